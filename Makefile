@@ -1,0 +1,105 @@
+# Makefile - attnbench, its tests, and what they need.
+#
+#   make            build what this machine can build, and say what it lacks
+#   make help       every target
+#   make V=1        show the commands
+#
+# A new .c file needs no line here.  All output goes under build/.
+
+B ?= build
+CC ?= gcc
+prefix ?= /usr/local
+ARCH := $(shell uname -m)
+GIT_COMMIT := $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+GIT_DIRTY := $(if $(shell git status --porcelain -uno 2>/dev/null),1,0)
+
+OPT ?= -O2
+override CFLAGS := -std=c11 -D_GNU_SOURCE $(OPT) -g -fopenmp -I. \
+                   -Wall -Wextra -Werror -Wno-missing-field-initializers \
+                   $(CFLAGS)
+override LDFLAGS := -fopenmp $(LDFLAGS)
+LIBS := -ldnnl -lcjson -lsqlite3 -ldl -lm
+ifndef V
+Q = @printf '  %-6s %s\n' $(1) $@;
+endif
+
+# Own CPU kernels are built once per instruction set; the backend picks.
+ISAS := generic
+ifeq ($(ARCH),x86_64)
+ISAS += avx2 avx512
+endif
+isa_generic := -O3
+isa_avx2 := -O3 -march=x86-64-v3
+isa_avx512 := -O3 -march=x86-64-v4 -mprefer-vector-width=512
+
+src   := $(wildcard kernels/core/*.c kernels/ops/*.c kernels/cpu/*.c) \
+         $(wildcard attention_zoo/*.c results/*.c analysis/*.c plots/*.c) \
+         $(wildcard harness/backbones/*.c) \
+         $(filter-out harness/main.c,$(wildcard harness/*.c))
+simd  := $(wildcard kernels/cpu/simd/*.c)
+tests := $(wildcard tests/*.c)
+obj    = $(patsubst %,$(B)/%.o,$(1))
+lib   := $(call obj,$(src)) \
+         $(foreach isa,$(ISAS),$(patsubst %.c,$(B)/%.$(isa).o,$(simd)))
+
+.PHONY: all bench test check asan install deps clean help FORCE
+all: $(B)/attnbench                          ## the program
+
+bench: deps                                  ## ResNet-50 with each module: table, database, figures
+	@$(MAKE) --no-print-directory all
+	@$(B)/attnbench run harness/experiments/bench.json
+	@$(B)/attnbench table bench
+	@$(B)/attnbench plot
+
+test: deps                                   ## every test
+	@$(MAKE) --no-print-directory all $(B)/run_tests
+	@$(B)/run_tests $(ONLY)
+
+check: test                                  ## test, layers, headers, format
+	sh tests/check_layers.sh
+	sh tests/check_style.sh
+
+asan:                                        ## the tests, with sanitizers
+	@$(MAKE) --no-print-directory test B=build/asan OPT=-O1 \
+	    CFLAGS="-fsanitize=address,undefined -fno-sanitize-recover=undefined" \
+	    LDFLAGS="-fsanitize=address,undefined"
+
+install: all                                 ## into $(prefix), /usr/local by default
+	install -D $(B)/attnbench $(DESTDIR)$(prefix)/bin/attnbench
+
+deps:                                        ## install what is missing
+	@sh tests/deps.sh
+
+clean:                                       ## remove build/
+	rm -rf build
+
+help:                                        ## this list
+	@sed -n 's/^\([a-z]*\):.*## */  \1\t/p' Makefile
+
+$(B)/attnbench: $(lib) $(call obj,harness/main.c)
+	$(call Q,LINK) $(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+$(B)/run_tests: $(lib) $(call obj,$(tests))
+	$(call Q,LINK) $(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+$(B)/%.c.o: %.c
+	@mkdir -p $(@D)
+	$(call Q,CC) $(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
+define simd_rule
+$$(B)/%.$(1).o: %.c
+	@mkdir -p $$(@D)
+	$$(call Q,CC) $$(CC) $$(CFLAGS) $$(isa_$(1)) -DISA=$(1) -MMD -MP -c -o $$@ $$<
+endef
+$(foreach isa,$(ISAS),$(eval $(call simd_rule,$(isa))))
+
+# What the program says of its own build; written anew only when it changes.
+$(B)/build_info.h: FORCE
+	@mkdir -p $(@D)
+	@{ echo '#define BUILD_COMMIT "$(GIT_COMMIT)"'; \
+	   echo '#define BUILD_DIRTY $(GIT_DIRTY)'; \
+	   echo '#define BUILD_FLAGS "$(strip $(CFLAGS))"'; } > $@.new
+	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+FORCE:
+$(B)/harness/environment.c.o: $(B)/build_info.h
+$(B)/harness/environment.c.o: override CFLAGS += -I$(B)
+
+-include $(patsubst %.o,%.d,$(lib) $(call obj,harness/main.c $(tests)))

@@ -1,0 +1,56 @@
+/*
+ * stats.h - the statistics of samples: median, its interval, spread, ratios.
+ */
+#ifndef ANALYSIS_STATS_H
+#define ANALYSIS_STATS_H
+
+#include <stdbool.h>
+
+typedef struct Stats {
+    int n;
+    double median;
+    double lo, hi; /* 95 % confidence interval of the median              */
+    double q1, q3;
+    double min, max;
+    int outliers; /* |x - median| > 10 MAD sigmas; flagged, never dropped  */
+} Stats;
+
+/* Of n samples; x is not changed.  The interval is from order statistics
+ * (binomial); with too few samples for 95 % it is lo = min, hi = max.
+ * n = 0 gives NANs. */
+Stats stats_of(const double *x, int n);
+
+/* Half the interval over the median: what a stopping rule compares. */
+double stats_half_width(const Stats *s);
+
+/*
+ * Paired ratio a / b over the rounds that both have: the median of the
+ * per-round ratios of medians, with its order-statistic interval.
+ */
+typedef struct Ratio {
+    int n; /* rounds in common */
+    double ratio, lo, hi;
+} Ratio;
+Ratio ratio_paired(const double *a, const int *round_a, int na,
+                   const double *b, const int *round_b, int nb);
+
+/* faster, slower, not resolved: what an interval around 1 allows to say. */
+typedef enum Verdict { NOT_RESOLVED, FASTER, SLOWER } Verdict;
+Verdict ratio_verdict(const Ratio *r);
+const char *verdict_name(Verdict v);
+
+/* y = c x^e by least squares on logarithms, with the 95 % interval of the
+ * exponent (Student's t); needs three points of positive x and y. */
+typedef struct PowerFit {
+    int n;
+    double exponent, lo, hi;
+    double factor; /* c   */
+    double r2;
+} PowerFit;
+bool fit_power(PowerFit *out, const double *x, const double *y, int n);
+
+/* Marks the points that no other point beats in both: larger x and larger y
+ * are better. */
+void pareto_front(const double *x, const double *y, int n, bool *on_front);
+
+#endif

@@ -1,0 +1,66 @@
+/*
+ * zoo.h - the attention modules: one paper, one file, one line here.
+ *
+ * To add one: write <name>.c, add its line to ZOO, add its cases to
+ * tests/cases.  Nothing else: lists, flags, sweeps, plots and tests read ZOO.
+ */
+#ifndef ZOO_ZOO_H
+#define ZOO_ZOO_H
+
+#include "kernels/core/param.h"
+#include "kernels/ops/ops.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define ZOO(X)                                                                 \
+    X(se)                                                                      \
+    X(se_conv)                                                                 \
+    X(eca)                                                                     \
+    X(fca)                                                                     \
+    X(cpca)                                                                    \
+    X(afgca)                                                                   \
+    X(cbam)                                                                    \
+    X(sa)                                                                      \
+    X(ela)                                                                     \
+    X(ca)                                                                      \
+    X(ema)                                                                     \
+    X(scsa)
+
+enum { SETTINGS_MAX = 128 };
+
+typedef struct Module {
+    const char *name;     /* as in ZOO, in JSON and in flags              */
+    const char *title;    /* as the paper calls it                        */
+    const char *paper;    /* authors, venue, arXiv number                 */
+    const char *type;     /* "Channel", "Spatial" or "Hybrid"             */
+    size_t settings_size; /* at most SETTINGS_MAX                         */
+    const Param *params;  /* NULL: no settings                            */
+
+    /* Adds the module's ops to g: x (N,C,H,W) -> the same shape.  A shape
+     * that it cannot take is graph_fail with the rule that it breaks. */
+    Tensor *(*build)(Graph *g, Tensor *x, const void *settings);
+
+    /* How many parameters it has for C channels, by the paper's formula. */
+    double (*weights)(int channels, const void *settings);
+
+    /* Settings that depend on where in a backbone it stands: stage 0 to 3,
+     * whose map is 56, 28, 14, 7 at 224.  NULL: none. */
+    void (*at_stage)(void *settings, int stage);
+} Module;
+
+#define X(id) extern const Module id##_module;
+ZOO(X)
+#undef X
+
+/* The i-th module, in the order of ZOO; NULL past the end.  And its name. */
+const Module *zoo_at(int i);
+const char *zoo_name(int i);
+const Module *zoo_find(const char *name); /* NULL if there is none */
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

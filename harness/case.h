@@ -1,0 +1,57 @@
+/*
+ * case.h - one point to measure, as settings.
+ *
+ * The fields are the keys of an experiment, the flags of the command line and
+ * the columns of the table run, under one spelling: case_params.
+ */
+#ifndef HARNESS_CASE_H
+#define HARNESS_CASE_H
+
+#include "attention_zoo/zoo.h"
+#include "kernels/core/param.h"
+
+typedef struct Case {
+    ParamName backbone; /* "none": the module alone                       */
+    ParamName module;   /* "none": the plain backbone                     */
+    ParamName impl;     /* composed, fused                                */
+    ParamName graph;    /* as_written, folded                             */
+    ParamName backend;
+    ParamName dtype;
+    int batch;
+    int channels, height, width; /* of the input; 0 until completed       */
+    ParamName pass;              /* forward                               */
+    ParamName state;             /* hot, cold                             */
+    int threads;                 /* 0: all cores                          */
+    int arm; /* tells copies of one case apart: A/A comparisons           */
+
+    /* The module's own settings: zoo_find(module)->params describes them. */
+    _Alignas(16) unsigned char settings[SETTINGS_MAX];
+} Case;
+
+extern const Param case_params[];
+
+/* All defaults, module none. */
+void case_defaults(Case *c);
+
+/* The case's module, or NULL for "none". */
+const Module *case_module(const Case *c);
+
+/* Sets one setting of the case or of its module from text.  Setting module
+ * gives the module's settings their defaults.  ERR_INPUT names an unknown
+ * key's nearest one. */
+int case_set(Case *c, const char *key, const char *text);
+
+/* Fills in what was left at 0 (channels, height, width: the backbone's own, or
+ * 64x56x56 for a module alone) and refuses what does not go together. */
+int case_complete(Case *c);
+
+/* The command line that repeats the case, without defaults:
+ * "attnbench run --module=scsa --channels=64".  It is also the key on which
+ * runs are compared.  Returns text. */
+enum { CASE_TEXT = 1024 };
+char *case_print(const Case *c, char text[CASE_TEXT]);
+
+/* The module's settings as JSON, "{}" for none.  Returns text. */
+char *case_settings_json(const Case *c, char text[CASE_TEXT]);
+
+#endif

@@ -1,0 +1,37 @@
+/*
+ * network.h - a case as a graph with values in its weights.
+ */
+#ifndef HARNESS_NETWORK_H
+#define HARNESS_NETWORK_H
+
+#include <stdint.h>
+
+#include "harness/case.h"
+#include "kernels/core/graph.h"
+#include "kernels/core/op.h"
+
+/* Where weights come from.  Nothing loaded (NULL in place of this) is enough
+ * for counting. */
+typedef struct Values {
+    uint64_t seed;                  /* seeded values (harness/seed.h) ...  */
+    const struct Safetensors *file; /* ... or, if not NULL, this file's    */
+    const char *prefix;             /* before each name in the file        */
+} Values;
+
+/* Which outputs are wanted besides "output". */
+typedef enum Taps { TAPS_NONE, TAPS_STAGE_MEANS } Taps;
+
+/*
+ * Builds c's graph: the input is named "input", the result "output"; with
+ * TAPS_STAGE_MEANS also "stage1".."stage4", per-channel means (N,C).  The
+ * graph is folded if c->graph says so.  values NULL leaves weights empty.
+ */
+int network_build(Graph **out, const Case *c, const Values *values, Taps taps);
+
+/* The sum of the costs of g's nodes, and of those under a scope prefix. */
+Cost network_cost(const Graph *g);
+
+/* As the paper's table counts the network of c: the classifier left out. */
+double network_paper_flops(const Graph *g, const Case *c);
+
+#endif

@@ -1,0 +1,19 @@
+/*
+ * host.h - memory and clock of the host, for backends that run there.
+ */
+#ifndef CORE_HOST_H
+#define CORE_HOST_H
+
+#include "kernels/core/backend.h"
+
+/* Monotonic nanoseconds. */
+double host_now_ns(void);
+
+/* The slots of a Backend whose memory is the host's. */
+int host_alloc(Device *dev, void **out, size_t bytes);
+void host_release(Device *dev, void *p);
+int host_copy(Device *dev, void *dst, const void *src, size_t bytes);
+int host_clock_start(Device *dev);
+int host_clock_stop(Device *dev, double *ns);
+
+#endif

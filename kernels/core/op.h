@@ -1,0 +1,63 @@
+/*
+ * op.h - what an op states about itself: shape, cost, gradient, reference.
+ *
+ * An op is what is computed; how a backend computes it is a Kernel
+ * (backend.h).  All of an op is in one file of kernels/ops.
+ */
+#ifndef CORE_OP_H
+#define CORE_OP_H
+
+#include "kernels/core/tensor.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct Graph;
+
+/*
+ * What computing one output costs, whatever the kernel.  All are counts for
+ * the whole batch.  flops is the honest count: every arithmetic operation of
+ * the definition, a multiply-add is 2, a comparison is 1.  exp, erf, tanh and
+ * the like are not in flops but in transcendentals.  bytes counts each operand
+ * read once and the result written once.  macs counts convolutions and linears
+ * only; paper_flops follows the convention of the paper's tables (a
+ * multiply-add is 1, pools and gates mostly 0), rule by rule in each op.
+ */
+typedef struct Cost {
+    double macs;
+    double flops;
+    double transcendentals;
+    double bytes;
+    double paper_flops;
+} Cost;
+
+typedef struct Op {
+    const char *name;
+    int sources;      /* as many as must be given                        */
+    int optional;     /* how many more may be given or NULL              */
+    size_t attr_size; /* bytes of the attribute struct; 0: none          */
+    bool view;        /* the output is the first source's storage        */
+
+    /* Sets rank, dim and layout of out from its sources and attributes. */
+    int (*shape)(Tensor *out);
+
+    Cost (*cost)(const Tensor *out);
+
+    /* The definition: plain loops, double sums, float in and out. */
+    void (*ref)(const Tensor *out);
+
+    /* The gradient rule, as a graph of ops: adds to grad[i] the gradient of
+     * source i, given that of out.  NULL until the op has one. */
+    int (*grad)(struct Graph *g, Tensor *out, Tensor *grad_out,
+                Tensor *grad[MAX_SRC]);
+
+    /* The largest relative L2 error that a float kernel may show. */
+    double tol_f32;
+} Op;
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,243 @@
+/*
+ * param.c - reads and writes settings by their table.
+ */
+#include "kernels/core/param.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/core/err.h"
+
+static void *field(const Param *p, const void *settings)
+{
+    return (char *)(size_t)settings + p->offset;
+}
+
+void param_defaults(const Param *table, void *settings)
+{
+    for (const Param *p = table; p && p->name; p++)
+        BUG_IF(param_set(p, settings, p->initial) != OK);
+}
+
+const Param *param_find(const Param *table, const char *name)
+{
+    for (const Param *p = table; p && p->name; p++)
+        if (strcmp(p->name, name) == 0)
+            return p;
+    return NULL;
+}
+
+/* Reads one integer that ends at end or at a comma. */
+static int read_int(const Param *p, const char *text, const char **end,
+                    int *value)
+{
+    char *stop;
+    long v;
+
+    errno = 0;
+    v = strtol(text, &stop, 10);
+    if (stop == text || (*stop && *stop != ','))
+        return fail(ERR_INPUT, "%s: '%s' is not an integer", p->name, text);
+    if (errno || v < p->min || v > p->max)
+        return fail(ERR_INPUT, "%s=%.*s is out of range: %d to %d", p->name,
+                    (int)(stop - text), text, p->min, p->max);
+    *value = (int)v;
+    *end = stop;
+    return OK;
+}
+
+static int set_int(const Param *p, void *settings, const char *text)
+{
+    const char *end;
+    int value;
+
+    TRY(read_int(p, text, &end, &value));
+    if (*end)
+        return fail(ERR_INPUT, "%s: '%s' is a list; one integer is wanted",
+                    p->name, text);
+    *(int *)field(p, settings) = value;
+    return OK;
+}
+
+static int set_ints(const Param *p, void *settings, const char *text)
+{
+    ParamInts list = { 0 };
+    const char *end = text;
+
+    for (;;) {
+        if (list.n == PARAM_INTS_MAX)
+            return fail(ERR_INPUT, "%s: '%s' has more than %d values", p->name,
+                        text, PARAM_INTS_MAX);
+        TRY(read_int(p, end, &end, &list.at[list.n++]));
+        if (!*end++)
+            break;
+    }
+    *(ParamInts *)field(p, settings) = list;
+    return OK;
+}
+
+static const char *choice_at(const void *arg, int i)
+{
+    const Param *p = arg;
+
+    return p->choice(i);
+}
+
+static int set_name(const Param *p, void *settings, const char *text)
+{
+    ParamName *name = field(p, settings);
+    const char *near, *known = NULL;
+
+    if (strlen(text) >= sizeof(name->text))
+        return fail(ERR_INPUT, "%s: '%.20s...' is longer than %zu characters",
+                    p->name, text, sizeof(name->text) - 1);
+    for (int i = 0; p->choice && (known = p->choice(i)); i++)
+        if (strcmp(known, text) == 0)
+            break;
+    if (p->choice && !known) {
+        near = name_nearest(text, choice_at, p);
+        return fail(ERR_INPUT, "there is no %s '%s'%s%s%s", p->name, text,
+                    near ? "; did you mean '" : "", near ? near : "",
+                    near ? "'?" : "");
+    }
+    memset(name, 0, sizeof(*name));
+    memcpy(name->text, text, strlen(text));
+    return OK;
+}
+
+int param_set(const Param *p, void *settings, const char *text)
+{
+    switch (p->kind) {
+    case PARAM_KIND_INT:
+        return set_int(p, settings, text);
+    case PARAM_KIND_INTS:
+        return set_ints(p, settings, text);
+    case PARAM_KIND_NAME:
+        return set_name(p, settings, text);
+    }
+    return OK;
+}
+
+char *param_text(const Param *p, const void *settings,
+                 char text[PARAM_TEXT_MAX])
+{
+    const ParamInts *list = field(p, settings);
+    int n = 0;
+
+    switch (p->kind) {
+    case PARAM_KIND_INT:
+        snprintf(text, PARAM_TEXT_MAX, "%d", *(int *)field(p, settings));
+        break;
+    case PARAM_KIND_INTS:
+        text[0] = '\0';
+        for (int i = 0; i < list->n; i++)
+            n += snprintf(text + n, (size_t)(PARAM_TEXT_MAX - n), "%s%d",
+                          i ? "," : "", list->at[i]);
+        break;
+    case PARAM_KIND_NAME:
+        snprintf(text, PARAM_TEXT_MAX, "%s",
+                 ((ParamName *)field(p, settings))->text);
+        break;
+    }
+    return text;
+}
+
+bool param_is_default(const Param *p, const void *settings)
+{
+    char text[PARAM_TEXT_MAX];
+
+    return strcmp(param_text(p, settings, text), p->initial) == 0;
+}
+
+size_t param_flags(const Param *table, const void *settings, bool all,
+                   char *text, size_t size)
+{
+    char value[PARAM_TEXT_MAX];
+    size_t n = 0;
+
+    if (size)
+        text[0] = '\0';
+    for (const Param *p = table; p && p->name; p++)
+        if (all || !param_is_default(p, settings))
+            n += (size_t)snprintf(n < size ? text + n : NULL,
+                                  n < size ? size - n : 0, " --%s=%s", p->name,
+                                  param_text(p, settings, value));
+    return n;
+}
+
+size_t param_json(const Param *table, const void *settings, char *text,
+                  size_t size)
+{
+    char value[PARAM_TEXT_MAX];
+    size_t n = (size_t)snprintf(text, size, "{");
+
+    for (const Param *p = table; p && p->name; p++) {
+        const char *open = p->kind == PARAM_KIND_INTS   ? "["
+                           : p->kind == PARAM_KIND_NAME ? "\""
+                                                        : "";
+        const char *close = p->kind == PARAM_KIND_INTS   ? "]"
+                            : p->kind == PARAM_KIND_NAME ? "\""
+                                                         : "";
+
+        n += (size_t)snprintf(n < size ? text + n : NULL,
+                              n < size ? size - n : 0, "%s\"%s\":%s%s%s",
+                              p == table ? "" : ",", p->name, open,
+                              param_text(p, settings, value), close);
+    }
+    n += (size_t)snprintf(n < size ? text + n : NULL, n < size ? size - n : 0,
+                          "}");
+    return n;
+}
+
+static int min3(int a, int b, int c)
+{
+    const int m = a < b ? a : b;
+
+    return m < c ? m : c;
+}
+
+/* Levenshtein's recurrence, one row at a time. */
+int name_distance(const char *a, const char *b)
+{
+    int row[PARAM_NAME_MAX + 1];
+    const int n = (int)strlen(b);
+
+    if (n > PARAM_NAME_MAX || strlen(a) > PARAM_NAME_MAX)
+        return INT_MAX;
+    for (int j = 0; j <= n; j++)
+        row[j] = j;
+    for (int i = 1; a[i - 1]; i++) {
+        int diagonal = row[0];
+
+        row[0] = i;
+        for (int j = 1; j <= n; j++) {
+            const int up = row[j];
+
+            row[j] = min3(up + 1, row[j - 1] + 1,
+                          diagonal + (a[i - 1] != b[j - 1]));
+            diagonal = up;
+        }
+    }
+    return row[n];
+}
+
+const char *name_nearest(const char *text,
+                         const char *(*name)(const void *arg, int i),
+                         const void *arg)
+{
+    const char *best = NULL, *known;
+    int least = 1 + (int)strlen(text) / 3; /* one edit in three letters */
+
+    for (int i = 0; (known = name(arg, i)); i++) {
+        const int d = name_distance(text, known);
+
+        if (d <= least && (!best || d < least)) {
+            best = known;
+            least = d;
+        }
+    }
+    return best;
+}

@@ -1,0 +1,94 @@
+/*
+ * param.h - settings as a plain struct and a table that describes it.
+ *
+ * JSON keys, flags, help, the repeat line and SQL columns all read the table,
+ * so a setting is spelled once: PARAM_INT(SeSettings, reduction, ...).
+ */
+#ifndef CORE_PARAM_H
+#define CORE_PARAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { PARAM_INTS_MAX = 8, PARAM_NAME_MAX = 64, PARAM_TEXT_MAX = 128 };
+
+typedef enum ParamKind { PARAM_KIND_INT, PARAM_KIND_INTS, PARAM_KIND_NAME }
+ParamKind;
+
+/* A short list of integers as a value: 3,5,7,9. */
+typedef struct ParamInts {
+    int n, at[PARAM_INTS_MAX];
+} ParamInts;
+
+/* A name as a value: one of a list, or free text where there is none. */
+typedef struct ParamName {
+    char text[PARAM_NAME_MAX];
+} ParamName;
+
+typedef struct Param {
+    const char *name; /* NULL ends a table */
+    ParamKind kind;
+    size_t offset;
+    const char *initial; /* the default, as text                    */
+    int min, max;        /* of an INT, and of each of INTS          */
+    /* The i-th name allowed, NULL at the end; no function: any text. */
+    const char *(*choice)(int i);
+    const char *help;
+} Param;
+
+#define PARAM_INT(type, field, initial, min, max, help)                        \
+    { #field, PARAM_KIND_INT, offsetof(type, field), #initial, min, max, NULL, \
+      help }
+#define PARAM_INTS(type, field, initial, min, max, help)                       \
+    { #field, PARAM_KIND_INTS, offsetof(type, field), initial, min, max, NULL, \
+      help }
+#define PARAM_NAME(type, field, initial, choice, help)                         \
+    { #field, PARAM_KIND_NAME, offsetof(type, field), initial, 0, 0, choice,   \
+      help }
+#define PARAM_END                                                              \
+    { NULL, PARAM_KIND_INT, 0, NULL, 0, 0, NULL, NULL }
+
+/* Fills a struct with the defaults of its table (which may be NULL). */
+void param_defaults(const Param *table, void *settings);
+
+/* The entry of that name, or NULL. */
+const Param *param_find(const Param *table, const char *name);
+
+/* Sets a field from text: "16", "3,5,7,9", "resnet50".  ERR_INPUT with a
+ * sentence that names the setting, the value, and the range or near names. */
+int param_set(const Param *p, void *settings, const char *text);
+
+/* A field as text that param_set takes back; returns text. */
+char *param_text(const Param *p, const void *settings,
+                 char text[PARAM_TEXT_MAX]);
+
+/* Whether a field holds its default; whether two structs agree in it. */
+bool param_is_default(const Param *p, const void *settings);
+
+/* Writes " --name=value" for every field, or only for those that are not
+ * default; returns the length. */
+size_t param_flags(const Param *table, const void *settings, bool all,
+                   char *text, size_t size);
+
+/* Writes the fields as a JSON object: {"reduction":16}. */
+size_t param_json(const Param *table, const void *settings, char *text,
+                  size_t size);
+
+/* How many single-character edits make a into b; for near-miss names. */
+int name_distance(const char *a, const char *b);
+
+/* The nearest of the names to text, if near enough to suggest; else NULL.
+ * name(arg, i) gives the i-th name, NULL at the end. */
+const char *name_nearest(const char *text,
+                         const char *(*name)(const void *arg, int i),
+                         const void *arg);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,412 @@
+/*
+ * plan.c - chooses kernels and lays out memory by lifetime.
+ *
+ * A buffer lives from the step that writes it to the last step that reads it
+ * (or one of its views).  Buffers are placed in order of first use at the
+ * lowest offset that is free for their whole life; an in-place kernel takes
+ * over the buffer of a source that dies there.  Inputs and outputs live for
+ * ever, so that a plan can be run again without refilling its input.
+ */
+#include "kernels/core/plan.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/core/err.h"
+
+enum { ALIGN = 64 };
+
+/* One piece of the arena; tensors that share storage share a buffer. */
+typedef struct Buffer {
+    size_t bytes, offset;
+    int first, last; /* steps by tensor id; last is INT32_MAX for outputs */
+} Buffer;
+
+typedef struct Step {
+    const Tensor *out;
+    const Kernel *kernel;
+    void *state;
+} Step;
+
+struct Plan {
+    Device *dev;
+    Graph *graph;
+    Step *steps;
+    int nsteps;
+    Buffer *buffers;
+    int nbuffers;
+    int *buffer_of; /* tensor id -> index of its buffer, -1 for weights */
+    char *arena;
+    size_t arena_bytes;
+};
+
+static bool is_weight(const Tensor *t)
+{
+    return t->role == ROLE_WEIGHT || t->role == ROLE_BUFFER;
+}
+
+/* The tensor whose storage t is: itself, or what it is a view of. */
+static const Tensor *storage(const Tensor *t)
+{
+    while (t->op && t->op->view)
+        t = t->src[0];
+    return t;
+}
+
+static const Kernel *choose(const Device *dev, const Tensor *out)
+{
+    for (const Kernel *const *k = dev->kernels; *k; k++)
+        if ((!(*k)->op || (*k)->op == out->op) &&
+            (!(*k)->supports || (*k)->supports(out)))
+            return *k;
+    return NULL;
+}
+
+static int choose_kernels(Plan *p)
+{
+    char dims[DIMS_TEXT];
+
+    for (int i = 0; i < graph_size(p->graph); i++) {
+        const Tensor *t = graph_at(p->graph, i);
+        Step *step = &p->steps[p->nsteps];
+
+        if (t->role != ROLE_NODE || t->op->view)
+            continue;
+        step->out = t;
+        step->kernel = choose(p->dev, t);
+        if (!step->kernel)
+            return fail(ERR_UNSUPPORTED, "%s has no kernel for %s -> %s",
+                        p->dev->backend->name, t->op->name,
+                        tensor_dims_text(t, dims));
+        p->nsteps++;
+    }
+    return OK;
+}
+
+/* The last tensor id that reads each storage; INT32_MAX for kept ones. */
+static void find_last_uses(const Plan *p, int *last)
+{
+    for (int i = 0; i < graph_size(p->graph); i++) {
+        const Tensor *t = graph_at(p->graph, i);
+
+        last[i] = i;
+        for (int k = 0; k < MAX_SRC; k++)
+            if (t->src[k] && last[storage(t->src[k])->id] < i)
+                last[storage(t->src[k])->id] = i;
+        if (t->kept || t->role == ROLE_INPUT)
+            last[storage(t)->id] = INT32_MAX;
+    }
+}
+
+/* The source whose buffer t's kernel may take over, or NULL. */
+static const Tensor *inplace_source(const Plan *p, const Kernel *kernel,
+                                    const Tensor *t, const int *last)
+{
+    for (int k = 0; k < MAX_SRC; k++) {
+        const Tensor *s = t->src[k] ? storage(t->src[k]) : NULL;
+        bool again = false;
+
+        if (!s || !(kernel->inplace >> k & 1) || is_weight(s))
+            continue;
+        for (int j = 0; j < MAX_SRC; j++)
+            again |= j != k && t->src[j] && storage(t->src[j]) == s;
+        if (!again && last[s->id] == t->id &&
+            p->buffers[p->buffer_of[s->id]].bytes >= tensor_bytes(t))
+            return s;
+    }
+    return NULL;
+}
+
+static void assign_buffers(Plan *p, const int *last)
+{
+    int step = 0;
+
+    for (int i = 0; i < graph_size(p->graph); i++) {
+        const Tensor *t = graph_at(p->graph, i), *s = NULL;
+        Buffer *b;
+
+        p->buffer_of[i] = -1;
+        if (is_weight(storage(t)))
+            continue;
+        if (t->op && t->op->view) {
+            p->buffer_of[i] = p->buffer_of[storage(t)->id];
+            continue;
+        }
+        if (t->role == ROLE_NODE)
+            s = inplace_source(p, p->steps[step++].kernel, t, last);
+        if (s) {
+            p->buffer_of[i] = p->buffer_of[s->id];
+            p->buffers[p->buffer_of[i]].last = last[i];
+            continue;
+        }
+        p->buffer_of[i] = p->nbuffers;
+        b = &p->buffers[p->nbuffers++];
+        b->bytes = (tensor_bytes(t) + ALIGN - 1) / ALIGN * ALIGN;
+        b->first = t->role == ROLE_INPUT ? -1 : i;
+        b->last = last[i];
+    }
+}
+
+static bool overlap_in_time(const Buffer *a, const Buffer *b)
+{
+    return a->first <= b->last && b->first <= a->last;
+}
+
+/* Largest first, each at the lowest offset free during its life. */
+static int by_size(const void *a, const void *b)
+{
+    const Buffer *x = *(Buffer *const *)a, *y = *(Buffer *const *)b;
+
+    if (x->bytes != y->bytes)
+        return x->bytes < y->bytes ? 1 : -1;
+    return x->first - y->first;
+}
+
+static void place_buffers(Plan *p, Buffer **order)
+{
+    for (int i = 0; i < p->nbuffers; i++)
+        order[i] = &p->buffers[i];
+    qsort(order, (size_t)p->nbuffers, sizeof(Buffer *), by_size);
+    for (int i = 0; i < p->nbuffers; i++) {
+        Buffer *b = order[i];
+        bool moved = true;
+
+        b->offset = 0;
+        while (moved) {
+            moved = false;
+            for (int j = 0; j < i; j++) {
+                const Buffer *o = order[j];
+
+                if (overlap_in_time(b, o) && b->offset < o->offset + o->bytes &&
+                    o->offset < b->offset + b->bytes) {
+                    b->offset = o->offset + o->bytes;
+                    moved = true;
+                }
+            }
+        }
+        if (p->arena_bytes < b->offset + b->bytes)
+            p->arena_bytes = b->offset + b->bytes;
+    }
+}
+
+static int lay_out(Plan *p)
+{
+    const size_t n = (size_t)graph_size(p->graph);
+    int *last = malloc(n * sizeof(*last)), err = OK;
+    Buffer **order = malloc((n + 1) * sizeof(Buffer *));
+
+    BUG_IF(!last || !order);
+    find_last_uses(p, last);
+    assign_buffers(p, last);
+    place_buffers(p, order);
+    free(order);
+    free(last);
+    if (p->arena_bytes)
+        err = p->dev->backend->alloc(p->dev, (void **)&p->arena,
+                                     p->arena_bytes);
+    return err;
+}
+
+/* Gives every tensor its address; weights are uploaded where the device has
+ * a memory of its own. */
+static int bind(Plan *p)
+{
+    const Backend *backend = p->dev->backend;
+
+    for (int i = 0; i < graph_size(p->graph); i++) {
+        Tensor *t = graph_at(p->graph, i);
+
+        if (p->buffer_of[i] >= 0) {
+            t->data = p->arena + p->buffers[p->buffer_of[i]].offset;
+            continue;
+        }
+        if (t->op && t->op->view) {
+            t->data = t->src[0]->data;
+            continue;
+        }
+        if (!t->host)
+            return fail(ERR_INPUT, "weight %s has no values", t->name);
+        if (backend->host_memory) {
+            t->data = t->host;
+            continue;
+        }
+        TRY(backend->alloc(p->dev, &t->data, tensor_bytes(t)));
+        TRY(backend->upload(p->dev, t->data, t->host, tensor_bytes(t)));
+    }
+    return OK;
+}
+
+static int plan_steps_of(Plan *p)
+{
+    for (int i = 0; i < p->nsteps; i++) {
+        Step *s = &p->steps[i];
+
+        if (s->kernel->plan)
+            TRY(s->kernel->plan(p->dev, s->out, &s->state));
+    }
+    return OK;
+}
+
+int plan_new(Plan **out, Device *dev, Graph *g)
+{
+    const size_t n = (size_t)graph_size(g) + 1;
+    Plan *p;
+    int err;
+
+    *out = NULL;
+    TRY(graph_error(g));
+    p = calloc(1, sizeof(*p));
+    BUG_IF(!p);
+    p->dev = dev;
+    p->graph = g;
+    p->steps = calloc(n, sizeof(*p->steps));
+    p->buffers = calloc(n, sizeof(*p->buffers));
+    p->buffer_of = calloc(n, sizeof(*p->buffer_of));
+    BUG_IF(!p->steps || !p->buffers || !p->buffer_of);
+
+    err = choose_kernels(p);
+    if (!err)
+        err = lay_out(p);
+    if (!err)
+        err = bind(p);
+    if (!err)
+        err = plan_steps_of(p);
+    if (err) {
+        plan_free(p);
+        return err;
+    }
+    *out = p;
+    return OK;
+}
+
+static void release_weight(Plan *p, Tensor *t)
+{
+    if (t->data && !p->dev->backend->host_memory)
+        p->dev->backend->release(p->dev, t->data);
+    t->data = NULL;
+}
+
+void plan_free(Plan *p)
+{
+    if (!p)
+        return;
+    for (int i = 0; i < p->nsteps; i++) {
+        if (p->steps[i].kernel && p->steps[i].kernel->release)
+            p->steps[i].kernel->release(p->steps[i].state);
+        else
+            free(p->steps[i].state);
+    }
+    for (int i = 0; i < graph_size(p->graph); i++) {
+        Tensor *t = graph_at(p->graph, i);
+
+        if (is_weight(t))
+            release_weight(p, t);
+        t->data = NULL;
+    }
+    if (p->arena)
+        p->dev->backend->release(p->dev, p->arena);
+    free(p->buffer_of);
+    free(p->buffers);
+    free(p->steps);
+    free(p);
+}
+
+int plan_run(Plan *p)
+{
+    for (int i = 0; i < p->nsteps; i++) {
+        const Step *s = &p->steps[i];
+        const int err = s->kernel->run(p->dev, s->out, s->state);
+
+        if (err)
+            return fail_within(err, "%s (%s)", s->out->op->name,
+                               s->kernel->name);
+    }
+    return OK;
+}
+
+int plan_run_timed(Plan *p, double *ns)
+{
+    for (int i = 0; i < p->nsteps; i++) {
+        const Step *s = &p->steps[i];
+
+        TRY(p->dev->backend->clock_start(p->dev));
+        TRY(s->kernel->run(p->dev, s->out, s->state));
+        TRY(p->dev->backend->clock_stop(p->dev, &ns[i]));
+    }
+    return OK;
+}
+
+int plan_steps(const Plan *p)
+{
+    return p->nsteps;
+}
+
+const Tensor *plan_step(const Plan *p, int i, const Kernel **kernel)
+{
+    if (kernel)
+        *kernel = p->steps[i].kernel;
+    return p->steps[i].out;
+}
+
+size_t plan_arena_bytes(const Plan *p)
+{
+    return p->arena_bytes;
+}
+
+/* Whether any step still reads weight t when it runs. */
+static bool read_by_run(const Plan *p, const Tensor *t)
+{
+    for (int i = 0; i < p->nsteps; i++)
+        for (int k = 0; k < MAX_SRC; k++)
+            if (p->steps[i].out->src[k] &&
+                storage(p->steps[i].out->src[k]) == t &&
+                !(p->steps[i].kernel->packs >> k & 1))
+                return true;
+    return false;
+}
+
+void plan_drop_packed(Plan *p)
+{
+    for (int i = 0; i < graph_size(p->graph); i++) {
+        Tensor *t = graph_at(p->graph, i);
+        bool read;
+
+        if (!is_weight(t))
+            continue;
+        read = read_by_run(p, t);
+        if (!read)
+            release_weight(p, t);
+        if (!read || !p->dev->backend->host_memory)
+            graph_free_host(t);
+    }
+}
+
+int plan_set(Plan *p, Tensor *input, const float *nchw)
+{
+    const size_t bytes = tensor_count(input) * sizeof(float);
+    float *own = malloc(bytes);
+    int err;
+
+    if (!own)
+        return fail(ERR_MEMORY, "no memory for an input of %zu bytes", bytes);
+    tensor_from_nchw(input, own, nchw);
+    err = p->dev->backend->upload(p->dev, input->data, own, bytes);
+    free(own);
+    return err;
+}
+
+int plan_get(Plan *p, const Tensor *output, float *nchw)
+{
+    const size_t bytes = tensor_count(output) * sizeof(float);
+    float *own = malloc(bytes);
+    int err;
+
+    if (!own)
+        return fail(ERR_MEMORY, "no memory for an output of %zu bytes", bytes);
+    err = p->dev->backend->download(p->dev, own, output->data, bytes);
+    if (!err)
+        tensor_to_nchw(output, nchw, own);
+    free(own);
+    return err;
+}

@@ -1,0 +1,51 @@
+/*
+ * plan.h - a graph on a backend: kernels chosen, memory laid out, weights
+ * packed, ready to run.  Everything slow happens in plan_new.
+ */
+#ifndef CORE_PLAN_H
+#define CORE_PLAN_H
+
+#include "kernels/core/backend.h"
+#include "kernels/core/graph.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct Plan Plan;
+
+/*
+ * Plans g on dev.  Weights must have their host values; a graph has one plan
+ * at a time.  Activations share one arena by lifetime; inputs and outputs
+ * keep their memory to themselves.  ERR_UNSUPPORTED names the op and the
+ * shape for which the device has no kernel; ERR_MEMORY says how much was
+ * asked for.
+ */
+int plan_new(Plan **out, Device *dev, Graph *g);
+void plan_free(Plan *plan);
+
+/* Runs every kernel once, in order. */
+int plan_run(Plan *plan);
+
+/* The same, timing each step apart: ns[i] for step i.  Slower in all. */
+int plan_run_timed(Plan *plan, double *ns);
+
+/* The steps: nodes that a kernel computes (views are none). */
+int plan_steps(const Plan *plan);
+const Tensor *plan_step(const Plan *plan, int i, const Kernel **kernel);
+
+/* Bytes of activations, and of weights still held (packed ones excluded). */
+size_t plan_arena_bytes(const Plan *plan);
+
+/* Frees the host copies of weights that all their kernels have packed. */
+void plan_drop_packed(Plan *plan);
+
+/* Fills an input, or reads an output, as PyTorch-ordered floats. */
+int plan_set(Plan *plan, Tensor *input, const float *nchw);
+int plan_get(Plan *plan, const Tensor *output, float *nchw);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,239 @@
+/*
+ * ops.h - the ops: one file each in this folder, listed and declared here.
+ *
+ * To add one: write <name>.c, add its line to OPS and its constructor below,
+ * add rows for it to tests/test_kernels.c.
+ *
+ * Maps are (N,C,H,W), strips (N,C,L), vectors (N,C), all stored channels last;
+ * weights have PyTorch's shapes and order.  x may be of any of these ranks
+ * where a comment says "rows": the op treats every position alike.
+ */
+#ifndef OPS_OPS_H
+#define OPS_OPS_H
+
+#include "kernels/core/graph.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define OPS(X)                                                                 \
+    X(conv2d)                                                                  \
+    X(dwconv1d)                                                                \
+    X(linear)                                                                  \
+    X(matmul)                                                                  \
+    X(batch_norm)                                                              \
+    X(group_norm)                                                              \
+    X(layer_norm)                                                              \
+    X(avg_pool2d)                                                              \
+    X(max_pool2d)                                                              \
+    X(adaptive_avg_pool2d)                                                     \
+    X(global_avg_pool)                                                         \
+    X(global_max_pool)                                                         \
+    X(mean_h)                                                                  \
+    X(mean_w)                                                                  \
+    X(mean_c)                                                                  \
+    X(max_c)                                                                   \
+    X(sum_rows)                                                                \
+    X(softmax)                                                                 \
+    X(relu)                                                                    \
+    X(relu6)                                                                   \
+    X(sigmoid)                                                                 \
+    X(hard_swish)                                                              \
+    X(gelu)                                                                    \
+    X(scale_shift)                                                             \
+    X(mul)                                                                     \
+    X(add)                                                                     \
+    X(concat)                                                                  \
+    X(slice)                                                                   \
+    X(channel_shuffle)                                                         \
+    X(view)                                                                    \
+    X(dct_pool)
+
+#define X(id) extern const Op id##_def;
+OPS(X)
+#undef X
+
+/* What follows a convolution or an addition in the same pass over memory. */
+typedef enum Activation { ACT_NONE, ACT_RELU, ACT_RELU6 } Activation;
+
+/*
+ * x (N,C,H,W), w (O,C/groups,kh,kw), b (O) or NULL, z like the result or NULL
+ * -> (N,O,H',W'):  act(conv(x, w) + b + z), zero padding.
+ * shared: w is (O/groups,C/groups,kh,kw), the same for every group (what
+ * folding the groups into the batch comes to).  stride 0 and groups 0 mean 1.
+ */
+typedef struct Conv2dAttr {
+    int stride, pad_h, pad_w, groups;
+    bool shared;
+    Activation act;
+} Conv2dAttr;
+Tensor *op_conv2d(Graph *g, Tensor *x, Tensor *w, Tensor *b,
+                  const Conv2dAttr *attr);
+Tensor *op_conv2d_add(Graph *g, Tensor *x, Tensor *w, Tensor *b, Tensor *z,
+                      const Conv2dAttr *attr);
+
+/* x (N,C,L), w (C,1,k), b (C) or NULL -> (N,C,L): each channel's own filter
+ * along L, zero padding k/2; k must be odd. */
+Tensor *op_dwconv1d(Graph *g, Tensor *x, Tensor *w, Tensor *b);
+
+/* x (N,I[,L] or [,H,W]), w (O,I), b (O) or NULL -> (N,O,...): w x + b for
+ * every row. */
+Tensor *op_linear(Graph *g, Tensor *x, Tensor *w, Tensor *b);
+
+/*
+ * For every image and group the product of two matrices, times scale (0
+ * means 1).  An operand is
+ *   a vector, strip or map: groups matrices of (C/groups x positions)
+ *   a stack of matrices (N,groups,M,K), row-major: as made by this op
+ * either may be transposed.  The result is such a stack, or, with strip, the
+ * strip (N, groups*M, K) whose rows are channels again.
+ */
+typedef struct MatmulAttr {
+    int groups; /* 0 means 1 */
+    bool trans_a, trans_b, strip;
+    double scale;
+} MatmulAttr;
+Tensor *op_matmul(Graph *g, Tensor *a, Tensor *b, const MatmulAttr *attr);
+
+/* x rows; weight, bias, mean, var (C) -> the same: (x - mean) / sqrt(var +
+ * eps) * weight + bias, with stored statistics (evaluation mode). */
+Tensor *op_batch_norm(Graph *g, Tensor *x, Tensor *weight, Tensor *bias,
+                      Tensor *mean, Tensor *var, double eps);
+
+/* x (N,C,...), weight and bias (C), or (P) with P dividing C, repeated:
+ * normalised over the channels of a group and all positions. */
+Tensor *op_group_norm(Graph *g, Tensor *x, Tensor *weight, Tensor *bias,
+                      int groups, double eps);
+
+/* x rows, weight and bias (C): normalised over C at each position. */
+Tensor *op_layer_norm(Graph *g, Tensor *x, Tensor *weight, Tensor *bias,
+                      double eps);
+
+/* x (N,C,H,W) -> (N,C,H',W'), windows k by k.  The average has no padding and
+ * ignores what is left over; the maximum pads with -inf. */
+Tensor *op_avg_pool2d(Graph *g, Tensor *x, int k, int stride);
+Tensor *op_max_pool2d(Graph *g, Tensor *x, int k, int stride, int pad);
+
+/* x (N,C,H,W) -> (N,C,out_h,out_w), as torch's AdaptiveAvgPool2d. */
+Tensor *op_adaptive_avg_pool2d(Graph *g, Tensor *x, int out_h, int out_w);
+
+/* How the published code writes a mean: the paper's convention counts
+ * AdaptiveAvgPool2d (one per input element) but not x.mean(). */
+typedef enum Squeeze { SQUEEZE_MEAN, SQUEEZE_ADAPTIVE } Squeeze;
+
+/* x (N,C,H,W) or (N,C,L) -> (N,C): mean, maximum over all positions. */
+Tensor *op_global_avg_pool(Graph *g, Tensor *x, Squeeze how);
+Tensor *op_global_max_pool(Graph *g, Tensor *x);
+
+/* x (N,C,H,W) -> (N,C,W): mean over H; -> (N,C,H): mean over W. */
+Tensor *op_mean_h(Graph *g, Tensor *x, Squeeze how);
+Tensor *op_mean_w(Graph *g, Tensor *x, Squeeze how);
+
+/* x (N,C,H,W) -> (N,1,H,W): mean, maximum over channels. */
+Tensor *op_mean_c(Graph *g, Tensor *x);
+Tensor *op_max_c(Graph *g, Tensor *x);
+
+/* x (N,G,M,K), a stack of matrices -> (N,G*K): sum over the rows. */
+Tensor *op_sum_rows(Graph *g, Tensor *x);
+
+/* Any shape -> the same: exp(x) over its sum along a dim.  To take it within
+ * groups of channels, view them as positions first (op_view). */
+Tensor *op_softmax(Graph *g, Tensor *x, int dim);
+
+/* Any shape -> the same: max(x, 0); min(max(x, 0), 6); 1 / (1 + exp(-x));
+ * x relu6(x + 3) / 6; x (1 + erf(x / sqrt 2)) / 2; a x + b. */
+Tensor *op_relu(Graph *g, Tensor *x);
+Tensor *op_relu6(Graph *g, Tensor *x);
+Tensor *op_sigmoid(Graph *g, Tensor *x);
+Tensor *op_hard_swish(Graph *g, Tensor *x);
+Tensor *op_gelu(Graph *g, Tensor *x);
+Tensor *op_scale_shift(Graph *g, Tensor *x, double a, double b);
+
+/*
+ * x op y, with the shape of x.  y has x's rank, or fewer dims (the missing
+ * last ones are 1); each of its dims is x's or 1, except that y's C may also
+ * divide x's: then one channel of y serves x.C / y.C neighbours (a group).
+ */
+Tensor *op_mul(Graph *g, Tensor *x, Tensor *y);
+Tensor *op_add(Graph *g, Tensor *x, Tensor *y);
+Tensor *op_add_act(Graph *g, Tensor *x, Tensor *y, Activation act);
+
+/* Two to four tensors that differ in one dim only, one after the other along
+ * it; and a piece of one. */
+enum { CONCAT_MAX = 4 };
+Tensor *op_concat(Graph *g, int dim, int n, Tensor *const *x);
+Tensor *op_slice(Graph *g, Tensor *x, int dim, int begin, int count);
+
+/* x (N,C,...) -> the same: channel g * (C/groups) + i moves to
+ * i * groups + g (Zhang et al., ShuffleNet, CVPR 2018). */
+Tensor *op_channel_shuffle(Graph *g, Tensor *x, int groups);
+
+/*
+ * The same storage under other dims (as many elements); costs nothing.  For
+ * channels-last data that means:
+ *   (N,C,H,W) as (N,C,HW); (N,C) as (N,C,1,1); (N,C) as (N,1,C)
+ *   (N,C,L) as (N,C/G,L G): groups of channels become positions, so what
+ *   acts on every position alike acts within every group alike.
+ */
+Tensor *op_view(Graph *g, Tensor *x, Dims dims);
+
+/*
+ * x (N,C,H,W) -> (N,C): y = sum over h,w of x B(h,u,H) B(w,v,W), where channel
+ * c has the frequency (u,v)[c / (C/n)] and B(p,q,L) = cos(pi q (p+1/2) / L) /
+ * sqrt(L), times sqrt 2 if q > 0 (Qin et al., FcaNet, ICCV 2021, eq. 9).
+ */
+enum { DCT_MAX = 32 };
+typedef struct DctPoolAttr {
+    int n, u[DCT_MAX], v[DCT_MAX];
+} DctPoolAttr;
+double dct_basis(int p, int q, int L);
+Tensor *op_dct_pool(Graph *g, Tensor *x, const DctPoolAttr *attr);
+
+/*
+ * A new graph with what follows a convolution folded into it, where nothing
+ * else reads the value between: batch norm into weights and bias, then the
+ * addition of a shortcut, then ReLU or ReLU6; and an activation into the
+ * addition before it.  Weights without values give weights without values.
+ * The caller owns the result; g is unchanged.
+ */
+int graph_fold(Graph **out, const Graph *g);
+
+/* Attributes that kernels read and that no constructor takes as a struct. */
+typedef struct NormAttr {
+    int groups; /* of group_norm */
+    double eps;
+} NormAttr;
+typedef struct PoolAttr {
+    int k, stride, pad;
+} PoolAttr;
+typedef struct SizeAttr {
+    int h, w;
+} SizeAttr;
+typedef struct SqueezeAttr {
+    Squeeze how;
+} SqueezeAttr;
+typedef struct DimAttr { /* softmax, concat */
+    int dim;
+} DimAttr;
+typedef struct SliceAttr {
+    int dim, begin, count;
+} SliceAttr;
+typedef struct ShuffleAttr {
+    int groups;
+} ShuffleAttr;
+typedef struct ScaleShiftAttr {
+    double a, b;
+} ScaleShiftAttr;
+typedef struct AddAttr {
+    Activation act;
+} AddAttr;
+typedef struct ViewAttr {
+    Dims dims;
+} ViewAttr;
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,92 @@
+/*
+ * store.h - the database: what was measured, by what, on what.
+ *
+ * One SQLite file (results/schema.sql).  A sweep is one start of one
+ * experiment; a run is one of its cases, measured; a sample is one timing.
+ * Raw samples are kept and nothing is ever updated but the end of a sweep.
+ * Knows no tensor: a database can be studied where it could not be made.
+ */
+#ifndef RESULTS_STORE_H
+#define RESULTS_STORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "kernels/core/param.h"
+
+typedef struct Store Store;
+struct sqlite3;
+
+/* STORE_WRITE makes the file if need be; STORE_READ never writes.  A file
+ * that is no database, not ours, truncated or of a newer schema is refused
+ * with a sentence, and left as it is. */
+typedef enum StoreMode { STORE_READ, STORE_WRITE } StoreMode;
+int store_open(Store **out, const char *path, StoreMode mode);
+void store_close(Store *s);
+struct sqlite3 *store_sqlite(Store *s); /* for analysis and plots */
+
+typedef struct Machine {
+    char cpu[128];
+    int cores;
+    double memory_bytes;
+    char gpu[128];
+    char driver[64];
+    char os[128]; /* distribution and kernel */
+} Machine;
+
+typedef struct Build {
+    char git_commit[64]; /* 40 hex digits, or "unknown" */
+    int dirty;
+    char compiler[128];
+    char flags[512];
+    char libraries[256]; /* "onednn 2.6.0, sqlite 3.40.1, ..." */
+} Build;
+
+/* One start of an experiment. */
+typedef struct Sweep {
+    char experiment[64];
+    char question[256];
+    char cases_hash[32]; /* of the expanded list, to know it again        */
+    uint64_t seed;       /* of the order of the rounds                    */
+    char argv[1024];
+    char governor[32];
+    double load;    /* 1-minute load average at the start                 */
+    int denormals;  /* 1: flushed to zero                                 */
+    char source[64]; /* "attnbench", or the name of another program       */
+} Sweep;
+
+/* What became of a case.  Texts are borrowed for the call. */
+typedef struct Outcome {
+    const char *status; /* ok, wrong, unsupported, out_of_memory, failed   */
+    const char *message;
+    const char *repeat;      /* the command line that repeats the case     */
+    const char *verified_at; /* dims of the input that was checked, or ""  */
+    double rel_l2;           /* error against the reference; NAN: none     */
+    int converged;           /* 1: the interval is within the target       */
+    int reps;                /* runs timed together in one sample          */
+    double params, macs, flops, paper_flops, transcendentals, bytes;
+    double arena_bytes; /* activations                                     */
+    int n;              /* samples ...                                     */
+    const double *ns;   /* ... nanoseconds of one run, in order measured   */
+    const int *round;   /* ... the round of each: same round, same weather */
+} Outcome;
+
+/*
+ * Finds an unfinished sweep of the same experiment, cases, machine, build and
+ * source and goes on with it (*resumed true), or begins one.  fresh: begin in
+ * any case.
+ */
+int store_sweep_begin(Store *s, const Machine *m, const Build *b,
+                      const Sweep *sweep, bool fresh, int64_t *sweep_id,
+                      bool *resumed);
+int store_sweep_end(Store *s, int64_t sweep_id);
+
+/* Whether the sweep already holds a run of this repeat line. */
+int store_has_run(Store *s, int64_t sweep_id, const char *repeat, bool *has);
+
+/* Adds a run with all its samples in one transaction.  The columns of the
+ * case are found by the names in its table. */
+int store_run(Store *s, int64_t sweep_id, const Param *case_params,
+              const void *c, const char *settings_json, const Outcome *o);
+
+#endif
