@@ -1,0 +1,28 @@
+/*
+ * cpu.h - what the kernels of the backend "cpu" know of their device.
+ *
+ * Two sources of kernels: oneDNN (this folder) and our own SIMD code
+ * (kernels/cpu/simd), which is compiled once per instruction set; the device
+ * lists the best set that the processor has, and that DeviceSettings.isa
+ * allows: first our own kernels, each of which says in supports() where it is
+ * the better one, then oneDNN's.
+ */
+#ifndef CPU_CPU_H
+#define CPU_CPU_H
+
+#include "kernels/core/backend.h"
+
+extern const Backend cpu_backend;
+
+/* kernels/cpu/simd/list.c, once per instruction set; NULL ends each. */
+extern const Kernel *const simd_kernels_generic[];
+#if defined(__x86_64__)
+extern const Kernel *const simd_kernels_avx2[];
+extern const Kernel *const simd_kernels_avx512[];
+#endif
+
+/* The i-th instruction set that this processor can run, best first: "avx512",
+ * "avx2", "generic"; NULL past the end.  For tests and lists. */
+const char *cpu_isa_name(int i);
+
+#endif
