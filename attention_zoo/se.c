@@ -38,10 +38,10 @@ static Tensor *se_build(Graph *g, Tensor *x, const void *settings)
     w1 = graph_weight(g, "fc.0.weight", DIMS(C / r, C));
     w2 = graph_weight(g, "fc.2.weight", DIMS(C, C / r));
 
-    z = op_global_avg_pool(g, x, SQUEEZE_ADAPTIVE);     /* eq. (2) squeeze */
-    s = op_relu(g, op_linear(g, z, w1, NULL));          /* eq. (3) excite  */
+    z = op_global_avg_pool(g, x, SQUEEZE_ADAPTIVE); /* eq. (2) squeeze */
+    s = op_relu(g, op_linear(g, z, w1, NULL));      /* eq. (3) excite  */
     s = op_sigmoid(g, op_linear(g, s, w2, NULL));
-    return op_mul(g, x, s);                             /* eq. (4) scale   */
+    return op_mul(g, x, s); /* eq. (4) scale   */
 }
 
 /* Eq. (5) for one block: 2 C^2 / r. */

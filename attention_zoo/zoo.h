@@ -14,18 +14,18 @@
 extern "C" {
 #endif
 
-#define ZOO(X)                                                                 \
-    X(se)                                                                      \
-    X(se_conv)                                                                 \
-    X(eca)                                                                     \
-    X(fca)                                                                     \
-    X(cpca)                                                                    \
-    X(afgca)                                                                   \
-    X(cbam)                                                                    \
-    X(sa)                                                                      \
-    X(ela)                                                                     \
-    X(ca)                                                                      \
-    X(ema)                                                                     \
+#define ZOO(X) \
+    X(se)      \
+    X(se_conv) \
+    X(eca)     \
+    X(fca)     \
+    X(cpca)    \
+    X(afgca)   \
+    X(cbam)    \
+    X(sa)      \
+    X(ela)     \
+    X(ca)      \
+    X(ema)     \
     X(scsa)
 
 enum { SETTINGS_MAX = 128 };

@@ -5,16 +5,16 @@
 #define HARNESS_CMD_H
 
 /*  name     what the list of commands says                                  */
-#define COMMANDS(X)                                                            \
-    X(list, "what there is: modules, backbones, backends, kernels, settings")  \
-    X(count, "params, MACs, FLOPs and bytes, by op, module or network")        \
-    X(verify, "compare case files (.safetensors) with an implementation")      \
-    X(run, "measure an experiment (JSON) or one case; resumes")                \
-    X(table, "print a stored experiment as a table")                           \
-    X(profile, "time of one case, op by op")                                   \
-    X(plot, "draw figures from the database")                                  \
-    X(export, "write stored runs as CSV or JSON")                              \
-    X(import, "add runs that another program measured")                        \
+#define COMMANDS(X)                                                           \
+    X(list, "what there is: modules, backbones, backends, kernels, settings") \
+    X(count, "params, MACs, FLOPs and bytes, by op, module or network")       \
+    X(verify, "compare case files (.safetensors) with an implementation")     \
+    X(run, "measure an experiment (JSON) or one case; resumes")               \
+    X(table, "print a stored experiment as a table")                          \
+    X(profile, "time of one case, op by op")                                  \
+    X(plot, "draw figures from the database")                                 \
+    X(export, "write stored runs as CSV or JSON")                             \
+    X(import, "add runs that another program measured")                       \
     X(doctor, "what this machine can do, and the fix for what it cannot")
 
 /* Each gets what follows its name.  OK, or the error main will print; a

@@ -22,9 +22,9 @@ void test_register(Test *t)
 {
     Test **at = &first;
 
-    while (*at && (strcmp((*at)->suite, t->suite) < 0 ||
-                   (strcmp((*at)->suite, t->suite) == 0 &&
-                    (*at)->line < t->line)))
+    while (*at &&
+           (strcmp((*at)->suite, t->suite) < 0 ||
+            (strcmp((*at)->suite, t->suite) == 0 && (*at)->line < t->line)))
         at = &(*at)->next;
     t->next = *at;
     *at = t;

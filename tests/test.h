@@ -29,29 +29,29 @@ const char *test_tmpdir(void);
     static void suite_##_##name_(void);                                        \
     __attribute__((constructor)) static void suite_##_##name_##_register(void) \
     {                                                                          \
-        static Test t = { #suite_, #name_,           __FILE__,                 \
+        static Test t = { #suite_,  #name_,           __FILE__,                \
                           __LINE__, suite_##_##name_, 0 };                     \
         test_register(&t);                                                     \
     }                                                                          \
     static void suite_##_##name_(void)
 
 /* CHECK goes on after a failure, REQUIRE leaves the test. */
-#define CHECK(cond)                                                            \
-    do {                                                                       \
-        if (!(cond))                                                           \
-            test_failed(__FILE__, __LINE__, "%s", #cond);                      \
+#define CHECK(cond)                                       \
+    do {                                                  \
+        if (!(cond))                                      \
+            test_failed(__FILE__, __LINE__, "%s", #cond); \
     } while (0)
-#define CHECK_MSG(cond, ...)                                                   \
-    do {                                                                       \
-        if (!(cond))                                                           \
-            test_failed(__FILE__, __LINE__, __VA_ARGS__);                      \
+#define CHECK_MSG(cond, ...)                              \
+    do {                                                  \
+        if (!(cond))                                      \
+            test_failed(__FILE__, __LINE__, __VA_ARGS__); \
     } while (0)
-#define REQUIRE(cond)                                                          \
-    do {                                                                       \
-        if (!(cond)) {                                                         \
-            test_failed(__FILE__, __LINE__, "%s: %s", #cond, err_message());   \
-            return;                                                            \
-        }                                                                      \
+#define REQUIRE(cond)                                                        \
+    do {                                                                     \
+        if (!(cond)) {                                                       \
+            test_failed(__FILE__, __LINE__, "%s: %s", #cond, err_message()); \
+            return;                                                          \
+        }                                                                    \
     } while (0)
 #define SKIP(why) test_skip(why)
 

@@ -35,17 +35,17 @@ int fail_within(int code, const char *fmt, ...)
 const char *err_message(void);
 
 /* Passes an error up.  Only where nothing needs releasing: else goto out. */
-#define TRY(call)                                                              \
-    do {                                                                       \
-        int err_ = (call);                                                     \
-        if (err_)                                                              \
-            return err_;                                                       \
+#define TRY(call)          \
+    do {                   \
+        int err_ = (call); \
+        if (err_)          \
+            return err_;   \
     } while (0)
 
-#define BUG_IF(cond)                                                           \
-    do {                                                                       \
-        if (cond)                                                              \
-            bug(__FILE__, __LINE__, #cond);                                    \
+#define BUG_IF(cond)                        \
+    do {                                    \
+        if (cond)                           \
+            bug(__FILE__, __LINE__, #cond); \
     } while (0)
 void bug(const char *file, int line, const char *what)
     __attribute__((noreturn));

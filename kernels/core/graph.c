@@ -155,8 +155,8 @@ Tensor *graph_apply(Graph *g, const Op *op, const void *attr,
         char message[MESSAGE_SIZE];
 
         snprintf(message, sizeof(message), "%s", err_message());
-        graph_fail(g, "%s%s%s: %s", g->scope, g->scope[0] ? ": " : "",
-                   op->name, message);
+        graph_fail(g, "%s%s%s: %s", g->scope, g->scope[0] ? ": " : "", op->name,
+                   message);
         g->error = err;
         return NULL;
     }

@@ -25,10 +25,10 @@ typedef struct Dims {
     int rank, dim[MAX_RANK];
 } Dims;
 #ifdef __cplusplus
-#define DIMS(...)                                                              \
-    (Dims { sizeof((int[]){ __VA_ARGS__ }) / sizeof(int), { __VA_ARGS__ } })
+#define DIMS(...) \
+    (Dims{ sizeof((int[]){ __VA_ARGS__ }) / sizeof(int), { __VA_ARGS__ } })
 #else
-#define DIMS(...)                                                              \
+#define DIMS(...) \
     ((Dims){ sizeof((int[]){ __VA_ARGS__ }) / sizeof(int), { __VA_ARGS__ } })
 #endif
 
@@ -63,7 +63,7 @@ int graph_error(const Graph *g);
 
 int graph_size(const Graph *g);
 Tensor *graph_at(const Graph *g, int i);
-Tensor *graph_find(const Graph *g, const char *name);   /* weight or input */
+Tensor *graph_find(const Graph *g, const char *name); /* weight or input */
 Tensor *graph_output_named(const Graph *g, const char *name); /* or NULL */
 int graph_outputs(const Graph *g);
 Tensor *graph_output_at(const Graph *g, int i, const char **name);

@@ -216,8 +216,8 @@ int name_distance(const char *a, const char *b)
         for (int j = 1; j <= n; j++) {
             const int up = row[j];
 
-            row[j] = min3(up + 1, row[j - 1] + 1,
-                          diagonal + (a[i - 1] != b[j - 1]));
+            row[j] =
+                min3(up + 1, row[j - 1] + 1, diagonal + (a[i - 1] != b[j - 1]));
             diagonal = up;
         }
     }

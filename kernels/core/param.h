@@ -16,8 +16,11 @@ extern "C" {
 
 enum { PARAM_INTS_MAX = 8, PARAM_NAME_MAX = 64, PARAM_TEXT_MAX = 128 };
 
-typedef enum ParamKind { PARAM_KIND_INT, PARAM_KIND_INTS, PARAM_KIND_NAME }
-ParamKind;
+typedef enum ParamKind {
+    PARAM_KIND_INT,
+    PARAM_KIND_INTS,
+    PARAM_KIND_NAME
+} ParamKind;
 
 /* A short list of integers as a value: 3,5,7,9. */
 typedef struct ParamInts {
@@ -40,17 +43,19 @@ typedef struct Param {
     const char *help;
 } Param;
 
-#define PARAM_INT(type, field, initial, min, max, help)                        \
-    { #field, PARAM_KIND_INT, offsetof(type, field), #initial, min, max, NULL, \
-      help }
-#define PARAM_INTS(type, field, initial, min, max, help)                       \
-    { #field, PARAM_KIND_INTS, offsetof(type, field), initial, min, max, NULL, \
-      help }
-#define PARAM_NAME(type, field, initial, choice, help)                         \
-    { #field, PARAM_KIND_NAME, offsetof(type, field), initial, 0, 0, choice,   \
-      help }
-#define PARAM_END                                                              \
+/* clang-format off */
+#define PARAM_INT(type, field, initial, min, max, help) \
+    { #field, PARAM_KIND_INT, offsetof(type, field), #initial, min, max, \
+      NULL, help }
+#define PARAM_INTS(type, field, initial, min, max, help) \
+    { #field, PARAM_KIND_INTS, offsetof(type, field), initial, min, max, \
+      NULL, help }
+#define PARAM_NAME(type, field, initial, choice, help) \
+    { #field, PARAM_KIND_NAME, offsetof(type, field), initial, 0, 0, \
+      choice, help }
+#define PARAM_END \
     { NULL, PARAM_KIND_INT, 0, NULL, 0, 0, NULL, NULL }
+/* clang-format on */
 
 /* Fills a struct with the defaults of its table (which may be NULL). */
 void param_defaults(const Param *table, void *settings);

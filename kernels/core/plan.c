@@ -203,8 +203,8 @@ static int lay_out(Plan *p)
     free(order);
     free(last);
     if (p->arena_bytes)
-        err = p->dev->backend->alloc(p->dev, (void **)&p->arena,
-                                     p->arena_bytes);
+        err =
+            p->dev->backend->alloc(p->dev, (void **)&p->arena, p->arena_bytes);
     return err;
 }
 

@@ -1,0 +1,45 @@
+#!/bin/sh
+# check_layers.sh - fails if a file includes from a layer above its own.
+#
+# Each rule: a folder, and the folders its files may include from.  A file's
+# folder is the longest one listed.  core/err.h and core/param.h are the
+# border that results, analysis and plots may not cross into the tensors.
+status=0
+rules='
+kernels/core      kernels/core
+kernels/ops       kernels/core kernels/ops
+kernels/cpu       kernels/core kernels/ops/ops.h kernels/cpu
+kernels/cpu/simd  kernels/core kernels/ops/ops.h kernels/cpu
+attention_zoo     kernels/core kernels/ops/ops.h attention_zoo
+results           kernels/core/err.h kernels/core/param.h results
+analysis          kernels/core/err.h kernels/core/param.h results analysis
+plots             kernels/core/err.h kernels/core/param.h results analysis plots
+harness           kernels attention_zoo results analysis plots harness
+harness/backbones kernels/core kernels/ops/ops.h attention_zoo harness/backbones
+'
+
+# The rule of the longest folder that holds the file.
+allowed_for() {
+    echo "$rules" | awk -v file="$1" '
+        NF && index(file, $1 "/") == 1 && length($1) > n {
+            n = length($1); $1 = ""; found = $0 }
+        END { print found }'
+}
+
+for file in $(find kernels attention_zoo results analysis plots harness \
+                   -name '*.[ch]' | sort); do
+    allowed=$(allowed_for "$file")
+    for seen in $(sed -n 's/^#include "\(.*\)"/\1/p' "$file"); do
+        ok=
+        case $seen in
+        *.inc | build_info.h) ok=1 ;; # made from a text file by the Makefile
+        esac
+        for a in $allowed; do
+            case $seen in
+            "$a" | "$a"/*) ok=1 ;;
+            esac
+        done
+        [ -n "$ok" ] || { echo "$file must not include $seen"; status=1; }
+    done
+done
+exit $status

@@ -1,0 +1,34 @@
+#!/bin/sh
+# check_style.sh - headers that compile alone, formatting, and what must not
+# be in the tree: unfinished marks, paths of one machine, names of others'
+# tools.  Says what it could not check.
+status=0
+bad() { echo "$1"; status=1; }
+
+for header in $(git ls-files '*.h'); do
+    ${CC:-cc} -std=c11 -D_GNU_SOURCE -fopenmp -I. -Ibuild -DISA=generic \
+        -fsyntax-only -Wall -Wextra -Werror -x c "$header" ||
+        bad "$header does not compile alone"
+done
+
+if command -v clang-format >/dev/null 2>&1 &&
+    clang-format --version | grep -q 'version 14'; then
+    for file in $(git ls-files '*.c' '*.h'); do
+        clang-format --dry-run -Werror "$file" 2>/dev/null ||
+            bad "$file is not as clang-format 14 writes it"
+    done
+else
+    echo "(format not checked: no clang-format 14)"
+fi
+
+for file in $(git ls-files '*.c' '*.h'); do
+    head -n 3 "$file" | grep -q "^ \* $(basename "$file") - " ||
+        bad "$file does not open with '$(basename "$file") - one line'"
+done
+
+marks='TO''DO|FIX''ME|\bXX''X\b|#if 0'
+git grep -nE "$marks" -- '*.c' '*.h' '*.cu' '*.py' Makefile &&
+    bad "unfinished marks"
+git grep -nE '(^|[^a-zA-Z0-9_.])/(work|root|home/[a-z]+)/' -- . \
+    ':!*.safetensors' && bad "paths of one machine"
+exit $status
