@@ -36,9 +36,13 @@ void case_defaults(Case *c);
 /* The case's module, or NULL for "none". */
 const Module *case_module(const Case *c);
 
+/* The i-th name that case_set may accept: the case's own, then those of all
+ * modules (some more than once); NULL past the end. */
+const char *case_key(int i);
+
 /* Sets one setting of the case or of its module from text.  Setting module
- * gives the module's settings their defaults.  ERR_INPUT names an unknown
- * key's nearest one. */
+ * gives the module's settings their defaults, so it comes first.  ERR_INPUT
+ * names an unknown key's nearest one. */
 int case_set(Case *c, const char *key, const char *text);
 
 /* Fills in what was left at 0 (channels, height, width: the backbone's own, or
@@ -46,8 +50,8 @@ int case_set(Case *c, const char *key, const char *text);
 int case_complete(Case *c);
 
 /* The command line that repeats the case, without defaults:
- * "attnbench run --module=scsa --channels=64".  It is also the key on which
- * runs are compared.  Returns text. */
+ * "attnbench run --module=scsa --channels=128".  It is also the key on which
+ * runs are compared: the same before and after case_complete.  Returns text. */
 enum { CASE_TEXT = 1024 };
 char *case_print(const Case *c, char text[CASE_TEXT]);
 

@@ -117,6 +117,9 @@ int param_set(const Param *p, void *settings, const char *text)
         return set_ints(p, settings, text);
     case PARAM_KIND_NAME:
         return set_name(p, settings, text);
+    case PARAM_KIND_PATH:
+        *(const char **)field(p, settings) = text;
+        return OK;
     }
     return OK;
 }
@@ -140,6 +143,10 @@ char *param_text(const Param *p, const void *settings,
     case PARAM_KIND_NAME:
         snprintf(text, PARAM_TEXT_MAX, "%s",
                  ((ParamName *)field(p, settings))->text);
+        break;
+    case PARAM_KIND_PATH:
+        snprintf(text, PARAM_TEXT_MAX, "%s",
+                 *(const char **)field(p, settings));
         break;
     }
     return text;
@@ -176,10 +183,10 @@ size_t param_json(const Param *table, const void *settings, char *text,
 
     for (const Param *p = table; p && p->name; p++) {
         const char *open = p->kind == PARAM_KIND_INTS   ? "["
-                           : p->kind == PARAM_KIND_NAME ? "\""
+                           : p->kind >= PARAM_KIND_NAME ? "\""
                                                         : "";
         const char *close = p->kind == PARAM_KIND_INTS   ? "]"
-                            : p->kind == PARAM_KIND_NAME ? "\""
+                            : p->kind >= PARAM_KIND_NAME ? "\""
                                                          : "";
 
         n += (size_t)snprintf(n < size ? text + n : NULL,

@@ -19,7 +19,8 @@ enum { PARAM_INTS_MAX = 8, PARAM_NAME_MAX = 64, PARAM_TEXT_MAX = 128 };
 typedef enum ParamKind {
     PARAM_KIND_INT,
     PARAM_KIND_INTS,
-    PARAM_KIND_NAME
+    PARAM_KIND_NAME,
+    PARAM_KIND_PATH,
 } ParamKind;
 
 /* A short list of integers as a value: 3,5,7,9. */
@@ -27,7 +28,8 @@ typedef struct ParamInts {
     int n, at[PARAM_INTS_MAX];
 } ParamInts;
 
-/* A name as a value: one of a list, or free text where there is none. */
+/* A name as a value: one of a list, or free text where there is none.  (A
+ * PATH is a const char *: of any length, borrowed from whoever set it.) */
 typedef struct ParamName {
     char text[PARAM_NAME_MAX];
 } ParamName;
@@ -53,6 +55,9 @@ typedef struct Param {
 #define PARAM_NAME(type, field, initial, choice, help) \
     { #field, PARAM_KIND_NAME, offsetof(type, field), initial, 0, 0, \
       choice, help }
+#define PARAM_PATH(type, field, initial, help)                                 \
+    { #field, PARAM_KIND_PATH, offsetof(type, field), initial, 0, 0, NULL,     \
+      help }
 #define PARAM_END \
     { NULL, PARAM_KIND_INT, 0, NULL, 0, 0, NULL, NULL }
 /* clang-format on */

@@ -1,0 +1,211 @@
+/*
+ * case.c - reads, completes and prints cases by their tables.
+ */
+#include "harness/case.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "harness/backbones/backbones.h"
+#include "harness/backends.h"
+#include "kernels/core/err.h"
+
+/* A module alone stands where ResNet's first stage would have it. */
+enum { ALONE_CHANNELS = 64, ALONE_HEIGHT = 56, ALONE_WIDTH = 56 };
+
+enum { MAX_BATCH = 65536, MAX_CHANNELS = 65536, MAX_SIDE = 16384 };
+
+static const char *backbone_choice(int i)
+{
+    return i == 0 ? "none" : backbone_name(i - 1);
+}
+
+static const char *module_choice(int i)
+{
+    return i == 0 ? "none" : zoo_name(i - 1);
+}
+
+static const char *dtype_choice(int i)
+{
+    return i < NDTYPES ? dtype_name((Dtype)i) : NULL;
+}
+
+/* A choice function over names that are written here and nowhere else. */
+#define CHOICES(id, ...)                                          \
+    static const char *id##_choice(int i)                         \
+    {                                                             \
+        static const char *const names[] = { __VA_ARGS__, NULL }; \
+        return names[i];                                          \
+    }
+CHOICES(impl, "composed", "fused")
+CHOICES(graph, "as_written", "folded")
+CHOICES(pass, "forward")
+CHOICES(state, "hot", "cold")
+
+const Param case_params[] = {
+    PARAM_NAME(Case, backbone, "none", backbone_choice,
+               "the network; none: the module alone"),
+    PARAM_NAME(Case, module, "none", module_choice,
+               "the attention module; none: the plain network"),
+    PARAM_NAME(Case, impl, "composed", impl_choice,
+               "the module as a graph of ops, or as one op of its own"),
+    PARAM_NAME(Case, graph, "as_written", graph_choice,
+               "the network as published, or with batch norms, activations and "
+               "shortcuts folded into convolutions"),
+    PARAM_NAME(Case, backend, "cpu", backend_name, "where it runs"),
+    PARAM_NAME(Case, dtype, "f32", dtype_choice, "what it computes in"),
+    PARAM_INT(Case, batch, 1, 1, MAX_BATCH, "N: images in one run"),
+    PARAM_INT(Case, channels, 0, 0, MAX_CHANNELS,
+              "C of the input; 0: the backbone's own, 64 for a module alone"),
+    PARAM_INT(Case, height, 0, 0, MAX_SIDE,
+              "H of the input; 0: the backbone's own, 56 for a module alone"),
+    PARAM_INT(Case, width, 0, 0, MAX_SIDE,
+              "W of the input; 0: the backbone's own, 56 for a module alone"),
+    PARAM_NAME(Case, pass, "forward", pass_choice, "which pass is timed"),
+    PARAM_NAME(Case, state, "hot", state_choice,
+               "caches as the last run left them, or emptied before each"),
+    PARAM_INT(Case, threads, 0, 0, 1024, "0: all cores"),
+    PARAM_INT(Case, arm, 0, 0, 1000,
+              "tells copies of one case apart, for A/A comparisons"),
+    PARAM_END,
+};
+
+static bool is(const ParamName *name, const char *text)
+{
+    return strcmp(name->text, text) == 0;
+}
+
+void case_defaults(Case *c)
+{
+    memset(c, 0, sizeof(*c));
+    param_defaults(case_params, c);
+}
+
+const Module *case_module(const Case *c)
+{
+    return zoo_find(c->module.text);
+}
+
+static const Param *module_params(const Case *c)
+{
+    const Module *m = case_module(c);
+
+    return m ? m->params : NULL;
+}
+
+const char *case_key(int i)
+{
+    const Module *m;
+
+    for (const Param *p = case_params; p->name; p++)
+        if (i-- == 0)
+            return p->name;
+    for (int k = 0; (m = zoo_at(k)); k++)
+        for (const Param *p = m->params; p && p->name; p++)
+            if (i-- == 0)
+                return p->name;
+    return NULL;
+}
+
+/* The names that fit case c: its own keys, then its module's. */
+static const char *fitting_key(const void *arg, int i)
+{
+    const Param *tables[] = { case_params, module_params(arg) };
+
+    for (int k = 0; k < 2; k++)
+        for (const Param *p = tables[k]; p && p->name; p++)
+            if (i-- == 0)
+                return p->name;
+    return NULL;
+}
+
+static int refuse_key(const Case *c, const char *key)
+{
+    const char *near = name_nearest(key, fitting_key, c);
+    const Module *m;
+
+    for (int i = 0; (m = zoo_at(i)); i++)
+        if (param_find(m->params, key))
+            return fail(ERR_INPUT, "%s%s has no setting '%s' (%s has)",
+                        case_module(c) ? "" : "module=", c->module.text, key,
+                        m->name);
+    return fail(ERR_INPUT, "there is no setting '%s'%s%s%s", key,
+                near ? "; did you mean '" : "", near ? near : "",
+                near ? "'?" : "; 'attnbench list settings' shows them");
+}
+
+int case_set(Case *c, const char *key, const char *text)
+{
+    const Param *p = param_find(case_params, key);
+
+    if (p) {
+        TRY(param_set(p, c, text));
+        if (strcmp(key, "module") == 0) {
+            memset(c->settings, 0, sizeof(c->settings));
+            param_defaults(module_params(c), c->settings);
+        }
+        return OK;
+    }
+    p = param_find(module_params(c), key);
+    if (!p)
+        return refuse_key(c, key);
+    if (param_set(p, c->settings, text))
+        return fail_within(ERR_INPUT, "%s", c->module.text);
+    return OK;
+}
+
+/* What channels, height and width are where a case leaves them open. */
+static void own_size(const Case *c, int size[3])
+{
+    const Backbone *b = backbone_find(c->backbone.text);
+
+    size[0] = b ? b->channels : ALONE_CHANNELS;
+    size[1] = b ? b->height : ALONE_HEIGHT;
+    size[2] = b ? b->width : ALONE_WIDTH;
+}
+
+int case_complete(Case *c)
+{
+    int size[3], *const field[3] = { &c->channels, &c->height, &c->width };
+
+    if (is(&c->backbone, "none") && is(&c->module, "none"))
+        return fail(ERR_INPUT, "there is nothing to run: give --backbone, "
+                               "--module, or both");
+    own_size(c, size);
+    for (int i = 0; i < 3; i++)
+        if (*field[i] == 0)
+            *field[i] = size[i];
+    if (!is(&c->backbone, "none") && c->channels != size[0])
+        return fail(ERR_INPUT,
+                    "%s takes images of %d channels, got channels=%d",
+                    c->backbone.text, size[0], c->channels);
+    return OK;
+}
+
+/* A completed case prints as it was before: the size that it has by itself is
+ * a default like any other. */
+char *case_print(const Case *c, char text[CASE_TEXT])
+{
+    Case open = *c;
+    int size[3], *const field[3] = { &open.channels, &open.height,
+                                     &open.width };
+    size_t n = (size_t)snprintf(text, CASE_TEXT, "attnbench run");
+
+    own_size(c, size);
+    for (int i = 0; i < 3; i++)
+        if (*field[i] == size[i])
+            *field[i] = 0;
+    n += param_flags(case_params, &open, false, text + n, CASE_TEXT - n);
+    BUG_IF(n >= CASE_TEXT);
+    n += param_flags(module_params(c), c->settings, false, text + n,
+                     CASE_TEXT - n);
+    BUG_IF(n >= CASE_TEXT);
+    return text;
+}
+
+char *case_settings_json(const Case *c, char text[CASE_TEXT])
+{
+    BUG_IF(param_json(module_params(c), c->settings, text, CASE_TEXT) >=
+           CASE_TEXT);
+    return text;
+}
