@@ -28,7 +28,10 @@ typedef enum Taps { TAPS_NONE, TAPS_STAGE_MEANS } Taps;
  */
 int network_build(Graph **out, const Case *c, const Values *values, Taps taps);
 
-/* The sum of the costs of g's nodes, and of those under a scope prefix. */
+/* Adds c to sum. */
+void cost_add(Cost *sum, const Cost *c);
+
+/* The sum of the costs of g's nodes. */
 Cost network_cost(const Graph *g);
 
 /* As the paper's table counts the network of c: the classifier left out. */

@@ -1,0 +1,168 @@
+/*
+ * network.c - builds the graph of a case and gives its weights values.
+ */
+#include "harness/network.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "harness/backbones/backbones.h"
+#include "harness/safetensors.h"
+#include "harness/seed.h"
+#include "kernels/core/err.h"
+
+static bool is(const ParamName *name, const char *text)
+{
+    return strcmp(name->text, text) == 0;
+}
+
+/* What a case may ask for and nobody has written yet: rows that say so. */
+static int check_supported(const Case *c)
+{
+    if (!is(&c->dtype, "f32"))
+        return fail(ERR_UNSUPPORTED, "%s has no kernels for dtype=%s",
+                    c->backend.text, c->dtype.text);
+    if (is(&c->impl, "fused"))
+        return fail(ERR_UNSUPPORTED, "module=%s has no impl=fused on %s",
+                    c->module.text, c->backend.text);
+    return OK;
+}
+
+static void tap_stages(Graph *g, Tensor *const stage[4])
+{
+    for (int i = 0; i < 4; i++) {
+        char name[16];
+
+        snprintf(name, sizeof(name), "stage%d", i + 1);
+        graph_output(g, name, op_global_avg_pool(g, stage[i], SQUEEZE_MEAN));
+    }
+}
+
+static int build_as_written(Graph *g, const Case *c, Taps taps)
+{
+    const Plug plug = { case_module(c), c->settings };
+    const Backbone *backbone = backbone_find(c->backbone.text);
+    Tensor *stage[4] = { 0 };
+    Tensor *x = graph_input(g, "input",
+                            DIMS(c->batch, c->channels, c->height, c->width));
+
+    if (backbone)
+        x = backbone->build(g, x, &plug, stage);
+    else if (plug.module)
+        x = plug.module->build(g, x, plug.settings);
+    graph_output(g, "output", x);
+    if (taps == TAPS_STAGE_MEANS && backbone)
+        tap_stages(g, stage);
+    return graph_error(g);
+}
+
+/* Whether the shapes are the same but for ones: a scalar is (), or (1). */
+static bool same_shape(const Tensor *t, const StTensor *f)
+{
+    int i = 0, k = 0;
+
+    for (;;) {
+        while (i < t->rank && t->dim[i] == 1)
+            i++;
+        while (k < f->rank && f->dim[k] == 1)
+            k++;
+        if (i == t->rank || k == f->rank)
+            return i == t->rank && k == f->rank;
+        if (t->dim[i++] != f->dim[k++])
+            return false;
+    }
+}
+
+static int load_weight(Tensor *t, const Values *values)
+{
+    char name[2 * MAX_NAME], dims[DIMS_TEXT];
+    const StTensor *f;
+
+    snprintf(name, sizeof(name), "%s%s", values->prefix ? values->prefix : "",
+             t->name);
+    f = st_find(values->file, name);
+    if (!f)
+        return fail(ERR_INPUT, "the file has no tensor '%s'", name);
+    if (!same_shape(t, f))
+        return fail(ERR_INPUT,
+                    "'%s' has the wrong shape: %zu numbers where %s is wanted",
+                    name, f->count, tensor_dims_text(t, dims));
+    TRY(graph_alloc_host(t));
+    return st_read(values->file, f, t->host);
+}
+
+static int give_values(Graph *g, const Values *values)
+{
+    if (!values->file)
+        return seed_graph(g, values->seed);
+    for (int i = 0; i < graph_size(g); i++) {
+        Tensor *t = graph_at(g, i);
+
+        if (t->role == ROLE_WEIGHT || t->role == ROLE_BUFFER)
+            TRY(load_weight(t, values));
+    }
+    return OK;
+}
+
+int network_build(Graph **out, const Case *c, const Values *values, Taps taps)
+{
+    Graph *g, *folded;
+    int err;
+
+    *out = NULL;
+    TRY(check_supported(c));
+    g = graph_new();
+    err = build_as_written(g, c, taps);
+    if (!err && values)
+        err = give_values(g, values);
+    if (!err && is(&c->graph, "folded")) {
+        err = graph_fold(&folded, g);
+        graph_free(g); /* with its weights: two sets of them are too many */
+        g = err ? NULL : folded;
+    }
+    if (err) {
+        graph_free(g);
+        return err;
+    }
+    *out = g;
+    return OK;
+}
+
+void cost_add(Cost *sum, const Cost *c)
+{
+    sum->macs += c->macs;
+    sum->flops += c->flops;
+    sum->transcendentals += c->transcendentals;
+    sum->bytes += c->bytes;
+    sum->paper_flops += c->paper_flops;
+}
+
+Cost network_cost(const Graph *g)
+{
+    Cost sum = { 0 };
+
+    for (int i = 0; i < graph_size(g); i++) {
+        const Tensor *t = graph_at(g, i);
+
+        if (t->role == ROLE_NODE) {
+            const Cost c = t->op->cost(t);
+            cost_add(&sum, &c);
+        }
+    }
+    return sum;
+}
+
+double network_paper_flops(const Graph *g, const Case *c)
+{
+    const Backbone *backbone = backbone_find(c->backbone.text);
+    double sum = 0;
+
+    for (int i = 0; i < graph_size(g); i++) {
+        const Tensor *t = graph_at(g, i);
+
+        if (t->role == ROLE_NODE &&
+            !(backbone && strcmp(t->name, backbone->classifier) == 0))
+            sum += t->op->cost(t).paper_flops;
+    }
+    return sum;
+}
