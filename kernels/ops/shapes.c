@@ -31,6 +31,46 @@ int want_rank(const Tensor *x, const char *name, int lo, int hi)
                 tensor_dims_text(x, dims), lo, hi);
 }
 
+int want_rows(const Tensor *x, int lo, int hi)
+{
+    char dims[DIMS_TEXT];
+
+    TRY(want_rank(x, "x", lo, hi));
+    if (x->layout == CHANNELS_LAST || x->rank <= 2)
+        return OK;
+    return fail(ERR_INPUT,
+                "x %s is a stack of matrices or a weight, wants a "
+                "channels-last map or strip",
+                tensor_dims_text(x, dims));
+}
+
+int want_dims(const Tensor *w, const char *name, Dims dims)
+{
+    const Tensor want = { .rank = dims.rank,
+                          .dim = { dims.dim[0], dims.dim[1], dims.dim[2],
+                                   dims.dim[3] } };
+    char is[DIMS_TEXT], should[DIMS_TEXT];
+
+    if (!w || tensor_same_dims(w, &want))
+        return OK;
+    return fail(ERR_INPUT, "%s is %s, wants %s", name, tensor_dims_text(w, is),
+                tensor_dims_text(&want, should));
+}
+
+double act_flops(Activation act)
+{
+    return act == ACT_NONE ? 0 : act == ACT_RELU ? 1 : 2;
+}
+
+double act_of(Activation act, double x)
+{
+    if (act == ACT_NONE || x != x)
+        return x;
+    if (x < 0)
+        return 0;
+    return act == ACT_RELU6 && x > 6 ? 6 : x;
+}
+
 double bytes_once(const Tensor *out)
 {
     double bytes = (double)tensor_bytes(out);

@@ -16,8 +16,25 @@ int shape_dims(Tensor *out, Dims dims);
 /* Refuses x unless lo <= rank <= hi. */
 int want_rank(const Tensor *x, const char *name, int lo, int hi);
 
+/* Refuses x unless lo <= rank <= hi and its channels come last: a vector,
+ * strip or map, but no stack of matrices. */
+int want_rows(const Tensor *x, int lo, int hi);
+
+/* Refuses w unless it has exactly these dims; NULL is accepted. */
+int want_dims(const Tensor *w, const char *name, Dims dims);
+
 /* Bytes of out and of every source, each once. */
 double bytes_once(const Tensor *out);
+
+/* Operations of an activation on one number, and the activation itself. */
+double act_flops(Activation act);
+double act_of(Activation act, double x);
+
+/* The larger; NaN if either is. */
+static inline float max_of(float a, float b)
+{
+    return b > a || b != b ? b : a;
+}
 
 /* The float at (i,j,k,l) of a tensor, by dims, whatever the layout. */
 static inline float *at(const Tensor *t, int i, int j, int k, int l)

@@ -1,0 +1,68 @@
+/*
+ * batch_norm.c - y = (x - mean[c]) / sqrt(var[c] + eps) * weight[c] + bias[c]
+ *
+ * Ioffe and Szegedy, ICML 2015, in evaluation mode: the statistics are stored
+ * ones, so it is one multiply-add a number and bound by bytes.  graph_fold
+ * puts it into the convolution before it.
+ */
+#include <math.h>
+
+#include "kernels/ops/shapes.h"
+
+static int shape(Tensor *out)
+{
+    static const char *const names[] = { "x", "weight", "bias", "mean", "var" };
+    const Tensor *x = out->src[0];
+
+    TRY(want_rows(x, 2, 4));
+    for (int i = 1; i < 5; i++)
+        TRY(want_dims(out->src[i], names[i], DIMS(x->dim[1])));
+    return shape_like(out, x);
+}
+
+/* Five operations a channel make scale and shift. */
+static Cost cost(const Tensor *out)
+{
+    const double n = (double)tensor_count(out);
+
+    return (Cost){
+        .flops = 2 * n + 5.0 * out->dim[1],
+        .bytes = bytes_once(out),
+        .paper_flops = 2 * n,
+    };
+}
+
+static void ref(const Tensor *out)
+{
+    const NormAttr *attr = out->attr;
+    const size_t rows = tensor_rows(out), C = (size_t)out->dim[1];
+    const float *x = out->src[0]->data, *weight = out->src[1]->data,
+                *bias = out->src[2]->data, *mean = out->src[3]->data,
+                *var = out->src[4]->data;
+    float *y = out->data;
+
+    for (size_t c = 0; c < C; c++) {
+        const double scale = weight[c] / sqrt(var[c] + attr->eps);
+
+        for (size_t r = 0; r < rows; r++)
+            y[r * C + c] =
+                (float)(((double)x[r * C + c] - mean[c]) * scale + bias[c]);
+    }
+}
+
+const Op batch_norm_def = {
+    .name = "batch_norm",
+    .sources = 5,
+    .attr_size = sizeof(NormAttr),
+    .shape = shape,
+    .cost = cost,
+    .ref = ref,
+    .tol_f32 = 3e-6,
+};
+
+Tensor *op_batch_norm(Graph *g, Tensor *x, Tensor *weight, Tensor *bias,
+                      Tensor *mean, Tensor *var, double eps)
+{
+    return graph_apply(g, &batch_norm_def, &(NormAttr){ 1, eps },
+                       (Tensor *[]){ x, weight, bias, mean, var });
+}

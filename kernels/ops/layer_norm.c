@@ -1,0 +1,72 @@
+/*
+ * layer_norm.c - normalised over the channels at each position
+ *
+ *   y = (x - mean) / sqrt(var + eps) * weight[c] + bias[c]
+ *
+ * Ba, Kiros and Hinton, 2016; var is the mean square deviation.  In
+ * transformers.  One row of a channels-last map at a time; bound by bytes.
+ */
+#include <math.h>
+
+#include "kernels/ops/shapes.h"
+
+static int shape(Tensor *out)
+{
+    const Tensor *x = out->src[0];
+
+    TRY(want_rows(x, 2, 4));
+    TRY(want_dims(out->src[1], "weight", DIMS(x->dim[1])));
+    TRY(want_dims(out->src[2], "bias", DIMS(x->dim[1])));
+    return shape_like(out, x);
+}
+
+/* As group_norm: 8 a number, 5 a row. */
+static Cost cost(const Tensor *out)
+{
+    const double n = (double)tensor_count(out);
+
+    return (Cost){
+        .flops = 8 * n + 5 * (double)tensor_rows(out),
+        .bytes = bytes_once(out),
+        .paper_flops = 5 * n,
+    };
+}
+
+static void ref(const Tensor *out)
+{
+    const NormAttr *attr = out->attr;
+    const size_t rows = tensor_rows(out), C = (size_t)out->dim[1];
+    const float *weight = out->src[1]->data, *bias = out->src[2]->data;
+
+    for (size_t r = 0; r < rows; r++) {
+        const float *x = (float *)out->src[0]->data + r * C;
+        float *y = (float *)out->data + r * C;
+        double sum = 0, squares = 0, mean, scale;
+
+        for (size_t c = 0; c < C; c++)
+            sum += x[c];
+        mean = sum / (double)C;
+        for (size_t c = 0; c < C; c++)
+            squares += (x[c] - mean) * (x[c] - mean);
+        scale = 1 / sqrt(squares / (double)C + attr->eps);
+        for (size_t c = 0; c < C; c++)
+            y[c] = (float)((x[c] - mean) * scale * weight[c] + bias[c]);
+    }
+}
+
+const Op layer_norm_def = {
+    .name = "layer_norm",
+    .sources = 3,
+    .attr_size = sizeof(NormAttr),
+    .shape = shape,
+    .cost = cost,
+    .ref = ref,
+    .tol_f32 = 3e-6,
+};
+
+Tensor *op_layer_norm(Graph *g, Tensor *x, Tensor *weight, Tensor *bias,
+                      double eps)
+{
+    return graph_apply(g, &layer_norm_def, &(NormAttr){ 1, eps },
+                       (Tensor *[]){ x, weight, bias });
+}

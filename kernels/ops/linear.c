@@ -1,0 +1,95 @@
+/*
+ * linear.c - y[r,o] = b[o] + sum over i of x[r,i] w[o,i], for every row r
+ *
+ * The classifier, the bottlenecks of SE and FCA, and (over the rows of a map)
+ * every projection of a transformer.
+ */
+#include <stdlib.h>
+
+#include "kernels/ops/shapes.h"
+
+static int shape(Tensor *out)
+{
+    const Tensor *x = out->src[0], *w = out->src[1];
+
+    TRY(want_rows(x, 2, 4));
+    TRY(want_rank(w, "w", 2, 2));
+    TRY(want_dims(w, "w", DIMS(w->dim[0], x->dim[1])));
+    TRY(want_dims(out->src[2], "b", DIMS(w->dim[0])));
+    TRY(shape_like(out, x));
+    out->dim[1] = w->dim[0];
+    return OK;
+}
+
+static Cost cost(const Tensor *out)
+{
+    const double n = (double)tensor_count(out);
+    const double macs = n * out->src[1]->dim[1];
+
+    return (Cost){
+        .macs = macs,
+        .flops = 2 * macs + (out->src[2] ? n : 0),
+        .bytes = bytes_once(out),
+        .paper_flops = macs,
+    };
+}
+
+/* w (O,I) as [i][o] in double. */
+static double *by_input(const Tensor *w)
+{
+    const size_t O = (size_t)w->dim[0], I = (size_t)w->dim[1];
+    const float *src = w->data;
+    double *dst = malloc(O * I * sizeof(*dst));
+
+    BUG_IF(!dst);
+    for (size_t o = 0; o < O; o++)
+        for (size_t i = 0; i < I; i++)
+            dst[i * O + o] = src[o * I + i];
+    return dst;
+}
+
+static void ref(const Tensor *out)
+{
+    const Tensor *x = out->src[0], *b = out->src[2];
+    const size_t rows = tensor_rows(out), I = (size_t)x->dim[1],
+                 O = (size_t)out->dim[1];
+    double *w = by_input(out->src[1]);
+
+#pragma omp parallel
+    {
+        double *acc = malloc(O * sizeof(*acc));
+
+        BUG_IF(!acc);
+#pragma omp for
+        for (size_t r = 0; r < rows; r++) {
+            const float *xr = (float *)x->data + r * I;
+            float *y = (float *)out->data + r * O;
+
+            for (size_t o = 0; o < O; o++)
+                acc[o] = b ? ((float *)b->data)[o] : 0;
+            for (size_t i = 0; i < I; i++)
+#pragma omp simd
+                for (size_t o = 0; o < O; o++)
+                    acc[o] += xr[i] * w[i * O + o];
+            for (size_t o = 0; o < O; o++)
+                y[o] = (float)acc[o];
+        }
+        free(acc);
+    }
+    free(w);
+}
+
+const Op linear_def = {
+    .name = "linear",
+    .sources = 2,
+    .optional = 1,
+    .shape = shape,
+    .cost = cost,
+    .ref = ref,
+    .tol_f32 = 3e-6,
+};
+
+Tensor *op_linear(Graph *g, Tensor *x, Tensor *w, Tensor *b)
+{
+    return graph_apply(g, &linear_def, NULL, (Tensor *[]){ x, w, b });
+}

@@ -1,0 +1,52 @@
+/*
+ * view.c - the same storage under other dims
+ *
+ * Costs nothing: the plan gives it the address of its source, so there is no
+ * kernel, and ref() has nothing to do.  Storage stays in the order it is in:
+ * what is row-major with three dims or more (a stack of matrices, a weight)
+ * stays row-major, all else is channels last.
+ */
+#include "kernels/ops/shapes.h"
+
+static int shape(Tensor *out)
+{
+    const ViewAttr *attr = out->attr;
+    const Tensor *x = out->src[0];
+    char is[DIMS_TEXT], wanted[DIMS_TEXT];
+
+    TRY(shape_dims(out, attr->dims));
+    if (x->rank > 2)
+        out->layout = x->layout;
+    if (attr->dims.rank < 1 || tensor_count(out) != tensor_count(x))
+        return fail(ERR_INPUT, "%s has %zu elements, %s has %zu",
+                    tensor_dims_text(x, is), tensor_count(x),
+                    tensor_dims_text(out, wanted), tensor_count(out));
+    return OK;
+}
+
+static Cost cost(const Tensor *out)
+{
+    (void)out;
+    return (Cost){ 0 };
+}
+
+static void ref(const Tensor *out)
+{
+    (void)out;
+}
+
+const Op view_def = {
+    .name = "view",
+    .sources = 1,
+    .attr_size = sizeof(ViewAttr),
+    .view = true,
+    .shape = shape,
+    .cost = cost,
+    .ref = ref,
+    .tol_f32 = 0,
+};
+
+Tensor *op_view(Graph *g, Tensor *x, Dims dims)
+{
+    return graph_apply(g, &view_def, &(ViewAttr){ dims }, &x);
+}
