@@ -137,7 +137,17 @@ void cost_add(Cost *sum, const Cost *c)
     sum->paper_flops += c->paper_flops;
 }
 
-Cost network_cost(const Graph *g)
+Cost network_node_cost(const Case *c, const Tensor *node)
+{
+    const Backbone *backbone = backbone_find(c->backbone.text);
+    Cost cost = node->op->cost(node);
+
+    if (backbone && strcmp(node->name, backbone->classifier) == 0)
+        cost.paper_flops = 0;
+    return cost;
+}
+
+Cost network_cost(const Graph *g, const Case *c)
 {
     Cost sum = { 0 };
 
@@ -145,24 +155,9 @@ Cost network_cost(const Graph *g)
         const Tensor *t = graph_at(g, i);
 
         if (t->role == ROLE_NODE) {
-            const Cost c = t->op->cost(t);
-            cost_add(&sum, &c);
+            const Cost cost = network_node_cost(c, t);
+            cost_add(&sum, &cost);
         }
-    }
-    return sum;
-}
-
-double network_paper_flops(const Graph *g, const Case *c)
-{
-    const Backbone *backbone = backbone_find(c->backbone.text);
-    double sum = 0;
-
-    for (int i = 0; i < graph_size(g); i++) {
-        const Tensor *t = graph_at(g, i);
-
-        if (t->role == ROLE_NODE &&
-            !(backbone && strcmp(t->name, backbone->classifier) == 0))
-            sum += t->op->cost(t).paper_flops;
     }
     return sum;
 }

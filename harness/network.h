@@ -31,10 +31,9 @@ int network_build(Graph **out, const Case *c, const Values *values, Taps taps);
 /* Adds c to sum. */
 void cost_add(Cost *sum, const Cost *c);
 
-/* The sum of the costs of g's nodes. */
-Cost network_cost(const Graph *g);
-
-/* As the paper's table counts the network of c: the classifier left out. */
-double network_paper_flops(const Graph *g, const Case *c);
+/* What a node of c's graph costs; and all of them.  paper_flops is as the
+ * paper's table counts a network: the classifier left out. */
+Cost network_node_cost(const Case *c, const Tensor *node);
+Cost network_cost(const Graph *g, const Case *c);
 
 #endif

@@ -1,0 +1,236 @@
+/*
+ * cmd_count.c - attnbench count --backbone=B --module=M
+ */
+#include "harness/cmd.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "harness/backbones/backbones.h"
+#include "harness/count.h"
+#include "harness/flags.h"
+#include "harness/network.h"
+#include "kernels/core/err.h"
+
+typedef struct CountSettings {
+    ParamName by, format;
+} CountSettings;
+
+static const char *by_choice(int i)
+{
+    static const char *const names[] = { "network", "module", "op", NULL };
+
+    return names[i];
+}
+
+static const char *format_choice(int i)
+{
+    static const char *const names[] = { "text", "json", "csv", NULL };
+
+    return names[i];
+}
+
+static const Param count_params[] = {
+    PARAM_NAME(CountSettings, by, "network", by_choice, "what a row is"),
+    PARAM_NAME(CountSettings, format, "text", format_choice,
+               "text is rounded; the others are exact"),
+    PARAM_END,
+};
+
+static const Usage usage = {
+    .name = "count",
+    .args = "",
+    .what = "Says what a module, a network, or a network with a module costs.\n"
+            "Nothing is run: the counts follow from the shapes.",
+    .params = count_params,
+    .takes_case = true,
+    .examples = "  attnbench count --backbone=resnet50 --module=scsa\n"
+                "  attnbench count --module=se --channels=256 --by=op\n",
+};
+
+/* The columns, in the order of every format. */
+typedef struct Column {
+    const char *name;
+    size_t offset; /* of a double in CountRow */
+    int width;
+    const char *unit, *about;
+} Column;
+
+/* clang-format off */
+static const Column columns[] = {
+    { "params", offsetof(CountRow, params), 10, "", "learned numbers" },
+    { "macs", offsetof(CountRow, cost.macs), 10, "",
+      "multiply-adds of convolutions and linears, classifier included" },
+    { "paper_flops", offsetof(CountRow, cost.paper_flops), 11, "",
+      "as in the paper's tables: a multiply-add is 1, classifier left out" },
+    { "flops", offsetof(CountRow, cost.flops), 10, "",
+      "every operation: a multiply-add is 2" },
+    { "transcendentals", offsetof(CountRow, cost.transcendentals), 15, "",
+      "exp, erf and the like, which flops leaves out" },
+    { "bytes", offsetof(CountRow, cost.bytes), 11, "B",
+      "each op reads each operand once and writes its result once" },
+};
+/* clang-format on */
+enum { NCOLUMNS = sizeof(columns) / sizeof(columns[0]) };
+
+static double column_value(const CountRow *r, int column)
+{
+    return *(const double *)((const char *)r + columns[column].offset);
+}
+
+static CountBy by_of(const char *by)
+{
+    return strcmp(by, "op") == 0       ? COUNT_OP
+           : strcmp(by, "module") == 0 ? COUNT_MODULE
+                                       : COUNT_NETWORK;
+}
+
+/* 25617448 as "25.617 M". */
+static const char *human(double value, const char *unit, char text[32])
+{
+    static const char prefix[] = " kMGTP";
+    int i = 0;
+
+    while (value >= 999.9995 && prefix[i + 1]) {
+        value /= 1000;
+        i++;
+    }
+    if (i == 0)
+        snprintf(text, 32, "%.0f%s%s  ", value, *unit ? " " : "", unit);
+    else
+        snprintf(text, 32, "%.3f %c%s", value, prefix[i], unit);
+    return text;
+}
+
+/* "ResNet-50 + SCSA (after conv2-bn2-ReLU), 1x3x224x224, as_written". */
+static void print_title(const Case *c)
+{
+    const Backbone *b = backbone_find(c->backbone.text);
+    const Module *m = case_module(c);
+
+    printf("%s%s%s", b ? b->title : "", b && m ? " + " : "", m ? m->title : "");
+    if (b && m)
+        printf(" (%s)", b->position(m));
+    printf(", %dx%dx%dx%d, %s\n", c->batch, c->channels, c->height, c->width,
+           c->graph.text);
+}
+
+static void print_network(const Count *count)
+{
+    char text[32];
+
+    for (int i = 0; i < NCOLUMNS; i++)
+        printf("  %-15s %11s   %s\n", columns[i].name,
+               human(column_value(&count->total, i), columns[i].unit, text),
+               columns[i].about);
+}
+
+static void print_row(const CountRow *r)
+{
+    char text[32];
+
+    printf("  %-16s %5d", r->name, r->nodes);
+    for (int i = 0; i < NCOLUMNS; i++)
+        printf(" %*s", columns[i].width,
+               human(column_value(r, i), columns[i].unit, text));
+    printf("\n");
+}
+
+static void print_rows(const Count *count, const char *by)
+{
+    printf("\n  %-16s %5s", by, "nodes");
+    for (int i = 0; i < NCOLUMNS; i++)
+        printf(" %*s", columns[i].width, columns[i].name);
+    printf("\n");
+    for (int i = 0; i < count->n; i++)
+        print_row(&count->at[i]);
+    print_row(&count->total);
+    printf("\n");
+    for (int i = 0; i < NCOLUMNS; i++)
+        printf("  %-16s %s\n", columns[i].name, columns[i].about);
+}
+
+static void print_text(const Count *count, const Case *c, const char *by)
+{
+    print_title(c);
+    if (by_of(by) == COUNT_NETWORK)
+        print_network(count);
+    else
+        print_rows(count, by);
+}
+
+static void print_json_row(const CountRow *r)
+{
+    for (int i = 0; i < NCOLUMNS; i++)
+        printf("%s\"%s\": %.0f", i ? ", " : "", columns[i].name,
+               column_value(r, i));
+}
+
+static void print_json(const Count *count, const Case *c, const char *by)
+{
+    char settings[CASE_TEXT];
+
+    printf("{\"backbone\": \"%s\", \"module\": \"%s\", \"settings\": %s, "
+           "\"graph\": \"%s\",\n \"batch\": %d, \"channels\": %d, "
+           "\"height\": %d, \"width\": %d,\n ",
+           c->backbone.text, c->module.text, case_settings_json(c, settings),
+           c->graph.text, c->batch, c->channels, c->height, c->width);
+    print_json_row(&count->total);
+    if (by_of(by) != COUNT_NETWORK) {
+        printf(",\n \"by\": \"%s\", \"rows\": [", by);
+        for (int i = 0; i < count->n; i++) {
+            printf("%s\n  {\"name\": \"%s\", \"nodes\": %d, ", i ? "," : "",
+                   count->at[i].name, count->at[i].nodes);
+            print_json_row(&count->at[i]);
+            printf("}");
+        }
+        printf("]");
+    }
+    printf("}\n");
+}
+
+static void print_csv_row(const CountRow *r)
+{
+    printf("%s,%d", r->name, r->nodes);
+    for (int i = 0; i < NCOLUMNS; i++)
+        printf(",%.0f", column_value(r, i));
+    printf("\n");
+}
+
+static void print_csv(const Count *count, const char *by)
+{
+    printf("%s,nodes", by);
+    for (int i = 0; i < NCOLUMNS; i++)
+        printf(",%s", columns[i].name);
+    printf("\n");
+    for (int i = 0; i < count->n; i++)
+        print_csv_row(&count->at[i]);
+}
+
+int cmd_count(int argc, char **argv)
+{
+    CountSettings s;
+    Flags flags;
+    Case c;
+    Graph *g;
+    Count count;
+
+    TRY(flags_parse(&flags, &usage, &s, argc, argv));
+    if (flags.help)
+        return flags_help(&flags, &usage, stdout);
+    case_defaults(&c);
+    TRY(flags_case(&flags, &c));
+    TRY(case_complete(&c));
+    TRY(network_build(&g, &c, NULL, TAPS_NONE));
+
+    count_graph(&count, g, &c, by_of(s.by.text));
+    if (strcmp(s.format.text, "json") == 0)
+        print_json(&count, &c, s.by.text);
+    else if (strcmp(s.format.text, "csv") == 0)
+        print_csv(&count, s.by.text);
+    else
+        print_text(&count, &c, s.by.text);
+    count_free(&count);
+    graph_free(g);
+    return OK;
+}
