@@ -16,7 +16,7 @@
  * further for what is plugged into it.  "layer1.0.conv2" is "layer1.0",
  * "layer1.0.attn.fc" is "layer1.0.attn", and "fc" is itself.
  */
-static void block_of(char row[MAX_NAME], const char *scope)
+static void block_of(char row[ROW_NAME], const char *scope)
 {
     size_t n = strcspn(scope, "."), next = n;
 
@@ -31,20 +31,20 @@ static void block_of(char row[MAX_NAME], const char *scope)
     }
     if (strncmp(scope + n, ".attn", 5) == 0)
         n += 1 + strcspn(scope + n + 1, ".");
-    snprintf(row, MAX_NAME, "%.*s", (int)n, scope);
+    snprintf(row, ROW_NAME, "%.*s", (int)n, scope);
 }
 
-static void name_row(char row[MAX_NAME], const Tensor *node, const Case *c,
+static void name_row(char row[ROW_NAME], const Tensor *node, const Case *c,
                      CountBy by)
 {
     if (by == COUNT_OP)
-        snprintf(row, MAX_NAME, "%s", node->op->name);
+        snprintf(row, ROW_NAME, "%s", node->op->name);
     else if (by == COUNT_MODULE)
         block_of(row, node->name);
     else
-        snprintf(row, MAX_NAME, "%s+%s", c->backbone.text, c->module.text);
+        snprintf(row, ROW_NAME, "%s+%s", c->backbone.text, c->module.text);
     if (!row[0])
-        snprintf(row, MAX_NAME, "%s", c->module.text);
+        snprintf(row, ROW_NAME, "%s", c->module.text);
 }
 
 static CountRow *find_row(Count *count, const char *name)
@@ -52,7 +52,7 @@ static CountRow *find_row(Count *count, const char *name)
     for (int i = count->n - 1; i >= 0; i--)
         if (strcmp(count->at[i].name, name) == 0)
             return &count->at[i];
-    snprintf(count->at[count->n].name, MAX_NAME, "%s", name);
+    snprintf(count->at[count->n].name, ROW_NAME, "%s", name);
     return &count->at[count->n++];
 }
 
@@ -89,7 +89,7 @@ void count_graph(Count *out, const Graph *g, const Case *c, CountBy by)
     BUG_IF(!out->at || !seen);
     for (int i = 0; i < graph_size(g); i++) {
         const Tensor *t = graph_at(g, i);
-        char name[MAX_NAME];
+        char name[ROW_NAME];
         double params;
         Cost cost;
 
@@ -101,7 +101,7 @@ void count_graph(Count *out, const Graph *g, const Case *c, CountBy by)
         add(find_row(out, name), params, &cost);
         add(&out->total, params, &cost);
     }
-    snprintf(out->total.name, MAX_NAME, "total");
+    snprintf(out->total.name, ROW_NAME, "total");
     free(seen);
 }
 

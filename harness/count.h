@@ -10,8 +10,10 @@
 
 typedef enum CountBy { COUNT_NETWORK, COUNT_MODULE, COUNT_OP } CountBy;
 
+enum { ROW_NAME = 2 * PARAM_NAME_MAX };
+
 typedef struct CountRow {
-    char name[MAX_NAME]; /* of the op, or where in the network: "layer1.0" */
+    char name[ROW_NAME]; /* of the op, or where in the network: "layer1.0" */
     int nodes;
     double params; /* a weight that several nodes read is the first one's */
     Cost cost;
