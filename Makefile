@@ -14,7 +14,7 @@ GIT_COMMIT := $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 GIT_DIRTY := $(if $(shell git status --porcelain -uno 2>/dev/null),1,0)
 
 OPT ?= -O2
-override CFLAGS := -std=c11 -D_GNU_SOURCE $(OPT) -g -fopenmp -I. \
+override CFLAGS := -std=c11 -D_GNU_SOURCE $(OPT) -g -fopenmp -I. -I$(B) \
                    -Wall -Wextra -Werror -Wno-missing-field-initializers \
                    $(CFLAGS)
 override LDFLAGS := -fopenmp $(LDFLAGS)
@@ -39,6 +39,9 @@ src   := $(wildcard kernels/core/*.c kernels/ops/*.c kernels/cpu/*.c) \
 simd  := $(wildcard kernels/cpu/simd/*.c)
 tests := $(wildcard tests/*.c)
 obj    = $(patsubst %,$(B)/%.o,$(1))
+data  := $(wildcard results/*.sql results/paper/*.csv plots/*.gp) \
+         $(wildcard harness/experiments/*.json)
+inc   := $(patsubst %,$(B)/%.inc,$(data))
 lib   := $(call obj,$(src)) \
          $(foreach isa,$(ISAS),$(patsubst %.c,$(B)/%.$(isa).o,$(simd)))
 
@@ -81,7 +84,18 @@ $(B)/attnbench: $(lib) $(call obj,harness/main.c)
 $(B)/run_tests: $(lib) $(call obj,$(tests))
 	$(call Q,LINK) $(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
-$(B)/%.c.o: %.c
+# The program carries its data files, so that it runs from anywhere: a file of
+# $(data) becomes a C string, to be included in an initialiser:
+#     static const char schema[] =
+#     #include "results/schema.sql.inc"
+#         ;
+# A question mark is escaped for the sake of trigraphs.
+$(B)/%.inc: %
+	@mkdir -p $(@D)
+	@sed 's/[\\"?]/\\&/g; s/^/"/; s/$$/\\n"/' $< > $@
+.SECONDARY: $(inc)
+
+$(B)/%.c.o: %.c | $(inc)
 	@mkdir -p $(@D)
 	$(call Q,CC) $(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
 define simd_rule

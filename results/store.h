@@ -1,9 +1,10 @@
 /*
  * store.h - the database: what was measured, by what, on what.
  *
- * One SQLite file (results/schema.sql).  A sweep is one start of one
- * experiment; a run is one of its cases, measured; a sample is one timing.
- * Raw samples are kept and nothing is ever updated but the end of a sweep.
+ * One SQLite file (results/schema.sql).  A sweep is one experiment on one
+ * machine by one build, in one start or, after an interruption, several; a run
+ * is one of its cases, measured; a sample is one timing.  Raw samples are kept
+ * and nothing is ever updated but the end of a sweep.
  * Knows no tensor: a database can be studied where it could not be made.
  */
 #ifndef RESULTS_STORE_H
@@ -17,9 +18,9 @@
 typedef struct Store Store;
 struct sqlite3;
 
-/* STORE_WRITE makes the file if need be; STORE_READ never writes.  A file
- * that is no database, not ours, truncated or of a newer schema is refused
- * with a sentence, and left as it is. */
+/* STORE_WRITE makes the file, and its folder, if need be; STORE_READ never
+ * writes.  A file that is no database, not ours, truncated or of a newer
+ * schema is refused with a sentence, and left as it is. */
 typedef enum StoreMode { STORE_READ, STORE_WRITE } StoreMode;
 int store_open(Store **out, const char *path, StoreMode mode);
 void store_close(Store *s);
@@ -42,7 +43,7 @@ typedef struct Build {
     char libraries[256]; /* "onednn 2.6.0, sqlite 3.40.1, ..." */
 } Build;
 
-/* One start of an experiment. */
+/* A sweep, and the start that is being made. */
 typedef struct Sweep {
     char experiment[64];
     char question[256];
@@ -50,9 +51,10 @@ typedef struct Sweep {
     uint64_t seed;       /* of the order of the rounds                    */
     char argv[1024];
     char governor[32];
-    double load;    /* 1-minute load average at the start                 */
-    int denormals;  /* 1: flushed to zero                                 */
-    char source[64]; /* "attnbench", or the name of another program       */
+    double load;     /* 1-minute load average at the start; NAN: not known */
+    int denormals;   /* 1: flushed to zero; -1: not known                  */
+    char source[64]; /* "attnbench", or the name of another program        */
+    char started_at[32]; /* UTC, ISO 8601; "": now                         */
 } Sweep;
 
 /* What became of a case.  Texts are borrowed for the call. */
@@ -65,16 +67,17 @@ typedef struct Outcome {
     int converged;           /* 1: the interval is within the target       */
     int reps;                /* runs timed together in one sample          */
     double params, macs, flops, paper_flops, transcendentals, bytes;
-    double arena_bytes; /* activations                                     */
-    int n;              /* samples ...                                     */
-    const double *ns;   /* ... nanoseconds of one run, in order measured   */
-    const int *round;   /* ... the round of each: same round, same weather */
+    double arena_bytes;    /* activations                                     */
+    int n;                 /* samples ...                                     */
+    const double *ns;      /* ... nanoseconds of one run, in order measured   */
+    const int *round;      /* ... the round of each: same round, same weather */
+    const char *stored_at; /* UTC, ISO 8601; NULL: now                     */
 } Outcome;
 
 /*
- * Finds an unfinished sweep of the same experiment, cases, machine, build and
- * source and goes on with it (*resumed true), or begins one.  fresh: begin in
- * any case.
+ * Finds the unfinished sweep of the same experiment, cases, machine, build and
+ * source and makes another start of it (*resumed true), or begins one.  fresh:
+ * begin in any case.
  */
 int store_sweep_begin(Store *s, const Machine *m, const Build *b,
                       const Sweep *sweep, bool fresh, int64_t *sweep_id,
@@ -84,8 +87,9 @@ int store_sweep_end(Store *s, int64_t sweep_id);
 /* Whether the sweep already holds a run of this repeat line. */
 int store_has_run(Store *s, int64_t sweep_id, const char *repeat, bool *has);
 
-/* Adds a run with all its samples in one transaction.  The columns of the
- * case are found by the names in its table. */
+/* Adds a run with all its samples to the sweep's latest start, in one
+ * transaction.  The columns of the case are found by the names in its table.
+ * A repeat line that the sweep already holds is ERR_INPUT. */
 int store_run(Store *s, int64_t sweep_id, const Param *case_params,
               const void *c, const char *settings_json, const Outcome *o);
 

@@ -1,0 +1,261 @@
+/*
+ * run.c - adds sweeps, their starts, and runs with their samples.
+ *
+ * Each change is one savepoint: it is there whole or not at all, also when the
+ * process is killed, and also within a transaction of the caller's.
+ */
+#include "results/store.h"
+
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/core/err.h"
+#include "results/sql.h"
+
+enum { RUN_SQL_SIZE = 4096 };
+
+static int finish(const Store *s, int err)
+{
+    if (!err)
+        err = sql_exec(s, "RELEASE change");
+    if (err)
+        sqlite3_exec(s->db, "ROLLBACK TO change; RELEASE change", NULL, NULL,
+                     NULL);
+    return err;
+}
+
+static int machine_id(const Store *s, const Machine *m, int64_t *id)
+{
+    static const char types[] = "tidttt";
+
+    TRY(sql_query(
+        s, NULL,
+        "INSERT OR IGNORE INTO machine (cpu, cores, memory_bytes, gpu, "
+        "driver, os) VALUES (?, ?, ?, ?, ?, ?)",
+        types, m->cpu, (int64_t)m->cores, m->memory_bytes, m->gpu, m->driver,
+        m->os));
+    return sql_query(
+        s, id,
+        "SELECT id FROM machine WHERE (cpu, cores, memory_bytes, gpu, "
+        "driver, os) = (?, ?, ?, ?, ?, ?)",
+        types, m->cpu, (int64_t)m->cores, m->memory_bytes, m->gpu, m->driver,
+        m->os);
+}
+
+static int build_id(const Store *s, const Build *b, int64_t *id)
+{
+    static const char types[] = "tittt";
+
+    TRY(sql_query(s, NULL,
+                  "INSERT OR IGNORE INTO build (git_commit, dirty, compiler, "
+                  "flags, libraries) VALUES (?, ?, ?, ?, ?)",
+                  types, b->git_commit, (int64_t)b->dirty, b->compiler,
+                  b->flags, b->libraries));
+    return sql_query(s, id,
+                     "SELECT id FROM build WHERE (git_commit, dirty, compiler, "
+                     "flags, libraries) = (?, ?, ?, ?, ?)",
+                     types, b->git_commit, (int64_t)b->dirty, b->compiler,
+                     b->flags, b->libraries);
+}
+
+static int add_sweep(const Store *s, const Sweep *w, int64_t machine,
+                     int64_t build, int64_t *id)
+{
+    TRY(sql_query(
+        s, NULL,
+        "INSERT INTO sweep (machine_id, build_id, source, experiment, "
+        "question, cases_hash) VALUES (?, ?, ?, ?, ?, ?)",
+        "iitttt", machine, build, w->source, w->experiment, w->question,
+        w->cases_hash));
+    *id = sqlite3_last_insert_rowid(s->db);
+    return OK;
+}
+
+static int add_start(const Store *s, const Sweep *w, int64_t id)
+{
+    sqlite3_stmt *stmt;
+    int err = OK;
+
+    if (sqlite3_prepare_v2(
+            s->db,
+            "INSERT INTO start (sweep_id, start, started_at, seed, argv, "
+            "governor, load, denormals) VALUES (?1, "
+            "(SELECT count(*) FROM start WHERE sweep_id = ?1), "
+            "coalesce(nullif(?2, ''), strftime('%Y-%m-%dT%H:%M:%fZ')), "
+            "?3, ?4, ?5, ?6, ?7)",
+            -1, &stmt, NULL) != SQLITE_OK)
+        return sql_refused(s);
+    sqlite3_bind_int64(stmt, 1, id);
+    sqlite3_bind_text(stmt, 2, w->started_at, -1, SQLITE_STATIC);
+    sqlite3_bind_int64(stmt, 3, (int64_t)w->seed);
+    sqlite3_bind_text(stmt, 4, w->argv, -1, SQLITE_STATIC);
+    sqlite3_bind_text(stmt, 5, w->governor, -1, SQLITE_STATIC);
+    sqlite3_bind_double(stmt, 6, w->load);
+    if (w->denormals >= 0)
+        sqlite3_bind_int(stmt, 7, w->denormals);
+    if (sqlite3_step(stmt) != SQLITE_DONE)
+        err = sql_refused(s);
+    sqlite3_finalize(stmt);
+    return err;
+}
+
+static int begin(const Store *s, const Machine *m, const Build *b,
+                 const Sweep *w, bool fresh, int64_t *id)
+{
+    int64_t machine = 0, build = 0;
+
+    TRY(machine_id(s, m, &machine));
+    TRY(build_id(s, b, &build));
+    if (!fresh)
+        TRY(sql_query(s, id,
+                      "SELECT max(id) FROM sweep WHERE machine_id = ? AND "
+                      "build_id = ? AND source = ? AND experiment = ? AND "
+                      "cases_hash = ? AND ended_at IS NULL",
+                      "iittt", machine, build, w->source, w->experiment,
+                      w->cases_hash));
+    if (!*id)
+        TRY(add_sweep(s, w, machine, build, id));
+    return add_start(s, w, *id);
+}
+
+int store_sweep_begin(Store *s, const Machine *m, const Build *b,
+                      const Sweep *sweep, bool fresh, int64_t *sweep_id,
+                      bool *resumed)
+{
+    int64_t starts = 0;
+    int err;
+
+    *sweep_id = 0;
+    TRY(sql_exec(s, "SAVEPOINT change"));
+    err = begin(s, m, b, sweep, fresh, sweep_id);
+    if (!err)
+        err = sql_query(s, &starts,
+                        "SELECT count(*) FROM start WHERE sweep_id = ?", "i",
+                        *sweep_id);
+    *resumed = starts > 1;
+    return finish(s, err);
+}
+
+int store_sweep_end(Store *s, int64_t sweep_id)
+{
+    return sql_query(
+        s, NULL,
+        "UPDATE sweep SET ended_at = strftime('%Y-%m-%dT%H:%M:%fZ') "
+        "WHERE id = ?",
+        "i", sweep_id);
+}
+
+int store_has_run(Store *s, int64_t sweep_id, const char *repeat, bool *has)
+{
+    int64_t n = 0;
+
+    TRY(sql_query(s, &n, "SELECT 1 FROM run WHERE sweep_id = ? AND repeat = ?",
+                  "it", sweep_id, repeat));
+    *has = n > 0;
+    return OK;
+}
+
+/* Writes "INSERT INTO run (<fixed>, <settings of the case>) VALUES (...)". */
+static void run_sql(const Param *case_params, char text[RUN_SQL_SIZE])
+{
+    size_t n = (size_t)snprintf(
+        text, RUN_SQL_SIZE,
+        "INSERT INTO run (sweep_id, start, stored_at, settings, repeat, "
+        "status, message, verified_at, rel_l2, converged, reps, params, macs, "
+        "flops, paper_flops, transcendentals, bytes, arena_bytes");
+    int values = 0;
+
+    for (const Param *p = case_params; p->name && n < RUN_SQL_SIZE; p++) {
+        n += (size_t)snprintf(text + n, RUN_SQL_SIZE - n, ", %s", p->name);
+        values++;
+    }
+    BUG_IF(n + 256 + 3 * (size_t)values > RUN_SQL_SIZE);
+    n += (size_t)snprintf(
+        text + n, RUN_SQL_SIZE - n,
+        ") VALUES (?1, (SELECT max(start) FROM start WHERE sweep_id = ?1), "
+        "coalesce(?2, strftime('%%Y-%%m-%%dT%%H:%%M:%%fZ'))");
+    for (int i = 0; i < 15 + values; i++)
+        n += (size_t)snprintf(text + n, RUN_SQL_SIZE - n, ", ?");
+    snprintf(text + n, RUN_SQL_SIZE - n, ")");
+}
+
+static int add_run(const Store *s, int64_t sweep_id, const Param *case_params,
+                   const void *c, const char *settings_json, const Outcome *o)
+{
+    const char *const texts[] = { o->stored_at, settings_json, o->repeat,
+                                  o->status,    o->message,    o->verified_at };
+    const double costs[] = { o->params,          o->macs,
+                             o->flops,           o->paper_flops,
+                             o->transcendentals, o->bytes,
+                             o->arena_bytes };
+    char sql[RUN_SQL_SIZE], value[PARAM_TEXT_MAX];
+    sqlite3_stmt *stmt = NULL;
+    int at = 1, err = OK;
+
+    run_sql(case_params, sql);
+    if (sqlite3_prepare_v2(s->db, sql, -1, &stmt, NULL) != SQLITE_OK)
+        return sql_refused(s);
+    sqlite3_bind_int64(stmt, at++, sweep_id);
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+        sqlite3_bind_text(stmt, at++, texts[i], -1, SQLITE_STATIC);
+    sqlite3_bind_double(stmt, at++, o->rel_l2);
+    sqlite3_bind_int(stmt, at++, o->converged);
+    sqlite3_bind_int(stmt, at++, o->reps);
+    for (size_t i = 0; i < sizeof(costs) / sizeof(costs[0]); i++)
+        sqlite3_bind_double(stmt, at++, costs[i]);
+    for (const Param *p = case_params; p->name; p++, at++) {
+        param_text(p, c, value);
+        if (p->kind == PARAM_KIND_INT)
+            sqlite3_bind_int64(stmt, at, strtoll(value, NULL, 10));
+        else
+            sqlite3_bind_text(stmt, at, value, -1, SQLITE_TRANSIENT);
+    }
+    if (sqlite3_step(stmt) != SQLITE_DONE)
+        err = sqlite3_extended_errcode(s->db) == SQLITE_CONSTRAINT_UNIQUE
+                  ? fail(ERR_INPUT, "%s: sweep %lld already holds '%s'",
+                         s->path, (long long)sweep_id, o->repeat)
+                  : sql_refused(s);
+    sqlite3_finalize(stmt);
+    return err;
+}
+
+static int add_samples(const Store *s, const Outcome *o)
+{
+    const sqlite3_int64 run_id = sqlite3_last_insert_rowid(s->db);
+    sqlite3_stmt *stmt = NULL;
+    int err = OK;
+
+    if (sqlite3_prepare_v2(s->db,
+                           "INSERT INTO sample (run_id, i, round, ns) "
+                           "VALUES (?, ?, ?, ?)",
+                           -1, &stmt, NULL) != SQLITE_OK)
+        return sql_refused(s);
+    for (int i = 0; i < o->n && !err; i++) {
+        sqlite3_bind_int64(stmt, 1, run_id);
+        sqlite3_bind_int(stmt, 2, i);
+        sqlite3_bind_int(stmt, 3, o->round[i]);
+        sqlite3_bind_double(stmt, 4, o->ns[i]);
+        if (sqlite3_step(stmt) != SQLITE_DONE)
+            err = sql_refused(s);
+        sqlite3_reset(stmt);
+    }
+    sqlite3_finalize(stmt);
+    return err;
+}
+
+int store_run(Store *s, int64_t sweep_id, const Param *case_params,
+              const void *c, const char *settings_json, const Outcome *o)
+{
+    int err;
+
+    if (strcmp(o->status, "ok") == 0 && o->n <= 0)
+        return fail(ERR_INPUT, "%s: '%s' is said to be ok but has no samples",
+                    s->path, o->repeat);
+    TRY(sql_exec(s, "SAVEPOINT change"));
+    err = add_run(s, sweep_id, case_params, c, settings_json, o);
+    if (!err)
+        err = add_samples(s, o);
+    return finish(s, err);
+}

@@ -1,0 +1,32 @@
+/*
+ * sql.h - statements and their errors, for the files of results/ alone.
+ */
+#ifndef RESULTS_SQL_H
+#define RESULTS_SQL_H
+
+#include <sqlite3.h>
+
+#include "results/store.h"
+
+struct Store {
+    sqlite3 *db;
+    StoreMode mode;
+    char *path;
+};
+
+/* The sentence for what SQLite just refused; its error code. */
+int sql_refused(const Store *s);
+
+/* Runs statements that have no parameters and whose rows nobody wants. */
+int sql_exec(const Store *s, const char *sql);
+
+/*
+ * Runs one statement; its parameters are given by types, one letter each:
+ * t const char *, i int64_t, d double (NAN is stored as NULL).  The first
+ * column of the first row goes to *out, which may be NULL; *out is left as it
+ * was if there is no row.
+ */
+int sql_query(const Store *s, int64_t *out, const char *sql, const char *types,
+              ...);
+
+#endif

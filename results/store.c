@@ -1,0 +1,326 @@
+/*
+ * store.c - opens the database, and refuses what is not one.
+ *
+ * While it is written the file is in WAL mode, so that readers never wait and
+ * a killed process loses nothing that was committed.  store_close turns it
+ * back into one plain file, which can be read where nothing may be written.
+ *
+ * Leaves out: adding runs (results/run.c), reading them (analysis/summary.c).
+ * Source: sqlite.org/fileformat2.html section 1.3, sqlite.org/wal.html.
+ */
+#include "results/store.h"
+
+#include <errno.h>
+#include <sqlite3.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "kernels/core/err.h"
+#include "results/sql.h"
+
+enum {
+    APPLICATION_ID = 0x61746e62, /* "atnb"; both as in schema.sql */
+    SCHEMA_VERSION = 1,
+    BUSY_MS = 5000,
+    HEADER_BYTES = 100, /* of an SQLite file */
+};
+
+static const char schema[] =
+#include "results/schema.sql.inc"
+    ;
+
+int sql_refused(const Store *s)
+{
+    const char *path = s->path, *why = sqlite3_errmsg(s->db);
+    const int code = sqlite3_extended_errcode(s->db);
+
+    if (code == SQLITE_READONLY_ROLLBACK || code == SQLITE_READONLY_RECOVERY)
+        return fail(ERR_IO,
+                    "%s was left in the middle of a write; opening it for "
+                    "writing, as 'attnbench run' does, mends it",
+                    path);
+    switch (code & 0xff) {
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        return fail(ERR_IO,
+                    "%s is being written by another process; wait for it, or "
+                    "name another file by --db",
+                    path);
+    case SQLITE_FULL:
+        return fail(ERR_IO, "%s: the disk is full; nothing was added", path);
+    case SQLITE_CORRUPT:
+        return fail(ERR_INPUT,
+                    "%s is damaged or truncated (%s); restore a copy, or name "
+                    "another file by --db",
+                    path, why);
+    case SQLITE_NOTADB:
+        return fail(ERR_INPUT, "%s is not an attnbench database", path);
+    case SQLITE_CONSTRAINT:
+        return fail(ERR_INPUT, "%s: %s", path, why);
+    default:
+        return fail(ERR_IO, "%s: %s", path, why);
+    }
+}
+
+int sql_exec(const Store *s, const char *sql)
+{
+    if (sqlite3_exec(s->db, sql, NULL, NULL, NULL) != SQLITE_OK)
+        return sql_refused(s);
+    return OK;
+}
+
+int sql_query(const Store *s, int64_t *out, const char *sql, const char *types,
+              ...)
+{
+    sqlite3_stmt *stmt = NULL;
+    va_list args;
+    int code, err = OK;
+
+    if (sqlite3_prepare_v2(s->db, sql, -1, &stmt, NULL) != SQLITE_OK)
+        return sql_refused(s);
+    va_start(args, types);
+    for (int i = 0; types[i]; i++) {
+        if (types[i] == 't')
+            sqlite3_bind_text(stmt, i + 1, va_arg(args, const char *), -1,
+                              SQLITE_TRANSIENT);
+        else if (types[i] == 'i')
+            sqlite3_bind_int64(stmt, i + 1, va_arg(args, int64_t));
+        else
+            sqlite3_bind_double(stmt, i + 1, va_arg(args, double));
+    }
+    va_end(args);
+    code = sqlite3_step(stmt);
+    if (code == SQLITE_ROW && out)
+        *out = sqlite3_column_int64(stmt, 0);
+    if (code != SQLITE_ROW && code != SQLITE_DONE)
+        err = sql_refused(s);
+    sqlite3_finalize(stmt);
+    return err;
+}
+
+static unsigned big_endian(const unsigned char *b)
+{
+    return (unsigned)b[0] << 24 | (unsigned)b[1] << 16 | (unsigned)b[2] << 8 |
+           b[3];
+}
+
+/* Judges the first bytes before SQLite, which may write, sees the file. */
+static int judge_header(const char *path, FILE *f)
+{
+    unsigned char header[HEADER_BYTES];
+    unsigned version;
+
+    if (fread(header, 1, sizeof(header), f) != sizeof(header))
+        return fail(ERR_INPUT, "%s is not an attnbench database", path);
+    if (memcmp(header, "SQLite format 3", 16) != 0)
+        return fail(ERR_INPUT, "%s is not an attnbench database", path);
+    if (big_endian(header + 68) != APPLICATION_ID)
+        return fail(ERR_INPUT,
+                    "%s is a database of another program; name another file "
+                    "by --db",
+                    path);
+    version = big_endian(header + 60);
+    if (version > SCHEMA_VERSION)
+        return fail(ERR_INPUT,
+                    "%s was written by a newer attnbench (schema %u; this one "
+                    "knows %d): update attnbench",
+                    path, version, SCHEMA_VERSION);
+    if (version < SCHEMA_VERSION)
+        return fail(ERR_INPUT, "%s has schema %u, which attnbench never wrote",
+                    path, version);
+    return OK;
+}
+
+static int judge_file(const char *path, StoreMode mode)
+{
+    struct stat st;
+    FILE *f;
+    int err;
+
+    if (stat(path, &st)) {
+        if (errno == ENOENT && mode == STORE_WRITE)
+            return OK;
+        if (errno == ENOENT)
+            return fail(ERR_INPUT,
+                        "there is no database %s; 'attnbench run' makes one",
+                        path);
+        return fail(ERR_IO, "%s: %s", path, strerror(errno));
+    }
+    if (S_ISDIR(st.st_mode))
+        return fail(ERR_INPUT, "%s is a folder; a database is one file", path);
+    if (!S_ISREG(st.st_mode))
+        return fail(ERR_INPUT, "%s is not a regular file", path);
+    if (st.st_size == 0 && mode == STORE_WRITE)
+        return OK;
+    if (st.st_size == 0)
+        return fail(ERR_INPUT, "%s is empty; 'attnbench run' fills it", path);
+    f = fopen(path, "rb");
+    if (!f)
+        return fail(ERR_IO, "%s: %s", path, strerror(errno));
+    err = judge_header(path, f);
+    fclose(f);
+    return err;
+}
+
+/* The folder that the file is in, one level, is made; no more. */
+static int make_folder(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *folder;
+    int err = OK;
+
+    if (!slash || slash == path)
+        return OK;
+    folder = strndup(path, (size_t)(slash - path));
+    if (!folder)
+        return fail(ERR_MEMORY, "%s: memory ran out", path);
+    if (mkdir(folder, 0777) && errno != EEXIST)
+        err = fail(ERR_IO, "cannot make the folder %s: %s", folder,
+                   strerror(errno));
+    free(folder);
+    return err;
+}
+
+/* In one transaction, and before the file is in WAL mode: a kill leaves
+ * either the whole schema or an empty file. */
+static int make_schema(Store *s)
+{
+    int64_t id = 0;
+    int err;
+
+    TRY(sql_exec(s, "BEGIN IMMEDIATE"));
+    err = sql_query(s, &id, "PRAGMA application_id", "");
+    if (!err && id != APPLICATION_ID) /* else another process was faster */
+        err = sql_exec(s, schema);
+    if (!err)
+        err = sql_exec(s, "COMMIT");
+    if (err)
+        sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
+    return err;
+}
+
+static int open_for_writing(Store *s)
+{
+    int64_t id = 0;
+
+    TRY(make_folder(s->path));
+    if (sqlite3_open_v2(s->path, &s->db,
+                        SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL))
+        return sql_refused(s);
+    sqlite3_extended_result_codes(s->db, 1);
+    sqlite3_busy_timeout(s->db, BUSY_MS);
+    if (sqlite3_db_readonly(s->db, "main") == 1)
+        return fail(ERR_IO, "%s: you may read it but not write it", s->path);
+    TRY(sql_query(s, &id, "PRAGMA application_id", ""));
+    if (id != APPLICATION_ID)
+        TRY(make_schema(s));
+
+    /* NORMAL: a kill loses nothing, a power cut perhaps the last runs. */
+    TRY(sql_exec(s, "PRAGMA foreign_keys = ON; PRAGMA synchronous = NORMAL"));
+    /* Refused while another process reads; then the journal is slower. */
+    sqlite3_exec(s->db, "PRAGMA journal_mode = WAL", NULL, NULL, NULL);
+    return OK;
+}
+
+static bool has_wal(const char *path)
+{
+    char *wal = sqlite3_mprintf("%s-wal", path);
+    struct stat st;
+    const bool has = wal && stat(wal, &st) == 0 && st.st_size > 0;
+
+    sqlite3_free(wal);
+    return has;
+}
+
+/* "file:results/a%23b.db?immutable=1" */
+static char *immutable_uri(const char *path)
+{
+    const size_t size = 3 * strlen(path) + 32;
+    char *uri = malloc(size);
+    size_t n = 0;
+
+    if (!uri)
+        return NULL;
+    n += (size_t)snprintf(uri, size, "file:");
+    for (; *path; path++)
+        n += (size_t)snprintf(uri + n, size - n,
+                              strchr("?#%", *path) ? "%%%02X" : "%c", *path);
+    snprintf(uri + n, size - n, "?immutable=1");
+    return uri;
+}
+
+static int open_for_reading(Store *s)
+{
+    static const char probe[] = "SELECT count(*) FROM sqlite_schema";
+    const int flags = SQLITE_OPEN_READONLY;
+    char *uri;
+
+    if (sqlite3_open_v2(s->path, &s->db, flags, NULL))
+        return sql_refused(s);
+    sqlite3_extended_result_codes(s->db, 1);
+    sqlite3_busy_timeout(s->db, BUSY_MS);
+    if (sqlite3_exec(s->db, probe, NULL, NULL, NULL) == SQLITE_OK)
+        return OK;
+    if ((sqlite3_errcode(s->db) & 0xff) != SQLITE_CANTOPEN)
+        return sql_refused(s);
+    if (has_wal(s->path))
+        return fail(ERR_IO,
+                    "%s has changes in %s-wal, and its folder may not be "
+                    "written: copy both to a folder that may",
+                    s->path, s->path);
+
+    /* In WAL mode SQLite wants to write beside the file even to read it;
+     * where it cannot, nobody else can either, and the file stands still. */
+    sqlite3_close(s->db);
+    s->db = NULL;
+    uri = immutable_uri(s->path);
+    if (!uri)
+        return fail(ERR_MEMORY, "%s: memory ran out", s->path);
+    sqlite3_open_v2(uri, &s->db, flags | SQLITE_OPEN_URI, NULL);
+    free(uri);
+    return sql_exec(s, probe);
+}
+
+int store_open(Store **out, const char *path, StoreMode mode)
+{
+    Store *s;
+    int err;
+
+    *out = NULL;
+    TRY(judge_file(path, mode));
+    s = calloc(1, sizeof(*s));
+    if (!s || !(s->path = strdup(path))) {
+        free(s);
+        return fail(ERR_MEMORY, "%s: memory ran out", path);
+    }
+    s->mode = STORE_READ; /* nothing to tidy up until it is open */
+    err = mode == STORE_WRITE ? open_for_writing(s) : open_for_reading(s);
+    if (err) {
+        store_close(s);
+        return err;
+    }
+    s->mode = mode;
+    *out = s;
+    return OK;
+}
+
+void store_close(Store *s)
+{
+    if (!s)
+        return;
+    if (s->mode == STORE_WRITE) { /* refused if others have it open */
+        sqlite3_busy_timeout(s->db, 0);
+        sqlite3_exec(s->db, "PRAGMA journal_mode = DELETE", NULL, NULL, NULL);
+    }
+    sqlite3_close(s->db);
+    free(s->path);
+    free(s);
+}
+
+sqlite3 *store_sqlite(Store *s)
+{
+    return s->db;
+}
