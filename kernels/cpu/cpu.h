@@ -6,6 +6,10 @@
  * lists the best set that the processor has, and that DeviceSettings.isa
  * allows: first our own kernels, each of which says in supports() where it is
  * the better one, then oneDNN's.
+ *
+ * DeviceSettings.isa limits our own kernels.  oneDNN picks its code by the
+ * processor, once for the whole process; the environment variable
+ * ONEDNN_MAX_CPU_ISA limits it.
  */
 #ifndef CPU_CPU_H
 #define CPU_CPU_H
@@ -24,5 +28,9 @@ extern const Kernel *const simd_kernels_avx512[];
 /* The i-th instruction set that this processor can run, best first: "avx512",
  * "avx2", "generic"; NULL past the end.  For tests and lists. */
 const char *cpu_isa_name(int i);
+
+/* Whether a denormal operand or result is taken as zero by every thread of
+ * the device: measured, not remembered.  For the record of a run. */
+bool cpu_flushes_denormals(Device *dev);
 
 #endif

@@ -1,0 +1,15 @@
+/*
+ * cache.h - how much it takes to push everything out of the caches.
+ */
+#ifndef CPU_CACHE_H
+#define CPU_CACHE_H
+
+#include <stddef.h>
+
+#include "kernels/cpu/team.h"
+
+/* Bytes that each thread has to overwrite, all at once, so that every cache
+ * within the team's reach is overwritten twice. */
+size_t cache_flood_bytes(const Team *team);
+
+#endif

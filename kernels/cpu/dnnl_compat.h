@@ -1,0 +1,185 @@
+/*
+ * dnnl_compat.h - the one file that knows which oneDNN this is: 2.x or 3.x.
+ *
+ * In 2.x a memory descriptor is a struct, an operation has a descriptor of its
+ * own and an eltwise post-op has a scale; 3.x made the first opaque and
+ * dropped the others.  What is here has one form for both.  All other calls
+ * that we use are the same in both, and onednn.c makes them.
+ *
+ * To build against another oneDNN than the system's:
+ *
+ *     make CFLAGS=-I/opt/onednn/include \
+ *          LDFLAGS='-L/opt/onednn/lib -Wl,-rpath,/opt/onednn/lib'
+ *
+ * It has to be one that was built for OpenMP.
+ */
+#ifndef CPU_DNNL_COMPAT_H
+#define CPU_DNNL_COMPAT_H
+
+#include <oneapi/dnnl/dnnl.h>
+
+/* A descriptor that we own, and one that is lent. */
+typedef dnnl_memory_desc_t Md;
+#if DNNL_VERSION_MAJOR < 3
+typedef const dnnl_memory_desc_t *MdRef;
+#else
+typedef const_dnnl_memory_desc_t MdRef;
+#endif
+
+/* The descriptors of what an operation reads and writes; NULL: nothing. */
+typedef struct Mds {
+    MdRef src, weights, bias, dst;
+} Mds;
+
+#if DNNL_VERSION_MAJOR < 3
+
+static inline MdRef md_ref(const Md *md)
+{
+    return md->ndims ? md : NULL;
+}
+
+static inline dnnl_status_t md_strided(Md *md, int rank, const dnnl_dims_t dim,
+                                       const dnnl_dims_t stride)
+{
+    return dnnl_memory_desc_init_by_strides(md, rank, dim, dnnl_f32, stride);
+}
+
+static inline dnnl_status_t md_any(Md *md, int rank, const dnnl_dims_t dim)
+{
+    return dnnl_memory_desc_init_by_tag(md, rank, dim, dnnl_f32,
+                                        dnnl_format_tag_any);
+}
+
+static inline void md_free(Md *md)
+{
+    (void)md;
+}
+
+static inline dnnl_status_t append_eltwise(dnnl_post_ops_t ops,
+                                           dnnl_alg_kind_t alg, float alpha,
+                                           float beta)
+{
+    return dnnl_post_ops_append_eltwise(ops, 1, alg, alpha, beta);
+}
+
+static inline dnnl_status_t append_sum(dnnl_post_ops_t ops)
+{
+    return dnnl_post_ops_append_sum(ops, 1);
+}
+
+static inline dnnl_status_t conv_pd(dnnl_primitive_desc_t *pd, dnnl_engine_t e,
+                                    const Mds *m, const dnnl_dims_t stride,
+                                    const dnnl_dims_t pad_lo,
+                                    const dnnl_dims_t pad_hi,
+                                    const_dnnl_primitive_attr_t attr)
+{
+    dnnl_convolution_desc_t desc;
+    const dnnl_status_t status = dnnl_convolution_forward_desc_init(
+        &desc, dnnl_forward_inference, dnnl_convolution_direct, m->src,
+        m->weights, m->bias, m->dst, stride, pad_lo, pad_hi);
+
+    return status ? status : dnnl_primitive_desc_create(pd, &desc, attr, e, 0);
+}
+
+static inline dnnl_status_t matmul_pd(dnnl_primitive_desc_t *pd,
+                                      dnnl_engine_t e, const Mds *m,
+                                      const_dnnl_primitive_attr_t attr)
+{
+    dnnl_matmul_desc_t desc;
+    const dnnl_status_t status =
+        dnnl_matmul_desc_init(&desc, m->src, m->weights, m->bias, m->dst);
+
+    return status ? status : dnnl_primitive_desc_create(pd, &desc, attr, e, 0);
+}
+
+static inline dnnl_status_t pool_pd(dnnl_primitive_desc_t *pd, dnnl_engine_t e,
+                                    dnnl_alg_kind_t alg, const Mds *m,
+                                    const dnnl_dims_t kernel,
+                                    const dnnl_dims_t stride,
+                                    const dnnl_dims_t pad_lo,
+                                    const dnnl_dims_t pad_hi,
+                                    const_dnnl_primitive_attr_t attr)
+{
+    dnnl_pooling_desc_t desc;
+    const dnnl_status_t status = dnnl_pooling_forward_desc_init(
+        &desc, dnnl_forward_inference, alg, m->src, m->dst, stride, kernel,
+        pad_lo, pad_hi);
+
+    return status ? status : dnnl_primitive_desc_create(pd, &desc, attr, e, 0);
+}
+
+#else
+
+static inline MdRef md_ref(const Md *md)
+{
+    return *md;
+}
+
+static inline dnnl_status_t md_strided(Md *md, int rank, const dnnl_dims_t dim,
+                                       const dnnl_dims_t stride)
+{
+    return dnnl_memory_desc_create_with_strides(md, rank, dim, dnnl_f32,
+                                                stride);
+}
+
+static inline dnnl_status_t md_any(Md *md, int rank, const dnnl_dims_t dim)
+{
+    return dnnl_memory_desc_create_with_tag(md, rank, dim, dnnl_f32,
+                                            dnnl_format_tag_any);
+}
+
+static inline void md_free(Md *md)
+{
+    if (*md)
+        dnnl_memory_desc_destroy(*md);
+}
+
+static inline dnnl_status_t append_eltwise(dnnl_post_ops_t ops,
+                                           dnnl_alg_kind_t alg, float alpha,
+                                           float beta)
+{
+    return dnnl_post_ops_append_eltwise(ops, alg, alpha, beta);
+}
+
+static inline dnnl_status_t append_sum(dnnl_post_ops_t ops)
+{
+    return dnnl_post_ops_append_sum(ops, 1, 0, dnnl_data_type_undef);
+}
+
+static inline dnnl_status_t conv_pd(dnnl_primitive_desc_t *pd, dnnl_engine_t e,
+                                    const Mds *m, const dnnl_dims_t stride,
+                                    const dnnl_dims_t pad_lo,
+                                    const dnnl_dims_t pad_hi,
+                                    const_dnnl_primitive_attr_t attr)
+{
+    return dnnl_convolution_forward_primitive_desc_create(
+        pd, e, dnnl_forward_inference, dnnl_convolution_direct, m->src,
+        m->weights, m->bias, m->dst, stride, NULL, pad_lo, pad_hi, attr);
+}
+
+static inline dnnl_status_t matmul_pd(dnnl_primitive_desc_t *pd,
+                                      dnnl_engine_t e, const Mds *m,
+                                      const_dnnl_primitive_attr_t attr)
+{
+    return dnnl_matmul_primitive_desc_create(pd, e, m->src, m->weights, m->bias,
+                                             m->dst, attr);
+}
+
+static inline dnnl_status_t pool_pd(dnnl_primitive_desc_t *pd, dnnl_engine_t e,
+                                    dnnl_alg_kind_t alg, const Mds *m,
+                                    const dnnl_dims_t kernel,
+                                    const dnnl_dims_t stride,
+                                    const dnnl_dims_t pad_lo,
+                                    const dnnl_dims_t pad_hi,
+                                    const_dnnl_primitive_attr_t attr)
+{
+    const dnnl_dims_t dense = { 0 };
+
+    return dnnl_pooling_forward_primitive_desc_create(
+        pd, e, dnnl_forward_inference, alg, m->src, m->dst, stride, kernel,
+        dense, pad_lo, pad_hi, attr);
+}
+
+#endif
+
+#endif

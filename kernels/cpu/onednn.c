@@ -1,0 +1,439 @@
+/*
+ * onednn.c - makes, binds, packs and runs oneDNN primitives.
+ */
+#include "kernels/cpu/onednn.h"
+
+#include <omp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <oneapi/dnnl/dnnl_debug.h>
+
+#include "kernels/core/err.h"
+#include "kernels/cpu/dnnl_compat.h"
+
+struct Onednn {
+    Device *dev;
+    dnnl_engine_t engine;
+    dnnl_stream_t stream;
+    void *scratch; /* as large as any primitive so far has needed */
+    size_t scratch_bytes;
+};
+
+enum { NARGS = NSLOTS + 1, SCRATCH = NSLOTS };
+
+struct Primitive {
+    Onednn *lib;
+    dnnl_primitive_t code;
+    dnnl_primitive_desc_t desc;
+    Md md[NSLOTS];        /* as described, before oneDNN chose */
+    void *packed[NSLOTS]; /* ours                              */
+    void *scratch;        /* what the scratchpad is bound to   */
+    dnnl_exec_arg_t arg[NARGS];
+};
+
+static int check(dnnl_status_t status, const char *what)
+{
+    if (status == dnnl_success)
+        return OK;
+    return fail(status == dnnl_unimplemented   ? ERR_UNSUPPORTED
+                : status == dnnl_out_of_memory ? ERR_MEMORY
+                                               : ERR_DEVICE,
+                "oneDNN: %s: %s", what, dnnl_status2str(status));
+}
+
+const char *onednn_version(char *text, size_t size)
+{
+    const dnnl_version_t *v = dnnl_version();
+
+    snprintf(text, size, "oneDNN %d.%d.%d", v->major, v->minor, v->patch);
+    return text;
+}
+
+int onednn_open(Onednn **out, Device *dev)
+{
+    Onednn *lib;
+    int err;
+
+    *out = NULL;
+    if (dnnl_version()->major != DNNL_VERSION_MAJOR)
+        return fail(ERR_UNSUPPORTED,
+                    "oneDNN %d.x is loaded, but this program was built for "
+                    "%d.x: build it again",
+                    dnnl_version()->major, DNNL_VERSION_MAJOR);
+    if (dnnl_version()->cpu_runtime != DNNL_RUNTIME_OMP)
+        return fail(ERR_UNSUPPORTED, "this oneDNN does not use OpenMP, so its "
+                                     "threads cannot be set: use one that "
+                                     "does");
+    lib = calloc(1, sizeof(*lib));
+    if (!lib)
+        return fail(ERR_MEMORY, "no memory for oneDNN");
+    lib->dev = dev;
+    err = check(dnnl_engine_create(&lib->engine, dnnl_cpu, 0), "engine");
+    if (!err)
+        err = check(dnnl_stream_create(&lib->stream, lib->engine,
+                                       dnnl_stream_default_flags),
+                    "stream");
+    if (err) {
+        onednn_close(lib);
+        return err;
+    }
+    *out = lib;
+    return OK;
+}
+
+void onednn_close(Onednn *lib)
+{
+    if (!lib)
+        return;
+    if (lib->stream)
+        dnnl_stream_destroy(lib->stream);
+    if (lib->engine)
+        dnnl_engine_destroy(lib->engine);
+    if (lib->scratch)
+        lib->dev->backend->release(lib->dev, lib->scratch);
+    free(lib);
+}
+
+/* oneDNN asks OpenMP how many threads there are, when it makes a primitive
+ * and when it runs one; another device may have set that. */
+static void take_threads(const Device *dev)
+{
+    if (omp_get_max_threads() != dev->threads)
+        omp_set_num_threads(dev->threads);
+}
+
+Array array_of(const Tensor *t)
+{
+    size_t stride[MAX_RANK];
+    Array a = { .rank = t->rank };
+
+    tensor_strides(t, stride);
+    for (int i = 0; i < t->rank; i++) {
+        a.dim[i] = t->dim[i];
+        a.stride[i] = (int64_t)stride[i];
+    }
+    return a;
+}
+
+static int md_make(Md *md, const Array *a)
+{
+    bool any = true;
+
+    for (int i = 0; i < a->rank; i++)
+        any &= a->stride[i] == 0;
+    if (a->rank == 0)
+        return OK;
+    return check(any ? md_any(md, a->rank, a->dim)
+                     : md_strided(md, a->rank, a->dim, a->stride),
+                 "layout");
+}
+
+static int append_epilogue(dnnl_post_ops_t ops, const Problem *p,
+                           const Primitive *prim)
+{
+    if (p->scale != 0 && p->scale != 1)
+        TRY(check(append_eltwise(ops, dnnl_eltwise_linear, p->scale, 0),
+                  "scale"));
+    if (p->accumulate)
+        TRY(check(append_sum(ops), "addition"));
+    if (p->array[SLOT_ADDEND].rank)
+        TRY(check(dnnl_post_ops_append_binary(ops, dnnl_binary_add,
+                                              md_ref(&prim->md[SLOT_ADDEND])),
+                  "addition"));
+    if (p->act == ACT_RELU)
+        TRY(check(append_eltwise(ops, dnnl_eltwise_relu, 0, 0), "relu"));
+    if (p->act == ACT_RELU6)
+        TRY(check(append_eltwise(ops, dnnl_eltwise_clip, 0, 6), "relu6"));
+    return OK;
+}
+
+/* The attributes of every primitive: what follows it, and whose scratchpad. */
+static int make_attr(dnnl_primitive_attr_t *attr, const Problem *p,
+                     const Primitive *prim)
+{
+    dnnl_post_ops_t ops = NULL;
+    int err;
+
+    TRY(check(dnnl_primitive_attr_create(attr), "attributes"));
+    err = check(dnnl_primitive_attr_set_scratchpad_mode(
+                    *attr, dnnl_scratchpad_mode_user),
+                "scratchpad");
+    if (!err)
+        err = check(dnnl_post_ops_create(&ops), "post-ops");
+    if (!err)
+        err = append_epilogue(ops, p, prim);
+    if (!err)
+        err = check(dnnl_primitive_attr_set_post_ops(*attr, ops), "post-ops");
+    if (ops)
+        dnnl_post_ops_destroy(ops);
+    return err;
+}
+
+/* The addend is an argument of the post-op that adds it, which has a place in
+ * the list of them. */
+static int addend_arg(const Problem *p)
+{
+    const int before = p->scale != 0 && p->scale != 1;
+
+    return DNNL_ARG_ATTR_MULTIPLE_POST_OP(before) | DNNL_ARG_SRC_1;
+}
+
+static void name_args(Primitive *prim, const Problem *p)
+{
+    static const int names[NARGS] = {
+        [SLOT_SRC] = DNNL_ARG_SRC,       [SLOT_WEIGHTS] = DNNL_ARG_WEIGHTS,
+        [SLOT_BIAS] = DNNL_ARG_BIAS,     [SLOT_DST] = DNNL_ARG_DST,
+        [SCRATCH] = DNNL_ARG_SCRATCHPAD,
+    };
+
+    for (int i = 0; i < NARGS; i++)
+        prim->arg[i].arg = names[i];
+    prim->arg[SLOT_ADDEND].arg = addend_arg(p);
+}
+
+/* The layout of an operand: the one that oneDNN chose, if that was its to
+ * choose. */
+static MdRef chosen(const Primitive *prim, int i)
+{
+    static const dnnl_query_t query[NSLOTS] = {
+        [SLOT_SRC] = dnnl_query_src_md,
+        [SLOT_WEIGHTS] = dnnl_query_weights_md,
+        [SLOT_DST] = dnnl_query_dst_md,
+    };
+
+    if (i == SCRATCH)
+        return dnnl_primitive_desc_query_md(prim->desc,
+                                            dnnl_query_scratchpad_md, 0);
+    if (query[i])
+        return dnnl_primitive_desc_query_md(prim->desc, query[i], 0);
+    return md_ref(&prim->md[i]);
+}
+
+static int set_arg(Primitive *prim, int i, void *data)
+{
+    dnnl_exec_arg_t *arg = &prim->arg[i];
+
+    if (arg->memory)
+        return check(dnnl_memory_set_data_handle(arg->memory, data), "operand");
+    return check(dnnl_memory_create(&arg->memory, chosen(prim, i),
+                                    prim->lib->engine, data),
+                 "operand");
+}
+
+/* Makes room for prim in the scratchpad that all primitives share. */
+static int reserve_scratch(Primitive *prim)
+{
+    Onednn *lib = prim->lib;
+    Device *dev = lib->dev;
+    const size_t bytes = dnnl_memory_desc_get_size(chosen(prim, SCRATCH));
+    void *larger;
+
+    if (bytes > lib->scratch_bytes) {
+        TRY(dev->backend->alloc(dev, &larger, bytes));
+        if (lib->scratch)
+            dev->backend->release(dev, lib->scratch);
+        lib->scratch = larger;
+        lib->scratch_bytes = bytes;
+    }
+    prim->scratch = lib->scratch;
+    return set_arg(prim, SCRATCH, prim->scratch);
+}
+
+/* One of the three kinds of operation that we use. */
+typedef dnnl_status_t Describe(Primitive *prim, const Problem *p,
+                               const Mds *mds, dnnl_primitive_attr_t attr);
+
+static int primitive_new(Primitive **out, Onednn *lib, const Problem *p,
+                         Describe *describe)
+{
+    Primitive *prim = calloc(1, sizeof(*prim));
+    dnnl_primitive_attr_t attr = NULL;
+    int err = OK;
+    Mds mds;
+
+    *out = NULL;
+    if (!prim)
+        return fail(ERR_MEMORY, "no memory for a primitive");
+    take_threads(lib->dev);
+    prim->lib = lib;
+    name_args(prim, p);
+    for (int i = 0; i < NSLOTS && !err; i++)
+        err = md_make(&prim->md[i], &p->array[i]);
+    if (!err)
+        err = make_attr(&attr, p, prim);
+    mds = (Mds){
+        .src = md_ref(&prim->md[SLOT_SRC]),
+        .weights = md_ref(&prim->md[SLOT_WEIGHTS]),
+        .bias = md_ref(&prim->md[SLOT_BIAS]),
+        .dst = md_ref(&prim->md[SLOT_DST]),
+    };
+    if (!err)
+        err = check(describe(prim, p, &mds, attr), "no code for this shape");
+    if (!err)
+        err = check(dnnl_primitive_create(&prim->code, prim->desc), "code");
+    if (!err)
+        err = reserve_scratch(prim);
+    if (attr)
+        dnnl_primitive_attr_destroy(attr);
+    if (err) {
+        primitive_free(prim);
+        return err;
+    }
+    *out = prim;
+    return OK;
+}
+
+static dnnl_status_t describe_conv(Primitive *prim, const Problem *p,
+                                   const Mds *mds, dnnl_primitive_attr_t attr)
+{
+    return conv_pd(&prim->desc, prim->lib->engine, mds, p->stride, p->pad_lo,
+                   p->pad_hi, attr);
+}
+
+int primitive_conv(Primitive **out, Onednn *lib, const Problem *p)
+{
+    return primitive_new(out, lib, p, describe_conv);
+}
+
+static dnnl_status_t describe_matmul(Primitive *prim, const Problem *p,
+                                     const Mds *mds, dnnl_primitive_attr_t attr)
+{
+    (void)p;
+    return matmul_pd(&prim->desc, prim->lib->engine, mds, attr);
+}
+
+int primitive_matmul(Primitive **out, Onednn *lib, const Problem *p)
+{
+    return primitive_new(out, lib, p, describe_matmul);
+}
+
+static dnnl_status_t describe_avg_pool(Primitive *prim, const Problem *p,
+                                       const Mds *mds,
+                                       dnnl_primitive_attr_t attr)
+{
+    return pool_pd(&prim->desc, prim->lib->engine,
+                   dnnl_pooling_avg_exclude_padding, mds, p->kernel, p->stride,
+                   p->pad_lo, p->pad_hi, attr);
+}
+
+static dnnl_status_t describe_max_pool(Primitive *prim, const Problem *p,
+                                       const Mds *mds,
+                                       dnnl_primitive_attr_t attr)
+{
+    return pool_pd(&prim->desc, prim->lib->engine, dnnl_pooling_max, mds,
+                   p->kernel, p->stride, p->pad_lo, p->pad_hi, attr);
+}
+
+int primitive_pool(Primitive **out, Onednn *lib, const Problem *p, Pooling how)
+{
+    return primitive_new(
+        out, lib, p, how == POOL_AVG ? describe_avg_pool : describe_max_pool);
+}
+
+void primitive_free(void *state)
+{
+    Primitive *prim = state;
+
+    if (!prim)
+        return;
+    for (int i = 0; i < NARGS; i++)
+        if (prim->arg[i].memory)
+            dnnl_memory_destroy(prim->arg[i].memory);
+    if (prim->code)
+        dnnl_primitive_destroy(prim->code);
+    if (prim->desc)
+        dnnl_primitive_desc_destroy(prim->desc);
+    for (int i = 0; i < NSLOTS; i++) {
+        Device *dev = prim->lib->dev;
+
+        md_free(&prim->md[i]);
+        if (prim->packed[i])
+            dev->backend->release(dev, prim->packed[i]);
+    }
+    free(prim);
+}
+
+int primitive_bind(Primitive *prim, Slot slot, void *data)
+{
+    return set_arg(prim, slot, data);
+}
+
+/* Copies from one layout into another, once. */
+static int reorder(Onednn *lib, dnnl_memory_t to, MdRef to_md, MdRef from_md,
+                   const float *data)
+{
+    dnnl_primitive_desc_t desc = NULL;
+    dnnl_primitive_t code = NULL;
+    dnnl_memory_t from = NULL;
+    int err;
+
+    err = check(dnnl_memory_create(&from, from_md, lib->engine,
+                                   (void *)(uintptr_t)data),
+                "weights");
+    if (!err)
+        err = check(dnnl_reorder_primitive_desc_create(
+                        &desc, from_md, lib->engine, to_md, lib->engine, NULL),
+                    "packing");
+    if (!err)
+        err = check(dnnl_primitive_create(&code, desc), "packing");
+    if (!err) {
+        const dnnl_exec_arg_t args[] = { { DNNL_ARG_FROM, from },
+                                         { DNNL_ARG_TO, to } };
+
+        err = check(dnnl_primitive_execute(code, lib->stream, 2, args),
+                    "packing");
+    }
+    if (code)
+        dnnl_primitive_destroy(code);
+    if (desc)
+        dnnl_primitive_desc_destroy(desc);
+    if (from)
+        dnnl_memory_destroy(from);
+    return err;
+}
+
+int primitive_pack(Primitive *prim, Slot slot, const Array *from,
+                   const float *data)
+{
+    Device *dev = prim->lib->dev;
+    const MdRef to = chosen(prim, slot);
+    Md md = { 0 };
+    int err;
+
+    TRY(dev->backend->alloc(dev, &prim->packed[slot],
+                            dnnl_memory_desc_get_size(to)));
+    TRY(set_arg(prim, slot, prim->packed[slot]));
+    TRY(md_make(&md, from));
+    err = reorder(prim->lib, prim->arg[slot].memory, to, md_ref(&md), data);
+    md_free(&md);
+    return err;
+}
+
+int primitive_run(Device *dev, const Tensor *out, void *state)
+{
+    Primitive *prim = state;
+    dnnl_exec_arg_t arg[NARGS];
+    int n = 0;
+
+    (void)out;
+    take_threads(dev);
+    if (prim->scratch != prim->lib->scratch) {
+        prim->scratch = prim->lib->scratch;
+        TRY(set_arg(prim, SCRATCH, prim->scratch));
+    }
+    for (int i = 0; i < NARGS; i++)
+        if (prim->arg[i].memory)
+            arg[n++] = prim->arg[i];
+    return check(dnnl_primitive_execute(prim->code, prim->lib->stream, n, arg),
+                 "run");
+}
+
+const char *primitive_code(const Primitive *prim)
+{
+    const char *name = "";
+
+    dnnl_primitive_desc_query(prim->desc, dnnl_query_impl_info_str, 0, &name);
+    return name;
+}

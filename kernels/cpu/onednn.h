@@ -1,0 +1,80 @@
+/*
+ * onednn.h - oneDNN as our kernels use it: describe, make, bind, run.
+ *
+ * A Problem describes one operation on f32 arrays.  A Primitive is the code
+ * that oneDNN made for it, with the memory that it works on.  Making one takes
+ * up to milliseconds (code is generated), the second of its kind in a process
+ * microseconds; running one allocates nothing.
+ */
+#ifndef CPU_ONEDNN_H
+#define CPU_ONEDNN_H
+
+#include "kernels/core/backend.h"
+#include "kernels/ops/ops.h"
+
+/* What a device holds of it: an engine, and one scratchpad for all. */
+typedef struct Onednn Onednn;
+
+int onednn_open(Onednn **out, Device *dev);
+void onednn_close(Onednn *lib); /* accepts NULL */
+
+/* "oneDNN 2.6.3" into text, which is returned. */
+const char *onednn_version(char *text, size_t size);
+
+/* rank 0: there is none.  All strides 0: oneDNN chooses the order, and the
+ * array has to be packed.  Convolutions are (N,C,H,W) or (groups,O,I,h,w),
+ * matrices (..,rows,columns), whatever the strides. */
+enum { ARRAY_RANK = 12 }; /* DNNL_MAX_NDIMS: it wants arrays of that size */
+typedef struct Array {
+    int rank;
+    int64_t dim[ARRAY_RANK], stride[ARRAY_RANK];
+} Array;
+
+Array array_of(const Tensor *t);
+
+typedef enum Slot {
+    SLOT_SRC,
+    SLOT_WEIGHTS,
+    SLOT_BIAS,
+    SLOT_DST,
+    SLOT_ADDEND, /* like dst, and added to it */
+    NSLOTS
+} Slot;
+
+/* dst = act(scale * op(src, weights) + bias' + addend), bias' being scaled
+ * with the rest; windows are for convolutions and pools. */
+typedef struct Problem {
+    Array array[NSLOTS];
+    int64_t kernel[ARRAY_RANK], stride[ARRAY_RANK];
+    int64_t pad_lo[ARRAY_RANK], pad_hi[ARRAY_RANK];
+    float scale;     /* 0 means 1                       */
+    bool accumulate; /* dst already holds what to add   */
+    Activation act;
+} Problem;
+
+typedef struct Primitive Primitive;
+
+int primitive_conv(Primitive **out, Onednn *lib, const Problem *p);
+int primitive_matmul(Primitive **out, Onednn *lib, const Problem *p);
+
+/* kernel is the window; the average divides by its size. */
+typedef enum Pooling { POOL_AVG, POOL_MAX } Pooling;
+int primitive_pool(Primitive **out, Onednn *lib, const Problem *p, Pooling how);
+
+void primitive_free(void *p); /* a Primitive, or NULL */
+
+/* Says where an operand is.  It stays the caller's. */
+int primitive_bind(Primitive *p, Slot slot, void *data);
+
+/* Copies an operand, laid out as from says, into the order that oneDNN chose
+ * for it. */
+int primitive_pack(Primitive *p, Slot slot, const Array *from,
+                   const float *data);
+
+/* The run() of every kernel whose state is a Primitive. */
+int primitive_run(Device *dev, const Tensor *out, void *state);
+
+/* oneDNN's name for the code it chose: "brgconv:avx512_core". */
+const char *primitive_code(const Primitive *p);
+
+#endif

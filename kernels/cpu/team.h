@@ -1,0 +1,32 @@
+/*
+ * team.h - the OpenMP threads of the process: how many, where, and whether
+ * they flush denormals.
+ *
+ * There is one team a process, whatever the number of devices; so the team is
+ * the one thing here that is global.  The first team_open() remembers how it
+ * found the process, and the last team_close() leaves it so.
+ */
+#ifndef CPU_TEAM_H
+#define CPU_TEAM_H
+
+#include <stdbool.h>
+
+/* Where the threads of one device run. */
+typedef struct Team {
+    int threads;
+    int *cpu; /* cpu[i]: of thread i */
+} Team;
+
+/* Takes threads (0: one for each core) of the CPUs that this process may use.
+ * ERR_UNSUPPORTED if there are not so many. */
+int team_open(Team *team, int threads);
+void team_close(Team *team);
+
+/* Gives the process this team: size, a CPU for each thread, denormals
+ * flushed.  Another team may have had it since the last time. */
+void team_enter(const Team *team);
+
+/* Whether every thread takes denormals as zero: tries it. */
+bool team_flushes_denormals(const Team *team);
+
+#endif
