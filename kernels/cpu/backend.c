@@ -20,7 +20,10 @@
 enum { CACHE_LINE = 64, HUGE_PAGE = 1 << 21 };
 
 static const Kernel *const onednn_kernels[] = {
-    NULL,
+#define X(id) &onednn_##id,
+    ONEDNN_KERNELS(X)
+#undef X
+        NULL,
 };
 
 /* The instruction sets, best first.  What their names mean to the compiler is

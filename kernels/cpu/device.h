@@ -25,4 +25,22 @@ static inline CpuDevice *cpu_device(Device *dev)
     return (CpuDevice *)dev;
 }
 
+/* Whether t has its values at plan time, so that they can be packed. */
+static inline bool is_constant(const Tensor *t)
+{
+    return t->role == ROLE_WEIGHT || t->role == ROLE_BUFFER;
+}
+
+/* The kernels made of oneDNN: conv.c, matmul.c, pool.c. */
+#define ONEDNN_KERNELS(X) \
+    X(conv2d)             \
+    X(linear)             \
+    X(matmul)             \
+    X(avg_pool2d)         \
+    X(max_pool2d)
+
+#define X(id) extern const Kernel onednn_##id;
+ONEDNN_KERNELS(X)
+#undef X
+
 #endif
