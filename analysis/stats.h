@@ -16,8 +16,9 @@ typedef struct Stats {
 } Stats;
 
 /* Of n samples; x is not changed.  The interval is from order statistics
- * (binomial); with too few samples for 95 % it is lo = min, hi = max.
- * n = 0 gives NANs. */
+ * (binomial) and takes samples to be independent; with fewer than six, too few
+ * for 95 %, it is lo = min, hi = max.  n = 0 gives NANs, and so does a lack of
+ * memory, with n = 0. */
 Stats stats_of(const double *x, int n);
 
 /* Half the interval over the median: what a stopping rule compares. */
@@ -31,16 +32,18 @@ typedef struct Ratio {
     int n; /* rounds in common */
     double ratio, lo, hi;
 } Ratio;
-Ratio ratio_paired(const double *a, const int *round_a, int na,
-                   const double *b, const int *round_b, int nb);
+Ratio ratio_paired(const double *a, const int *round_a, int na, const double *b,
+                   const int *round_b, int nb);
 
-/* faster, slower, not resolved: what an interval around 1 allows to say. */
+/* faster, slower, not resolved: what an interval around 1 allows to say of a.
+ * Fewer than six rounds resolve nothing. */
 typedef enum Verdict { NOT_RESOLVED, FASTER, SLOWER } Verdict;
 Verdict ratio_verdict(const Ratio *r);
 const char *verdict_name(Verdict v);
 
 /* y = c x^e by least squares on logarithms, with the 95 % interval of the
- * exponent (Student's t); needs three points of positive x and y. */
+ * exponent (Student's t).  Points that are not positive are left out; false
+ * if fewer than three are left, or all of one x. */
 typedef struct PowerFit {
     int n;
     double exponent, lo, hi;

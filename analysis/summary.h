@@ -12,6 +12,8 @@
 /* One run.  The first fields are columns of the table run, same names. */
 typedef struct Run {
     int64_t id, sweep_id;
+    int start; /* which go at the sweep; rounds are numbered within it */
+    char stored_at[32];
     char experiment[64], source[64];
     char backbone[64], module[64], impl[64], graph[64], backend[64], dtype[64];
     char pass[64], state[64];
@@ -24,9 +26,9 @@ typedef struct Run {
     double arena_bytes;
 
     /* From the samples; n = 0 if there are none. */
-    Stats time;       /* ns of one run               */
-    double *ns;       /* owned by the list           */
-    int *round;       /* parallel to ns              */
+    Stats time; /* ns of one run               */
+    double *ns; /* owned by the list           */
+    int *round; /* parallel to ns              */
 } Run;
 
 typedef struct RunList {
@@ -34,8 +36,23 @@ typedef struct RunList {
     int n;
 } RunList;
 
-/* Which runs: NULL or "" means any.  sweep 0: the latest finished or
- * unfinished sweep of the experiment; -1: all sweeps. */
+/* The columns of a Run that come from the database, in the order of the
+ * table; a name of NULL ends it.  REAL is NAN where the column is NULL. */
+typedef enum ColumnKind {
+    COLUMN_ID,
+    COLUMN_INT,
+    COLUMN_REAL,
+    COLUMN_TEXT
+} ColumnKind;
+typedef struct RunColumn {
+    const char *name;
+    ColumnKind kind; /* of the field: int64_t, int, double, char[size] */
+    size_t offset, size;
+} RunColumn;
+extern const RunColumn run_columns[];
+
+/* Which runs: NULL or "" means any.  sweep 0: of each experiment and source
+ * the latest sweep that holds runs, finished or not; -1: all sweeps. */
 typedef struct RunFilter {
     const char *experiment, *source;
     int64_t sweep;
@@ -46,7 +63,9 @@ typedef struct RunFilter {
 int summary_read(RunList *out, Store *s, const RunFilter *filter);
 void summary_free(RunList *list);
 
-/* The paired ratio of two runs of one sweep: time of a over time of b. */
+/* Time of a over time of b.  Paired round by round if both were measured in
+ * one start of one sweep; else n is 0, the ratio is that of the medians and
+ * the interval the widest that both their intervals allow. */
 Ratio summary_ratio(const Run *a, const Run *b);
 
 #endif
