@@ -6,8 +6,8 @@
  *
  * with g the group of o and G the number of groups.  Nearly all the work of a
  * convolutional backbone; 1x1 ones are matrix products, depthwise ones (G = C)
- * are bound by bytes.  With shared, w[o mod O/G] serves every group: EMA's
- * convolutions, whose authors fold the groups into the batch.
+ * are bound by bytes.  With shared, w and b of o mod O/G serve every group:
+ * EMA's convolutions, whose authors fold the groups into the batch.
  *
  * b, z and act are there so that graph_fold can put what follows a
  * convolution into it.  In the attributes as stored stride and groups are
@@ -61,7 +61,7 @@ static int shape(Tensor *out)
                     x->dim[3] + 2 * a->pad_w);
     TRY(shape_dims(out,
                    DIMS(x->dim[0], O, H / a->stride + 1, W / a->stride + 1)));
-    TRY(want_dims(out->src[2], "b", DIMS(O)));
+    TRY(want_dims(out->src[2], "b", DIMS(w->dim[0])));
     TRY(want_dims(z, "z", DIMS(x->dim[0], O, out->dim[2], out->dim[3])));
     if (z && z->layout != CHANNELS_LAST)
         return fail(ERR_INPUT, "z is row-major, wants channels last");
@@ -149,7 +149,7 @@ static void row(const Tensor *out, const double *taps, double *acc, int n,
     for (size_t k = 0; k < (size_t)out->dim[3] * (size_t)O; k++) {
         double sum = acc[k];
 
-        sum += b ? ((float *)b->data)[k % (size_t)O] : 0;
+        sum += b ? *at(b, (int)(k % (size_t)O) % b->dim[0], 0, 0, 0) : 0;
         sum += z ? ((float *)z->data)[first + k] : 0;
         y[k] = (float)act_of(a->act, sum);
     }

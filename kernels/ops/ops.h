@@ -60,8 +60,8 @@ typedef enum Activation { ACT_NONE, ACT_RELU, ACT_RELU6 } Activation;
 /*
  * x (N,C,H,W), w (O,C/groups,kh,kw), b (O) or NULL, z like the result or NULL
  * -> (N,O,H',W'):  act(conv(x, w) + b + z), zero padding.
- * shared: w is (O/groups,C/groups,kh,kw), the same for every group (what
- * folding the groups into the batch comes to).  stride 0 and groups 0 mean 1.
+ * shared: w is (O/groups,C/groups,kh,kw) and b (O/groups), the same for every
+ * group (what folding the groups into the batch comes to).  stride 0 and groups 0 mean 1.
  */
 typedef struct Conv2dAttr {
     int stride, pad_h, pad_w, groups;

@@ -1,0 +1,29 @@
+/*
+ * kernel_cases.h - the shapes at which every kernel is compared with its op's
+ * definition, each with the reason why it is here.
+ */
+#ifndef TESTS_KERNEL_CASES_H
+#define TESTS_KERNEL_CASES_H
+
+#include "kernels/ops/ops.h"
+
+/* A source: rank 0 is none; a stack is row-major, all else channels last. */
+typedef struct KernelSource {
+    int rank, dim[MAX_RANK];
+    bool stack;
+} KernelSource;
+
+typedef struct KernelCase {
+    const Op *op;
+    KernelSource src[MAX_SRC];
+    const char *why;
+    const void *attr; /* as graph_apply takes it: nothing left at 0 */
+} KernelCase;
+
+/* The i-th case, NULL past the end. */
+const KernelCase *kernel_case_at(int i);
+
+/* Whether this op's source k is a weight, with values on the host. */
+bool kernel_source_is_weight(const Op *op, int k);
+
+#endif
