@@ -96,7 +96,7 @@ static const char *human(double value, const char *unit, char text[32])
         i++;
     }
     if (i == 0)
-        snprintf(text, 32, "%.0f%s%s  ", value, *unit ? " " : "", unit);
+        snprintf(text, 32, "%.0f  %s", value, unit);
     else
         snprintf(text, 32, "%.3f %c%s", value, prefix[i], unit);
     return text;

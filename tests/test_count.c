@@ -1,0 +1,256 @@
+/*
+ * test_count.c - counts against the published tables, and against themselves.
+ */
+#include <cjson/cJSON.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/backbones/backbones.h"
+#include "harness/cmd.h"
+#include "harness/count.h"
+#include "harness/network.h"
+#include "tests/test.h"
+
+static const char table2[] = "results/paper/table2.csv";
+
+/* The case that a row of Table 2 is; false for families not written yet. */
+static bool case_of_row(Case *c, const char *backbone, const char *method)
+{
+    const Backbone *b = NULL;
+    const Module *m = NULL;
+
+    for (int i = 0; (b = backbone_at(i)); i++)
+        if (strcmp(b->title, backbone) == 0)
+            break;
+    if (!b)
+        return false;
+    case_defaults(c);
+    CHECK(case_set(c, "backbone", b->name) == OK);
+    for (int i = 0; (m = zoo_at(i)); i++)
+        if (strcmp(m->title, method) == 0)
+            break;
+    if (strcmp(method, "SE") == 0)
+        m = &se_conv_module; /* what its figures are: results/paper/README */
+    CHECK_MSG(m || strcmp(method, "ResNet") == 0, "no module for %s", method);
+    if (m)
+        CHECK(case_set(c, "module", m->name) == OK);
+    return case_complete(c) == OK;
+}
+
+static Count count_case(const Case *c, CountBy by)
+{
+    Count count = { 0 };
+    Graph *g;
+
+    if (network_build(&g, c, NULL, TAPS_NONE) != OK) {
+        test_failed(__FILE__, __LINE__, "%s", err_message());
+        return count;
+    }
+    count_graph(&count, g, c, by);
+    CHECK(count.total.params == graph_params(g));
+    graph_free(g);
+    return count;
+}
+
+TEST(count, resnet_rows_equal_table_2_to_the_last_integer)
+{
+    char line[1024], backbone[32], method[32];
+    double params, paper_flops, macs;
+    int rows = 0;
+    FILE *f = fopen(table2, "r");
+
+    REQUIRE(f != NULL);
+    while (fgets(line, sizeof(line), f)) {
+        Count count;
+        Case c;
+
+        /* backbone,method,type, five printed numbers, three counted ones */
+        if (sscanf(line,
+                   "%31[^,],%31[^,],%*[^,],%*[^,],%*[^,],%*[^,],%*[^,],%*[^,],"
+                   "%lf,%lf,%lf",
+                   backbone, method, &params, &paper_flops, &macs) != 5)
+            continue;
+        if (!case_of_row(&c, backbone, method))
+            continue;
+        rows++;
+        count = count_case(&c, COUNT_NETWORK);
+        CHECK_MSG(
+            count.total.params == params && count.total.cost.macs == macs &&
+                count.total.cost.paper_flops == paper_flops,
+            "%s + %s: params %.0f of %.0f, macs %.0f of %.0f, "
+            "paper_flops %.0f of %.0f",
+            backbone, method, count.total.params, params, count.total.cost.macs,
+            macs, count.total.cost.paper_flops, paper_flops);
+        count_free(&count);
+    }
+    fclose(f);
+    CHECK_MSG(rows == 20, "%d rows of ResNets, 20 wanted", rows);
+}
+
+/* Every module alone and in every backbone; false when i is past the last. */
+static bool case_at(Case *c, int i)
+{
+    int backbones = 1, modules = 0;
+
+    while (backbone_at(backbones - 1))
+        backbones++;
+    while (zoo_at(modules))
+        modules++;
+    if (i >= backbones * modules)
+        return false;
+    case_defaults(c);
+    CHECK(case_set(c, "module", zoo_name(i % modules)) == OK);
+    if (i / modules > 0)
+        CHECK(case_set(c, "backbone", backbone_name(i / modules - 1)) == OK);
+    else
+        CHECK(case_set(c, "channels", "256") == OK);
+    CHECK(case_complete(c) == OK);
+    return true;
+}
+
+/* 64 groups of sa want 128 channels, which a basic block's first stage has
+ * not. */
+static bool refused_by_rule(const Case *c)
+{
+    const Backbone *b = backbone_find(c->backbone.text);
+
+    return case_module(c) == &sa_module &&
+           (b == &resnet18_backbone || b == &resnet34_backbone);
+}
+
+static void check_rows_add_up(const Case *c, CountBy by)
+{
+    Count count = count_case(c, by);
+    CountRow sum = { 0 };
+
+    for (int i = 0; i < count.n; i++) {
+        sum.nodes += count.at[i].nodes;
+        sum.params += count.at[i].params;
+        cost_add(&sum.cost, &count.at[i].cost);
+        for (int k = 0; k < i; k++)
+            CHECK(strcmp(count.at[i].name, count.at[k].name) != 0);
+    }
+    CHECK(sum.nodes == count.total.nodes);
+    CHECK(sum.params == count.total.params);
+    CHECK(sum.cost.macs == count.total.cost.macs);
+    CHECK(sum.cost.flops == count.total.cost.flops);
+    CHECK(sum.cost.paper_flops == count.total.cost.paper_flops);
+    CHECK(sum.cost.transcendentals == count.total.cost.transcendentals);
+    CHECK(sum.cost.bytes == count.total.cost.bytes);
+    count_free(&count);
+}
+
+TEST(count, rows_add_up_to_the_network)
+{
+    Case c;
+
+    for (int i = 0; case_at(&c, i); i++) {
+        if (refused_by_rule(&c))
+            continue;
+        check_rows_add_up(&c, COUNT_OP);
+        check_rows_add_up(&c, COUNT_MODULE);
+    }
+}
+
+TEST(count, a_module_weighs_what_its_paper_says)
+{
+    Case c;
+
+    for (int i = 0; case_at(&c, i) && !backbone_find(c.backbone.text); i++) {
+        const Module *m = case_module(&c);
+        Count count = count_case(&c, COUNT_NETWORK);
+
+        CHECK_MSG(count.total.params == m->weights(c.channels, c.settings),
+                  "%s: %.0f, its formula says %.0f", m->name,
+                  count.total.params, m->weights(c.channels, c.settings));
+        count_free(&count);
+    }
+}
+
+TEST(count, what_is_plugged_in_has_rows_of_its_own)
+{
+    Case c;
+    Count count;
+    int plugs = 0;
+
+    case_defaults(&c);
+    CHECK(case_set(&c, "backbone", "resnet50") == OK);
+    CHECK(case_set(&c, "module", "cpca") == OK);
+    CHECK(case_complete(&c) == OK);
+    count = count_case(&c, COUNT_MODULE);
+    for (int i = 0; i < count.n; i++)
+        plugs += strstr(count.at[i].name, ".attn") != NULL;
+    CHECK_MSG(plugs == 16, "%d plugs in 16 blocks", plugs);
+    CHECK_MSG(count.n == 4 + 16 + 16 + 2, "%d rows", count.n);
+    count_free(&count);
+}
+
+TEST(count, grows_with_the_batch_except_for_weights)
+{
+    Case c;
+    Count one, four;
+
+    case_defaults(&c);
+    CHECK(case_set(&c, "backbone", "resnet18") == OK);
+    CHECK(case_set(&c, "module", "scsa") == OK);
+    CHECK(case_complete(&c) == OK);
+    one = count_case(&c, COUNT_NETWORK);
+    CHECK(case_set(&c, "batch", "4") == OK);
+    four = count_case(&c, COUNT_NETWORK);
+    CHECK(four.total.params == one.total.params);
+    CHECK(four.total.cost.macs == 4 * one.total.cost.macs);
+    CHECK(four.total.cost.paper_flops == 4 * one.total.cost.paper_flops);
+    CHECK(four.total.cost.transcendentals ==
+          4 * one.total.cost.transcendentals);
+    CHECK(four.total.cost.bytes < 4 * one.total.cost.bytes);
+    count_free(&one);
+    count_free(&four);
+}
+
+/* What "attnbench count args" prints, as JSON; the caller deletes it. */
+static cJSON *printed_json(int argc, char **argv)
+{
+    char path[256], *text = calloc(1, 1 << 16);
+    cJSON *json = NULL;
+    FILE *f;
+
+    snprintf(path, sizeof(path), "%s/out", test_tmpdir());
+    CHECK(freopen(path, "w", stdout) != NULL);
+    CHECK(cmd_count(argc, argv) == OK);
+    fflush(stdout);
+    f = fopen(path, "r");
+    if (f && text && fread(text, 1, (1 << 16) - 1, f) > 0)
+        json = cJSON_Parse(text);
+    if (f)
+        fclose(f);
+    free(text);
+    return json;
+}
+
+static double number(const cJSON *json, const char *key)
+{
+    return cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(json, key));
+}
+
+TEST(count, json_holds_the_integers_under_their_names)
+{
+    char *argv[] = { "--backbone=resnet50", "--module=scsa", "--by=op",
+                     "--format=json" };
+    cJSON *json = printed_json(4, argv), *row;
+    double params = 0;
+
+    REQUIRE(json != NULL);
+    CHECK(number(json, "params") == 25617448);
+    CHECK(number(json, "macs") == 4089956864);
+    CHECK(number(json, "paper_flops") == 4119340032);
+    CHECK(number(json, "flops") > 2 * number(json, "macs"));
+    CHECK(number(json, "transcendentals") > 0);
+    CHECK(number(json, "bytes") > 4 * number(json, "params"));
+    cJSON_ArrayForEach(row, cJSON_GetObjectItem(json, "rows"))
+    {
+        params += number(row, "params");
+    }
+    CHECK(params == 25617448);
+    cJSON_Delete(json);
+}
