@@ -206,10 +206,12 @@ static int min3(int a, int b, int c)
     return m < c ? m : c;
 }
 
-/* Levenshtein's recurrence, one row at a time. */
+/* Levenshtein's recurrence, where two neighbours that changed places are one
+ * edit too; three rows at a time. */
 int name_distance(const char *a, const char *b)
 {
-    int row[PARAM_NAME_MAX + 1];
+    int rows[3][PARAM_NAME_MAX + 1];
+    int *before = rows[0], *last = rows[1], *row = rows[2];
     const int n = (int)strlen(b);
 
     if (n > PARAM_NAME_MAX || strlen(a) > PARAM_NAME_MAX)
@@ -217,15 +219,17 @@ int name_distance(const char *a, const char *b)
     for (int j = 0; j <= n; j++)
         row[j] = j;
     for (int i = 1; a[i - 1]; i++) {
-        int diagonal = row[0];
+        int *const oldest = before;
 
+        before = last;
+        last = row;
+        row = oldest;
         row[0] = i;
         for (int j = 1; j <= n; j++) {
-            const int up = row[j];
-
-            row[j] =
-                min3(up + 1, row[j - 1] + 1, diagonal + (a[i - 1] != b[j - 1]));
-            diagonal = up;
+            row[j] = min3(last[j] + 1, row[j - 1] + 1,
+                          last[j - 1] + (a[i - 1] != b[j - 1]));
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+                row[j] = min3(row[j], row[j], before[j - 2] + 1);
         }
     }
     return row[n];

@@ -88,7 +88,8 @@ size_t param_flags(const Param *table, const void *settings, bool all,
 size_t param_json(const Param *table, const void *settings, char *text,
                   size_t size);
 
-/* How many single-character edits make a into b; for near-miss names. */
+/* How many edits make a into b (a character more, less, or other, or two that
+ * change places); for near-miss names. */
 int name_distance(const char *a, const char *b);
 
 /* The nearest of the names to text, if near enough to suggest; else NULL.
