@@ -1,0 +1,407 @@
+/*
+ * test_kernels.c - every kernel of the CPU against its op's definition.
+ *
+ * All that the device lists and whose supports() agrees is run, not only what
+ * a plan would choose: on every instruction set that this machine has, with
+ * one, two and three threads, with plain numbers and with NaN and infinities
+ * among them, twice, and in place where the kernel says that it may.  Outputs
+ * start as NaN, guards surround every buffer, sources must come out unchanged,
+ * and weights that plan() has packed are spoilt before run().
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/core/graph.h"
+#include "kernels/cpu/cpu.h"
+#include "tests/kernel_cases.h"
+#include "tests/sample.h"
+#include "tests/test.h"
+
+enum { GUARD = 256, GUARD_BYTE = 0xa5, NOT_IN_PLACE = -1 };
+
+typedef enum Values { PLAIN, NONFINITE } Values;
+
+/* A buffer of the device with a guard on either side. */
+typedef struct Guarded {
+    Device *dev;
+    unsigned char *base;
+    size_t bytes;
+} Guarded;
+
+static void *guarded_new(Guarded *b, Device *dev, size_t bytes)
+{
+    unsigned char *fill = malloc(bytes + 2 * GUARD);
+
+    *b = (Guarded){ .dev = dev, .bytes = bytes };
+    BUG_IF(!fill || dev->backend->alloc(dev, (void **)&b->base,
+                                        bytes + 2 * GUARD) != OK);
+    memset(fill, GUARD_BYTE, bytes + 2 * GUARD);
+    memset(fill + GUARD, 0xff, bytes); /* as floats: NaN */
+    BUG_IF(dev->backend->upload(dev, b->base, fill, bytes + 2 * GUARD) != OK);
+    free(fill);
+    return b->base + GUARD;
+}
+
+static bool guards_intact(const Guarded *b)
+{
+    unsigned char *seen = malloc(b->bytes + 2 * GUARD);
+    bool intact = true;
+
+    BUG_IF(!seen);
+    BUG_IF(b->dev->backend->download(b->dev, seen, b->base,
+                                     b->bytes + 2 * GUARD) != OK);
+    for (size_t i = 0; i < GUARD; i++)
+        intact &=
+            seen[i] == GUARD_BYTE && seen[GUARD + b->bytes + i] == GUARD_BYTE;
+    free(seen);
+    return intact;
+}
+
+static void guarded_free(Guarded *b)
+{
+    if (b->base)
+        b->dev->backend->release(b->dev, b->base);
+    b->base = NULL;
+}
+
+/* One case with its values and the result that the definition gives. */
+typedef struct Sample {
+    const KernelCase *c;
+    Values values;
+    Graph *g;
+    Tensor *out;
+    float *src[MAX_SRC]; /* in the tensor's own order */
+    float *want;
+} Sample;
+
+static Tensor *source(Graph *g, const KernelCase *c, int k)
+{
+    const KernelSource *s = &c->src[k];
+    Dims dims = { .rank = s->rank };
+    char name[16];
+    Tensor *t;
+
+    if (!s->rank)
+        return NULL;
+    memcpy(dims.dim, s->dim, sizeof(dims.dim));
+    snprintf(name, sizeof(name), "source%d", k);
+    if (kernel_source_is_weight(c->op, k))
+        return graph_weight(g, name, dims);
+    t = graph_input(g, name, dims);
+    if (t && s->stack)
+        t->layout = ROW_MAJOR;
+    return t;
+}
+
+/* In [-1,1); variances in [0.5,1.5). */
+static float *source_values(const Sample *s, int k, uint64_t *state)
+{
+    static const float odd[] = { NAN, INFINITY, -INFINITY };
+    const size_t n = tensor_count(s->out->src[k]);
+    float *x = malloc(n * sizeof(*x));
+
+    BUG_IF(!x);
+    sample_fill(state, x, n);
+    for (size_t i = 0; i < n && s->c->op == &batch_norm_def && k == 4; i++)
+        x[i] = 1 + x[i] / 2;
+    for (int i = 0; i < 3 && k == 0 && s->values == NONFINITE; i++)
+        x[sample_below(state, (int)n)] = odd[i];
+    return x;
+}
+
+static void sample_free(Sample *s)
+{
+    for (int k = 0; k < MAX_SRC; k++)
+        free(s->src[k]);
+    free(s->want);
+    graph_free(s->g);
+}
+
+static bool sample_new(Sample *s, const KernelCase *c, Values values)
+{
+    Tensor *src[MAX_SRC];
+    uint64_t state = 1;
+
+    *s = (Sample){ .c = c, .values = values, .g = graph_new() };
+    for (int k = 0; k < MAX_SRC; k++)
+        src[k] = source(s->g, c, k);
+    s->out = graph_apply(s->g, c->op, c->attr, src);
+    if (!s->out) {
+        graph_error(s->g);
+        CHECK_MSG(0, "case '%s': %s", c->why, err_message());
+        sample_free(s);
+        return false;
+    }
+    for (int k = 0; k < MAX_SRC; k++)
+        if (s->out->src[k]) {
+            s->src[k] = source_values(s, k, &state);
+            s->out->src[k]->data = s->src[k];
+        }
+    s->want = malloc(tensor_bytes(s->out));
+    BUG_IF(!s->want);
+    s->out->data = s->want;
+    c->op->ref(s->out);
+    return true;
+}
+
+/* What one comparison is called in a failure. */
+typedef struct Trial {
+    const Sample *s;
+    const Kernel *kernel;
+    Device *dev;
+    const char *isa;
+    int inplace; /* the source whose storage the output takes */
+} Trial;
+
+static void trial_failed(const Trial *t, const char *what)
+{
+    char dims[DIMS_TEXT];
+
+    test_failed(__FILE__, __LINE__,
+                "%s '%s' -> %s: kernel %s, isa=%s, threads=%d, %s%s: %s",
+                t->s->c->op->name, t->s->c->why,
+                tensor_dims_text(t->s->out, dims), t->kernel->name, t->isa,
+                t->dev->threads, t->s->values == PLAIN ? "plain" : "nonfinite",
+                t->inplace == NOT_IN_PLACE ? "" : ", in place", what);
+}
+
+static void compare(const Trial *t, const float *got)
+{
+    const float *want = t->s->want;
+    double error = 0, norm = 0;
+    char what[160];
+
+    for (size_t i = 0; i < tensor_count(t->s->out); i++) {
+        if (isfinite(want[i]) && isfinite(got[i])) {
+            error += ((double)got[i] - want[i]) * ((double)got[i] - want[i]);
+            norm += (double)want[i] * want[i];
+        } else if (want[i] != got[i] && !(isnan(want[i]) && isnan(got[i]))) {
+            snprintf(what, sizeof(what), "element %zu is %g, should be %g", i,
+                     (double)got[i], (double)want[i]);
+            trial_failed(t, what);
+            return;
+        }
+    }
+    error = error > 0 ? sqrt(error / norm) : 0;
+    if (error <= t->s->c->op->tol_f32)
+        return;
+    snprintf(what, sizeof(what), "relative L2 error %.2g, allowed %.2g", error,
+             t->s->c->op->tol_f32);
+    trial_failed(t, what);
+}
+
+/* Gives every source its place on the device and its values. */
+static void place_sources(const Trial *t, Guarded buffer[MAX_SRC])
+{
+    const Backend *backend = t->dev->backend;
+
+    for (int k = 0; k < MAX_SRC; k++) {
+        Tensor *src = t->s->out->src[k];
+
+        if (!src)
+            continue;
+        src->data = guarded_new(&buffer[k], t->dev, tensor_bytes(src));
+        BUG_IF(backend->upload(t->dev, src->data, t->s->src[k],
+                               tensor_bytes(src)) != OK);
+        if (src->role != ROLE_WEIGHT)
+            continue;
+        BUG_IF(graph_alloc_host(src) != OK);
+        memcpy(src->host, t->s->src[k], tensor_bytes(src));
+    }
+}
+
+/* Weights that plan() copied are gone before run(). */
+static void spoil_packed(const Trial *t)
+{
+    for (int k = 0; k < MAX_SRC; k++) {
+        Tensor *src = t->s->out->src[k];
+
+        if (!src || src->role != ROLE_WEIGHT || !(t->kernel->packs >> k & 1))
+            continue;
+        memset(src->host, 0xff, tensor_bytes(src));
+        BUG_IF(t->dev->backend->upload(t->dev, src->data, src->host,
+                                       tensor_bytes(src)) != OK);
+    }
+}
+
+static void check_sources(const Trial *t, const Guarded buffer[MAX_SRC])
+{
+    for (int k = 0; k < MAX_SRC; k++) {
+        const Tensor *src = t->s->out->src[k];
+        float *seen;
+
+        if (!src)
+            continue;
+        if (!guards_intact(&buffer[k]))
+            trial_failed(t, "wrote beside a source");
+        if (k == t->inplace || (t->kernel->packs >> k & 1))
+            continue;
+        seen = malloc(tensor_bytes(src));
+        BUG_IF(!seen || t->dev->backend->download(t->dev, seen, src->data,
+                                                  tensor_bytes(src)) != OK);
+        if (memcmp(seen, t->s->src[k], tensor_bytes(src)))
+            trial_failed(t, "changed a source");
+        free(seen);
+    }
+}
+
+static void run_and_compare(const Trial *t, void *state)
+{
+    const size_t bytes = tensor_bytes(t->s->out);
+    const int runs = t->inplace == NOT_IN_PLACE ? 2 : 1;
+    float *got = malloc(bytes);
+
+    BUG_IF(!got);
+    for (int i = 0; i < runs; i++) {
+        memset(got, 0xff, bytes);
+        if (t->inplace == NOT_IN_PLACE)
+            t->dev->backend->upload(t->dev, t->s->out->data, got, bytes);
+        if (t->kernel->run(t->dev, t->s->out, state) != OK)
+            trial_failed(t, err_message());
+        t->dev->backend->download(t->dev, got, t->s->out->data, bytes);
+        compare(t, got);
+    }
+    free(got);
+}
+
+static void try_kernel(const Trial *t)
+{
+    Guarded buffer[MAX_SRC] = { 0 }, result = { 0 };
+    Tensor *out = t->s->out;
+    void *state = NULL;
+    int err = OK;
+
+    place_sources(t, buffer);
+    out->data = t->inplace == NOT_IN_PLACE
+                    ? guarded_new(&result, t->dev, tensor_bytes(out))
+                    : out->src[t->inplace]->data;
+    if (t->kernel->plan)
+        err = t->kernel->plan(t->dev, out, &state);
+    if (err) {
+        trial_failed(t, err_message());
+    } else {
+        spoil_packed(t);
+        run_and_compare(t, state);
+        check_sources(t, buffer);
+        if (result.base && !guards_intact(&result))
+            trial_failed(t, "wrote beside its output");
+    }
+    if (t->kernel->release)
+        t->kernel->release(state);
+    else
+        free(state);
+    guarded_free(&result);
+    for (int k = 0; k < MAX_SRC; k++)
+        guarded_free(&buffer[k]);
+}
+
+/* Every kernel that takes the sample; how many there are. */
+static int try_kernels(const Sample *s, Device *dev, const char *isa)
+{
+    Trial t = { .s = s, .dev = dev, .isa = isa };
+    int n = 0;
+
+    for (const Kernel *const *k = dev->kernels; *k; k++) {
+        t.kernel = *k;
+        t.inplace = NOT_IN_PLACE;
+        if (((*k)->op && (*k)->op != s->c->op) ||
+            ((*k)->supports && !(*k)->supports(s->out)))
+            continue;
+        n++;
+        try_kernel(&t);
+        for (t.inplace = 0; t.inplace < MAX_SRC; t.inplace++) {
+            const Tensor *src = s->out->src[t.inplace];
+
+            if (((*k)->inplace >> t.inplace & 1) && src &&
+                src->role != ROLE_WEIGHT &&
+                tensor_bytes(src) >= tensor_bytes(s->out))
+                try_kernel(&t);
+        }
+    }
+    return n;
+}
+
+static void check_isa(int index, int threads, Values values)
+{
+    const char *isa = cpu_isa_name(index);
+    const DeviceSettings settings = { threads, isa };
+    const KernelCase *c;
+    Device *dev;
+
+    if (!isa)
+        SKIP("this processor has no further instruction set");
+    REQUIRE(cpu_backend.open(&dev, &settings) == OK);
+    for (int i = 0; (c = kernel_case_at(i)); i++) {
+        Sample s;
+
+        if (c->op->view || !sample_new(&s, c, values))
+            continue;
+        CHECK_MSG(try_kernels(&s, dev, isa) > 0,
+                  "%s '%s': no kernel takes it, isa=%s", c->op->name, c->why,
+                  isa);
+        sample_free(&s);
+    }
+    cpu_backend.close(dev);
+}
+
+TEST(kernels, best_isa_agrees_with_definitions_on_one_thread)
+{
+    check_isa(0, 1, PLAIN);
+}
+
+TEST(kernels, best_isa_agrees_with_definitions_on_two_threads)
+{
+    check_isa(0, 2, PLAIN);
+}
+
+TEST(kernels, best_isa_agrees_with_definitions_on_three_threads)
+{
+    check_isa(0, 3, PLAIN);
+}
+
+TEST(kernels, best_isa_passes_nan_and_infinity_on)
+{
+    check_isa(0, 2, NONFINITE);
+}
+
+TEST(kernels, second_isa_agrees_with_definitions)
+{
+    check_isa(1, 1, PLAIN);
+    check_isa(1, 3, PLAIN);
+}
+
+TEST(kernels, second_isa_passes_nan_and_infinity_on)
+{
+    check_isa(1, 2, NONFINITE);
+}
+
+TEST(kernels, third_isa_agrees_with_definitions)
+{
+    check_isa(2, 1, PLAIN);
+    check_isa(2, 3, PLAIN);
+}
+
+TEST(kernels, third_isa_passes_nan_and_infinity_on)
+{
+    check_isa(2, 2, NONFINITE);
+}
+
+TEST(kernels, every_op_has_a_case)
+{
+    static const Op *const ops[] = {
+#define X(id) &id##_def,
+        OPS(X)
+#undef X
+    };
+    const KernelCase *c;
+
+    for (size_t k = 0; k < sizeof(ops) / sizeof(ops[0]); k++) {
+        int found = 0;
+
+        for (int i = 0; (c = kernel_case_at(i)); i++)
+            found += c->op == ops[k];
+        CHECK_MSG(found > 0 || ops[k]->view, "%s has no case", ops[k]->name);
+    }
+}
