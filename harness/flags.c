@@ -181,7 +181,7 @@ static void describe_values(const Param *p, char *text, size_t size)
         snprintf(text + n, size - n, "]");
 }
 
-static void help_table(FILE *out, const char *title, const Param *table)
+void flags_table(FILE *out, const char *title, const Param *table)
 {
     char flag[PARAM_TEXT_MAX], values[1024];
 
@@ -213,16 +213,16 @@ int flags_help(const Flags *f, const Usage *usage, FILE *out)
     fprintf(out, "usage: attnbench %s%s%s%s\n\n%s\n", usage->name,
             any ? " [--setting=value]..." : "", usage->args[0] ? " " : "",
             usage->args, usage->what);
-    help_table(out, "Settings, with their defaults:", usage->params);
+    flags_table(out, "Settings, with their defaults:", usage->params);
     if (usage->takes_case) {
         char title[128];
 
         case_defaults(&c);
         TRY(flags_case(f, &c));
-        help_table(out, "The case, with its defaults:", case_params);
+        flags_table(out, "The case, with its defaults:", case_params);
         snprintf(title, sizeof(title), "Settings of %s:", c.module.text);
         if (case_module(&c))
-            help_table(out, title, case_module(&c)->params);
+            flags_table(out, title, case_module(&c)->params);
         else
             fputs("\nA module has settings of its own: add --module=NAME, or "
                   "see 'attnbench list settings'.\n",

@@ -54,6 +54,9 @@ int flags_parse(Flags *out, const Usage *usage, void *settings, int argc,
  * given; returns OK, so that a command ends with it. */
 int flags_help(const Flags *flags, const Usage *usage, FILE *out);
 
+/* Writes a title and a table of settings, as help does; nothing for none. */
+void flags_table(FILE *out, const char *title, const Param *table);
+
 /* Sets what was given in c, over what c has; case_complete is the caller's. */
 int flags_case(const Flags *flags, Case *c);
 

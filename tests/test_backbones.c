@@ -1,0 +1,318 @@
+/*
+ * test_backbones.c - networks: names, shapes, where modules stand, and what
+ * seeded networks answered in another implementation.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/backbones/backbones.h"
+#include "harness/backends.h"
+#include "harness/network.h"
+#include "harness/safetensors.h"
+#include "harness/seed.h"
+#include "kernels/core/plan.h"
+#include "tests/test.h"
+
+/* Table 1 of the paper. */
+static const struct {
+    const char *name;
+    bool bottleneck;
+    int blocks[4];
+    double params; /* as torchvision and timm give them */
+} nets[] = {
+    { "resnet18", false, { 2, 2, 2, 2 }, 11689512 },
+    { "resnet34", false, { 3, 4, 6, 3 }, 21797672 },
+    { "resnet50", true, { 3, 4, 6, 3 }, 25557032 },
+    { "resnet101", true, { 3, 4, 23, 3 }, 44549160 },
+};
+enum { NNETS = sizeof(nets) / sizeof(nets[0]) };
+
+static Case case_of(const char *backbone, const char *module)
+{
+    Case c;
+
+    case_defaults(&c);
+    CHECK(case_set(&c, "backbone", backbone) == OK);
+    CHECK(case_set(&c, "module", module) == OK);
+    CHECK(case_complete(&c) == OK);
+    return c;
+}
+
+static int count_leaves(const Graph *g)
+{
+    int n = 0;
+
+    for (int i = 0; i < graph_size(g); i++)
+        n += graph_at(g, i)->role == ROLE_WEIGHT ||
+             graph_at(g, i)->role == ROLE_BUFFER;
+    return n;
+}
+
+/* There is a weight or buffer "scope.layer.what" of this first dim. */
+static int want(const Graph *g, const char *scope, const char *layer,
+                const char *what, int rows)
+{
+    char name[MAX_NAME];
+    const Tensor *t;
+
+    snprintf(name, sizeof(name), "%s%s%s.%s", scope, scope[0] ? "." : "", layer,
+             what);
+    t = graph_find(g, name);
+    CHECK_MSG(t && t->dim[0] == rows, "%s is missing or not of %d rows", name,
+              rows);
+    return 1;
+}
+
+static int want_bn(const Graph *g, const char *scope, const char *layer, int C)
+{
+    return want(g, scope, layer, "weight", C) +
+           want(g, scope, layer, "bias", C) +
+           want(g, scope, layer, "running_mean", C) +
+           want(g, scope, layer, "running_var", C);
+}
+
+static int want_block(const Graph *g, const char *scope, bool bottleneck,
+                      int width, bool downsample)
+{
+    const int convs = bottleneck ? 3 : 2, out = bottleneck ? 4 * width : width;
+    int n = 0;
+
+    for (int k = 1; k <= convs; k++) {
+        char conv[8], bn[8];
+        const int rows = k == convs ? out : width;
+
+        snprintf(conv, sizeof(conv), "conv%d", k);
+        snprintf(bn, sizeof(bn), "bn%d", k);
+        n += want(g, scope, conv, "weight", rows);
+        n += want_bn(g, scope, bn, rows);
+    }
+    if (downsample) {
+        n += want(g, scope, "downsample.0", "weight", out);
+        n += want_bn(g, scope, "downsample.1", out);
+    }
+    return n;
+}
+
+TEST(backbones, parameters_are_named_as_in_timm_and_no_other)
+{
+    for (int i = 0; i < NNETS; i++) {
+        const Case c = case_of(nets[i].name, "none");
+        Graph *g;
+        int n = 0;
+
+        REQUIRE(network_build(&g, &c, NULL, TAPS_NONE) == OK);
+        n += want(g, "", "conv1", "weight", 64) + want_bn(g, "", "bn1", 64);
+        for (int s = 0; s < 4; s++)
+            for (int b = 0; b < nets[i].blocks[s]; b++) {
+                char scope[32];
+
+                snprintf(scope, sizeof(scope), "layer%d.%d", s + 1, b);
+                n += want_block(g, scope, nets[i].bottleneck, 64 << s,
+                                b == 0 && (s > 0 || nets[i].bottleneck));
+            }
+        n +=
+            want(g, "", "fc", "weight", 1000) + want(g, "", "fc", "bias", 1000);
+        CHECK_MSG(count_leaves(g) == n, "%s: %d weights, %d in timm",
+                  nets[i].name, count_leaves(g), n);
+        CHECK(graph_params(g) == nets[i].params);
+        graph_free(g);
+    }
+}
+
+/* Each stage halves, rounding up, as "same" padding of odd kernels does. */
+static void check_stages(int net, int height, int width)
+{
+    const Backbone *b = backbone_find(nets[net].name);
+    const Plug plain = { 0 };
+    Tensor *stage[4] = { 0 }, *y;
+    Graph *g = graph_new();
+
+    y = b->build(g, graph_input(g, "input", DIMS(2, 3, height, width)), &plain,
+                 stage);
+    REQUIRE(graph_error(g) == OK);
+    height = (height + 3) / 4;
+    width = (width + 3) / 4;
+    for (int s = 0; s < 4; s++) {
+        const int C = (nets[net].bottleneck ? 256 : 64) << s;
+
+        CHECK(stage[s]->dim[0] == 2 && stage[s]->dim[1] == C);
+        CHECK_MSG(stage[s]->dim[2] == height && stage[s]->dim[3] == width,
+                  "%s stage %d: %dx%d, not %dx%d", nets[net].name, s + 1,
+                  stage[s]->dim[2], stage[s]->dim[3], height, width);
+        height = (height + 1) / 2;
+        width = (width + 1) / 2;
+    }
+    CHECK(y->rank == 2 && y->dim[0] == 2 && y->dim[1] == 1000);
+    graph_free(g);
+}
+
+TEST(backbones, stages_have_the_shapes_of_table_1)
+{
+    for (int i = 0; i < NNETS; i++) {
+        check_stages(i, 224, 224);
+        check_stages(i, 97, 33);
+        check_stages(i, 1, 1);
+    }
+}
+
+/* The nodes that read a module's output: what it stands before. */
+static const char *reader_of_plug(const Graph *g)
+{
+    const char *scope = "layer2.1.attn";
+    const Tensor *last = NULL;
+
+    for (int i = 0; i < graph_size(g); i++)
+        if (strncmp(graph_at(g, i)->name, scope, strlen(scope)) == 0 &&
+            graph_at(g, i)->role == ROLE_NODE)
+            last = graph_at(g, i);
+    for (int i = 0; last && i < graph_size(g); i++)
+        for (int k = 0; k < MAX_SRC; k++)
+            if (graph_at(g, i)->src[k] == last)
+                return graph_at(g, i)->op->name;
+    return "nothing";
+}
+
+TEST(backbones, modules_stand_where_they_say)
+{
+    const Module *m;
+
+    for (int i = 0; i < NNETS; i++)
+        for (int k = 0; (m = zoo_at(k)); k++) {
+            const Case c = case_of(nets[i].name, m->name);
+            const char *says = backbone_find(nets[i].name)->position(m);
+            const bool out = strstr(says, "before the shortcut") != NULL;
+            Graph *g;
+
+            if (m == &sa_module && !nets[i].bottleneck)
+                continue; /* its 64 groups want 128 channels */
+            REQUIRE(network_build(&g, &c, NULL, TAPS_NONE) == OK);
+            CHECK_MSG(!strcmp(reader_of_plug(g), out ? "add" : "conv2d"),
+                      "%s in %s is read by %s", m->name, nets[i].name,
+                      reader_of_plug(g));
+            graph_free(g);
+        }
+}
+
+/* 56, 28, 14, 7: a detector's larger map is pooled to these first. */
+TEST(backbones, fca_has_the_transform_of_its_stage)
+{
+    Case c = case_of("resnet18", "fca");
+    int seen = 0;
+    Graph *g;
+
+    c.height = c.width = 448;
+    REQUIRE(network_build(&g, &c, NULL, TAPS_NONE) == OK);
+    for (int i = 0; i < graph_size(g); i++) {
+        const Tensor *t = graph_at(g, i);
+
+        if (t->op != &dct_pool_def)
+            continue;
+        CHECK(t->src[0]->dim[2] == 56 >> (seen / 2));
+        seen++;
+    }
+    CHECK(seen == 8);
+    graph_free(g);
+}
+
+TEST(backbones, what_is_not_written_is_unsupported)
+{
+    Case c = case_of("resnet18", "se");
+    Graph *g;
+
+    CHECK(case_set(&c, "impl", "fused") == OK);
+    CHECK(network_build(&g, &c, NULL, TAPS_NONE) == ERR_UNSUPPORTED);
+    CHECK(!g && strstr(err_message(), "impl=fused"));
+    CHECK(case_set(&c, "impl", "composed") == OK);
+    CHECK(case_set(&c, "dtype", "bf16") == OK);
+    CHECK(network_build(&g, &c, NULL, TAPS_NONE) == ERR_UNSUPPORTED);
+    CHECK(!g && strstr(err_message(), "dtype=bf16"));
+}
+
+/* Relative L2 error of one output of a plan that has run. */
+static double output_error(Plan *plan, const Graph *g, const Safetensors *file,
+                           const char *name)
+{
+    const StTensor *expected = st_find(file, name);
+    const Tensor *t = graph_output_named(g, name);
+    double sum = 0, norm = 0;
+    float *got, *right;
+
+    if (!expected || !t || tensor_count(t) != expected->count)
+        return INFINITY;
+    got = malloc(expected->count * sizeof(float));
+    right = malloc(expected->count * sizeof(float));
+    CHECK(plan_get(plan, t, got) == OK);
+    CHECK(st_read(file, expected, right) == OK);
+    for (size_t i = 0; i < expected->count; i++) {
+        sum += ((double)got[i] - right[i]) * ((double)got[i] - right[i]);
+        norm += (double)right[i] * right[i];
+    }
+    free(got);
+    free(right);
+    return sqrt(sum / norm);
+}
+
+static void check_answers(const Case *c, const Safetensors *file)
+{
+    static const char *const outputs[] = { "stage1", "stage2", "stage3",
+                                           "stage4", "output" };
+    const Values values = { .seed =
+                                strtoull(st_metadata(file, "seed"), 0, 10) };
+    const size_t n = (size_t)c->channels * (size_t)(c->height * c->width);
+    float *image = malloc(n * sizeof(float));
+    Device *dev = NULL;
+    Plan *plan = NULL;
+    Graph *g = NULL;
+
+    REQUIRE(backend_open(&dev, "cpu", &(DeviceSettings){ 0, "" }) == OK);
+    REQUIRE(network_build(&g, c, &values, TAPS_STAGE_MEANS) == OK);
+    REQUIRE(plan_new(&plan, dev, g) == OK);
+    seed_input(image, n, "input", values.seed);
+    REQUIRE(plan_set(plan, graph_find(g, "input"), image) == OK);
+    REQUIRE(plan_run(plan) == OK);
+    for (size_t i = 0; i < sizeof(outputs) / sizeof(outputs[0]); i++) {
+        const double err = output_error(plan, g, file, outputs[i]);
+
+        CHECK_MSG(err <= 1e-5, "%s + %s, %s, %s: error %.2g", c->backbone.text,
+                  c->module.text, c->graph.text, outputs[i], err);
+    }
+    plan_free(plan);
+    graph_free(g);
+    backend_close(dev);
+    free(image);
+}
+
+static void check_network(const char *backbone, const char *module)
+{
+    Case c = case_of(backbone, module);
+    Safetensors *file;
+    char path[128];
+
+    snprintf(path, sizeof(path), "tests/cases/backbones/%s_%s.safetensors",
+             backbone, module);
+    REQUIRE(st_open(&file, path) == OK);
+    check_answers(&c, file);
+    CHECK(case_set(&c, "graph", "folded") == OK);
+    check_answers(&c, file);
+    st_close(file);
+}
+
+TEST(backbones, resnet50_answers_as_in_pytorch)
+{
+    check_network("resnet50", "none");
+}
+
+TEST(backbones, resnet50_with_modules_answers_as_in_pytorch)
+{
+    check_network("resnet50", "cbam");
+    check_network("resnet50", "scsa");
+    check_network("resnet50", "se_conv");
+}
+
+TEST(backbones, resnet101_answers_as_in_pytorch)
+{
+    check_network("resnet101", "none");
+    check_network("resnet101", "scsa");
+}
