@@ -202,19 +202,24 @@ void team_close(Team *team)
     omp_set_num_threads(found.threads);
 }
 
+/* The product, computed when the program runs and not by the compiler. */
+static uint32_t product_bits(float a, float b)
+{
+    uint32_t bits;
+
+    __asm__ volatile("" : "+m"(a), "+m"(b));
+    a *= b;
+    memcpy(&bits, &a, sizeof(bits));
+    return bits;
+}
+
 bool team_flushes_denormals(const Team *team)
 {
     int flushing = 0;
 
     team_enter(team);
 #pragma omp parallel num_threads(team->threads) reduction(+ : flushing)
-    {
-        volatile float denormal = 1e-39f, smallest = 1.2e-38f;
-        const float from = denormal * 1e10f, to = smallest * 0.1f;
-        uint32_t bits;
-
-        memcpy(&bits, &to, sizeof(bits)); /* to == 0 may not see it */
-        flushing += from == 0 && bits == 0;
-    }
+    flushing += product_bits(1e-39f, 1e10f) == 0 && /* an operand */
+                product_bits(1.2e-38f, 0.1f) == 0;  /* a result   */
     return flushing == team->threads;
 }
