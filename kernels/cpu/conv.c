@@ -36,25 +36,48 @@ static Array weights_array(const Tensor *out)
     return grouped;
 }
 
-static int pack_weights(Primitive *prim, const Tensor *out, const Array *order)
+/* The bias as O numbers, one for each output channel. */
+static Array bias_array(const Tensor *out)
+{
+    return (Array){ .rank = 1, .dim = { out->dim[1] }, .stride = { 1 } };
+}
+
+static bool repeated(const Tensor *out)
 {
     const Conv2dAttr *a = out->attr;
-    const Tensor *w = out->src[1];
+
+    return a->shared && a->groups > 1;
+}
+
+/* Packs w into slot: a copy for each group if the groups share it. */
+static int pack(Primitive *prim, Slot slot, const Array *order,
+                const Tensor *out, const Tensor *w)
+{
+    const Conv2dAttr *a = out->attr;
     const size_t n = tensor_count(w), groups = (size_t)a->groups;
     float *copies;
     int err;
 
-    if (!a->shared || a->groups == 1)
-        return primitive_pack(prim, SLOT_WEIGHTS, order, w->host);
+    if (!repeated(out))
+        return primitive_pack(prim, slot, order, w->host);
     copies = malloc(groups * n * sizeof(*copies));
     if (!copies)
         return fail(ERR_MEMORY, "no memory for %zu copies of %s", groups,
                     w->name);
     for (size_t g = 0; g < groups; g++)
         memcpy(copies + g * n, w->host, n * sizeof(*copies));
-    err = primitive_pack(prim, SLOT_WEIGHTS, order, copies);
+    err = primitive_pack(prim, slot, order, copies);
     free(copies);
     return err;
+}
+
+/* Only a shared bias has to be copied. */
+static int bind_bias(Primitive *prim, const Tensor *out, const Tensor *b)
+{
+    const Array order = bias_array(out);
+
+    return repeated(out) ? pack(prim, SLOT_BIAS, &order, out, b)
+                         : primitive_bind(prim, SLOT_BIAS, b->data);
 }
 
 static Problem describe(const Tensor *out)
@@ -73,7 +96,7 @@ static Problem describe(const Tensor *out)
     p.array[SLOT_WEIGHTS] = weights_array(out);
     memset(p.array[SLOT_WEIGHTS].stride, 0, sizeof(p.array[0].stride));
     if (b)
-        p.array[SLOT_BIAS] = array_of(b);
+        p.array[SLOT_BIAS] = bias_array(out);
     p.array[SLOT_DST] = array_of(out);
     if (z && !p.accumulate)
         p.array[SLOT_ADDEND] = array_of(z);
@@ -88,10 +111,10 @@ static int plan(Device *dev, const Tensor *out, void **state)
 
     TRY(primitive_conv(&prim, cpu_device(dev)->onednn, &p));
     *state = prim;
-    TRY(pack_weights(prim, out, &order));
+    TRY(pack(prim, SLOT_WEIGHTS, &order, out, out->src[1]));
     TRY(primitive_bind(prim, SLOT_SRC, out->src[0]->data));
     if (out->src[2])
-        TRY(primitive_bind(prim, SLOT_BIAS, out->src[2]->data));
+        TRY(bind_bias(prim, out, out->src[2]));
     if (p.array[SLOT_ADDEND].rank)
         TRY(primitive_bind(prim, SLOT_ADDEND, out->src[3]->data));
     return primitive_bind(prim, SLOT_DST, out->data);
@@ -99,7 +122,10 @@ static int plan(Device *dev, const Tensor *out, void **state)
 
 static bool supports(const Tensor *out)
 {
-    return out->dtype == F32 && is_constant(out->src[1]);
+    const Tensor *b = out->src[2];
+
+    return out->dtype == F32 && is_constant(out->src[1]) &&
+           (!b || !repeated(out) || is_constant(b));
 }
 
 const Kernel onednn_conv2d = {
