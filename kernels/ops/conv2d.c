@@ -10,7 +10,8 @@
  * EMA's convolutions, whose authors fold the groups into the batch.
  *
  * b, z and act are there so that graph_fold can put what follows a
- * convolution into it.  In the attributes as stored stride and groups are
+ * convolution into it.  A kernel whose act is part of the convolution may make
+ * 0 of a NaN, as the libraries' do; relu by itself may not.  In the attributes as stored stride and groups are
  * never 0.
  */
 #include <stdlib.h>
