@@ -89,10 +89,11 @@ $(B)/run_tests: $(lib) $(call obj,$(tests))
 #     static const char schema[] =
 #     #include "results/schema.sql.inc"
 #         ;
-# A question mark is escaped for the sake of trigraphs.
+# A question mark is escaped for the sake of trigraphs, a CR because C ends lines
+# at it.
 $(B)/%.inc: %
 	@mkdir -p $(@D)
-	@sed 's/[\\"?]/\\&/g; s/^/"/; s/$$/\\n"/' $< > $@
+	@sed 's/[\\"?]/\\&/g; s/\r$$/\\r/; s/^/"/; s/$$/\\n"/' $< > $@
 .SECONDARY: $(inc)
 
 $(B)/%.c.o: %.c | $(inc)

@@ -25,7 +25,8 @@ enum { SQL_SIZE = 2048 };
 
 /* clang-format off */
 const RunColumn run_columns[] = {
-    ID(id), ID(sweep_id), INT(start), TEXT(stored_at),
+    ID(id), ID(sweep_id), INT(start), ID(seed), TEXT(started_at),
+    TEXT(stored_at),
     TEXT(experiment), TEXT(source),
     TEXT(backbone), TEXT(module), TEXT(impl), TEXT(graph), TEXT(backend),
     TEXT(dtype), INT(batch), INT(channels), INT(height), INT(width),
@@ -64,6 +65,7 @@ static int prepare_runs(sqlite3 *db, const RunFilter *f, sqlite3_stmt **out)
     n += (size_t)snprintf(
         sql + n, sizeof(sql) - n,
         " FROM run JOIN sweep ON sweep.id = sweep_id"
+        " JOIN start USING (sweep_id, start)"
         " WHERE (?1 IS NULL OR experiment = ?1)"
         " AND (?2 IS NULL OR source = ?2)"
         " AND (?3 = -1 OR sweep_id = ?3 OR ?3 = 0 AND sweep_id IN"
@@ -210,7 +212,8 @@ void summary_free(RunList *list)
 
 Ratio summary_ratio(const Run *a, const Run *b)
 {
-    if (a->sweep_id == b->sweep_id && a->start == b->start)
+    if (!strcmp(a->experiment, b->experiment) && a->seed == b->seed &&
+        !strcmp(a->started_at, b->started_at))
         return ratio_paired(a->ns, a->round, a->time.n, b->ns, b->round,
                             b->time.n);
     return (Ratio){ 0, a->time.median / b->time.median, a->time.lo / b->time.hi,

@@ -12,8 +12,9 @@
 /* One run.  The first fields are columns of the table run, same names. */
 typedef struct Run {
     int64_t id, sweep_id;
-    int start; /* which go at the sweep; rounds are numbered within it */
-    char stored_at[32];
+    int start;    /* which go at the sweep: rounds are numbered within it */
+    int64_t seed; /* of that start                                        */
+    char started_at[32], stored_at[32];
     char experiment[64], source[64];
     char backbone[64], module[64], impl[64], graph[64], backend[64], dtype[64];
     char pass[64], state[64];
@@ -64,8 +65,9 @@ int summary_read(RunList *out, Store *s, const RunFilter *filter);
 void summary_free(RunList *list);
 
 /* Time of a over time of b.  Paired round by round if both were measured in
- * one start of one sweep; else n is 0, the ratio is that of the medians and
- * the interval the widest that both their intervals allow. */
+ * one start of an experiment (same started_at and seed, if by two programs
+ * turn by turn); else n is 0, the ratio is that of the medians and the
+ * interval the widest that both their intervals allow. */
 Ratio summary_ratio(const Run *a, const Run *b);
 
 #endif

@@ -54,7 +54,9 @@ typedef struct Sweep {
     double load;     /* 1-minute load average at the start; NAN: not known */
     int denormals;   /* 1: flushed to zero; -1: not known                  */
     char source[64]; /* "attnbench", or the name of another program        */
-    char started_at[32]; /* UTC, ISO 8601; "": now                         */
+    /* UTC, ISO 8601; "": now.  Two sources that are measured turn by turn, in
+     * the same rounds, are begun with the same started_at and seed. */
+    char started_at[32];
 } Sweep;
 
 /* What became of a case.  Texts are borrowed for the call. */
