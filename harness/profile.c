@@ -1,0 +1,116 @@
+/*
+ * profile.c - times the steps of a plan apart, and the plan as a whole.
+ *
+ * A clock between the steps costs little, but what a step leaves in the caches
+ * for the next one it leaves in either case; so the sum of the steps should be
+ * near the whole, and both are told.
+ */
+#include "harness/profile.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "analysis/stats.h"
+#include "harness/network.h"
+#include "kernels/core/err.h"
+#include "kernels/core/host.h"
+#include "kernels/ops/ops.h"
+
+enum { MIN_ROUNDS = 5, MAX_ROUNDS = 200 };
+
+static bool is_product(const Op *op)
+{
+    return op == &conv2d_def || op == &dwconv1d_def || op == &linear_def;
+}
+
+/* times holds the steps of a round one after the other, round by round. */
+static int run_rounds(Device *dev, Plan *plan, double seconds, double *times,
+                      double *whole, int *rounds)
+{
+    const int n = plan_steps(plan);
+    const double end = host_now_ns() + seconds * 1e9;
+    int r = 0;
+
+    while (r < MAX_ROUNDS && (r < MIN_ROUNDS || host_now_ns() < end)) {
+        TRY(dev->backend->clock_start(dev));
+        TRY(plan_run(plan));
+        TRY(dev->backend->clock_stop(dev, &whole[r]));
+        TRY(plan_run_timed(plan, times + (size_t)r * (size_t)n));
+        r++;
+    }
+    *rounds = r;
+    return OK;
+}
+
+static void summarise(Profile *p, const Plan *plan, const double *times)
+{
+    double of_step[MAX_ROUNDS];
+
+    for (int i = 0; i < p->n; i++) {
+        ProfileStep *s = &p->step[i];
+
+        for (int r = 0; r < p->rounds; r++)
+            of_step[r] = times[(size_t)r * (size_t)p->n + (size_t)i];
+        s->out = plan_step(plan, i, &s->kernel);
+        s->ns = stats_of(of_step, p->rounds).median;
+        s->cost = s->out->op->cost(s->out);
+        p->sum_ns += s->ns;
+        if (!is_product(s->out->op))
+            p->outside_ns += s->ns;
+    }
+}
+
+int profile_plan(Profile *p, Device *dev, Plan *plan, double seconds)
+{
+    const size_t n = (size_t)plan_steps(plan);
+    double *times = malloc((n + 1) * MAX_ROUNDS * sizeof(*times));
+    double whole[MAX_ROUNDS];
+    int err;
+
+    memset(p, 0, sizeof(*p));
+    p->n = (int)n;
+    p->step = calloc(n + 1, sizeof(*p->step));
+    BUG_IF(!times || !p->step);
+    err = run_rounds(dev, plan, seconds, times, whole, &p->rounds);
+    if (!err) {
+        p->whole_ns = stats_of(whole, p->rounds).median;
+        summarise(p, plan, times);
+    }
+    free(times);
+    if (err)
+        profile_free(p);
+    return err;
+}
+
+void profile_free(Profile *p)
+{
+    free(p->step);
+    memset(p, 0, sizeof(*p));
+}
+
+static int by_time(const void *a, const void *b)
+{
+    const ProfileKind *x = a, *y = b;
+
+    return x->ns < y->ns ? 1 : x->ns > y->ns ? -1 : 0;
+}
+
+int profile_kinds(const Profile *p, ProfileKind *kinds)
+{
+    int n = 0;
+
+    for (int i = 0; i < p->n; i++) {
+        const ProfileStep *s = &p->step[i];
+        int k = 0;
+
+        while (k < n && kinds[k].op != s->out->op)
+            k++;
+        if (k == n)
+            kinds[n++] = (ProfileKind){ .op = s->out->op };
+        kinds[k].steps++;
+        kinds[k].ns += s->ns;
+        cost_add(&kinds[k].cost, &s->cost);
+    }
+    qsort(kinds, (size_t)n, sizeof(*kinds), by_time);
+    return n;
+}
