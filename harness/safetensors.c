@@ -321,6 +321,16 @@ const char *st_metadata(const Safetensors *st, const char *key)
     return cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(all, key));
 }
 
+const char *st_metadata_at(const Safetensors *st, int i, const char **key)
+{
+    const cJSON *item = cJSON_GetArrayItem(
+        cJSON_GetObjectItemCaseSensitive(st->header, "__metadata__"), i);
+
+    if (item)
+        *key = item->string;
+    return cJSON_GetStringValue(item);
+}
+
 int st_tensors(const Safetensors *st)
 {
     return st->n;

@@ -28,6 +28,9 @@ void st_close(Safetensors *st);
 /* A metadata string, or NULL. */
 const char *st_metadata(const Safetensors *st, const char *key);
 
+/* The i-th metadata string, and its key; NULL past the end. */
+const char *st_metadata_at(const Safetensors *st, int i, const char **key);
+
 int st_tensors(const Safetensors *st);
 const StTensor *st_tensor(const Safetensors *st, int i);
 const StTensor *st_find(const Safetensors *st, const char *name); /* or NULL */

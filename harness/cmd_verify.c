@@ -1,0 +1,122 @@
+/*
+ * cmd_verify.c - attnbench verify FILE...
+ */
+#include "harness/cmd.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "harness/flags.h"
+#include "harness/verify.h"
+#include "kernels/core/err.h"
+
+typedef struct VerifySettings {
+    ParamName impl, graph, backend;
+    int threads, verbose;
+    const char *write;
+} VerifySettings;
+
+/* The names that a case takes: they are listed once, in case.c. */
+#define CASE_CHOICE(id)                                 \
+    static const char *id##_choice(int i)               \
+    {                                                   \
+        return param_find(case_params, #id)->choice(i); \
+    }
+CASE_CHOICE(impl)
+CASE_CHOICE(graph)
+CASE_CHOICE(backend)
+
+static const Param verify_params[] = {
+    PARAM_NAME(VerifySettings, impl, "composed", impl_choice,
+               "the module as a graph of ops, or as one op of its own"),
+    PARAM_NAME(VerifySettings, graph, "as_written", graph_choice,
+               "the network as published, or folded"),
+    PARAM_NAME(VerifySettings, backend, "cpu", backend_choice, "where it runs"),
+    PARAM_INT(VerifySettings, threads, 0, 0, 1024, "0: all cores"),
+    PARAM_INT(VerifySettings, verbose, 0, 0, 1, "a line for each output"),
+    PARAM_PATH(VerifySettings, write, "",
+               "a folder for what was computed, as .safetensors"),
+    PARAM_END,
+};
+
+static const Usage usage = {
+    .name = "verify",
+    .args = "FILE...",
+    .min_args = 1,
+    .max_args = ARGS_MAX,
+    .what = "Compares case files (.safetensors: expected values that another "
+            "program\ncomputed) with an implementation.  A module passes at a "
+            "relative L2 error of\n3e-6, a backbone at 1e-5.",
+    .params = verify_params,
+    .examples = "  attnbench verify tests/cases/*.safetensors\n"
+                "  attnbench verify --graph=folded --verbose "
+                "tests/cases/resnet50_scsa.safetensors\n",
+};
+
+static int read_how(Case *how, const VerifySettings *s)
+{
+    case_defaults(how);
+    TRY(case_set(how, "impl", s->impl.text));
+    TRY(case_set(how, "graph", s->graph.text));
+    TRY(case_set(how, "backend", s->backend.text));
+    how->threads = s->threads;
+    return OK;
+}
+
+static void print_verdict(const char *path, const Verified *v, bool verbose)
+{
+    static const char *const word[NVERDICTS] = {
+        [VERIFY_PASSED] = "passed",
+        [VERIFY_FAILED] = "FAILED",
+        [VERIFY_SKIPPED] = "skipped",
+    };
+
+    printf("%-7s  ", word[v->verdict]);
+    if (v->why[0]) {
+        /* The sentence of a file that cannot be read has its name already. */
+        printf("%s%s%s\n", strncmp(v->why, path, strlen(path)) ? path : "",
+               strncmp(v->why, path, strlen(path)) ? ": " : "", v->why);
+        return;
+    }
+    printf("%-56s  %.2e (limit %.0e)\n", path, v->rel_l2, v->limit);
+    for (int i = 0; verbose && i < v->outputs; i++)
+        printf("             %-52s  %.2e\n", v->output[i].name,
+               v->output[i].rel_l2);
+}
+
+static int make_folder(const char *path)
+{
+    struct stat info;
+
+    if (mkdir(path, 0777) && (stat(path, &info) || !S_ISDIR(info.st_mode)))
+        return fail(ERR_IO, "--write=%s: cannot be made a folder", path);
+    return OK;
+}
+
+int cmd_verify(int argc, char **argv)
+{
+    int count[NVERDICTS] = { 0 };
+    VerifySettings s;
+    Flags flags;
+    Case how;
+
+    TRY(flags_parse(&flags, &usage, &s, argc, argv));
+    if (flags.help)
+        return flags_help(&flags, &usage, stdout);
+    TRY(read_how(&how, &s));
+    if (s.write[0])
+        TRY(make_folder(s.write));
+    for (int i = 0; i < flags.nargs; i++) {
+        Verified v;
+
+        verify_file(&v, flags.arg[i], &how, s.write[0] ? s.write : NULL);
+        print_verdict(flags.arg[i], &v, s.verbose);
+        fflush(stdout);
+        count[v.verdict]++;
+    }
+    printf("%d passed, %d failed, %d skipped\n", count[VERIFY_PASSED],
+           count[VERIFY_FAILED], count[VERIFY_SKIPPED]);
+    return count[VERIFY_FAILED] ? CMD_BAD : OK;
+}

@@ -1,0 +1,68 @@
+/*
+ * verify.h - is it right?  A case against the reference, and case files
+ * (expected values that another program computed) against an implementation.
+ *
+ * The measure is the relative L2 error, |got - expected| / |expected|.
+ */
+#ifndef HARNESS_VERIFY_H
+#define HARNESS_VERIFY_H
+
+#include <stddef.h>
+
+#include "harness/case.h"
+#include "kernels/core/graph.h"
+
+/* The largest error with which c, a module or a backbone, is right. */
+double verify_limit(const Case *c);
+
+/* NaN where got has one. */
+double verify_error(const float *got, const float *expected, size_t n);
+
+/*
+ * Runs g, which has values, once on c's backend and threads.  values gets an
+ * array for each output of g, in PyTorch's order; free each.
+ */
+int verify_run(float **values, Graph *g, const Case *c, const float *input);
+
+/*
+ * Compares c with the definitions of its ops, as_written and composed, on the
+ * same seeded weights and input: at c's own shape, or at the largest that
+ * takes the reference at most budget (fewer images first, then, for a module
+ * alone, a smaller map; a backbone runs at one image whatever that costs).
+ * verified_at gets the shape, "8x64x56x56".  VERIFY_BUDGET is about a second.
+ */
+static const double VERIFY_BUDGET = 8e9;
+int verify_case(const Case *c, double budget, double *rel_l2,
+                char verified_at[64]);
+
+/* What became of one case file. */
+typedef enum Verdict {
+    VERIFY_PASSED,
+    VERIFY_FAILED,
+    VERIFY_SKIPPED,
+    NVERDICTS,
+} Verdict;
+
+enum { VERIFY_OUTPUTS = 8, VERIFY_TEXT = 512 };
+
+typedef struct Verified {
+    Verdict verdict;
+    char why[VERIFY_TEXT]; /* of a failure before the end, or a skip */
+    double rel_l2, limit;  /* of the worst output; NaN if none       */
+    int outputs;
+    struct {
+        char name[32];
+        double rel_l2;
+    } output[VERIFY_OUTPUTS];
+} Verified;
+
+/*
+ * Runs the case of a file with the impl, graph, backend, dtype and threads of
+ * how, and compares every output that the file has.  Skipped is what this
+ * build does not have, failed is all else that is not right.  write, unless
+ * NULL, is a folder for what was computed: a file of the same name.
+ */
+void verify_file(Verified *out, const char *path, const Case *how,
+                 const char *write);
+
+#endif

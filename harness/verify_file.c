@@ -1,0 +1,364 @@
+/*
+ * verify_file.c - compares an implementation with the values in a case file.
+ *
+ * A case file is a .safetensors file, all F32, in PyTorch's order and shapes.
+ * Its metadata say what it is: kind (module or backbone), module, config (the
+ * module's settings as JSON), backbone, input (1x3x224x224), seed, params.
+ *
+ *   a module    has input, param/<name> for every parameter and statistic,
+ *               and output
+ *   a backbone  has output (logits) and stage1 to stage4 (means of each
+ *               stage's channels); its weights and input are seeded
+ *
+ * Other tensors (of the backward pass) are not looked at.
+ */
+#include "harness/verify.h"
+
+#include <cjson/cJSON.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/backbones/backbones.h"
+#include "harness/network.h"
+#include "harness/safetensors.h"
+#include "harness/seed.h"
+#include "kernels/core/err.h"
+
+#define PARAM_PREFIX "param/"
+
+/* One file, while it is worked on. */
+typedef struct CaseFile {
+    Safetensors *st;
+    Case c;
+    bool backbone;
+    uint64_t seed;
+    float *input;
+    Graph *graph;
+    float *got[VERIFY_OUTPUTS];
+} CaseFile;
+
+static const char *metadata(const CaseFile *f, const char *key)
+{
+    const char *text = st_metadata(f->st, key);
+
+    return text ? text : "";
+}
+
+/* One value of config, as the text of a flag: 16, "3,5,7,9", "name". */
+static int set_from_json(Case *c, const cJSON *item)
+{
+    char text[PARAM_TEXT_MAX];
+    size_t n = 0;
+
+    if (cJSON_IsString(item))
+        return case_set(c, item->string, item->valuestring);
+    text[0] = '\0';
+    for (const cJSON *i = cJSON_IsArray(item) ? item->child : item; i;
+         i = i->next) {
+        if (!cJSON_IsNumber(i))
+            return fail(ERR_INPUT, "config: %s is no number, list or name",
+                        item->string);
+        n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%.15g",
+                              n ? "," : "", i->valuedouble);
+        if (n >= sizeof(text))
+            return fail(ERR_INPUT, "config: %s is too long", item->string);
+        if (!cJSON_IsArray(item))
+            break;
+    }
+    return case_set(c, item->string, text);
+}
+
+static int read_config(CaseFile *f)
+{
+    const char *text = st_metadata(f->st, "config");
+    cJSON *config;
+    int err = OK;
+
+    if (!text)
+        return OK;
+    config = cJSON_Parse(text);
+    if (!cJSON_IsObject(config))
+        err = fail(ERR_INPUT, "config is not a JSON object: %.60s", text);
+    for (cJSON *i = config ? config->child : NULL; !err && i; i = i->next)
+        err = set_from_json(&f->c, i);
+    cJSON_Delete(config);
+    return err;
+}
+
+/* What this build has is a question apart: such files are skipped. */
+static int read_names(CaseFile *f)
+{
+    const char *kind = metadata(f, "kind"), *module = metadata(f, "module");
+    const char *backbone = metadata(f, "backbone");
+
+    if (strcmp(kind, "module") && strcmp(kind, "backbone"))
+        return fail(ERR_INPUT,
+                    "not a case file: its kind is '%.40s', neither module nor "
+                    "backbone",
+                    kind);
+    f->backbone = strcmp(kind, "backbone") == 0;
+    if (f->backbone && !backbone_find(backbone))
+        return fail(ERR_UNSUPPORTED, "there is no backbone '%.40s' yet",
+                    backbone);
+    if (strcmp(module, "none") && !zoo_find(module))
+        return fail(ERR_UNSUPPORTED, "there is no module '%.40s' yet", module);
+    if (f->backbone)
+        TRY(case_set(&f->c, "backbone", backbone));
+    return case_set(&f->c, "module", module);
+}
+
+static int read_seed(CaseFile *f)
+{
+    const char *text = metadata(f, "seed");
+    char *end;
+
+    f->seed = strtoull(text, &end, 10);
+    if (end == text || *end)
+        return fail(ERR_INPUT, "seed is '%.20s', not a number", text);
+    return OK;
+}
+
+/* Into batch, channels, height and width. */
+static int read_size(CaseFile *f)
+{
+    const StTensor *t = st_find(f->st, "input");
+    const char *text = metadata(f, "input");
+    Case *c = &f->c;
+    int end = 0;
+
+    if (f->backbone) {
+        if (sscanf(text, "%dx%dx%dx%d%n", &c->batch, &c->channels, &c->height,
+                   &c->width, &end) < 4 ||
+            text[end] || c->batch < 1 || c->channels < 1 || c->height < 1 ||
+            c->width < 1)
+            return fail(ERR_INPUT, "input is '%.40s', not like 1x3x224x224",
+                        text);
+        return OK;
+    }
+    if (!t || t->rank != 4)
+        return fail(ERR_INPUT, "there is no tensor 'input' of 4 dims");
+    for (int i = 0; i < 4; i++)
+        if (t->dim[i] < 1 || t->dim[i] > 1 << 20)
+            return fail(ERR_INPUT, "input has a dim of %lld", t->dim[i]);
+    c->batch = (int)t->dim[0];
+    c->channels = (int)t->dim[1];
+    c->height = (int)t->dim[2];
+    c->width = (int)t->dim[3];
+    return OK;
+}
+
+static int read_case(CaseFile *f, const Case *how)
+{
+    f->c = *how;
+    TRY(case_set(&f->c, "backbone", "none"));
+    TRY(read_names(f));
+    TRY(read_config(f));
+    if (f->backbone)
+        TRY(read_seed(f));
+    TRY(read_size(f));
+    return case_complete(&f->c);
+}
+
+static bool same_dims(const Tensor *t, const StTensor *f)
+{
+    if (t->rank != f->rank)
+        return false;
+    for (int i = 0; i < t->rank; i++)
+        if (t->dim[i] != f->dim[i])
+            return false;
+    return true;
+}
+
+/* Adds " what" to a list of at most VERIFY_TEXT characters. */
+static void append(char *text, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+static void append(char *text, const char *fmt, ...)
+{
+    const size_t n = strlen(text);
+    va_list args;
+
+    va_start(args, fmt);
+    vsnprintf(text + n, VERIFY_TEXT - n, fmt, args);
+    va_end(args);
+}
+
+/* Every parameter in the file is one of g's, and the other way round. */
+static int compare_names(const CaseFile *f, const Graph *g)
+{
+    const size_t prefix = strlen(PARAM_PREFIX);
+    char wrong[VERIFY_TEXT] = "", dims[DIMS_TEXT], name[2 * MAX_NAME];
+
+    for (int i = 0; i < st_tensors(f->st); i++) {
+        const StTensor *t = st_tensor(f->st, i);
+
+        if (strncmp(t->name, PARAM_PREFIX, prefix) == 0 &&
+            !graph_find(g, t->name + prefix))
+            append(wrong, "; %.80s is only in the file", t->name);
+    }
+    for (int i = 0; i < graph_size(g); i++) {
+        const Tensor *t = graph_at(g, i);
+        const StTensor *in_file;
+
+        if (t->role != ROLE_WEIGHT && t->role != ROLE_BUFFER)
+            continue;
+        snprintf(name, sizeof(name), PARAM_PREFIX "%s", t->name);
+        in_file = st_find(f->st, name);
+        if (!in_file)
+            append(wrong, "; %s is not in the file", name);
+        else if (!same_dims(t, in_file))
+            append(wrong, "; %s has another shape in the file than %s", name,
+                   tensor_dims_text(t, dims));
+    }
+    return wrong[0] ? fail(ERR_INPUT, "%s", wrong + 2) : OK;
+}
+
+/* Checks parameters against the network as written, where all have names. */
+static int check_params(const CaseFile *f)
+{
+    const char *params = st_metadata(f->st, "params");
+    Case written = f->c;
+    Graph *g;
+    int err;
+
+    TRY(case_set(&written, "impl", "composed"));
+    TRY(case_set(&written, "graph", "as_written"));
+    TRY(case_set(&written, "dtype", "f32"));
+    TRY(network_build(&g, &written, NULL, TAPS_NONE));
+    if (!f->backbone)
+        err = compare_names(f, g);
+    else if (params && strtod(params, NULL) != graph_params(g))
+        err = fail(ERR_INPUT, "it has %.0f parameters, the file says %.20s",
+                   graph_params(g), params);
+    else
+        err = OK;
+    graph_free(g);
+    return err;
+}
+
+static int read_input(CaseFile *f)
+{
+    const Case *c = &f->c;
+    const size_t n = (size_t)c->batch * (size_t)c->channels *
+                     (size_t)c->height * (size_t)c->width;
+
+    f->input = malloc(n * sizeof(*f->input));
+    if (!f->input)
+        return fail(ERR_MEMORY, "no memory for an input of %zu numbers", n);
+    if (!f->backbone)
+        return st_read(f->st, st_find(f->st, "input"), f->input);
+    seed_input(f->input, n, "input", f->seed);
+    return OK;
+}
+
+static int run_case(CaseFile *f)
+{
+    const Values seeded = { .seed = f->seed };
+    const Values from_file = { .file = f->st, .prefix = PARAM_PREFIX };
+
+    TRY(check_params(f));
+    TRY(read_input(f));
+    TRY(network_build(&f->graph, &f->c, f->backbone ? &seeded : &from_file,
+                      f->backbone ? TAPS_STAGE_MEANS : TAPS_NONE));
+    BUG_IF(graph_outputs(f->graph) > VERIFY_OUTPUTS);
+    return verify_run(f->got, f->graph, &f->c, f->input);
+}
+
+static int compare_output(Verified *out, const CaseFile *f, const Tensor *t,
+                          const char *name, const float *got)
+{
+    const StTensor *expected = st_find(f->st, name);
+    char dims[DIMS_TEXT];
+    float *values;
+    double e;
+    int err;
+
+    if (!expected)
+        return fail(ERR_INPUT, "the file has no tensor '%s'", name);
+    if (!same_dims(t, expected))
+        return fail(ERR_INPUT, "'%s' has another shape in the file than %s",
+                    name, tensor_dims_text(t, dims));
+    values = malloc(expected->count * sizeof(*values));
+    if (!values)
+        return fail(ERR_MEMORY, "no memory for %zu expected values",
+                    expected->count);
+    err = st_read(f->st, expected, values);
+    e = err ? NAN : verify_error(got, values, expected->count);
+    free(values);
+    snprintf(out->output[out->outputs].name, sizeof(out->output[0].name), "%s",
+             name);
+    out->output[out->outputs++].rel_l2 = e;
+    if (isnan(e) || !(e <= out->rel_l2))
+        out->rel_l2 = e;
+    return err;
+}
+
+static int compare_outputs(Verified *out, const CaseFile *f)
+{
+    out->rel_l2 = 0;
+    for (int i = 0; i < graph_outputs(f->graph); i++) {
+        const char *name;
+        const Tensor *t = graph_output_at(f->graph, i, &name);
+
+        TRY(compare_output(out, f, t, name, f->got[i]));
+    }
+    return OK;
+}
+
+/* What was computed, under the file's own name and metadata. */
+static int write_outputs(const CaseFile *f, const char *path,
+                         const char *folder)
+{
+    const char *slash = strrchr(path, '/'), *key, *text;
+    char to[4096];
+    StWriter *w;
+    int err;
+
+    if (snprintf(to, sizeof(to), "%s/%s", folder, slash ? slash + 1 : path) >=
+        (int)sizeof(to))
+        return fail(ERR_INPUT, "%.60s...: the path is too long", folder);
+    w = st_writer_new();
+    for (int i = 0; (text = st_metadata_at(f->st, i, &key)); i++)
+        st_writer_metadata(w, key, text);
+    for (int i = 0; i < graph_outputs(f->graph); i++) {
+        const char *name;
+        const Tensor *t = graph_output_at(f->graph, i, &name);
+
+        st_writer_tensor(w, name, t->rank, t->dim, f->got[i]);
+    }
+    err = st_writer_save(w, to);
+    st_writer_free(w);
+    return err;
+}
+
+void verify_file(Verified *out, const char *path, const Case *how,
+                 const char *write)
+{
+    CaseFile f = { 0 };
+    int err;
+
+    *out = (Verified){ .rel_l2 = NAN };
+    err = st_open(&f.st, path);
+    if (!err)
+        err = read_case(&f, how);
+    out->limit = verify_limit(&f.c);
+    if (!err)
+        err = run_case(&f);
+    if (!err && write)
+        err = write_outputs(&f, path, write);
+    if (!err)
+        err = compare_outputs(out, &f);
+
+    out->verdict = err == ERR_UNSUPPORTED                ? VERIFY_SKIPPED
+                   : err || !(out->rel_l2 <= out->limit) ? VERIFY_FAILED
+                                                         : VERIFY_PASSED;
+    if (err)
+        snprintf(out->why, sizeof(out->why), "%s", err_message());
+    for (int i = 0; i < VERIFY_OUTPUTS; i++)
+        free(f.got[i]);
+    graph_free(f.graph);
+    free(f.input);
+    st_close(f.st);
+}
