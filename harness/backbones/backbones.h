@@ -7,10 +7,10 @@
 
 #include "attention_zoo/zoo.h"
 
-#define BACKBONES(X)                                                           \
-    X(resnet18)                                                                \
-    X(resnet34)                                                                \
-    X(resnet50)                                                                \
+#define BACKBONES(X) \
+    X(resnet18)      \
+    X(resnet34)      \
+    X(resnet50)      \
     X(resnet101)
 
 /* What is plugged in: module NULL is the plain network. */
