@@ -7,7 +7,7 @@
  * addition is cheapest in place: then out holds z before the run, and is read
  * where it is written.
  *
- * A convolution whose weights all groups share gets a copy of them for each.
+ * Where all groups share weights and bias, each gets a copy of them.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -36,48 +36,25 @@ static Array weights_array(const Tensor *out)
     return grouped;
 }
 
-/* The bias as O numbers, one for each output channel. */
-static Array bias_array(const Tensor *out)
+/* Packs t's values, one copy after the other, of which order says the dims. */
+static int pack_copies(Primitive *prim, Slot slot, const Array *order,
+                       const Tensor *t, int copies)
 {
-    return (Array){ .rank = 1, .dim = { out->dim[1] }, .stride = { 1 } };
-}
-
-static bool repeated(const Tensor *out)
-{
-    const Conv2dAttr *a = out->attr;
-
-    return a->shared && a->groups > 1;
-}
-
-/* Packs w into slot: a copy for each group if the groups share it. */
-static int pack(Primitive *prim, Slot slot, const Array *order,
-                const Tensor *out, const Tensor *w)
-{
-    const Conv2dAttr *a = out->attr;
-    const size_t n = tensor_count(w), groups = (size_t)a->groups;
-    float *copies;
+    const size_t n = tensor_count(t);
+    float *values;
     int err;
 
-    if (!repeated(out))
-        return primitive_pack(prim, slot, order, w->host);
-    copies = malloc(groups * n * sizeof(*copies));
-    if (!copies)
-        return fail(ERR_MEMORY, "no memory for %zu copies of %s", groups,
-                    w->name);
-    for (size_t g = 0; g < groups; g++)
-        memcpy(copies + g * n, w->host, n * sizeof(*copies));
-    err = primitive_pack(prim, slot, order, copies);
-    free(copies);
+    if (copies == 1)
+        return primitive_pack(prim, slot, order, weight_of(t)->host);
+    values = malloc((size_t)copies * n * sizeof(*values));
+    if (!values)
+        return fail(ERR_MEMORY, "no memory for %d copies of %s", copies,
+                    t->name);
+    for (int i = 0; i < copies; i++)
+        memcpy(values + (size_t)i * n, weight_of(t)->host, n * sizeof(*values));
+    err = primitive_pack(prim, slot, order, values);
+    free(values);
     return err;
-}
-
-/* Only a shared bias has to be copied. */
-static int bind_bias(Primitive *prim, const Tensor *out, const Tensor *b)
-{
-    const Array order = bias_array(out);
-
-    return repeated(out) ? pack(prim, SLOT_BIAS, &order, out, b)
-                         : primitive_bind(prim, SLOT_BIAS, b->data);
 }
 
 static Problem describe(const Tensor *out)
@@ -96,7 +73,7 @@ static Problem describe(const Tensor *out)
     p.array[SLOT_WEIGHTS] = weights_array(out);
     memset(p.array[SLOT_WEIGHTS].stride, 0, sizeof(p.array[0].stride));
     if (b)
-        p.array[SLOT_BIAS] = bias_array(out);
+        p.array[SLOT_BIAS] = (Array){ 1, { out->dim[1] }, { 1 } };
     p.array[SLOT_DST] = array_of(out);
     if (z && !p.accumulate)
         p.array[SLOT_ADDEND] = array_of(z);
@@ -106,15 +83,20 @@ static Problem describe(const Tensor *out)
 static int plan(Device *dev, const Tensor *out, void **state)
 {
     const Problem p = describe(out);
+    const Conv2dAttr *a = out->attr;
+    const Tensor *b = out->src[2];
     const Array order = weights_array(out);
+    const int copies = a->shared ? a->groups : 1;
     Primitive *prim;
 
     TRY(primitive_conv(&prim, cpu_device(dev)->onednn, &p));
     *state = prim;
-    TRY(pack(prim, SLOT_WEIGHTS, &order, out, out->src[1]));
+    TRY(pack_copies(prim, SLOT_WEIGHTS, &order, out->src[1], copies));
+    if (b && copies > 1)
+        TRY(pack_copies(prim, SLOT_BIAS, &p.array[SLOT_BIAS], b, copies));
+    else if (b)
+        TRY(primitive_bind(prim, SLOT_BIAS, b->data));
     TRY(primitive_bind(prim, SLOT_SRC, out->src[0]->data));
-    if (out->src[2])
-        TRY(bind_bias(prim, out, out->src[2]));
     if (p.array[SLOT_ADDEND].rank)
         TRY(primitive_bind(prim, SLOT_ADDEND, out->src[3]->data));
     return primitive_bind(prim, SLOT_DST, out->data);
@@ -122,10 +104,11 @@ static int plan(Device *dev, const Tensor *out, void **state)
 
 static bool supports(const Tensor *out)
 {
+    const Conv2dAttr *a = out->attr;
     const Tensor *b = out->src[2];
 
-    return out->dtype == F32 && is_constant(out->src[1]) &&
-           (!b || !repeated(out) || is_constant(b));
+    return out->dtype == F32 && weight_of(out->src[1]) &&
+           (!a->shared || !b || weight_of(b));
 }
 
 const Kernel onednn_conv2d = {

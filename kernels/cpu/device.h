@@ -25,10 +25,13 @@ static inline CpuDevice *cpu_device(Device *dev)
     return (CpuDevice *)dev;
 }
 
-/* Whether t has its values at plan time, so that they can be packed. */
-static inline bool is_constant(const Tensor *t)
+/* The weight that t is, or is a view of; NULL for what is computed.  Only a
+ * weight has values at plan time, that can be packed. */
+static inline const Tensor *weight_of(const Tensor *t)
 {
-    return t->role == ROLE_WEIGHT || t->role == ROLE_BUFFER;
+    while (t->op && t->op->view)
+        t = t->src[0];
+    return t->role == ROLE_WEIGHT || t->role == ROLE_BUFFER ? t : NULL;
 }
 
 /* The kernels made of oneDNN: conv.c, matmul.c, pool.c. */

@@ -25,7 +25,7 @@ static int plan_linear(Device *dev, const Tensor *out, void **state)
         p.array[SLOT_BIAS] = (Array){ 2, { 1, O }, { O, 1 } };
     TRY(primitive_matmul(&prim, cpu_device(dev)->onednn, &p));
     *state = prim;
-    TRY(primitive_pack(prim, SLOT_WEIGHTS, &order, w->host));
+    TRY(primitive_pack(prim, SLOT_WEIGHTS, &order, weight_of(w)->host));
     TRY(primitive_bind(prim, SLOT_SRC, x->data));
     if (b)
         TRY(primitive_bind(prim, SLOT_BIAS, b->data));
@@ -34,7 +34,7 @@ static int plan_linear(Device *dev, const Tensor *out, void **state)
 
 static bool supports_linear(const Tensor *out)
 {
-    return out->dtype == F32 && is_constant(out->src[1]);
+    return out->dtype == F32 && weight_of(out->src[1]);
 }
 
 const Kernel onednn_linear = {
