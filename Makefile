@@ -64,7 +64,8 @@ check: test                                  ## test, layers, headers, format
 
 asan:                                        ## the tests, with sanitizers
 	@$(MAKE) --no-print-directory test B=build/asan OPT=-O1 \
-	    CFLAGS="-fsanitize=address,undefined -fno-sanitize-recover=undefined" \
+	    CFLAGS="-fsanitize=address,undefined -Wno-format-truncation \
+	            -fno-sanitize-recover=undefined" \
 	    LDFLAGS="-fsanitize=address,undefined"
 
 install: all                                 ## into $(prefix), /usr/local by default
