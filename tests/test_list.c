@@ -1,0 +1,93 @@
+/*
+ * test_list.c - list shows what the program's own lists hold.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "harness/backbones/backbones.h"
+#include "harness/backends.h"
+#include "harness/case.h"
+#include "harness/cmd.h"
+#include "tests/test.h"
+
+static char text[1 << 16];
+
+/* What "attnbench list what" prints, into text. */
+static void list(char *what)
+{
+    char path[256];
+    FILE *f;
+
+    snprintf(path, sizeof(path), "%s/out", test_tmpdir());
+    REQUIRE(freopen(path, "w", stdout) != NULL);
+    CHECK(cmd_list(what ? 1 : 0, &what) == OK);
+    fflush(stdout);
+    f = fopen(path, "r");
+    REQUIRE(f != NULL);
+    text[fread(text, 1, sizeof(text) - 1, f)] = '\0';
+    fclose(f);
+}
+
+static void shows(const char *name)
+{
+    CHECK_MSG(strstr(text, name), "%s is not shown", name);
+}
+
+TEST(list, modules_shows_each_with_its_settings)
+{
+    const Module *m;
+
+    list("modules");
+    for (int i = 0; (m = zoo_at(i)); i++) {
+        shows(m->name);
+        shows(m->paper);
+        for (const Param *p = m->params; p && p->name; p++)
+            shows(p->name);
+    }
+}
+
+TEST(list, backbones_shows_where_every_module_goes)
+{
+    const Module *m;
+    const Backbone *b;
+
+    list("backbones");
+    for (int i = 0; (b = backbone_at(i)); i++) {
+        shows(b->name);
+        for (int k = 0; (m = zoo_at(k)); k++)
+            shows(b->position(m));
+    }
+    shows("25.557 M params");
+}
+
+TEST(list, kernels_has_no_gap)
+{
+    list("kernels");
+    for (int i = 0; backend_at(i); i++)
+        shows(backend_name(i));
+#define X(id) shows(#id);
+    OPS(X)
+#undef X
+    CHECK_MSG(!strstr(text, "NONE"), "%s", text);
+}
+
+TEST(list, settings_shows_every_setting)
+{
+    const char *key;
+    char flag[80];
+
+    list("settings");
+    for (int i = 0; (key = case_key(i)); i++) {
+        snprintf(flag, sizeof(flag), "--%s=", key);
+        shows(flag);
+    }
+}
+
+TEST(list, refuses_what_is_no_list)
+{
+    char *what = "module";
+
+    CHECK(cmd_list(1, &what) == ERR_INPUT);
+    CHECK(!strcmp(err_message(),
+                  "there is no list 'module'; did you mean 'modules'?"));
+}
