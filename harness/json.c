@@ -1,0 +1,286 @@
+/*
+ * json.c - reads JSON files, and finds the line of an item.
+ */
+#include "harness/json.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/core/err.h"
+
+/* Nothing that is read here needs more; a file that has more is a mistake. */
+enum { MAX_BYTES = 64 << 20, MAX_DEPTH = 16 };
+
+/* fail() with the line and column of a byte in text; columns count bytes. */
+static int fail_at(const Json *j, const char *at, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static int vfail_at(const Json *j, const char *at, const char *fmt,
+                    va_list args)
+{
+    char what[512];
+    int line = 1, column = 1;
+
+    for (const char *p = j->text; p < at; p++) {
+        column++;
+        if (*p == '\n') {
+            line++;
+            column = 1;
+        }
+    }
+    vsnprintf(what, sizeof(what), fmt, args);
+    return fail(ERR_INPUT, "%s:%d:%d: %s", j->path, line, column, what);
+}
+
+static int fail_at(const Json *j, const char *at, const char *fmt, ...)
+{
+    va_list args;
+    int err;
+
+    va_start(args, fmt);
+    err = vfail_at(j, at, fmt, args);
+    va_end(args);
+    return err;
+}
+
+/* Bytes of the UTF-8 sequence at p; 0 if it is none (overlong forms,
+ * surrogates and what lies past U+10FFFF included). */
+static int utf8_length(const unsigned char *p)
+{
+    static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+    const int n = p[0] < 0x80         ? 1
+                  : p[0] >> 5 == 0x06 ? 2
+                  : p[0] >> 4 == 0x0E ? 3
+                  : p[0] >> 3 == 0x1E ? 4
+                                      : 0;
+    uint32_t code = n > 1 ? p[0] & (0x7F >> n) : p[0];
+
+    for (int i = 1; i < n; i++) {
+        if (p[i] >> 6 != 0x02)
+            return 0;
+        code = code << 6 | (p[i] & 0x3F);
+    }
+    if (n > 1 && (code < least[n] || code > 0x10FFFF || code >> 11 == 0x1B))
+        return 0;
+    return n;
+}
+
+/* What cJSON would let through: encoding, control characters, depth. */
+static int check_text(const Json *j)
+{
+    bool in_string = false;
+    int depth = 0;
+
+    if (strncmp(j->text, "\xEF\xBB\xBF", 3) == 0)
+        return fail_at(j, j->text,
+                       "the file starts with a byte order mark; "
+                       "save it as UTF-8 without one");
+    for (const char *p = j->text; *p;) {
+        const int n = utf8_length((const unsigned char *)p);
+
+        if (n == 0)
+            return fail_at(j, p, "byte 0x%02x is not UTF-8", (unsigned char)*p);
+        if (in_string && (unsigned char)*p < 0x20)
+            return fail_at(j, p,
+                           "a string goes over the end of its line, or "
+                           "has a control character in it");
+        if (in_string && *p == '\\' && p[1]) {
+            p += 2;
+            continue;
+        }
+        if (*p == '"')
+            in_string = !in_string;
+        else if (!in_string && (*p == '{' || *p == '['))
+            depth++;
+        else if (!in_string && (*p == '}' || *p == ']'))
+            depth--;
+        if (depth > MAX_DEPTH)
+            return fail_at(j, p, "nested deeper than %d", MAX_DEPTH);
+        p += n;
+    }
+    return OK;
+}
+
+static bool is_space(char c)
+{
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+/* The sentence for text that is not JSON, at the byte where cJSON gave up. */
+static int refuse_syntax(const Json *j, const char *at)
+{
+    const char *before = at, *end = j->text + strlen(j->text);
+    int n = (int)strcspn(at, " \t\r\n,:{}[]\"");
+
+    while (at < end && is_space(*at))
+        at++;
+    if (at >= end || (at == end - 1 && is_space(*at)))
+        return fail_at(j, end, "the file ends before its JSON does");
+    while (before > j->text && is_space(before[-1]))
+        before--;
+    if ((*at == '}' || *at == ']') && before > j->text && before[-1] == ',')
+        return fail_at(j, before - 1, "a comma before '%c'", *at);
+    if (*at == '/' || *at == '#')
+        return fail_at(j, at, "JSON has no comments");
+    n = n < 1 ? 1 : n > 20 ? 20 : n;
+    return fail_at(j, at, "did not expect '%.*s' here", n, at);
+}
+
+/* An object's keys are read by name, so a second one would be ignored. */
+static int check_keys(const Json *j, const cJSON *item)
+{
+    for (const cJSON *a = item->child; a; a = a->next) {
+        for (const cJSON *b = item->child; cJSON_IsObject(item) && b != a;
+             b = b->next)
+            if (strcmp(a->string, b->string) == 0)
+                return json_fail(j, a, "the key '%s' is there twice",
+                                 a->string);
+        TRY(check_keys(j, a));
+    }
+    return OK;
+}
+
+/* Takes over text, which json_free then frees. */
+static int parse(Json *j)
+{
+    const char *end = NULL;
+
+    TRY(check_text(j));
+    j->root = cJSON_ParseWithOpts(j->text, &end, 1);
+    if (!j->root)
+        return refuse_syntax(j, end ? end : j->text);
+    return check_keys(j, j->root);
+}
+
+int json_parse(Json *j, const char *path, const char *text)
+{
+    int err;
+
+    *j = (Json){ .path = path, .text = strdup(text) };
+    BUG_IF(!j->text);
+    err = parse(j);
+    if (err)
+        json_free(j);
+    return err;
+}
+
+static int read_text(Json *j)
+{
+    FILE *f = fopen(j->path, "rb");
+    long size = -1;
+    int err = OK;
+
+    if (!f)
+        return fail(ERR_IO, "%s: %s", j->path, strerror(errno));
+    if (fseek(f, 0, SEEK_END) == 0)
+        size = ftell(f);
+    rewind(f);
+    if (size < 0 || size > MAX_BYTES) {
+        err = fail(ERR_INPUT, "%s is no file of at most %d MiB", j->path,
+                   MAX_BYTES >> 20);
+        goto out;
+    }
+    j->text = calloc(1, (size_t)size + 1);
+    BUG_IF(!j->text);
+    if (fread(j->text, 1, (size_t)size, f) != (size_t)size)
+        err = fail(ERR_IO, "%s: %s", j->path, strerror(errno));
+    else if (strlen(j->text) != (size_t)size)
+        err = fail_at(j, j->text + strlen(j->text), "a zero byte");
+out:
+    fclose(f);
+    return err;
+}
+
+int json_read(Json *j, const char *path)
+{
+    int err;
+
+    *j = (Json){ .path = path };
+    err = read_text(j);
+    if (!err)
+        err = parse(j);
+    if (err)
+        json_free(j);
+    return err;
+}
+
+void json_free(Json *j)
+{
+    cJSON_Delete(j->root);
+    free(j->text);
+    j->root = NULL;
+    j->text = NULL;
+}
+
+/* Counts values in the order written until item; true when it is found. */
+static bool ordinal(const cJSON *root, const cJSON *item, int *count)
+{
+    if (root == item)
+        return true;
+    ++*count;
+    for (const cJSON *c = root->child; c; c = c->next)
+        if (ordinal(c, item, count))
+            return true;
+    return false;
+}
+
+static const char *string_end(const char *p)
+{
+    for (p++; *p && *p != '"'; p++)
+        if (*p == '\\' && p[1])
+            p++;
+    return *p ? p + 1 : p;
+}
+
+/* The byte where the value of that ordinal starts, or its key does. */
+static const char *position(const char *p, int wanted)
+{
+    const char *key = NULL;
+
+    for (int seen = 0; *p; seen++) {
+        const char *end;
+
+        p += strspn(p, " \t\r\n,]}");
+        if (*p == '"') {
+            end = string_end(p);
+            if (end[strspn(end, " \t\r\n")] == ':') {
+                key = p;
+                p = end + strspn(end, " \t\r\n:");
+            }
+        }
+        if (seen == wanted)
+            return key ? key : p;
+        key = NULL;
+        p = *p == '"'                ? string_end(p)
+            : *p == '{' || *p == '[' ? p + 1
+                                     : p + strcspn(p, " \t\r\n,]}");
+    }
+    return p;
+}
+
+int json_fail(const Json *j, const cJSON *item, const char *fmt, ...)
+{
+    va_list args;
+    int count = 0, err;
+
+    BUG_IF(!ordinal(j->root, item, &count));
+    va_start(args, fmt);
+    err = vfail_at(j, position(j->text, count), fmt, args);
+    va_end(args);
+    return err;
+}
+
+const char *json_kind(const cJSON *item)
+{
+    return cJSON_IsNumber(item)   ? "a number"
+           : cJSON_IsString(item) ? "a string"
+           : cJSON_IsArray(item)  ? "a list"
+           : cJSON_IsObject(item) ? "an object"
+           : cJSON_IsBool(item)   ? "true or false"
+                                  : "null";
+}
