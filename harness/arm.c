@@ -1,0 +1,419 @@
+/*
+ * arm.c - counts, verifies, plans, warms and samples one case.
+ *
+ * Params, MACs and the paper's FLOPs are those of the network as it was
+ * published, whatever was folded; FLOPs, transcendentals and bytes are those
+ * of the graph that runs.
+ */
+#include "harness/arm.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/environment.h"
+#include "harness/network.h"
+#include "harness/seed.h"
+#include "kernels/core/err.h"
+#include "kernels/core/host.h"
+
+/* Of weights and input; SEED in harness/peers/torch_peer.py. */
+enum { SEED = 1 };
+
+/* A sample is long enough for the clock: 25 ns of reading are 0.1 % of it. */
+#define SAMPLE_NS 20e3
+
+/* The others' turns have emptied the caches that a hot case wants full, and
+ * put the threads to sleep.  A run that is longer than this fills and empties
+ * them itself. */
+#define REWARM_BELOW_NS 20e6
+
+static bool is(const ParamName *name, const char *text)
+{
+    return strcmp(name->text, text) == 0;
+}
+
+void arm_init(Arm *a, const Case *c, Peer *peer, int id)
+{
+    memset(a, 0, sizeof(*a));
+    a->c = c;
+    a->peer = peer;
+    a->id = id;
+    a->status = "ok";
+    a->rel_l2 = NAN;
+    case_print(c, a->repeat);
+}
+
+bool arm_ok(const Arm *a)
+{
+    return strcmp(a->status, "ok") == 0;
+}
+
+double arm_error_limit(const Case *c)
+{
+    return is(&c->backbone, "none") ? 3e-6 : 1e-5;
+}
+
+void arm_give_up(Arm *a, int err)
+{
+    a->status = err == ERR_UNSUPPORTED ? "unsupported"
+                : err == ERR_MEMORY    ? "out_of_memory"
+                                       : "failed";
+    snprintf(a->message, sizeof(a->message), "%s", err_message());
+    arm_release(a);
+}
+
+/* ---- what it costs --------------------------------------------------- */
+
+/* Linux promises memory that it does not have, and kills who uses it: so ask
+ * first.  The least that a graph needs: weights twice (ours and packed), and
+ * the largest step with what it reads. */
+static int check_memory(const Graph *g)
+{
+    const double available = memory_available();
+    double weights = 0, step = 0;
+
+    for (int i = 0; i < graph_size(g); i++) {
+        const Tensor *t = graph_at(g, i);
+        double bytes = (double)tensor_bytes(t);
+
+        if (t->role == ROLE_WEIGHT || t->role == ROLE_BUFFER)
+            weights += bytes;
+        for (int k = 0; k < MAX_SRC; k++)
+            bytes += t->src[k] ? (double)tensor_bytes(t->src[k]) : 0;
+        if (t->role == ROLE_NODE && !t->op->view && step < bytes)
+            step = bytes;
+    }
+    if (2 * weights + step > available)
+        return fail(ERR_MEMORY, "needs %.1f GiB or more; %.1f GiB are free",
+                    (2 * weights + step) / (1 << 30), available / (1 << 30));
+    return OK;
+}
+
+/* A shape that a module cannot take is found here. */
+static int count(Arm *a)
+{
+    Case written = *a->c;
+    Graph *g;
+    Cost cost;
+    int err;
+
+    param_set(param_find(case_params, "graph"), &written, "as_written");
+    err = network_build(&g, &written, NULL, TAPS_NONE);
+    if (err)
+        return err == ERR_INPUT ? ERR_UNSUPPORTED : err;
+    cost = network_cost(g, &written);
+    a->params = graph_params(g);
+    a->macs = cost.macs;
+    a->paper_flops = cost.paper_flops;
+    err = check_memory(g);
+    graph_free(g);
+    return err;
+}
+
+/* ---- prepared by this program ---------------------------------------- */
+
+static double relative_l2(const float *got, const float *want, size_t n)
+{
+    double num = 0, den = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        const double d = (double)got[i] - want[i];
+
+        num += d * d;
+        den += (double)want[i] * want[i];
+    }
+    return sqrt(num / den);
+}
+
+/* One output of case c on dev, seeded; free it. */
+static int compute(const Case *c, Device *dev, float **out, size_t *n)
+{
+    const Values values = { .seed = SEED };
+    Graph *g = NULL;
+    Plan *plan = NULL;
+    Tensor *input;
+    float *x = NULL;
+    int err;
+
+    *out = NULL;
+    err = network_build(&g, c, &values, TAPS_NONE);
+    if (!err)
+        err = plan_new(&plan, dev, g);
+    if (err)
+        goto out;
+    input = graph_find(g, "input");
+    *n = tensor_count(graph_output_named(g, "output"));
+    x = malloc(tensor_count(input) * sizeof(*x));
+    *out = malloc(*n * sizeof(**out));
+    BUG_IF(!x || !*out);
+    seed_input(x, tensor_count(input), "input", SEED);
+    err = plan_set(plan, input, x);
+    if (!err)
+        err = plan_run(plan);
+    if (!err)
+        err = plan_get(plan, graph_output_named(g, "output"), *out);
+out:
+    free(x);
+    plan_free(plan);
+    graph_free(g);
+    return err;
+}
+
+static int verify(Arm *a)
+{
+    Case small = *a->c;
+    Device *ref = NULL;
+    float *got = NULL, *want = NULL;
+    size_t n;
+    int err;
+
+    small.batch = 1;
+    if (!is(&small.backbone, "none"))
+        small.height = small.width = 64;
+    err = compute(&small, a->dev, &got, &n);
+    if (!err)
+        err = ref_backend.open(&ref, &(DeviceSettings){ 0 });
+    if (!err)
+        err = compute(&small, ref, &want, &n);
+    if (!err) {
+        a->rel_l2 = relative_l2(got, want, n);
+        snprintf(a->verified_at, sizeof(a->verified_at), "(%d,%d,%d,%d)",
+                 small.batch, small.channels, small.height, small.width);
+        if (!(a->rel_l2 <= arm_error_limit(a->c))) {
+            a->status = "wrong";
+            snprintf(a->message, sizeof(a->message),
+                     "relative error %.2g at %s, limit %.2g", a->rel_l2,
+                     a->verified_at, arm_error_limit(a->c));
+        }
+    }
+    if (ref)
+        ref_backend.close(ref);
+    free(got);
+    free(want);
+    return err;
+}
+
+static int set_input(Arm *a)
+{
+    Tensor *input = graph_find(a->graph, "input");
+    const size_t n = tensor_count(input);
+    float *x = malloc(n * sizeof(*x));
+    int err;
+
+    if (!x)
+        return fail(ERR_MEMORY, "no memory for an input of %zu numbers", n);
+    seed_input(x, n, "input", SEED);
+    err = plan_set(a->plan, input, x);
+    free(x);
+    return err;
+}
+
+static int make_plan(Arm *a)
+{
+    const Values values = { .seed = SEED };
+    Cost cost;
+
+    TRY(network_build(&a->graph, a->c, &values, TAPS_NONE));
+    cost = network_cost(a->graph, a->c);
+    a->flops = cost.flops;
+    a->transcendentals = cost.transcendentals;
+    a->bytes = cost.bytes;
+    TRY(plan_new(&a->plan, a->dev, a->graph));
+    plan_drop_packed(a->plan);
+    a->arena_bytes = (double)plan_arena_bytes(a->plan);
+    if (a->arena_bytes > memory_available())
+        return fail(ERR_MEMORY, "activations need %.1f GiB; %.1f GiB are free",
+                    a->arena_bytes / (1 << 30), memory_available() / (1 << 30));
+    return set_input(a);
+}
+
+/* ---- prepared by a peer ---------------------------------------------- */
+
+/* The peer's output against ours, which was verified: the same network, then.
+ * Twice the limit, because both may err. */
+static int compare(Arm *a, const float *got, size_t n, const Arm *ours)
+{
+    const Tensor *output = graph_output_named(ours->graph, "output");
+    float *want = malloc(n * sizeof(*want));
+    char dims[DIMS_TEXT];
+    int err;
+
+    if (!want)
+        return fail(ERR_MEMORY, "no memory for %zu numbers", n);
+    err = plan_get(ours->plan, output, want);
+    if (!err) {
+        a->rel_l2 = relative_l2(got, want, n);
+        snprintf(a->verified_at, sizeof(a->verified_at), "%s",
+                 tensor_dims_text(graph_find(ours->graph, "input"), dims));
+        if (!(a->rel_l2 <= 2 * arm_error_limit(a->c))) {
+            a->status = "wrong";
+            snprintf(a->message, sizeof(a->message),
+                     "differs from attnbench's output by %.2g, limit %.2g",
+                     a->rel_l2, 2 * arm_error_limit(a->c));
+        }
+    }
+    free(want);
+    return err;
+}
+
+static int prepare_peer(Arm *a, const Arm *ours)
+{
+    const Tensor *output;
+    float *got;
+    size_t n;
+    double params;
+    int err;
+
+    if (!ours || !arm_ok(ours) || !ours->plan)
+        return fail(ERR_UNSUPPORTED, "attnbench itself could not run it, so "
+                                     "there is nothing to compare with");
+    output = graph_output_named(ours->graph, "output");
+    n = tensor_count(output);
+    got = malloc(n * sizeof(*got));
+    if (!got)
+        return fail(ERR_MEMORY, "no memory for %zu numbers", n);
+    err = peer_case(a->peer, a->id, a->c, got, n, &params);
+    a->held = !err;
+    if (!err && params != a->params)
+        err = fail(ERR_UNSUPPORTED, "has %.0f parameters where ours has %.0f",
+                   params, a->params);
+    if (!err)
+        err = compare(a, got, n, ours);
+    free(got);
+    return err;
+}
+
+/* ---- running --------------------------------------------------------- */
+
+static int timed_runs(Arm *a, int reps, double *ns)
+{
+    const Backend *backend = a->dev->backend;
+
+    if (a->peer)
+        return peer_run(a->peer, a->id, reps, ns);
+    if (is(&a->c->state, "cold"))
+        TRY(backend->evict(a->dev));
+    TRY(backend->clock_start(a->dev));
+    for (int i = 0; i < reps; i++)
+        TRY(plan_run(a->plan));
+    TRY(backend->clock_stop(a->dev, ns));
+    *ns /= reps;
+    return OK;
+}
+
+/* Runs it for a while, and from the fastest run chooses how many make a
+ * sample. */
+static int warm_up(Arm *a, double warmup_ns)
+{
+    const double start = host_now_ns();
+    const bool cold = is(&a->c->state, "cold");
+    double fastest = INFINITY, ns;
+
+    for (int i = 0; i < 2 || host_now_ns() - start < warmup_ns; i++) {
+        TRY(timed_runs(a, 1, &ns));
+        if (ns < fastest)
+            fastest = ns;
+    }
+    if (fastest < 1) /* below what the clock can tell */
+        fastest = 1;
+    a->reps = cold || fastest >= SAMPLE_NS ? 1 : (int)ceil(SAMPLE_NS / fastest);
+    a->rewarm = !cold && fastest < REWARM_BELOW_NS;
+    return OK;
+}
+
+void arm_prepare(Arm *a, Device *dev, double warmup_ns, const Arm *ours)
+{
+    int err = count(a);
+
+    a->dev = dev;
+    if (!err && !a->peer)
+        err = verify(a);
+    if (!err && !a->peer && arm_ok(a))
+        err = make_plan(a);
+    if (!err && a->peer)
+        err = prepare_peer(a, ours);
+    if (!err && arm_ok(a))
+        err = warm_up(a, warmup_ns);
+    if (err)
+        arm_give_up(a, err);
+    else if (!arm_ok(a))
+        arm_release(a);
+}
+
+static void keep(Arm *a, double ns, int round)
+{
+    if (a->n == a->capacity) {
+        a->capacity = a->capacity ? 2 * a->capacity : 32;
+        a->ns = realloc(a->ns, (size_t)a->capacity * sizeof(*a->ns));
+        a->round = realloc(a->round, (size_t)a->capacity * sizeof(*a->round));
+        BUG_IF(!a->ns || !a->round);
+    }
+    a->ns[a->n] = ns;
+    a->round[a->n++] = round;
+}
+
+void arm_sample(Arm *a, int round)
+{
+    const double start = host_now_ns();
+    double ns;
+    int err = OK;
+
+    if (a->rewarm)
+        err = timed_runs(a, 1, &ns);
+    if (!err)
+        err = timed_runs(a, a->reps, &ns);
+    if (!err && !(ns > 0))
+        err = fail(ERR_DEVICE, "the clock says %g ns", ns);
+    if (err) {
+        a->n = 0;
+        arm_give_up(a, err);
+        return;
+    }
+    keep(a, ns, round);
+    a->spent_ns += host_now_ns() - start;
+}
+
+void arm_release(Arm *a)
+{
+    if (a->held)
+        peer_drop(a->peer, a->id);
+    a->held = false;
+    plan_free(a->plan);
+    graph_free(a->graph);
+    a->plan = NULL;
+    a->graph = NULL;
+}
+
+void arm_free(Arm *a)
+{
+    arm_release(a);
+    free(a->ns);
+    free(a->round);
+    a->ns = NULL;
+    a->round = NULL;
+}
+
+Outcome arm_outcome(const Arm *a)
+{
+    return (Outcome){
+        .status = a->status,
+        .message = a->message,
+        .repeat = a->repeat,
+        .verified_at = a->verified_at,
+        .rel_l2 = a->rel_l2,
+        .converged = a->converged,
+        .reps = a->reps,
+        .params = a->params,
+        .macs = a->macs,
+        .flops = a->flops,
+        .paper_flops = a->paper_flops,
+        .transcendentals = a->transcendentals,
+        .bytes = a->bytes,
+        .arena_bytes = a->arena_bytes,
+        .n = a->n,
+        .ns = a->ns,
+        .round = a->round,
+    };
+}

@@ -1,0 +1,74 @@
+/*
+ * arm.h - one case on its way from settings to samples.
+ *
+ * An arm is prepared (counted, verified, planned, warmed), sampled again and
+ * again, and then gives the outcome that is stored.  What goes wrong on the
+ * way is its status, not an error: the sweep goes on.  It does not decide when
+ * to sample or when to stop; measure.c does.
+ */
+#ifndef HARNESS_ARM_H
+#define HARNESS_ARM_H
+
+#include <stdbool.h>
+
+#include "harness/case.h"
+#include "harness/peer.h"
+#include "kernels/core/graph.h"
+#include "kernels/core/plan.h"
+#include "results/store.h"
+
+typedef struct Arm {
+    const Case *c;
+    Peer *peer; /* who runs it; NULL: this program */
+    int id;     /* its number there                */
+
+    /* While it is prepared. */
+    Device *dev;
+    Graph *graph;
+    Plan *plan;
+    bool held;   /* the peer has it */
+    bool rewarm; /* a run that is not timed goes before each sample */
+
+    /* Samples. */
+    int reps, n, capacity;
+    double *ns;
+    int *round;
+    double spent_ns; /* on the wall, all that sampling took */
+
+    /* What becomes of it. */
+    const char *status; /* "ok" until something else is known */
+    char message[512], repeat[CASE_TEXT], verified_at[64];
+    double rel_l2;
+    bool converged;
+    double params, macs, flops, paper_flops, transcendentals, bytes;
+    double arena_bytes;
+} Arm;
+
+/* An arm that is not prepared yet. */
+void arm_init(Arm *a, const Case *c, Peer *peer, int id);
+
+/* Does all that is slow: afterwards a->status says whether it can be sampled.
+ * warmup_ns: how long to run it before that, at least twice.  dev stays open
+ * as long as the arm; ours is for a peer's arm what its output must agree
+ * with: the same case, prepared here (NULL: nothing to compare with). */
+void arm_prepare(Arm *a, Device *dev, double warmup_ns, const Arm *ours);
+
+/* Turns an error into what becomes of the arm, and releases it. */
+void arm_give_up(Arm *a, int err);
+
+/* Adds one sample, in this round of the sweep. */
+void arm_sample(Arm *a, int round);
+
+/* Gives back all but samples and outcome. */
+void arm_release(Arm *a);
+void arm_free(Arm *a);
+
+bool arm_ok(const Arm *a);
+
+/* What is stored; borrows from the arm. */
+Outcome arm_outcome(const Arm *a);
+
+/* The limits of rel_l2: float against double sums, a module and a network. */
+double arm_error_limit(const Case *c);
+
+#endif

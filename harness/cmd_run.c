@@ -1,0 +1,323 @@
+/*
+ * cmd_run.c - attnbench run [FILE.json] [--setting=value]...
+ */
+#include "harness/cmd.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "harness/environment.h"
+#include "harness/experiment.h"
+#include "harness/flags.h"
+#include "harness/measure.h"
+#include "harness/progress.h"
+#include "kernels/core/err.h"
+#include "kernels/core/host.h"
+#include "kernels/cpu/cpu.h"
+
+typedef struct RunSettings {
+    ParamName db, peer, target;
+    int fresh, dry_run;
+    int limit, budget, warmup, min_samples, max_samples, block, seed;
+} RunSettings;
+
+/* clang-format off */
+static const Param run_params[] = {
+    PARAM_NAME(RunSettings, db, "results/attnbench.db", NULL,
+               "the database"),
+    PARAM_INT(RunSettings, fresh, 0, 0, 1,
+              "begin anew, even if a sweep like this is unfinished"),
+    PARAM_INT(RunSettings, dry_run, 0, 0, 1,
+              "only print the cases, one JSON object a line"),
+    PARAM_NAME(RunSettings, target, "1", NULL,
+               "a case has converged when the 95 % interval of its median is "
+               "within plus or minus this many percent"),
+    PARAM_INT(RunSettings, limit, 10, 1, 86400,
+              "seconds that the samples of one case may take"),
+    PARAM_INT(RunSettings, budget, 0, 0, 864000,
+              "seconds that all of it may take, shared among the cases; "
+              "0: no limit"),
+    PARAM_INT(RunSettings, min_samples, 10, 6, 100000,
+              "samples before a case can have converged"),
+    PARAM_INT(RunSettings, max_samples, 2000, 6, 1000000,
+              "samples at which a case is left alone"),
+    PARAM_INT(RunSettings, warmup, 1, 0, 100000,
+              "milliseconds that each case runs before its samples"),
+    PARAM_INT(RunSettings, block, 16, 1, 256,
+              "cases that are sampled turn by turn"),
+    PARAM_INT(RunSettings, seed, 0, 0, 2147483647,
+              "of the order of the rounds; 0: from the clock"),
+    PARAM_NAME(RunSettings, peer, "", NULL,
+               "a command that times the same cases, turn by turn with us"),
+    PARAM_END,
+};
+/* clang-format on */
+
+static const Usage usage = {
+    .name = "run",
+    .args = "[FILE.json]",
+    .max_args = 1,
+    .what =
+        "Measures the cases of an experiment, or the one that the settings\n"
+        "describe, and stores every sample.  A setting may be a list\n"
+        "(--module=se,eca); lists are multiplied; settings replace what the\n"
+        "file says.  A sweep that was interrupted goes on where it stopped.",
+    .params = run_params,
+    .takes_case = true,
+    .examples =
+        "  attnbench run harness/experiments/channels.json\n"
+        "  attnbench run harness/experiments/bench.json --budget=100\n"
+        "  attnbench run --backbone=resnet50 --module=none,scsa --batch=8\n"
+        "  attnbench run --module=scsa --channels=64,128,256 --state=cold\n",
+};
+
+/* ---- Ctrl-C ---------------------------------------------------------- */
+
+/* The one global: there is no other way to hear of a signal. */
+static volatile sig_atomic_t stop;
+
+static void on_signal(int signal)
+{
+    stop = signal;
+}
+
+static void listen(void)
+{
+    struct sigaction action = { .sa_handler = on_signal };
+
+    action.sa_flags = (int)SA_RESETHAND; /* the second one ends us at once */
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+/* Ends as the shell expects of a program that a signal stopped. */
+static void end_by_signal(void)
+{
+    signal(stop, SIG_DFL);
+    raise(stop);
+}
+
+/* ---- settings -------------------------------------------------------- */
+
+static int read_protocol(Protocol *p, const RunSettings *s)
+{
+    char *end;
+    const double target = strtod(s->target.text, &end);
+
+    if (end == s->target.text || *end || !(target >= 0.01 && target <= 50))
+        return fail(ERR_INPUT,
+                    "target='%s' is no number of percent from 0.01 to 50",
+                    s->target.text);
+    *p = (Protocol){
+        .target = target / 100,
+        .limit = s->limit,
+        .budget = s->budget,
+        .warmup = s->warmup * 1e-3,
+        .min_samples = s->min_samples,
+        .max_samples = s->max_samples,
+        .block = s->block,
+        .seed = (uint64_t)s->seed,
+        .started_ns = host_now_ns(),
+        .stop = &stop,
+    };
+    if (!p->seed) {
+        struct timespec t;
+
+        clock_gettime(CLOCK_REALTIME, &t);
+        p->seed = ((uint64_t)t.tv_sec << 20 ^ (uint64_t)t.tv_nsec) & INT32_MAX;
+    }
+    return OK;
+}
+
+static void join_argv(char *text, size_t size, int argc, char **argv)
+{
+    size_t n = (size_t)snprintf(text, size, "attnbench run");
+
+    for (int i = 0; i < argc && n < size; i++)
+        n += (size_t)snprintf(text + n, size - n, " %s", argv[i]);
+}
+
+static int dry_run(const Experiment *e)
+{
+    char json[2 * CASE_TEXT], settings[CASE_TEXT];
+
+    for (int i = 0; i < e->ncases; i++) {
+        const Case *c = &e->cases[i];
+        const size_t n = param_json(case_params, c, json, sizeof(json));
+
+        BUG_IF(n >= sizeof(json));
+        printf("{\"experiment\":\"%s\",%.*s,\"settings\":%s}\n", e->experiment,
+               (int)n - 2, json + 1, case_settings_json(c, settings));
+    }
+    return OK;
+}
+
+/* ---- the sweep ------------------------------------------------------- */
+
+/* What the machine, the build and the day are, for every lane alike. */
+typedef struct Record {
+    Machine machine;
+    Build build;
+    Sweep sweep;
+} Record;
+
+static int fill_record(Record *r, const Experiment *e, const Protocol *p,
+                       int argc, char **argv)
+{
+    Device *dev;
+
+    memset(r, 0, sizeof(*r));
+    environment_machine(&r->machine);
+    environment_build(&r->build);
+    environment_weather(&r->sweep);
+    snprintf(r->sweep.experiment, sizeof(r->sweep.experiment), "%s",
+             e->experiment);
+    snprintf(r->sweep.question, sizeof(r->sweep.question), "%s", e->question);
+    snprintf(r->sweep.cases_hash, sizeof(r->sweep.cases_hash), "%s",
+             e->cases_hash);
+    r->sweep.seed = p->seed;
+    join_argv(r->sweep.argv, sizeof(r->sweep.argv), argc, argv);
+    TRY(cpu_backend.open(&dev, &(DeviceSettings){ .isa = "" }));
+    r->sweep.denormals = cpu_flushes_denormals(dev);
+    cpu_backend.close(dev);
+    return OK;
+}
+
+static int begin_lanes(Lanes *lanes, Peer *peer, Store *store, Record *r,
+                       bool fresh, bool *resumed)
+{
+    *lanes = (Lanes){ .n = peer ? 2 : 1 };
+    lanes->at[1].peer = peer;
+    for (int i = 0; i < lanes->n; i++) {
+        snprintf(r->sweep.source, sizeof(r->sweep.source), "%s",
+                 i ? peer_name(peer) : "attnbench");
+        TRY(store_sweep_begin(store, &r->machine, &r->build, &r->sweep, fresh,
+                              &lanes->at[i].sweep_id, resumed));
+    }
+    return OK;
+}
+
+static int count_stored(const Experiment *e, const Lanes *lanes, Store *store,
+                        int *n)
+{
+    char repeat[CASE_TEXT];
+
+    *n = 0;
+    for (int i = 0; i < e->ncases; i++)
+        for (int lane = 0; lane < lanes->n; lane++) {
+            bool has;
+
+            TRY(store_has_run(store, lanes->at[lane].sweep_id,
+                              case_print(&e->cases[i], repeat), &has));
+            *n += has;
+        }
+    return OK;
+}
+
+static void on_step(void *arg, const char *what, const Arm *a, double part,
+                    int at_hand)
+{
+    progress_step(arg, what, a, part, at_hand);
+}
+
+static void on_done(void *arg, const Arm *a)
+{
+    progress_done(arg, a);
+}
+
+static void print_summary(const Experiment *e, const Tally *t, const char *db,
+                          const Protocol *p)
+{
+    const int cases = t->ok + t->unsupported + t->out_of_memory + t->bad;
+
+    printf("\n%d ok", t->ok);
+    if (t->not_converged)
+        printf(" (%d not converged)", t->not_converged);
+    if (t->unsupported)
+        printf(", %d unsupported", t->unsupported);
+    if (t->out_of_memory)
+        printf(", %d out of memory", t->out_of_memory);
+    if (t->bad)
+        printf(", %d failed", t->bad);
+    printf("; %.1f s, of which %.1f s sampling",
+           (host_now_ns() - p->started_ns) * 1e-9, t->sample_ns * 1e-9);
+    if (cases)
+        printf(" and %.1f ms a case preparing and storing",
+               (t->prepare_ns + t->store_ns) * 1e-6 / cases);
+    printf("\nstored in %s; seed=%llu\n", db, (unsigned long long)p->seed);
+    if (t->interrupted)
+        printf("interrupted: the same command goes on where this stopped\n");
+    else
+        printf("next: attnbench table %s\n      attnbench plot\n",
+               e->experiment);
+}
+
+static int run(const Experiment *e, const RunSettings *settings,
+               const Protocol *protocol, Record *record, Tally *tally)
+{
+    Progress progress;
+    const Listener listener = { &progress, on_step, on_done };
+    Store *store = NULL;
+    Peer *peer = NULL;
+    Lanes lanes;
+    bool resumed = false;
+    int stored = 0;
+    int err =
+        settings->peer.text[0] ? peer_open(&peer, settings->peer.text) : OK;
+
+    if (!err)
+        err = store_open(&store, settings->db.text, STORE_WRITE);
+    if (!err)
+        err =
+            begin_lanes(&lanes, peer, store, record, settings->fresh, &resumed);
+    if (!err)
+        err = count_stored(e, &lanes, store, &stored);
+    if (err)
+        goto out;
+    if (resumed && stored)
+        printf("going on: %d of %d cases are stored already\n", stored,
+               e->ncases * lanes.n);
+    progress_begin(&progress, stdout, e->ncases * lanes.n, stored);
+    listen();
+    err = measure(e, protocol, store, &lanes, &listener, tally);
+    progress_end(&progress);
+    if (!err)
+        print_summary(e, tally, settings->db.text, protocol);
+out:
+    store_close(store);
+    peer_close(peer);
+    return err;
+}
+
+int cmd_run(int argc, char **argv)
+{
+    RunSettings settings;
+    Experiment e;
+    Protocol protocol;
+    Record record;
+    Tally tally = { 0 };
+    Flags flags;
+    int err;
+
+    TRY(flags_parse(&flags, &usage, &settings, argc, argv));
+    if (flags.help)
+        return flags_help(&flags, &usage, stdout);
+    TRY(read_protocol(&protocol, &settings));
+    TRY(experiment_read(&e, flags.nargs ? flags.arg[0] : NULL, flags.flag,
+                        flags.nflags));
+    if (settings.dry_run) {
+        err = dry_run(&e);
+    } else {
+        err = fill_record(&record, &e, &protocol, argc, argv);
+        if (!err)
+            err = run(&e, &settings, &protocol, &record, &tally);
+    }
+    experiment_free(&e);
+    fflush(stdout);
+    if (!err && tally.interrupted)
+        end_by_signal();
+    return err ? err : tally.bad ? CMD_BAD : OK;
+}

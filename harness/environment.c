@@ -1,0 +1,148 @@
+/*
+ * environment.c - reads /proc, /sys and what the Makefile left.
+ */
+#include "harness/environment.h"
+
+#include <cjson/cJSON.h>
+#include <math.h>
+#include <sched.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "build_info.h"
+#include "kernels/cpu/onednn.h"
+
+#define GOVERNOR "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"
+
+char *file_line(const char *path, char *text, size_t size)
+{
+    FILE *f = fopen(path, "r");
+
+    text[0] = '\0';
+    if (!f)
+        return text;
+    if (!fgets(text, (int)size, f))
+        text[0] = '\0';
+    fclose(f);
+    text[strcspn(text, "\n")] = '\0';
+    return text;
+}
+
+/* What follows "key" and a separator in a file of such lines, unquoted. */
+static char *file_value(const char *path, const char *key, char *text,
+                        size_t size)
+{
+    FILE *f = fopen(path, "r");
+    char line[512];
+
+    text[0] = '\0';
+    while (f && !text[0] && fgets(line, sizeof(line), f)) {
+        const char *value;
+        size_t n;
+
+        if (strncmp(line, key, strlen(key)) != 0)
+            continue;
+        value = line + strlen(key);
+        value += strspn(value, " \t:=\"");
+        n = strcspn(value, "\"\n");
+        snprintf(text, size, "%.*s", (int)n, value);
+    }
+    if (f)
+        fclose(f);
+    return text;
+}
+
+double memory_available(void)
+{
+    char text[64];
+
+    file_value("/proc/meminfo", "MemAvailable", text, sizeof(text));
+    return text[0] ? strtod(text, NULL) * 1024 : INFINITY;
+}
+
+int environment_cores(void)
+{
+    cpu_set_t set;
+
+    if (sched_getaffinity(0, sizeof(set), &set))
+        return (int)sysconf(_SC_NPROCESSORS_ONLN);
+    return CPU_COUNT(&set);
+}
+
+/* The driver says what it is in its own file: nothing needs loading. */
+static void find_gpu(Machine *m)
+{
+    char line[256];
+    const char *version;
+
+    file_line("/proc/driver/nvidia/version", line, sizeof(line));
+    version = strstr(line, "Module  ");
+    if (version)
+        snprintf(m->driver, sizeof(m->driver), "%.*s",
+                 (int)strcspn(version + 8, " "), version + 8);
+}
+
+void environment_machine(Machine *m)
+{
+    char distribution[64];
+    struct utsname u;
+
+    memset(m, 0, sizeof(*m));
+    file_value("/proc/cpuinfo", "model name", m->cpu, sizeof(m->cpu));
+    if (!m->cpu[0])
+        snprintf(m->cpu, sizeof(m->cpu), "unknown");
+    m->cores = environment_cores();
+    m->memory_bytes =
+        (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+    file_value("/etc/os-release", "PRETTY_NAME", distribution,
+               sizeof(distribution));
+    if (uname(&u) == 0)
+        snprintf(m->os, sizeof(m->os), "%s, %.20s %.40s",
+                 distribution[0] ? distribution : "unknown", u.sysname,
+                 u.release);
+    find_gpu(m);
+}
+
+void environment_build(Build *b)
+{
+    char onednn[64];
+
+    memset(b, 0, sizeof(*b));
+    snprintf(b->git_commit, sizeof(b->git_commit), "%s", BUILD_COMMIT);
+    b->dirty = BUILD_DIRTY;
+#if defined(__clang__)
+    snprintf(b->compiler, sizeof(b->compiler), "clang %s", __clang_version__);
+#else
+    snprintf(b->compiler, sizeof(b->compiler), "gcc %s", __VERSION__);
+#endif
+    snprintf(b->flags, sizeof(b->flags), "%s", BUILD_FLAGS);
+    snprintf(b->libraries, sizeof(b->libraries), "%s, SQLite %s, cJSON %s",
+             onednn_version(onednn, sizeof(onednn)), sqlite3_libversion(),
+             cJSON_Version());
+}
+
+void environment_weather(Sweep *s)
+{
+    double load[1];
+
+    file_line(GOVERNOR, s->governor, sizeof(s->governor));
+    s->load = getloadavg(load, 1) == 1 ? load[0] : NAN;
+}
+
+char *environment_cache(int level, char *text, size_t size)
+{
+    static const int name[] = { _SC_LEVEL1_DCACHE_SIZE, _SC_LEVEL2_CACHE_SIZE,
+                                _SC_LEVEL3_CACHE_SIZE };
+    const long bytes = sysconf(name[level - 1]);
+
+    text[0] = '\0';
+    if (bytes >= 1 << 20)
+        snprintf(text, size, "%ld MiB", bytes >> 20);
+    else if (bytes > 0)
+        snprintf(text, size, "%ld KiB", bytes >> 10);
+    return text;
+}

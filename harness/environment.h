@@ -1,0 +1,31 @@
+/*
+ * environment.h - what a measurement depends on besides the program: the
+ * machine, the build, the weather.  For the record, and for doctor.
+ */
+#ifndef HARNESS_ENVIRONMENT_H
+#define HARNESS_ENVIRONMENT_H
+
+#include <stddef.h>
+
+#include "results/store.h"
+
+/* Fill what is recorded; what cannot be found out is "" or "unknown". */
+void environment_machine(Machine *m);
+void environment_build(Build *b);
+
+/* governor and load of a sweep that starts now. */
+void environment_weather(Sweep *s);
+
+/* Bytes that can still be used without swapping. */
+double memory_available(void);
+
+/* Cores that this process may use. */
+int environment_cores(void);
+
+/* The first line of a file, without its newline; "" if there is none. */
+char *file_line(const char *path, char *text, size_t size);
+
+/* "4.2 GHz", "32 MiB", or "" where the system does not say.  level 1 to 3. */
+char *environment_cache(int level, char *text, size_t size);
+
+#endif

@@ -1,0 +1,128 @@
+/*
+ * progress.c - one line on a terminal, one a case elsewhere.
+ */
+#include "harness/progress.h"
+
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "analysis/stats.h"
+#include "kernels/core/host.h"
+
+#define BETWEEN_NS 1e8
+
+void progress_begin(Progress *p, FILE *out, int total, int before)
+{
+    *p = (Progress){ .out = out,
+                     .terminal = isatty(fileno(out)),
+                     .total = total,
+                     .done = before,
+                     .before = before,
+                     .started_ns = host_now_ns() };
+}
+
+char *time_text(double ns, char text[TIME_TEXT])
+{
+    static const struct {
+        double ns;
+        const char *name;
+    } unit[] = { { 1e9, "s" }, { 1e6, "ms" }, { 1e3, "us" }, { 1, "ns" } };
+    int i = 0;
+    double v;
+
+    while (i < 3 && ns < unit[i].ns)
+        i++;
+    v = ns / unit[i].ns;
+    snprintf(text, TIME_TEXT, "%.*f %s",
+             v < 10    ? 3
+             : v < 100 ? 2
+                       : 1,
+             v, unit[i].name);
+    return text;
+}
+
+/* The repeat line without "attnbench run --". */
+static const char *short_name(const Arm *a)
+{
+    const char *name = strstr(a->repeat, " --");
+
+    return name ? name + 3 : a->repeat;
+}
+
+static int width(const Progress *p)
+{
+    struct winsize w;
+
+    return ioctl(fileno(p->out), TIOCGWINSZ, &w) == 0 && w.ws_col > 0 ? w.ws_col
+                                                                      : 80;
+}
+
+/* Seconds that the rest will take if it goes on as until now; -1: who knows. */
+static double seconds_left(const Progress *p, double part, int at_hand)
+{
+    const double done = p->done - p->before + part * at_hand;
+    const double spent = (host_now_ns() - p->started_ns) * 1e-9;
+
+    return done > 0 ? spent * (p->total - p->before - done) / done : -1;
+}
+
+void progress_step(Progress *p, const char *what, const Arm *a, double part,
+                   int at_hand)
+{
+    const double now = host_now_ns();
+    char line[CASE_TEXT + 256], left[32] = "";
+    double s;
+
+    if (!p->terminal || now - p->shown_ns < BETWEEN_NS)
+        return;
+    p->shown_ns = now;
+    s = seconds_left(p, part, at_hand);
+    if (s >= 0 && now - p->started_ns > 2e9)
+        snprintf(left, sizeof(left), ", %d:%02d left", (int)s / 60,
+                 (int)s % 60);
+    snprintf(line, sizeof(line), "%d/%d%s  %s %s%s%s", p->done, p->total, left,
+             what, a->peer ? peer_name(a->peer) : "", a->peer ? ": " : "",
+             short_name(a));
+    fprintf(p->out, "\r%.*s\033[K", width(p) - 1, line);
+    fflush(p->out);
+}
+
+void progress_end(Progress *p)
+{
+    if (p->terminal)
+        fputs("\r\033[K", p->out);
+    fflush(p->out);
+}
+
+/* "123.4 ms +-0.6 %, 64.8 images/s" */
+static void print_time(const Progress *p, const Arm *a)
+{
+    const Stats s = stats_of(a->ns, a->n);
+    char time[TIME_TEXT];
+
+    fprintf(p->out, "  %s +-%.1f %%", time_text(s.median, time),
+            100 * stats_half_width(&s));
+    fprintf(p->out, "  %.*f images/s", s.median < 1e7 * a->c->batch ? 0 : 2,
+            1e9 * a->c->batch / s.median);
+    if (!a->converged)
+        fprintf(p->out, "  not converged (%d samples)", a->n);
+}
+
+void progress_done(Progress *p, const Arm *a)
+{
+    p->done++;
+    progress_end(p);
+    fprintf(p->out, "%*d/%d  %s%s%s",
+            p->total < 10    ? 1
+            : p->total < 100 ? 2
+                             : 3,
+            p->done, p->total, a->peer ? peer_name(a->peer) : "",
+            a->peer ? ": " : "", short_name(a));
+    if (arm_ok(a))
+        print_time(p, a);
+    else
+        fprintf(p->out, "  %s: %s", a->status, a->message);
+    fputc('\n', p->out);
+    fflush(p->out);
+}

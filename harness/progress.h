@@ -1,0 +1,41 @@
+/*
+ * progress.h - what the user sees of a sweep while it runs.
+ *
+ * On a terminal one line is rewritten; elsewhere each finished case is a line,
+ * and nothing else is written.
+ */
+#ifndef HARNESS_PROGRESS_H
+#define HARNESS_PROGRESS_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "harness/arm.h"
+
+typedef struct Progress {
+    FILE *out;
+    bool terminal;
+    int total, done; /* cases of the sweep, those of before included */
+    int before;      /* done before this start                       */
+    double started_ns;
+    double shown_ns; /* when the line was last written               */
+} Progress;
+
+void progress_begin(Progress *p, FILE *out, int total, int before);
+
+/* What is being done to which case; part is how much of the cases at hand is
+ * done, 0 to 1.  Cheap enough to call often: it writes ten times a second. */
+void progress_step(Progress *p, const char *what, const Arm *a, double part,
+                   int at_hand);
+
+/* A case is done, and stored. */
+void progress_done(Progress *p, const Arm *a);
+
+/* Takes the line away. */
+void progress_end(Progress *p);
+
+/* "3.456 ms" of nanoseconds, in the unit that suits; returns text. */
+enum { TIME_TEXT = 32 };
+char *time_text(double ns, char text[TIME_TEXT]);
+
+#endif
