@@ -15,6 +15,7 @@
 #include "harness/environment.h"
 #include "harness/network.h"
 #include "harness/seed.h"
+#include "harness/verify.h"
 #include "kernels/core/err.h"
 #include "kernels/core/host.h"
 
@@ -48,11 +49,6 @@ void arm_init(Arm *a, const Case *c, Peer *peer, int id)
 bool arm_ok(const Arm *a)
 {
     return strcmp(a->status, "ok") == 0;
-}
-
-double arm_error_limit(const Case *c)
-{
-    return is(&c->backbone, "none") ? 3e-6 : 1e-5;
 }
 
 void arm_give_up(Arm *a, int err)
@@ -114,89 +110,23 @@ static int count(Arm *a)
 
 /* ---- prepared by this program ---------------------------------------- */
 
-static double relative_l2(const float *got, const float *want, size_t n)
-{
-    double num = 0, den = 0;
-
-    for (size_t i = 0; i < n; i++) {
-        const double d = (double)got[i] - want[i];
-
-        num += d * d;
-        den += (double)want[i] * want[i];
-    }
-    return sqrt(num / den);
-}
-
-/* One output of case c on dev, seeded; free it. */
-static int compute(const Case *c, Device *dev, float **out, size_t *n)
-{
-    const Values values = { .seed = SEED };
-    Graph *g = NULL;
-    Plan *plan = NULL;
-    Tensor *input;
-    float *x = NULL;
-    int err;
-
-    *out = NULL;
-    err = network_build(&g, c, &values, TAPS_NONE);
-    if (!err)
-        err = plan_new(&plan, dev, g);
-    if (err)
-        goto out;
-    input = graph_find(g, "input");
-    *n = tensor_count(graph_output_named(g, "output"));
-    x = malloc(tensor_count(input) * sizeof(*x));
-    *out = malloc(*n * sizeof(**out));
-    BUG_IF(!x || !*out);
-    seed_input(x, tensor_count(input), "input", SEED);
-    err = plan_set(plan, input, x);
-    if (!err)
-        err = plan_run(plan);
-    if (!err)
-        err = plan_get(plan, graph_output_named(g, "output"), *out);
-out:
-    free(x);
-    plan_free(plan);
-    graph_free(g);
-    return err;
-}
-
+/* Against the definition; a case that is wrong is not timed. */
 static int verify(Arm *a)
 {
-    Case small = *a->c;
-    Device *ref = NULL;
-    float *got = NULL, *want = NULL;
-    size_t n;
-    int err;
-
-    small.batch = 1;
-    if (!is(&small.backbone, "none"))
-        small.height = small.width = 64;
-    err = compute(&small, a->dev, &got, &n);
-    if (!err)
-        err = ref_backend.open(&ref, &(DeviceSettings){ 0 });
-    if (!err)
-        err = compute(&small, ref, &want, &n);
-    if (!err) {
-        a->rel_l2 = relative_l2(got, want, n);
-        snprintf(a->verified_at, sizeof(a->verified_at), "(%d,%d,%d,%d)",
-                 small.batch, small.channels, small.height, small.width);
-        if (!(a->rel_l2 <= arm_error_limit(a->c))) {
-            a->status = "wrong";
-            snprintf(a->message, sizeof(a->message),
-                     "relative error %.2g at %s, limit %.2g", a->rel_l2,
-                     a->verified_at, arm_error_limit(a->c));
-        }
+    TRY(verify_case(a->c, VERIFY_BUDGET, &a->rel_l2, a->verified_at));
+    if (!(a->rel_l2 <= verify_limit(a->c))) {
+        a->status = "wrong";
+        snprintf(a->message, sizeof(a->message),
+                 "differs from the reference by %.2g at %s; the limit is %.2g",
+                 a->rel_l2, a->verified_at, verify_limit(a->c));
     }
-    if (ref)
-        ref_backend.close(ref);
-    free(got);
-    free(want);
-    return err;
+    return OK;
 }
 
 static int set_input(Arm *a)
 {
+    const Case *c = a->c;
+    const Dims dims = DIMS(c->batch, c->channels, c->height, c->width);
     Tensor *input = graph_find(a->graph, "input");
     const size_t n = tensor_count(input);
     float *x = malloc(n * sizeof(*x));
@@ -204,7 +134,7 @@ static int set_input(Arm *a)
 
     if (!x)
         return fail(ERR_MEMORY, "no memory for an input of %zu numbers", n);
-    seed_input(x, n, "input", SEED);
+    seed_structured(x, dims, "input", SEED);
     err = plan_set(a->plan, input, x);
     free(x);
     return err;
@@ -244,14 +174,14 @@ static int compare(Arm *a, const float *got, size_t n, const Arm *ours)
         return fail(ERR_MEMORY, "no memory for %zu numbers", n);
     err = plan_get(ours->plan, output, want);
     if (!err) {
-        a->rel_l2 = relative_l2(got, want, n);
+        a->rel_l2 = verify_error(got, want, n);
         snprintf(a->verified_at, sizeof(a->verified_at), "%s",
                  tensor_dims_text(graph_find(ours->graph, "input"), dims));
-        if (!(a->rel_l2 <= 2 * arm_error_limit(a->c))) {
+        if (!(a->rel_l2 <= 2 * verify_limit(a->c))) {
             a->status = "wrong";
             snprintf(a->message, sizeof(a->message),
                      "differs from attnbench's output by %.2g, limit %.2g",
-                     a->rel_l2, 2 * arm_error_limit(a->c));
+                     a->rel_l2, 2 * verify_limit(a->c));
         }
     }
     free(want);

@@ -68,7 +68,4 @@ bool arm_ok(const Arm *a);
 /* What is stored; borrows from the arm. */
 Outcome arm_outcome(const Arm *a);
 
-/* The limits of rel_l2: float against double sums, a module and a network. */
-double arm_error_limit(const Case *c);
-
 #endif

@@ -1,0 +1,305 @@
+/*
+ * cmd_doctor.c - attnbench doctor
+ *
+ * What this machine has, what it lacks and the command that gets it, and what
+ * would spoil a measurement.  A line starts with "ok", "--" (absent, and not
+ * needed), "!!" (spoils measurements) or "XX" (broken).
+ */
+#include "harness/cmd.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "harness/environment.h"
+#include "harness/flags.h"
+#include "kernels/core/err.h"
+#include "kernels/core/host.h"
+#include "kernels/cpu/cpu.h"
+#include "results/store.h"
+
+typedef struct DoctorSettings {
+    ParamName db;
+} DoctorSettings;
+
+static const Param doctor_params[] = {
+    PARAM_NAME(DoctorSettings, db, "results/attnbench.db", NULL,
+               "the database that runs would be stored in"),
+    PARAM_END,
+};
+
+static const Usage usage = {
+    .name = "doctor",
+    .args = "",
+    .what =
+        "Says what this machine can do, what it lacks and how to get it,\n"
+        "and what would spoil a measurement.  Exit 0 unless something that\n"
+        "is needed is broken.",
+    .params = doctor_params,
+};
+
+typedef enum Mark { FINE, ABSENT, SPOILS, BROKEN } Mark;
+
+typedef struct Doctor {
+    int count[4]; /* lines by mark */
+} Doctor;
+
+static void say(Doctor *d, Mark mark, const char *what, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+
+static void say(Doctor *d, Mark mark, const char *what, const char *fmt, ...)
+{
+    static const char *const sign[] = { "ok", "--", "!!", "XX" };
+    va_list args;
+
+    d->count[mark]++;
+    printf("%s  %-12s ", sign[mark], what);
+    va_start(args, fmt);
+    vprintf(fmt, args);
+    va_end(args);
+    printf("\n");
+}
+
+/* ---- the processor --------------------------------------------------- */
+
+static void processor(Doctor *d, const Machine *m)
+{
+    char text[128] = "", one[32];
+    size_t n = 0;
+
+    say(d, FINE, "cpu", "%s", m->cpu);
+    for (int i = 0; cpu_isa_name(i); i++)
+        n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s", i ? ", " : "",
+                              cpu_isa_name(i));
+    say(d, FINE, "kernels for", "%s", text);
+    if (m->cores < 2)
+        say(d, SPOILS, "cores",
+            "%d: whatever else runs here shares it with the measurement",
+            m->cores);
+    else
+        say(d, FINE, "cores", "%d that this process may use", m->cores);
+    n = 0;
+    for (int level = 1; level <= 3; level++)
+        n += (size_t)snprintf(text + n, sizeof(text) - n, "%sL%d %s",
+                              level > 1 ? ", " : "", level,
+                              environment_cache(level, one, sizeof(one)));
+    say(d, FINE, "caches", "%s", text);
+}
+
+static void memory(Doctor *d, const Machine *m)
+{
+    const double gib = 1 << 30, available = memory_available();
+
+    say(d, available < 2 * gib ? SPOILS : FINE, "memory",
+        "%.1f GiB, %.1f GiB of it available%s", m->memory_bytes / gib,
+        available / gib,
+        available < 2 * gib ? ": large cases will be out_of_memory" : "");
+}
+
+/* ---- the weather ----------------------------------------------------- */
+
+static void governor(Doctor *d, const Sweep *s)
+{
+    if (!s->governor[0])
+        say(d, ABSENT, "governor",
+            "not visible (a virtual machine): the host decides on the clock");
+    else if (strcmp(s->governor, "performance") == 0)
+        say(d, FINE, "governor", "performance");
+    else
+        say(d, SPOILS, "governor",
+            "%s: the clock follows the load; sudo cpupower frequency-set "
+            "-g performance",
+            s->governor);
+}
+
+static void turbo(Doctor *d)
+{
+    char text[16];
+    int on;
+
+    if (file_line("/sys/devices/system/cpu/intel_pstate/no_turbo", text,
+                  sizeof(text))[0])
+        on = text[0] == '0';
+    else if (file_line("/sys/devices/system/cpu/cpufreq/boost", text,
+                       sizeof(text))[0])
+        on = text[0] == '1';
+    else {
+        say(d, ABSENT, "turbo", "not visible");
+        return;
+    }
+    say(d, FINE, "turbo",
+        on ? "on: as users run; the clock depends on heat and on neighbours"
+           : "off");
+}
+
+static void load(Doctor *d, const Sweep *s)
+{
+    if (isnan(s->load))
+        say(d, ABSENT, "load", "not visible");
+    else if (s->load > 0.5)
+        say(d, SPOILS, "load",
+            "%.2f: something else is running; wait, or find it with top",
+            s->load);
+    else
+        say(d, FINE, "load", "%.2f", s->load);
+}
+
+/* The smallest step between two different readings, and what one costs. */
+static void timer(Doctor *d)
+{
+    enum { READINGS = 100000 };
+    const double start = host_now_ns();
+    double last = start, step = INFINITY, cost;
+
+    for (int i = 0; i < READINGS; i++) {
+        const double now = host_now_ns();
+
+        if (now > last && now - last < step)
+            step = now - last;
+        last = now;
+    }
+    cost = (last - start) / READINGS;
+    say(d, cost > 200 ? SPOILS : FINE, "timer",
+        "steps of %.0f ns, a reading takes %.0f ns%s", step, cost,
+        cost > 200 ? ": the kernel has no fast clock source here" : "");
+}
+
+static void denormals(Doctor *d)
+{
+    Device *dev;
+
+    if (cpu_backend.open(&dev, &(DeviceSettings){ .isa = "" })) {
+        say(d, BROKEN, "backend cpu", "%s", err_message());
+        return;
+    }
+    say(d, FINE, "backend cpu", "%s", dev->about);
+    if (cpu_flushes_denormals(dev))
+        say(d, FINE, "denormals", "flushed to zero");
+    else
+        say(d, SPOILS, "denormals",
+            "computed: tiny numbers will make runs many times slower");
+    cpu_backend.close(dev);
+}
+
+/* ---- programs and files ---------------------------------------------- */
+
+/* The first line that a command prints; false if there is none. */
+static bool first_line(const char *command, char *text, size_t size)
+{
+    FILE *f = popen(command, "r");
+
+    text[0] = '\0';
+    if (f && !fgets(text, (int)size, f))
+        text[0] = '\0';
+    if (f)
+        pclose(f);
+    text[strcspn(text, "\n")] = '\0';
+    return text[0] != '\0';
+}
+
+static void plotting(Doctor *d)
+{
+    char text[128];
+
+    if (first_line("gnuplot --version 2>/dev/null", text, sizeof(text)))
+        say(d, FINE, "gnuplot", "%s", text);
+    else
+        say(d, ABSENT, "gnuplot",
+            "missing: attnbench plot needs it; sudo apt-get install "
+            "gnuplot-nox");
+}
+
+/* The folder that has to be written to: of the file, or the nearest one above
+ * that is there. */
+static void database(Doctor *d, const char *path)
+{
+    char folder[128];
+    Store *store;
+    char *slash;
+
+    snprintf(folder, sizeof(folder), "%s", path);
+    if (access(path, F_OK) == 0) {
+        if (store_open(&store, path, STORE_READ))
+            say(d, BROKEN, "database", "%s", err_message());
+        else if (access(path, W_OK))
+            say(d, BROKEN, "database", "%s cannot be written to", path);
+        else
+            say(d, FINE, "database", "%s", path);
+        store_close(store);
+        return;
+    }
+    do {
+        slash = strrchr(folder, '/');
+        if (slash == folder)
+            slash++;
+        if (slash)
+            *slash = '\0';
+        else
+            snprintf(folder, sizeof(folder), ".");
+    } while (access(folder, F_OK) && strcmp(folder, "."));
+    if (access(folder, W_OK))
+        say(d, BROKEN, "database",
+            "%s cannot be made: %s cannot be written to; give --db=FILE", path,
+            folder);
+    else
+        say(d, FINE, "database", "%s: the first run makes it", path);
+}
+
+static void gpu(Doctor *d, const Machine *m)
+{
+    char text[128];
+
+    if (m->driver[0])
+        say(d, FINE, "gpu driver", "NVIDIA %s", m->driver);
+    else
+        say(d, ABSENT, "gpu", "no NVIDIA driver is loaded");
+    if (first_line("nvcc --version 2>/dev/null | grep release", text,
+                   sizeof(text)))
+        say(d, FINE, "nvcc", "%s", text);
+    else
+        say(d, ABSENT, "nvcc", "not found; nothing here needs it yet");
+}
+
+int cmd_doctor(int argc, char **argv)
+{
+    DoctorSettings settings;
+    Doctor d = { 0 };
+    Machine m;
+    Build b;
+    Sweep s;
+    Flags flags;
+
+    TRY(flags_parse(&flags, &usage, &settings, argc, argv));
+    if (flags.help)
+        return flags_help(&flags, &usage, stdout);
+    environment_machine(&m);
+    environment_build(&b);
+    environment_weather(&s);
+
+    processor(&d, &m);
+    memory(&d, &m);
+    denormals(&d);
+    timer(&d);
+    governor(&d, &s);
+    turbo(&d);
+    load(&d, &s);
+    say(&d, FINE, "system", "%s", m.os);
+    say(&d, FINE, "build", "%.12s%s, %s", b.git_commit,
+        b.dirty ? " with changes" : "", b.compiler);
+    say(&d, FINE, "libraries", "%s", b.libraries);
+    plotting(&d);
+    database(&d, settings.db.text);
+    gpu(&d, &m);
+
+    if (d.count[BROKEN])
+        printf("\n%d broken (XX)\n", d.count[BROKEN]);
+    else if (d.count[SPOILS])
+        printf("\nworks; %d (!!) would spoil measurements\n", d.count[SPOILS]);
+    else
+        printf("\nall is well\n");
+    return d.count[BROKEN] ? CMD_BAD : OK;
+}
