@@ -1,0 +1,236 @@
+#!/usr/bin/env python3
+"""make_cases.py - makes case files, and checks those that there are.
+
+    python3 tests/make_cases.py make FOLDER [PART]
+        writes the cases below whose names contain PART
+    python3 tests/make_cases.py check FILE...
+        computes each file's expected values again and prints the largest
+        relative L2 difference; exit status 1 if one is beyond 1e-6
+
+A case file is what "attnbench verify" reads: a .safetensors file with what a
+module or a backbone must answer, and for a module also what it is asked.
+Expected values come from PyTorch, in float64 and evaluation mode, from the
+definitions in harness/peers/torch_modules.py, which share nothing with the C
+sources.  Weights and inputs are seeded: harness/seed.c has the rule.
+
+Needs PyTorch 1.13 or newer and NumPy; nothing else of attnbench does.
+"""
+import json
+import os
+import struct
+import sys
+
+import numpy as np
+import torch
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, os.path.join(ROOT, "harness", "peers"))
+import torch_modules as peer  # noqa: E402
+
+NOTE = "eval mode; computed in float64, stored as float32"
+LIMIT = 1e-6
+
+# Name, channels, height, width, seed; SA's 64 groups need 128 channels.
+SHAPES = (("c64_14x14", 64, 14, 14, 11), ("odd_23x17", 96, 23, 17, 12),
+          ("c512_7x7", 512, 7, 7, 13))
+SA_CHANNELS = {64: 128, 96: 256}
+
+# Settings that are not the defaults, on a batch of two.
+SETTINGS = (
+    ("se", {"reduction": 4}), ("se_conv", {"reduction": 2}),
+    ("eca", {"kernel_size": 5}), ("cpca", {"reduction": 4}),
+    ("fca", {"reduction": 8, "dct_h": 14, "dct_w": 7}),
+    ("cbam", {"reduction": 2}), ("ca", {"reduction": 2}),
+    ("ela", {"kernel_size": 3, "groups": 4}), ("ema", {"factor": 4}),
+    ("sa", {"group_num": 2}), ("afgca", {}),
+    ("scsa", {"head_num": 4, "window_size": 3,
+              "group_kernel_sizes": [1, 5, 3, 11]}),
+    ("scsa", {"window_size": -1}),
+)
+SETTINGS_SHAPE, SETTINGS_SEED = (2, 32, 8, 7), 31
+
+BACKBONES = (("resnet50", "none"), ("resnet50", "scsa"), ("resnet50", "cbam"),
+             ("resnet50", "se_conv"), ("resnet101", "none"),
+             ("resnet101", "scsa"))
+BACKBONE_SEED = 21
+IMAGE = (1, 3, 224, 224)
+
+
+def read_file(path):
+    """Its metadata, and its tensors by name."""
+    with open(path, "rb") as f:
+        n, = struct.unpack("<Q", f.read(8))
+        header = json.loads(f.read(n))
+        data = f.read()
+    metadata = header.pop("__metadata__", {})
+    tensors = {}
+    for name, t in header.items():
+        begin, end = t["data_offsets"]
+        values = np.frombuffer(data[begin:end], np.float32)
+        tensors[name] = values.reshape(t["shape"])
+    return metadata, tensors
+
+
+def write_file(path, metadata, tensors):
+    header, data = {"__metadata__": metadata}, b""
+    for name, values in tensors.items():
+        raw = np.ascontiguousarray(values, np.float32).tobytes()
+        header[name] = {"dtype": "F32", "shape": list(values.shape),
+                        "data_offsets": [len(data), len(data) + len(raw)]}
+        data += raw
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    with open(path, "wb") as f:
+        f.write(struct.pack("<Q", len(text)) + text + data)
+
+
+def structured_input(shape, seed):
+    """Channels, rows and columns differ, so that gates do."""
+    n, c, h, w = shape
+
+    def part(name, dims):
+        return peer.seeded_input(dims, seed, name).astype(np.float64)
+
+    x = part("input", shape) + part("input.chan", (n, c))[:, :, None, None]
+    x = x + 0.5 * part("input.row", (n, c, h))[:, :, :, None]
+    x = x + 0.5 * part("input.col", (n, c, w))[:, :, None, :]
+    return x.astype(np.float32)
+
+
+def parameters(net):
+    """Parameters and running statistics, by name."""
+    named = list(net.named_parameters())
+    named += [(k, b) for k, b in net.named_buffers() if "running_" in k]
+    return dict(named)
+
+
+def module_case(module, config, shape, seed):
+    """The tensors of a module's case, gradients included."""
+    net = peer.make_module(module, shape[1], config).double().eval()
+    peer.seed_values(net, seed)
+    x = structured_input(shape, seed)
+    grad = peer.seeded("grad_output", shape, seed, -1, 1)
+    x64 = torch.from_numpy(x).double().requires_grad_()
+    y = net(x64)
+    y.backward(torch.from_numpy(grad).double())
+
+    out = {"input": x}
+    for name, t in parameters(net).items():
+        out["param/" + name] = t.detach().numpy()
+    out["output"] = y.detach().numpy()
+    out["grad_output"] = grad
+    out["grad_input"] = x64.grad.numpy()
+    for name, t in net.named_parameters():
+        out["grad/" + name] = t.grad.numpy()
+    return out
+
+
+def backbone_case(backbone, module, shape, seed):
+    """Expected answers, and how many parameters the network has."""
+    net = peer.make_backbone(backbone, module).double().eval()
+    peer.seed_values(net, seed)
+    x = torch.from_numpy(peer.seeded_input(shape, seed)).double()
+    with torch.no_grad():
+        maps = net.stages(x)
+        out = {"output": net.fc(maps[-1].mean((2, 3))).numpy()}
+        for i, m in enumerate(maps, 1):
+            out[f"stage{i}"] = m.mean((2, 3)).numpy()
+    return out, sum(p.numel() for p in net.parameters())
+
+
+def module_cases():
+    """Name, module, config, shape, seed of every module case."""
+    for module in sorted(peer.MODULES):
+        for name, c, h, w, seed in SHAPES:
+            config = {}
+            if module == "fca":             # a size that FcaNet has
+                config = {"dct_h": min(h, w, 14), "dct_w": min(h, w, 14)}
+            if module == "sa":
+                c = SA_CHANNELS.get(c, c)
+            yield f"{module}_{name}", module, config, (1, c, h, w), seed
+    for i, (module, config) in enumerate(SETTINGS):
+        number = sum(m == module for m, _ in SETTINGS[:i + 1])
+        yield (f"{module}_settings{number}", module, config, SETTINGS_SHAPE,
+               SETTINGS_SEED)
+
+
+def make_modules(folder, part):
+    for name, module, config, shape, seed in module_cases():
+        if part not in name:
+            continue
+        write_file(os.path.join(folder, name + ".safetensors"),
+                   {"kind": "module", "module": module,
+                    "config": json.dumps(config), "seed": str(seed),
+                    "layout": "NCHW", "note": NOTE},
+                   module_case(module, config, shape, seed))
+        print(name)
+
+
+def make_backbones(folder, part):
+    for backbone, module in BACKBONES:
+        name = f"{backbone}_{module}"
+        if part not in name:
+            continue
+        tensors, params = backbone_case(backbone, module, IMAGE, BACKBONE_SEED)
+        write_file(os.path.join(folder, name + ".safetensors"),
+                   {"kind": "backbone", "backbone": backbone, "module": module,
+                    "seed": str(BACKBONE_SEED), "form": "train",
+                    "input": "x".join(map(str, IMAGE)), "params": str(params),
+                    "note": "weights and input seeded; " + NOTE}, tensors)
+        print(name)
+
+
+def again(metadata, tensors):
+    """What the file's case comes to when it is computed now."""
+    seed = int(metadata["seed"])
+    if metadata["kind"] == "module":
+        config = json.loads(metadata.get("config", "{}"))
+        return module_case(metadata["module"], config,
+                           tensors["input"].shape, seed)
+    shape = tuple(map(int, metadata["input"].split("x")))
+    out, params = backbone_case(metadata["backbone"], metadata["module"],
+                                shape, seed)
+    if params != int(metadata["params"]):
+        raise SystemExit(f"{params} parameters, not {metadata['params']}")
+    return out
+
+
+def difference(got, expected):
+    """Relative L2; against 1 where all expected values are 0."""
+    got, expected = got.astype(np.float64), expected.astype(np.float64)
+    return np.linalg.norm(got - expected) / (np.linalg.norm(expected) or 1)
+
+
+def check(paths):
+    bad = 0
+    for path in paths:
+        metadata, tensors = read_file(path)
+        computed = again(metadata, tensors)
+        if set(computed) != set(tensors):
+            odd = sorted(set(computed) ^ set(tensors))
+            print(f"{path}: only on one side: {', '.join(odd)}")
+            bad += 1
+            continue
+        worst = max(tensors,
+                    key=lambda n: difference(computed[n], tensors[n]))
+        d = difference(computed[worst], tensors[worst])
+        bad += not d <= LIMIT
+        print(f"{path}  {d:.1e} ({worst})")
+    return bad
+
+
+def main(argv):
+    if len(argv) >= 2 and argv[0] == "check":
+        return 1 if check(argv[1:]) else 0
+    if 2 <= len(argv) <= 3 and argv[0] == "make":
+        part = argv[2] if len(argv) == 3 else ""
+        os.makedirs(argv[1], exist_ok=True)
+        make_modules(argv[1], part)
+        make_backbones(argv[1], part)
+        return 0
+    print(__doc__)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
