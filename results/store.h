@@ -15,6 +15,9 @@
 
 #include "kernels/core/param.h"
 
+/* Where commands look for it if --db does not say. */
+#define STORE_PATH "results/attnbench.db"
+
 typedef struct Store Store;
 struct sqlite3;
 

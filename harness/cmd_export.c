@@ -1,0 +1,328 @@
+/*
+ * cmd_export.c - attnbench export [--format=csv|json] [FILE]
+ *
+ * CSV is one row a run with its statistics, or one row a sample.  JSON is all
+ * that is known of a sweep, raw samples included: attnbench import takes it.
+ */
+#include "harness/cmd.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <math.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "analysis/csv.h"
+#include "analysis/summary.h"
+#include "harness/flags.h"
+#include "kernels/core/err.h"
+
+typedef struct ExportSettings {
+    ParamName experiment, source, format;
+    const char *db;
+    int sweep, samples;
+} ExportSettings;
+
+static const char *format_choice(int i)
+{
+    static const char *const names[] = { "csv", "json", NULL };
+
+    return names[i];
+}
+
+static const Param export_params[] = {
+    PARAM_NAME(ExportSettings, experiment, "", NULL,
+               "only runs of this experiment; default: all"),
+    PARAM_NAME(ExportSettings, source, "", NULL,
+               "only runs that this program measured; default: all"),
+    PARAM_INT(ExportSettings, sweep, -1, -1, INT_MAX,
+              "only this sweep; 0: the latest of each experiment and source; "
+              "-1: all"),
+    PARAM_NAME(ExportSettings, format, "csv", format_choice,
+               "csv: a row for each run; json: all there is, for attnbench "
+               "import"),
+    PARAM_INT(ExportSettings, samples, 0, 0, 1,
+              "csv with a row for each sample; id is the run's"),
+    PARAM_PATH(ExportSettings, db, STORE_PATH, "the database"),
+    PARAM_END,
+};
+
+static const Usage usage = {
+    .name = "export",
+    .args = "[FILE]",
+    .max_args = 1,
+    .what = "Writes stored runs to FILE, or to standard output.\n"
+            "Times are nanoseconds of one run: the median, its 95 % interval\n"
+            "(lo, hi), the quartiles, and the extremes.",
+    .params = export_params,
+    .examples = "  attnbench export --experiment=bench --sweep=0 runs.csv\n"
+                "  attnbench export --format=json all.json\n",
+};
+
+/* The statistics, in the order of the columns. */
+static const struct {
+    const char *name;
+    size_t offset; /* of a double in Stats */
+} stats_columns[] = {
+    { "median_ns", offsetof(Stats, median) },
+    { "lo_ns", offsetof(Stats, lo) },
+    { "hi_ns", offsetof(Stats, hi) },
+    { "q1_ns", offsetof(Stats, q1) },
+    { "q3_ns", offsetof(Stats, q3) },
+    { "min_ns", offsetof(Stats, min) },
+    { "max_ns", offsetof(Stats, max) },
+};
+enum { NSTATS = sizeof(stats_columns) / sizeof(stats_columns[0]) };
+
+static double stats_value(const Stats *s, int column)
+{
+    return *(const double *)((const char *)s + stats_columns[column].offset);
+}
+
+/* A decimal that reads back as the same number; NAN is missing. */
+static const char *exact(double x, const char *missing, char text[32])
+{
+    if (isnan(x))
+        return missing;
+    if (x == rint(x) && fabs(x) < 1e15)
+        snprintf(text, 32, "%.0f", x);
+    else if (snprintf(text, 32, "%.15g", x) && strtod(text, NULL) != x)
+        snprintf(text, 32, "%.17g", x);
+    return text;
+}
+
+/* A column of a run as text; NULL where the database has NULL. */
+static const char *column_text(const Run *r, const RunColumn *c, char text[32])
+{
+    const char *field = (const char *)r + c->offset;
+
+    switch (c->kind) {
+    case COLUMN_TEXT:
+        return field;
+    case COLUMN_ID:
+        snprintf(text, 32, "%lld", (long long)*(const int64_t *)field);
+        return text;
+    case COLUMN_INT:
+        snprintf(text, 32, "%d", *(const int *)field);
+        return text;
+    case COLUMN_REAL:
+        return exact(*(const double *)field, NULL, text);
+    }
+    return NULL;
+}
+
+static void write_csv(FILE *out, const RunList *list)
+{
+    char text[32];
+
+    for (const RunColumn *c = run_columns; c->name; c++)
+        fprintf(out, "%s,", c->name);
+    fputs("n", out);
+    for (int i = 0; i < NSTATS; i++)
+        fprintf(out, ",%s", stats_columns[i].name);
+    fputs(",outliers\n", out);
+    for (const Run *r = list->at; r < list->at + list->n; r++) {
+        for (const RunColumn *c = run_columns; c->name; c++) {
+            const char *value = column_text(r, c, text);
+
+            csv_write(out, value ? value : "");
+            fputc(',', out);
+        }
+        fprintf(out, "%d", r->time.n);
+        for (int i = 0; i < NSTATS; i++)
+            fprintf(out, ",%s", exact(stats_value(&r->time, i), "", text));
+        fprintf(out, ",%d\n", r->time.outliers);
+    }
+}
+
+static void write_csv_samples(FILE *out, const RunList *list)
+{
+    char text[32];
+
+    fputs("id,i,round,ns\n", out);
+    for (const Run *r = list->at; r < list->at + list->n; r++)
+        for (int i = 0; i < r->time.n; i++)
+            fprintf(out, "%lld,%d,%d,%s\n", (long long)r->id, i, r->round[i],
+                    exact(r->ns[i], "", text));
+}
+
+static void write_json_string(FILE *out, const char *text)
+{
+    fputc('"', out);
+    for (; *text; text++) {
+        if ((unsigned char)*text < 0x20)
+            fprintf(out, "\\u%04x", *text);
+        else
+            fprintf(out, *text == '"' || *text == '\\' ? "\\%c" : "%c", *text);
+    }
+    fputc('"', out);
+}
+
+static void write_json_samples(FILE *out, const Run *r)
+{
+    char text[32];
+
+    fputs(",\n    \"ns\": [", out);
+    for (int i = 0; i < r->time.n; i++)
+        fprintf(out, "%s%s", i ? "," : "", exact(r->ns[i], "", text));
+    fputs("],\n    \"round\": [", out);
+    for (int i = 0; i < r->time.n; i++)
+        fprintf(out, "%s%d", i ? "," : "", r->round[i]);
+    fputs("]", out);
+}
+
+/* What the sweep says for all its runs. */
+static bool belongs_to_sweep(const RunColumn *c)
+{
+    static const char *const names[] = { "id",   "sweep_id",   "experiment",
+                                         "seed", "started_at", "source" };
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (strcmp(c->name, names[i]) == 0)
+            return true;
+    return false;
+}
+
+static void write_json_run(FILE *out, const Run *r)
+{
+    const char *separator = "{";
+    char text[32];
+
+    for (const RunColumn *c = run_columns; c->name; c++) {
+        const char *value = column_text(r, c, text);
+
+        if (belongs_to_sweep(c))
+            continue;
+        fprintf(out, "%s\"%s\": ", separator, c->name);
+        if (c->kind == COLUMN_TEXT && strcmp(c->name, "settings") != 0)
+            write_json_string(out, value);
+        else
+            fputs(value ? value : "null", out);
+        separator = ", ";
+    }
+    fprintf(out, ",\n    \"time\": {\"n\": %d", r->time.n);
+    for (int i = 0; i < NSTATS; i++)
+        fprintf(out, ", \"%s\": %s", stats_columns[i].name,
+                exact(stats_value(&r->time, i), "null", text));
+    fprintf(out, ", \"outliers\": %d}", r->time.outliers);
+    write_json_samples(out, r);
+    fputs("}", out);
+}
+
+/* A sweep without its runs, as SQLite writes JSON: "{...}".  Numbers of 64
+ * bits are texts, for JSON's numbers are doubles. */
+static const char sweep_sql[] =
+    "SELECT json_object('source', source, 'experiment', experiment,"
+    " 'question', question, 'cases_hash', cases_hash,"
+    " 'machine', json_object('cpu', cpu, 'cores', cores,"
+    "   'memory_bytes', memory_bytes, 'gpu', gpu, 'driver', driver,"
+    "   'os', os),"
+    " 'build', json_object('git_commit', git_commit, 'dirty', dirty,"
+    "   'compiler', compiler, 'flags', flags, 'libraries', libraries),"
+    " 'starts', (SELECT json_group_array(json_object("
+    "   'started_at', started_at, 'seed', printf('%llu', seed),"
+    "   'argv', argv, 'governor', governor, 'load', load,"
+    "   'denormals', denormals))"
+    "   FROM (SELECT * FROM start WHERE sweep_id = sweep.id"
+    "         ORDER BY start))) "
+    "FROM sweep JOIN machine ON machine.id = machine_id "
+    "JOIN build ON build.id = build_id WHERE sweep.id = ?";
+
+static int write_json_sweep(FILE *out, sqlite3_stmt *row, const RunList *list,
+                            int64_t id)
+{
+    const char *separator = "", *head;
+
+    sqlite3_reset(row);
+    sqlite3_bind_int64(row, 1, id);
+    if (sqlite3_step(row) != SQLITE_ROW)
+        return fail(ERR_IO, "sweep %lld cannot be read", (long long)id);
+    head = (const char *)sqlite3_column_text(row, 0);
+    fprintf(out, "%.*s,\n  \"runs\": [", (int)strlen(head) - 1, head);
+    for (int i = 0; i < list->n; i++) {
+        if (list->at[i].sweep_id != id)
+            continue;
+        fprintf(out, "%s\n   ", separator);
+        write_json_run(out, &list->at[i]);
+        separator = ",";
+    }
+    fputs("]}", out);
+    return OK;
+}
+
+/* Sweeps in the order of their first runs; runs of two may alternate. */
+static int write_json(FILE *out, const RunList *list, Store *s)
+{
+    sqlite3_stmt *row = NULL;
+    const char *separator = "";
+    int err = OK;
+
+    if (sqlite3_prepare_v2(store_sqlite(s), sweep_sql, -1, &row, NULL))
+        return fail(ERR_IO, "%s", sqlite3_errmsg(store_sqlite(s)));
+    fputs("{\"sweeps\": [", out);
+    for (int i = 0; i < list->n && !err; i++) {
+        int first = 0;
+
+        while (list->at[first].sweep_id != list->at[i].sweep_id)
+            first++;
+        if (first < i)
+            continue;
+        fprintf(out, "%s\n ", separator);
+        err = write_json_sweep(out, row, list, list->at[i].sweep_id);
+        separator = ",";
+    }
+    fputs("]}\n", out);
+    sqlite3_finalize(row);
+    return err;
+}
+
+static int write_all(const char *path, const ExportSettings *set,
+                     const RunList *list, Store *s)
+{
+    FILE *out = path ? fopen(path, "w") : stdout;
+    int err = OK;
+    bool bad;
+
+    if (!out)
+        return fail(ERR_IO, "%s: %s", path, strerror(errno));
+    if (strcmp(set->format.text, "json") == 0)
+        err = write_json(out, list, s);
+    else if (set->samples)
+        write_csv_samples(out, list);
+    else
+        write_csv(out, list);
+    bad = ferror(out) != 0;
+    bad |= (path ? fclose(out) : fflush(out)) != 0;
+    if (!err && bad)
+        err = fail(ERR_IO, "%s: %s", path ? path : "standard output",
+                   strerror(errno));
+    return err;
+}
+
+int cmd_export(int argc, char **argv)
+{
+    ExportSettings set;
+    RunFilter filter;
+    RunList list;
+    Flags flags;
+    Store *s;
+    int err;
+
+    TRY(flags_parse(&flags, &usage, &set, argc, argv));
+    if (flags.help)
+        return flags_help(&flags, &usage, stdout);
+    TRY(store_open(&s, set.db, STORE_READ));
+    filter = (RunFilter){ .experiment = set.experiment.text,
+                          .source = set.source.text,
+                          .sweep = set.sweep };
+    err = summary_read(&list, s, &filter);
+    if (!err && list.n == 0)
+        err = fail(ERR_INPUT, "%s holds no such runs", set.db);
+    if (!err)
+        err = write_all(flags.nargs ? flags.arg[0] : NULL, &set, &list, s);
+    summary_free(&list);
+    store_close(s);
+    return err;
+}
