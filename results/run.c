@@ -259,3 +259,17 @@ int store_run(Store *s, int64_t sweep_id, const Param *case_params,
         err = add_samples(s, o);
     return finish(s, err);
 }
+
+int store_group_begin(Store *s)
+{
+    return sql_exec(s, "BEGIN IMMEDIATE");
+}
+
+int store_group_end(Store *s, int err)
+{
+    if (!err)
+        err = sql_exec(s, "COMMIT");
+    if (err)
+        sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
+    return err;
+}

@@ -98,4 +98,9 @@ int store_has_run(Store *s, int64_t sweep_id, const char *repeat, bool *has);
 int store_run(Store *s, int64_t sweep_id, const Param *case_params,
               const void *c, const char *settings_json, const Outcome *o);
 
+/* What is added between the two is kept whole or not at all: err decides,
+ * which store_group_end gives back, or its own error. */
+int store_group_begin(Store *s);
+int store_group_end(Store *s, int err);
+
 #endif

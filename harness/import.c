@@ -1,0 +1,428 @@
+/*
+ * import.c - what an imported file may hold, by table, and how it is stored.
+ */
+#include "harness/import.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/environment.h"
+#include "kernels/core/err.h"
+
+typedef enum FieldKind { TEXT, INT, REAL, SEED } FieldKind;
+
+typedef struct Field {
+    const char *name;
+    FieldKind kind; /* char[size], int, double, uint64_t */
+    size_t offset, size;
+    int min, max; /* of an INT */
+} Field;
+
+struct ImportLevel {
+    const Field *fields;
+    const char *const *parts;
+    bool takes_case; /* the keys of a case, too */
+};
+
+#define AT(type, member) offsetof(type, member), sizeof(((type *)0)->member)
+#define LIST(...)         \
+    (const char *const[]) \
+    {                     \
+        __VA_ARGS__, NULL \
+    }
+
+/* clang-format off */
+const ImportLevel import_sweep = {
+    .fields = (const Field[]){
+        { "source", TEXT, AT(ImportSweep, sweep.source) },
+        { "experiment", TEXT, AT(ImportSweep, sweep.experiment) },
+        { "question", TEXT, AT(ImportSweep, sweep.question) },
+        { "cases_hash", TEXT, AT(ImportSweep, sweep.cases_hash) },
+        { NULL },
+    },
+    .parts = LIST("machine", "build", "starts", "runs"),
+};
+
+const ImportLevel import_machine = {
+    .fields = (const Field[]){
+        { "cpu", TEXT, AT(Machine, cpu) },
+        { "cores", INT, AT(Machine, cores), 1, INT_MAX },
+        { "memory_bytes", REAL, AT(Machine, memory_bytes) },
+        { "gpu", TEXT, AT(Machine, gpu) },
+        { "driver", TEXT, AT(Machine, driver) },
+        { "os", TEXT, AT(Machine, os) },
+        { NULL },
+    },
+};
+
+const ImportLevel import_build = {
+    .fields = (const Field[]){
+        { "git_commit", TEXT, AT(Build, git_commit) },
+        { "dirty", INT, AT(Build, dirty), 0, 1 },
+        { "compiler", TEXT, AT(Build, compiler) },
+        { "flags", TEXT, AT(Build, flags) },
+        { "libraries", TEXT, AT(Build, libraries) },
+        { NULL },
+    },
+};
+
+const ImportLevel import_start = {
+    .fields = (const Field[]){
+        { "started_at", TEXT, AT(Sweep, started_at) },
+        { "seed", SEED, AT(Sweep, seed) },
+        { "argv", TEXT, AT(Sweep, argv) },
+        { "governor", TEXT, AT(Sweep, governor) },
+        { "load", REAL, AT(Sweep, load) },
+        { "denormals", INT, AT(Sweep, denormals), 0, 1 },
+        { NULL },
+    },
+};
+
+const ImportLevel import_run = {
+    .fields = (const Field[]){
+        { "start", INT, AT(ImportRun, start), 0, INT_MAX },
+        { "stored_at", TEXT, AT(ImportRun, stored_at) },
+        { "repeat", TEXT, AT(ImportRun, repeat) },
+        { "status", TEXT, AT(ImportRun, status) },
+        { "message", TEXT, AT(ImportRun, message) },
+        { "verified_at", TEXT, AT(ImportRun, verified_at) },
+        { "rel_l2", REAL, AT(ImportRun, outcome.rel_l2) },
+        { "converged", INT, AT(ImportRun, outcome.converged), 0, 1 },
+        { "reps", INT, AT(ImportRun, outcome.reps), 0, INT_MAX },
+        { "params", REAL, AT(ImportRun, outcome.params) },
+        { "macs", REAL, AT(ImportRun, outcome.macs) },
+        { "flops", REAL, AT(ImportRun, outcome.flops) },
+        { "paper_flops", REAL, AT(ImportRun, outcome.paper_flops) },
+        { "transcendentals", REAL, AT(ImportRun, outcome.transcendentals) },
+        { "bytes", REAL, AT(ImportRun, outcome.bytes) },
+        { "arena_bytes", REAL, AT(ImportRun, outcome.arena_bytes) },
+        { NULL },
+    },
+    .parts = LIST("settings", "ns", "round", "time"),
+    .takes_case = true,
+};
+/* clang-format on */
+
+bool import_is_part(const ImportLevel *level, const char *key)
+{
+    for (int i = 0; level->parts && level->parts[i]; i++)
+        if (strcmp(level->parts[i], key) == 0)
+            return true;
+    return false;
+}
+
+/* The i-th name of a level: fields, parts, keys of a case. */
+static const char *known_name(const void *arg, int i)
+{
+    const ImportLevel *level = arg;
+
+    for (const Field *f = level->fields; f->name; f++)
+        if (i-- == 0)
+            return f->name;
+    for (int k = 0; level->parts && level->parts[k]; k++)
+        if (i-- == 0)
+            return level->parts[k];
+    for (const Param *p = case_params; level->takes_case && p->name; p++)
+        if (i-- == 0)
+            return p->name;
+    return NULL;
+}
+
+static int set_text(const Field *f, char *out, const char *text)
+{
+    if (strlen(text) >= f->size)
+        return fail(ERR_INPUT, "%s is longer than %zu bytes", f->name,
+                    f->size - 1);
+    snprintf(out, f->size, "%s", text);
+    return OK;
+}
+
+static int set_int(const Field *f, int *out, const char *text)
+{
+    char *end;
+    long value;
+
+    errno = 0;
+    value = strtol(text, &end, 10);
+    if (end == text || *end)
+        return fail(ERR_INPUT, "%s: '%.40s' is not an integer", f->name, text);
+    if (errno || value < f->min || value > f->max)
+        return fail(ERR_INPUT, "%s=%.40s is out of range: %d to %d", f->name,
+                    text, f->min, f->max);
+    *out = (int)value;
+    return OK;
+}
+
+static int set_real(const Field *f, double *out, const char *text)
+{
+    char *end;
+    const double value = strtod(text, &end);
+
+    if (!*text) {
+        *out = NAN;
+        return OK;
+    }
+    if (end == text || *end)
+        return fail(ERR_INPUT, "%s: '%.40s' is not a number", f->name, text);
+    if (!(value >= 0 && value < INFINITY))
+        return fail(ERR_INPUT, "%s=%.40s: 0 or more is wanted", f->name, text);
+    *out = value;
+    return OK;
+}
+
+static int set_seed(const Field *f, uint64_t *out, const char *text)
+{
+    char *end;
+
+    errno = 0;
+    *out = strtoull(text, &end, 10);
+    if (!*text || *end || *text == '-' || errno)
+        return fail(ERR_INPUT, "%s: '%.40s' is not an integer of 64 bits",
+                    f->name, text);
+    return OK;
+}
+
+int import_set(const ImportLevel *level, void *out, const char *key,
+               const char *text)
+{
+    const char *near;
+
+    for (const Field *f = level->fields; f->name; f++) {
+        void *at = (char *)out + f->offset;
+
+        if (strcmp(f->name, key))
+            continue;
+        switch (f->kind) {
+        case TEXT:
+            return set_text(f, at, text);
+        case INT:
+            return set_int(f, at, text);
+        case REAL:
+            return set_real(f, at, text);
+        case SEED:
+            return set_seed(f, at, text);
+        }
+    }
+    if (level->takes_case && param_find(case_params, key))
+        return case_set(&((ImportRun *)out)->c, key, text);
+    near = name_nearest(key, known_name, level);
+    return fail(ERR_INPUT, "there is no key '%.40s' here%s%s%s", key,
+                near ? "; did you mean '" : "", near ? near : "",
+                near ? "'?" : "");
+}
+
+static int number_text(const cJSON *value, char *text, size_t size)
+{
+    const double x = value->valuedouble;
+
+    if (!cJSON_IsNumber(value))
+        return fail(ERR_INPUT, "%s: a text or a number is wanted",
+                    value->string ? value->string : "a list");
+    snprintf(text, size, x == rint(x) && fabs(x) < 1e15 ? "%.0f" : "%.17g", x);
+    return OK;
+}
+
+int import_text(const cJSON *value, char *text, size_t size)
+{
+    size_t n = 0;
+
+    text[0] = '\0';
+    if (cJSON_IsNull(value))
+        return OK;
+    if (cJSON_IsString(value)) {
+        if (strlen(value->valuestring) >= size)
+            return fail(ERR_INPUT, "%s is longer than %zu bytes", value->string,
+                        size - 1);
+        snprintf(text, size, "%s", value->valuestring);
+        return OK;
+    }
+    if (!cJSON_IsArray(value))
+        return number_text(value, text, size);
+    for (const cJSON *v = value->child; v; v = v->next) {
+        char number[32];
+
+        TRY(number_text(v, number, sizeof(number)));
+        if (n + sizeof(number) + 1 >= size)
+            return fail(ERR_INPUT, "%s: the list is too long", value->string);
+        n += (size_t)snprintf(text + n, size - n, "%s%s", n ? "," : "", number);
+    }
+    return OK;
+}
+
+int import_settings(ImportRun *r, const cJSON *settings)
+{
+    const Module *m = case_module(&r->c);
+    char text[CASE_TEXT];
+
+    if (!cJSON_IsObject(settings))
+        return fail(ERR_INPUT, "settings: an object is wanted, as in "
+                               "{\"reduction\": 16}");
+    for (const cJSON *v = settings->child; v; v = v->next) {
+        const Param *p = m ? param_find(m->params, v->string) : NULL;
+
+        if (!p)
+            return fail(ERR_INPUT, "settings: module %s has no '%.40s'",
+                        m ? m->name : "none", v->string);
+        TRY(import_text(v, text, sizeof(text)));
+        TRY(param_set(p, r->c.settings, text));
+    }
+    return OK;
+}
+
+int import_sample(ImportRun *r, double ns, double round)
+{
+    const int n = r->outcome.n;
+
+    if (!(ns > 0 && ns < 1e18))
+        return fail(ERR_INPUT, "ns=%g: a time is above 0", ns);
+    if (!(round >= 0 && round <= INT_MAX && round == rint(round)))
+        return fail(ERR_INPUT, "round=%g: a round is an integer from 0", round);
+    if (n == r->room) {
+        const size_t room = n ? 2 * (size_t)n : 64;
+        double *more = realloc(r->ns, room * sizeof(*more));
+        int *rounds;
+
+        if (!more)
+            return fail(ERR_MEMORY, "memory ran out at %d samples", n);
+        r->ns = more;
+        rounds = realloc(r->round, room * sizeof(*rounds));
+        if (!rounds)
+            return fail(ERR_MEMORY, "memory ran out at %d samples", n);
+        r->round = rounds;
+        r->room = (int)room;
+    }
+    r->ns[n] = ns;
+    r->round[n] = (int)round;
+    r->outcome.n++;
+    return OK;
+}
+
+int import_check(ImportRun *r)
+{
+    static const char *const known[] = { "ok",          "wrong",
+                                         "unsupported", "out_of_memory",
+                                         "failed",      NULL };
+    const bool ok = strcmp(r->status, "ok") == 0;
+    int i = 0;
+
+    TRY(case_complete(&r->c));
+    if (!*r->repeat)
+        case_print(&r->c, r->repeat);
+    while (known[i] && strcmp(known[i], r->status))
+        i++;
+    if (!known[i])
+        return fail(ERR_INPUT,
+                    "status is '%s'; it may be ok, wrong, unsupported, "
+                    "out_of_memory or failed",
+                    r->status);
+    if (ok && !r->outcome.n)
+        return fail(ERR_INPUT, "status is ok, but there are no samples");
+    if (ok && !r->outcome.reps)
+        return fail(ERR_INPUT, "status is ok, but reps is 0");
+    if (!ok && !*r->message)
+        return fail(ERR_INPUT, "status is %s, but no message says why",
+                    r->status);
+    return OK;
+}
+
+void import_init(ImportSweep *w)
+{
+    *w = (ImportSweep){ .build = { .git_commit = "unknown" } };
+    environment_machine(&w->machine);
+}
+
+int import_add_run(ImportSweep *w, ImportRun **out)
+{
+    ImportRun *r;
+
+    if (w->nruns == w->room) {
+        const size_t room = w->room ? 2 * (size_t)w->room : 16;
+        ImportRun *more = realloc(w->run, room * sizeof(*more));
+
+        if (!more)
+            return fail(ERR_MEMORY, "memory ran out at %d runs", w->nruns);
+        w->run = more;
+        w->room = (int)room;
+    }
+    *out = r = &w->run[w->nruns++];
+    memset(r, 0, sizeof(*r));
+    case_defaults(&r->c);
+    r->outcome = (Outcome){ .rel_l2 = NAN,
+                            .reps = 1,
+                            .params = NAN,
+                            .macs = NAN,
+                            .flops = NAN,
+                            .paper_flops = NAN,
+                            .transcendentals = NAN,
+                            .bytes = NAN,
+                            .arena_bytes = NAN };
+    snprintf(r->status, sizeof(r->status), "ok");
+    return OK;
+}
+
+void import_free(ImportSweep *w)
+{
+    for (int i = 0; i < w->nruns; i++) {
+        free(w->run[i].ns);
+        free(w->run[i].round);
+    }
+    free(w->run);
+    free(w->start);
+}
+
+static int store_one(Store *s, int64_t id, const ImportRun *r)
+{
+    char settings[CASE_TEXT];
+    Outcome o = r->outcome;
+
+    o.status = r->status;
+    o.message = r->message;
+    o.repeat = r->repeat;
+    o.verified_at = r->verified_at;
+    o.stored_at = *r->stored_at ? r->stored_at : NULL;
+    o.ns = r->ns;
+    o.round = r->round;
+    return store_run(s, id, case_params, &r->c,
+                     case_settings_json(&r->c, settings), &o);
+}
+
+int import_store(Store *s, const ImportSweep *w)
+{
+    static const Sweep unknown = { .load = NAN, .denormals = -1 };
+    const int nstarts = w->nstarts ? w->nstarts : 1;
+    int64_t id = 0;
+    bool resumed;
+
+    if (!*w->sweep.source || !*w->sweep.experiment)
+        return fail(ERR_INPUT, "%s is missing",
+                    *w->sweep.source ? "experiment" : "source");
+    if (!w->nruns)
+        return fail(ERR_INPUT, "there are no runs");
+    for (int i = 0; i < w->nruns; i++)
+        if (w->run[i].start >= nstarts)
+            return fail(ERR_INPUT, "runs[%d]: start=%d, but there are %d", i,
+                        w->run[i].start, nstarts);
+    for (int k = 0; k < nstarts; k++) {
+        Sweep sweep = w->nstarts ? w->start[k] : unknown;
+
+        memcpy(sweep.source, w->sweep.source, sizeof(sweep.source));
+        memcpy(sweep.experiment, w->sweep.experiment, sizeof(sweep.experiment));
+        memcpy(sweep.question, w->sweep.question, sizeof(sweep.question));
+        memcpy(sweep.cases_hash, w->sweep.cases_hash, sizeof(sweep.cases_hash));
+        /* The second start goes on with the sweep that the first one began. */
+        TRY(store_sweep_begin(s, &w->machine, &w->build, &sweep, k == 0, &id,
+                              &resumed));
+        for (int i = 0; i < w->nruns; i++) {
+            const ImportRun *r = &w->run[i];
+            const int err = r->start == k ? store_one(s, id, r) : OK;
+
+            if (err)
+                return fail_within(err, "runs[%d]", i);
+        }
+    }
+    return store_sweep_end(s, id);
+}

@@ -1,0 +1,242 @@
+/*
+ * import_csv.c - one sweep from CSV: a row for each sample.
+ *
+ * Columns are the keys of a case, of its outcome, and of the sweep (source,
+ * experiment, question), with settings as JSON; ns is the time and round its
+ * round.  Rows of one case are one run.  A run that failed is one row without
+ * ns.
+ */
+#include "harness/import.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "analysis/csv.h"
+#include "kernels/core/err.h"
+
+enum { MAX_BYTES = 256 << 20 };
+
+/* What the columns are. */
+typedef struct Columns {
+    bool of_sweep[CSV_COLUMNS_MAX];
+    bool of_sample[CSV_COLUMNS_MAX]; /* ns and round */
+    int ns, round, settings;         /* -1: none     */
+} Columns;
+
+static char *read_text(const char *path)
+{
+    FILE *f = fopen(path, "rb");
+    char *text = NULL;
+    long size = -1;
+
+    if (!f) {
+        fail(ERR_IO, "%s: %s", path, strerror(errno));
+        return NULL;
+    }
+    if (fseek(f, 0, SEEK_END) == 0)
+        size = ftell(f);
+    rewind(f);
+    if (size >= 0 && size <= MAX_BYTES)
+        text = calloc(1, (size_t)size + 1);
+    if (!text || fread(text, 1, (size_t)size, f) != (size_t)size ||
+        strlen(text) != (size_t)size) {
+        fail(ERR_INPUT, "%s is no text of at most %d MiB", path,
+             MAX_BYTES >> 20);
+        free(text);
+        text = NULL;
+    }
+    fclose(f);
+    return text;
+}
+
+static bool is_sweep_key(const char *name)
+{
+    return !strcmp(name, "source") || !strcmp(name, "experiment") ||
+           !strcmp(name, "question");
+}
+
+static int read_columns(const Csv *csv, Columns *c)
+{
+    c->ns = csv_column(csv, "ns");
+    c->round = csv_column(csv, "round");
+    c->settings = csv_column(csv, "settings");
+    if (c->ns < 0)
+        return fail(ERR_INPUT,
+                    "%s:1: there is no column ns; a row for each sample is "
+                    "wanted",
+                    csv->name);
+    for (int i = 0; i < csv->ncolumns; i++) {
+        c->of_sweep[i] = is_sweep_key(csv->column[i]);
+        c->of_sample[i] = i == c->ns || i == c->round;
+    }
+    return OK;
+}
+
+static int set_settings(ImportRun *r, const char *text)
+{
+    cJSON *settings = cJSON_Parse(text);
+    int err = fail(ERR_INPUT, "settings: '%.40s' is not JSON", text);
+
+    if (settings)
+        err = import_settings(r, settings);
+    cJSON_Delete(settings);
+    return err;
+}
+
+/* All of a row but its sample.  The module comes before its settings. */
+static int set_run(const Csv *csv, const Columns *c, ImportRun *r)
+{
+    for (int i = 0; i < csv->ncolumns; i++)
+        if (!c->of_sweep[i] && !c->of_sample[i] && i != c->settings)
+            TRY(import_set(&import_run, r, csv->column[i], csv->cell[i]));
+    if (c->settings >= 0 && *csv->cell[c->settings])
+        TRY(set_settings(r, csv->cell[c->settings]));
+    return OK;
+}
+
+static int set_sweep(const Csv *csv, const Columns *c, ImportSweep *w)
+{
+    for (int i = 0; i < csv->ncolumns; i++)
+        if (c->of_sweep[i])
+            TRY(import_set(&import_sweep, w, csv->column[i], csv->cell[i]));
+    return OK;
+}
+
+/* Whether two rows differ in nothing but their samples, or the sweep. */
+static bool same_run(const Csv *csv, const Columns *c, char *const *other)
+{
+    for (int i = 0; i < csv->ncolumns; i++)
+        if (!c->of_sample[i] && strcmp(csv->cell[i], other[i]))
+            return false;
+    return true;
+}
+
+static int check_sweep(const Csv *csv, const Columns *c, char *const *first)
+{
+    for (int i = 0; i < csv->ncolumns; i++)
+        if (c->of_sweep[i] && strcmp(csv->cell[i], first[i]))
+            return fail(ERR_INPUT,
+                        "%s was '%s' and is '%s'; a file holds one sweep",
+                        csv->column[i], first[i], csv->cell[i]);
+    return OK;
+}
+
+static int number(const char *name, const char *text, double *out)
+{
+    char *end;
+
+    *out = strtod(text, &end);
+    if (end == text || *end)
+        return fail(ERR_INPUT, "%s: '%.40s' is not a number", name, text);
+    return OK;
+}
+
+static int add_sample(const Csv *csv, const Columns *c, ImportRun *r)
+{
+    double ns, round = r->outcome.n;
+
+    if (!*csv->cell[c->ns])
+        return OK;
+    TRY(number("ns", csv->cell[c->ns], &ns));
+    if (c->round >= 0)
+        TRY(number("round", csv->cell[c->round], &round));
+    return import_sample(r, ns, round);
+}
+
+/* Rows seen that began a run: their cells. */
+typedef struct Seen {
+    char *cell[CSV_COLUMNS_MAX];
+} Seen;
+
+/* The run that the row belongs to, made if it is new. */
+static int find_run(const Csv *csv, const Columns *c, ImportSweep *w,
+                    Seen **seen, int *at)
+{
+    ImportRun *r;
+    Seen *more;
+
+    if (*at < w->nruns && same_run(csv, c, (*seen)[*at].cell))
+        return OK;
+    for (*at = 0; *at < w->nruns; ++*at)
+        if (same_run(csv, c, (*seen)[*at].cell))
+            return OK;
+    if (w->nruns == 0)
+        TRY(set_sweep(csv, c, w));
+    else
+        TRY(check_sweep(csv, c, (*seen)[0].cell));
+    more = realloc(*seen, (size_t)(w->nruns + 1) * sizeof(*more));
+    if (!more)
+        return fail(ERR_MEMORY, "memory ran out at %d runs", w->nruns);
+    *seen = more;
+    memcpy(more[w->nruns].cell, csv->cell, sizeof(csv->cell));
+    TRY(import_add_run(w, &r));
+    return set_run(csv, c, r);
+}
+
+static int read_rows(Csv *csv, const Columns *c, ImportSweep *w, Seen **seen)
+{
+    int at = 0, err;
+    bool more;
+
+    for (;;) {
+        TRY(csv_next(csv, &more));
+        if (!more)
+            break;
+        err = find_run(csv, c, w, seen, &at);
+        if (!err)
+            err = add_sample(csv, c, &w->run[at]);
+        if (err)
+            return fail_within(err, "%s:%d", csv->name, csv->line);
+    }
+    for (int i = 0; i < w->nruns; i++) {
+        err = import_check(&w->run[i]);
+        if (err)
+            return fail_within(err, "%s: runs[%d]", csv->name, i);
+    }
+    return OK;
+}
+
+static int store(Store *s, const char *path, const ImportSweep *w,
+                 ImportCount *count)
+{
+    int err = store_group_begin(s);
+
+    if (!err)
+        err = store_group_end(s, import_store(s, w));
+    if (err)
+        return fail_within(err, "%s", path);
+    count->sweeps = 1;
+    count->runs = w->nruns;
+    for (int i = 0; i < w->nruns; i++)
+        count->samples += w->run[i].outcome.n;
+    return OK;
+}
+
+int import_csv(Store *s, const char *path, ImportCount *count)
+{
+    char *text = read_text(path);
+    Columns columns = { 0 };
+    Seen *seen = NULL;
+    ImportSweep w;
+    Csv csv;
+    int err;
+
+    *count = (ImportCount){ 0 };
+    if (!text)
+        return ERR_IO;
+    import_init(&w);
+    err = csv_open(&csv, path, text);
+    if (!err)
+        err = read_columns(&csv, &columns);
+    if (!err)
+        err = read_rows(&csv, &columns, &w, &seen);
+    if (!err)
+        err = store(s, path, &w, count);
+    import_free(&w);
+    free(seen);
+    free(text);
+    return err;
+}
