@@ -53,23 +53,6 @@ static const char *path_of(const char *name)
     return path;
 }
 
-static void spoil_header(const char *path, long at, int byte)
-{
-    FILE *f = fopen(path, "r+b");
-
-    fseek(f, at, SEEK_SET);
-    fputc(byte, f);
-    fclose(f);
-}
-
-static void write_text(const char *path, const char *text)
-{
-    FILE *f = fopen(path, "wb");
-
-    fputs(text, f);
-    fclose(f);
-}
-
 /* A database of one sweep with n runs, closed. */
 static int make(const char *path, int n)
 {
