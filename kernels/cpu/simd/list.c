@@ -1,0 +1,55 @@
+/*
+ * list.c - our own CPU kernels of one instruction set, best first.
+ *
+ * To add one: write its file, add its line here.
+ */
+#include "kernels/cpu/simd/simd.h"
+
+#define KERNELS(X)          \
+    X(relu)                 \
+    X(relu6)                \
+    X(sigmoid)              \
+    X(hard_swish)           \
+    X(gelu)                 \
+    X(scale_shift)          \
+    X(mul)                  \
+    X(add)                  \
+    X(batch_norm)           \
+    X(group_norm)           \
+    X(layer_norm)           \
+    X(global_avg_pool)      \
+    X(global_max_pool)      \
+    X(mean_h)               \
+    X(mean_w)               \
+    X(sum_rows)             \
+    X(mean_c)               \
+    X(max_c)                \
+    X(avg_pool2d)           \
+    X(max_pool2d)           \
+    X(adaptive_avg_pool2d)  \
+    X(dct_pool)             \
+    X(softmax)              \
+    X(concat)               \
+    X(slice)                \
+    X(channel_shuffle)      \
+    X(dwconv1d)             \
+    X(dwconv1d_one_channel) \
+    X(conv2d_few_rows)      \
+    X(conv2d_depthwise)     \
+    X(conv2d_small_groups)  \
+    X(conv2d_planes)        \
+    X(linear)               \
+    X(matmul_outer)         \
+    X(matmul_group_dot)     \
+    X(matmul)
+
+#define X(id) extern const Kernel SIMD(id);
+KERNELS(X)
+#undef X
+
+const Kernel *const SIMD(simd_kernels)[] = {
+#define X(id) &SIMD(id),
+    KERNELS(X)
+#undef X
+        NULL,
+};

@@ -1,0 +1,177 @@
+/*
+ * move.c - numbers to other places: concat, slice, channel_shuffle
+ *
+ * No arithmetic, bound by bytes.  In storage order all three copy runs of
+ * neighbours: a source of concat, or a slice, is `rows` runs of `run` numbers.
+ *
+ *   runs         memcpy of long runs; runs of 1, 2, 4, 8 or 16 numbers (the
+ *                groups of SA, the two maps of CBAM) in loops of that constant
+ *                length.
+ *   interleave   channel_shuffle into 2 groups: pairs of channels from the
+ *                halves of a row; other counts number by number.
+ */
+#include "kernels/cpu/simd/simd.h"
+
+#define INLINE static inline __attribute__((always_inline))
+
+/* n runs from rows x_step apart to rows y_step apart. */
+typedef struct Runs {
+    float *y;
+    const float *x;
+    size_t run, y_step, x_step;
+} Runs;
+
+/* run is a constant; so are the steps where one side is twice the other. */
+INLINE void copy_constant(Runs r, size_t run, size_t n)
+{
+    if (r.y_step == run && r.x_step == 2 * run) {
+        for (size_t i = 0; i < n; i++)
+            for (size_t k = 0; k < run; k++)
+                r.y[i * run + k] = r.x[2 * i * run + k];
+        return;
+    }
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < run; k++)
+            r.y[i * r.y_step + k] = r.x[i * r.x_step + k];
+}
+
+static void copy_runs(Runs r, size_t begin, size_t end)
+{
+    const size_t n = end - begin;
+
+    r.y += begin * r.y_step;
+    r.x += begin * r.x_step;
+    switch (r.run) {
+    case 1:
+        copy_constant(r, 1, n);
+        return;
+    case 2:
+        copy_constant(r, 2, n);
+        return;
+    case 4:
+        copy_constant(r, 4, n);
+        return;
+    case 8:
+        copy_constant(r, 8, n);
+        return;
+    case 16:
+        copy_constant(r, 16, n);
+        return;
+    }
+    for (size_t i = 0; i < n; i++)
+        memcpy(r.y + i * r.y_step, r.x + i * r.x_step, r.run * sizeof(float));
+}
+
+/* Numbers between neighbours of t along dim. */
+static size_t step_along(const Tensor *t, int dim)
+{
+    size_t stride[MAX_RANK];
+
+    tensor_strides(t, stride);
+    return stride[dim];
+}
+
+static void concat_range(const Tensor *out, const void *state, size_t begin,
+                         size_t end)
+{
+    const DimAttr *attr = out->attr;
+    const size_t step = step_along(out, attr->dim);
+    const size_t row = (size_t)out->dim[attr->dim] * step;
+    float *y = out->data;
+
+    (void)state;
+    for (int s = 0; s < CONCAT_MAX && out->src[s]; s++) {
+        const size_t run = (size_t)out->src[s]->dim[attr->dim] * step;
+
+        copy_runs((Runs){ y, out->src[s]->data, run, row, run }, begin, end);
+        y += run;
+    }
+}
+
+static int concat_run(Device *dev, const Tensor *out, void *state)
+{
+    const DimAttr *attr = out->attr;
+    const size_t row = (size_t)out->dim[attr->dim] * step_along(out, attr->dim);
+
+    return split(dev, out, state,
+                 (Split){ concat_range, tensor_count(out) / row,
+                          2.0 * (double)tensor_count(out) });
+}
+
+static void slice_range(const Tensor *out, const void *state, size_t begin,
+                        size_t end)
+{
+    const SliceAttr *a = out->attr;
+    const Tensor *x = out->src[0];
+    const size_t step = step_along(x, a->dim), run = (size_t)a->count * step;
+
+    (void)state;
+    copy_runs((Runs){ out->data,
+                      (const float *)x->data + (size_t)a->begin * step, run,
+                      run, (size_t)x->dim[a->dim] * step },
+              begin, end);
+}
+
+static int slice_run(Device *dev, const Tensor *out, void *state)
+{
+    const SliceAttr *a = out->attr;
+    const size_t run = (size_t)a->count * step_along(out->src[0], a->dim);
+
+    return split(dev, out, state,
+                 (Split){ slice_range, tensor_count(out) / run,
+                          2.0 * (double)tensor_count(out) });
+}
+
+static void interleave(float *y, const float *a, const float *b, size_t n)
+{
+#pragma omp simd
+    for (size_t i = 0; i < n; i++) {
+        y[2 * i] = a[i];
+        y[2 * i + 1] = b[i];
+    }
+}
+
+static void shuffle_range(const Tensor *out, const void *state, size_t begin,
+                          size_t end)
+{
+    const ShuffleAttr *attr = out->attr;
+    const size_t C = (size_t)out->dim[1], G = (size_t)attr->groups, n = C / G;
+    const float *x = (const float *)out->src[0]->data + begin * C;
+    float *y = (float *)out->data + begin * C;
+
+    (void)state;
+    for (size_t r = begin; r < end; r++, x += C, y += C) {
+        if (G == 2) {
+            interleave(y, x, x + n, n);
+            continue;
+        }
+        for (size_t i = 0; i < n; i++)
+            for (size_t g = 0; g < G; g++)
+                y[i * G + g] = x[g * n + i];
+    }
+}
+
+static int shuffle_run(Device *dev, const Tensor *out, void *state)
+{
+    return split(dev, out, state,
+                 (Split){ shuffle_range, tensor_rows(out),
+                          2.0 * (double)tensor_count(out) });
+}
+
+const Kernel SIMD(concat) = {
+    .op = &concat_def,
+    .name = "runs",
+    .run = concat_run,
+};
+
+const Kernel SIMD(slice) = {
+    .op = &slice_def,
+    .name = "runs",
+    .run = slice_run,
+};
+
+const Kernel SIMD(channel_shuffle) = {
+    .op = &channel_shuffle_def,
+    .name = "interleave",
+    .run = shuffle_run,
+};

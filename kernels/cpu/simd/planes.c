@@ -1,0 +1,168 @@
+/*
+ * planes.c - conv2d from and to so few channels that vectors along them would
+ * be empty: CBAM's 7x7 from 2 maps to 1
+ *
+ * 2 C O kh kw flops a position: 200 for CBAM, bound by multiply-adds.
+ *
+ *   planes   a unit is ROWS rows of the result of one image.  The rows of x it
+ *            needs are written as one zero-padded plane a channel; a plane is
+ *            then one long vector, and so is the result, with some columns
+ *            that nobody reads: out[i] += w[u,v] plane[i + u Wp + v].
+ */
+#include "kernels/cpu/simd/simd.h"
+
+enum {
+    CHANNELS_MAX = 4,
+    ROWS = 8,
+    V = 4, /* vectors summed at once */
+};
+
+typedef struct Planes {
+    size_t C, O, H, W, kh, kw, pad_h, pad_w, out_h, out_w;
+    size_t width;         /* of a padded row                              */
+    size_t plane, result; /* numbers: a plane with slack; V LANES rounded */
+    size_t unit;          /* numbers of scratch for one unit              */
+    float *scratch;
+} Planes;
+
+static bool supports(const Tensor *out)
+{
+    const Conv2dAttr *a = out->attr;
+
+    return a->groups == 1 && a->stride == 1 &&
+           out->src[0]->dim[1] <= CHANNELS_MAX && out->dim[1] <= CHANNELS_MAX;
+}
+
+static int plan(Device *dev, const Tensor *out, void **state)
+{
+    const Conv2dAttr *a = out->attr;
+    const Tensor *x = out->src[0], *w = out->src[1];
+    Planes s = {
+        .C = (size_t)x->dim[1],
+        .O = (size_t)out->dim[1],
+        .H = (size_t)x->dim[2],
+        .W = (size_t)x->dim[3],
+        .kh = (size_t)w->dim[2],
+        .kw = (size_t)w->dim[3],
+        .pad_h = (size_t)a->pad_h,
+        .pad_w = (size_t)a->pad_w,
+        .out_h = (size_t)out->dim[2],
+        .out_w = (size_t)out->dim[3],
+    };
+    size_t units;
+
+    (void)dev;
+    s.width = s.W + 2 * s.pad_w;
+    s.result = ceil_div(ROWS * s.width, V * LANES) * V * LANES;
+    s.plane = s.result + (s.kh - 1) * s.width + s.kw;
+    s.unit = s.C * s.plane + s.result;
+    units = (size_t)out->dim[0] * ceil_div(s.out_h, ROWS);
+    TRY(state_new(state, sizeof(s) + units * s.unit * sizeof(float)));
+    s.scratch = (float *)((Planes *)*state + 1);
+    memcpy(*state, &s, sizeof(s));
+    return OK;
+}
+
+/* The padded rows that results i to i + rows - 1 need, a plane a channel. */
+static void spread(const Planes *s, float *plane, const float *x, size_t i,
+                   size_t rows)
+{
+    const size_t C = s->C;
+
+    memset(plane, 0, C * s->plane * sizeof(*plane));
+    for (size_t r = 0; r < rows + s->kh - 1; r++) {
+        const size_t h = i + r; /* in the padded map */
+        const float *from = x + (h - s->pad_h) * s->W * C;
+
+        if (h < s->pad_h || h >= s->H + s->pad_h)
+            continue;
+        for (size_t c = 0; c < C; c++) {
+            float *to = plane + c * s->plane + r * s->width + s->pad_w;
+
+            for (size_t w = 0; w < s->W; w++)
+                to[w] = from[w * C + c];
+        }
+    }
+}
+
+/* result[i] = sum over c, u, v of w[c,u,v] plane[c][i + u width + v]. */
+static void convolve(const Planes *s, float *result, const float *plane,
+                     const float *w, size_t n)
+{
+    for (size_t i = 0; i < n; i += V * LANES) {
+        Vec sum[V] = { { 0 } };
+        const float *weight = w;
+
+        for (size_t c = 0; c < s->C; c++)
+            for (size_t u = 0; u < s->kh; u++) {
+                const float *x = plane + c * s->plane + u * s->width + i;
+
+                for (size_t v = 0; v < s->kw; v++, weight++)
+                    for (size_t k = 0; k < V; k++)
+                        sum[k] += *weight * load(x + v + k * LANES);
+            }
+        for (size_t k = 0; k < V; k++)
+            store(result + i + k * LANES, sum[k]);
+    }
+}
+
+/* Puts output o of some rows in its place, at y. */
+static void gather(const Tensor *out, const Planes *s, const float *result,
+                   size_t o, size_t at, size_t rows)
+{
+    const Conv2dAttr *a = out->attr;
+    const float *z = out->src[3] ? out->src[3]->data : NULL;
+    const float b = out->src[2] ? ((float *)out->src[2]->data)[o] : 0;
+    float *y = out->data;
+
+    for (size_t r = 0; r < rows; r++)
+        for (size_t w = 0; w < s->out_w; w++, at += s->O) {
+            const float sum = result[r * s->width + w] + b;
+
+            y[at + o] = act_of(a->act, z ? sum + z[at + o] : sum);
+        }
+}
+
+static void range(const Tensor *out, const void *state, size_t begin,
+                  size_t end)
+{
+    const Planes *s = state;
+    const size_t units = ceil_div(s->out_h, ROWS);
+    const float *w = out->src[1]->data;
+
+    for (size_t u = begin; u < end; u++) {
+        const size_t n = u / units, i = u % units * ROWS;
+        const size_t rows = min_size(ROWS, s->out_h - i);
+        float *plane = s->scratch + u * s->unit;
+        float *result = plane + s->C * s->plane;
+
+        spread(s, plane,
+               (const float *)out->src[0]->data + n * s->H * s->W * s->C, i,
+               rows);
+        for (size_t o = 0; o < s->O; o++) {
+            convolve(s, result, plane, w + o * s->C * s->kh * s->kw,
+                     rows * s->width);
+            gather(out, s, result, o, (n * s->out_h + i) * s->out_w * s->O,
+                   rows);
+        }
+    }
+}
+
+static int run(Device *dev, const Tensor *out, void *state)
+{
+    const Planes *s = state;
+    const double macs =
+        (double)tensor_count(out) * (double)(s->C * s->kh * s->kw);
+
+    return split(dev, out, state,
+                 (Split){ range, (size_t)out->dim[0] * ceil_div(s->out_h, ROWS),
+                          macs / 4 });
+}
+
+const Kernel SIMD(conv2d_planes) = {
+    .op = &conv2d_def,
+    .name = "planes",
+    .supports = supports,
+    .plan = plan,
+    .run = run,
+};

@@ -1,0 +1,146 @@
+/*
+ * pool2d.c - the mean or maximum of windows of a map: avg_pool2d, max_pool2d,
+ * adaptive_avg_pool2d
+ *
+ * Bound by the bytes of x, each read once where windows do not overlap; where
+ * they do, neighbours find it in the L1 and L2 caches.
+ *
+ *   rows   a unit is one position of the result: the rows of channels of its
+ *          window, clipped to the map, are added or compared (rows.h).
+ */
+#include <math.h>
+
+#include "kernels/cpu/simd/rows.h"
+
+/* What a window covers along one dim. */
+typedef struct Span {
+    size_t begin, end;
+} Span;
+
+static Span fixed_span(const PoolAttr *a, size_t i, int size)
+{
+    const int from = (int)i * a->stride - a->pad, to = from + a->k;
+
+    return (Span){ from > 0 ? (size_t)from : 0,
+                   (size_t)(to < size ? to : size) };
+}
+
+static Span adaptive_span(size_t i, int size, int windows)
+{
+    const size_t n = (size_t)size, w = (size_t)windows;
+
+    return (Span){ i * n / w, ceil_div((i + 1) * n, w) };
+}
+
+/* Where the result of unit u is, and which image and window it is of. */
+typedef struct Place {
+    const float *x;
+    float *y;
+    size_t i, j;
+} Place;
+
+static Place place(const Tensor *out, size_t u)
+{
+    const Tensor *x = out->src[0];
+    const size_t C = (size_t)out->dim[1], H = (size_t)out->dim[2],
+                 W = (size_t)out->dim[3];
+
+    return (Place){
+        (const float *)x->data + u / (H * W) * tensor_positions(x) * C,
+        (float *)out->data + u * C,
+        u / W % H,
+        u % W,
+    };
+}
+
+static void mean_of(const Tensor *out, const Place *at, Span h, Span w)
+{
+    const size_t C = (size_t)out->dim[1], W = (size_t)out->src[0]->dim[3];
+    const float scale =
+        (float)(1.0 / (double)((h.end - h.begin) * (w.end - w.begin)));
+
+    memset(at->y, 0, C * sizeof(float));
+    for (size_t i = h.begin; i < h.end; i++)
+        add_rows(at->y, at->x + (i * W + w.begin) * C, w.end - w.begin, C, C);
+#pragma omp simd
+    for (size_t c = 0; c < C; c++)
+        at->y[c] *= scale;
+}
+
+static void avg_range(const Tensor *out, const void *state, size_t begin,
+                      size_t end)
+{
+    const Tensor *x = out->src[0];
+
+    (void)state;
+    for (size_t u = begin; u < end; u++) {
+        const Place at = place(out, u);
+
+        mean_of(out, &at, fixed_span(out->attr, at.i, x->dim[2]),
+                fixed_span(out->attr, at.j, x->dim[3]));
+    }
+}
+
+static void adaptive_range(const Tensor *out, const void *state, size_t begin,
+                           size_t end)
+{
+    const Tensor *x = out->src[0];
+
+    (void)state;
+    for (size_t u = begin; u < end; u++) {
+        const Place at = place(out, u);
+
+        mean_of(out, &at, adaptive_span(at.i, x->dim[2], out->dim[2]),
+                adaptive_span(at.j, x->dim[3], out->dim[3]));
+    }
+}
+
+static void max_range(const Tensor *out, const void *state, size_t begin,
+                      size_t end)
+{
+    const Tensor *x = out->src[0];
+    const size_t C = (size_t)out->dim[1], W = (size_t)x->dim[3];
+
+    (void)state;
+    for (size_t u = begin; u < end; u++) {
+        const Place at = place(out, u);
+        const Span h = fixed_span(out->attr, at.i, x->dim[2]);
+        const Span w = fixed_span(out->attr, at.j, x->dim[3]);
+
+        for (size_t c = 0; c < C; c++)
+            at.y[c] = -INFINITY;
+        for (size_t i = h.begin; i < h.end; i++)
+            max_rows(at.y, at.x + (i * W + w.begin) * C, w.end - w.begin, C, C);
+    }
+}
+
+static int run(Device *dev, const Tensor *out, Range *range)
+{
+    return split(
+        dev, out, NULL,
+        (Split){ range, tensor_rows(out), (double)tensor_count(out->src[0]) });
+}
+
+static int run_avg(Device *dev, const Tensor *out, void *state)
+{
+    (void)state;
+    return run(dev, out, avg_range);
+}
+
+static int run_adaptive(Device *dev, const Tensor *out, void *state)
+{
+    (void)state;
+    return run(dev, out, adaptive_range);
+}
+
+static int run_max(Device *dev, const Tensor *out, void *state)
+{
+    (void)state;
+    return run(dev, out, max_range);
+}
+
+#define POOL(id, run_id) \
+    const Kernel SIMD(id) = { .op = &id##_def, .name = "rows", .run = run_id };
+POOL(avg_pool2d, run_avg)
+POOL(adaptive_avg_pool2d, run_adaptive)
+POOL(max_pool2d, run_max)

@@ -1,0 +1,103 @@
+/*
+ * rows.h - loops over rows of channels that several kernels share.
+ *
+ * All take rows `stride` numbers apart and do `width` columns of them.  Eight
+ * rows are combined before the accumulator is touched: that makes the loads
+ * of x the bound, and sums pairwise, hence more exact.
+ */
+#ifndef SIMD_ROWS_H
+#define SIMD_ROWS_H
+
+#include <math.h>
+
+#include "kernels/cpu/simd/simd.h"
+
+/* acc[k] += the sum over rows of x[k]. */
+static inline void add_rows(float *acc, const float *x, size_t rows,
+                            size_t stride, size_t width)
+{
+    for (; rows >= 8; rows -= 8, x += 8 * stride) {
+        const float *b = x + stride, *c = b + stride, *d = c + stride,
+                    *e = d + stride, *f = e + stride, *g = f + stride,
+                    *h = g + stride;
+#pragma omp simd
+        for (size_t k = 0; k < width; k++)
+            acc[k] += ((x[k] + b[k]) + (c[k] + d[k])) +
+                      ((e[k] + f[k]) + (g[k] + h[k]));
+    }
+    if (rows >= 4) {
+        const float *b = x + stride, *c = b + stride, *d = c + stride;
+#pragma omp simd
+        for (size_t k = 0; k < width; k++)
+            acc[k] += (x[k] + b[k]) + (c[k] + d[k]);
+        rows -= 4;
+        x += 4 * stride;
+    }
+    for (; rows; rows--, x += stride)
+#pragma omp simd
+        for (size_t k = 0; k < width; k++)
+            acc[k] += x[k];
+}
+
+/* acc[k] = the larger of itself and x[k] of every row. */
+static inline void max_rows(float *acc, const float *x, size_t rows,
+                            size_t stride, size_t width)
+{
+    for (; rows >= 4; rows -= 4, x += 4 * stride) {
+        const float *b = x + stride, *c = b + stride, *d = c + stride;
+#pragma omp simd
+        for (size_t k = 0; k < width; k++)
+            acc[k] = max_nan(acc[k],
+                             max_nan(max_nan(x[k], b[k]), max_nan(c[k], d[k])));
+    }
+    for (; rows; rows--, x += stride)
+#pragma omp simd
+        for (size_t k = 0; k < width; k++)
+            acc[k] = max_nan(acc[k], x[k]);
+}
+
+static inline Vec max_vec(Vec a, Vec b)
+{
+    for (int i = 0; i < LANES; i++)
+        a[i] = max_nan(a[i], b[i]);
+    return a;
+}
+
+/* The largest of n numbers, NaN if any is, by LANES partial ones. */
+static inline float max_row(const float *x, size_t n)
+{
+    Vec most = splat(-INFINITY);
+    size_t c = 0;
+    float part[LANES];
+
+    for (; c + LANES <= n; c += LANES)
+        most = max_vec(most, load(x + c));
+    store(part, most);
+    for (size_t i = 0; c < n; c++, i++)
+        part[i] = max_nan(part[i], x[c]);
+    for (int half = LANES / 2; half; half /= 2)
+        for (int i = 0; i < half; i++)
+            part[i] = max_nan(part[i], part[i + half]);
+    return part[0];
+}
+
+/* Per channel, what takes x to (x - mean) * scale + shift. */
+typedef struct Affine {
+    const float *mean, *scale, *shift;
+} Affine;
+
+/*
+ * The mean is a float near the true one, and shift makes up for the
+ * difference: exact where the mean is large beside the deviation, which
+ * x * scale + shift would not be.
+ */
+static inline void normalise_rows(float *y, const float *x, size_t rows,
+                                  size_t stride, size_t width, Affine a)
+{
+    for (; rows; rows--, x += stride, y += stride)
+#pragma omp simd
+        for (size_t k = 0; k < width; k++)
+            y[k] = (x[k] - a.mean[k]) * a.scale[k] + a.shift[k];
+}
+
+#endif

@@ -1,0 +1,181 @@
+/*
+ * simd.h - what our own CPU kernels share: names, vectors, threads, state.
+ *
+ * Every file of this folder is compiled once per instruction set, with
+ * -DISA=generic, avx2 or avx512; SIMD(relu) is then relu_avx512, so that all
+ * builds link into one program.  A kernel file holds range functions, which
+ * compute units begin to end of the result on one thread, and run functions,
+ * which hand them to split().  All else in it is static.
+ *
+ * Loops over channels are plain C under `omp simd`; where sums must stay in
+ * registers they are written with Vec, the vector extension of gcc and clang.
+ */
+#ifndef SIMD_SIMD_H
+#define SIMD_SIMD_H
+
+#include <omp.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/core/backend.h"
+#include "kernels/core/err.h"
+#include "kernels/ops/ops.h"
+
+#define SIMD_PASTE_(id, isa) id##_##isa
+#define SIMD_PASTE(id, isa)  SIMD_PASTE_(id, isa)
+#define SIMD(id)             SIMD_PASTE(id, ISA)
+
+/* ---- vectors ---------------------------------------------------------- */
+
+#if defined(__AVX512F__)
+#define LANES 16
+#elif defined(__AVX2__)
+#define LANES 8
+#else
+#define LANES 4
+#endif
+
+typedef float Vec __attribute__((vector_size(LANES * 4)));
+typedef float UnalignedVec
+    __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
+
+static inline Vec load(const float *p)
+{
+    return *(const UnalignedVec *)p;
+}
+
+static inline void store(float *p, Vec v)
+{
+    *(UnalignedVec *)p = v;
+}
+
+/* -0 - 0 is -0, so this is v in every lane, whatever v. */
+static inline Vec splat(float v)
+{
+    return v - (Vec){ 0 };
+}
+
+/* The first n < LANES floats at p, then zeros; and back. */
+static inline Vec load_part(const float *p, size_t n)
+{
+    float part[LANES] = { 0 };
+
+    for (size_t i = 0; i < n; i++)
+        part[i] = p[i];
+    return load(part);
+}
+
+static inline void store_part(float *p, Vec v, size_t n)
+{
+    float part[LANES];
+
+    store(part, v);
+    for (size_t i = 0; i < n; i++)
+        p[i] = part[i];
+}
+
+/* ---- numbers ---------------------------------------------------------- */
+
+static inline size_t min_size(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+static inline size_t ceil_div(size_t a, size_t b)
+{
+    return (a + b - 1) / b;
+}
+
+/* The larger; NaN if either is.  `|` and not `||`, so that it vectorises. */
+static inline float max_nan(float a, float b)
+{
+    const int second = (b > a) | (b != b);
+
+    return second ? b : a;
+}
+
+/* NaN passes through: the comparison is false for it. */
+static inline float relu_of(float x)
+{
+    return x <= 0 ? 0 : x;
+}
+
+static inline float relu6_of(float x)
+{
+    const float low = relu_of(x);
+
+    return low >= 6 ? 6 : low;
+}
+
+static inline float act_of(Activation act, float x)
+{
+    return act == ACT_RELU ? relu_of(x) : act == ACT_RELU6 ? relu6_of(x) : x;
+}
+
+/* ---- threads ---------------------------------------------------------- */
+
+/* Computes units begin to end - 1 of out, on one thread. */
+typedef void Range(const Tensor *out, const void *state, size_t begin,
+                   size_t end);
+
+typedef struct Split {
+    Range *range;
+    size_t units; /* rows, images, blocks: what range counts             */
+    double work;  /* numbers moved, or multiply-adds / 4, in all         */
+} Split;
+
+/* A parallel region costs 0.5 us with both threads awake; a thread moves
+ * about 16 numbers a ns in cache, so less work than this is not shared. */
+enum { SERIAL_WORK = 16 * 1024 };
+
+/* Each thread gets one contiguous piece, the same in every kernel, so that
+ * an image stays in the cache of the core that made it. */
+static inline int split(Device *dev, const Tensor *out, const void *state,
+                        Split s)
+{
+    const size_t threads = min_size((size_t)dev->threads, s.units);
+
+    if (threads <= 1 || s.work < SERIAL_WORK) {
+        s.range(out, state, 0, s.units);
+        return OK;
+    }
+#pragma omp parallel num_threads((int)threads)
+    {
+        const size_t n = (size_t)omp_get_num_threads();
+        const size_t i = (size_t)omp_get_thread_num();
+        const size_t begin = s.units * i / n, end = s.units * (i + 1) / n;
+
+        if (begin < end)
+            s.range(out, state, begin, end);
+    }
+    return OK;
+}
+
+/* ---- state ------------------------------------------------------------ */
+
+/* Memory for a kernel's state, aligned for vectors, from which free() frees. */
+static inline int state_new(void **state, size_t bytes)
+{
+    *state = aligned_alloc(64, ceil_div(bytes, 64) * 64);
+    if (!*state)
+        return fail(ERR_MEMORY, "no memory for %zu bytes of kernel state",
+                    bytes);
+    return OK;
+}
+
+/* The host values of a weight, or of a view of one; NULL for all else. */
+static inline const float *weight_host(const Tensor *t)
+{
+    while (t && t->op && t->op->view)
+        t = t->src[0];
+    return t ? t->host : NULL;
+}
+
+static inline bool is_weight(const Tensor *t)
+{
+    while (t->op && t->op->view)
+        t = t->src[0];
+    return t->role == ROLE_WEIGHT || t->role == ROLE_BUFFER;
+}
+
+#endif
