@@ -1,0 +1,47 @@
+/*
+ * slice.h - which runs may stand in one picture or one column.
+ *
+ * A sweep varies settings.  A picture shows one or two of them on its axes
+ * and must not mix the values of the others: it is a slice of the sweep.
+ */
+#ifndef ANALYSIS_SLICE_H
+#define ANALYSIS_SLICE_H
+
+#include <stdbool.h>
+
+#include "analysis/summary.h"
+
+/* A column of the table run and the value it must have. */
+typedef struct Wanted {
+    const char *column, *value;
+} Wanted;
+
+/* The i-th column that tells cases apart, in the order of the repeat line;
+ * NULL past the end. */
+const char *slice_column(int i);
+
+/* The value of such a column in a run as text, "" for a name that there is
+ * not.  Returns text. */
+enum { SLICE_TEXT = 512 };
+char *slice_value(const Run *r, const char *column, char text[SLICE_TEXT]);
+
+/* Whether two runs have the same values in all columns but those in except,
+ * a NULL-ended list. */
+bool slice_same(const Run *a, const Run *b, const char *const *except);
+
+/* Drops the runs that lack a wanted value.  ERR_INPUT if there is no such
+ * column, with its nearest, or no such value, with those there are. */
+int slice_keep(RunList *list, const Wanted *wanted, int n);
+
+/* ERR_INPUT if the runs differ in a column that is not in axes (NULL-ended):
+ * the sentence gives two of its values and the flag that chooses one. */
+int slice_single(const RunList *list, const char *const *axes);
+
+/* Drops the runs for which keep is false. */
+void slice_filter(RunList *list, bool (*keep)(const Run *r));
+
+/* A module's name as papers print it: "SCSA", "SE-conv"; "plain" for none. */
+enum { LABEL_MAX = 96 };
+char *module_label(const char *module, char text[LABEL_MAX]);
+
+#endif

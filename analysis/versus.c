@@ -1,0 +1,88 @@
+/*
+ * versus.c - pairs each module's run with the plain backbone's.
+ */
+#include "analysis/versus.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/core/err.h"
+
+Throughput throughput_of(const Run *r)
+{
+    return (Throughput){ 1e9 * r->batch / r->time.median,
+                         1e9 * r->batch / r->time.hi,
+                         1e9 * r->batch / r->time.lo };
+}
+
+static bool is_ok(const Run *r)
+{
+    return r && strcmp(r->status, "ok") == 0 && r->time.n > 0;
+}
+
+/* Of throughputs, run's over plain's: the ratio of times the other way. */
+static Ratio ratio_of(const Run *plain, const Run *run)
+{
+    if (!is_ok(plain) || !is_ok(run))
+        return (Ratio){ 0, NAN, NAN, NAN };
+    return summary_ratio(plain, run);
+}
+
+static int by_paper(const void *a, const void *b)
+{
+    const VersusRow *r = a, *q = b;
+
+    if (!r->paper != !q->paper)
+        return !r->paper - !q->paper;
+    if (r->paper != q->paper)
+        return r->paper < q->paper ? -1 : 1;
+    return (r->run->id > q->run->id) - (r->run->id < q->run->id);
+}
+
+static void add_row(Versus *v, const Run *r)
+{
+    VersusRow *row = &v->at[v->n++];
+
+    row->run = r;
+    row->paper = paper_find(&v->paper, r->backbone, r->module);
+    row->paper_ratio = row->paper && v->paper_plain
+                           ? row->paper->throughput / v->paper_plain->throughput
+                           : NAN;
+}
+
+int versus_make(Versus *out, const RunList *list)
+{
+    *out = (Versus){ .n = 0 };
+    TRY(paper_read(&out->paper));
+    if (list->n)
+        out->paper_plain =
+            paper_find(&out->paper, list->at[0].backbone, "none");
+    for (int i = 0; i < list->n; i++) {
+        const Run *r = &list->at[i];
+
+        if (strcmp(r->module, "none") == 0 && r->arm == 0)
+            out->plain = r;
+        else if (strcmp(r->module, "none") == 0)
+            out->again = r;
+        else if (r->arm == 0 && out->n == VERSUS_MAX)
+            return fail(ERR_INPUT,
+                        "experiment '%s' has more than %d modules to compare; "
+                        "choose with --module=",
+                        r->experiment, VERSUS_MAX);
+        else if (r->arm == 0)
+            add_row(out, r);
+    }
+    qsort(out->at, (size_t)out->n, sizeof(out->at[0]), by_paper);
+    for (int i = 0; i < out->n; i++)
+        out->at[i].ratio = ratio_of(out->plain, out->at[i].run);
+    out->noise = ratio_of(out->plain, out->again);
+    return OK;
+}
+
+const char *versus_backbone(const Versus *v)
+{
+    if (v->paper_plain)
+        return v->paper_plain->backbone;
+    return v->plain ? v->plain->backbone : v->n ? v->at[0].run->backbone : "";
+}

@@ -1,0 +1,42 @@
+/*
+ * versus.h - a backbone with each module, against the plain backbone.
+ */
+#ifndef ANALYSIS_VERSUS_H
+#define ANALYSIS_VERSUS_H
+
+#include "analysis/paper.h"
+#include "analysis/slice.h"
+
+/* Images a second, from the median time of a batch and its interval. */
+typedef struct Throughput {
+    double images, lo, hi;
+} Throughput;
+Throughput throughput_of(const Run *r);
+
+typedef struct VersusRow {
+    const Run *run;
+    Ratio ratio;           /* of throughputs, to plain; NANs without either */
+    const PaperRow *paper; /* NULL: not in the paper                        */
+    double paper_ratio;    /* NAN                                           */
+} VersusRow;
+
+enum { VERSUS_MAX = 128 };
+
+typedef struct Versus {
+    const Run *plain; /* NULL if it was not measured            */
+    const Run *again; /* a second plain arm, or NULL            */
+    Ratio noise;      /* of throughputs, again over plain (A/A) */
+    Paper paper;
+    const PaperRow *paper_plain;
+    VersusRow at[VERSUS_MAX]; /* in the paper's order, then as measured */
+    int n;
+} Versus;
+
+/* Compares the runs of one slice, which must differ in module, settings and
+ * arm only; they are borrowed.  Runs that failed have a row too. */
+int versus_make(Versus *out, const RunList *list);
+
+/* "ResNet-50", or the name as it is if the paper has no such backbone. */
+const char *versus_backbone(const Versus *v);
+
+#endif

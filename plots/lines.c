@@ -1,0 +1,392 @@
+/*
+ * lines.c - gathers runs into lines, fits them, and names their right ends.
+ *
+ * The data file holds for each panel a block a module (x y lo hi converged
+ * n), then a block of names (x y of the line's end, x y of the name, x of the
+ * note, name, note).  The page is worked out here, in points, because names
+ * must not overlap; scaling.gp takes it over.
+ */
+#include "plots/lines.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/core/err.h"
+#include "plots/labels.h"
+
+enum {
+    SERIES_MAX = 64,
+    POINTS_MAX = 128,
+    FIT_POINTS = 4, /* the exponent is that of the largest sizes */
+
+    FONT = 10, /* of names; as in theme.gp */
+    NAME_GAP = 13,
+    LEADER = 20, /* from the line's end to the point before its name */
+    MARK = 9,    /* from that point to the name                      */
+    NOTE = 10,   /* between name and note                            */
+
+    LEFT = 54, /* margins of a panel */
+    RIGHT = 8,
+    TOP = 24,
+    BOTTOM = 42,
+};
+static const double PAD = 0.02; /* left of the first point, of the range */
+
+typedef struct Series {
+    const Run *run; /* any of its runs */
+    char name[LABEL_MAX + 64], note[48];
+    Point at[POINTS_MAX];
+    int n;
+} Series;
+
+typedef struct Lines {
+    const Panel *panel;
+    int number;           /* of the panel on the page, from 1 */
+    double width, height; /* of its plot, points              */
+    Series *at;
+    int n;
+    double xlo, xhi, ylo, yhi; /* of the data; y in the unit chosen */
+    double unit;
+    const char *unit_name;
+    double name_width, note_width;
+} Lines;
+
+static int by_x(const void *a, const void *b)
+{
+    const double x = ((const Point *)a)->x, y = ((const Point *)b)->x;
+
+    return (x > y) - (x < y);
+}
+
+static int by_style(const void *a, const void *b)
+{
+    const Run *r = ((const Series *)a)->run, *q = ((const Series *)b)->run;
+    const int s = module_style(r->module), t = module_style(q->module);
+
+    if (s != t)
+        return s - t;
+    return strcmp(r->module, q->module) ? strcmp(r->module, q->module)
+                                        : strcmp(r->settings, q->settings);
+}
+
+static Series *series_of(Lines *l, const Run *r)
+{
+    for (int i = 0; i < l->n; i++)
+        if (!strcmp(l->at[i].run->module, r->module) &&
+            !strcmp(l->at[i].run->settings, r->settings))
+            return &l->at[i];
+    if (l->n == SERIES_MAX)
+        return NULL;
+    l->at[l->n].run = r;
+    return &l->at[l->n++];
+}
+
+/* {"reduction":4} -> " reduction=4", for modules that come with several. */
+static void name_series(const Lines *l, Series *s)
+{
+    char label[LABEL_MAX];
+    size_t n;
+
+    n = (size_t)snprintf(s->name, sizeof(s->name), "%s",
+                         module_label(s->run->module, label));
+    for (int i = 0; i < l->n; i++) {
+        if (&l->at[i] == s || strcmp(l->at[i].run->module, s->run->module))
+            continue;
+        s->name[n++] = ' ';
+        for (const char *c = s->run->settings; *c && n + 1 < sizeof(s->name);
+             c++)
+            if (!strchr("{}\"", *c))
+                s->name[n++] = *c == ':' ? '=' : *c;
+        s->name[n] = '\0';
+        return;
+    }
+}
+
+static void fit_series(Series *s)
+{
+    const int n = s->n < FIT_POINTS ? s->n : FIT_POINTS;
+    double x[FIT_POINTS], y[FIT_POINTS];
+    PowerFit fit;
+
+    for (int i = 0; i < n; i++) {
+        x[i] = s->at[s->n - n + i].x;
+        y[i] = s->at[s->n - n + i].y;
+    }
+    if (fit_power(&fit, x, y, n))
+        snprintf(s->note, sizeof(s->note), "%.2f [%.2f, %.2f]", fit.exponent,
+                 fit.lo, fit.hi);
+}
+
+/* What is drawn last is on top: the lines of the module in focus. */
+static void strongest_last(Lines *l, const char *focus)
+{
+    int to = 0;
+
+    for (int i = 0; focus && i < l->n - to; i++) {
+        const Series s = l->at[i];
+
+        if (strcmp(s.run->module, focus))
+            continue;
+        memmove(&l->at[i], &l->at[i + 1], (size_t)(l->n - i - 1) * sizeof(s));
+        l->at[l->n - 1] = s;
+        to++;
+        i--;
+    }
+}
+
+static int gather(Lines *l, const RunList *runs, const char *focus)
+{
+    for (int i = 0; i < runs->n; i++) {
+        const Run *r = &runs->at[i];
+        Point p = l->panel->point(r);
+        Series *s;
+
+        p.x = l->panel->x(r);
+        if (!(p.x > 0 && p.y > 0))
+            continue;
+        s = series_of(l, r);
+        if (!s || s->n == POINTS_MAX)
+            return fail(ERR_INPUT,
+                        "experiment '%s' has more than %d lines of %d points "
+                        "to draw; choose with --module=",
+                        r->experiment, SERIES_MAX, POINTS_MAX);
+        s->at[s->n++] = p;
+    }
+    if (!l->n)
+        return fail(ERR_UNSUPPORTED, "no run of experiment '%s' knows its %s",
+                    runs->at[0].experiment, l->panel->y_label);
+    qsort(l->at, (size_t)l->n, sizeof(*l->at), by_style);
+    strongest_last(l, focus);
+    for (int i = 0; i < l->n; i++) {
+        qsort(l->at[i].at, (size_t)l->at[i].n, sizeof(Point), by_x);
+        name_series(l, &l->at[i]);
+        if (l->panel->fit_note)
+            fit_series(&l->at[i]);
+    }
+    return OK;
+}
+
+/* The range, and the unit in which its middle is between 1 and 1000. */
+static void measure(Lines *l)
+{
+    int power = 0;
+
+    l->xlo = l->ylo = INFINITY;
+    for (int i = 0; i < l->n; i++) {
+        const Series *s = &l->at[i];
+
+        for (int k = 0; k < s->n; k++) {
+            l->xlo = fmin(l->xlo, s->at[k].x);
+            l->xhi = fmax(l->xhi, s->at[k].x);
+            l->ylo = fmin(l->ylo, s->at[k].lo);
+            l->yhi = fmax(l->yhi, s->at[k].hi);
+        }
+        l->name_width = fmax(l->name_width, label_width(s->name) * FONT);
+        l->note_width = fmax(l->note_width, label_width(s->note) * FONT);
+    }
+    while (l->panel->units[power + 1] &&
+           sqrt(l->ylo * l->yhi) >= pow(1000, power + 1))
+        power++;
+    l->unit = pow(1000, power);
+    l->unit_name = l->panel->units[power];
+    l->ylo /= l->unit * 1.25;
+    l->yhi /= l->unit / 1.25;
+    if (l->xlo == l->xhi) {
+        l->xlo /= 2;
+        l->xhi *= 2;
+    }
+    l->xlo /= pow(l->xhi / l->xlo, PAD);
+}
+
+static void write_series(Sheet *s, const Lines *l)
+{
+    for (int i = 0; i < l->n; i++) {
+        const Series *line = &l->at[i];
+
+        fprintf(s->dat, "# %s: x y(%s) lo hi converged n\n", line->name,
+                l->unit_name);
+        for (int k = 0; k < line->n; k++) {
+            const Point *p = &line->at[k];
+
+            fprintf(s->dat, "%g %.8g %.8g %.8g %d %d\n", p->x, p->y / l->unit,
+                    p->lo / l->unit, p->hi / l->unit, p->converged, p->n);
+        }
+        fprintf(s->dat, "\n\n");
+    }
+}
+
+/* Where the lines end on the page and where their names and notes stand. */
+static void write_names(Sheet *s, const Lines *l)
+{
+    const double note = l->note_width > 0 ? NOTE + l->note_width : 0;
+    const double names = LEADER + MARK + l->name_width + note;
+    const double per_x = log(l->xhi / l->xlo) / fmax(l->width - names, 40);
+    const double per_y = log(l->yhi / l->ylo) / l->height;
+    const double x = l->xhi * exp(LEADER * per_x);
+    const double x_note = x * exp((MARK + l->name_width + NOTE) * per_x);
+    double y[SERIES_MAX];
+
+    for (int i = 0; i < l->n; i++)
+        y[i] = log(l->at[i].at[l->at[i].n - 1].y / l->unit / l->ylo) / per_y;
+    labels_spread(y, l->n, NAME_GAP, 5, l->height - 5);
+    fprintf(s->dat, "# names: x y x_mark y_mark x_name x_note name note\n");
+    for (int i = 0; i < l->n; i++) {
+        const Point *p = &l->at[i].at[l->at[i].n - 1];
+
+        fprintf(s->dat, "%g %.8g %.8g %.8g %.8g %.8g ", p->x, p->y / l->unit, x,
+                l->ylo * exp(y[i] * per_y), x * exp(MARK * per_x), x_note);
+        sheet_word(s, l->at[i].name);
+        sheet_word(s, l->at[i].note);
+        fprintf(s->dat, "\n");
+    }
+    fprintf(s->dat, "\n\n");
+    fprintf(s->gp, "Xend[%d] = %.8g; Xnote[%d] = %.8g; Note[%d] = '%s'\n",
+            l->number, l->xlo * exp(l->width * per_x), l->number, x_note,
+            l->number, note > 0 ? "exponent" : "");
+}
+
+/* The sizes that were measured are the ticks. */
+static void write_x_ticks(Sheet *s, const Lines *l)
+{
+    double seen[POINTS_MAX];
+    int n = 0;
+
+    fprintf(s->gp, "Xticks[%d] = '", l->number);
+    for (int i = 0; i < l->n; i++)
+        for (int k = 0; k < l->at[i].n; k++) {
+            const double x = l->at[i].at[k].x;
+            bool old = n == POINTS_MAX;
+
+            for (int q = 0; q < n && !old; q++)
+                old = seen[q] == x;
+            if (!old) {
+                seen[n++] = x;
+                fprintf(s->gp, "%g ", x);
+            }
+        }
+    fprintf(s->gp, "'\n");
+}
+
+static void write_axes(Sheet *s, const Lines *l)
+{
+    const int p = l->number;
+    char name[32];
+
+    fprintf(s->gp, "Xlo[%d] = %.8g; Xhi[%d] = %.8g\n", p, l->xlo, p, l->xhi);
+    fprintf(s->gp, "Ylo[%d] = %.8g; Yhi[%d] = %.8g\n", p, l->ylo, p, l->yhi);
+    write_x_ticks(s, l);
+    snprintf(name, sizeof(name), "Yticks[%d]", p);
+    sheet_log_ticks(s, name, l->ylo, l->yhi);
+    snprintf(name, sizeof(name), "Xlabel[%d]", p);
+    sheet_text(s, name, "%s", l->panel->x_label);
+    snprintf(name, sizeof(name), "Ylabel[%d]", p);
+    sheet_text(s, name, "%s (%s)", l->panel->y_label, l->unit_name);
+}
+
+static void write_panel(Sheet *s, const Lines *l)
+{
+    const char *focus = s->options->focus;
+    int strong = 0;
+
+    write_series(s, l);
+    write_names(s, l);
+    write_axes(s, l);
+    fprintf(s->gp, "Count[%d] = %d\nStyles[%d] = '", l->number, l->n,
+            l->number);
+    for (int i = 0; i < l->n; i++) {
+        fprintf(s->gp, "%d ", module_style(l->at[i].run->module));
+        if (focus && !strcmp(l->at[i].run->module, focus))
+            strong = i + 1;
+    }
+    fprintf(s->gp, "'\nStrong[%d] = %d\n", l->number, strong);
+}
+
+static bool any_hollow(const RunList *runs)
+{
+    for (int i = 0; i < runs->n; i++)
+        if (!runs->at[i].converged)
+            return true;
+    return false;
+}
+
+/* Reads and writes one panel; *runs stays for the foot of the page. */
+static int add_panel(Sheet *s, const Panels *all, const Panel *p, int number,
+                     RunList *runs)
+{
+    Lines l = { .panel = p,
+                .number = number,
+                .width = all->width - LEFT - RIGHT,
+                .height = all->height - TOP - BOTTOM };
+    int err;
+
+    TRY(sheet_runs(s, runs, &(SheetRuns){ p->experiment, p->axes, false }));
+    l.at = calloc(SERIES_MAX, sizeof(*l.at));
+    if (!l.at)
+        return fail(ERR_MEMORY, "no memory for the lines of a figure");
+    err = gather(&l, runs, s->options->focus);
+    if (!err) {
+        measure(&l);
+        write_panel(s, &l);
+    }
+    free(l.at);
+    return err;
+}
+
+static void declare(Sheet *s, int panels)
+{
+    static const char *const arrays[] = {
+        "Xlo",    "Xhi",    "Xend",  "Ylo",    "Yhi",    "Xticks", "Yticks",
+        "Xlabel", "Ylabel", "Count", "Styles", "Strong", "Xnote",  "Note"
+    };
+
+    for (size_t i = 0; i < sizeof(arrays) / sizeof(arrays[0]); i++)
+        fprintf(s->gp, "array %s[%d]\n", arrays[i], panels);
+}
+
+int lines_write(Sheet *s, const Panels *all)
+{
+    RunList runs = { 0 }, last = { 0 };
+    int drawn = 0, err = OK;
+    const char *fit_note = NULL;
+    bool hollow = false;
+
+    declare(s, all->n);
+    for (int i = 0; i < all->n && !err; i++) {
+        err = add_panel(s, all, &all->at[i], drawn + 1, &runs);
+        if (err == ERR_UNSUPPORTED && all->n > 1) {
+            snprintf(s->note, PLOT_NOTE, "%s", err_message());
+            err = OK;
+        } else if (!err) {
+            drawn++;
+            fit_note = all->at[i].fit_note;
+            hollow |= any_hollow(&runs);
+            summary_free(&last);
+            last = runs;
+            runs = (RunList){ 0 };
+        }
+    }
+    if (!err && !drawn)
+        err = fail(ERR_UNSUPPORTED, "%s", s->note);
+    if (!err && fit_note)
+        sheet_say(s,
+                  "Beside each name the exponent of its time with its 95 %% "
+                  "interval, fitted to the %d largest sizes; %s.",
+                  FIT_POINTS, fit_note);
+    if (!err && hollow)
+        sheet_say(s, "Hollow points did not converge.");
+    if (!err) {
+        sheet_number(s, "panels", drawn);
+        sheet_number(s, "cell_width", all->width);
+        sheet_number(s, "cell_height", all->height);
+        sheet_number(s, "margin_left", LEFT);
+        sheet_number(s, "margin_right", RIGHT);
+        sheet_number(s, "margin_top", TOP);
+        sheet_number(s, "margin_bottom", BOTTOM);
+        err = sheet_page(s, &last, all->width * (drawn > 1 ? 2 : 1),
+                         all->height * ((drawn + 1) / 2));
+    }
+    summary_free(&runs);
+    summary_free(&last);
+    return err;
+}

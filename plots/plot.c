@@ -1,0 +1,232 @@
+/*
+ * plot.c - the list of figures; writes their files and runs gnuplot.
+ */
+#include "plots/plot.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "kernels/core/err.h"
+#include "plots/sheet.h"
+
+/* clang-format off */
+static const char theme[] =
+#include "plots/theme.gp.inc"
+;
+static const char throughput_gp[] =
+#include "plots/throughput.gp.inc"
+;
+static const char scaling_gp[] =
+#include "plots/scaling.gp.inc"
+;
+static const char pareto_gp[] =
+#include "plots/pareto.gp.inc"
+;
+/* clang-format on */
+#define channels_gp   scaling_gp
+#define resolution_gp scaling_gp
+#define complexity_gp scaling_gp
+
+typedef struct Figure {
+    const char *name, *experiment, *help, *template;
+    int (*draw)(Sheet *s);
+} Figure;
+
+static const Figure figures[] = {
+#define X(id, experiment, help) { #id, experiment, help, id##_gp, figure_##id },
+    FIGURES(X)
+#undef X
+};
+enum { NFIGURES = sizeof(figures) / sizeof(figures[0]), PATH = 1024 };
+
+const char *plot_name(int i)
+{
+    return i >= 0 && i < NFIGURES ? figures[i].name : NULL;
+}
+
+const char *plot_experiment(int i)
+{
+    return i >= 0 && i < NFIGURES ? figures[i].experiment : NULL;
+}
+
+const char *plot_help(int i)
+{
+    return i >= 0 && i < NFIGURES ? figures[i].help : NULL;
+}
+
+/* Makes the folder and those above it. */
+static int make_folder(const char *path)
+{
+    char part[PATH];
+
+    if (snprintf(part, sizeof(part), "%s", path) >= (int)sizeof(part))
+        return fail(ERR_INPUT, "--out: the path is too long");
+    for (char *c = part + 1;; c++) {
+        const char was = *c;
+
+        if (was && was != '/')
+            continue;
+        *c = '\0';
+        if (mkdir(part, 0777) && errno != EEXIST)
+            return fail(ERR_IO, "cannot make the folder %s: %s", part,
+                        strerror(errno));
+        *c = was;
+        if (!was)
+            return OK;
+    }
+}
+
+static int write_file(const char *folder, const char *name, const char *kind,
+                      const char *text)
+{
+    char path[PATH];
+    FILE *f;
+    int bad;
+
+    if (snprintf(path, sizeof(path), "%s/%s.%s", folder, name, kind) >=
+        (int)sizeof(path))
+        return fail(ERR_INPUT, "--out: the path is too long");
+    f = fopen(path, "w");
+    if (!f)
+        return fail(ERR_IO, "cannot write %s: %s", path, strerror(errno));
+    bad = fputs(text, f) < 0;
+    bad |= fclose(f) != 0;
+    return bad ? fail(ERR_IO, "cannot write %s: %s", path, strerror(errno))
+               : OK;
+}
+
+/* In the child: gnuplot in the folder, its complaints into the pipe. */
+static void become_gnuplot(const char *folder, const char *script, int pipe_in)
+{
+    const int null = open("/dev/null", O_RDWR);
+
+    dup2(null, STDIN_FILENO);
+    dup2(null, STDOUT_FILENO);
+    dup2(pipe_in, STDERR_FILENO);
+    unsetenv("GNUTERM");
+    if (chdir(folder) == 0)
+        execlp("gnuplot", "gnuplot", script, (char *)NULL);
+    _exit(127);
+}
+
+/* What came through the pipe, on one line. */
+static void read_complaints(int pipe_out, char *text, size_t size)
+{
+    size_t used = 0;
+    char chunk[512];
+    ssize_t n;
+
+    while ((n = read(pipe_out, chunk, sizeof(chunk))) > 0)
+        for (ssize_t i = 0; i < n && used + 1 < size; i++) {
+            const char c = chunk[i] < ' ' ? ' ' : chunk[i];
+
+            if (c != ' ' || (used && text[used - 1] != ' '))
+                text[used++] = c;
+        }
+    text[used] = '\0';
+}
+
+static int run_gnuplot(const char *folder, const char *name)
+{
+    char script[PATH], complaints[400];
+    int ends[2], status;
+    pid_t pid;
+
+    snprintf(script, sizeof(script), "%s.gp", name);
+    if (pipe(ends))
+        return fail(ERR_IO, "cannot start gnuplot: %s", strerror(errno));
+    fflush(NULL);
+    pid = fork();
+    if (pid == 0)
+        become_gnuplot(folder, script, ends[1]);
+    close(ends[1]);
+    read_complaints(ends[0], complaints, sizeof(complaints));
+    close(ends[0]);
+    if (pid < 0 || waitpid(pid, &status, 0) < 0)
+        return fail(ERR_IO, "cannot start gnuplot: %s", strerror(errno));
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
+        return fail(ERR_IO,
+                    "gnuplot is not installed; install the package "
+                    "gnuplot-nox, then: cd %s && gnuplot %s",
+                    folder, script);
+    if (!WIFEXITED(status) || WEXITSTATUS(status) || complaints[0])
+        return fail(ERR_IO, "gnuplot refused %s/%s: %s", folder, script,
+                    complaints[0] ? complaints : "no reason given");
+    return OK;
+}
+
+/* The script's formats: "svg,png" -> "svg png". */
+static int read_formats(const char *formats, char *words, size_t size)
+{
+    char copy[64];
+
+    words[0] = '\0';
+    snprintf(copy, sizeof(copy), "%s", formats);
+    for (char *rest, *f = strtok_r(copy, ", ", &rest); f;
+         f = strtok_r(NULL, ", ", &rest)) {
+        if (strcmp(f, "svg") && strcmp(f, "png"))
+            return fail(ERR_INPUT, "format '%s' is neither svg nor png", f);
+        snprintf(words + strlen(words), size - strlen(words), "%s%s",
+                 words[0] ? " " : "", f);
+    }
+    return words[0] ? OK : fail(ERR_INPUT, "format names neither svg nor png");
+}
+
+/* Lets the figure write its data and its variables, then adds the theme and
+ * the template.  The texts are the caller's to free. */
+static int compose(Sheet *s, const Figure *f, char **dat, char **gp)
+{
+    size_t dat_size, gp_size;
+    char formats[64];
+    int err;
+
+    TRY(read_formats(s->options->formats, formats, sizeof(formats)));
+    s->dat = open_memstream(dat, &dat_size);
+    s->gp = open_memstream(gp, &gp_size);
+    BUG_IF(!s->dat || !s->gp);
+    fprintf(s->gp,
+            "# %s.gp - %s\n#\n# Drawn by attnbench; 'gnuplot %s.gp' draws it "
+            "again from %s.dat.\n\n",
+            f->name, f->help, f->name, f->name);
+    sheet_text(s, "name", "%s", f->name);
+    sheet_text(s, "data", "%s.dat", f->name);
+    sheet_text(s, "formats", "%s", formats);
+    err = f->draw(s);
+    fprintf(s->gp, "\n%s\n%s", theme, f->template);
+    fclose(s->dat);
+    fclose(s->gp);
+    return err;
+}
+
+int plot_draw(int i, Store *store, const PlotOptions *options,
+              char note[PLOT_NOTE])
+{
+    const Figure *f = &figures[i];
+    char *dat = NULL, *gp = NULL;
+    Sheet s = { .name = f->name,
+                .experiment = f->experiment,
+                .store = store,
+                .options = options,
+                .note = note };
+    int err;
+
+    note[0] = '\0';
+    err = compose(&s, f, &dat, &gp);
+    if (!err)
+        err = make_folder(options->out);
+    if (!err)
+        err = write_file(options->out, f->name, "dat", dat);
+    if (!err)
+        err = write_file(options->out, f->name, "gp", gp);
+    if (!err)
+        err = run_gnuplot(options->out, f->name);
+    free(dat);
+    free(gp);
+    return err;
+}

@@ -1,0 +1,243 @@
+/*
+ * sheet.c - chooses a figure's runs and writes what its script shares.
+ */
+#include "plots/sheet.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "analysis/conditions.h"
+#include "kernels/core/err.h"
+#include "plots/labels.h"
+
+enum { FOOT_SIZE = 8, FOOT_LINE = 11, FOOT_SPACE = 10, LEFT_OUT_SHOWN = 3 };
+
+static bool is_ok(const Run *r)
+{
+    return strcmp(r->status, "ok") == 0 && r->time.n > 0;
+}
+
+static bool is_first_arm(const Run *r)
+{
+    return r->arm == 0;
+}
+
+/* "SA at 64x56x56 (unsupported), ..." of the runs that did not succeed. */
+static int say_left_out(Sheet *s, const RunList *list)
+{
+    char label[LABEL_MAX], text[512] = "";
+    size_t used = 0;
+    int n = 0;
+
+    for (int i = 0; i < list->n; i++) {
+        const Run *r = &list->at[i];
+
+        if (is_ok(r))
+            continue;
+        if (n++ < LEFT_OUT_SHOWN && used < sizeof(text))
+            used += (size_t)snprintf(
+                text + used, sizeof(text) - used, "%s%s at %dx%dx%d (%s)",
+                n > 1 ? ", " : "", module_label(r->module, label), r->channels,
+                r->height, r->width, r->status);
+    }
+    if (n > LEFT_OUT_SHOWN)
+        sheet_say(s, "Left out: %s and %d more.", text, n - LEFT_OUT_SHOWN);
+    else if (n)
+        sheet_say(s, "Left out: %s.", text);
+    return n;
+}
+
+static int nothing_there(const char *experiment)
+{
+    return fail(ERR_UNSUPPORTED,
+                "no runs of experiment '%s'; run: attnbench run "
+                "harness/experiments/%s.json",
+                experiment, experiment);
+}
+
+static int none_succeeded(const Run *first, int n)
+{
+    return fail(ERR_UNSUPPORTED,
+                "none of the %d runs of experiment '%s' succeeded; the first "
+                "is %s: %s",
+                n, first->experiment, first->status, first->message);
+}
+
+int sheet_runs(Sheet *s, RunList *out, const SheetRuns *which)
+{
+    const PlotOptions *o = s->options;
+    RunFilter filter = { which->experiment, "attnbench", 0 };
+    Run first;
+    int n, err;
+
+    if (o->experiment && o->experiment[0])
+        filter.experiment = o->experiment;
+    for (int i = 0; i < o->nwanted; i++)
+        if (!strcmp(o->wanted[i].column, "source"))
+            filter.source = o->wanted[i].value;
+    TRY(summary_read(out, s->store, &filter));
+    if (!out->n) {
+        summary_free(out);
+        return nothing_there(filter.experiment);
+    }
+    err = slice_keep(out, o->wanted, o->nwanted);
+    if (!err && !which->arms)
+        slice_filter(out, is_first_arm);
+    if (!err)
+        err = slice_single(out, which->axes);
+    if (!err) {
+        n = out->n;
+        first = out->at[0];
+        if (say_left_out(s, out) == n)
+            err = none_succeeded(&first, n);
+        else
+            slice_filter(out, is_ok);
+    }
+    if (err)
+        summary_free(out);
+    return err;
+}
+
+/* Single quotes: gnuplot takes everything in them as it is. */
+static void quoted(FILE *f, const char *text)
+{
+    fputc('\'', f);
+    for (; *text; text++) {
+        if (*text == '\'')
+            fputc('\'', f);
+        fputc((unsigned char)*text < ' ' ? ' ' : *text, f);
+    }
+    fputc('\'', f);
+}
+
+void sheet_number(Sheet *s, const char *name, double value)
+{
+    fprintf(s->gp, "%s = %.10g\n", name, value);
+}
+
+void sheet_text(Sheet *s, const char *name, const char *fmt, ...)
+{
+    char text[1024];
+    va_list args;
+
+    va_start(args, fmt);
+    vsnprintf(text, sizeof(text), fmt, args);
+    va_end(args);
+    fprintf(s->gp, "%s = ", name);
+    quoted(s->gp, text);
+    fputc('\n', s->gp);
+}
+
+/* Data files know no escapes: what would end the word is replaced. */
+void sheet_word(Sheet *s, const char *text)
+{
+    fputc('"', s->dat);
+    for (; *text; text++)
+        fputc(*text == '"'                 ? '\''
+              : *text == '\\'              ? '/'
+              : (unsigned char)*text < ' ' ? ' '
+                                           : *text,
+              s->dat);
+    fputs("\" ", s->dat);
+}
+
+void sheet_say(Sheet *s, const char *fmt, ...)
+{
+    const size_t used = strlen(s->caption);
+    char *at = s->caption + used;
+    va_list args;
+
+    if (used + 2 > sizeof(s->caption))
+        return;
+    if (used)
+        *at++ = ' ';
+    va_start(args, fmt);
+    vsnprintf(at, sizeof(s->caption) - (size_t)(at - s->caption), fmt, args);
+    va_end(args);
+}
+
+/* Writes name = 'line'."\n".'line', broken where width (points) ends, and
+ * returns the number of lines. */
+static int write_wrapped(Sheet *s, const char *name, const char *text,
+                         double width)
+{
+    char line[1024];
+    int lines = 0;
+
+    fprintf(s->gp, "%s = ''", name);
+    while (*text) {
+        size_t n = 0, space = 0;
+
+        for (; text[n] && n < sizeof(line) - 1; n++) {
+            line[n] = text[n];
+            line[n + 1] = '\0';
+            if (label_width(line) * FOOT_SIZE > width && space)
+                break;
+            if (text[n] == ' ')
+                space = n;
+        }
+        if (text[n] && space)
+            n = space;
+        line[n] = '\0';
+        fputs(lines++ ? " .\"\\n\". " : " . ", s->gp);
+        quoted(s->gp, line);
+        text += n;
+        while (*text == ' ')
+            text++;
+    }
+    fputc('\n', s->gp);
+    return lines;
+}
+
+/* Cuts the marks that say nothing: "Intel(R) Xeon(R) CPU" -> "Intel Xeon". */
+static void clean_cpu(char *cpu)
+{
+    static const char *const noise[] = { "(R)", "(TM)", "(tm)", " CPU",
+                                         " Processor" };
+
+    for (size_t i = 0; i < sizeof(noise) / sizeof(noise[0]); i++)
+        for (char *at; (at = strstr(cpu, noise[i]));)
+            memmove(at, at + strlen(noise[i]),
+                    strlen(at + strlen(noise[i])) + 1);
+}
+
+int sheet_page(Sheet *s, const RunList *runs, double width, double height)
+{
+    char settings[256], samples[64], text[1024];
+    Conditions c;
+    int lines;
+
+    TRY(conditions_read(&c, s->store, runs->at[0].sweep_id));
+    clean_cpu(c.cpu);
+    conditions_settings(runs, settings, sizeof(settings));
+    conditions_samples(runs, samples, sizeof(samples));
+    snprintf(text, sizeof(text),
+             "%s%s%s, %s; medians of %s with 95 %% intervals; %.10s, %s", c.cpu,
+             c.gpu[0] ? ", " : "", c.gpu, settings, samples, c.started_at,
+             c.commit);
+    lines = write_wrapped(s, "conditions", text, width - 2 * FOOT_SPACE);
+    sheet_number(s, "conditions_height", lines * FOOT_LINE);
+    lines += write_wrapped(s, "caption", s->caption, width - 2 * FOOT_SPACE);
+    sheet_number(s, "foot", lines * FOOT_LINE + FOOT_SPACE);
+    sheet_number(s, "width", width);
+    sheet_number(s, "height", height + lines * FOOT_LINE + FOOT_SPACE);
+    return OK;
+}
+
+void sheet_log_ticks(Sheet *s, const char *name, double lo, double hi)
+{
+    static const double steps[] = { 1, 2, 5 };
+    const int use = log10(hi / lo) < 2.5 ? 3 : 1;
+
+    fprintf(s->gp, "%s = '", name);
+    for (int e = (int)floor(log10(lo)); e <= (int)ceil(log10(hi)); e++)
+        for (int k = 0; k < use; k++) {
+            const double v = steps[k] * pow(10, e);
+
+            if (v >= lo * 0.999 && v <= hi * 1.001)
+                fprintf(s->gp, "%.6g ", v);
+        }
+    fprintf(s->gp, "'\n");
+}

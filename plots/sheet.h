@@ -1,0 +1,65 @@
+/*
+ * sheet.h - a figure in the making: its runs, its data file, its script.
+ *
+ * The script is: variables (written here), theme.gp, the figure's template.
+ * Texts reach gnuplot only through sheet_text and sheet_word, which quote.
+ */
+#ifndef PLOTS_SHEET_H
+#define PLOTS_SHEET_H
+
+#include <stdio.h>
+
+#include "plots/plot.h"
+
+typedef struct Sheet {
+    const char *name;       /* of the figure and its files                  */
+    const char *experiment; /* its own, unless options name another         */
+    Store *store;
+    const PlotOptions *options;
+    FILE *dat, *gp;
+    const char *template; /* text of the .gp template                       */
+    char caption[1024];   /* what a reader must know, under the figure      */
+    char *note;           /* ... and on the terminal                        */
+} Sheet;
+
+#define X(id, experiment, help) int figure_##id(Sheet *s);
+FIGURES(X)
+#undef X
+
+/*
+ * The runs to draw: of the experiment's latest sweep, as wanted, arms other
+ * than 0 dropped unless arms, one slice but for the columns in axes, only
+ * those that succeeded.  What could not run goes into the caption.
+ * ERR_UNSUPPORTED with what to do if there are none.
+ */
+typedef struct SheetRuns {
+    const char *experiment;
+    const char *const *axes; /* NULL-ended */
+    bool arms;
+} SheetRuns;
+int sheet_runs(Sheet *s, RunList *out, const SheetRuns *which);
+
+/* Variables of the script. */
+void sheet_number(Sheet *s, const char *name, double value);
+void sheet_text(Sheet *s, const char *name, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* A word in a row of the data file, in quotes if need be, and a blank. */
+void sheet_word(Sheet *s, const char *text);
+
+/* Adds a sentence to the caption. */
+void sheet_say(Sheet *s, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* Sets the page: width and the height above the foot, in points; writes the
+ * foot (caption and conditions of these runs) and the total height. */
+int sheet_page(Sheet *s, const RunList *runs, double width, double height);
+
+/* The module's line style in theme.gp, the same in all figures. */
+int module_style(const char *module);
+
+/* Ticks at 1, 2, 5 times powers of ten, or at powers only when there are
+ * many: "0.1 0.2 0.5". */
+void sheet_log_ticks(Sheet *s, const char *name, double lo, double hi);
+
+#endif
