@@ -161,32 +161,13 @@ static int run_gnuplot(const char *folder, const char *name)
     return OK;
 }
 
-/* The script's formats: "svg,png" -> "svg png". */
-static int read_formats(const char *formats, char *words, size_t size)
-{
-    char copy[64];
-
-    words[0] = '\0';
-    snprintf(copy, sizeof(copy), "%s", formats);
-    for (char *rest, *f = strtok_r(copy, ", ", &rest); f;
-         f = strtok_r(NULL, ", ", &rest)) {
-        if (strcmp(f, "svg") && strcmp(f, "png"))
-            return fail(ERR_INPUT, "format '%s' is neither svg nor png", f);
-        snprintf(words + strlen(words), size - strlen(words), "%s%s",
-                 words[0] ? " " : "", f);
-    }
-    return words[0] ? OK : fail(ERR_INPUT, "format names neither svg nor png");
-}
-
 /* Lets the figure write its data and its variables, then adds the theme and
  * the template.  The texts are the caller's to free. */
 static int compose(Sheet *s, const Figure *f, char **dat, char **gp)
 {
     size_t dat_size, gp_size;
-    char formats[64];
     int err;
 
-    TRY(read_formats(s->options->formats, formats, sizeof(formats)));
     s->dat = open_memstream(dat, &dat_size);
     s->gp = open_memstream(gp, &gp_size);
     BUG_IF(!s->dat || !s->gp);
@@ -196,7 +177,9 @@ static int compose(Sheet *s, const Figure *f, char **dat, char **gp)
             f->name, f->help, f->name, f->name);
     sheet_text(s, "name", "%s", f->name);
     sheet_text(s, "data", "%s.dat", f->name);
-    sheet_text(s, "formats", "%s", formats);
+    sheet_text(s, "formats", "%s%s",
+               strstr(s->options->formats, "svg") ? "svg " : "",
+               strstr(s->options->formats, "png") ? "png" : "");
     err = f->draw(s);
     fprintf(s->gp, "\n%s\n%s", theme, f->template);
     fclose(s->dat);
