@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "build_info.h"
@@ -128,7 +129,15 @@ void environment_build(Build *b)
 void environment_weather(Sweep *s)
 {
     double load[1];
+    struct timespec t;
+    struct tm utc;
+    size_t n;
 
+    clock_gettime(CLOCK_REALTIME, &t);
+    n = strftime(s->started_at, sizeof(s->started_at), "%Y-%m-%dT%H:%M:%S",
+                 gmtime_r(&t.tv_sec, &utc));
+    snprintf(s->started_at + n, sizeof(s->started_at) - n, ".%03ldZ",
+             t.tv_nsec / 1000000);
     file_line(GOVERNOR, s->governor, sizeof(s->governor));
     s->load = getloadavg(load, 1) == 1 ? load[0] : NAN;
 }

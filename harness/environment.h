@@ -13,7 +13,7 @@
 void environment_machine(Machine *m);
 void environment_build(Build *b);
 
-/* governor and load of a sweep that starts now. */
+/* started_at, governor and load of a sweep that starts now. */
 void environment_weather(Sweep *s);
 
 /* Bytes that can still be used without swapping. */
