@@ -24,8 +24,9 @@ typedef struct Axis {
     const char *key;
     char (*value)[PARAM_TEXT_MAX];
     int n;
-    const cJSON *item; /* NULL: from a flag */
-    bool used;         /* a case has this setting */
+    const cJSON *item; /* NULL: from a flag         */
+    bool list;         /* item is a list of values  */
+    bool used;         /* a case has this setting   */
 } Axis;
 
 typedef struct Axes {
@@ -105,8 +106,8 @@ static int scalar_text(const Builder *b, const cJSON *axis, const Param *p,
                          item->valuestring, PARAM_NAME_MAX - 1);
     if (!name && (v != floor(v) || fabs(v) > INT_MAX))
         return json_fail(&b->json, cJSON_IsArray(axis) ? item : axis,
-                         fabs(v) > INT_MAX ? "%s=%.6g is out of range"
-                                           : "%s=%.6g is not an integer",
+                         fabs(v) > INT_MAX ? "%s=%.12g is out of range"
+                                           : "%s=%.12g is not an integer",
                          p->name, v);
     if (name)
         snprintf(text, PARAM_TEXT_MAX, "%s", item->valuestring);
@@ -162,11 +163,13 @@ static int read_axis(const Builder *b, Axes *axes, const cJSON *item)
     const Param *p = find_setting(item->string);
     const cJSON *v = item;
     Axis *axis = &axes->at[axes->n];
+    bool list;
     int n = 1;
 
     if (!p)
         return refuse_key(b, item);
-    if (is_list(p, item)) {
+    list = is_list(p, item);
+    if (list) {
         n = cJSON_GetArraySize(item);
         v = item->child;
     }
@@ -179,7 +182,7 @@ static int read_axis(const Builder *b, Axes *axes, const cJSON *item)
                          p->name, n, EXPERIMENT_CASES_MAX);
     if (axes->n == AXES_MAX)
         return json_fail(&b->json, item, "more than %d settings", AXES_MAX);
-    *axis = (Axis){ .key = p->name, .item = item };
+    *axis = (Axis){ .key = p->name, .item = item, .list = list };
     axis->value = calloc((size_t)n, sizeof(*axis->value));
     BUG_IF(!axis->value);
     axes->n++;
@@ -283,7 +286,9 @@ static int expand(Builder *b, Axis *const *axis, const Case *c)
         Case next = *c;
 
         if (case_set(&next, a->key, a->value[i]))
-            return located(b, a->item, ERR_INPUT);
+            return located(b,
+                           a->list ? cJSON_GetArrayItem(a->item, i) : a->item,
+                           ERR_INPUT);
         TRY(expand(b, axis + 1, &next));
     }
     return OK;
@@ -330,7 +335,7 @@ static int check_used(const Builder *b, const Axes *axes)
             if (param_find(m->params, a->key))
                 snprintf(who + strlen(who), sizeof(who) - strlen(who), "%s%s",
                          who[0] ? ", " : "", m->name);
-        fail(ERR_INPUT, "no module here has a setting '%s' (%s: has it)",
+        fail(ERR_INPUT, "no module here has a setting '%s'; these have: %s",
              a->key, who);
         return located(b, a->item, ERR_INPUT);
     }

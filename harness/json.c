@@ -127,6 +127,10 @@ static int refuse_syntax(const Json *j, const char *at)
         return fail_at(j, before - 1, "a comma before '%c'", *at);
     if (*at == '/' || *at == '#')
         return fail_at(j, at, "JSON has no comments");
+    if (*at == '\'' || (at > j->text && at[-1] == '\''))
+        return fail_at(j, at, "strings take double quotes");
+    if (*at == '"' && before > j->text && !strchr(",:{[", before[-1]))
+        return fail_at(j, at, "a comma is missing before this");
     n = n < 1 ? 1 : n > 20 ? 20 : n;
     return fail_at(j, at, "did not expect '%.*s' here", n, at);
 }

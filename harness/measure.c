@@ -23,7 +23,7 @@ enum {
 #define SLEEP_NS 20000000L
 
 /* The first block finds a machine that was asleep: its clocks rise in this. */
-#define AWAKE_NS 2e8
+#define AWAKE_NS 1e8
 
 /* Part of the memory that must stay free for what is not ours. */
 #define MEMORY_RESERVE 0.25
