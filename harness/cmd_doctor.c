@@ -68,7 +68,7 @@ static void say(Doctor *d, Mark mark, const char *what, const char *fmt, ...)
 
 static void processor(Doctor *d, const Machine *m)
 {
-    char text[128] = "", one[32];
+    char text[128] = "";
     size_t n = 0;
 
     say(d, FINE, "cpu", "%s", m->cpu);
@@ -82,12 +82,10 @@ static void processor(Doctor *d, const Machine *m)
             m->cores);
     else
         say(d, FINE, "cores", "%d that this process may use", m->cores);
-    n = 0;
-    for (int level = 1; level <= 3; level++)
-        n += (size_t)snprintf(text + n, sizeof(text) - n, "%sL%d %s",
-                              level > 1 ? ", " : "", level,
-                              environment_cache(level, one, sizeof(one)));
-    say(d, FINE, "caches", "%s", text);
+    if (environment_caches(text, sizeof(text))[0])
+        say(d, FINE, "caches", "%s", text);
+    else
+        say(d, ABSENT, "caches", "not visible");
 }
 
 static void memory(Doctor *d, const Machine *m)

@@ -142,16 +142,25 @@ void environment_weather(Sweep *s)
     s->load = getloadavg(load, 1) == 1 ? load[0] : NAN;
 }
 
-char *environment_cache(int level, char *text, size_t size)
+char *environment_caches(char *text, size_t size)
 {
-    static const int name[] = { _SC_LEVEL1_DCACHE_SIZE, _SC_LEVEL2_CACHE_SIZE,
-                                _SC_LEVEL3_CACHE_SIZE };
-    const long bytes = sysconf(name[level - 1]);
+    char path[96], type[32], level[8], bytes[16];
+    size_t n = 0;
 
     text[0] = '\0';
-    if (bytes >= 1 << 20)
-        snprintf(text, size, "%ld MiB", bytes >> 20);
-    else if (bytes > 0)
-        snprintf(text, size, "%ld KiB", bytes >> 10);
+    for (int i = 0; n < size; i++) {
+#define CACHE "/sys/devices/system/cpu/cpu0/cache/index%d/"
+        snprintf(path, sizeof(path), CACHE "type", i);
+        if (!file_line(path, type, sizeof(type))[0])
+            break;
+        snprintf(path, sizeof(path), CACHE "level", i);
+        file_line(path, level, sizeof(level));
+        snprintf(path, sizeof(path), CACHE "size", i);
+        file_line(path, bytes, sizeof(bytes));
+#undef CACHE
+        if (strcmp(type, "Instruction") != 0)
+            n += (size_t)snprintf(text + n, size - n, "%sL%s %s", n ? ", " : "",
+                                  level, bytes);
+    }
     return text;
 }

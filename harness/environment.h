@@ -25,7 +25,8 @@ int environment_cores(void);
 /* The first line of a file, without its newline; "" if there is none. */
 char *file_line(const char *path, char *text, size_t size);
 
-/* "4.2 GHz", "32 MiB", or "" where the system does not say.  level 1 to 3. */
-char *environment_cache(int level, char *text, size_t size);
+/* "L1 48K, L2 1024K, L3 32768K" of the first CPU's data caches; "" where the
+ * system does not say. */
+char *environment_caches(char *text, size_t size);
 
 #endif
