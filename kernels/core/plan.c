@@ -99,7 +99,8 @@ static void find_last_uses(const Plan *p, int *last)
     }
 }
 
-/* The source whose buffer t's kernel may take over, or NULL. */
+/* The source whose buffer t's kernel may take over, or NULL.  It has the size
+ * of t: a smaller one is broadcast, even if its buffer is large enough. */
 static const Tensor *inplace_source(const Plan *p, const Kernel *kernel,
                                     const Tensor *t, const int *last)
 {
@@ -112,7 +113,7 @@ static const Tensor *inplace_source(const Plan *p, const Kernel *kernel,
         for (int j = 0; j < MAX_SRC; j++)
             again |= j != k && t->src[j] && storage(t->src[j]) == s;
         if (!again && last[s->id] == t->id &&
-            p->buffers[p->buffer_of[s->id]].bytes >= tensor_bytes(t))
+            tensor_bytes(t->src[k]) == tensor_bytes(t))
             return s;
     }
     return NULL;
