@@ -328,7 +328,7 @@ static int try_kernels(const Sample *s, Device *dev, const char *isa)
 
             if (((*k)->inplace >> t.inplace & 1) && src &&
                 src->role != ROLE_WEIGHT &&
-                tensor_bytes(src) >= tensor_bytes(s->out))
+                tensor_bytes(src) == tensor_bytes(s->out))
                 try_kernel(&t);
         }
     }

@@ -162,7 +162,7 @@ static void ref(const Tensor *out)
     const size_t row_size = (size_t)out->dim[3] * (size_t)O;
     double *taps = by_tap(out->src[1], O);
 
-#pragma omp parallel
+#pragma omp parallel if (cost(out).macs > SMALL_WORK)
     {
         double *acc = malloc(row_size * sizeof(*acc));
 

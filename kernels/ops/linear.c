@@ -55,7 +55,7 @@ static void ref(const Tensor *out)
                  O = (size_t)out->dim[1];
     double *w = by_input(out->src[1]);
 
-#pragma omp parallel
+#pragma omp parallel if (cost(out).macs > SMALL_WORK)
     {
         double *acc = malloc(O * sizeof(*acc));
 

@@ -105,7 +105,7 @@ static void ref(const Tensor *out)
     const Matrices a = matrices(out->src[0], G, attr->trans_a);
     const Matrices b = matrices(out->src[1], G, attr->trans_b);
 
-#pragma omp parallel for collapse(3)
+#pragma omp parallel for collapse(3) if (cost(out).flops > SMALL_WORK)
     for (int n = 0; n < N; n++)
         for (int g = 0; g < G; g++)
             for (int i = 0; i < a.rows; i++) {

@@ -26,6 +26,9 @@ int want_dims(const Tensor *w, const char *name, Dims dims);
 /* Bytes of out and of every source, each once. */
 double bytes_once(const Tensor *out);
 
+/* Multiply-adds below which the references stay on one thread. */
+enum { SMALL_WORK = 1 << 20 };
+
 /* Operations of an activation on one number, and the activation itself. */
 double act_flops(Activation act);
 double act_of(Activation act, double x);
