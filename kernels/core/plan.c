@@ -101,8 +101,8 @@ static void find_last_uses(const Plan *p, int *last)
 
 /* The source whose buffer t's kernel may take over, or NULL.  It has the size
  * of t: a smaller one is broadcast, even if its buffer is large enough. */
-static const Tensor *inplace_source(const Plan *p, const Kernel *kernel,
-                                    const Tensor *t, const int *last)
+static const Tensor *inplace_source(const Kernel *kernel, const Tensor *t,
+                                    const int *last)
 {
     for (int k = 0; k < MAX_SRC; k++) {
         const Tensor *s = t->src[k] ? storage(t->src[k]) : NULL;
@@ -135,7 +135,7 @@ static void assign_buffers(Plan *p, const int *last)
             continue;
         }
         if (t->role == ROLE_NODE)
-            s = inplace_source(p, p->steps[step++].kernel, t, last);
+            s = inplace_source(p->steps[step++].kernel, t, last);
         if (s) {
             p->buffer_of[i] = p->buffer_of[s->id];
             p->buffers[p->buffer_of[i]].last = last[i];
