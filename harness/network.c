@@ -30,12 +30,12 @@ static int check_supported(const Case *c)
 
 static void tap_stages(Graph *g, Tensor *const stage[4])
 {
-    for (int i = 0; i < 4; i++) {
-        char name[16];
+    static const char *const names[] = { "stage1", "stage2", "stage3",
+                                         "stage4" };
 
-        snprintf(name, sizeof(name), "stage%d", i + 1);
-        graph_output(g, name, op_global_avg_pool(g, stage[i], SQUEEZE_MEAN));
-    }
+    for (int i = 0; i < 4; i++)
+        graph_output(g, names[i],
+                     op_global_avg_pool(g, stage[i], SQUEEZE_MEAN));
 }
 
 static int build_as_written(Graph *g, const Case *c, Taps taps)

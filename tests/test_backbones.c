@@ -290,8 +290,8 @@ static void check_network(const char *backbone, const char *module)
     Safetensors *file;
     char path[128];
 
-    snprintf(path, sizeof(path), "tests/cases/%s_%s.safetensors",
-             backbone, module);
+    snprintf(path, sizeof(path), "tests/cases/%s_%s.safetensors", backbone,
+             module);
     REQUIRE(st_open(&file, path) == OK);
     check_answers(&c, file);
     CHECK(case_set(&c, "graph", "folded") == OK);
