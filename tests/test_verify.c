@@ -1,0 +1,449 @@
+/*
+ * test_verify.c - what is right passes, what is wrong does not: case files
+ * with one thing changed, and cases against the reference.
+ */
+#include "harness/verify.h"
+
+#include <glob.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "harness/cmd.h"
+#include "harness/safetensors.h"
+#include "tests/test.h"
+
+static const char *const se_case = "tests/cases/se_settings1.safetensors";
+static const char *const resnet_case =
+    "tests/cases/resnet50_se_conv.safetensors";
+
+TEST(verify, error_is_relative_to_what_is_expected)
+{
+    const float a[] = { 3, 4 }, b[] = { 3, 4.5f }, zero[] = { 0, 0 };
+    const float nan[] = { 3, NAN };
+
+    CHECK(verify_error(a, a, 2) == 0);
+    CHECK(fabs(verify_error(b, a, 2) - 0.1) < 1e-12);
+    CHECK(verify_error(zero, zero, 2) == 0);
+    CHECK(isinf(verify_error(a, zero, 2)));
+    CHECK(isnan(verify_error(nan, a, 2)));
+}
+
+/* ---- case files with one thing changed ---------------------------------- */
+
+/* What to change in a copy of a case file. */
+typedef struct Change {
+    const char *drop;        /* a tensor to leave out                        */
+    const char *rename_to;   /* or to call this                              */
+    const char *nudge;       /* a tensor whose first value is multiplied ... */
+    float by;                /* ... by this                                  */
+    const char *flatten;     /* a tensor to store as one dim                 */
+    const char *key, *value; /* a metadata string to set                   */
+    const char *says;        /* what the sentence has, "" for an error only */
+    Verdict verdict;
+} Change;
+
+static bool is(const char *a, const char *b)
+{
+    return a && b && strcmp(a, b) == 0;
+}
+
+static void copy_tensor(StWriter *w, const Safetensors *st, const StTensor *t,
+                        const Change *c)
+{
+    float *values = malloc(t->count * sizeof(*values));
+    const int flat[1] = { (int)t->count };
+    int dim[ST_MAX_RANK];
+    const char *name = t->name;
+
+    CHECK(st_read(st, t, values) == OK);
+    for (int i = 0; i < t->rank; i++)
+        dim[i] = (int)t->dim[i];
+    if (is(c->nudge, name))
+        values[0] *= c->by;
+    if (is(c->drop, name) && c->rename_to)
+        name = c->rename_to;
+    if (is(c->flatten, name))
+        st_writer_tensor(w, name, 1, flat, values);
+    else if (!is(c->drop, name))
+        st_writer_tensor(w, name, t->rank, dim, values);
+    free(values);
+}
+
+static const char *changed_copy(const char *path, const Change *c)
+{
+    static char copy[256];
+    const char *text, *key;
+    StWriter *w = st_writer_new();
+    Safetensors *st;
+
+    snprintf(copy, sizeof(copy), "%s/changed.safetensors", test_tmpdir());
+    if (st_open(&st, path) != OK)
+        test_skip("run me in the project's root folder");
+    for (int i = 0; (text = st_metadata_at(st, i, &key)); i++)
+        if (!is(key, c->key))
+            st_writer_metadata(w, key, text);
+    if (c->key && c->value)
+        st_writer_metadata(w, c->key, c->value);
+    for (int i = 0; i < st_tensors(st); i++)
+        copy_tensor(w, st, st_tensor(st, i), c);
+    CHECK(st_writer_save(w, copy) == OK);
+    st_writer_free(w);
+    st_close(st);
+    return copy;
+}
+
+static void check_changes(const char *path, const Change *changes, int n)
+{
+    Case how;
+
+    case_defaults(&how);
+    for (int i = 0; i < n; i++) {
+        Verified v;
+
+        verify_file(&v, changed_copy(path, &changes[i]), &how, NULL);
+        CHECK_MSG(v.verdict == changes[i].verdict &&
+                      strstr(v.why, changes[i].says),
+                  "change %d: verdict %d, error %g, '%s', not '%s'", i,
+                  v.verdict, v.rel_l2, v.why, changes[i].says);
+    }
+}
+
+TEST(verify, a_wrong_module_case_does_not_pass)
+{
+    static const Change changes[] = {
+        { .says = "", .verdict = VERIFY_PASSED },
+        { .drop = "grad_output", .says = "", .verdict = VERIFY_PASSED },
+        { .nudge = "output", .by = 1.1f, .verdict = VERIFY_FAILED, .says = "" },
+        { .nudge = "output", .by = NAN, .verdict = VERIFY_FAILED, .says = "" },
+        { .nudge = "input", .by = 1.1f, .verdict = VERIFY_FAILED, .says = "" },
+        { .nudge = "param/fc.0.weight",
+          .by = -100,
+          .verdict = VERIFY_FAILED,
+          .says = "" },
+        { .drop = "output",
+          .verdict = VERIFY_FAILED,
+          .says = "no tensor 'output'" },
+        { .drop = "input",
+          .verdict = VERIFY_FAILED,
+          .says = "no tensor 'input'" },
+        { .drop = "param/fc.2.weight",
+          .verdict = VERIFY_FAILED,
+          .says = "param/fc.2.weight is not in the file" },
+        { .drop = "grad_output",
+          .rename_to = "param/fc.2.bias",
+          .verdict = VERIFY_FAILED,
+          .says = "param/fc.2.bias is only in the file" },
+        { .flatten = "param/fc.2.weight",
+          .verdict = VERIFY_FAILED,
+          .says = "param/fc.2.weight has another shape in the file than "
+                  "(32,8)" },
+        { .flatten = "output",
+          .verdict = VERIFY_FAILED,
+          .says = "'output' has another shape" },
+        { .flatten = "input",
+          .verdict = VERIFY_FAILED,
+          .says = "no tensor 'input' of 4 dims" },
+        { .key = "kind",
+          .value = "modul",
+          .verdict = VERIFY_FAILED,
+          .says = "its kind is 'modul'" },
+        { .key = "kind",
+          .value = NULL,
+          .verdict = VERIFY_FAILED,
+          .says = "not a case file" },
+        { .key = "module",
+          .value = "ese",
+          .verdict = VERIFY_SKIPPED,
+          .says = "no module 'ese'" },
+        { .key = "module",
+          .value = "se_conv",
+          .verdict = VERIFY_FAILED,
+          .says = "param/fc.2.weight is only in the file" },
+        { .key = "config",
+          .value = "{\"reduction\": 8}",
+          .verdict = VERIFY_FAILED,
+          .says = "another shape" },
+        { .key = "config",
+          .value = "{\"reduction\": 5}",
+          .verdict = VERIFY_FAILED,
+          .says = "se: reduction=5 does not divide channels=32" },
+        { .key = "config",
+          .value = "{\"reductoin\": 4}",
+          .verdict = VERIFY_FAILED,
+          .says = "reductoin" },
+        { .key = "config",
+          .value = "{\"reduction\": null}",
+          .verdict = VERIFY_FAILED,
+          .says = "reduction is no number, list or name" },
+        { .key = "config",
+          .value = "{\"reduction\": [4, 4]}",
+          .verdict = VERIFY_FAILED,
+          .says = "'4,4' is a list" },
+        { .key = "config",
+          .value = "{\"reduction\": 4.5}",
+          .verdict = VERIFY_FAILED,
+          .says = "4.5" },
+        { .key = "config",
+          .value = "{",
+          .verdict = VERIFY_FAILED,
+          .says = "config is not a JSON object" },
+    };
+
+    check_changes(se_case, changes, sizeof(changes) / sizeof(changes[0]));
+}
+
+TEST(verify, a_wrong_backbone_case_does_not_pass)
+{
+    static const Change changes[] = {
+        { .key = "backbone",
+          .value = "resnet5",
+          .verdict = VERIFY_SKIPPED,
+          .says = "no backbone 'resnet5'" },
+        { .key = "input",
+          .value = "1x3x224",
+          .verdict = VERIFY_FAILED,
+          .says = "not like 1x3x224x224" },
+        { .key = "input",
+          .value = "1x3x224x224x1",
+          .verdict = VERIFY_FAILED,
+          .says = "not like 1x3x224x224" },
+        { .key = "input",
+          .value = "1x3x-224x224",
+          .verdict = VERIFY_FAILED,
+          .says = "not like 1x3x224x224" },
+        { .key = "input",
+          .value = "1x4x224x224",
+          .verdict = VERIFY_FAILED,
+          .says = "takes images of 3 channels" },
+        { .key = "seed",
+          .value = "x",
+          .verdict = VERIFY_FAILED,
+          .says = "seed is 'x', not a number" },
+        { .key = "params",
+          .value = "28073863",
+          .verdict = VERIFY_FAILED,
+          .says = "has 28073864 parameters, the file says 28073863" },
+        { .drop = "stage2",
+          .verdict = VERIFY_FAILED,
+          .says = "no tensor 'stage2'" },
+        { .nudge = "stage3", .by = 2, .verdict = VERIFY_FAILED, .says = "" },
+        { .key = "seed", .value = "22", .verdict = VERIFY_FAILED, .says = "" },
+    };
+
+    check_changes(resnet_case, changes, sizeof(changes) / sizeof(changes[0]));
+}
+
+TEST(verify, what_this_build_does_not_have_is_skipped)
+{
+    Verified v;
+    Case how;
+
+    case_defaults(&how);
+    REQUIRE(case_set(&how, "impl", "fused") == OK);
+    verify_file(&v, se_case, &how, NULL);
+    CHECK_MSG(v.verdict == VERIFY_SKIPPED && strstr(v.why, "impl=fused"),
+              "verdict %d: %s", v.verdict, v.why);
+}
+
+static void check_backbones(const char *backend, const char *graph,
+                            const char *pattern)
+{
+    glob_t files;
+    Case how;
+
+    case_defaults(&how);
+    REQUIRE(case_set(&how, "backend", backend) == OK);
+    REQUIRE(case_set(&how, "graph", graph) == OK);
+    REQUIRE(glob(pattern, 0, NULL, &files) == 0);
+    for (size_t i = 0; i < files.gl_pathc; i++) {
+        Verified v;
+
+        verify_file(&v, files.gl_pathv[i], &how, NULL);
+        CHECK_MSG(v.verdict == VERIFY_PASSED && v.outputs == 5,
+                  "attnbench verify --backend=%s --graph=%s %s: %s (%g)",
+                  backend, graph, files.gl_pathv[i], v.why, v.rel_l2);
+    }
+    globfree(&files);
+}
+
+TEST(verify, backbones_as_written_agree_with_pytorch)
+{
+    check_backbones("cpu", "as_written", "tests/cases/resnet*");
+}
+
+TEST(verify, folded_backbones_agree_with_pytorch)
+{
+    check_backbones("cpu", "folded", "tests/cases/resnet*");
+}
+
+TEST(verify, the_reference_backbone_agrees_with_pytorch)
+{
+    check_backbones("ref", "as_written", "tests/cases/resnet50_scsa*");
+}
+
+TEST(verify, what_was_computed_is_written_under_the_same_name)
+{
+    char path[256];
+    const StTensor *t;
+    Safetensors *st, *expected;
+    Verified v;
+    Case how;
+    float *got, *want;
+
+    case_defaults(&how);
+    verify_file(&v, se_case, &how, test_tmpdir());
+    REQUIRE(v.verdict == VERIFY_PASSED);
+    snprintf(path, sizeof(path), "%s/se_settings1.safetensors", test_tmpdir());
+    REQUIRE(st_open(&st, path) == OK);
+    REQUIRE(st_open(&expected, se_case) == OK);
+    CHECK(is(st_metadata(st, "config"), st_metadata(expected, "config")));
+    CHECK(is(st_metadata(st, "module"), "se"));
+    REQUIRE((t = st_find(st, "output")) && t->rank == 4);
+    got = malloc(t->count * sizeof(*got));
+    want = malloc(t->count * sizeof(*want));
+    CHECK(st_read(st, t, got) == OK);
+    CHECK(st_read(expected, st_find(expected, "output"), want) == OK);
+    CHECK(verify_error(got, want, t->count) == v.rel_l2);
+    free(got);
+    free(want);
+    st_close(st);
+    st_close(expected);
+}
+
+/* ---- a case against the reference --------------------------------------- */
+
+static void make_case(Case *c, const char *backbone, const char *module,
+                      int batch, int channels, int size)
+{
+    case_defaults(c);
+    CHECK(case_set(c, "backbone", backbone) == OK);
+    CHECK(case_set(c, "module", module) == OK);
+    c->batch = batch;
+    c->channels = channels;
+    c->height = c->width = size;
+    CHECK(case_complete(c) == OK);
+}
+
+TEST(verify, every_module_agrees_with_its_definition_at_512_channels)
+{
+    for (int m = 0; zoo_at(m); m++) {
+        char at[64];
+        double e;
+        Case c;
+
+        make_case(&c, "none", zoo_name(m), 2, 512, 7);
+        CHECK_MSG(verify_case(&c, VERIFY_BUDGET, &e, at) == OK &&
+                      e <= verify_limit(&c) && is(at, "2x512x7x7"),
+                  "%s at %s: %g %s", zoo_name(m), at, e, err_message());
+    }
+}
+
+TEST(verify, a_large_case_is_compared_with_fewer_images_then_smaller)
+{
+    char at[64];
+    double e;
+    Case c;
+
+    make_case(&c, "none", "se", 8, 64, 28);
+    REQUIRE(verify_case(&c, 8e6, &e, at) == OK);
+    CHECK_MSG(is(at, "3x64x28x28"), "%s", at);
+    CHECK(e <= verify_limit(&c));
+    REQUIRE(verify_case(&c, 1e6, &e, at) == OK);
+    CHECK_MSG(is(at, "1x64x14x14"), "%s", at);
+    REQUIRE(verify_case(&c, 1, &e, at) == OK);
+    CHECK_MSG(is(at, "1x64x7x7"), "%s", at);
+}
+
+TEST(verify, a_map_is_not_made_smaller_than_its_module_takes)
+{
+    char at[64];
+    double e;
+    Case c;
+
+    make_case(&c, "none", "scsa", 2, 64, 40);
+    REQUIRE(case_set(&c, "window_size", "16") == OK);
+    REQUIRE(verify_case(&c, 1, &e, at) == OK);
+    CHECK_MSG(is(at, "1x64x20x20"), "%s", at);
+}
+
+TEST(verify, a_backbone_keeps_its_map)
+{
+    char at[64];
+    double e;
+    Case c;
+
+    make_case(&c, "resnet18", "se", 4, 3, 64);
+    REQUIRE(case_set(&c, "graph", "folded") == OK);
+    REQUIRE(verify_case(&c, 1, &e, at) == OK);
+    CHECK_MSG(is(at, "1x3x64x64"), "%s", at);
+    CHECK_MSG(e <= verify_limit(&c), "%g", e);
+}
+
+TEST(verify, a_case_that_cannot_be_built_says_why)
+{
+    char at[64];
+    double e;
+    Case c;
+
+    make_case(&c, "none", "sa", 1, 64, 7);
+    CHECK(verify_case(&c, VERIFY_BUDGET, &e, at) == ERR_INPUT);
+    CHECK(strstr(err_message(), "sa: group_num=64 needs"));
+    CHECK(isnan(e));
+}
+
+/* ---- the command --------------------------------------------------------- */
+
+/* Its exit, and all that it printed. */
+static int run_command(char **argv, char *text, size_t size)
+{
+    char path[256];
+    const int out = dup(STDOUT_FILENO);
+    FILE *f;
+    size_t n;
+    int argc = 0, err;
+
+    while (argv[argc])
+        argc++;
+    snprintf(path, sizeof(path), "%s/printed", test_tmpdir());
+    fflush(stdout);
+    if (!freopen(path, "w", stdout))
+        test_skip("the temporary directory cannot be written");
+    err = cmd_verify(argc, argv);
+    fflush(stdout);
+    dup2(out, STDOUT_FILENO);
+    close(out);
+    f = fopen(path, "r");
+    n = f ? fread(text, 1, size - 1, f) : 0;
+    text[n] = '\0';
+    if (f)
+        fclose(f);
+    return err;
+}
+
+TEST(verify, the_command_counts_and_ends_with_its_verdict)
+{
+    char text[4096], *se = (char *)(size_t)se_case;
+    const char *last;
+
+    CHECK(run_command((char *[]){ se, se, NULL }, text, sizeof(text)) == OK);
+    last = strstr(text, "2 passed, 0 failed, 0 skipped\n");
+    CHECK_MSG(last && !last[30], "%s", text);
+    CHECK(strstr(text, "passed   tests/cases/se_settings1.safetensors"));
+
+    CHECK(run_command((char *[]){ se, "tests/absent", NULL }, text,
+                      sizeof(text)) == CMD_BAD);
+    CHECK_MSG(strstr(text, "FAILED   tests/absent: No such file") &&
+                  strstr(text, "1 passed, 1 failed, 0 skipped\n"),
+              "%s", text);
+
+    CHECK(run_command((char *[]){ "--impl=fused", se, NULL }, text,
+                      sizeof(text)) == OK);
+    CHECK_MSG(strstr(text, "0 passed, 0 failed, 1 skipped\n"), "%s", text);
+    CHECK(run_command((char *[]){ "--backend=cup", se, NULL }, text,
+                      sizeof(text)) == ERR_INPUT);
+    CHECK(strstr(err_message(), "did you mean 'cpu'"));
+    CHECK(run_command((char *[]){ NULL }, text, sizeof(text)) == ERR_INPUT);
+}
