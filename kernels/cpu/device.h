@@ -34,13 +34,11 @@ static inline const Tensor *weight_of(const Tensor *t)
     return t->role == ROLE_WEIGHT || t->role == ROLE_BUFFER ? t : NULL;
 }
 
-/* The kernels made of oneDNN: conv.c, matmul.c, pool.c. */
+/* The kernels made of oneDNN: conv.c, matmul.c. */
 #define ONEDNN_KERNELS(X) \
     X(conv2d)             \
     X(linear)             \
-    X(matmul)             \
-    X(avg_pool2d)         \
-    X(max_pool2d)
+    X(matmul)
 
 #define X(id) extern const Kernel onednn_##id;
 ONEDNN_KERNELS(X)

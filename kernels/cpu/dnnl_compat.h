@@ -92,22 +92,6 @@ static inline dnnl_status_t matmul_pd(dnnl_primitive_desc_t *pd,
     return status ? status : dnnl_primitive_desc_create(pd, &desc, attr, e, 0);
 }
 
-static inline dnnl_status_t pool_pd(dnnl_primitive_desc_t *pd, dnnl_engine_t e,
-                                    dnnl_alg_kind_t alg, const Mds *m,
-                                    const dnnl_dims_t kernel,
-                                    const dnnl_dims_t stride,
-                                    const dnnl_dims_t pad_lo,
-                                    const dnnl_dims_t pad_hi,
-                                    const_dnnl_primitive_attr_t attr)
-{
-    dnnl_pooling_desc_t desc;
-    const dnnl_status_t status = dnnl_pooling_forward_desc_init(
-        &desc, dnnl_forward_inference, alg, m->src, m->dst, stride, kernel,
-        pad_lo, pad_hi);
-
-    return status ? status : dnnl_primitive_desc_create(pd, &desc, attr, e, 0);
-}
-
 #else
 
 static inline MdRef md_ref(const Md *md)
@@ -163,21 +147,6 @@ static inline dnnl_status_t matmul_pd(dnnl_primitive_desc_t *pd,
 {
     return dnnl_matmul_primitive_desc_create(pd, e, m->src, m->weights, m->bias,
                                              m->dst, attr);
-}
-
-static inline dnnl_status_t pool_pd(dnnl_primitive_desc_t *pd, dnnl_engine_t e,
-                                    dnnl_alg_kind_t alg, const Mds *m,
-                                    const dnnl_dims_t kernel,
-                                    const dnnl_dims_t stride,
-                                    const dnnl_dims_t pad_lo,
-                                    const dnnl_dims_t pad_hi,
-                                    const_dnnl_primitive_attr_t attr)
-{
-    const dnnl_dims_t dense = { 0 };
-
-    return dnnl_pooling_forward_primitive_desc_create(
-        pd, e, dnnl_forward_inference, alg, m->src, m->dst, stride, kernel,
-        dense, pad_lo, pad_hi, attr);
 }
 
 #endif

@@ -309,29 +309,6 @@ int primitive_matmul(Primitive **out, Onednn *lib, const Problem *p)
     return primitive_new(out, lib, p, describe_matmul);
 }
 
-static dnnl_status_t describe_avg_pool(Primitive *prim, const Problem *p,
-                                       const Mds *mds,
-                                       dnnl_primitive_attr_t attr)
-{
-    return pool_pd(&prim->desc, prim->lib->engine,
-                   dnnl_pooling_avg_exclude_padding, mds, p->kernel, p->stride,
-                   p->pad_lo, p->pad_hi, attr);
-}
-
-static dnnl_status_t describe_max_pool(Primitive *prim, const Problem *p,
-                                       const Mds *mds,
-                                       dnnl_primitive_attr_t attr)
-{
-    return pool_pd(&prim->desc, prim->lib->engine, dnnl_pooling_max, mds,
-                   p->kernel, p->stride, p->pad_lo, p->pad_hi, attr);
-}
-
-int primitive_pool(Primitive **out, Onednn *lib, const Problem *p, Pooling how)
-{
-    return primitive_new(
-        out, lib, p, how == POOL_AVG ? describe_avg_pool : describe_max_pool);
-}
-
 void primitive_free(void *state)
 {
     Primitive *prim = state;

@@ -42,10 +42,10 @@ typedef enum Slot {
 } Slot;
 
 /* dst = act(scale * op(src, weights) + bias' + addend), bias' being scaled
- * with the rest; windows are for convolutions and pools. */
+ * with the rest; windows are for convolutions. */
 typedef struct Problem {
     Array array[NSLOTS];
-    int64_t kernel[ARRAY_RANK], stride[ARRAY_RANK];
+    int64_t stride[ARRAY_RANK];
     int64_t pad_lo[ARRAY_RANK], pad_hi[ARRAY_RANK];
     float scale;     /* 0 means 1                       */
     bool accumulate; /* dst already holds what to add   */
@@ -56,10 +56,6 @@ typedef struct Primitive Primitive;
 
 int primitive_conv(Primitive **out, Onednn *lib, const Problem *p);
 int primitive_matmul(Primitive **out, Onednn *lib, const Problem *p);
-
-/* kernel is the window; the average divides by its size. */
-typedef enum Pooling { POOL_AVG, POOL_MAX } Pooling;
-int primitive_pool(Primitive **out, Onednn *lib, const Problem *p, Pooling how);
 
 void primitive_free(void *p); /* a Primitive, or NULL */
 
