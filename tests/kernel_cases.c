@@ -102,6 +102,11 @@ static const KernelCase cases[] = {
       "column kernel", CONV(1, 1, 0, 1) },
     { &conv2d_def, { D(1,1024,3,3), D(40,1024,1,1) },
       "sums of 1024 numbers", CONV(1, 0, 0, 1) },
+    { &conv2d_def, { D(3,20,11,13), D(80,20,1,1), D(80), D(3,80,11,13) },
+      "1x1, many rows, outputs no multiple of a panel",
+      CONV(1, 0, 0, 1, .act = ACT_RELU6) },
+    { &conv2d_def, { D(3,20,21,25), D(112,20,1,1), D(112), D(3,112,11,13) },
+      "the same with stride", CONV(2, 0, 0, 1, .act = ACT_RELU) },
 
     /* conv2d: groups and depthwise */
     { &conv2d_def, { D(2,12,7,5), D(8,3,3,3) },
@@ -164,6 +169,7 @@ static const KernelCase cases[] = {
     { &linear_def, { D(2,12,7), D(20,12), D(20) }, "a strip" },
     { &linear_def, { D(2,24,5,3), D(10,24), D(10) }, "a map" },
     { &linear_def, { D(1,96,7,7), D(96,96) }, "a map, wide" },
+    { &linear_def, { D(2,40,157), D(48,40), D(48) }, "many rows" },
 
     /* matmul */
     { &matmul_def, { D(2,64,8,8), D(2,64,8,8) },

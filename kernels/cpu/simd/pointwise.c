@@ -1,0 +1,290 @@
+/*
+ * pointwise.c - y[r,o] = act(sum over c of x[r,c] w[o,c] + b[o] + z[r,o]) for
+ * many rows r: conv2d 1x1 of any stride, and linear
+ *
+ * Half the work of ResNet-50, and nearly all of a transformer.  Bound by
+ * FLOPs from C = 64 on, if nothing is waited for: x and z come from memory in
+ * lines that no hardware prefetcher foresees, because a tile takes a few
+ * numbers of each of several rows.
+ *
+ *   tiles    w is packed in panels of PANEL outputs, (C, PANEL) each.  A tile
+ *            is ROWS rows of one panel: its sums fill the registers, and each
+ *            step of c costs NV loads of w, ROWS broadcasts of x and ROWS NV
+ *            multiply-adds.  Meanwhile the next tile's rows of x and z are
+ *            prefetched.  Tiles go down a block of rows that stays in the
+ *            first cache together with the panel.  Few rows starve it:
+ *            linear.c has a kernel for those.
+ *
+ * The scheme is that of Goto and van de Geijn, "Anatomy of high-performance
+ * matrix multiplication", ACM TOMS 34(3), 2008, less their packing of x, which
+ * channels last spares.
+ */
+#include "kernels/cpu/simd/simd.h"
+
+#define INLINE static inline __attribute__((always_inline))
+
+/* Loops of a tile must be gone before registers are given out. */
+#if defined(__clang__)
+#define UNROLL _Pragma("unroll")
+#else
+#define UNROLL _Pragma("GCC unroll 32")
+#endif
+
+enum {
+    NV = LANES == 16 ? 4 : 2, /* vectors: NV (ROWS + 1) + 1 fit registers */
+    PANEL = NV * LANES,
+    ROWS = 6,
+    BLOCK_BYTES = 24 << 10, /* of x: half of a first-level cache */
+    LINE = 16,              /* floats in a cache line */
+};
+
+typedef int VecMask __attribute__((vector_size(LANES * 4)));
+
+static size_t panels_of(const Tensor *out)
+{
+    return ceil_div((size_t)out->dim[1], PANEL);
+}
+
+/* State: b (PANEL panels), then the panels; zeros where there is no output. */
+static int plan(Device *dev, const Tensor *out, void **state)
+{
+    const float *w = weight_host(out->src[1]), *b = weight_host(out->src[2]);
+    const size_t C = (size_t)out->src[1]->dim[1], O = (size_t)out->dim[1];
+    const size_t padded = panels_of(out) * PANEL;
+    float *to;
+
+    (void)dev;
+    TRY(state_new(state, padded * (C + 1) * sizeof(float)));
+    to = *state;
+    for (size_t o = 0; o < padded; o++)
+        *to++ = b && o < O ? b[o] : 0;
+    for (size_t first = 0; first < padded; first += PANEL)
+        for (size_t c = 0; c < C; c++)
+            for (size_t o = first; o < first + PANEL; o++)
+                *to++ = o < O ? w[o * C + c] : 0;
+    return OK;
+}
+
+/* What one run needs to know; a linear is a convolution with nothing added. */
+typedef struct Job {
+    const float *x, *bias, *panels, *z;
+    float *y;
+    size_t rows, C, O;
+    size_t H, W, out_h, out_w; /* of a map that is strided over */
+    size_t stride;
+    Activation act;
+} Job;
+
+static Job job_of(const Tensor *out, const void *state)
+{
+    const Tensor *x = out->src[0];
+    Job j = {
+        .x = x->data,
+        .bias = state,
+        .panels = (const float *)state + panels_of(out) * PANEL,
+        .y = out->data,
+        .rows = tensor_rows(out),
+        .C = (size_t)x->dim[1],
+        .O = (size_t)out->dim[1],
+        .stride = 1,
+    };
+
+    if (out->op == &conv2d_def) {
+        const Conv2dAttr *a = out->attr;
+
+        j.z = out->src[3] ? out->src[3]->data : NULL;
+        j.act = a->act;
+        j.stride = (size_t)a->stride;
+        j.H = (size_t)x->dim[2];
+        j.W = (size_t)x->dim[3];
+        j.out_h = (size_t)out->dim[2];
+        j.out_w = (size_t)out->dim[3];
+    }
+    return j;
+}
+
+/* The row of x that row r of the result is made of. */
+INLINE const float *source(const Job *j, size_t r)
+{
+    size_t image, at;
+
+    if (j->stride == 1)
+        return j->x + r * j->C;
+    image = r / (j->out_h * j->out_w);
+    at = r % (j->out_h * j->out_w);
+    return j->x + ((image * j->H + at / j->out_w * j->stride) * j->W +
+                   at % j->out_w * j->stride) *
+                      j->C;
+}
+
+/* NaN passes: it compares false. */
+INLINE Vec activate(Vec v, Activation act)
+{
+    const Vec six = splat(6);
+
+    if (act == ACT_NONE)
+        return v;
+    v = (Vec)((VecMask)v & ~(VecMask)(v <= 0));
+    if (act == ACT_RELU6) {
+        const VecMask over = v > six;
+
+        v = (Vec)(((VecMask)v & ~over) | ((VecMask)six & over));
+    }
+    return v;
+}
+
+/* The next tile of z, or of what x is read from: in time, if not exactly at
+ * the end of a row of a strided map. */
+INLINE void prefetch_tile(const float *z, size_t stride, const size_t rows,
+                          const size_t nv)
+{
+    UNROLL
+    for (size_t k = 0; k < rows * nv; k++)
+        __builtin_prefetch(z + k / nv * stride + k % nv * LANES, 1);
+}
+
+INLINE void prefetch_rows(const float *const *x, size_t ahead,
+                          const size_t rows)
+{
+    UNROLL
+    for (size_t i = 0; i < rows; i++)
+        __builtin_prefetch(x[i] + ahead);
+}
+
+/* rows and nv are constants, so the sums live in registers: sum k is that of
+ * row k / nv and vector k % nv. */
+INLINE void tile(const Job *j, const float *w, size_t r, size_t o,
+                 const size_t rows, const size_t nv)
+{
+    const size_t C = j->C, O = j->O, next = rows * j->stride * C;
+    const float *x[ROWS];
+    Vec sum[ROWS * NV];
+
+    UNROLL
+    for (size_t i = 0; i < rows; i++)
+        x[i] = source(j, r + i);
+    UNROLL
+    for (size_t k = 0; k < rows * nv; k++)
+        sum[k] = (Vec){ 0 };
+    if (j->z)
+        prefetch_tile(j->z + (r + rows) * O + o, O, rows, nv);
+    for (size_t c = 0; c < C; c++, w += PANEL) {
+        if (o == 0 && c % LINE == 0)
+            prefetch_rows(x, next + c, rows);
+        UNROLL
+        for (size_t k = 0; k < rows * nv; k++)
+            sum[k] += x[k / nv][c] * load(w + k % nv * LANES);
+    }
+    UNROLL
+    for (size_t k = 0; k < rows * nv; k++) {
+        const size_t lane = o + k % nv * LANES, at = (r + k / nv) * O + lane;
+        Vec y = sum[k] + load(j->bias + lane);
+
+        if (j->z)
+            y += load(j->z + at);
+        store(j->y + at, activate(y, j->act));
+    }
+}
+
+/* One panel, rows begin to end - 1. */
+INLINE void column(const Job *j, size_t panel, size_t begin, size_t end,
+                   const size_t nv)
+{
+    const float *w = j->panels + panel * PANEL * j->C;
+    size_t r = begin;
+
+    for (; r + ROWS <= end; r += ROWS)
+        tile(j, w, r, panel * PANEL, ROWS, nv);
+    for (; r < end; r++)
+        tile(j, w, r, panel * PANEL, 1, nv);
+}
+
+static void columns(const Job *j, size_t panel, size_t begin, size_t end)
+{
+    switch (min_size(NV, (j->O - panel * PANEL) / LANES)) {
+#define CASE(n)                          \
+    case n:                              \
+        column(j, panel, begin, end, n); \
+        break;
+        CASE(1)
+        CASE(2)
+#if LANES == 16
+        CASE(3)
+        CASE(4)
+#endif
+#undef CASE
+    }
+}
+
+static void blocks(const Job *j, size_t begin, size_t end, size_t panel,
+                   size_t last)
+{
+    const size_t fit = BLOCK_BYTES / sizeof(float) / j->C / ROWS;
+    const size_t block = (fit < 4 ? 4 : fit) * ROWS;
+
+    for (size_t r = begin; r < end; r += block)
+        for (size_t p = panel; p < last; p++)
+            columns(j, p, r, min_size(r + block, end));
+}
+
+static void by_rows(const Tensor *out, const void *state, size_t begin,
+                    size_t end)
+{
+    const Job j = job_of(out, state);
+
+    blocks(&j, begin * ROWS, min_size(end * ROWS, j.rows), 0, panels_of(out));
+}
+
+static void by_panels(const Tensor *out, const void *state, size_t begin,
+                      size_t end)
+{
+    const Job j = job_of(out, state);
+
+    blocks(&j, 0, j.rows, begin, end);
+}
+
+/* Threads share out whichever there is more of. */
+static int run(Device *dev, const Tensor *out, void *state)
+{
+    const size_t rows = ceil_div(tensor_rows(out), ROWS);
+    const size_t panels = panels_of(out);
+    const double macs = (double)tensor_count(out) * out->src[1]->dim[1];
+
+    return split(dev, out, state,
+                 rows >= panels ? (Split){ by_rows, rows, macs / 8 }
+                                : (Split){ by_panels, panels, macs / 8 });
+}
+
+static bool supports_linear(const Tensor *out)
+{
+    return is_weight(out->src[1]) && (!out->src[2] || is_weight(out->src[2])) &&
+           out->dim[1] % LANES == 0;
+}
+
+static bool supports_conv(const Tensor *out)
+{
+    const Conv2dAttr *a = out->attr;
+    const Tensor *w = out->src[1];
+
+    return supports_linear(out) && a->groups == 1 && w->dim[2] == 1 &&
+           w->dim[3] == 1 && !a->pad_h && !a->pad_w;
+}
+
+const Kernel SIMD(linear_tiles) = {
+    .op = &linear_def,
+    .name = "tiles",
+    .supports = supports_linear,
+    .plan = plan,
+    .run = run,
+    .packs = 1 << 1 | 1 << 2,
+};
+
+const Kernel SIMD(conv2d_tiles) = {
+    .op = &conv2d_def,
+    .name = "tiles",
+    .supports = supports_conv,
+    .plan = plan,
+    .run = run,
+    .inplace = 1 << 3,
+    .packs = 1 << 1 | 1 << 2,
+};
