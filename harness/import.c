@@ -390,12 +390,47 @@ static int store_one(Store *s, int64_t id, const ImportRun *r)
                      case_settings_json(&r->c, settings), &o);
 }
 
+/* What a start shares with the others of its sweep. */
+static Sweep whole_start(const ImportSweep *w, int k)
+{
+    Sweep start =
+        w->nstarts ? w->start[k] : (Sweep){ .load = NAN, .denormals = -1 };
+
+    memcpy(start.source, w->sweep.source, sizeof(start.source));
+    memcpy(start.experiment, w->sweep.experiment, sizeof(start.experiment));
+    memcpy(start.question, w->sweep.question, sizeof(start.question));
+    memcpy(start.cases_hash, w->sweep.cases_hash, sizeof(start.cases_hash));
+    return start;
+}
+
+static int store_start(Store *s, const ImportSweep *w, int k, int64_t *id)
+{
+    const Sweep start = whole_start(w, k);
+    bool there = false, resumed;
+
+    if (*start.started_at)
+        TRY(store_has_sweep(s, &start, &there));
+    if (there)
+        return fail(ERR_INPUT,
+                    "the sweep of %s by %s that started at %s is there already",
+                    start.experiment, start.source, start.started_at);
+    /* The second start goes on with the sweep that the first one began. */
+    TRY(store_sweep_begin(s, &w->machine, &w->build, &start, k == 0, id,
+                          &resumed));
+    for (int i = 0; i < w->nruns; i++) {
+        const ImportRun *r = &w->run[i];
+        const int err = r->start == k ? store_one(s, *id, r) : OK;
+
+        if (err)
+            return fail_within(err, "runs[%d]", i);
+    }
+    return OK;
+}
+
 int import_store(Store *s, const ImportSweep *w)
 {
-    static const Sweep unknown = { .load = NAN, .denormals = -1 };
     const int nstarts = w->nstarts ? w->nstarts : 1;
     int64_t id = 0;
-    bool resumed;
 
     if (!*w->sweep.source || !*w->sweep.experiment)
         return fail(ERR_INPUT, "%s is missing",
@@ -406,23 +441,7 @@ int import_store(Store *s, const ImportSweep *w)
         if (w->run[i].start >= nstarts)
             return fail(ERR_INPUT, "runs[%d]: start=%d, but there are %d", i,
                         w->run[i].start, nstarts);
-    for (int k = 0; k < nstarts; k++) {
-        Sweep sweep = w->nstarts ? w->start[k] : unknown;
-
-        memcpy(sweep.source, w->sweep.source, sizeof(sweep.source));
-        memcpy(sweep.experiment, w->sweep.experiment, sizeof(sweep.experiment));
-        memcpy(sweep.question, w->sweep.question, sizeof(sweep.question));
-        memcpy(sweep.cases_hash, w->sweep.cases_hash, sizeof(sweep.cases_hash));
-        /* The second start goes on with the sweep that the first one began. */
-        TRY(store_sweep_begin(s, &w->machine, &w->build, &sweep, k == 0, &id,
-                              &resumed));
-        for (int i = 0; i < w->nruns; i++) {
-            const ImportRun *r = &w->run[i];
-            const int err = r->start == k ? store_one(s, id, r) : OK;
-
-            if (err)
-                return fail_within(err, "runs[%d]", i);
-        }
-    }
+    for (int k = 0; k < nstarts; k++)
+        TRY(store_start(s, w, k, &id));
     return store_sweep_end(s, id);
 }

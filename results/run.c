@@ -147,6 +147,20 @@ int store_sweep_end(Store *s, int64_t sweep_id)
         "i", sweep_id);
 }
 
+int store_has_sweep(Store *s, const Sweep *sweep, bool *has)
+{
+    int64_t n = 0;
+
+    TRY(sql_query(s, &n,
+                  "SELECT 1 FROM sweep JOIN start ON sweep_id = sweep.id "
+                  "WHERE experiment = ? AND source = ? AND started_at = ? "
+                  "AND seed = ?",
+                  "ttti", sweep->experiment, sweep->source, sweep->started_at,
+                  (int64_t)sweep->seed));
+    *has = n > 0;
+    return OK;
+}
+
 int store_has_run(Store *s, int64_t sweep_id, const char *repeat, bool *has)
 {
     int64_t n = 0;
@@ -214,7 +228,9 @@ static int add_run(const Store *s, int64_t sweep_id, const Param *case_params,
     }
     if (sqlite3_step(stmt) != SQLITE_DONE)
         err = sqlite3_extended_errcode(s->db) == SQLITE_CONSTRAINT_UNIQUE
-                  ? fail(ERR_INPUT, "%s: sweep %lld already holds '%s'",
+                  ? fail(ERR_INPUT,
+                         "%s: sweep %lld already holds '%s'; is the same "
+                         "experiment running twice?",
                          s->path, (long long)sweep_id, o->repeat)
                   : sql_refused(s);
     sqlite3_finalize(stmt);

@@ -188,7 +188,7 @@ SELECT sweep_id, experiment, source, id AS run_id, backbone, module, settings,
                   a.backend, a.dtype, a.batch, a.channels,
                   a.height, a.width, a.pass, a.state,
                   a.threads)
-           ORDER BY plain.impl <> a.impl
+           ORDER BY plain.id -- impl says nothing of a plain network
            LIMIT 1) AS ratio_to_plain,
        converged
 FROM network AS a;

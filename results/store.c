@@ -257,6 +257,7 @@ static int open_for_reading(Store *s)
     static const char probe[] = "SELECT count(*) FROM sqlite_schema";
     const int flags = SQLITE_OPEN_READONLY;
     char *uri;
+    int code;
 
     if (sqlite3_open_v2(s->path, &s->db, flags, NULL))
         return sql_refused(s);
@@ -264,7 +265,9 @@ static int open_for_reading(Store *s)
     sqlite3_busy_timeout(s->db, BUSY_MS);
     if (sqlite3_exec(s->db, probe, NULL, NULL, NULL) == SQLITE_OK)
         return OK;
-    if ((sqlite3_errcode(s->db) & 0xff) != SQLITE_CANTOPEN)
+    code = sqlite3_extended_errcode(s->db);
+    if (code != SQLITE_READONLY_CANTINIT && code != SQLITE_READONLY_DIRECTORY &&
+        (code & 0xff) != SQLITE_CANTOPEN)
         return sql_refused(s);
     if (has_wal(s->path))
         return fail(ERR_IO,

@@ -89,6 +89,10 @@ int store_sweep_begin(Store *s, const Machine *m, const Build *b,
                       bool *resumed);
 int store_sweep_end(Store *s, int64_t sweep_id);
 
+/* Whether a sweep of the same experiment and source was started at the same
+ * time with the same seed: then it is the same sweep. */
+int store_has_sweep(Store *s, const Sweep *sweep, bool *has);
+
 /* Whether the sweep already holds a run of this repeat line. */
 int store_has_run(Store *s, int64_t sweep_id, const char *repeat, bool *has);
 
