@@ -25,6 +25,18 @@ static const char question[] =
                  ? (const char *)sqlite3_column_text(q, column) \
                  : "")
 
+/* Cuts the marks that say nothing: "Intel(R) Xeon(R) CPU" -> "Intel Xeon". */
+static void clean_cpu(char *cpu)
+{
+    static const char *const noise[] = { "(R)", "(TM)", "(tm)", " CPU",
+                                         " Processor" };
+
+    for (size_t i = 0; i < sizeof(noise) / sizeof(noise[0]); i++)
+        for (char *at; (at = strstr(cpu, noise[i]));)
+            memmove(at, at + strlen(noise[i]),
+                    strlen(at + strlen(noise[i])) + 1);
+}
+
 int conditions_read(Conditions *out, Store *s, int64_t sweep_id)
 {
     sqlite3 *db = store_sqlite(s);
@@ -36,6 +48,7 @@ int conditions_read(Conditions *out, Store *s, int64_t sweep_id)
     sqlite3_bind_int64(q, 1, sweep_id);
     if (sqlite3_step(q) == SQLITE_ROW) {
         COPY(out->cpu, 0);
+        clean_cpu(out->cpu);
         COPY(out->gpu, 1);
         COPY(out->os, 2);
         out->cores = sqlite3_column_int(q, 3);

@@ -11,54 +11,57 @@
 
 #include "kernels/core/err.h"
 
-static const char *const names[] = {
-    "source",  "backbone", "module",  "settings", "impl",   "graph",
-    "backend", "dtype",    "batch",   "channels", "height", "width",
-    "pass",    "state",    "threads", "arm",
+typedef struct Column {
+    const char *name;
+    size_t offset;
+    bool is_int;
+} Column;
+
+/* clang-format off */
+#define TEXT(field) { #field, offsetof(Run, field), false }
+#define INT(field)  { #field, offsetof(Run, field), true }
+static const Column columns[] = {
+    TEXT(source), TEXT(backbone), TEXT(module), TEXT(settings), TEXT(impl),
+    TEXT(graph), TEXT(backend), TEXT(dtype), INT(batch), INT(channels),
+    INT(height), INT(width), TEXT(pass), TEXT(state), INT(threads), INT(arm),
 };
-enum { NNAMES = sizeof(names) / sizeof(names[0]) };
+#undef TEXT
+#undef INT
+/* clang-format on */
+enum { NCOLUMNS = sizeof(columns) / sizeof(columns[0]) };
 
 const char *slice_column(int i)
 {
-    return i >= 0 && i < NNAMES ? names[i] : NULL;
+    return i >= 0 && i < NCOLUMNS ? columns[i].name : NULL;
 }
 
-static const RunColumn source_column = { "source", COLUMN_TEXT,
-                                         offsetof(Run, source),
-                                         sizeof(((Run *)0)->source) };
-
-/* source is the sweep's, so it is not among the columns of a run. */
-static const RunColumn *find(const char *name)
+static const Column *find(const char *name)
 {
-    bool known = false;
-
-    for (int i = 0; i < NNAMES; i++)
-        known |= strcmp(names[i], name) == 0;
-    for (const RunColumn *c = run_columns; known && c->name; c++)
-        if (strcmp(c->name, name) == 0)
-            return c;
-    return known ? &source_column : NULL;
+    for (int i = 0; i < NCOLUMNS; i++)
+        if (strcmp(columns[i].name, name) == 0)
+            return &columns[i];
+    return NULL;
 }
 
-static const void *field(const Run *r, const RunColumn *c)
+static const void *field(const Run *r, const Column *c)
 {
     return (const char *)r + c->offset;
 }
 
-static bool equal(const Run *a, const Run *b, const RunColumn *c)
+static bool equal(const Run *a, const Run *b, const Column *c)
 {
-    if (c->kind == COLUMN_INT)
+    if (c->is_int)
         return *(const int *)field(a, c) == *(const int *)field(b, c);
     return strcmp(field(a, c), field(b, c)) == 0;
 }
 
 char *slice_value(const Run *r, const char *column, char text[SLICE_TEXT])
 {
-    const RunColumn *c = find(column);
+    const Column *c = find(column);
 
     if (!c)
         text[0] = '\0';
-    else if (c->kind == COLUMN_INT)
+    else if (c->is_int)
         snprintf(text, SLICE_TEXT, "%d", *(const int *)field(r, c));
     else
         snprintf(text, SLICE_TEXT, "%s", (const char *)field(r, c));
@@ -75,8 +78,8 @@ static bool listed(const char *name, const char *const *list)
 
 bool slice_same(const Run *a, const Run *b, const char *const *except)
 {
-    for (int i = 0; i < NNAMES; i++)
-        if (!listed(names[i], except) && !equal(a, b, find(names[i])))
+    for (int i = 0; i < NCOLUMNS; i++)
+        if (!equal(a, b, &columns[i]) && !listed(columns[i].name, except))
             return false;
     return true;
 }
@@ -97,7 +100,7 @@ static int no_column(const char *name)
 }
 
 /* The values of the column that the list has, each once: "1, 8". */
-static void print_values(const RunList *list, const RunColumn *c, char *text,
+static void print_values(const RunList *list, const Column *c, char *text,
                          size_t size)
 {
     char value[SLICE_TEXT];
@@ -132,7 +135,7 @@ int slice_keep(RunList *list, const Wanted *wanted, int n)
     char value[SLICE_TEXT], values[SLICE_TEXT];
 
     for (int w = 0; w < n; w++) {
-        const RunColumn *c = find(wanted[w].column);
+        const Column *c = find(wanted[w].column);
         int had = list->n, kept = 0;
 
         if (!c)
@@ -155,8 +158,8 @@ int slice_single(const RunList *list, const char *const *axes)
 {
     char values[SLICE_TEXT];
 
-    for (int k = 0; k < NNAMES; k++) {
-        const RunColumn *c = find(names[k]);
+    for (int k = 0; k < NCOLUMNS; k++) {
+        const Column *c = &columns[k];
 
         for (int i = 1; i < list->n && !listed(c->name, axes); i++) {
             if (equal(&list->at[0], &list->at[i], c))
@@ -168,6 +171,41 @@ int slice_single(const RunList *list, const char *const *axes)
                         list->at[0].experiment, c->name, values, c->name);
         }
     }
+    return OK;
+}
+
+int slice_split(RunList **out, int *n, RunList *list, const char *const *axes)
+{
+    Run *sorted = malloc((size_t)(list->n + 1) * sizeof(Run));
+    bool *taken = calloc((size_t)list->n + 1, sizeof(bool));
+    int done = 0;
+
+    *n = 0;
+    *out = malloc((size_t)(list->n + 1) * sizeof(RunList));
+    if (!sorted || !taken || !*out) {
+        free(sorted);
+        free(taken);
+        free(*out);
+        return fail(ERR_MEMORY, "memory ran out at %d runs", list->n);
+    }
+    for (int i = 0; i < list->n; i++) {
+        RunList *part = &(*out)[*n];
+
+        if (taken[i])
+            continue;
+        *part = (RunList){ list->at + done, 0 };
+        for (int k = i; k < list->n; k++)
+            if (!taken[k] && slice_same(&list->at[i], &list->at[k], axes)) {
+                sorted[done++] = list->at[k];
+                taken[k] = true;
+                part->n++;
+            }
+        ++*n;
+    }
+    if (done)
+        memcpy(list->at, sorted, (size_t)done * sizeof(Run));
+    free(sorted);
+    free(taken);
     return OK;
 }
 

@@ -37,6 +37,11 @@ int slice_keep(RunList *list, const Wanted *wanted, int n);
  * the sentence gives two of its values and the flag that chooses one. */
 int slice_single(const RunList *list, const char *const *axes);
 
+/* Sorts the runs into slices, each of runs that differ only in axes, in the
+ * order of their first runs.  The slices borrow list's samples; the caller
+ * frees *out alone, after which list is as it was but for the order. */
+int slice_split(RunList **out, int *n, RunList *list, const char *const *axes);
+
 /* Drops the runs for which keep is false. */
 void slice_filter(RunList *list, bool (*keep)(const Run *r));
 

@@ -191,18 +191,6 @@ static int write_wrapped(Sheet *s, const char *name, const char *text,
     return lines;
 }
 
-/* Cuts the marks that say nothing: "Intel(R) Xeon(R) CPU" -> "Intel Xeon". */
-static void clean_cpu(char *cpu)
-{
-    static const char *const noise[] = { "(R)", "(TM)", "(tm)", " CPU",
-                                         " Processor" };
-
-    for (size_t i = 0; i < sizeof(noise) / sizeof(noise[0]); i++)
-        for (char *at; (at = strstr(cpu, noise[i]));)
-            memmove(at, at + strlen(noise[i]),
-                    strlen(at + strlen(noise[i])) + 1);
-}
-
 int sheet_page(Sheet *s, const RunList *runs, double width, double height)
 {
     char settings[256], samples[64], text[1024];
@@ -210,7 +198,6 @@ int sheet_page(Sheet *s, const RunList *runs, double width, double height)
     int lines;
 
     TRY(conditions_read(&c, s->store, runs->at[0].sweep_id));
-    clean_cpu(c.cpu);
     conditions_settings(runs, settings, sizeof(settings));
     conditions_samples(runs, samples, sizeof(samples));
     snprintf(text, sizeof(text),

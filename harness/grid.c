@@ -1,0 +1,181 @@
+/*
+ * grid.c - finds rows and columns in a list of runs and fills the cells.
+ */
+#include "harness/grid.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "analysis/slice.h"
+#include "kernels/core/err.h"
+
+const char *const all_but_source[] = {
+    "backbone", "module",  "settings", "impl",   "graph", "backend",
+    "dtype",    "batch",   "channels", "height", "width", "pass",
+    "state",    "threads", "arm",      NULL,
+};
+
+/* Runs that differ in these alone share a row. */
+static const char *const not_rows[] = { "batch", "channels", "height",
+                                        "width", "arm",      NULL };
+
+/* A grid: the runs of a source by row and column. */
+typedef struct Grid {
+    const RunList *runs;
+    const Run **row, **column; /* an example of each */
+    int nrows, ncolumns;
+} Grid;
+
+bool run_is_ok(const Run *r)
+{
+    return strcmp(r->status, "ok") == 0 && r->time.n > 0;
+}
+
+static bool same_shape(const Run *a, const Run *b)
+{
+    return a->batch == b->batch && a->channels == b->channels &&
+           a->height == b->height && a->width == b->width;
+}
+
+static int by_shape(const void *a, const void *b)
+{
+    const Run *r = *(const Run *const *)a, *q = *(const Run *const *)b;
+    const int difference[] = { r->batch - q->batch, r->channels - q->channels,
+                               r->height - q->height, r->width - q->width };
+
+    for (int i = 0; i < 4; i++)
+        if (difference[i])
+            return difference[i];
+    return 0;
+}
+
+static int grid_make(Grid *g, const RunList *runs)
+{
+    const size_t n = (size_t)runs->n + 1;
+
+    *g = (Grid){ runs, malloc(n * sizeof(Run *)), malloc(n * sizeof(Run *)), 0,
+                 0 };
+    if (!g->row || !g->column)
+        return fail(ERR_MEMORY, "memory ran out at %d runs", runs->n);
+    for (int i = 0; i < runs->n; i++) {
+        const Run *r = &runs->at[i];
+        bool old_row = false, old_column = false;
+
+        if (r->arm)
+            continue;
+        for (int k = 0; k < g->nrows && !old_row; k++)
+            old_row = slice_same(r, g->row[k], not_rows);
+        for (int k = 0; k < g->ncolumns && !old_column; k++)
+            old_column = same_shape(r, g->column[k]);
+        if (!old_row)
+            g->row[g->nrows++] = r;
+        if (!old_column)
+            g->column[g->ncolumns++] = r;
+    }
+    qsort(g->column, (size_t)g->ncolumns, sizeof(*g->column), by_shape);
+    return OK;
+}
+
+static void grid_free(Grid *g)
+{
+    free(g->row);
+    free(g->column);
+}
+
+static const Run *grid_at(const Grid *g, int row, int column)
+{
+    for (int i = 0; i < g->runs->n; i++) {
+        const Run *r = &g->runs->at[i];
+
+        if (!r->arm && same_shape(r, g->column[column]) &&
+            slice_same(r, g->row[row], not_rows))
+            return r;
+    }
+    return NULL;
+}
+
+/* "SCSA", or "ResNet-50 SCSA fused cold": what varies besides. */
+static void row_label(const Grid *g, int row, char *text, size_t size)
+{
+    static const char *const shown[] = { "backbone", "settings", "impl",
+                                         "graph",    "dtype",    "pass",
+                                         "state",    "threads",  NULL };
+    const Run *r = g->row[row];
+    char value[SLICE_TEXT], other[SLICE_TEXT], label[LABEL_MAX];
+    size_t used;
+
+    used = (size_t)snprintf(text, size, "%s", module_label(r->module, label));
+    for (int k = 0; shown[k]; k++) {
+        bool varies = false;
+
+        slice_value(r, shown[k], value);
+        for (int i = 0; i < g->nrows && !varies; i++) {
+            const bool mine = strcmp(shown[k], "settings") ||
+                              !strcmp(g->row[i]->module, r->module);
+
+            varies =
+                mine && strcmp(value, slice_value(g->row[i], shown[k], other));
+        }
+        if (varies && used < size)
+            used += (size_t)snprintf(text + used, size - used, " %s", value);
+    }
+}
+
+static void column_label(const Grid *g, int column, char text[CELL_TEXT])
+{
+    const Run *c = g->column[column];
+    bool batches = false;
+
+    for (int i = 0; i < g->ncolumns; i++)
+        batches |= g->column[i]->batch != c->batch;
+    if (batches)
+        snprintf(text, CELL_TEXT, "%dx%dx%dx%d", c->batch, c->channels,
+                 c->height, c->width);
+    else
+        snprintf(text, CELL_TEXT, "%dx%dx%d", c->channels, c->height, c->width);
+}
+
+/* Prints as many columns from first on as a table can have; returns the next.
+ * Text breaks them to the width of the page. */
+static int print_columns(const Grid *g, int first, const Shown *what,
+                         const TableOptions *o)
+{
+    char key[TABLE_COLUMNS][CELL_TEXT], text[CELL_TEXT];
+    TableColumn column[TABLE_COLUMNS] = { { "module", "module", "", "", true,
+                                            FOR_ALL } };
+    int n = 1, c = first;
+    Table t;
+
+    for (; c < g->ncolumns && n < TABLE_COLUMNS; c++, n++) {
+        column_label(g, c, key[n]);
+        column[n] = (TableColumn){ key[n], key[n], "", "", false, FOR_ALL };
+    }
+    table_init(&t, column, n);
+    for (int r = 0; r < g->nrows; r++) {
+        const int row = table_row(&t);
+
+        row_label(g, r, text, sizeof(text));
+        table_set(&t, row, "module", "%s", text);
+        for (int i = 1; i < n; i++) {
+            const Run *run = grid_at(g, r, first + i - 1);
+
+            if (run)
+                table_set(&t, row, key[i], "%s", what->cell(what, run, text));
+        }
+    }
+    table_print(&t, o->format, o->out);
+    fputc('\n', o->out);
+    table_free(&t);
+    return c;
+}
+
+int grid_print(const RunList *runs, const Shown *what, const TableOptions *o)
+{
+    Grid g;
+    int err = grid_make(&g, runs);
+
+    for (int c = 0; !err && c < g.ncolumns;)
+        c = print_columns(&g, c, what, o);
+    grid_free(&g);
+    return err;
+}

@@ -1,0 +1,489 @@
+/*
+ * table.c - aligns, escapes and prints tables.
+ */
+#include "harness/table.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/core/err.h"
+
+static const char *const formats[] = {
+    [TABLE_TEXT] = "text",
+    [TABLE_MARKDOWN] = "markdown",
+    [TABLE_LATEX] = "latex",
+    [TABLE_CSV] = "csv",
+};
+enum { NFORMATS = sizeof(formats) / sizeof(formats[0]), GAP = 2 };
+
+const char *table_format_name(int i)
+{
+    return i >= 0 && i < NFORMATS ? formats[i] : NULL;
+}
+
+TableFormat table_format(const char *name)
+{
+    for (int i = 0; i < NFORMATS; i++)
+        if (strcmp(formats[i], name) == 0)
+            return (TableFormat)i;
+    return TABLE_TEXT;
+}
+
+void table_init(Table *t, const TableColumn *columns, int n)
+{
+    BUG_IF(n > TABLE_COLUMNS);
+    *t = (Table){ .ncolumns = n };
+    memcpy(t->column, columns, (size_t)n * sizeof(*columns));
+}
+
+void table_free(Table *t)
+{
+    free(t->cell);
+    t->cell = NULL;
+    t->nrows = t->room = 0;
+}
+
+int table_row(Table *t)
+{
+    if (t->nrows == t->room) {
+        t->room = t->room ? 2 * t->room : 32;
+        t->cell = realloc(t->cell, (size_t)t->room * sizeof(*t->cell));
+        BUG_IF(!t->cell);
+    }
+    memset(t->cell[t->nrows], 0, sizeof(*t->cell));
+    return t->nrows++;
+}
+
+void table_set(Table *t, int row, const char *key, const char *fmt, ...)
+{
+    int i = 0;
+    va_list args;
+
+    while (i < t->ncolumns && strcmp(t->column[i].key, key))
+        i++;
+    BUG_IF(i == t->ncolumns || row >= t->nrows);
+    va_start(args, fmt);
+    vsnprintf(t->cell[row][i], CELL_TEXT, fmt, args);
+    va_end(args);
+}
+
+/* Characters, not bytes. */
+static int text_width(const char *text)
+{
+    int n = 0;
+
+    for (; *text; text++)
+        n += ((unsigned char)*text & 0xC0) != 0x80;
+    return n;
+}
+
+static bool is_shown(const Table *t, int column, TableFormat format)
+{
+    const TableReader r = t->column[column].reader;
+
+    return r == FOR_ALL || (r == FOR_PROGRAMS) == (format == TABLE_CSV);
+}
+
+/* ---- text ------------------------------------------------------------ */
+
+static void measure(const Table *t, int *width)
+{
+    for (int c = 0; c < t->ncolumns; c++) {
+        width[c] = text_width(t->column[c].name);
+        if (text_width(t->column[c].unit) > width[c])
+            width[c] = text_width(t->column[c].unit);
+        for (int r = 0; r < t->nrows; r++)
+            if (text_width(t->cell[r][c]) > width[c])
+                width[c] = text_width(t->cell[r][c]);
+    }
+}
+
+static void put_aligned(FILE *out, const char *text, int width, bool left)
+{
+    const int pad = width - text_width(text);
+
+    fprintf(out, "%*s%s%*s", left || pad < 0 ? 0 : pad, "", text,
+            left && pad > 0 ? pad : 0, "");
+}
+
+/* One line; text_of(c) gives the cell of column c. */
+static void put_line(const Table *t, FILE *out, const int *width,
+                     const char *(*text_of)(const Table *t, int row, int c),
+                     int row)
+{
+    int owed = 0; /* blanks that only matter if something follows */
+
+    for (int c = 0; c < t->ncolumns; c++) {
+        const char *text = text_of(t, row, c);
+
+        if (!is_shown(t, c, TABLE_TEXT))
+            continue;
+        if (*text) {
+            const bool left = t->column[c].left;
+
+            fprintf(out, "%*s", owed, "");
+            put_aligned(out, text, left ? 0 : width[c], left);
+            owed = left ? width[c] - text_width(text) : 0;
+        } else {
+            owed += width[c];
+        }
+        owed += GAP;
+    }
+    fputc('\n', out);
+}
+
+static const char *name_of(const Table *t, int row, int c)
+{
+    (void)row;
+    return t->column[c].name;
+}
+
+static const char *unit_of(const Table *t, int row, int c)
+{
+    (void)row;
+    return t->column[c].unit;
+}
+
+static const char *cell_of(const Table *t, int row, int c)
+{
+    return t->cell[row][c];
+}
+
+/* The end of the run of shown columns that share the group of column c. */
+static int group_end(const Table *t, int c, TableFormat format, int *columns)
+{
+    int end = c;
+
+    *columns = 0;
+    for (; end < t->ncolumns; end++) {
+        if (!is_shown(t, end, format))
+            continue;
+        if (strcmp(t->column[end].group, t->column[c].group))
+            break;
+        ++*columns;
+    }
+    return end;
+}
+
+static bool has_groups(const Table *t)
+{
+    for (int c = 0; c < t->ncolumns; c++)
+        if (*t->column[c].group)
+            return true;
+    return false;
+}
+
+static bool has_units(const Table *t)
+{
+    for (int c = 0; c < t->ncolumns; c++)
+        if (*t->column[c].unit)
+            return true;
+    return false;
+}
+
+/* "------ here ------" over its columns. */
+static void put_groups(const Table *t, FILE *out, const int *width)
+{
+    int owed = 0;
+
+    for (int c = 0, end; c < t->ncolumns; c = end) {
+        const char *name = t->column[c].group;
+        int columns, span = -GAP, dashes;
+
+        end = group_end(t, c, TABLE_TEXT, &columns);
+        for (int k = c; k < end; k++)
+            if (is_shown(t, k, TABLE_TEXT))
+                span += width[k] + GAP;
+        if (!*name) {
+            owed += span + GAP;
+            continue;
+        }
+        dashes = span - text_width(name) - 2;
+        fprintf(out, "%*s", owed, "");
+        for (int i = 0; i < dashes / 2; i++)
+            fputc('-', out);
+        fprintf(out, " %s ", name);
+        for (int i = dashes / 2; i < dashes; i++)
+            fputc('-', out);
+        owed = GAP;
+    }
+    fputc('\n', out);
+}
+
+/* Hides the columns of *t from first on that make it wider than a page, and
+ * returns the first of them; the leftmost column always stays. */
+static int fit(Table *t, const int *width, int first)
+{
+    int total = -GAP, c, shown = 0;
+
+    for (c = 0; c < t->ncolumns; c++) {
+        if (!is_shown(t, c, TABLE_TEXT))
+            continue;
+        if (shown && c < first) {
+            t->column[c].reader = FOR_PROGRAMS;
+            continue;
+        }
+        if (shown > 1 && total + GAP + width[c] > TABLE_WIDTH)
+            break;
+        total += GAP + width[c];
+        shown++;
+    }
+    for (int k = c; k < t->ncolumns; k++)
+        t->column[k].reader = FOR_PROGRAMS;
+    return c;
+}
+
+static void print_text(const Table *t, FILE *out)
+{
+    int width[TABLE_COLUMNS], next = 0;
+
+    measure(t, width);
+    do {
+        Table part = *t;
+
+        if (next)
+            fputc('\n', out);
+        next = fit(&part, width, next);
+        if (has_groups(&part))
+            put_groups(&part, out, width);
+        put_line(&part, out, width, name_of, 0);
+        if (has_units(&part))
+            put_line(&part, out, width, unit_of, 0);
+        for (int r = 0; r < t->nrows; r++)
+            put_line(&part, out, width, cell_of, r);
+    } while (next < t->ncolumns);
+}
+
+/* ---- Markdown, LaTeX, CSV -------------------------------------------- */
+
+static void put_escaped(FILE *out, const char *text, TableFormat format)
+{
+    for (; *text; text++) {
+        if (format == TABLE_MARKDOWN && strchr("|\\`*_<", *text))
+            fprintf(out, "\\%c", *text);
+        else if (format == TABLE_LATEX && strchr("#$%&_{}", *text))
+            fprintf(out, "\\%c", *text);
+        else if (format == TABLE_LATEX && *text == '~')
+            fputs("\\textasciitilde{}", out);
+        else if (format == TABLE_LATEX && *text == '^')
+            fputs("\\textasciicircum{}", out);
+        else if (format == TABLE_LATEX && *text == '\\')
+            fputs("\\textbackslash{}", out);
+        else
+            fputc(*text, out);
+    }
+}
+
+/* "params M" in one cell; Markdown, which has no groups, adds the group. */
+static void put_heading(const Table *t, FILE *out, int c, TableFormat format)
+{
+    const TableColumn *column = &t->column[c];
+
+    if (format == TABLE_MARKDOWN && *column->group) {
+        put_escaped(out, column->group, format);
+        fputs(": ", out);
+    }
+    put_escaped(out, column->name, format);
+    if (*column->unit) {
+        fputs(" (", out);
+        put_escaped(out, column->unit, format);
+        fputc(')', out);
+    }
+}
+
+static void print_markdown(const Table *t, FILE *out)
+{
+    for (int c = 0; c < t->ncolumns; c++)
+        if (is_shown(t, c, TABLE_MARKDOWN)) {
+            fputs("| ", out);
+            put_heading(t, out, c, TABLE_MARKDOWN);
+            fputc(' ', out);
+        }
+    fputs("|\n", out);
+    for (int c = 0; c < t->ncolumns; c++)
+        if (is_shown(t, c, TABLE_MARKDOWN))
+            fputs(t->column[c].left ? "|:--" : "|--:", out);
+    fputs("|\n", out);
+    for (int r = 0; r < t->nrows; r++) {
+        for (int c = 0; c < t->ncolumns; c++)
+            if (is_shown(t, c, TABLE_MARKDOWN)) {
+                fputs("| ", out);
+                put_escaped(out, t->cell[r][c], TABLE_MARKDOWN);
+                fputc(' ', out);
+            }
+        fputs("|\n", out);
+    }
+}
+
+/* The groups as a row of \multicolumn with a rule under each. */
+static void put_latex_groups(const Table *t, FILE *out)
+{
+    char rules[512] = "";
+    int from = 1;
+
+    for (int c = 0, end, columns; c < t->ncolumns; c = end) {
+        const size_t used = strlen(rules);
+
+        end = group_end(t, c, TABLE_LATEX, &columns);
+        fprintf(out, "%s\\multicolumn{%d}{c}{", c ? " & " : "", columns);
+        put_escaped(out, t->column[c].group, TABLE_LATEX);
+        fputc('}', out);
+        if (*t->column[c].group)
+            snprintf(rules + used, sizeof(rules) - used,
+                     "\\cmidrule(lr){%d-%d}", from, from + columns - 1);
+        from += columns;
+    }
+    fprintf(out, " \\\\\n%s\n", rules);
+}
+
+static void print_latex(const Table *t, FILE *out)
+{
+    fputs("\\begin{tabular}{", out);
+    for (int c = 0; c < t->ncolumns; c++)
+        if (is_shown(t, c, TABLE_LATEX))
+            fputc(t->column[c].left ? 'l' : 'r', out);
+    fputs("}\n\\toprule\n", out);
+    if (has_groups(t))
+        put_latex_groups(t, out);
+    for (int r = -1; r < t->nrows; r++) {
+        bool first = true;
+
+        for (int c = 0; c < t->ncolumns; c++) {
+            if (!is_shown(t, c, TABLE_LATEX))
+                continue;
+            fputs(first ? "" : " & ", out);
+            first = false;
+            if (r < 0)
+                put_heading(t, out, c, TABLE_LATEX);
+            else
+                put_escaped(out, t->cell[r][c], TABLE_LATEX);
+        }
+        fputs(r < 0 ? " \\\\\n\\midrule\n" : " \\\\\n", out);
+    }
+    fputs("\\bottomrule\n\\end{tabular}\n", out);
+}
+
+static void put_csv(FILE *out, const char *text)
+{
+    if (!strpbrk(text, ",\"\n")) {
+        fputs(text, out);
+        return;
+    }
+    fputc('"', out);
+    for (; *text; text++)
+        fputs(*text == '"' ? "\"\"" : (char[]){ *text, '\0' }, out);
+    fputc('"', out);
+}
+
+static void print_csv(const Table *t, FILE *out)
+{
+    for (int r = -1; r < t->nrows; r++) {
+        bool first = true;
+
+        for (int c = 0; c < t->ncolumns; c++) {
+            if (!is_shown(t, c, TABLE_CSV))
+                continue;
+            fputs(first ? "" : ",", out);
+            first = false;
+            put_csv(out, r < 0 ? t->column[c].key : t->cell[r][c]);
+        }
+        fputc('\n', out);
+    }
+}
+
+void table_print(const Table *t, TableFormat format, FILE *out)
+{
+    static void (*const print[])(const Table *t, FILE *out) = {
+        [TABLE_TEXT] = print_text,
+        [TABLE_MARKDOWN] = print_markdown,
+        [TABLE_LATEX] = print_latex,
+        [TABLE_CSV] = print_csv,
+    };
+
+    print[format](t, out);
+}
+
+/* Text is broken at blanks to the width of a table. */
+static void put_wrapped(FILE *out, const char *text)
+{
+    int column = 0;
+
+    while (*text) {
+        const size_t n = strcspn(text, " ");
+        int width = 0;
+
+        for (size_t i = 0; i < n; i++)
+            width += ((unsigned char)text[i] & 0xC0) != 0x80;
+        if (column && column + 1 + width > TABLE_WIDTH) {
+            fputc('\n', out);
+            column = 0;
+        }
+        if (column)
+            fputc(' ', out);
+        fwrite(text, 1, n, out);
+        column += width + (column > 0);
+        text += n + (text[n] == ' ');
+    }
+    fputc('\n', out);
+}
+
+void table_line(TableFormat format, FILE *out, const char *fmt, ...)
+{
+    char text[2048];
+    va_list args;
+
+    va_start(args, fmt);
+    vsnprintf(text, sizeof(text), fmt, args);
+    va_end(args);
+    if (format == TABLE_CSV)
+        return;
+    if (format == TABLE_TEXT) {
+        put_wrapped(out, text);
+        return;
+    }
+    fputs(format == TABLE_LATEX ? "% " : "\n", out);
+    put_escaped(out, text, format == TABLE_LATEX ? TABLE_TEXT : format);
+    fputc('\n', out);
+}
+
+/* ---- numbers --------------------------------------------------------- */
+
+char *digits_like(double value, double like, char text[32])
+{
+    const double size = fabs(like);
+
+    if (isnan(value))
+        snprintf(text, 32, "-");
+    else
+        snprintf(text, 32, "%.*f",
+                 size >= 99.95    ? 0
+                 : size >= 9.995  ? 1
+                 : size >= 0.9995 ? 2
+                                  : 3,
+                 value);
+    return text;
+}
+
+char *three_digits(double value, char text[32])
+{
+    return digits_like(value, value, text);
+}
+
+char *interval_text(double ns, double lo, double hi, char text[CELL_TEXT])
+{
+    static const char *const units[] = { "ns", "us", "ms", "s" };
+    char m[32], l[32], h[32];
+    double unit = 1;
+    int i = 0;
+
+    while (i < 3 && ns / unit >= 999.5) {
+        unit *= 1000;
+        i++;
+    }
+    snprintf(text, CELL_TEXT, "%s %s [%s, %s]", three_digits(ns / unit, m),
+             units[i], digits_like(lo / unit, ns / unit, l),
+             digits_like(hi / unit, ns / unit, h));
+    return text;
+}

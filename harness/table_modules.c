@@ -1,0 +1,124 @@
+/*
+ * table_modules.c - modules alone: their times over shapes.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "analysis/conditions.h"
+#include "analysis/slice.h"
+#include "harness/grid.h"
+#include "kernels/core/err.h"
+
+static char *time_cell(const Shown *what, const Run *r, char text[CELL_TEXT])
+{
+    char time[CELL_TEXT];
+
+    (void)what;
+    if (!run_is_ok(r))
+        snprintf(text, CELL_TEXT, "%s", r->status);
+    else
+        snprintf(text, CELL_TEXT, "%s%.100s", r->converged ? "" : "~",
+                 interval_text(r->time.median, r->time.lo, r->time.hi, time));
+    return text;
+}
+
+static int say_conditions(Store *s, const RunList *runs, const TableOptions *o)
+{
+    char settings[256], samples[64];
+    bool hollow = false;
+    Conditions c;
+
+    TRY(conditions_read(&c, s, runs->at[0].sweep_id));
+    conditions_settings(runs, settings, sizeof(settings));
+    conditions_samples(runs, samples, sizeof(samples));
+    table_line(o->format, o->out,
+               "%s%s%s, %s; medians of %s with 95 %% intervals; %.10s, commit "
+               "%s.",
+               c.cpu, c.gpu[0] ? ", " : "", c.gpu, settings, samples,
+               c.started_at, c.commit);
+    for (int i = 0; i < runs->n; i++)
+        hollow |= run_is_ok(&runs->at[i]) && !runs->at[i].converged;
+    if (hollow)
+        table_line(o->format, o->out,
+                   "~ did not converge, so take its interval for what it is.");
+    return OK;
+}
+
+/* A row a run, for programs. */
+static void print_runs(const RunList *runs, const TableOptions *o)
+{
+    static const char *const numbers[] = { "median_ns", "lo_ns",     "hi_ns",
+                                           "samples",   "converged", "status" };
+    TableColumn column[TABLE_COLUMNS];
+    char text[SLICE_TEXT];
+    int n = 0;
+    Table t;
+
+    for (; slice_column(n); n++)
+        column[n] = (TableColumn){ slice_column(n), "", "", "", true, FOR_ALL };
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+        column[n++] = (TableColumn){ numbers[i], "", "", "", true, FOR_ALL };
+    table_init(&t, column, n);
+    for (int i = 0; i < runs->n; i++) {
+        const Run *r = &runs->at[i];
+        const int row = table_row(&t);
+
+        for (int k = 0; slice_column(k); k++)
+            table_set(&t, row, slice_column(k), "%s",
+                      slice_value(r, slice_column(k), text));
+        if (run_is_ok(r)) {
+            table_set(&t, row, "median_ns", "%.8g", r->time.median);
+            table_set(&t, row, "lo_ns", "%.8g", r->time.lo);
+            table_set(&t, row, "hi_ns", "%.8g", r->time.hi);
+        }
+        table_set(&t, row, "samples", "%d", r->time.n);
+        table_set(&t, row, "converged", "%d", r->converged);
+        table_set(&t, row, "status", "%s", r->status);
+    }
+    table_print(&t, o->format, o->out);
+    table_free(&t);
+}
+
+int table_modules(Store *s, RunList *runs, const TableOptions *o)
+{
+    const Shown times = { time_cell, s, NULL };
+    RunList *slice;
+    int n, err = OK;
+
+    if (o->format == TABLE_CSV) {
+        print_runs(runs, o);
+        return OK;
+    }
+    TRY(slice_split(&slice, &n, runs, all_but_source));
+    for (int i = 0; i < n && !err; i++) {
+        table_line(o->format, o->out, "Time of a run by %s (C x H x W)",
+                   slice[i].at[0].source);
+        if (o->format == TABLE_TEXT)
+            fputc('\n', o->out);
+        err = grid_print(&slice[i], &times, o);
+        if (!err)
+            err = say_conditions(s, &slice[i], o);
+        fputc('\n', o->out);
+    }
+    free(slice);
+    return err;
+}
+
+void table_failures(const RunList *runs, const TableOptions *o)
+{
+    enum { SHOWN = 12 };
+    int n = 0;
+
+    for (int i = 0; i < runs->n; i++) {
+        const Run *r = &runs->at[i];
+
+        if (!strcmp(r->status, "ok"))
+            continue;
+        if (n++ < SHOWN)
+            table_line(o->format, o->out, "%s: %s: %s", r->status, r->repeat,
+                       r->message);
+    }
+    if (n > SHOWN)
+        table_line(o->format, o->out, "... and %d more without a time.",
+                   n - SHOWN);
+}

@@ -1,0 +1,333 @@
+/*
+ * table_networks.c - a backbone with each module, here and in the paper.
+ */
+#include "harness/tables.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "analysis/conditions.h"
+#include "analysis/versus.h"
+#include "attention_zoo/zoo.h"
+#include "kernels/core/err.h"
+
+static const char *const axes[] = { "module", "settings", "arm", NULL };
+
+/* clang-format off */
+static const TableColumn columns[] = {
+    { "source",       "", "", "", true, FOR_PROGRAMS },
+    { "backbone",     "", "", "", true, FOR_PROGRAMS },
+    { "module",       "", "", "", true, FOR_PROGRAMS },
+    { "settings",     "", "", "", true, FOR_PROGRAMS },
+    { "impl",         "", "", "", true, FOR_PROGRAMS },
+    { "graph",        "", "", "", true, FOR_PROGRAMS },
+    { "backend",      "", "", "", true, FOR_PROGRAMS },
+    { "dtype",        "", "", "", true, FOR_PROGRAMS },
+    { "batch",        "", "", "", true, FOR_PROGRAMS },
+    { "pass",         "", "", "", true, FOR_PROGRAMS },
+    { "state",        "", "", "", true, FOR_PROGRAMS },
+    { "threads",      "", "", "", true, FOR_PROGRAMS },
+    { "status",       "", "", "", true, FOR_PROGRAMS },
+    { "converged",    "", "", "", true, FOR_PROGRAMS },
+    { "samples",      "", "", "", true, FOR_PROGRAMS },
+    { "images_per_s_lo", "", "", "", true, FOR_PROGRAMS },
+    { "images_per_s_hi", "", "", "", true, FOR_PROGRAMS },
+    { "ratio_lo",     "", "", "", true, FOR_PROGRAMS },
+    { "ratio_hi",     "", "", "", true, FOR_PROGRAMS },
+    { "method",       "method",   "",  "",      true,  FOR_ALL },
+    { "type",         "type",     "",  "",      true,  FOR_ALL },
+    { "params",       "params",   "M", "here",  false, FOR_ALL },
+    { "paper_flops",  "FLOPs",    "G", "here",  false, FOR_ALL },
+    { "images_per_s", "images/s", "",  "here",  false, FOR_ALL },
+    { "ratio",        "to plain", "",  "here",  false, FOR_ALL },
+    { "in_paper_params",       "params",   "M", "paper", false, FOR_ALL },
+    { "in_paper_flops",        "FLOPs",    "G", "paper", false, FOR_ALL },
+    { "in_paper_images_per_s", "images/s", "",  "paper", false, FOR_ALL },
+    { "in_paper_top1",         "top-1",    "%", "paper", false, FOR_ALL },
+    { "in_paper_ratio",        "to plain", "",  "paper", false, FOR_ALL },
+};
+/* clang-format on */
+enum { NCOLUMNS = sizeof(columns) / sizeof(columns[0]) };
+
+static const char *const sorts[] = { "paper", "throughput", "params",
+                                     "flops", "top1",       NULL };
+
+const char *table_sort_name(int i)
+{
+    return sorts[i];
+}
+
+static bool is_ok(const Run *r)
+{
+    return strcmp(r->status, "ok") == 0 && r->time.n > 0;
+}
+
+/* What a row is sorted by, largest first. */
+static double sort_value(const VersusRow *r, const char *sort)
+{
+    double v = 0;
+
+    if (strcmp(sort, "throughput") == 0)
+        v = throughput_of(r->run).images;
+    else if (strcmp(sort, "params") == 0)
+        v = r->run->params;
+    else if (strcmp(sort, "flops") == 0)
+        v = r->run->paper_flops;
+    else if (strcmp(sort, "top1") == 0 && r->paper)
+        v = r->paper->top1;
+    return isnan(v) ? -INFINITY : v;
+}
+
+/* Insertion: stable, so that equals stay in the paper's order. */
+static void sort_rows(Versus *v, const char *sort)
+{
+    for (int i = 1; i < v->n; i++) {
+        const VersusRow row = v->at[i];
+        int k = i;
+
+        for (;
+             k > 0 && sort_value(&v->at[k - 1], sort) < sort_value(&row, sort);
+             k--)
+            v->at[k] = v->at[k - 1];
+        v->at[k] = row;
+    }
+}
+
+static void put_number(Table *t, int row, const char *key, const char *fmt,
+                       double value)
+{
+    char text[64] = "";
+
+    if (!isnan(value))
+        snprintf(text, sizeof(text), fmt, value);
+    table_set(t, row, key, "%s", text);
+}
+
+/* The columns that are the run's own, as they are stored. */
+static void put_case(Table *t, int row, const Run *r)
+{
+    static const char *const keys[] = {
+        "source",  "backbone", "module", "settings", "impl",  "graph",
+        "backend", "dtype",    "batch",  "pass",     "state", "threads",
+    };
+    char text[SLICE_TEXT];
+
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+        table_set(t, row, keys[i], "%s", slice_value(r, keys[i], text));
+    table_set(t, row, "status", "%s", r->status);
+    table_set(t, row, "converged", "%d", r->converged);
+    table_set(t, row, "samples", "%d", r->time.n);
+}
+
+static void put_throughput(Table *t, int row, const Run *r, bool exact)
+{
+    const Throughput p = throughput_of(r);
+    char m[32], l[32], h[32];
+
+    if (!is_ok(r)) {
+        table_set(t, row, "images_per_s", "%s", exact ? "" : r->status);
+    } else if (exact) {
+        put_number(t, row, "images_per_s", "%.8g", p.images);
+        put_number(t, row, "images_per_s_lo", "%.8g", p.lo);
+        put_number(t, row, "images_per_s_hi", "%.8g", p.hi);
+    } else {
+        table_set(t, row, "images_per_s", "%s%s [%s, %s]",
+                  r->converged ? "" : "~", three_digits(p.images, m),
+                  digits_like(p.lo, p.images, l),
+                  digits_like(p.hi, p.images, h));
+    }
+}
+
+static void put_ratio(Table *t, int row, const Ratio *r, bool exact)
+{
+    if (exact) {
+        put_number(t, row, "ratio", "%.6g", r->ratio);
+        put_number(t, row, "ratio_lo", "%.6g", r->lo);
+        put_number(t, row, "ratio_hi", "%.6g", r->hi);
+    } else if (!isnan(r->ratio)) {
+        table_set(t, row, "ratio", "%.3f [%.3f, %.3f]", r->ratio, r->lo, r->hi);
+    }
+}
+
+static void put_paper(Table *t, int row, const PaperRow *p, double ratio)
+{
+    if (!p)
+        return;
+    put_number(t, row, "in_paper_params", "%.2f", p->params_m);
+    put_number(t, row, "in_paper_flops", "%.2f", p->flops_g);
+    put_number(t, row, "in_paper_images_per_s", "%.0f", p->throughput);
+    put_number(t, row, "in_paper_top1", "%.2f", p->top1);
+    put_number(t, row, "in_paper_ratio", "%.3f", ratio);
+}
+
+/* Costs are of the whole batch; the paper's are of an image. */
+static void put_row(Table *t, const VersusRow *r, bool exact)
+{
+    const Module *m = zoo_find(r->run->module);
+    const int row = table_row(t);
+    char label[LABEL_MAX];
+
+    put_case(t, row, r->run);
+    table_set(t, row, "method", "%s", module_label(r->run->module, label));
+    table_set(t, row, "type", "%s", m ? m->type : "-");
+    put_number(t, row, "params", exact ? "%.6f" : "%.2f", r->run->params / 1e6);
+    put_number(t, row, "paper_flops", exact ? "%.9f" : "%.2f",
+               r->run->paper_flops / r->run->batch / 1e9);
+    put_throughput(t, row, r->run, exact);
+    put_ratio(t, row, &r->ratio, exact);
+    put_paper(t, row, r->paper, r->paper_ratio);
+}
+
+static void put_rows(Table *t, Versus *v, const TableOptions *o)
+{
+    const bool exact = o->format == TABLE_CSV;
+
+    sort_rows(v, o->sort);
+    if (v->plain)
+        put_row(
+            t,
+            &(VersusRow){ v->plain, { 0, NAN, NAN, NAN }, v->paper_plain, NAN },
+            exact);
+    for (int i = 0; i < v->n; i++)
+        put_row(t, &v->at[i], exact);
+}
+
+/* ---- what stands under the table ------------------------------------- */
+
+static void say_conditions(const Conditions *c, const RunList *runs,
+                           const TableOptions *o)
+{
+    char settings[256], samples[64];
+
+    conditions_settings(runs, settings, sizeof(settings));
+    conditions_samples(runs, samples, sizeof(samples));
+    table_line(o->format, o->out,
+               "here: %s%s%s, %s; medians of %s with 95 %% intervals; %.10s, "
+               "commit %s. FLOPs as the paper counts them: a multiply-add is "
+               "1, the classifier is left out.",
+               c->cpu, c->gpu[0] ? ", " : "", c->gpu, settings, samples,
+               c->started_at, c->commit);
+}
+
+static void say_unconverged(const RunList *runs, const TableOptions *o)
+{
+    char text[1024] = "", label[LABEL_MAX];
+    int n = 0;
+
+    for (int i = 0; i < runs->n; i++) {
+        const Run *r = &runs->at[i];
+        const size_t used = strlen(text);
+
+        if (!is_ok(r) || r->converged || r->arm)
+            continue;
+        snprintf(text + used, sizeof(text) - used, "%s%s", n++ ? ", " : "",
+                 module_label(r->module, label));
+    }
+    if (n)
+        table_line(o->format, o->out,
+                   "~ did not converge, so take its interval for what it is: "
+                   "%s.",
+                   text);
+}
+
+static void say_noise(const Versus *v, const TableOptions *o)
+{
+    if (!isnan(v->noise.ratio))
+        table_line(o->format, o->out,
+                   "noise: a second plain network against the first (A/A) "
+                   "gave %.3f [%.3f, %.3f]; no smaller difference means "
+                   "anything.",
+                   v->noise.ratio, v->noise.lo, v->noise.hi);
+}
+
+/* "SCSA costs ResNet-50 17.4 % [17.1, 17.7] of its throughput here; 17.0 % in
+ * the paper." */
+static void answer(const Versus *v, const TableOptions *o)
+{
+    char label[LABEL_MAX], paper[64] = "";
+
+    for (int i = 0; i < v->n; i++) {
+        const VersusRow *r = &v->at[i];
+        const Ratio *q = &r->ratio;
+        const bool gains = q->ratio > 1;
+
+        if (strcmp(r->run->module, o->focus) || isnan(q->ratio))
+            continue;
+        if (r->paper)
+            snprintf(paper, sizeof(paper), "; %.1f %% in the paper",
+                     100 * (1 - r->paper_ratio));
+        table_line(o->format, o->out,
+                   "%s %s %s %.1f %% [%.1f, %.1f] of its throughput here%s.",
+                   module_label(r->run->module, label),
+                   gains ? "gives" : "costs", versus_backbone(v),
+                   100 * fabs(1 - q->ratio),
+                   100 * (gains ? q->lo - 1 : 1 - q->hi),
+                   100 * (gains ? q->hi - 1 : 1 - q->lo), paper);
+        return;
+    }
+}
+
+static int say_rest(Store *s, const RunList *runs, const Versus *v,
+                    const TableOptions *o)
+{
+    Conditions c;
+
+    TRY(conditions_read(&c, s, runs->at[0].sweep_id));
+    if (o->format == TABLE_TEXT)
+        fputc('\n', o->out);
+    say_conditions(&c, runs, o);
+    if (v->paper_plain)
+        table_line(o->format, o->out,
+                   "paper: Table 2 of Si et al. 2025, RTX 4090, batch 32: "
+                   "compare the ratios, not the images/s.");
+    say_unconverged(runs, o);
+    say_noise(v, o);
+    answer(v, o);
+    return OK;
+}
+
+static void say_title(const Versus *v, const RunList *runs,
+                      const TableOptions *o)
+{
+    const Run *r = &runs->at[0];
+
+    table_line(o->format, o->out, "%s with each module, %dx%dx%d, %s%s%s%s",
+               versus_backbone(v), r->channels, r->height, r->width, r->graph,
+               strcmp(r->source, "attnbench") ? ", measured by " : "",
+               strcmp(r->source, "attnbench") ? r->source : "",
+               v->plain ? "" : " (the plain network was not measured)");
+}
+
+int table_networks(Store *s, RunList *runs, const TableOptions *o)
+{
+    RunList *slice = NULL;
+    Versus *v = malloc(sizeof(*v));
+    Table t;
+    int n = 0, err;
+
+    err = v ? slice_split(&slice, &n, runs, axes)
+            : fail(ERR_MEMORY, "memory ran out at a table");
+    table_init(&t, columns, NCOLUMNS);
+    for (int i = 0; i < n && !err; i++) {
+        err = versus_make(v, &slice[i]);
+        if (err)
+            break;
+        put_rows(&t, v, o);
+        if (o->format == TABLE_CSV)
+            continue;
+        say_title(v, &slice[i], o);
+        if (o->format == TABLE_TEXT)
+            fputc('\n', o->out);
+        table_print(&t, o->format, o->out);
+        err = say_rest(s, &slice[i], v, o);
+        fputc('\n', o->out);
+        t.nrows = 0;
+    }
+    if (!err && o->format == TABLE_CSV)
+        table_print(&t, o->format, o->out);
+    table_free(&t);
+    free(slice);
+    free(v);
+    return err;
+}

@@ -1,0 +1,37 @@
+/*
+ * tables.h - stored runs as tables: networks with modules, modules alone.
+ */
+#ifndef HARNESS_TABLES_H
+#define HARNESS_TABLES_H
+
+#include "analysis/summary.h"
+#include "harness/table.h"
+
+typedef struct TableOptions {
+    TableFormat format;
+    const char *sort;  /* of networks: one of table_sort_name() */
+    const char *focus; /* the module that the last sentence is about */
+    FILE *out;
+} TableOptions;
+
+/* The i-th order of networks, NULL past the end. */
+const char *table_sort_name(int i);
+
+/*
+ * A backbone with each module against the plain one and the paper's Table 2:
+ * a table for each slice of the runs, with its conditions.  The runs are of
+ * networks, from any source; they are reordered.
+ */
+int table_networks(Store *s, RunList *runs, const TableOptions *o);
+
+/* Modules alone: median times, a row a module, a column a shape. */
+int table_modules(Store *s, RunList *runs, const TableOptions *o);
+
+/* Time here over time of each other source, paired: nothing if there is none.
+ * Networks and modules alike. */
+int table_peers(Store *s, RunList *runs, const TableOptions *o);
+
+/* Says which runs have no time and why; nothing if all have. */
+void table_failures(const RunList *runs, const TableOptions *o);
+
+#endif
