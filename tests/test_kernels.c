@@ -81,7 +81,7 @@ static Tensor *source(Graph *g, const KernelCase *c, int k)
 {
     const KernelSource *s = &c->src[k];
     Dims dims = { .rank = s->rank };
-    char name[16];
+    char name[24];
     Tensor *t;
 
     if (!s->rank)
