@@ -483,6 +483,18 @@ def seeded_input(shape, seed, name="input"):
     return seeded(name, shape, seed, -math.sqrt(3), math.sqrt(3))
 
 
+def seeded_structured(shape, seed, name="input"):
+    """A map whose channels, rows and columns differ, so that gates do."""
+    import numpy as np
+    b, c, h, w = shape
+    parts = (seeded_input(shape, seed, name),
+             seeded_input((b, c, 1, 1), seed, name + ".chan"),
+             seeded_input((b, c, h, 1), seed, name + ".row"),
+             seeded_input((b, c, 1, w), seed, name + ".col"))
+    x, chan, row, col = (p.astype(np.float64) for p in parts)
+    return (x + chan + 0.5 * row + 0.5 * col).astype(np.float32)
+
+
 def seed_range(name, owner, shape):
     """The range of one parameter or running statistic, by its kind."""
     last = name.split(".")[-1]

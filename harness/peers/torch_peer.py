@@ -8,7 +8,7 @@ Turn by turn with attnbench, in one run, which is how to compare:
 
 By itself, writing a file for attnbench import:
 
-    attnbench run harness/experiments/vs_torch.json --dry_run --format=json |
+    attnbench run harness/experiments/vs_torch.json --dry_run |
         python3 harness/peers/torch_peer.py >torch.json
 
 PyTorch gets what suits it: backbones run channels-last, modules alone in
@@ -18,9 +18,11 @@ convolutions; as many threads as attnbench has; inference mode.
 import argparse
 import gc
 import json
+import math
 import os
 import random
 import statistics
+import subprocess
 import sys
 import time
 
@@ -29,7 +31,27 @@ import torch
 
 import torch_modules
 
-SEED = 1                        # of weights and input: SEED in harness/arm.c
+SEED = 1                # of weights and input: SEED in harness/arm.c
+SAMPLE_NS = 20e3        # what a sample takes at least, as in attnbench
+REWARM_BELOW_NS = 20e6  # below, a run that is not timed goes before a sample
+
+
+def version():
+    """Debian's package knows its version better than the library does."""
+    if "/dist-packages/" in torch.__file__:
+        done = subprocess.run(["dpkg-query", "-W", "-f", "${Version}",
+                               "python3-torch"], capture_output=True,
+                              text=True, check=False)
+        if done.returncode == 0:
+            return done.stdout.partition("+")[0]
+    return torch.__version__.partition("+")[0]
+
+
+def first_words(error):
+    return (" ".join(str(error).split()) or type(error).__name__)[:400]
+
+
+SOURCE = f"pytorch {version()} eager"
 
 
 class Refusal(Exception):
@@ -45,7 +67,7 @@ class Arm:
         torch.set_num_threads(threads)
         self.net = self.build(case)
         shape = [case[k] for k in ("batch", "channels", "height", "width")]
-        self.x = torch.from_numpy(torch_modules.seeded_input(shape, SEED))
+        self.x = torch.from_numpy(torch_modules.seeded_structured(shape, SEED))
         if case["backbone"] != "none":
             self.net = self.net.to(memory_format=torch.channels_last)
             self.x = self.x.to(memory_format=torch.channels_last)
@@ -60,9 +82,11 @@ class Arm:
 
     def build(self, case):
         name, settings = case["backbone"], dict(case["settings"])
-        if case["module"] == "fca" and name != "none":
-            settings = {k: v for k, v in settings.items()
-                        if not k.startswith("dct_")}    # go by the stage
+        for side, key in (("dct_h", "height"), ("dct_w", "width")):
+            if settings.get(side) == 0:         # the stage's, or the map's
+                del settings[side]
+                if name == "none":
+                    settings[side] = case[key]
         if name == "none":
             net = torch_modules.make_module(case["module"], case["channels"],
                                             settings)
@@ -90,7 +114,7 @@ def serve():
 
     def answer(words):
         if words[0] == "name":
-            return f"pytorch {torch.__version__.split('+')[0]} eager"
+            return SOURCE
         if words[0] == "case":
             number, path, text = words[1].split(" ", 2)
             arm = arms[number] = Arm(json.loads(text))
@@ -110,40 +134,54 @@ def serve():
         try:
             reply = "ok " + answer(line.strip().split(" ", 1))
         except Exception as e:  # a case that fails is a row that says why
-            text = " ".join(str(e).split()) or type(e).__name__
-            reply = "no " + text[:500]
+            reply = "no " + first_words(e)
         print(reply, flush=True)
 
 
-def alone(lines, seconds, target):
+class Alone(Arm):
+    """An arm with its samples, for a run without attnbench."""
+
+    def __init__(self, case):
+        super().__init__(case)
+        self.run(2)
+        once = self.run(1)
+        self.reps = max(1, math.ceil(SAMPLE_NS / once))
+        self.rewarm = once < REWARM_BELOW_NS
+        self.ns, self.round, self.spent = [], [], 0
+
+    def sample(self, number):
+        if self.rewarm:
+            self.run(1)
+        ns = self.run(self.reps)
+        self.ns.append(ns)
+        self.round.append(number)
+        self.spent += ns * self.reps
+
+
+def alone(cases, seconds, target):
     """Rounds over all cases, in random order, until each is settled."""
-    arms, runs = [], []
-    for line in lines:
-        case = json.loads(line)
-        run = {k: v for k, v in case.items()
-               if k not in ("experiment", "question")}
-        run.update(status="ok", reps=1, converged=0, ns=[], round=[])
-        runs.append(run)
+    arms, runs = {}, []
+    for i, case in enumerate(cases):
+        run = {k: v for k, v in case.items() if k != "experiment"}
         try:
-            arm = Arm(case)
-            arm.run(2)
-            run["reps"] = max(1, int(20e3 / arm.run(1)) + 1)
-            arms.append((arm, run))
-        except Exception as e:
-            run.update(status="unsupported", message=str(e)[:500])
-    number = 0
-    gc.disable()
-    while any(not r["converged"] for _, r in arms):
-        random.shuffle(arms)
-        for arm, run in arms:
-            if arm.run(1) < 20e6 or number == 0:
-                pass            # the run that brings the caches back
-            run["ns"].append(arm.run(run["reps"]))
-            run["round"].append(number)
-            run["converged"] = int(converged(run["ns"], target))
+            arms[i] = Alone(case)
+            run["status"] = "ok"
+        except Exception as e:  # a case that fails is a row that says why
+            run.update(status="unsupported", message=first_words(e))
+        runs.append(run)
+    gc.disable()                # so that no sample holds a collection
+    number, left = 0, list(arms.values())
+    while left:
+        random.shuffle(left)
+        for arm in left:
+            arm.sample(number)
         number += 1
-        if all(sum(r["ns"]) * r["reps"] > seconds * 1e9 for _, r in arms):
+        if all(converged(a.ns, target) for a in left):
             break
+        left = [a for a in left if a.spent < seconds * 1e9]
+    for i, a in arms.items():
+        runs[i].update(reps=a.reps, ns=a.ns, round=a.round,
+                       converged=int(converged(a.ns, target)))
     return runs
 
 
@@ -175,11 +213,11 @@ def main():
         if args.serve:
             serve()
             return
-        lines = [line for line in sys.stdin if line.strip()]
-        runs = alone(lines, args.limit, args.target / 100)
-    json.dump({"source": f"pytorch {torch.__version__.split('+')[0]} eager",
-               "experiment": json.loads(lines[0])["experiment"] if lines
-               else "", "runs": runs}, sys.stdout, indent=1)
+        cases = [json.loads(line) for line in sys.stdin if line.strip()]
+        runs = alone(cases, args.limit, args.target / 100)
+    json.dump({"source": SOURCE, "runs": runs,
+               "experiment": cases[0]["experiment"] if cases else ""},
+              sys.stdout)
 
 
 if __name__ == "__main__":

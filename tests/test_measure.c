@@ -1,0 +1,549 @@
+/*
+ * test_measure.c - the protocol: when it stops, what it keeps, what it
+ * survives.
+ *
+ * Cases run on the backend "ref": what is tested here is the harness, and it
+ * needs no fast kernel.
+ */
+#include <errno.h>
+#include <math.h>
+#include <signal.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "harness/environment.h"
+#include "harness/measure.h"
+#include "kernels/core/host.h"
+#include "tests/test.h"
+
+static const Protocol quick = { .target = 0.5,
+                                .limit = 60,
+                                .min_samples = 6,
+                                .max_samples = 12,
+                                .block = 4,
+                                .seed = 7 };
+
+/* ---- the stopping rule -------------------------------------------------- */
+
+static bool converged(double target, int least, const double *ns, int n)
+{
+    Protocol p = quick;
+
+    p.target = target;
+    p.min_samples = least;
+    return measure_converged(&p, ns, n);
+}
+
+TEST(measure, constant_samples_converge_at_the_least_number)
+{
+    double ns[64];
+
+    for (int i = 0; i < 64; i++)
+        ns[i] = 1000;
+    CHECK(!converged(0.01, 10, ns, 9));
+    CHECK(converged(0.01, 10, ns, 10));
+    CHECK(!converged(0.01, 30, ns, 29));
+    CHECK(converged(0.01, 30, ns, 30));
+}
+
+/* Half of the samples at 100, half at 110: the median's interval spans both,
+ * 9.5 % wide on each side at most, however many samples there are. */
+TEST(measure, two_modes_do_not_converge)
+{
+    double ns[1000];
+
+    for (int i = 0; i < 1000; i++)
+        ns[i] = i % 2 ? 100 : 110;
+    for (int n = 10; n <= 1000; n += 90)
+        CHECK(!converged(0.01, 10, ns, n));
+    CHECK(converged(0.06, 10, ns, 1000));
+}
+
+/* A few slow samples are no reason to go on: the median does not see them. */
+TEST(measure, outliers_do_not_keep_a_case_from_converging)
+{
+    double ns[40];
+
+    for (int i = 0; i < 40; i++)
+        ns[i] = i % 10 == 3 ? 5000 : 1000 + i % 3;
+    CHECK(converged(0.01, 10, ns, 40));
+}
+
+/* Uniform noise of +-5 %: the interval narrows as 1/sqrt(n), and is within
+ * 1 % of the median at n near 100, not at 10. */
+TEST(measure, noise_needs_as_many_samples_as_its_size_says)
+{
+    double ns[1000];
+    uint64_t state = 88172645463325252u;
+    int n = 6;
+
+    for (int i = 0; i < 1000; i++) {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        ns[i] = 950 + 100 * ((double)(state >> 11) / 9007199254740992.0);
+    }
+    while (n < 1000 && !converged(0.01, 6, ns, n))
+        n++;
+    CHECK_MSG(n > 20 && n < 400, "converged at n=%d", n);
+}
+
+/* ---- a sweep ------------------------------------------------------------ */
+
+typedef struct Run {
+    char path[256];
+    Experiment e;
+    Store *store;
+    Lanes lanes;
+    Tally tally;
+    int done;
+    volatile sig_atomic_t stop;
+    int stop_after; /* steps; 0: never */
+    int steps;
+} Run;
+
+static void on_step(void *arg, const char *what, const Arm *a, double part,
+                    int at_hand)
+{
+    Run *r = arg;
+
+    (void)what;
+    (void)a;
+    CHECK(part >= 0 && part <= 1 && at_hand >= 0);
+    if (++r->steps == r->stop_after)
+        r->stop = 1;
+}
+
+static void on_done(void *arg, const Arm *a)
+{
+    Run *r = arg;
+
+    (void)a;
+    r->done++;
+}
+
+/* Opens a database of the test's own and begins, or resumes, a sweep. */
+static int begin(Run *r, const char *db, const Flag *flags, int nflags)
+{
+    Machine m;
+    Build b;
+    Sweep s = { .seed = 7, .argv = "test", .source = "attnbench" };
+    bool resumed;
+
+    memset(r, 0, sizeof(*r));
+    snprintf(r->path, sizeof(r->path), "%s/%s", test_tmpdir(), db);
+    TRY(experiment_read(&r->e, NULL, flags, nflags));
+    snprintf(s.experiment, sizeof(s.experiment), "%s", r->e.experiment);
+    snprintf(s.cases_hash, sizeof(s.cases_hash), "%s", r->e.cases_hash);
+    environment_machine(&m);
+    environment_build(&b);
+    environment_weather(&s);
+    TRY(store_open(&r->store, r->path, STORE_WRITE));
+    r->lanes.n = 1;
+    return store_sweep_begin(r->store, &m, &b, &s, false,
+                             &r->lanes.at[0].sweep_id, &resumed);
+}
+
+static int go(Run *r, const Protocol *protocol)
+{
+    const Listener listener = { r, on_step, on_done };
+    Protocol p = *protocol;
+
+    p.started_ns = host_now_ns();
+    p.stop = &r->stop;
+    return measure(&r->e, &p, r->store, &r->lanes, &listener, &r->tally);
+}
+
+static void end(Run *r)
+{
+    store_close(r->store);
+    experiment_free(&r->e);
+}
+
+/* The first column of the first row; NAN if there is none. */
+static double ask(Store *s, const char *sql)
+{
+    sqlite3_stmt *q;
+    double v = NAN;
+
+    if (sqlite3_prepare_v2(store_sqlite(s), sql, -1, &q, NULL))
+        return NAN;
+    if (sqlite3_step(q) == SQLITE_ROW)
+        v = sqlite3_column_double(q, 0);
+    sqlite3_finalize(q);
+    return v;
+}
+
+static const Flag six[] = { { "module", "se,eca" },
+                            { "channels", "16,32,48" },
+                            { "height", "8" },
+                            { "width", "8" },
+                            { "backend", "ref" } };
+
+TEST(measure, each_case_becomes_a_row_with_its_samples)
+{
+    Run r;
+
+    REQUIRE(begin(&r, "a.db", six, 5) == OK);
+    REQUIRE(go(&r, &quick) == OK);
+    CHECK(r.done == 6 && r.tally.ok == 6 && r.tally.bad == 0);
+    CHECK(ask(r.store, "SELECT count(*) FROM run WHERE status = 'ok' AND "
+                       "rel_l2 <= 3e-6 AND verified_at = '1x' || channels || "
+                       "'x8x8' AND reps > 0 AND params > 0 AND flops > 0 AND "
+                       "bytes > 0 AND arena_bytes > 0") == 6);
+    CHECK(ask(r.store, "SELECT min(n) FROM (SELECT count(*) AS n FROM sample "
+                       "GROUP BY run_id)") >= 6);
+    CHECK(ask(r.store, "SELECT max(n) FROM (SELECT count(*) AS n FROM sample "
+                       "GROUP BY run_id)") <= 12);
+    CHECK(ask(r.store, "SELECT count(*) FROM sweep WHERE ended_at IS NOT "
+                       "NULL") == 1);
+    end(&r);
+}
+
+/* Four cases a block: two groups of two share the first, the third is alone.
+ * Within a block every round has every case; rounds of two blocks differ. */
+TEST(measure, cases_of_a_block_share_their_rounds)
+{
+    Run r;
+
+    REQUIRE(begin(&r, "a.db", six, 5) == OK);
+    REQUIRE(go(&r, &quick) == OK);
+    CHECK(ask(r.store, "SELECT count(DISTINCT c) FROM (SELECT count(*) AS c, "
+                       "round FROM sample GROUP BY round HAVING c <> 4 AND "
+                       "c <> 2)") == 0);
+    CHECK(ask(r.store, "SELECT count(*) FROM sample AS a JOIN sample AS b "
+                       "USING (round) JOIN run AS x ON x.id = a.run_id JOIN "
+                       "run AS y ON y.id = b.run_id WHERE x.channels = 48 AND "
+                       "y.channels <> 48") == 0);
+    CHECK(ask(r.store, "SELECT count(*) FROM sample AS a JOIN sample AS b "
+                       "USING (round) JOIN run AS x ON x.id = a.run_id JOIN "
+                       "run AS y ON y.id = b.run_id WHERE x.channels = 16 AND "
+                       "x.module = 'se' AND y.channels = 32 AND "
+                       "y.module = 'eca'") >= 6);
+    end(&r);
+}
+
+/* A target that nothing meets, and next to no time. */
+TEST(measure, what_does_not_converge_says_so)
+{
+    Protocol p = quick;
+    Run r;
+
+    p.target = 1e-12;
+    p.limit = 1e-6;
+    REQUIRE(begin(&r, "a.db", six, 5) == OK);
+    REQUIRE(go(&r, &p) == OK);
+    CHECK(r.tally.ok == 6 && r.tally.not_converged == 6);
+    CHECK(ask(r.store, "SELECT count(*) FROM run WHERE converged = 0 AND "
+                       "status = 'ok'") == 6);
+    CHECK(ask(r.store, "SELECT min(n) FROM (SELECT count(*) AS n FROM sample "
+                       "GROUP BY run_id)") == 3);
+    end(&r);
+}
+
+/* A target that nothing meets again: only the budget ends it. */
+TEST(measure, a_budget_is_kept)
+{
+    const double start = host_now_ns();
+    Protocol p = quick;
+    Run r;
+
+    p.target = 1e-12;
+    p.limit = 3600;
+    p.max_samples = 1000000;
+    p.budget = 1;
+    REQUIRE(begin(&r, "a.db", six, 5) == OK);
+    REQUIRE(go(&r, &p) == OK);
+    CHECK(r.tally.ok == 6);
+    CHECK_MSG((host_now_ns() - start) * 1e-9 < 3, "took %.1f s of 1",
+              (host_now_ns() - start) * 1e-9);
+    end(&r);
+}
+
+/* ---- cases that cannot be ------------------------------------------------ */
+
+TEST(measure, what_cannot_run_is_a_row_and_the_sweep_goes_on)
+{
+    const Flag flags[] = { { "module", "sa,eca" },  { "channels", "64" },
+                           { "height", "4" },       { "width", "4" },
+                           { "dtype", "f32,bf16" }, { "backend", "ref" } };
+    Run r;
+
+    REQUIRE(begin(&r, "a.db", flags, 6) == OK);
+    REQUIRE(go(&r, &quick) == OK);
+    CHECK(r.tally.ok == 1 && r.tally.unsupported == 3 && r.tally.bad == 0);
+    CHECK(ask(r.store,
+              "SELECT count(*) FROM run WHERE module = 'sa' AND dtype = 'f32' "
+              "AND message LIKE '%channels%64%'") == 1);
+    CHECK(ask(r.store, "SELECT count(*) FROM run WHERE dtype = 'bf16' AND "
+                       "status = 'unsupported'") == 2);
+    end(&r);
+}
+
+TEST(measure, too_many_threads_are_a_row)
+{
+    const Flag flags[] = { { "module", "eca" },
+                           { "threads", "1,1024" },
+                           { "height", "8" },
+                           { "width", "8" } };
+    Run r;
+
+    if (environment_cores() >= 1024)
+        SKIP("this machine has 1024 cores");
+    REQUIRE(begin(&r, "a.db", flags, 4) == OK);
+    REQUIRE(go(&r, &quick) == OK);
+    CHECK(r.tally.ok == 1 && r.tally.unsupported == 1);
+    CHECK(ask(r.store, "SELECT count(*) FROM run WHERE threads = 1024 AND "
+                       "message <> ''") == 1);
+    end(&r);
+}
+
+/* 65536 x 4096 x 1024 x 1024 floats are a petabyte. */
+TEST(measure, what_does_not_fit_is_out_of_memory)
+{
+    const Flag flags[] = { { "module", "eca" },    { "channels", "4096" },
+                           { "height", "8,1024" }, { "width", "1024" },
+                           { "batch", "65536" },   { "backend", "ref" } };
+    Run r;
+
+    REQUIRE(begin(&r, "a.db", flags, 6) == OK);
+    REQUIRE(go(&r, &quick) == OK);
+    CHECK(r.tally.out_of_memory == 2);
+    CHECK(ask(r.store, "SELECT count(*) FROM run WHERE status = "
+                       "'out_of_memory' AND message LIKE '%GiB%'") == 2);
+    end(&r);
+}
+
+/* ---- interruption --------------------------------------------------------- */
+
+TEST(measure, a_stop_keeps_whole_cases_and_a_second_start_the_rest)
+{
+    for (int after = 1; after < 60; after += 11) {
+        char db[32];
+        int first;
+        Run r;
+
+        snprintf(db, sizeof(db), "stop%d.db", after);
+        REQUIRE(begin(&r, db, six, 5) == OK);
+        r.stop_after = after;
+        REQUIRE(go(&r, &quick) == OK);
+        first = r.done;
+        CHECK(r.tally.interrupted == (r.stop != 0));
+        CHECK(ask(r.store, "SELECT count(*) FROM run") == first);
+        CHECK(first == 0 ||
+              ask(r.store, "SELECT min(n) FROM (SELECT count(*) "
+                           "AS n FROM sample GROUP BY run_id)") >= 6);
+        end(&r);
+
+        REQUIRE(begin(&r, db, six, 5) == OK);
+        REQUIRE(go(&r, &quick) == OK);
+        CHECK_MSG(first == 6 || first + r.done == 6, "%d then %d", first,
+                  r.done);
+        CHECK(ask(r.store, "SELECT count(DISTINCT repeat) FROM run WHERE "
+                           "sweep_id = 1") == 6);
+        end(&r);
+    }
+}
+
+/* The program that is being tested stands beside this one. */
+static const char *program(void)
+{
+    static char path[512];
+    ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 32);
+
+    if (n < 0)
+        test_skip("no /proc/self/exe");
+    path[n] = '\0';
+    strcpy(strrchr(path, '/') + 1, "attnbench");
+    if (access(path, X_OK))
+        test_skip("attnbench is not built");
+    return path;
+}
+
+/* Starts attnbench on 45 cases; kills it after so many milliseconds, or lets
+ * it come to its end (0).  The status of waitpid. */
+static int start(const char *db, int kill_after_ms)
+{
+    char flag[256];
+    pid_t pid;
+    int status;
+
+    snprintf(flag, sizeof(flag), "--db=%s", db);
+    pid = fork();
+    if (pid == 0) {
+        char *const argv[] = { "attnbench",
+                               "run",
+                               "--module=se,eca,ca",
+                               "--channels=16,32,48",
+                               "--height=7,8,9,10,11",
+                               "--width=8",
+                               "--backend=ref",
+                               "--block=3",
+                               "--min_samples=6",
+                               "--target=50",
+                               flag,
+                               NULL };
+
+        if (!freopen("/dev/null", "w", stdout))
+            _exit(126);
+        execv(program(), argv);
+        _exit(127);
+    }
+    if (kill_after_ms) {
+        nanosleep(&(struct timespec){ kill_after_ms / 1000,
+                                      kill_after_ms % 1000 * 1000000L },
+                  NULL);
+        kill(pid, SIGKILL);
+    }
+    waitpid(pid, &status, 0);
+    return status;
+}
+
+/* The random moments are where the cases are: around the start, and later. */
+TEST(measure, a_killed_sweep_loses_no_row_and_doubles_none)
+{
+    char db[256];
+    uint64_t random = (uint64_t)time(NULL) | 1;
+    int killed = 0;
+    double before = 0;
+    Store *s;
+
+    snprintf(db, sizeof(db), "%s/kill.db", test_tmpdir());
+    program();
+    for (int i = 0; i < 20; i++) {
+        double rows = 0;
+        int status;
+
+        random = random * 6364136223846793005u + 1442695040888963407u;
+        status = start(db, 20 + (int)((random >> 33) % 250));
+        killed += WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+        if (store_open(&s, db, STORE_READ) == OK) {
+            rows = ask(s, "SELECT count(*) FROM run WHERE sweep_id = 1");
+            store_close(s);
+        }
+        CHECK_MSG(rows >= before, "%.0f rows became %.0f", before, rows);
+        before = rows;
+    }
+    CHECK_MSG(killed >= 5, "only %d of 20 starts were killed", killed);
+    CHECK(start(db, 0) == 0);
+    REQUIRE(store_open(&s, db, STORE_READ) == OK);
+    CHECK(ask(s, "SELECT count(*) FROM run WHERE sweep_id = 1") == 45);
+    CHECK(ask(s, "SELECT count(DISTINCT repeat) FROM run WHERE sweep_id = 1") ==
+          45);
+    CHECK(ask(s, "SELECT count(*) FROM run WHERE status <> 'ok'") == 0);
+    CHECK(ask(s, "SELECT count(*) FROM run WHERE (SELECT count(*) FROM sample "
+                 "WHERE run_id = run.id) < 6") == 0);
+    CHECK(ask(s, "SELECT ended_at IS NOT NULL FROM sweep WHERE id = 1") == 1);
+    store_close(s);
+}
+
+/* ---- peers ---------------------------------------------------------------- */
+
+static int fake_peer(Peer **peer, char log[256], int params, int bytes)
+{
+    char command[512];
+
+    snprintf(log, 256, "%s/peer.log", test_tmpdir());
+    snprintf(command, sizeof(command), "exec sh tests/fake_peer.sh %s %d %d",
+             log, params, bytes);
+    return peer_open(peer, command);
+}
+
+static int lines_with(const char *path, const char *word)
+{
+    FILE *f = fopen(path, "r");
+    char line[256];
+    int n = 0;
+
+    while (f && fgets(line, sizeof(line), f))
+        n += strncmp(line, word, strlen(word)) == 0;
+    if (f)
+        fclose(f);
+    return n;
+}
+
+/* eca at 16 channels has one parameter; 16 x 8 x 8 floats are 4096 bytes. */
+static void measure_with_peer(Run *r, int params, int bytes, char log[256])
+{
+    const Flag flags[] = { { "module", "eca" },
+                           { "channels", "16" },
+                           { "height", "8" },
+                           { "width", "8" },
+                           { "backend", "ref" } };
+    Peer *peer = NULL;
+
+    REQUIRE(fake_peer(&peer, log, params, bytes) == OK);
+    REQUIRE(begin(r, "peer.db", flags, 5) == OK);
+    r->lanes.at[1] = r->lanes.at[0];
+    r->lanes.at[1].peer = peer;
+    r->lanes.n = 2;
+    {
+        Machine m;
+        Build b;
+        Sweep s = { .seed = 7, .argv = "test", .experiment = "flags" };
+        bool resumed;
+
+        snprintf(s.cases_hash, sizeof(s.cases_hash), "%s", r->e.cases_hash);
+        snprintf(s.source, sizeof(s.source), "%s", peer_name(peer));
+        environment_machine(&m);
+        environment_build(&b);
+        environment_weather(&s);
+        REQUIRE(store_sweep_begin(r->store, &m, &b, &s, true,
+                                  &r->lanes.at[1].sweep_id, &resumed) == OK);
+    }
+    REQUIRE(go(r, &quick) == OK);
+    peer_close(peer);
+}
+
+TEST(measure, a_peer_with_another_output_is_not_timed)
+{
+    char log[256];
+    Run r;
+
+    measure_with_peer(&r, 1, 4096, log);
+    CHECK(r.tally.ok == 1 && r.tally.bad == 1);
+    CHECK(ask(r.store, "SELECT count(*) FROM run WHERE status = 'wrong' AND "
+                       "rel_l2 > 0.9 AND message LIKE '%output%'") == 1);
+    CHECK(lines_with(log, "run") == 0);
+    CHECK(lines_with(log, "drop") == 1);
+    end(&r);
+}
+
+TEST(measure, a_peer_with_other_parameters_is_not_timed)
+{
+    char log[256];
+    Run r;
+
+    measure_with_peer(&r, 2, 4096, log);
+    CHECK(r.tally.ok == 1 && r.tally.unsupported == 1);
+    CHECK(ask(r.store, "SELECT count(*) FROM run WHERE message LIKE "
+                       "'has 2 parameters where ours has 1'") == 1);
+    CHECK(lines_with(log, "run") == 0);
+    end(&r);
+}
+
+TEST(measure, a_peer_with_an_output_of_another_size_is_not_timed)
+{
+    char log[256];
+    Run r;
+
+    measure_with_peer(&r, 1, 4100, log);
+    CHECK(r.tally.ok == 1 && r.tally.unsupported == 1);
+    CHECK(lines_with(log, "run") == 0);
+    end(&r);
+}
+
+TEST(measure, a_peer_that_is_none_is_an_error)
+{
+    Peer *peer;
+
+    CHECK(peer_open(&peer, "exit 3") == ERR_IO);
+    CHECK(strstr(err_message(), "ended without an answer"));
+    CHECK(peer_open(&peer, "echo what; cat") == ERR_IO);
+    CHECK(strstr(err_message(), "answered 'what'"));
+}
