@@ -19,7 +19,7 @@ typedef struct Field {
     const char *name;
     FieldKind kind; /* char[size], int, double, uint64_t */
     size_t offset, size;
-    int min, max; /* of an INT */
+    int min, max; /* of an INT; min -1: "" is -1, not known */
 } Field;
 
 struct ImportLevel {
@@ -77,7 +77,7 @@ const ImportLevel import_start = {
         { "argv", TEXT, AT(Sweep, argv) },
         { "governor", TEXT, AT(Sweep, governor) },
         { "load", REAL, AT(Sweep, load) },
-        { "denormals", INT, AT(Sweep, denormals), 0, 1 },
+        { "denormals", INT, AT(Sweep, denormals), -1, 1 },
         { NULL },
     },
 };
@@ -146,6 +146,10 @@ static int set_int(const Field *f, int *out, const char *text)
     char *end;
     long value;
 
+    if (!*text && f->min == -1) {
+        *out = -1;
+        return OK;
+    }
     errno = 0;
     value = strtol(text, &end, 10);
     if (end == text || *end)

@@ -98,7 +98,7 @@ const char *ask(const char *path, const char *sql)
     code = sqlite3_step(stmt);
     snprintf(text, TEXT_SIZE, "%s",
              code == SQLITE_ROW    ? (const char *)sqlite3_column_text(stmt, 0)
-             : code == SQLITE_DONE ? "none"
+             : code == SQLITE_DONE ? "no row"
                                    : sqlite3_errmsg(db));
     sqlite3_finalize(stmt);
     sqlite3_close(db);

@@ -23,7 +23,7 @@ Case a_case(void);
 /* A closed database of one ended sweep with n runs "case 0", "case 1", ... */
 int make_database(const char *path, int n);
 
-/* The first column of the first row as text: "none" if there is no row, the
+/* The first column of the first row as text: "no row" if there is none, the
  * message if SQLite refuses.  Good until the next call. */
 const char *ask(const char *path, const char *sql);
 

@@ -1,0 +1,346 @@
+/*
+ * test_import.c - what is exported comes back the same, and files that are
+ * wrong in any one place are refused whole, with a sentence that says where.
+ */
+#include "harness/import.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/cmd.h"
+#include "tests/databases.h"
+#include "tests/test.h"
+
+static int import(const char *db, const char *path, ImportCount *count)
+{
+    const size_t n = strlen(path);
+    Store *s;
+    int err;
+
+    TRY(store_open(&s, db, STORE_WRITE));
+    err = strcmp(path + n - 4, ".csv") ? import_json(s, path, count)
+                                       : import_csv(s, path, count);
+    store_close(s);
+    return err;
+}
+
+static int export_json(const char *db, const char *path)
+{
+    char flag[600];
+
+    snprintf(flag, sizeof(flag), "--db=%s", db);
+    return cmd_export(3, (char *[]){ flag, "--format=json", (char *)path });
+}
+
+/* A database in which everything that can differ does. */
+static int make_varied_database(const char *path)
+{
+    static const double ns[] = { 1.0 / 3, 12345678.9, 1e17, 5e-3 };
+    static const int round[] = { 0, 7, 7, 2147483647 };
+    Case c = a_case();
+    Outcome o = an_outcome("say \"x\",\n\ttab \\ \xc3\xa9");
+    Sweep w = a_sweep;
+    bool resumed;
+    int64_t id;
+    Store *s;
+
+    TRY(case_set(&c, "reduction", "4"));
+    o.ns = ns;
+    o.round = round;
+    o.n = 4;
+    o.flops = 0.1 + 0.2;
+    TRY(store_open(&s, path, STORE_WRITE));
+    CHECK(!store_sweep_begin(s, &a_machine, &a_build, &w, true, &id, &resumed));
+    CHECK(!store_run(s, id, case_params, &c, "{\"reduction\":4}", &o));
+    w.load = NAN; /* a second start, of which less is known */
+    w.denormals = -1;
+    w.seed = 5;
+    CHECK(
+        !store_sweep_begin(s, &a_machine, &a_build, &w, false, &id, &resumed));
+    CHECK(resumed);
+    o = (Outcome){ .status = "failed",
+                   .message = "why \x01",
+                   .repeat = "b",
+                   .verified_at = "",
+                   .rel_l2 = NAN };
+    CHECK(!store_run(s, id, case_params, &c, "{\"reduction\":4}", &o));
+    CHECK(!store_sweep_end(s, id));
+    store_close(s);
+    return OK;
+}
+
+TEST(import, gives_back_what_was_exported)
+{
+    const char *db = temp_path("a.db"), *again = temp_path("b.db");
+    const char *json = temp_path("a.json"), *json2 = temp_path("b.json");
+    ImportCount count;
+    size_t n, n2;
+    char *text, *text2;
+
+    REQUIRE(make_varied_database(db) == OK);
+    REQUIRE(export_json(db, json) == OK);
+    REQUIRE(import(again, json, &count) == OK);
+    CHECK(count.sweeps == 1 && count.runs == 2 && count.samples == 4);
+    REQUIRE(export_json(again, json2) == OK);
+    text = read_bytes(json, &n);
+    text2 = read_bytes(json2, &n2);
+    CHECK_MSG(n == n2 && !memcmp(text, text2, n), "%s%s", text, text2);
+    free(text);
+    free(text2);
+    CHECK_ASK(again, "SELECT group_concat(start) FROM run", "0,1");
+    CHECK_ASK(again, "SELECT ns = 1.0 / 3 FROM sample", "1");
+    CHECK_ASK(again, "SELECT seed FROM start", "-1");
+}
+
+TEST(import, refuses_a_sweep_that_is_there)
+{
+    const char *db = temp_path("a.db"), *json = temp_path("a.json");
+    ImportCount count;
+
+    REQUIRE(make_varied_database(db) == OK);
+    REQUIRE(export_json(db, json) == OK);
+    CHECK(import(db, json, &count) == ERR_INPUT);
+    CHECK_MSG(strstr(err_message(), "is there already"), "%s", err_message());
+    CHECK_ASK(db, "SELECT count(*) FROM sweep", "1");
+}
+
+TEST(import, takes_the_least_that_makes_sense)
+{
+    const char *db = temp_path("a.db"), *json = temp_path("a.json");
+    ImportCount count;
+
+    write_text(json, "{\"source\": \"me\", \"experiment\": \"x\", \"runs\": "
+                     "[{\"module\": \"se\", \"ns\": [3, 4, 5]}]}");
+    REQUIRE(import(db, json, &count) == OK);
+    CHECK_ASK(db, "SELECT repeat FROM run", "attnbench run --module=se");
+    CHECK_ASK(db, "SELECT channels || status || reps FROM run", "64ok1");
+    CHECK_ASK(db, "SELECT group_concat(round) FROM sample", "0,1,2");
+    CHECK_ASK(db, "SELECT cpu <> '' AND cores > 0 FROM machine", "1");
+}
+
+TEST(import, takes_settings_wherever_the_module_stands)
+{
+    const char *db = temp_path("a.db"), *json = temp_path("a.json");
+    ImportCount count;
+
+    write_text(json, "{\"sweeps\": [{\"runs\": [{\"settings\": "
+                     "{\"reduction\": 8}, \"module\": \"se\", \"ns\": [3]}], "
+                     "\"experiment\": \"x\", \"source\": \"me\"}]}");
+    REQUIRE(import(db, json, &count) == OK);
+    CHECK_ASK(db, "SELECT settings FROM run", "{\"reduction\":8}");
+    CHECK_ASK(db, "SELECT repeat FROM run",
+              "attnbench run --module=se --reduction=8");
+}
+
+TEST(import, groups_rows_of_csv_into_runs)
+{
+    const char *db = temp_path("a.db"), *csv = temp_path("a.csv");
+    ImportCount count;
+
+    write_text(csv,
+               "source,experiment,module,settings,round,ns,status,message\n"
+               "me,x,se,\"{\"\"reduction\"\":8}\",0,10,ok,\n"
+               "me,x,eca,,0,20,ok,\n"
+               "me,x,se,\"{\"\"reduction\"\":8}\",1,11,ok,\n"
+               "me,x,eca,,2,22,ok,\n"
+               "me,x,ema,,,,failed,no luck\n");
+    REQUIRE(import(db, csv, &count) == OK);
+    CHECK(count.runs == 3 && count.samples == 4);
+    CHECK_ASK(db, "SELECT group_concat(ns) FROM sample WHERE run_id = 1",
+              "10.0,11.0");
+    CHECK_ASK(db, "SELECT group_concat(round) FROM sample WHERE run_id = 2",
+              "0,2");
+    CHECK_ASK(db, "SELECT settings FROM run", "{\"reduction\":8}");
+    CHECK_ASK(db, "SELECT message FROM run WHERE module = 'ema'", "no luck");
+}
+
+/* A file that is refused, and why.  HEAD is a good sweep up to its runs. */
+#define HEAD "{\"source\": \"me\", \"experiment\": \"x\", "
+#define RUN(text) \
+    HEAD "\"runs\": [{\"module\": \"se\", \"ns\": [1], " text "}]}"
+
+typedef struct Bad {
+    const char *text, *part;
+} Bad;
+
+static void all_refused(const Bad *bad, int n, const char *name)
+{
+    const char *db = temp_path("a.db"), *path = temp_path(name);
+    ImportCount count;
+
+    for (int i = 0; i < n; i++) {
+        write_text(path, bad[i].text);
+        CHECK_MSG(import(db, path, &count) == ERR_INPUT, "was taken: %s",
+                  bad[i].text);
+        CHECK_MSG(strstr(err_message(), bad[i].part), "'%s' does not say '%s'",
+                  err_message(), bad[i].part);
+        CHECK_MSG(strstr(err_message(), path), "'%s' does not name the file",
+                  err_message());
+        CHECK_ASK(db, "SELECT count(*) FROM sweep", "0");
+        CHECK_ASK(db, "SELECT count(*) FROM machine", "0");
+    }
+}
+
+/* clang-format off */
+static const Bad bad_json[] = {
+    { "{\"source\": \"me\",\n \"runs\": [}", ".json:2:" },
+    { "[1, 2]", "an object is wanted, not a list" },
+    { "{\"source\": \"me\", \"runs\": [{\"ns\": [1], \"module\": \"se\"}]}",
+      "experiment is missing" },
+    { "{\"experiment\": \"x\", \"runs\": [{\"ns\": [1], \"module\": \"se\"}]}",
+      "source is missing" },
+    { HEAD "\"machine\": {}, \"runs\": []}", "cpu and cores are wanted" },
+    { HEAD "\"machine\": {\"cpu\": \"c\", \"cores\": 0}, \"runs\": []}",
+      "cores=0 is out of range" },
+    { HEAD "\"question\": \"y\"}", "runs is missing" },
+    { HEAD "\"runs\": []}", "there are no runs" },
+    { HEAD "\"runs\": 3}", "runs: a list is wanted, not a number" },
+    { HEAD "\"runs\": [3]}", "an object is wanted, not a number" },
+    { HEAD "\"run\": []}", "no key 'run' here; did you mean 'runs'?" },
+    { HEAD "\"machine\": [], \"runs\": []}",
+      "machine: an object is wanted, not a list" },
+    { HEAD "\"build\": {\"dirty\": 2}, \"runs\": []}",
+      "dirty=2 is out of range: 0 to 1" },
+    { HEAD "\"starts\": [{\"seed\": -1}], \"runs\": []}",
+      "seed: '-1' is not an integer of 64 bits" },
+    { HEAD "\"starts\": [{\"started_at\": \"today\"}], \"runs\": "
+      "[{\"module\": \"se\", \"ns\": [1]}]}", "started_at" },
+    { "{\"sweeps\": [], \"source\": \"me\"}", "there may be no key" },
+    { "{\"sweeps\": {}}", "sweeps: a list is wanted, not an object" },
+    { HEAD "\"runs\": [{\"ns\": [1]}]}", "there is nothing to run" },
+    { HEAD "\"runs\": [{\"module\": \"se\"}]}", "there are no samples" },
+    { HEAD "\"runs\": [{\"module\": \"see\", \"ns\": [1]}]}",
+      "there is no module 'see'; did you mean 'se'?" },
+    { HEAD "\"runs\": [{\"module\": \"se\", \"ns\": [1, 0]}]}",
+      "ns=0: a time is above 0" },
+    { HEAD "\"runs\": [{\"module\": \"se\", \"ns\": [-4]}]}", "ns=-4" },
+    { HEAD "\"runs\": [{\"module\": \"se\", \"ns\": [1e400]}]}", "ns=inf" },
+    { HEAD "\"runs\": [{\"module\": \"se\", \"ns\": [\"1\"]}]}",
+      "a number is wanted, not a string" },
+    { HEAD "\"runs\": [{\"module\": \"se\", \"ns\": 1}]}",
+      "ns: a list is wanted, not a number" },
+    { RUN("\"round\": []"), "round is shorter than ns" },
+    { RUN("\"round\": [1, 2]"), "round is longer than ns" },
+    { RUN("\"round\": [0.5]"), "round=0.5: a round is an integer from 0" },
+    { RUN("\"chanels\": 3"), "no key 'chanels' here; did you mean 'channels'?" },
+    { RUN("\"batch\": 0"), "batch=0 is out of range" },
+    { RUN("\"batch\": 1.5"), "'1.5' is not an integer" },
+    { RUN("\"batch\": {}"), "batch: a text or a number is wanted" },
+    { RUN("\"batch\": true"), "batch: a text or a number is wanted" },
+    { RUN("\"batch\": 1, \"batch\": 2"), "the key 'batch' is there twice" },
+    { RUN("\"settings\": [1]"), "settings: an object is wanted" },
+    { RUN("\"settings\": {\"ratio\": 4}"), "module se has no 'ratio'" },
+    { RUN("\"settings\": {\"reduction\": 0}"), "reduction=0 is out of range" },
+    { RUN("\"status\": \"good\""), "status is 'good'; it may be ok, wrong" },
+    { RUN("\"status\": \"failed\""), "but no message says why" },
+    { RUN("\"reps\": 0"), "status is ok, but reps is 0" },
+    { RUN("\"rel_l2\": -1"), "rel_l2=-1: 0 or more is wanted" },
+    { RUN("\"rel_l2\": \"small\""), "rel_l2: 'small' is not a number" },
+    { RUN("\"converged\": 2"), "converged=2 is out of range: 0 to 1" },
+    { RUN("\"start\": 1"), "start=1, but there are 1" },
+    { RUN("\"stored_at\": \"yesterday, or the day before that, perhaps\""),
+      "stored_at is longer than 31 bytes" },
+    { HEAD "\"runs\": [{\"module\": \"se\", \"ns\": [1]}, "
+      "{\"module\": \"se\", \"ns\": [2]}]}",
+      "runs[1]: " },
+    { "{\"source\": \"attnbench\", \"experiment\": \"x\", \"runs\": "
+      "[{\"module\": \"se\", \"ns\": [1]}]}",
+      "a run that was not verified is not ok" },
+};
+
+#define ROW "source,experiment,module,ns\n"
+static const Bad bad_csv[] = {
+    { "source,experiment,module\nme,x,se\n", "there is no column ns" },
+    { "experiment,module,ns\nx,se,1\n", "source is missing" },
+    { "source,experiment,modul,ns\nme,x,se,1\n",
+      ".csv:2: there is no key 'modul' here; did you mean 'module'?" },
+    { ROW "me,x,se\n", ".csv:2: 3 cells, but there are 4 columns" },
+    { ROW "me,x,se,1\nme,x,se,\"1\n", ".csv:3: a quote is not closed" },
+    { ROW "me,x,se,fast\n", ".csv:2: ns: 'fast' is not a number" },
+    { ROW "me,x,se,1\nme,x,se,-1\n", ".csv:3: ns=-1: a time is above 0" },
+    { ROW "me,x,se,nan\n", ".csv:2: ns=nan: a time is above 0" },
+    { ROW "me,x,se,\n", "runs[0]: status is ok, but there are no samples" },
+    { ROW "me,x,se,1\nyou,x,se,1\n",
+      ".csv:3: source was 'me' and is 'you'; a file holds one sweep" },
+    { ROW, "source is missing" },
+    { "", "column 1 has no name" },
+    { "source,experiment,module,ns,settings\nme,x,se,1,{\n",
+      "settings: '{' is not JSON" },
+    { "source,experiment,module,ns,round\nme,x,se,1,-1\n", "round=-1" },
+    { "source,experiment,module,ns,batch\nme,x,se,1,two\n",
+      "batch: 'two' is not an integer" },
+};
+/* clang-format on */
+
+TEST(import, refuses_json_that_is_wrong_in_one_place)
+{
+    all_refused(bad_json, sizeof(bad_json) / sizeof(bad_json[0]), "bad.json");
+}
+
+TEST(import, refuses_csv_that_is_wrong_in_one_place)
+{
+    all_refused(bad_csv, sizeof(bad_csv) / sizeof(bad_csv[0]), "bad.csv");
+}
+
+TEST(import, names_the_line_of_the_fault)
+{
+    const char *db = temp_path("a.db"), *path = temp_path("bad.json");
+    ImportCount count;
+
+    write_text(path, HEAD "\n\"runs\": [{\"module\": \"se\",\n \"ns\": [1,\n"
+                          "  2, -3]}]}");
+    CHECK(import(db, path, &count) == ERR_INPUT);
+    CHECK_MSG(strstr(err_message(), "bad.json:4:6: ns=-3"), "%s",
+              err_message());
+}
+
+TEST(import, refuses_files_that_are_not_there)
+{
+    const char *db = temp_path("a.db");
+    ImportCount count;
+
+    CHECK(import(db, temp_path("none.json"), &count) == ERR_IO);
+    CHECK(import(db, temp_path("none.csv"), &count) == ERR_IO);
+    CHECK(import(db, "tests", &count) < 0);
+}
+
+TEST(export, says_what_it_cannot_find_or_write)
+{
+    const char *db = temp_path("a.db");
+    char flag[600];
+
+    REQUIRE(make_database(db, 1) == OK);
+    snprintf(flag, sizeof(flag), "--db=%s", db);
+    CHECK(cmd_export(2, (char *[]){ flag, "--experiment=none" }) == ERR_INPUT);
+    CHECK_MSG(strstr(err_message(), "holds no such runs"), "%s", err_message());
+    CHECK(cmd_export(2, (char *[]){ flag, "/no/such/file" }) == ERR_IO);
+    CHECK(cmd_export(2, (char *[]){ flag, "/dev/full" }) == ERR_IO);
+    CHECK_MSG(strstr(err_message(), "No space left"), "%s", err_message());
+    CHECK(cmd_export(1, (char *[]){ "--format=xml" }) == ERR_INPUT);
+    CHECK(cmd_export(1, (char *[]){ "--db=none.db" }) == ERR_INPUT);
+}
+
+TEST(export, writes_a_row_for_each_run_or_sample)
+{
+    const char *db = temp_path("a.db"), *out = temp_path("out.csv");
+    char flag[600], *text;
+    size_t n;
+
+    REQUIRE(make_database(db, 2) == OK);
+    snprintf(flag, sizeof(flag), "--db=%s", db);
+    REQUIRE(cmd_export(3, (char *[]){ flag, "--samples", (char *)out }) == OK);
+    text = read_bytes(out, &n);
+    CHECK_MSG(!strcmp(text, "id,i,round,ns\n1,0,0,5\n1,1,0,1.5\n1,2,1,3\n"
+                            "2,0,0,5\n2,1,0,1.5\n2,2,1,3\n"),
+              "%s", text);
+    free(text);
+    REQUIRE(cmd_export(2, (char *[]){ flag, (char *)out }) == OK);
+    text = read_bytes(out, &n);
+    CHECK_MSG(strstr(text,
+                     "\"{\"\"reduction\"\":16}\",case 1,ok,,1x64x8x8,"
+                     "1e-07,1,1,10,,0,0,0,0,0,3,3,1.5,5,2.25,4,1.5,5,0\n"),
+              "%s", text);
+    free(text);
+}

@@ -1,0 +1,413 @@
+/*
+ * test_summary.c - stored runs read back, paired, and compared with the paper;
+ * the views and the queries of results/README.md; a million samples.
+ */
+#include "analysis/summary.h"
+
+#include <math.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "analysis/csv.h"
+#include "analysis/paper.h"
+#include "attention_zoo/zoo.h"
+#include "harness/cmd.h"
+#include "harness/import.h"
+#include "tests/databases.h"
+#include "tests/test.h"
+
+#if defined(__SANITIZE_ADDRESS__)
+enum { SLACK = 10 };
+#else
+enum { SLACK = 1 };
+#endif
+
+static Run *read_all(RunList *list, const char *path, const RunFilter *filter)
+{
+    Store *s;
+
+    *list = (RunList){ 0 };
+    if (store_open(&s, path, STORE_READ) != OK)
+        return NULL;
+    CHECK_MSG(summary_read(list, s, filter) == OK, "%s", err_message());
+    store_close(s);
+    return list->at;
+}
+
+static const RunFilter everything = { .sweep = -1 };
+
+TEST(summary, reads_what_was_stored)
+{
+    const char *path = temp_path("a.db");
+    RunList list;
+    Run *r;
+
+    REQUIRE(make_database(path, 2) == OK);
+    r = read_all(&list, path, &everything);
+    REQUIRE(list.n == 2);
+    CHECK(r[0].id == 1 && r[1].id == 2 && r[1].sweep_id == 1);
+    CHECK(!strcmp(r->experiment, "e") && !strcmp(r->source, "attnbench"));
+    CHECK(!strcmp(r->backbone, "none") && !strcmp(r->module, "se"));
+    CHECK(r->channels == 64 && r->height == 8 && r->batch == 1);
+    CHECK(!strcmp(r->settings, "{\"reduction\":16}"));
+    CHECK(!strcmp(r[1].repeat, "case 1") && !strcmp(r->status, "ok"));
+    CHECK(r->rel_l2 == 1e-7 && r->params == 10 && isnan(r->macs));
+    CHECK(r->time.n == 3 && r->time.median == 3 && r->time.max == 5);
+    CHECK(r->ns[0] == 5 && r->ns[1] == 1.5 && r->round[2] == 1);
+    CHECK(r->seed == -1 && strlen(r->started_at) == 24);
+    summary_free(&list);
+}
+
+/* Adds a run of these samples, one a round, to a sweep that it begins. */
+static void add(Store *s, const Sweep *w, bool fresh, const char *repeat,
+                const double *ns, int n)
+{
+    static const int rounds[] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 };
+    const Case c = a_case();
+    Outcome o = an_outcome(repeat);
+    bool resumed;
+    int64_t id;
+
+    o.ns = ns;
+    o.round = rounds;
+    o.n = n;
+    CHECK(store_sweep_begin(s, &a_machine, &a_build, w, fresh, &id, &resumed) ==
+          OK);
+    CHECK(store_run(s, id, case_params, &c, "{}", &o) == OK);
+}
+
+static const double slow[] = { 4, 6, 8, 4, 6, 8 };
+static const double fast[] = { 2, 3, 4, 2, 3, 4 };
+
+TEST(summary, takes_the_latest_sweep_of_each_experiment_and_source)
+{
+    const char *path = temp_path("a.db");
+    Sweep other = a_sweep, theirs = a_sweep;
+    RunList list;
+    Store *s;
+
+    strcpy(other.experiment, "f");
+    strcpy(theirs.source, "pytorch");
+    REQUIRE(store_open(&s, path, STORE_WRITE) == OK);
+    add(s, &a_sweep, true, "old", slow, 6);
+    add(s, &theirs, true, "theirs", slow, 6);
+    add(s, &a_sweep, true, "new", slow, 6);
+    add(s, &other, true, "other", slow, 6);
+    store_close(s);
+
+    read_all(&list, path, &(RunFilter){ .sweep = 0 });
+    REQUIRE(list.n == 3);
+    CHECK(!strcmp(list.at[0].repeat, "theirs"));
+    CHECK(!strcmp(list.at[1].repeat, "new"));
+    summary_free(&list);
+    read_all(&list, path, &(RunFilter){ .experiment = "e", .source = "" });
+    CHECK(list.n == 2);
+    summary_free(&list);
+    read_all(&list, path, &(RunFilter){ .source = "attnbench", .sweep = -1 });
+    CHECK(list.n == 3);
+    summary_free(&list);
+    read_all(&list, path, &(RunFilter){ .sweep = 1 });
+    CHECK(list.n == 1 && !strcmp(list.at[0].repeat, "old"));
+    summary_free(&list);
+    read_all(&list, path, &(RunFilter){ .experiment = "none", .sweep = -1 });
+    CHECK(list.n == 0);
+    summary_free(&list);
+}
+
+TEST(summary, pairs_runs_of_one_start_and_no_others)
+{
+    const char *path = temp_path("a.db");
+    Sweep theirs = a_sweep, ours = a_sweep;
+    RunList list;
+    Ratio r;
+    Store *s;
+
+    strcpy(ours.started_at, "2025-01-02T03:04:05.678Z");
+    strcpy(theirs.started_at, ours.started_at);
+    strcpy(theirs.source, "pytorch");
+    REQUIRE(store_open(&s, path, STORE_WRITE) == OK);
+    add(s, &ours, true, "ours", slow, 6);
+    add(s, &theirs, true, "turn by turn", fast, 6);
+    strcpy(ours.started_at, "2025-01-02T03:14:05.678Z");
+    add(s, &ours, false, "after an interruption", fast, 6);
+    store_close(s);
+
+    read_all(&list, path, &everything);
+    REQUIRE(list.n == 3);
+    r = summary_ratio(&list.at[0], &list.at[1]);
+    CHECK(r.n == 6 && r.ratio == 2 && r.lo == 2 && r.hi == 2);
+    CHECK(list.at[2].sweep_id == list.at[0].sweep_id && list.at[2].start == 1);
+    r = summary_ratio(&list.at[0], &list.at[2]);
+    CHECK(r.n == 0 && r.ratio == 2 && r.lo == 1 && r.hi == 4);
+    CHECK(ratio_verdict(&r) == NOT_RESOLVED);
+    summary_free(&list);
+}
+
+TEST(summary, refuses_a_database_without_its_tables)
+{
+    const char *path = temp_path("a.db");
+    RunList list;
+    Store *s;
+
+    REQUIRE(make_database(path, 1) == OK);
+    CHECK(alter(path, "DROP TABLE sample"));
+    REQUIRE(store_open(&s, path, STORE_READ) == OK);
+    CHECK(summary_read(&list, s, &everything) == ERR_IO);
+    CHECK_MSG(strstr(err_message(), "no such table: sample"), "%s",
+              err_message());
+    CHECK(list.n == 0 && !list.at);
+    store_close(s);
+}
+
+static int import(const char *path, const char *csv)
+{
+    ImportCount count;
+    Store *s;
+    int err;
+
+    TRY(store_open(&s, path, STORE_WRITE));
+    err = import_csv(s, csv, &count);
+    store_close(s);
+    return err;
+}
+
+/* Two sweeps with a backbone and modules, one by others; failures; modules
+ * alone over channels and resolution. */
+static int make_rich_database(const char *path)
+{
+    static const char *const lines[] = {
+        "resnet50,none,8,3,224,224,ok,,1",
+        "resnet50,scsa,8,3,224,224,ok,,1",
+        "none,se,1,64,28,28,ok,,1",
+        "none,se,1,128,28,28,ok,,0",
+        "none,se,1,128,56,56,ok,,1",
+        "none,sa,1,100,28,28,unsupported,sa: groups=64 and 100 channels,1",
+    };
+    const int n = (int)(sizeof(lines) / sizeof(lines[0]));
+    const char *csv = temp_path("rich.csv");
+    FILE *f = fopen(csv, "w");
+
+    fputs("experiment,source,backbone,module,batch,channels,height,width,"
+          "status,message,converged,rel_l2,flops,bytes,params,paper_flops,"
+          "round,ns\n",
+          f);
+    for (int i = 0; i < n; i++)
+        for (int k = 0; k < (strstr(lines[i], ",ok,") ? 12 : 1); k++)
+            fprintf(f, "rich,attnbench,%s,1e-7,1e6,2e6,3,4,%d,%s\n", lines[i],
+                    k, strstr(lines[i], ",ok,") ? "5000" : "");
+    fclose(f);
+    TRY(import(path, csv));
+    f = fopen(csv, "w");
+    fputs("experiment,source,backbone,batch,ns\n", f);
+    for (int k = 0; k < 12; k++)
+        fprintf(f, "rich,pytorch,resnet50,8,%d\n", 9000 + k);
+    fclose(f);
+    return import(path, csv);
+}
+
+TEST(summary, views_compare_with_the_plain_backbone)
+{
+    const char *path = temp_path("a.db");
+
+    REQUIRE(make_rich_database(path) == OK);
+    CHECK_ASK(path, "SELECT count(*) FROM table2", "3");
+    CHECK_ASK(path, "SELECT ratio_to_plain FROM table2 WHERE module = 'scsa'",
+              "1.0");
+    CHECK_ASK(path, "SELECT images_per_s FROM table2 WHERE module = 'scsa'",
+              "1600000.0"); /* 8 images in 5000 ns */
+    CHECK_ASK(path, "SELECT count(*) FROM sweep_time", "3");
+    CHECK_ASK(path, "SELECT gflops_per_s FROM sweep_time", "200.0");
+    CHECK_ASK(path, "SELECT count(*) FROM latest", "7");
+    CHECK_ASK(path, "SELECT count(*) FROM run_time", "6");
+}
+
+/* Each fenced block of the README that is SQL, against that database. */
+TEST(summary, queries_of_the_readme_give_rows)
+{
+    static const char fence[] = "```sql\n";
+    const char *path = temp_path("a.db");
+    int queries = 0;
+    size_t n;
+    char *text = read_bytes("results/README.md", &n);
+
+    REQUIRE(make_rich_database(path) == OK);
+    REQUIRE(text);
+    for (char *at = text; (at = strstr(at, fence)); at++) {
+        char *sql = at + sizeof(fence) - 1, *end = strstr(sql, "```");
+
+        REQUIRE(end);
+        *end = '\0';
+        queries++;
+        CHECK_MSG(strcmp(ask(path, sql), "no row"), "no row: %s", sql);
+        CHECK_MSG(!strstr(ask(path, sql), "error") &&
+                      !strstr(ask(path, sql), "no such"),
+                  "%s: %s", ask(path, sql), sql);
+        at = end;
+    }
+    CHECK_MSG(queries == 10, "%d queries", queries);
+    free(text);
+}
+
+static double cpu_s(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+/* 500 runs of 2000 samples: a file of 25 MB. */
+static bool make_million(const char *path)
+{
+    return make_database(path, 500) == OK &&
+           alter(path,
+                 "DELETE FROM sample;"
+                 "WITH RECURSIVE k (i) AS (VALUES (0) UNION ALL"
+                 "    SELECT i + 1 FROM k WHERE i < 1999)"
+                 "INSERT INTO sample (run_id, i, round, ns)"
+                 "    SELECT run.id, i, i, 1000 + (i * 7919 + run.id) % 1000 "
+                 "    + 0.125 FROM run, k ORDER BY run.id, i");
+}
+
+/* Judged by processor time: the machine may be busy with other things. */
+#define CHECK_TAKES(limit_s, what)                                        \
+    do {                                                                  \
+        const double start_ = cpu_s();                                    \
+        double took_;                                                     \
+                                                                          \
+        CHECK(what);                                                      \
+        took_ = cpu_s() - start_;                                         \
+        CHECK_MSG(took_ < (limit_s)*SLACK, "%s took %g s", #what, took_); \
+    } while (0)
+
+TEST(summary, a_million_samples_take_less_than_two_seconds)
+{
+    const char *path = temp_path("a.db"), *out = temp_path("out");
+    char db[600];
+    RunList list;
+
+    snprintf(db, sizeof(db), "--db=%s", path);
+    REQUIRE(make_million(path));
+    CHECK_TAKES(1, read_all(&list, path, &everything));
+    CHECK(list.n == 500 && list.at[499].time.n == 2000);
+    summary_free(&list);
+    CHECK_TAKES(2, cmd_export(2, (char *[]){ db, (char *)out }) == OK);
+    CHECK_TAKES(2, cmd_export(3, (char *[]){ db, "--samples", (char *)out }) ==
+                       OK);
+    CHECK_TAKES(
+        2, cmd_export(3, (char *[]){ db, "--format=json", (char *)out }) == OK);
+    CHECK_TAKES(3, strtod(ask(path, "SELECT count(*) FROM run_time"), NULL) ==
+                       500);
+}
+
+/* Paper and CSV. */
+
+TEST(paper, has_every_module_in_resnet50)
+{
+    Paper paper;
+    int found = 0;
+
+    REQUIRE(paper_read(&paper) == OK);
+    CHECK_MSG(paper.n == 35, "%d rows", paper.n);
+    for (int i = 0; zoo_name(i); i++)
+        found += paper_find(&paper, "resnet50", zoo_name(i)) != NULL;
+    CHECK_MSG(found == 11, "%d of the 12 that are not se of linears", found);
+}
+
+TEST(paper, knows_rows_by_our_names)
+{
+    const PaperRow *row;
+    Paper paper;
+
+    REQUIRE(paper_read(&paper) == OK);
+    row = paper_find(&paper, "resnet50", "none");
+    REQUIRE(row != NULL);
+    CHECK(row->throughput == 2433 && row->params == 25557032);
+    row = paper_find(&paper, "resnet50", "se_conv");
+    REQUIRE(row != NULL);
+    CHECK(row->top1 == 77.23 && row->flops == 4111981408 &&
+          !strcmp(row->type, "Channel"));
+    row = paper_find(&paper, "resnet101", "scsa");
+    REQUIRE(row != NULL);
+    CHECK(row->throughput == 1298 && row->macs == 7802961408);
+    CHECK(!paper_find(&paper, "resnet50", "se"));
+    CHECK(!paper_find(&paper, "resnet101", "ema"));
+    CHECK(!paper_find(&paper, "resnet18", "none"));
+}
+
+TEST(csv, reads_quotes_blank_lines_and_crlf)
+{
+    char text[] = "\xef\xbb\xbf"
+                  "a,\"b \"\"x\"\"\",c\r\n"
+                  "\r\n"
+                  "1,\"two,\nlines\",\r\n"
+                  "\n"
+                  "\"\",x y,3";
+    bool more;
+    Csv csv;
+
+    REQUIRE(csv_open(&csv, "f", text) == OK);
+    CHECK(csv.ncolumns == 3 && csv_column(&csv, "b \"x\"") == 1);
+    CHECK(csv_column(&csv, "d") == -1);
+    REQUIRE(csv_next(&csv, &more) == OK && more);
+    CHECK(!strcmp(csv.cell[1], "two,\nlines") && !*csv.cell[2]);
+    CHECK(csv.line == 3);
+    REQUIRE(csv_next(&csv, &more) == OK && more);
+    CHECK(!*csv.cell[0] && !strcmp(csv.cell[1], "x y") && csv.line == 6);
+    CHECK(!strcmp(csv.cell[2], "3"));
+    CHECK(csv_next(&csv, &more) == OK && !more);
+}
+
+static void csv_refuses(const char *text, const char *part)
+{
+    char *copy = strdup(text);
+    bool more = true;
+    Csv csv;
+    int err = csv_open(&csv, "f", copy);
+
+    while (!err && more)
+        err = csv_next(&csv, &more);
+    CHECK_MSG(err == ERR_INPUT && strstr(err_message(), part),
+              "'%s' does not say '%s'", err_message(), part);
+    free(copy);
+}
+
+TEST(csv, refuses_what_is_no_table)
+{
+    csv_refuses("a,b\n1\n", "f:2: 1 cells, but there are 2 columns");
+    csv_refuses("a,b\n1,2\n1,2,3\n", "f:3: 3 cells");
+    csv_refuses("a,b\n1,\"2\n", "f:2: a quote is not closed");
+    csv_refuses("a,b\n\"1\"x,2\n", "f:2: 'x' after a closing quote");
+    csv_refuses("a,,b\n", "f:1: column 2 has no name");
+    csv_refuses("a,b,a\n", "f:1: the column 'a' is there twice");
+    csv_refuses("", "f:1: column 1 has no name");
+}
+
+TEST(csv, writes_what_it_reads)
+{
+    static const char *const cells[] = { "",          "plain",      "a,b",
+                                         "say \"x\"", "two\nlines", "\"" };
+    enum { N = sizeof(cells) / sizeof(cells[0]) };
+    const char *path = temp_path("a.csv");
+    FILE *f = fopen(path, "w");
+    char *text;
+    bool more;
+    size_t n;
+    Csv csv;
+
+    fputs("0,1,2,3,4,5\n", f);
+    for (int i = 0; i < N; i++) {
+        csv_write(f, cells[i]);
+        fputc(i + 1 < N ? ',' : '\n', f);
+    }
+    fclose(f);
+    text = read_bytes(path, &n);
+    REQUIRE(csv_open(&csv, path, text) == OK);
+    REQUIRE(csv_next(&csv, &more) == OK && more);
+    for (int i = 0; i < N; i++)
+        CHECK_MSG(!strcmp(csv.cell[i], cells[i]), "'%s'", csv.cell[i]);
+    free(text);
+}
