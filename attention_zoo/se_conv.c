@@ -66,7 +66,7 @@ static double se_conv_weights(int channels, const void *settings)
 
 const Module se_conv_module = {
     .name = "se_conv",
-    .title = "SE",
+    .title = "SEConv",
     .paper = "Hu et al., CVPR 2018, arXiv:1709.01507",
     .type = "Channel",
     .settings_size = sizeof(SeConvSettings),
