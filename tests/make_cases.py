@@ -51,7 +51,8 @@ SETTINGS_SHAPE, SETTINGS_SEED = (2, 32, 8, 7), 31
 
 BACKBONES = (("resnet50", "none"), ("resnet50", "scsa"), ("resnet50", "cbam"),
              ("resnet50", "se_conv"), ("resnet101", "none"),
-             ("resnet101", "scsa"))
+             ("resnet101", "scsa"), ("resnet18", "none"), ("resnet18", "fca"),
+             ("resnet34", "scsa"))
 BACKBONE_SEED = 21
 IMAGE = (1, 3, 224, 224)
 

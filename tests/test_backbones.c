@@ -1,18 +1,14 @@
 /*
- * test_backbones.c - networks: names, shapes, where modules stand, and what
- * seeded networks answered in another implementation.
+ * test_backbones.c - networks: names, shapes, and where modules stand.
+ *
+ * What seeded networks answered in another implementation is in
+ * test_verify.c.
  */
-#include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "harness/backbones/backbones.h"
-#include "harness/backends.h"
 #include "harness/network.h"
-#include "harness/safetensors.h"
-#include "harness/seed.h"
-#include "kernels/core/plan.h"
 #include "tests/test.h"
 
 /* Table 1 of the paper. */
@@ -228,91 +224,4 @@ TEST(backbones, what_is_not_written_is_unsupported)
     CHECK(case_set(&c, "dtype", "bf16") == OK);
     CHECK(network_build(&g, &c, NULL, TAPS_NONE) == ERR_UNSUPPORTED);
     CHECK(!g && strstr(err_message(), "dtype=bf16"));
-}
-
-/* Relative L2 error of one output of a plan that has run. */
-static double output_error(Plan *plan, const Graph *g, const Safetensors *file,
-                           const char *name)
-{
-    const StTensor *expected = st_find(file, name);
-    const Tensor *t = graph_output_named(g, name);
-    double sum = 0, norm = 0;
-    float *got, *right;
-
-    if (!expected || !t || tensor_count(t) != expected->count)
-        return INFINITY;
-    got = malloc(expected->count * sizeof(float));
-    right = malloc(expected->count * sizeof(float));
-    CHECK(plan_get(plan, t, got) == OK);
-    CHECK(st_read(file, expected, right) == OK);
-    for (size_t i = 0; i < expected->count; i++) {
-        sum += ((double)got[i] - right[i]) * ((double)got[i] - right[i]);
-        norm += (double)right[i] * right[i];
-    }
-    free(got);
-    free(right);
-    return sqrt(sum / norm);
-}
-
-static void check_answers(const Case *c, const Safetensors *file)
-{
-    static const char *const outputs[] = { "stage1", "stage2", "stage3",
-                                           "stage4", "output" };
-    const Values values = { .seed =
-                                strtoull(st_metadata(file, "seed"), 0, 10) };
-    const size_t n = (size_t)c->channels * (size_t)(c->height * c->width);
-    float *image = malloc(n * sizeof(float));
-    Device *dev = NULL;
-    Plan *plan = NULL;
-    Graph *g = NULL;
-
-    REQUIRE(backend_open(&dev, "cpu", &(DeviceSettings){ 0, "" }) == OK);
-    REQUIRE(network_build(&g, c, &values, TAPS_STAGE_MEANS) == OK);
-    REQUIRE(plan_new(&plan, dev, g) == OK);
-    seed_input(image, n, "input", values.seed);
-    REQUIRE(plan_set(plan, graph_find(g, "input"), image) == OK);
-    REQUIRE(plan_run(plan) == OK);
-    for (size_t i = 0; i < sizeof(outputs) / sizeof(outputs[0]); i++) {
-        const double err = output_error(plan, g, file, outputs[i]);
-
-        CHECK_MSG(err <= 1e-5, "%s + %s, %s, %s: error %.2g", c->backbone.text,
-                  c->module.text, c->graph.text, outputs[i], err);
-    }
-    plan_free(plan);
-    graph_free(g);
-    backend_close(dev);
-    free(image);
-}
-
-static void check_network(const char *backbone, const char *module)
-{
-    Case c = case_of(backbone, module);
-    Safetensors *file;
-    char path[128];
-
-    snprintf(path, sizeof(path), "tests/cases/%s_%s.safetensors", backbone,
-             module);
-    REQUIRE(st_open(&file, path) == OK);
-    check_answers(&c, file);
-    CHECK(case_set(&c, "graph", "folded") == OK);
-    check_answers(&c, file);
-    st_close(file);
-}
-
-TEST(backbones, resnet50_answers_as_in_pytorch)
-{
-    check_network("resnet50", "none");
-}
-
-TEST(backbones, resnet50_with_modules_answers_as_in_pytorch)
-{
-    check_network("resnet50", "cbam");
-    check_network("resnet50", "scsa");
-    check_network("resnet50", "se_conv");
-}
-
-TEST(backbones, resnet101_answers_as_in_pytorch)
-{
-    check_network("resnet101", "none");
-    check_network("resnet101", "scsa");
 }
