@@ -1,13 +1,13 @@
 /*
- * cmd_run.c - attnbench run [FILE.json] [--setting=value]...
+ * cmd_run.c - attnbench run [EXPERIMENT] [--setting=value]...
  */
 #include "harness/cmd.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "harness/environment.h"
 #include "harness/experiment.h"
@@ -58,17 +58,18 @@ static const Param run_params[] = {
 
 static const Usage usage = {
     .name = "run",
-    .args = "[FILE.json]",
+    .args = "[EXPERIMENT]",
     .max_args = 1,
     .what =
-        "Measures the cases of an experiment, or the one that the settings\n"
-        "describe, and stores every sample.  A setting may be a list\n"
+        "Measures the cases of an experiment, or those that the settings\n"
+        "describe, and stores every sample.  EXPERIMENT is a JSON file, or\n"
+        "the name of one in harness/experiments.  A setting may be a list\n"
         "(--module=se,eca); lists are multiplied; settings replace what the\n"
         "file says.  A sweep that was interrupted goes on where it stopped.",
     .params = run_params,
     .takes_case = true,
     .examples =
-        "  attnbench run harness/experiments/channels.json\n"
+        "  attnbench run channels\n"
         "  attnbench run harness/experiments/bench.json --budget=100\n"
         "  attnbench run --backbone=resnet50 --module=none,scsa --batch=8\n"
         "  attnbench run --module=scsa --channels=64,128,256 --state=cold\n",
@@ -129,6 +130,31 @@ static int read_protocol(Protocol *p, const RunSettings *s)
         clock_gettime(CLOCK_REALTIME, &t);
         p->seed = ((uint64_t)t.tv_sec << 20 ^ (uint64_t)t.tv_nsec) & INT32_MAX;
     }
+    return OK;
+}
+
+/* "bench" is harness/experiments/bench.json, where that is a file.  *found is
+ * path, the argument, or NULL if there was none. */
+static int find_experiment(const Flags *flags, char *path, size_t size,
+                           const char **found)
+{
+    const char *name = flags->nargs ? flags->arg[0] : NULL;
+
+    *found = name;
+    if (!name && !flags->nflags)
+        return fail(ERR_INPUT, "name an experiment ('attnbench list "
+                               "experiments' shows them), or give --module "
+                               "or --backbone");
+    if (!name || strchr(name, '/') || access(name, F_OK) == 0)
+        return OK;
+    snprintf(path, size, "harness/experiments/%s%s", name,
+             strstr(name, ".json") ? "" : ".json");
+    *found = path;
+    if (access(path, F_OK))
+        return fail(ERR_INPUT,
+                    "there is no experiment '%s': no file of that name, and "
+                    "no %s",
+                    name, path);
     return OK;
 }
 
@@ -300,14 +326,16 @@ int cmd_run(int argc, char **argv)
     Record record;
     Tally tally = { 0 };
     Flags flags;
+    char path[512];
+    const char *found;
     int err;
 
     TRY(flags_parse(&flags, &usage, &settings, argc, argv));
     if (flags.help)
         return flags_help(&flags, &usage, stdout);
     TRY(read_protocol(&protocol, &settings));
-    TRY(experiment_read(&e, flags.nargs ? flags.arg[0] : NULL, flags.flag,
-                        flags.nflags));
+    TRY(find_experiment(&flags, path, sizeof(path), &found));
+    TRY(experiment_read(&e, found, flags.flag, flags.nflags));
     if (settings.dry_run) {
         err = dry_run(&e);
     } else {
