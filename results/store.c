@@ -39,8 +39,8 @@ int sql_refused(const Store *s)
 
     if (code == SQLITE_READONLY_ROLLBACK || code == SQLITE_READONLY_RECOVERY)
         return fail(ERR_IO,
-                    "%s was left in the middle of a write; opening it for "
-                    "writing, as 'attnbench run' does, mends it",
+                    "%s was left in the middle of a write, which only "
+                    "somebody who may write it can take back",
                     path);
     switch (code & 0xff) {
     case SQLITE_BUSY:
@@ -252,39 +252,65 @@ static char *immutable_uri(const char *path)
     return uri;
 }
 
-static int open_for_reading(Store *s)
+/* Opens it anew and looks whether it can be read; SQLite's code. */
+static int try_open(Store *s, const char *name, int flags)
 {
-    static const char probe[] = "SELECT count(*) FROM sqlite_schema";
-    const int flags = SQLITE_OPEN_READONLY;
+    int code;
+
+    sqlite3_close(s->db);
+    s->db = NULL;
+    code = sqlite3_open_v2(name, &s->db, flags, NULL);
+    if (code != SQLITE_OK)
+        return code;
+    sqlite3_extended_result_codes(s->db, 1);
+    sqlite3_busy_timeout(s->db, BUSY_MS);
+    return sqlite3_exec(s->db, "SELECT count(*) FROM sqlite_schema", NULL, NULL,
+                        NULL);
+}
+
+/* A process that was killed left half a change beside the file: any reader has
+ * to take it back, which SQLite does when it may write. */
+static int take_back(Store *s)
+{
+    try_open(s, s->path, SQLITE_OPEN_READWRITE);
+    TRY(judge_file(s->path, STORE_READ)); /* it may have been its making */
+    return try_open(s, s->path, SQLITE_OPEN_READONLY) == SQLITE_OK
+               ? OK
+               : sql_refused(s);
+}
+
+/* In WAL mode SQLite wants to write beside the file even to read it.  Where it
+ * cannot, nobody else can either, and the file stands still. */
+static int open_immutable(Store *s)
+{
     char *uri;
     int code;
 
-    if (sqlite3_open_v2(s->path, &s->db, flags, NULL))
-        return sql_refused(s);
-    sqlite3_extended_result_codes(s->db, 1);
-    sqlite3_busy_timeout(s->db, BUSY_MS);
-    if (sqlite3_exec(s->db, probe, NULL, NULL, NULL) == SQLITE_OK)
-        return OK;
-    code = sqlite3_extended_errcode(s->db);
-    if (code != SQLITE_READONLY_CANTINIT && code != SQLITE_READONLY_DIRECTORY &&
-        (code & 0xff) != SQLITE_CANTOPEN)
-        return sql_refused(s);
     if (has_wal(s->path))
         return fail(ERR_IO,
                     "%s has changes in %s-wal, and its folder may not be "
                     "written: copy both to a folder that may",
                     s->path, s->path);
-
-    /* In WAL mode SQLite wants to write beside the file even to read it;
-     * where it cannot, nobody else can either, and the file stands still. */
-    sqlite3_close(s->db);
-    s->db = NULL;
     uri = immutable_uri(s->path);
     if (!uri)
         return fail(ERR_MEMORY, "%s: memory ran out", s->path);
-    sqlite3_open_v2(uri, &s->db, flags | SQLITE_OPEN_URI, NULL);
+    code = try_open(s, uri, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI);
     free(uri);
-    return sql_exec(s, probe);
+    return code == SQLITE_OK ? OK : sql_refused(s);
+}
+
+static int open_for_reading(Store *s)
+{
+    const int code = try_open(s, s->path, SQLITE_OPEN_READONLY);
+
+    if (code == SQLITE_OK)
+        return OK;
+    if (code == SQLITE_READONLY_ROLLBACK)
+        return take_back(s);
+    if (code == SQLITE_READONLY_CANTINIT || code == SQLITE_READONLY_DIRECTORY ||
+        (code & 0xff) == SQLITE_CANTOPEN)
+        return open_immutable(s);
+    return sql_refused(s);
 }
 
 int store_open(Store **out, const char *path, StoreMode mode)

@@ -208,6 +208,65 @@ TEST(store, reads_where_nothing_may_be_written)
     CHECK(chmod(test_tmpdir(), 0755) == 0);
 }
 
+/* A child that is killed while a big change is partly in the file. */
+static void die_within_a_change(const char *path, const char *mode)
+{
+    sqlite3 *db;
+    int status;
+
+    if (fork() == 0) {
+        sqlite3_open(path, &db);
+        sqlite3_exec(db, mode, NULL, NULL, NULL);
+        sqlite3_exec(db,
+                     "PRAGMA cache_size = 2; BEGIN;"
+                     "WITH RECURSIVE k (i) AS (VALUES (3) UNION ALL SELECT "
+                     "i + 1 FROM k WHERE i < 20000) INSERT INTO sample "
+                     "(run_id, i, round, ns) SELECT 1, i, 0, 1 FROM k",
+                     NULL, NULL, NULL);
+        kill(getpid(), SIGKILL);
+    }
+    wait(&status);
+    CHECK(WIFSIGNALED(status));
+}
+
+TEST(store, reads_past_what_a_kill_left_half_done)
+{
+    const char *path = temp_path("a.db");
+    char journal[600];
+    Store *s;
+
+    REQUIRE(make_database(path, 1) == OK);
+    snprintf(journal, sizeof(journal), "%s-journal", path);
+    die_within_a_change(path, "PRAGMA journal_mode = DELETE");
+    CHECK(access(journal, F_OK) == 0);
+    CHECK_MSG(store_open(&s, path, STORE_READ) == OK, "%s", err_message());
+    store_close(s);
+    CHECK_ASK(path, "SELECT count(*) FROM sample", "3");
+
+    die_within_a_change(path, "PRAGMA journal_mode = WAL");
+    CHECK_MSG(store_open(&s, path, STORE_READ) == OK, "%s", err_message());
+    store_close(s);
+    CHECK_ASK(path, "SELECT count(*) FROM sample", "3");
+    CHECK_ASK(path, "PRAGMA integrity_check", "ok");
+}
+
+TEST(store, says_that_changes_are_beside_a_file_nobody_may_write)
+{
+    const char *path = temp_path("a.db");
+    char shm[600];
+    Store *s;
+
+    REQUIRE(make_database(path, 1) == OK);
+    die_within_a_change(path, "PRAGMA journal_mode = WAL");
+    snprintf(shm, sizeof(shm), "%s-shm", path);
+    unlink(shm);
+    lock_folder(path);
+    CHECK(store_open(&s, path, STORE_READ) == ERR_IO);
+    CHECK_MSG(strstr(err_message(), "-wal, and its folder may not be written"),
+              "%s", err_message());
+    CHECK(chmod(test_tmpdir(), 0755) == 0);
+}
+
 TEST(store, reads_without_writing)
 {
     const char *path = temp_path("a.db");
