@@ -243,10 +243,9 @@ static int count_stored(const Experiment *e, const Lanes *lanes, Store *store,
     return OK;
 }
 
-static void on_step(void *arg, const char *what, const Arm *a, double part,
-                    int at_hand)
+static void on_step(void *arg, const Step *step)
 {
-    progress_step(arg, what, a, part, at_hand);
+    progress_step(arg, step);
 }
 
 static void on_done(void *arg, const Arm *a)

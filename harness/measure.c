@@ -200,7 +200,7 @@ static void prepare_entry(Sweeper *s, Block *b, int i)
     if (!s->awake && warmup_ns < AWAKE_NS)
         warmup_ns = AWAKE_NS;
     s->awake = true;
-    s->listener->step(s->listener->arg, "preparing", &e->arm, 0, 0);
+    s->listener->step(s->listener->arg, &(Step){ "preparing", &e->arm, 0, 0 });
     arm_prepare(&e->arm, s->dev, warmup_ns,
                 e->lane ? &b->at[i - e->lane].arm : NULL);
     e->look = s->protocol->min_samples;
@@ -292,13 +292,13 @@ static void take_turn(Sweeper *s, int lane)
     s->lane = lane;
 }
 
-static double part_settled(const Sweeper *s, const Block *b)
+static int count_settled(const Sweeper *s, const Block *b)
 {
     int n = 0;
 
     for (int i = 0; i < b->n; i++)
         n += b->at[i].settled || !active(s, &b->at[i]);
-    return b->n ? (double)n / b->n : 1;
+    return n;
 }
 
 /* One sample of each case that still has time; lane by lane, because a change
@@ -306,7 +306,7 @@ static double part_settled(const Sweeper *s, const Block *b)
 static void one_round(Sweeper *s, Block *b)
 {
     const int first = s->nlanes > 1 ? (int)(random_next(&s->random) >> 63) : 0;
-    const double part = part_settled(s, b);
+    Step step = { "sampling", NULL, b->n, count_settled(s, b) };
 
     for (int l = 0; l < s->nlanes && !stopped(s); l++) {
         const int lane = (first + l) % s->nlanes;
@@ -321,8 +321,8 @@ static void one_round(Sweeper *s, Block *b)
         for (int k = 0; k < n && !stopped(s); k++) {
             Entry *e = &b->at[b->order[k]];
 
-            s->listener->step(s->listener->arg, "sampling", &e->arm, part,
-                              b->n);
+            step.arm = &e->arm;
+            s->listener->step(s->listener->arg, &step);
             arm_sample(&e->arm, s->round);
             if (arm_ok(&e->arm) && e->arm.n >= e->look)
                 look(s, e);

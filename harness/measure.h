@@ -22,6 +22,7 @@
 
 #include "harness/arm.h"
 #include "harness/experiment.h"
+#include "harness/progress.h"
 #include "results/store.h"
 
 /* How to measure.  Times in seconds. */
@@ -48,11 +49,11 @@ typedef struct Lanes {
     int n;
 } Lanes;
 
-/* What the caller wants to hear of; part and at_hand as in progress_step. */
+/* What the caller wants to hear of: a step that is about to be made, often,
+ * and a case that is done. */
 typedef struct Listener {
     void *arg;
-    void (*step)(void *arg, const char *what, const Arm *a, double part,
-                 int at_hand);
+    void (*step)(void *arg, const Step *step);
     void (*done)(void *arg, const Arm *a);
 } Listener;
 

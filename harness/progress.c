@@ -59,30 +59,35 @@ static int width(const Progress *p)
 }
 
 /* Seconds that the rest will take if it goes on as until now; -1: who knows. */
-static double seconds_left(const Progress *p, double part, int at_hand)
+static double seconds_left(const Progress *p, int settled)
 {
-    const double done = p->done - p->before + part * at_hand;
+    const double done = p->done - p->before + settled;
     const double spent = (host_now_ns() - p->started_ns) * 1e-9;
 
     return done > 0 ? spent * (p->total - p->before - done) / done : -1;
 }
 
-void progress_step(Progress *p, const char *what, const Arm *a, double part,
-                   int at_hand)
+void progress_step(Progress *p, const Step *step)
 {
-    const double now = host_now_ns();
-    char line[CASE_TEXT + 256], left[32] = "";
-    double s;
+    const double now = host_now_ns(), s = seconds_left(p, step->settled);
+    const Arm *a = step->arm;
+    char line[CASE_TEXT + 256];
+    size_t n;
 
     if (!p->terminal || now - p->shown_ns < BETWEEN_NS)
         return;
     p->shown_ns = now;
-    s = seconds_left(p, part, at_hand);
+    n = (size_t)snprintf(line, sizeof(line), "%d/%d", p->done, p->total);
     if (s >= 0 && now - p->started_ns > 2e9)
-        snprintf(left, sizeof(left), ", %d:%02d left", (int)s / 60,
-                 (int)s % 60);
-    snprintf(line, sizeof(line), "%d/%d%s  %s %s%s%s", p->done, p->total, left,
-             what, a->peer ? peer_name(a->peer) : "", a->peer ? ": " : "",
+        n += (size_t)snprintf(line + n, sizeof(line) - n, ", %d:%02d left",
+                              (int)s / 60, (int)s % 60);
+    n += (size_t)snprintf(line + n, sizeof(line) - n, "  %s", step->what);
+    if (step->n > 1)
+        n += (size_t)snprintf(line + n, sizeof(line) - n,
+                              " %d in turn, %d settled:", step->n,
+                              step->settled);
+    snprintf(line + n, sizeof(line) - n, " %s%s%s",
+             a->peer ? peer_name(a->peer) : "", a->peer ? ": " : "",
              short_name(a));
     fprintf(p->out, "\r%.*s\033[K", width(p) - 1, line);
     fflush(p->out);

@@ -23,10 +23,16 @@ typedef struct Progress {
 
 void progress_begin(Progress *p, FILE *out, int total, int before);
 
-/* What is being done to which case; part is how much of the cases at hand is
- * done, 0 to 1.  Cheap enough to call often: it writes ten times a second. */
-void progress_step(Progress *p, const char *what, const Arm *a, double part,
-                   int at_hand);
+/* What is being done to which case.  While n cases are sampled turn by turn,
+ * settled of them need no more samples. */
+typedef struct Step {
+    const char *what;
+    const Arm *arm;
+    int n, settled;
+} Step;
+
+/* Cheap enough to call often: it writes ten times a second at most. */
+void progress_step(Progress *p, const Step *step);
 
 /* A case is done, and stored. */
 void progress_done(Progress *p, const Arm *a);

@@ -107,14 +107,11 @@ typedef struct Run {
     int steps;
 } Run;
 
-static void on_step(void *arg, const char *what, const Arm *a, double part,
-                    int at_hand)
+static void on_step(void *arg, const Step *step)
 {
     Run *r = arg;
 
-    (void)what;
-    (void)a;
-    CHECK(part >= 0 && part <= 1 && at_hand >= 0);
+    CHECK(step->settled >= 0 && step->settled <= step->n);
     if (++r->steps == r->stop_after)
         r->stop = 1;
 }
