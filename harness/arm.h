@@ -38,7 +38,7 @@ typedef struct Arm {
     /* What becomes of it. */
     const char *status; /* "ok" until something else is known */
     char message[512], repeat[CASE_TEXT], verified_at[64];
-    double rel_l2;
+    double rel_l2, limit; /* the error, and the largest that is right */
     bool converged;
     double params, macs, flops, paper_flops, transcendentals, bytes;
     double arena_bytes;
