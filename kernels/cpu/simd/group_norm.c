@@ -119,29 +119,56 @@ static void moments(const GroupNorm *s, double *sum, double *squares,
     }
 }
 
+/* What takes a number of channel c to the result. */
+static inline void set_affine(const GroupNorm *s, size_t at, size_t c,
+                              double mean, double scale)
+{
+    const float near = (float)mean, a = (float)(scale * s->weight[c]);
+
+    s->mean[at] = near;
+    s->scale[at] = a;
+    s->shift[at] = (float)(s->bias[c] - (mean - near) * a);
+}
+
 /* Joins the channels of one group; `at` is its first in the scratch, `c` in
  * the image, x its first number. */
 static void join(const GroupNorm *s, size_t at, size_t c, const float *x,
                  double eps)
 {
-    const double P = (double)s->P, n = (double)s->group;
-    double mean = 0, squares = 0, scale;
+    const double part = 1 / (double)s->P, n = (double)s->group;
+    const double *sums = s->sum + at, *squares = s->squares + at;
+    double mean = 0, var = 0, scale;
 
+#pragma omp simd reduction(+ : mean)
     for (size_t k = 0; k < s->group; k++)
-        mean += x[k] + s->sum[at + k] / P;
+        mean += x[k] + sums[k] * part;
     mean /= n;
+    /* Each channel's own variance, and its mean's distance from the group's. */
+#pragma omp simd reduction(+ : var)
     for (size_t k = 0; k < s->group; k++) {
-        const double sum = s->sum[at + k], d = x[k] + sum / P - mean;
+        const double d = sums[k] * part, apart = x[k] + d - mean;
 
-        squares += s->squares[at + k] - sum * sum / P + P * d * d;
+        var += squares[k] * part - d * d + apart * apart;
     }
-    scale = 1 / sqrt(squares / (n * P) + eps);
-    for (size_t k = 0; k < s->group; k++) {
-        const float near = (float)mean, a = (float)(scale * s->weight[c + k]);
+    scale = 1 / sqrt((var < 0 ? 0 : var / n) + eps);
+#pragma omp simd
+    for (size_t k = 0; k < s->group; k++)
+        set_affine(s, at + k, c + k, mean, scale);
+}
 
-        s->mean[at + k] = near;
-        s->scale[at + k] = a;
-        s->shift[at + k] = (float)(s->bias[c + k] - (mean - near) * a);
+/* The same for `width` groups of one channel, side by side in vectors. */
+static void join_single(const GroupNorm *s, size_t at, size_t c, const float *x,
+                        size_t width, double eps)
+{
+    const double part = 1 / (double)s->P;
+
+#pragma omp simd
+    for (size_t k = 0; k < width; k++) {
+        const double d = s->sum[at + k] * part;
+        const double var = s->squares[at + k] * part - d * d;
+        const double least = var < 0 ? 0 : var; /* by rounding; NaN stays */
+
+        set_affine(s, at + k, c + k, x[k] + d, 1 / sqrt(least + eps));
     }
 }
 
@@ -158,7 +185,9 @@ static void range(const Tensor *out, const void *state, size_t begin,
         float *y = (float *)out->data + n * s->P * s->C + c;
 
         moments(s, s->sum + at, s->squares + at, x, width);
-        for (size_t k = 0; k < width; k += s->group)
+        if (s->group == 1)
+            join_single(s, at, c, x, width, attr->eps);
+        for (size_t k = 0; s->group > 1 && k < width; k += s->group)
             join(s, at + k, c + k, x + k, attr->eps);
         normalise_rows(y, x, s->P, s->C, width,
                        (Affine){ s->mean + at, s->scale + at, s->shift + at });

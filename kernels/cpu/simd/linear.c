@@ -8,7 +8,7 @@
  *   panels   w is packed in panels of PANEL outputs, (I, PANEL) each; a unit
  *            is one panel and up to ROWS rows, whose sums stay in registers.
  *            No primitive, no reordering: a call costs what it computes.  From
- *            some hundred rows oneDNN's blocking wins.  Starves where O is far
+ *            some dozens of rows oneDNN's blocking wins.  Starves where O is far
  *            from a multiple of PANEL.
  */
 #include "kernels/cpu/simd/simd.h"
@@ -18,7 +18,7 @@
 enum {
     PANEL = 2 * LANES,
     ROWS = 4,
-    FEW = 256, /* rows: beyond, oneDNN is the better one */
+    FEW = 32, /* rows: beyond, oneDNN is the better one */
 };
 
 /* State: b (PANEL panels), then the panels. */

@@ -32,18 +32,17 @@
     X(concat)               \
     X(slice)                \
     X(channel_shuffle)      \
-    X(dwconv1d)             \
     X(dwconv1d_one_channel) \
+    X(dwconv1d)             \
     X(conv2d_few_rows)      \
     X(conv2d_tiles)         \
-    X(conv2d_depthwise)     \
     X(conv2d_small_groups)  \
     X(conv2d_planes)        \
     X(linear)               \
     X(linear_tiles)         \
     X(matmul_outer)         \
     X(matmul_group_dot)     \
-    X(matmul)
+    X(matmul_vector)
 
 #define X(id) extern const Kernel SIMD(id);
 KERNELS(X)

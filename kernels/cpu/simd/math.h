@@ -1,9 +1,9 @@
 /*
  * math.h - exp, sigmoid and gelu as straight-line code that vectorises.
  *
- * exp is right to 2 ulp from -inf to inf, denormal results included (unless
- * the processor flushes them); the others to a few ulp.  NaN gives NaN.
- * tests/test_simd_math.c goes through the whole range.
+ * exp is right to 2 ulp for all x <= 0, denormal results included (unless the
+ * processor flushes them); nothing here needs it above.  The others are right
+ * to a few ulp.  NaN gives NaN.  tests/test_simd_math.c goes through the range.
  */
 #ifndef SIMD_MATH_H
 #define SIMD_MATH_H
@@ -28,25 +28,18 @@ static inline float float_of(uint32_t bits)
     return x;
 }
 
-/* 2^n for -126 <= n <= 127. */
-static inline float power_of_two(int32_t n)
-{
-    return float_of((uint32_t)(n + 127) << 23);
-}
-
 /*
- * exp(hi + lo), -170 < hi + lo < 170, lo being a correction or a small part:
- * with n = round((hi + lo) / ln 2) and r = hi - n ln 2 + lo in [-0.35, 0.35],
- * 2^n times a polynomial in r (Moshier, Cephes, expf.c).  2^n is multiplied in
- * two steps, so that results may be denormal or infinite.
+ * exp(hi - less) for -170 < hi - less <= 0: with n = round((hi - less) / ln 2)
+ * and r = hi - n ln 2 - less in [-0.35, 0.35], 2^n times a polynomial in r (Moshier, Cephes, expf.c).  2^n is 2^(n + 126)
+ * times 2^-126, so that small results are denormal and not 0.
  */
-static inline float exp_sum(float hi, float lo)
+static inline float exp_minus(float hi, float less)
 {
     const float round = 0x1.8p23f; /* added, its last bit is worth 1 */
-    const float shifted = (hi + lo) * 0x1.715476p0f + round;
+    const float shifted = (hi - less) * 0x1.715476p0f + round;
     const float n = shifted - round;
-    const float r = hi - n * 0.693359375f - n * -2.12194440e-4f + lo;
-    const int32_t e = (int32_t)(bits_of(shifted) - bits_of(round));
+    const float r = hi - n * 0.693359375f - n * -2.12194440e-4f - less;
+    const uint32_t raised = bits_of(shifted) - bits_of(round) + 126 + 127;
     float p = 1.9875691500e-4f;
 
     p = p * r + 1.3981999507e-3f;
@@ -55,15 +48,13 @@ static inline float exp_sum(float hi, float lo)
     p = p * r + 1.6666665459e-1f;
     p = p * r + 5.0000001201e-1f;
     p = p * (r * r) + r + 1;
-    return p * power_of_two(e >> 1) * power_of_two(e - (e >> 1));
+    return p * float_of(raised << 23) * 0x1p-126f;
 }
 
-/* Beyond the limits the result is 0 or infinite. */
+/* exp(x) for x <= 0; below -104 it is 0. */
 static inline float exp_of(float x)
 {
-    const float low = x < -104 ? -104 : x;
-
-    return exp_sum(low > 89 ? 89 : low, 0);
+    return exp_minus(x < -104 ? -104 : x, 0);
 }
 
 /* 1 / (1 + exp(-x)), by exp(-|x|) so that small results keep their digits. */
@@ -97,7 +88,7 @@ static inline float normal_tail(float a)
     p = p * t + 0.3537375893f;
     p = p * t + 1.001749656f;
     p = p * t - 1.265574454f;
-    return exp_sum(-head * head / 2, p - (s - head) * (s + head) / 2) * t / 2;
+    return exp_minus(-head * head / 2, (s - head) * (s + head) / 2 - p) * t / 2;
 }
 
 /* x (1 + erf(x / sqrt 2)) / 2, accurate for x << 0 too. */

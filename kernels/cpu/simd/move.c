@@ -7,10 +7,13 @@
  *   runs         memcpy of long runs; runs of 1, 2, 4, 8 or 16 numbers (the
  *                groups of SA, the two maps of CBAM) in loops of that constant
  *                length.
- *   interleave   channel_shuffle into 2 groups: pairs of channels from the
- *                halves of a row; other counts number by number.
+ *   pairs        short runs from two places in turn: concat of two sources,
+ *                and channel_shuffle with 2 groups, whose runs are the numbers
+ *                of the halves of a row.  Other shuffles go number by number.
  */
 #include "kernels/cpu/simd/simd.h"
+
+enum { LONG = 256 }; /* numbers in a run that memcpy is for */
 
 #define INLINE static inline __attribute__((always_inline))
 
@@ -33,6 +36,19 @@ INLINE void copy_constant(Runs r, size_t run, size_t n)
     for (size_t i = 0; i < n; i++)
         for (size_t k = 0; k < run; k++)
             r.y[i * r.y_step + k] = r.x[i * r.x_step + k];
+}
+
+/* A call of memcpy takes as long as this loop does for a hundred numbers. */
+static void copy(float *y, const float *x, size_t n)
+{
+    if (n >= LONG) {
+        memcpy(y, x, n * sizeof(*y));
+        return;
+    }
+    for (size_t k = 0; k + LANES <= n; k += LANES)
+        store(y + k, load(x + k));
+    for (size_t k = n / LANES * LANES; k < n; k++)
+        y[k] = x[k];
 }
 
 static void copy_runs(Runs r, size_t begin, size_t end)
@@ -59,7 +75,7 @@ static void copy_runs(Runs r, size_t begin, size_t end)
         return;
     }
     for (size_t i = 0; i < n; i++)
-        memcpy(r.y + i * r.y_step, r.x + i * r.x_step, r.run * sizeof(float));
+        copy(r.y + i * r.y_step, r.x + i * r.x_step, r.run);
 }
 
 /* Numbers between neighbours of t along dim. */
@@ -71,15 +87,54 @@ static size_t step_along(const Tensor *t, int dim)
     return stride[dim];
 }
 
+/* Runs of a and of b in turn; run is a constant. */
+INLINE void pair_constant(float *y, const float *a, const float *b, size_t n,
+                          size_t run)
+{
+#pragma omp simd
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < run; k++) {
+            y[2 * i * run + k] = a[i * run + k];
+            y[(2 * i + 1) * run + k] = b[i * run + k];
+        }
+}
+
+/* Whether out, of two sources of such runs, was written by pair_constant. */
+static bool concat_pair(const Tensor *out, size_t run, size_t begin, size_t end)
+{
+    const float *a = (const float *)out->src[0]->data + begin * run;
+    const float *b = (const float *)out->src[1]->data + begin * run;
+    float *y = (float *)out->data + begin * 2 * run;
+
+    switch (run) {
+    case 1:
+        pair_constant(y, a, b, end - begin, 1);
+        return true;
+    case 2:
+        pair_constant(y, a, b, end - begin, 2);
+        return true;
+    case 4:
+        pair_constant(y, a, b, end - begin, 4);
+        return true;
+    case 8:
+        pair_constant(y, a, b, end - begin, 8);
+        return true;
+    }
+    return false;
+}
+
 static void concat_range(const Tensor *out, const void *state, size_t begin,
                          size_t end)
 {
     const DimAttr *attr = out->attr;
     const size_t step = step_along(out, attr->dim);
     const size_t row = (size_t)out->dim[attr->dim] * step;
+    const size_t first = (size_t)out->src[0]->dim[attr->dim] * step;
     float *y = out->data;
 
     (void)state;
+    if (!out->src[2] && 2 * first == row && concat_pair(out, first, begin, end))
+        return;
     for (int s = 0; s < CONCAT_MAX && out->src[s]; s++) {
         const size_t run = (size_t)out->src[s]->dim[attr->dim] * step;
 
@@ -122,15 +177,6 @@ static int slice_run(Device *dev, const Tensor *out, void *state)
                           2.0 * (double)tensor_count(out) });
 }
 
-static void interleave(float *y, const float *a, const float *b, size_t n)
-{
-#pragma omp simd
-    for (size_t i = 0; i < n; i++) {
-        y[2 * i] = a[i];
-        y[2 * i + 1] = b[i];
-    }
-}
-
 static void shuffle_range(const Tensor *out, const void *state, size_t begin,
                           size_t end)
 {
@@ -142,7 +188,7 @@ static void shuffle_range(const Tensor *out, const void *state, size_t begin,
     (void)state;
     for (size_t r = begin; r < end; r++, x += C, y += C) {
         if (G == 2) {
-            interleave(y, x, x + n, n);
+            pair_constant(y, x, x + n, n, 1);
             continue;
         }
         for (size_t i = 0; i < n; i++)
@@ -172,6 +218,6 @@ const Kernel SIMD(slice) = {
 
 const Kernel SIMD(channel_shuffle) = {
     .op = &channel_shuffle_def,
-    .name = "interleave",
+    .name = "pairs",
     .run = shuffle_run,
 };

@@ -13,6 +13,7 @@
 
 enum {
     CHANNELS_MAX = 4,
+    TAPS_MIN = 9, /* fewer do not pay for the planes */
     ROWS = 8,
     V = 4, /* vectors summed at once */
 };
@@ -29,7 +30,8 @@ static bool supports(const Tensor *out)
 {
     const Conv2dAttr *a = out->attr;
 
-    return a->groups == 1 && a->stride == 1 &&
+    return out->src[1]->dim[2] * out->src[1]->dim[3] >= TAPS_MIN &&
+           a->groups == 1 && a->stride == 1 &&
            out->src[0]->dim[1] <= CHANNELS_MAX && out->dim[1] <= CHANNELS_MAX;
 }
 

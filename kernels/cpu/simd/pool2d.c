@@ -6,11 +6,16 @@
  * they do, neighbours find it in the L1 and L2 caches.
  *
  *   rows   a unit is one position of the result: the rows of channels of its
- *          window, clipped to the map, are added or compared (rows.h).
+ *          window, clipped to the map, are added in registers, first along
+ *          the row, or compared (rows.h).
  */
 #include <math.h>
 
 #include "kernels/cpu/simd/rows.h"
+
+#define INLINE static inline __attribute__((always_inline))
+
+enum { V = 4 }; /* vectors summed at once */
 
 /* What a window covers along one dim. */
 typedef struct Span {
@@ -53,18 +58,50 @@ static Place place(const Tensor *out, size_t u)
     };
 }
 
+/* The mean of channels c to c + v LANES - 1; v is a constant, at most V. */
+INLINE void mean_vectors(const Place *at, size_t c, size_t C, size_t W, Span h,
+                         Span w, size_t v)
+{
+    const float scale =
+        (float)(1.0 / (double)((h.end - h.begin) * (w.end - w.begin)));
+    Vec sum[V];
+
+    for (size_t k = 0; k < v; k++)
+        sum[k] = splat(0);
+    for (size_t i = h.begin; i < h.end; i++) {
+        const float *x = at->x + (i * W + w.begin) * C + c;
+        Vec row[V];
+
+        for (size_t k = 0; k < v; k++)
+            row[k] = splat(0);
+        for (size_t j = w.begin; j < w.end; j++, x += C)
+            for (size_t k = 0; k < v; k++)
+                row[k] += load(x + k * LANES);
+        for (size_t k = 0; k < v; k++)
+            sum[k] += row[k];
+    }
+    for (size_t k = 0; k < v; k++)
+        store(at->y + c + k * LANES, sum[k] * scale);
+}
+
 static void mean_of(const Tensor *out, const Place *at, Span h, Span w)
 {
     const size_t C = (size_t)out->dim[1], W = (size_t)out->src[0]->dim[3];
     const float scale =
         (float)(1.0 / (double)((h.end - h.begin) * (w.end - w.begin)));
+    size_t c = 0;
 
-    memset(at->y, 0, C * sizeof(float));
-    for (size_t i = h.begin; i < h.end; i++)
-        add_rows(at->y, at->x + (i * W + w.begin) * C, w.end - w.begin, C, C);
-#pragma omp simd
-    for (size_t c = 0; c < C; c++)
-        at->y[c] *= scale;
+    for (; c + V * LANES <= C; c += V * LANES)
+        mean_vectors(at, c, C, W, h, w, V);
+    for (; c + LANES <= C; c += LANES)
+        mean_vectors(at, c, C, W, h, w, 1);
+    for (size_t k = c; k < C; k++)
+        at->y[k] = 0;
+    for (size_t i = h.begin; c < C && i < h.end; i++)
+        add_rows(at->y + c, at->x + (i * W + w.begin) * C + c, w.end - w.begin,
+                 C, C - c);
+    for (size_t k = c; k < C; k++)
+        at->y[k] *= scale;
 }
 
 static void avg_range(const Tensor *out, const void *state, size_t begin,

@@ -86,12 +86,13 @@ static inline size_t ceil_div(size_t a, size_t b)
     return (a + b - 1) / b;
 }
 
-/* The larger; NaN if either is.  `|` and not `||`, so that it vectorises. */
+/* The larger; NaN if either is: b > NaN is false.  Two selections and not one
+ * condition, so that it vectorises. */
 static inline float max_nan(float a, float b)
 {
-    const int second = (b > a) | (b != b);
+    const float larger = b > a ? b : a;
 
-    return second ? b : a;
+    return b != b ? b : larger;
 }
 
 /* NaN passes through: the comparison is false for it. */

@@ -1,32 +1,37 @@
 /*
- * small_groups.c - conv2d whose groups have 1, 2, 4, 8 or 16 channels each way
+ * small_groups.c - conv2d with 3 columns whose groups have 2, 4, 8 or 16
+ * channels each way
  *
  *   y[o] = act(b[o] + z[o] + sum over taps and i of x[g n + i] w[o,i])
  *
- * with o in group g of n channels: EMA's convolutions, where w is shared by
- * the groups, and grouped convolutions at large.  2 n flops a number and tap:
- * bound by multiply-adds.
+ * with o in group g of n channels: EMA's 3x3, where w is shared by the groups,
+ * and grouped convolutions at large.  18 n flops a number: bound by
+ * multiply-adds.
  *
  *   rotate   channels stay in their lanes: for d = 0 to n - 1 the vector of x
  *            with lanes l and l^d exchanged is multiplied by w[o, o^d], packed
- *            per lane.  A shuffle a multiply-add, no sum across lanes.  Several
- *            vectors at once hide latencies; shared weights are loaded once
- *            for them.  Needs C to be a multiple of LANES.
+ *            per lane, so that nothing is summed across lanes.  WIDTH outputs
+ *            of a row at once share the three weights of a row of the filter,
+ *            and every exchanged vector serves three of them.  Columns outside
+ *            the map point to zeros.  Starves where WIDTH is far from dividing
+ *            the row, and needs C to be a multiple of LANES.
  */
 #include "kernels/cpu/simd/simd.h"
 
 #define INLINE static inline __attribute__((always_inline))
 
 enum {
-    V = 4,          /* vectors at once                                   */
-    GROUP_MAX = 16, /* channels of a group: beyond, oneDNN has full ones */
+    WIDTH =
+        7, /* divides 7, 14, 28, 56; its sums and weights fit 16 registers */
+    KW = 3,
+    GROUP_MAX = 16, /* channels of a group: beyond, oneDNN fills its vectors */
 };
 
 typedef struct SmallGroups {
-    size_t n;        /* channels of a group                               */
+    size_t n;        /* channels of a group                                */
     size_t w_vector; /* from one vector of channels to the next; 0: shared */
-    size_t w_tap;    /* from one tap to the next                          */
-    float *bias, *w; /* C; (taps, n, C or LANES)                          */
+    size_t w_row;    /* from one row of the filter to the next             */
+    float *zeros, *bias, *w; /* C; C; (kh, C or LANES, n, KW) in vectors   */
 } SmallGroups;
 
 /* Lane l gets lane l ^ d.  d must be a constant after inlining. */
@@ -73,147 +78,169 @@ INLINE Vec exchange(Vec v, size_t d)
 #undef EXCHANGE
 }
 
-/*
- * One tap: sum[k] += the group's product for vectors first to first + v - 1 of
- * a position x.  n and v are constants.  Where a group is wider than a vector,
- * d also exchanges vectors.
- */
-INLINE void add_tap(Vec *sum, const float *x, const float *w, size_t w_vector,
-                    size_t first, size_t n, size_t v)
+/* Adds to WIDTH sums the product of the columns of one row, lanes exchanged
+ * by the constant d, with the three weights at w. */
+INLINE void add_row(Vec *sum, const float *const *column, size_t from,
+                    const float *w, size_t d)
 {
-    for (size_t d = 0; d < n; d++)
-        for (size_t k = 0; k < v; k++) {
-            const size_t from = (first + k) ^ (d / LANES);
-            const float *weight = w + (first + k) * w_vector * n + d * LANES;
+    const Vec w0 = load(w), w1 = load(w + LANES), w2 = load(w + 2 * LANES);
+    Vec x[WIDTH + KW - 1];
 
-            sum[k] +=
-                exchange(load(x + from * LANES), d % LANES) * load(weight);
-        }
+    for (size_t i = 0; i < WIDTH + KW - 1; i++)
+        x[i] = exchange(load(column[i] + from), d);
+    for (size_t i = 0; i < WIDTH; i++)
+        sum[i] += x[i] * w0 + x[i + 1] * w1 + x[i + 2] * w2;
 }
 
-/* Window rows top to bottom - 1, columns left to right - 1, of one output. */
-typedef struct Window {
-    const float *x, *z; /* x: at the window's first number inside the map */
-    float *y;
-    size_t top, bottom, left, right;
-} Window;
+/* The same for all n of a group; n is a constant.  `at` is the first of LANES
+ * channels.  Where a group is wider than a vector, vectors exchange too. */
+INLINE void add_group(Vec *sum, const float *const *column, size_t at,
+                      const float *w, size_t n)
+{
+#define ADD(d)                                                             \
+    if (d < n)                                                             \
+        add_row(sum, column, at ^ (d / LANES * LANES), w + d * KW * LANES, \
+                d % LANES);
+    ADD(0)
+    ADD(1)
+    ADD(2)
+    ADD(3)
+    ADD(4)
+    ADD(5)
+    ADD(6)
+    ADD(7)
+    ADD(8)
+    ADD(9)
+    ADD(10)
+    ADD(11)
+    ADD(12)
+    ADD(13)
+    ADD(14)
+    ADD(15)
+#undef ADD
+}
 
-INLINE void output(const Tensor *out, const SmallGroups *s, const Window *p,
-                   size_t first, size_t n, size_t v)
+/* Up to WIDTH outputs of one row: y is at their first, x at the first row of
+ * the image that the window covers. */
+typedef struct Block {
+    const float *x, *z;
+    float *y;
+    size_t top, rows;     /* of the filter, inside the map     */
+    size_t column, width; /* of the first output; how many     */
+} Block;
+
+static void store_block(const Tensor *out, const Block *b, const Vec *sum,
+                        size_t at)
 {
     const Conv2dAttr *a = out->attr;
-    const size_t C = (size_t)out->dim[1], W = (size_t)out->src[0]->dim[3],
-                 kw = (size_t)out->src[1]->dim[3];
-    Vec sum[V];
+    const size_t C = (size_t)out->dim[1];
 
-    for (size_t k = 0; k < v; k++)
-        sum[k] = load(s->bias + (first + k) * LANES);
-    for (size_t r = p->top; r < p->bottom; r++)
-        for (size_t q = p->left; q < p->right; q++)
-            add_tap(sum, p->x + ((r - p->top) * W + q - p->left) * C,
-                    s->w + (r * kw + q) * s->w_tap, s->w_vector, first, n, v);
-    for (size_t k = 0; k < v; k++) {
-        const size_t at = (first + k) * LANES;
-        Vec y = sum[k];
+    for (size_t i = 0; i < b->width; i++) {
+        float y[LANES];
 
-        if (p->z)
-            y += load(p->z + at);
-        if (a->act != ACT_NONE)
-            for (int i = 0; i < LANES; i++)
-                y[i] = act_of(a->act, y[i]);
-        store(p->y + at, y);
+        store(y, b->z ? sum[i] + load(b->z + i * C + at) : sum[i]);
+        for (size_t k = 0; a->act != ACT_NONE && k < LANES; k++)
+            y[k] = act_of(a->act, y[k]);
+        store(b->y + i * C + at, load(y));
     }
 }
 
-INLINE void outputs(const Tensor *out, const SmallGroups *s, const Window *p,
-                    size_t n)
-{
-    const size_t vectors = (size_t)out->dim[1] / LANES;
-    size_t first = 0;
-
-    for (; first + V <= vectors; first += V)
-        output(out, s, p, first, n, V);
-    for (; first < vectors; first++)
-        output(out, s, p, first, n, 1);
-}
-
-/* Clips the window that begins at `from`, outside the map if negative. */
-static void clip(int from, int k, int size, size_t *begin, size_t *end)
-{
-    const int last = from + k < size ? k : size - from;
-
-    *begin = from < 0 ? (size_t)-from : 0;
-    *end = last > (int)*begin ? (size_t)last : *begin;
-}
-
-static Window window(const Tensor *out, size_t u)
+INLINE void block(const Tensor *out, const SmallGroups *s, const Block *b,
+                  size_t n)
 {
     const Conv2dAttr *a = out->attr;
-    const Tensor *x = out->src[0], *w = out->src[1], *z = out->src[3];
-    const size_t C = (size_t)x->dim[1], O = (size_t)out->dim[1];
-    const int j = (int)(u % (size_t)out->dim[3]);
-    const int i = (int)(u / (size_t)out->dim[3] % (size_t)out->dim[2]);
-    const int h = i * a->stride - a->pad_h, l = j * a->stride - a->pad_w;
-    const size_t image = u / tensor_positions(out) * tensor_positions(x);
-    Window p = {
-        .z = z ? (const float *)z->data + u * O : NULL,
-        .y = (float *)out->data + u * O,
-    };
+    const size_t C = (size_t)out->dim[1], W = (size_t)out->src[0]->dim[3];
+    const size_t pad = (size_t)a->pad_w;
+    const float *column[WIDTH + KW - 1];
 
-    clip(h, w->dim[2], x->dim[2], &p.top, &p.bottom);
-    clip(l, w->dim[3], x->dim[3], &p.left, &p.right);
-    p.x = (const float *)x->data +
-          (image + (size_t)(h + (int)p.top) * (size_t)x->dim[3] +
-           (size_t)(l + (int)p.left)) *
-              C;
-    return p;
+    for (size_t at = 0; at < C; at += LANES) {
+        const float *w = s->w + b->top * s->w_row + at / LANES * s->w_vector;
+        Vec sum[WIDTH];
+
+        for (size_t i = 0; i < WIDTH; i++)
+            sum[i] = load(s->bias + at);
+        for (size_t r = 0; r < b->rows; r++, w += s->w_row) {
+            for (size_t i = 0; i < WIDTH + KW - 1; i++) {
+                const size_t from = b->column + i;
+
+                column[i] = from < pad || from - pad >= W
+                                ? s->zeros
+                                : b->x + (r * W + from - pad) * C;
+            }
+            add_group(sum, column, at, w, n);
+        }
+        store_block(out, b, sum, at);
+    }
 }
 
-static void rotate_range(const Tensor *out, const void *state, size_t begin,
-                         size_t end)
+/* Block u of all rows of all images. */
+static Block block_at(const Tensor *out, size_t u)
+{
+    const Conv2dAttr *a = out->attr;
+    const Tensor *x = out->src[0], *z = out->src[3];
+    const size_t C = (size_t)out->dim[1], H = (size_t)x->dim[2],
+                 W = (size_t)x->dim[3], out_h = (size_t)out->dim[2],
+                 out_w = (size_t)out->dim[3], kh = (size_t)out->src[1]->dim[2],
+                 pad = (size_t)a->pad_h;
+    const size_t blocks = ceil_div(out_w, WIDTH), i = u / blocks % out_h,
+                 n = u / blocks / out_h, j = u % blocks * WIDTH;
+    const size_t top = i < pad ? pad - i : 0, reach = H + pad;
+    const size_t bottom = i < reach ? min_size(kh, reach - i) : 0;
+    const size_t at = ((n * out_h + i) * out_w + j) * C;
+
+    return (Block){
+        .x = (const float *)x->data + (n * H + i + top - pad) * W * C,
+        .z = z ? (const float *)z->data + at : NULL,
+        .y = (float *)out->data + at,
+        .top = top,
+        .rows = bottom > top ? bottom - top : 0,
+        .column = j,
+        .width = min_size(WIDTH, out_w - j),
+    };
+}
+
+static void range(const Tensor *out, const void *state, size_t begin,
+                  size_t end)
 {
     const SmallGroups *s = state;
 
     for (size_t u = begin; u < end; u++) {
-        const Window p = window(out, u);
+        const Block b = block_at(out, u);
 
         switch (s->n) {
-        case 1:
-            outputs(out, s, &p, 1);
-            break;
         case 2:
-            outputs(out, s, &p, 2);
+            block(out, s, &b, 2);
             break;
         case 4:
-            outputs(out, s, &p, 4);
+            block(out, s, &b, 4);
             break;
         case 8:
-            outputs(out, s, &p, 8);
+            block(out, s, &b, 8);
             break;
         case 16:
-            outputs(out, s, &p, 16);
+            block(out, s, &b, 16);
             break;
         }
     }
 }
 
-static bool rotate_supports(const Tensor *out)
+static bool supports(const Tensor *out)
 {
     const Conv2dAttr *a = out->attr;
     const int C = out->src[0]->dim[1], n = C / a->groups;
 
-    return a->groups > 1 && out->dim[1] == C && C % LANES == 0 &&
-           n <= GROUP_MAX && (n & (n - 1)) == 0 && is_weight(out->src[1]) &&
-           (!out->src[2] || is_weight(out->src[2]));
+    return out->src[1]->dim[3] == KW && a->stride == 1 && out->dim[1] == C &&
+           C % LANES == 0 && n > 1 && n <= GROUP_MAX && (n & (n - 1)) == 0 &&
+           is_weight(out->src[1]) && (!out->src[2] || is_weight(out->src[2]));
 }
 
 /* Lane c of the d-th weight of a tap is that of output c and input c^d. */
-static int rotate_plan(Device *dev, const Tensor *out, void **state)
+static int plan(Device *dev, const Tensor *out, void **state)
 {
     const Conv2dAttr *a = out->attr;
     const float *w = weight_host(out->src[1]), *b = weight_host(out->src[2]);
     const size_t C = (size_t)out->dim[1], n = C / (size_t)a->groups;
-    const size_t taps = (size_t)(out->src[1]->dim[2] * out->src[1]->dim[3]);
+    const size_t kh = (size_t)out->src[1]->dim[2];
     const bool once = a->shared && n <= LANES;
     const size_t width = once ? LANES : C;
     SmallGroups *s;
@@ -221,43 +248,48 @@ static int rotate_plan(Device *dev, const Tensor *out, void **state)
 
     (void)dev;
     TRY(state_new(state,
-                  sizeof(*s) + (C + taps * n * width) * sizeof(float) + 64));
+                  sizeof(*s) + (2 * C + kh * KW * n * width) * sizeof(float)));
     s = *state;
     s->n = n;
-    s->w_vector = once ? 0 : LANES;
-    s->w_tap = n * width;
-    s->bias = (float *)(s + 1);
+    s->w_vector = once ? 0 : n * KW * LANES;
+    s->w_row = n * KW * width;
+    s->zeros = (float *)(s + 1);
+    s->bias = s->zeros + C;
     s->w = s->bias + C;
-    for (size_t c = 0; c < C; c++)
+    for (size_t c = 0; c < C; c++) {
+        s->zeros[c] = 0;
         s->bias[c] = b ? b[a->shared ? c % n : c] : 0;
+    }
     to = s->w;
-    for (size_t t = 0; t < taps; t++)
+    for (size_t r = 0; r < kh; r++)
         for (size_t first = 0; first < width; first += LANES)
             for (size_t d = 0; d < n; d++)
-                for (size_t c = first; c < first + LANES; c++) {
-                    const size_t o = a->shared ? c % n : c;
+                for (size_t q = 0; q < KW; q++)
+                    for (size_t c = first; c < first + LANES; c++) {
+                        const size_t o = a->shared ? c % n : c;
 
-                    *to++ = w[(o * n + ((c % n) ^ d)) * taps + t];
-                }
+                        *to++ = w[((o * n + ((c % n) ^ d)) * kh + r) * KW + q];
+                    }
     return OK;
 }
 
-static int rotate_run(Device *dev, const Tensor *out, void *state)
+static int run(Device *dev, const Tensor *out, void *state)
 {
     const SmallGroups *s = state;
-    const Tensor *w = out->src[1];
     const double macs =
-        (double)tensor_count(out) * (double)s->n * w->dim[2] * w->dim[3];
+        (double)tensor_count(out) * (double)s->n * out->src[1]->dim[2] * KW;
+    const size_t blocks = ceil_div((size_t)out->dim[3], WIDTH);
 
     return split(dev, out, state,
-                 (Split){ rotate_range, tensor_rows(out), macs / 4 });
+                 (Split){ range, (size_t)(out->dim[0] * out->dim[2]) * blocks,
+                          macs / 4 });
 }
 
 const Kernel SIMD(conv2d_small_groups) = {
     .op = &conv2d_def,
     .name = "rotate",
-    .supports = rotate_supports,
-    .plan = rotate_plan,
-    .run = rotate_run,
+    .supports = supports,
+    .plan = plan,
+    .run = run,
     .packs = 1 << 1 | 1 << 2,
 };

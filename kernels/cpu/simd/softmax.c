@@ -5,7 +5,9 @@
  * x[o,r,k] with r the dim, in storage order:
  *
  *   rows      k = 1: the numbers of a softmax are neighbours.  Three passes
- *             over one, which stays in the L1 cache.  Starves below LANES.
+ *             over one, which stays in the L1 cache.  Short rows (the groups of
+ *             EMA) are done TILE numbers at a time, so that exp has full
+ *             vectors; their maxima and sums go number by number.
  *   columns   k > 1: as many softmaxes side by side as fill BLOCK numbers.
  */
 #include <math.h>
@@ -13,7 +15,11 @@
 #include "kernels/cpu/simd/math.h"
 #include "kernels/cpu/simd/rows.h"
 
-enum { BLOCK = 64 }; /* columns: four lines of the cache a row */
+enum {
+    BLOCK = 64,        /* columns: four lines of the cache a row        */
+    SHORT = 2 * LANES, /* a row of fewer numbers leaves vectors empty   */
+    TILE = 512,        /* numbers of short rows done together: 2 KiB    */
+};
 
 typedef struct Softmax {
     size_t outer, length, step; /* r and k of the heading */
@@ -53,6 +59,30 @@ static void row(float *y, const float *x, size_t n)
         y[i] *= scale;
 }
 
+/* n rows of `length` numbers, n * length <= TILE: exp of all in one loop. */
+static void short_rows(float *y, const float *x, size_t n, size_t length)
+{
+    for (size_t r = 0; r < n * length; r += length) {
+        float most = -INFINITY;
+
+        for (size_t i = r; i < r + length; i++)
+            most = max_nan(most, x[i]);
+        for (size_t i = r; i < r + length; i++)
+            y[i] = x[i] - most;
+    }
+#pragma omp simd
+    for (size_t i = 0; i < n * length; i++)
+        y[i] = exp_of(y[i]);
+    for (size_t r = 0; r < n * length; r += length) {
+        float sum = 0;
+
+        for (size_t i = r; i < r + length; i++)
+            sum += y[i];
+        for (size_t i = r; i < r + length; i++)
+            y[i] /= sum;
+    }
+}
+
 static void row_range(const Tensor *out, const void *state, size_t begin,
                       size_t end)
 {
@@ -60,6 +90,14 @@ static void row_range(const Tensor *out, const void *state, size_t begin,
     const float *x = out->src[0]->data;
     float *y = out->data;
 
+    if (s->length < SHORT) {
+        const size_t n = TILE / s->length;
+
+        for (size_t r = begin; r < end; r += n)
+            short_rows(y + r * s->length, x + r * s->length,
+                       min_size(n, end - r), s->length);
+        return;
+    }
     for (size_t r = begin; r < end; r++)
         row(y + r * s->length, x + r * s->length, s->length);
 }
