@@ -95,8 +95,6 @@ static size_t form_outer(const Form *f, size_t i)
     return at;
 }
 
-#define INLINE static inline __attribute__((always_inline))
-
 INLINE float apply(Binary op, float x, float y)
 {
     if (op == MUL)

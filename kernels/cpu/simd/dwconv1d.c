@@ -12,8 +12,6 @@
  */
 #include "kernels/cpu/simd/simd.h"
 
-#define INLINE static inline __attribute__((always_inline))
-
 enum {
     LENGTH = 7, /* divides 7, 14, 28 and 56; sums enough to hide latency */
     TAPS = 32,  /* taps at a time: pointers on stack                     */

@@ -13,8 +13,6 @@
  */
 #include "kernels/cpu/simd/simd.h"
 
-#define INLINE static inline __attribute__((always_inline))
-
 enum {
     PANEL = 2 * LANES,
     ROWS = 4,

@@ -13,8 +13,6 @@
  */
 #include "kernels/cpu/simd/simd.h"
 
-#define INLINE static inline __attribute__((always_inline))
-
 enum { RUN_MAX = 16 }; /* neighbours that group_dot adds */
 
 /* The matrices of an operand as a and b see them, strides in numbers. */

@@ -15,8 +15,6 @@
 
 enum { LONG = 256 }; /* numbers in a run that memcpy is for */
 
-#define INLINE static inline __attribute__((always_inline))
-
 /* n runs from rows x_step apart to rows y_step apart. */
 typedef struct Runs {
     float *y;

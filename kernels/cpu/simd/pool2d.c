@@ -13,8 +13,6 @@
 
 #include "kernels/cpu/simd/rows.h"
 
-#define INLINE static inline __attribute__((always_inline))
-
 enum { V = 4 }; /* vectors summed at once */
 
 /* What a window covers along one dim. */

@@ -14,6 +14,7 @@
 #define SIMD_SIMD_H
 
 #include <omp.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,6 +25,9 @@
 #define SIMD_PASTE_(id, isa) id##_##isa
 #define SIMD_PASTE(id, isa)  SIMD_PASTE_(id, isa)
 #define SIMD(id)             SIMD_PASTE(id, ISA)
+
+/* For functions with parameters that must be constants after inlining. */
+#define INLINE static inline __attribute__((always_inline))
 
 /* ---- vectors ---------------------------------------------------------- */
 
@@ -36,6 +40,7 @@
 #endif
 
 typedef float Vec __attribute__((vector_size(LANES * 4)));
+typedef int32_t VecInt __attribute__((vector_size(LANES * 4)));
 typedef float UnalignedVec
     __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
 

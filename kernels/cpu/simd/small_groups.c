@@ -16,9 +16,7 @@
  *            the map point to zeros.  Starves where WIDTH is far from dividing
  *            the row, and needs C to be a multiple of LANES.
  */
-#include "kernels/cpu/simd/simd.h"
-
-#define INLINE static inline __attribute__((always_inline))
+#include "kernels/cpu/simd/lanes.h"
 
 enum {
     WIDTH =
@@ -33,50 +31,6 @@ typedef struct SmallGroups {
     size_t w_row;    /* from one row of the filter to the next             */
     float *zeros, *bias, *w; /* C; C; (kh, C or LANES, n, KW) in vectors   */
 } SmallGroups;
-
-/* Lane l gets lane l ^ d.  d must be a constant after inlining. */
-INLINE Vec exchange(Vec v, size_t d)
-{
-#if LANES == 16
-#define EXCHANGE(d)                                                       \
-    case d:                                                               \
-        return __builtin_shufflevector(                                   \
-            v, v, 0 ^ d, 1 ^ d, 2 ^ d, 3 ^ d, 4 ^ d, 5 ^ d, 6 ^ d, 7 ^ d, \
-            8 ^ d, 9 ^ d, 10 ^ d, 11 ^ d, 12 ^ d, 13 ^ d, 14 ^ d, 15 ^ d);
-#elif LANES == 8
-#define EXCHANGE(d)                                                      \
-    case d:                                                              \
-        return __builtin_shufflevector(v, v, 0 ^ d, 1 ^ d, 2 ^ d, 3 ^ d, \
-                                       4 ^ d, 5 ^ d, 6 ^ d, 7 ^ d);
-#else
-#define EXCHANGE(d) \
-    case d:         \
-        return __builtin_shufflevector(v, v, 0 ^ d, 1 ^ d, 2 ^ d, 3 ^ d);
-#endif
-    switch (d) {
-        EXCHANGE(1)
-        EXCHANGE(2)
-        EXCHANGE(3)
-#if LANES >= 8
-        EXCHANGE(4)
-        EXCHANGE(5)
-        EXCHANGE(6)
-        EXCHANGE(7)
-#endif
-#if LANES >= 16
-        EXCHANGE(8)
-        EXCHANGE(9)
-        EXCHANGE(10)
-        EXCHANGE(11)
-        EXCHANGE(12)
-        EXCHANGE(13)
-        EXCHANGE(14)
-        EXCHANGE(15)
-#endif
-    }
-    return v;
-#undef EXCHANGE
-}
 
 /* Adds to WIDTH sums the product of the columns of one row, lanes exchanged
  * by the constant d, with the three weights at w. */

@@ -1,0 +1,75 @@
+/*
+ * lanes.h - numbers across the lanes of one vector.
+ */
+#ifndef SIMD_LANES_H
+#define SIMD_LANES_H
+
+#include "kernels/cpu/simd/simd.h"
+
+/* Lane l gets lane l ^ d.  d must be a constant after inlining. */
+INLINE Vec exchange(Vec v, size_t d)
+{
+#if LANES == 16
+#define EXCHANGE(d)                                                       \
+    case d:                                                               \
+        return __builtin_shufflevector(                                   \
+            v, v, 0 ^ d, 1 ^ d, 2 ^ d, 3 ^ d, 4 ^ d, 5 ^ d, 6 ^ d, 7 ^ d, \
+            8 ^ d, 9 ^ d, 10 ^ d, 11 ^ d, 12 ^ d, 13 ^ d, 14 ^ d, 15 ^ d);
+#elif LANES == 8
+#define EXCHANGE(d)                                                      \
+    case d:                                                              \
+        return __builtin_shufflevector(v, v, 0 ^ d, 1 ^ d, 2 ^ d, 3 ^ d, \
+                                       4 ^ d, 5 ^ d, 6 ^ d, 7 ^ d);
+#else
+#define EXCHANGE(d) \
+    case d:         \
+        return __builtin_shufflevector(v, v, 0 ^ d, 1 ^ d, 2 ^ d, 3 ^ d);
+#endif
+    switch (d) {
+        EXCHANGE(1)
+        EXCHANGE(2)
+        EXCHANGE(3)
+#if LANES >= 8
+        EXCHANGE(4)
+        EXCHANGE(5)
+        EXCHANGE(6)
+        EXCHANGE(7)
+#endif
+#if LANES >= 16
+        EXCHANGE(8)
+        EXCHANGE(9)
+        EXCHANGE(10)
+        EXCHANGE(11)
+        EXCHANGE(12)
+        EXCHANGE(13)
+        EXCHANGE(14)
+        EXCHANGE(15)
+#endif
+    }
+    return v;
+#undef EXCHANGE
+}
+
+/* The larger in every lane, NaN if either is: max_nan of vectors.  Comparing
+ * gives -1 or 0 in each lane. */
+INLINE Vec max_vec(Vec a, Vec b)
+{
+    const VecInt second = (b > a) | (b != b);
+
+    return (Vec)((second & (VecInt)b) | (~second & (VecInt)a));
+}
+
+/* The largest of all lanes, NaN if any is. */
+INLINE float max_lane(Vec v)
+{
+#if LANES >= 16
+    v = max_vec(v, exchange(v, 8));
+#endif
+#if LANES >= 8
+    v = max_vec(v, exchange(v, 4));
+#endif
+    v = max_vec(v, exchange(v, 2));
+    return max_nan(v[0], v[1]);
+}
+
+#endif
