@@ -21,8 +21,6 @@
  */
 #include "kernels/cpu/simd/simd.h"
 
-#define INLINE static inline __attribute__((always_inline))
-
 /* Loops of a tile must be gone before registers are given out. */
 #if defined(__clang__)
 #define UNROLL _Pragma("unroll")
@@ -37,8 +35,6 @@ enum {
     BLOCK_BYTES = 24 << 10, /* of x: half of a first-level cache */
     LINE = 16,              /* floats in a cache line */
 };
-
-typedef int VecMask __attribute__((vector_size(LANES * 4)));
 
 static size_t panels_of(const Tensor *out)
 {
@@ -124,11 +120,11 @@ INLINE Vec activate(Vec v, Activation act)
 
     if (act == ACT_NONE)
         return v;
-    v = (Vec)((VecMask)v & ~(VecMask)(v <= 0));
+    v = (Vec)((VecInt)v & ~(VecInt)(v <= 0));
     if (act == ACT_RELU6) {
-        const VecMask over = v > six;
+        const VecInt over = v > six;
 
-        v = (Vec)(((VecMask)v & ~over) | ((VecMask)six & over));
+        v = (Vec)(((VecInt)v & ~over) | ((VecInt)six & over));
     }
     return v;
 }
