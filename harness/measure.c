@@ -224,8 +224,8 @@ static void prepare(Sweeper *s, Block *b)
         if (first && memory_available() < reserve)
             break;
         for (; i < first + s->nlanes; i++)
-            if (!b->at[i].stored)
-                prepare_entry(s, b, i);
+            if (!b->at[i].stored || b->at[i].lane == 0)
+                prepare_entry(s, b, i); /* ours, for the peer's, anyway */
         if (first && !strcmp(b->at[first].arm.status, "out_of_memory")) {
             i = first; /* it may fit when it is alone */
             break;

@@ -104,6 +104,7 @@ typedef struct Run {
     int done;
     volatile sig_atomic_t stop;
     int stop_after; /* steps; 0: never */
+    bool stop_when_done;
     int steps;
 } Run;
 
@@ -122,6 +123,8 @@ static void on_done(void *arg, const Arm *a)
 
     (void)a;
     r->done++;
+    if (r->stop_when_done)
+        r->stop = 1;
 }
 
 /* Opens a database of the test's own and begins, or resumes, a sweep. */
@@ -535,6 +538,32 @@ TEST(measure, a_peer_with_an_output_of_another_size_is_not_timed)
     measure_with_peer(&r, 1, 4100, log);
     CHECK(r.tally.ok == 1 && r.tally.unsupported == 1);
     CHECK(lines_with(log, "run") == 0);
+    end(&r);
+}
+
+/* Ours was stored before the peer's turn came: it is prepared once more, to
+ * compare with, and neither sampled nor stored again. */
+TEST(measure, a_peers_row_can_come_later_than_ours)
+{
+    const Flag flags[] = { { "module", "eca" },
+                           { "channels", "16" },
+                           { "height", "8" },
+                           { "width", "8" },
+                           { "backend", "ref" } };
+    char log[256];
+    Run r;
+
+    REQUIRE(begin(&r, "peer.db", flags, 5) == OK);
+    r.stop_when_done = true; /* stored, but not the end of the sweep */
+    REQUIRE(go(&r, &quick) == OK);
+    CHECK(r.tally.ok == 1 && r.tally.interrupted);
+    end(&r);
+
+    measure_with_peer(&r, 1, 4096, log);
+    CHECK(r.tally.ok == 0 && r.tally.bad == 1);
+    CHECK(ask(r.store, "SELECT count(*) FROM run WHERE status = 'ok'") == 1);
+    CHECK(ask(r.store, "SELECT count(*) FROM run WHERE status = 'wrong' AND "
+                       "rel_l2 > 0.9") == 1);
     end(&r);
 }
 
