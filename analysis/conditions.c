@@ -11,6 +11,8 @@
 #include "analysis/slice.h"
 #include "kernels/core/err.h"
 
+enum { INTERVAL_NEEDS = 6 }; /* samples; see stats_of */
+
 static const char question[] =
     "SELECT cpu, gpu, os, cores, git_commit, dirty, compiler, libraries,"
     "       (SELECT min(started_at) FROM start WHERE sweep_id = sweep.id),"
@@ -115,7 +117,7 @@ void conditions_samples(const RunList *list, char *text, size_t size)
     for (int i = 0; i < list->n; i++) {
         const int n = list->at[i].time.n;
 
-        if (!low || n < low)
+        if (n && (!low || n < low))
             low = n;
         if (n > high)
             high = n;
@@ -124,4 +126,8 @@ void conditions_samples(const RunList *list, char *text, size_t size)
         snprintf(text, size, "n = %d", low);
     else
         snprintf(text, size, "n = %d to %d", low, high);
+    if (low < INTERVAL_NEEDS)
+        snprintf(text + strlen(text), size - strlen(text),
+                 " (below %d the range stands for the interval)",
+                 INTERVAL_NEEDS);
 }

@@ -22,7 +22,7 @@ int conditions_read(Conditions *out, Store *s, int64_t sweep_id);
  * f32, composed, folded, hot".  Columns in which they differ are left out. */
 void conditions_settings(const RunList *list, char *text, size_t size);
 
-/* "n = 30", or "n = 30 to 64". */
+/* "n = 30", or "n = 30 to 64"; says so if that is too few for an interval. */
 void conditions_samples(const RunList *list, char *text, size_t size);
 
 #endif

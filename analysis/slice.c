@@ -174,6 +174,21 @@ int slice_single(const RunList *list, const char *const *axes)
     return OK;
 }
 
+bool slice_settings_matter(const RunList *list, const char *module)
+{
+    static const char *const settings[] = { "settings", NULL };
+
+    for (int i = 0; i < list->n; i++) {
+        if (strcmp(list->at[i].module, module))
+            continue;
+        for (int k = 0; k < i; k++)
+            if (strcmp(list->at[i].settings, list->at[k].settings) &&
+                slice_same(&list->at[i], &list->at[k], settings))
+                return true;
+    }
+    return false;
+}
+
 int slice_split(RunList **out, int *n, RunList *list, const char *const *axes)
 {
     Run *sorted = malloc((size_t)(list->n + 1) * sizeof(Run));

@@ -37,6 +37,10 @@ int slice_keep(RunList *list, const Wanted *wanted, int n);
  * the sentence gives two of its values and the flag that chooses one. */
 int slice_single(const RunList *list, const char *const *axes);
 
+/* Whether a module's settings tell its runs apart: two differ in nothing else.
+ * Settings that follow the shape (the sizes of a DCT) do not. */
+bool slice_settings_matter(const RunList *list, const char *module);
+
 /* Sorts the runs into slices, each of runs that differ only in axes, in the
  * order of their first runs.  The slices borrow list's samples; the caller
  * frees *out alone, after which list is as it was but for the order. */

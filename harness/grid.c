@@ -15,9 +15,14 @@ const char *const all_but_source[] = {
     "state",    "threads", "arm",      NULL,
 };
 
-/* Runs that differ in these alone share a row. */
+/* Runs that differ in these alone share a row; in settings too, where they
+ * follow the shape. */
 static const char *const not_rows[] = { "batch", "channels", "height",
                                         "width", "arm",      NULL };
+
+static const char *const not_rows_nor_settings[] = {
+    "batch", "channels", "height", "width", "arm", "settings", NULL,
+};
 
 /* A grid: the runs of a source by row and column. */
 typedef struct Grid {
@@ -35,6 +40,13 @@ static bool same_shape(const Run *a, const Run *b)
 {
     return a->batch == b->batch && a->channels == b->channels &&
            a->height == b->height && a->width == b->width;
+}
+
+static bool same_row(const RunList *runs, const Run *a, const Run *b)
+{
+    return slice_same(a, b, not_rows) ||
+           (slice_same(a, b, not_rows_nor_settings) &&
+            !slice_settings_matter(runs, a->module));
 }
 
 static int by_shape(const void *a, const void *b)
@@ -64,7 +76,7 @@ static int grid_make(Grid *g, const RunList *runs)
         if (r->arm)
             continue;
         for (int k = 0; k < g->nrows && !old_row; k++)
-            old_row = slice_same(r, g->row[k], not_rows);
+            old_row = same_row(runs, r, g->row[k]);
         for (int k = 0; k < g->ncolumns && !old_column; k++)
             old_column = same_shape(r, g->column[k]);
         if (!old_row)
@@ -88,7 +100,7 @@ static const Run *grid_at(const Grid *g, int row, int column)
         const Run *r = &g->runs->at[i];
 
         if (!r->arm && same_shape(r, g->column[column]) &&
-            slice_same(r, g->row[row], not_rows))
+            same_row(g->runs, r, g->row[row]))
             return r;
     }
     return NULL;

@@ -24,7 +24,7 @@ static char *time_cell(const Shown *what, const Run *r, char text[CELL_TEXT])
 
 static int say_conditions(Store *s, const RunList *runs, const TableOptions *o)
 {
-    char settings[256], samples[64];
+    char settings[256], samples[128];
     bool hollow = false;
     Conditions c;
 

@@ -198,7 +198,7 @@ static void put_rows(Table *t, Versus *v, const TableOptions *o)
 static void say_conditions(const Conditions *c, const RunList *runs,
                            const TableOptions *o)
 {
-    char settings[256], samples[64];
+    char settings[256], samples[128];
 
     conditions_settings(runs, settings, sizeof(settings));
     conditions_samples(runs, samples, sizeof(samples));
@@ -213,12 +213,13 @@ static void say_conditions(const Conditions *c, const RunList *runs,
 static void say_unconverged(const RunList *runs, const TableOptions *o)
 {
     char text[1024] = "", label[LABEL_MAX];
-    int n = 0;
+    int n = 0, all = 0;
 
     for (int i = 0; i < runs->n; i++) {
         const Run *r = &runs->at[i];
         const size_t used = strlen(text);
 
+        all += is_ok(r) && !r->arm;
         if (!is_ok(r) || r->converged || r->arm)
             continue;
         snprintf(text + used, sizeof(text) - used, "%s%s", n++ ? ", " : "",
@@ -228,7 +229,7 @@ static void say_unconverged(const RunList *runs, const TableOptions *o)
         table_line(o->format, o->out,
                    "~ did not converge, so take its interval for what it is: "
                    "%s.",
-                   text);
+                   n == all ? "none of them did" : text);
 }
 
 static void say_noise(const Versus *v, const TableOptions *o)

@@ -134,7 +134,7 @@ static double badness(const Placed *at, int n, int i, const LabelPage *page)
 
         bad += 3 * shared(p, q->x - POINT, q->x + POINT, q->y - POINT,
                           q->y + POINT);
-        bad += shared(p, q->x - q->reach, q->x + q->reach, q->y - 1, q->y + 1);
+        bad += shared(p, q->bar0, q->bar1, q->y - 1, q->y + 1);
         if (k != i && q->w > 0)
             bad += 3 * shared(p, q->x0, q->x0 + q->w, q->y0, q->y0 + q->h);
     }

@@ -17,9 +17,9 @@ void labels_spread(double *y, int n, double gap, double lo, double hi);
  * left corner.  leader: the name lies so far off that a line should lead. */
 typedef struct Placed {
     const char *text;
-    double x, y;         /* the point                                      */
-    double reach;        /* half length of its horizontal error bar        */
-    double x0, y0, w, h; /* the name's box; w and h are given              */
+    double x, y;         /* the point                            */
+    double bar0, bar1;   /* ends of its horizontal error bar     */
+    double x0, y0, w, h; /* the name's box; w and h are given    */
     int leader;
 } Placed;
 

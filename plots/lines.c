@@ -29,7 +29,7 @@ enum {
     LEFT = 54, /* margins of a panel */
     RIGHT = 8,
     TOP = 24,
-    BOTTOM = 42,
+    BOTTOM = 46,
 };
 static const double PAD = 0.02; /* left of the first point, of the range */
 
@@ -70,11 +70,12 @@ static int by_style(const void *a, const void *b)
                                         : strcmp(r->settings, q->settings);
 }
 
-static Series *series_of(Lines *l, const Run *r)
+/* A line is a module, or a module with some settings if they matter. */
+static Series *series_of(Lines *l, const Run *r, bool settings)
 {
     for (int i = 0; i < l->n; i++)
         if (!strcmp(l->at[i].run->module, r->module) &&
-            !strcmp(l->at[i].run->settings, r->settings))
+            (!settings || !strcmp(l->at[i].run->settings, r->settings)))
             return &l->at[i];
     if (l->n == SERIES_MAX)
         return NULL;
@@ -145,7 +146,7 @@ static int gather(Lines *l, const RunList *runs, const char *focus)
         p.x = l->panel->x(r);
         if (!(p.x > 0 && p.y > 0))
             continue;
-        s = series_of(l, r);
+        s = series_of(l, r, slice_settings_matter(runs, r->module));
         if (!s || s->n == POINTS_MAX)
             return fail(ERR_INPUT,
                         "experiment '%s' has more than %d lines of %d points "
@@ -360,7 +361,7 @@ int lines_write(Sheet *s, const Panels *all)
         } else if (!err) {
             drawn++;
             fit_note = all->at[i].fit_note;
-            hollow |= any_hollow(&runs);
+            hollow |= !s->counted && any_hollow(&runs);
             summary_free(&last);
             last = runs;
             runs = (RunList){ 0 };

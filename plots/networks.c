@@ -87,8 +87,10 @@ static void write_throughput_range(Sheet *s, const Versus *v)
         lo = fmin(lo, v->noise.lo);
         hi = fmax(hi, v->noise.hi);
     }
-    sheet_number(s, "xlo", floor(lo * 10 - 0.2) / 10);
+    lo = floor(lo * 10 - 0.2) / 10;
+    sheet_number(s, "xlo", lo);
     sheet_number(s, "xhi", hi + 0.03);
+    sheet_number(s, "xstep", hi - lo > 2.4 ? 0.5 : hi - lo > 0.8 ? 0.2 : 0.1);
 }
 
 int figure_throughput(Sheet *s)
@@ -190,7 +192,8 @@ static void place_names(Dots *d)
         d->label[i] = (Placed){ .text = d->name[i],
                                 .x = (d->x[i] - d->xlo) / per_x,
                                 .y = (d->y[i] - d->ylo) / per_y,
-                                .reach = (t.hi - t.lo) / 2 / per_x,
+                                .bar0 = (t.lo - d->xlo) / per_x,
+                                .bar1 = (t.hi - d->xlo) / per_x,
                                 .w = label_width(d->name[i]) * FONT,
                                 .h = FONT };
     }

@@ -83,5 +83,6 @@ int figure_complexity(Sheet *s)
           bytes_units, NULL },
     };
 
+    s->counted = true;
     return lines_write(s, &(Panels){ panels, 4, NARROW, NARROW * 0.72 });
 }

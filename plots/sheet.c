@@ -146,16 +146,15 @@ void sheet_word(Sheet *s, const char *text)
 void sheet_say(Sheet *s, const char *fmt, ...)
 {
     const size_t used = strlen(s->caption);
-    char *at = s->caption + used;
+    char text[512];
     va_list args;
 
-    if (used + 2 > sizeof(s->caption))
-        return;
-    if (used)
-        *at++ = ' ';
     va_start(args, fmt);
-    vsnprintf(at, sizeof(s->caption) - (size_t)(at - s->caption), fmt, args);
+    vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
+    if (!strstr(s->caption, text))
+        snprintf(s->caption + used, sizeof(s->caption) - used, "%s%s",
+                 used ? " " : "", text);
 }
 
 /* Writes name = 'line'."\n".'line', broken where width (points) ends, and
@@ -193,17 +192,21 @@ static int write_wrapped(Sheet *s, const char *name, const char *text,
 
 int sheet_page(Sheet *s, const RunList *runs, double width, double height)
 {
-    char settings[256], samples[64], text[1024];
+    char settings[256], samples[128], text[1024];
     Conditions c;
     int lines;
 
     TRY(conditions_read(&c, s->store, runs->at[0].sweep_id));
     conditions_settings(runs, settings, sizeof(settings));
     conditions_samples(runs, samples, sizeof(samples));
-    snprintf(text, sizeof(text),
-             "%s%s%s, %s; medians of %s with 95 %% intervals; %.10s, %s", c.cpu,
-             c.gpu[0] ? ", " : "", c.gpu, settings, samples, c.started_at,
-             c.commit);
+    if (s->counted)
+        snprintf(text, sizeof(text), "%s; counted, not measured; %s", settings,
+                 c.commit);
+    else
+        snprintf(text, sizeof(text),
+                 "%s%s%s, %s; medians of %s with 95 %% intervals; %.10s, %s",
+                 c.cpu, c.gpu[0] ? ", " : "", c.gpu, settings, samples,
+                 c.started_at, c.commit);
     lines = write_wrapped(s, "conditions", text, width - 2 * FOOT_SPACE);
     sheet_number(s, "conditions_height", lines * FOOT_LINE);
     lines += write_wrapped(s, "caption", s->caption, width - 2 * FOOT_SPACE);

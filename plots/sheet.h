@@ -17,9 +17,9 @@ typedef struct Sheet {
     Store *store;
     const PlotOptions *options;
     FILE *dat, *gp;
-    const char *template; /* text of the .gp template                       */
-    char caption[1024];   /* what a reader must know, under the figure      */
-    char *note;           /* ... and on the terminal                        */
+    bool counted;       /* nothing in it was measured                   */
+    char caption[1024]; /* what a reader must know, under the figure      */
+    char *note;         /* ... and on the terminal                        */
 } Sheet;
 
 #define X(id, experiment, help) int figure_##id(Sheet *s);
@@ -47,7 +47,7 @@ void sheet_text(Sheet *s, const char *name, const char *fmt, ...)
 /* A word in a row of the data file, in quotes if need be, and a blank. */
 void sheet_word(Sheet *s, const char *text);
 
-/* Adds a sentence to the caption. */
+/* Adds a sentence to the caption, once. */
 void sheet_say(Sheet *s, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 

@@ -11,7 +11,7 @@ set xrange [xlo:xhi]
 set yrange [rows + 0.5:0.5]
 unset ytics
 set border 1
-set xtics 0.1 format "%.1f"
+set xtics xstep format "%.1f"
 set xlabel "throughput, relative to plain " . backbone offset 0,0.4 textcolor rgb ink
 set object 1 rectangle from noise_lo, graph 0 to noise_hi, graph 1 fc rgb faint fs solid noborder behind
 set arrow 1 from 1, graph 0 to 1, graph 1 nohead lc rgb ink lw 0.8 back
