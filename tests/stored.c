@@ -1,0 +1,136 @@
+/*
+ * stored.c - databases of sweeps with known times, for plots and tables.
+ */
+#include "tests/stored.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/databases.h"
+#include "tests/test.h"
+
+enum { SAMPLES = 10 };
+
+Stored stored_begin(const char *path, const char *experiment,
+                    const char *source)
+{
+    Build build = a_build;
+    Sweep sweep = a_sweep;
+    Stored s = { 0 };
+    bool resumed;
+
+    snprintf(build.git_commit, sizeof(build.git_commit),
+             "0123456789abcdef0123456789abcdef01234567");
+    snprintf(sweep.experiment, sizeof(sweep.experiment), "%s", experiment);
+    snprintf(sweep.source, sizeof(sweep.source), "%s", source);
+    snprintf(sweep.started_at, sizeof(sweep.started_at),
+             "2026-11-22T10:00:00Z");
+    BUG_IF(store_open(&s.store, path, STORE_WRITE));
+    BUG_IF(store_sweep_begin(s.store, &a_machine, &build, &sweep, true,
+                             &s.sweep, &resumed));
+    return s;
+}
+
+void stored_end(Stored *s)
+{
+    BUG_IF(store_sweep_end(s->store, s->sweep));
+    store_close(s->store);
+}
+
+Case stored_case(const char *settings)
+{
+    char text[256];
+    Case c;
+
+    case_defaults(&c);
+    snprintf(text, sizeof(text), "%s", settings);
+    for (char *rest, *word = strtok_r(text, " ", &rest); word;
+         word = strtok_r(NULL, " ", &rest)) {
+        char *equals = strchr(word, '=');
+
+        *equals = '\0';
+        BUG_IF(case_set(&c, word, equals + 1));
+    }
+    BUG_IF(case_complete(&c));
+    return c;
+}
+
+void stored_add(Stored *s, const Case *c, double ns, const char *status)
+{
+    const bool ok = strcmp(status, "ok") == 0;
+    char repeat[CASE_TEXT], settings[CASE_TEXT];
+    double times[SAMPLES];
+    int round[SAMPLES];
+    Outcome o;
+
+    for (int i = 0; i < SAMPLES; i++) {
+        times[i] = ns * (1 + 0.01 * i);
+        round[i] = i;
+    }
+    o = an_outcome(case_print(c, repeat));
+    o.status = status;
+    o.message = ok ? "" : "because";
+    o.params = 25.6e6;
+    o.flops = 2.0 * c->channels * c->height * c->width;
+    o.bytes = 8.0 * c->channels * c->height * c->width;
+    o.paper_flops = 4.11e9 * c->batch;
+    o.n = ok ? SAMPLES : 0;
+    o.ns = times;
+    o.round = round;
+    BUG_IF(store_run(s->store, s->sweep, case_params, c,
+                     case_settings_json(c, settings), &o));
+}
+
+static void add(Stored *s, const char *settings, double ns, const char *status)
+{
+    const Case c = stored_case(settings);
+
+    stored_add(s, &c, ns, status);
+}
+
+void stored_bench(const char *path)
+{
+    Stored s = stored_begin(path, "bench", "attnbench");
+
+    add(&s, "backbone=resnet50 batch=4", 40e6, "ok");
+    add(&s, "backbone=resnet50 batch=4 arm=1", 40.4e6, "ok");
+    add(&s, "backbone=resnet50 batch=4 module=scsa", 50e6, "ok");
+    add(&s, "backbone=resnet50 batch=4 module=se", 42e6, "ok");
+    add(&s, "backbone=resnet50 batch=4 module=se_conv", 44e6, "ok");
+    stored_end(&s);
+}
+
+/* scsa x^2 ns, se 100 x ns, sa as scsa but not below 128 channels. */
+static void add_point(Stored *s, int x, const char *fmt)
+{
+    static const char *const modules[] = { "se", "sa", "scsa" };
+    char settings[256];
+
+    for (int i = 0; i < 3; i++) {
+        const int n = snprintf(settings, sizeof(settings), fmt, x, x);
+
+        snprintf(settings + n, sizeof(settings) - (size_t)n, " module=%s",
+                 modules[i]);
+        add(s, settings, i ? (double)x * x : 100.0 * x,
+            i == 1 && strstr(settings, "channels=64 ") ? "unsupported" : "ok");
+    }
+}
+
+void stored_channels(const char *path)
+{
+    Stored s = stored_begin(path, "channels", "attnbench");
+
+    for (int x = 64; x <= 1024; x *= 2)
+        add_point(&s, x, "channels=%d height=28 width=28");
+    stored_end(&s);
+}
+
+void stored_resolution(const char *path)
+{
+    Stored s = stored_begin(path, "resolution", "attnbench");
+
+    for (int x = 7; x <= 112; x *= 2)
+        add_point(&s, x, "channels=128 height=%d width=%d");
+    stored_end(&s);
+}

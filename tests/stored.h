@@ -1,0 +1,37 @@
+/*
+ * stored.h - databases of sweeps with known times, for plots and tables.
+ *
+ * Every run has ten samples, one a round: ns, ns + 1 %, ... ns + 9 %.  So the
+ * median is 1.045 ns, and ratios of two runs are the same in every round.
+ */
+#ifndef TESTS_STORED_H
+#define TESTS_STORED_H
+
+#include "harness/case.h"
+#include "results/store.h"
+
+typedef struct Stored {
+    Store *store;
+    int64_t sweep;
+} Stored;
+
+/* Begins a sweep in the database at path, which is made if need be.  Sources
+ * other than "attnbench" measure turn by turn with the sweep before. */
+Stored stored_begin(const char *path, const char *experiment,
+                    const char *source);
+void stored_end(Stored *s);
+
+/* A case from settings "module=scsa channels=64". */
+Case stored_case(const char *settings);
+
+/* Adds a run; status "ok" or another. */
+void stored_add(Stored *s, const Case *c, double ns, const char *status);
+
+/* The sweeps of the standard experiments, with numbers that tests know:
+ * bench: plain takes 40 ms, in a second arm 40.4; scsa 50, se_conv 44, se 42.
+ * channels, resolution: scsa x^2 ns, se 100 x ns, sa not below 128. */
+void stored_bench(const char *path);
+void stored_channels(const char *path);
+void stored_resolution(const char *path);
+
+#endif
