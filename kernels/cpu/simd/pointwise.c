@@ -10,9 +10,10 @@
  *   tiles    w is packed in panels of PANEL outputs, (C, PANEL) each.  A tile
  *            is ROWS rows of one panel: its sums fill the registers, and each
  *            step of c costs NV loads of w, ROWS broadcasts of x and ROWS NV
- *            multiply-adds.  Meanwhile the next tile's rows of x and z are
- *            prefetched.  Tiles go down a block of rows that stays in the
- *            first cache together with the panel.  Few rows starve it:
+ *            multiply-adds.  Meanwhile the next tile's lines of x and z are
+ *            prefetched, a few at a time: all at once would fill the queue
+ *            that loads of w wait in.  Tiles go down a block of rows that
+ *            stays in cache together with the panel.  Few rows starve it:
  *            linear.c has a kernel for those.
  *
  * The scheme is that of Goto and van de Geijn, "Anatomy of high-performance
@@ -32,7 +33,7 @@ enum {
     NV = LANES == 16 ? 4 : 2, /* vectors: NV (ROWS + 1) + 1 fit registers */
     PANEL = NV * LANES,
     ROWS = 6,
-    BLOCK_BYTES = 24 << 10, /* of x: half of a first-level cache */
+    BLOCK_BYTES = 96 << 10, /* of x: in a second-level cache with a panel */
     LINE = 16,              /* floats in a cache line */
 };
 
@@ -129,22 +130,12 @@ INLINE Vec activate(Vec v, Activation act)
     return v;
 }
 
-/* The next tile of z, or of what x is read from: in time, if not exactly at
- * the end of a row of a strided map. */
-INLINE void prefetch_tile(const float *z, size_t stride, const size_t rows,
-                          const size_t nv)
-{
-    UNROLL
-    for (size_t k = 0; k < rows * nv; k++)
-        __builtin_prefetch(z + k / nv * stride + k % nv * LANES, 1);
-}
-
-INLINE void prefetch_rows(const float *const *x, size_t ahead,
-                          const size_t rows)
+/* Lines of the next tile: rows of them, stride numbers apart. */
+INLINE void prefetch(const float *p, size_t stride, const size_t rows)
 {
     UNROLL
     for (size_t i = 0; i < rows; i++)
-        __builtin_prefetch(x[i] + ahead);
+        __builtin_prefetch(p + i * stride);
 }
 
 /* rows and nv are constants, so the sums live in registers: sum k is that of
@@ -162,11 +153,13 @@ INLINE void tile(const Job *j, const float *w, size_t r, size_t o,
     UNROLL
     for (size_t k = 0; k < rows * nv; k++)
         sum[k] = (Vec){ 0 };
-    if (j->z)
-        prefetch_tile(j->z + (r + rows) * O + o, O, rows, nv);
     for (size_t c = 0; c < C; c++, w += PANEL) {
-        if (o == 0 && c % LINE == 0)
-            prefetch_rows(x, next + c, rows);
+        if (c % LINE == 0) {
+            if (o == 0)
+                prefetch(x[0] + next + c, j->stride * C, rows);
+            if (j->z && c < nv * LANES)
+                prefetch(j->z + (r + rows) * O + o + c, O, rows);
+        }
         UNROLL
         for (size_t k = 0; k < rows * nv; k++)
             sum[k] += x[k / nv][c] * load(w + k % nv * LANES);
