@@ -76,7 +76,8 @@ static void add(char *text, size_t size, const char *fmt, const char *value)
     snprintf(text + used, size - used, fmt, value);
 }
 
-void conditions_settings(const RunList *list, char *text, size_t size)
+void conditions_settings(const Conditions *c, const RunList *list, char *text,
+                         size_t size)
 {
     static const struct {
         const char *column, *fmt;
@@ -99,15 +100,15 @@ void conditions_settings(const RunList *list, char *text, size_t size)
         if (!same || !strcmp(value, "attnbench"))
             continue;
         if (!strcmp(shown[k].column, "threads") && !strcmp(value, "0"))
-            add(text, size, "%s", "all cores");
-        else if (!strcmp(shown[k].column, "threads") && !strcmp(value, "1"))
-            add(text, size, "%s thread", value);
+            snprintf(value, sizeof(value), "%d", c->cores);
+        if (!strcmp(shown[k].column, "threads") && !strcmp(value, "1"))
+            add(text, size, "%s", "1 thread");
         else
             add(text, size, shown[k].fmt, value);
     }
-    for (char *c = text; *c; c++)
-        if (*c == '_')
-            *c = ' ';
+    for (char *at = text; *at; at++)
+        if (*at == '_')
+            *at = ' ';
 }
 
 void conditions_samples(const RunList *list, char *text, size_t size)

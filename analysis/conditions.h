@@ -19,8 +19,10 @@ typedef struct Conditions {
 int conditions_read(Conditions *out, Store *s, int64_t sweep_id);
 
 /* What the runs of a slice have in common, as a line: "2 threads, batch 8,
- * f32, composed, folded, hot".  Columns in which they differ are left out. */
-void conditions_settings(const RunList *list, char *text, size_t size);
+ * f32, composed, folded, hot".  Columns in which they differ are left out;
+ * threads of 0 are all that the machine of c has. */
+void conditions_settings(const Conditions *c, const RunList *list, char *text,
+                         size_t size);
 
 /* "n = 30", or "n = 30 to 64"; says so if that is too few for an interval. */
 void conditions_samples(const RunList *list, char *text, size_t size);

@@ -29,7 +29,7 @@ static int say_conditions(Store *s, const RunList *runs, const TableOptions *o)
     Conditions c;
 
     TRY(conditions_read(&c, s, runs->at[0].sweep_id));
-    conditions_settings(runs, settings, sizeof(settings));
+    conditions_settings(&c, runs, settings, sizeof(settings));
     conditions_samples(runs, samples, sizeof(samples));
     table_line(o->format, o->out,
                "%s%s%s, %s; medians of %s with 95 %% intervals; %.10s, commit "

@@ -200,7 +200,7 @@ static void say_conditions(const Conditions *c, const RunList *runs,
 {
     char settings[256], samples[128];
 
-    conditions_settings(runs, settings, sizeof(settings));
+    conditions_settings(c, runs, settings, sizeof(settings));
     conditions_samples(runs, samples, sizeof(samples));
     table_line(o->format, o->out,
                "here: %s%s%s, %s; medians of %s with 95 %% intervals; %.10s, "

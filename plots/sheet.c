@@ -197,7 +197,7 @@ int sheet_page(Sheet *s, const RunList *runs, double width, double height)
     int lines;
 
     TRY(conditions_read(&c, s->store, runs->at[0].sweep_id));
-    conditions_settings(runs, settings, sizeof(settings));
+    conditions_settings(&c, runs, settings, sizeof(settings));
     conditions_samples(runs, samples, sizeof(samples));
     if (s->counted)
         snprintf(text, sizeof(text), "%s; counted, not measured; %s", settings,

@@ -1,0 +1,454 @@
+/*
+ * test_table.c - tables of stored runs, to the letter, and the formats.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "analysis/slice.h"
+#include "harness/tables.h"
+#include "tests/databases.h"
+#include "tests/stored.h"
+#include "tests/test.h"
+
+/* What a table function prints of an experiment; to be freed. */
+typedef int Printer(Store *s, RunList *runs, const TableOptions *o);
+static char *print(const char *db, const char *experiment, Printer *printer,
+                   TableOptions o)
+{
+    const RunFilter filter = { experiment, NULL, 0 };
+    char *text = NULL;
+    RunList runs;
+    size_t size;
+    Store *s;
+
+    o.out = open_memstream(&text, &size);
+    o.sort = o.sort ? o.sort : "paper";
+    o.focus = o.focus ? o.focus : "scsa";
+    BUG_IF(!o.out || store_open(&s, db, STORE_READ));
+    BUG_IF(summary_read(&runs, s, &filter));
+    CHECK_MSG(printer(s, &runs, &o) == OK, "%s", err_message());
+    summary_free(&runs);
+    store_close(s);
+    fclose(o.out);
+    return text;
+}
+
+static void check_text(char *got, const char *wanted)
+{
+    CHECK_MSG(!strcmp(got, wanted), "got\n%s\nnot\n%s", got, wanted);
+    free(got);
+}
+
+static void check_holds(const char *text, const char *part)
+{
+    CHECK_MSG(strstr(text, part), "'%s' is not in:\n%.2000s", part, text);
+}
+
+/* ---- networks -------------------------------------------------------- */
+
+/* clang-format off */
+static const char networks_text[] =
+"ResNet-50 with each module, 3x224x224, as_written\n"
+"\n"
+"                  ------------------------ here ------------------------  ---------------- paper -----------------\n"
+"method   type     params  FLOPs           images/s              to plain  params  FLOPs  images/s  top-1  to plain\n"
+"                       M      G                                                M      G                %\n"
+"plain    -         25.60   4.11  95.7 [92.6, 99.0]                         25.56   4.02      2433  76.39\n"
+"SE-conv  Channel   25.60   4.11  87.0 [84.2, 90.0]  0.909 [0.909, 0.909]   28.07   4.11      2077  77.23     0.854\n"
+"SCSA     Hybrid    25.60   4.11  76.6 [74.1, 79.2]  0.800 [0.800, 0.800]   25.62   4.12      2019  77.49     0.830\n"
+"SE       Channel   25.60   4.11  91.1 [88.2, 94.3]  0.952 [0.952, 0.952]\n"
+"\n"
+"here: a cpu, 2 threads, batch 4, f32, composed, as written, forward, hot; medians of n = 10 with 95 % intervals;\n"
+"2026-11-22, commit 0123456. FLOPs as the paper counts them: a multiply-add is 1, the classifier is left out.\n"
+"paper: Table 2 of Si et al. 2025, RTX 4090, batch 32: compare the ratios, not the images/s.\n"
+"noise: a second plain network against the first (A/A) gave 0.990 [0.990, 0.990]; no smaller difference means anything.\n"
+"SCSA costs ResNet-50 20.0 % [20.0, 20.0] of its throughput here; 17.0 % in the paper.\n"
+"\n";
+/* clang-format on */
+
+TEST(table, networks_stand_beside_the_paper)
+{
+    const char *db = temp_path("bench.db");
+
+    stored_bench(db);
+    check_text(print(db, "bench", table_networks, (TableOptions){ 0 }),
+               networks_text);
+}
+
+TEST(table, networks_as_csv_have_one_number_a_column)
+{
+    const char *db = temp_path("bench.db");
+    char *text;
+
+    stored_bench(db);
+    text = print(db, "bench", table_networks,
+                 (TableOptions){ .format = TABLE_CSV });
+    check_holds(text, "source,backbone,module,settings,impl,graph,backend,"
+                      "dtype,batch,pass,state,threads,status,converged,"
+                      "samples,images_per_s_lo,images_per_s_hi,ratio_lo,"
+                      "ratio_hi,method,type,params,paper_flops,images_per_s,"
+                      "ratio,in_paper_params,in_paper_flops,"
+                      "in_paper_images_per_s,in_paper_top1,in_paper_ratio\n");
+    check_holds(text, ",ok,1,10,");
+    check_holds(text, "SCSA,Hybrid,25.600000,4.110000000,76.555024,0.8,25.62,"
+                      "4.12,2019,77.49,0.830\n");
+    CHECK(!strstr(text, " ["));
+    free(text);
+}
+
+TEST(table, networks_sort_by_what_is_asked)
+{
+    const char *db = temp_path("bench.db");
+    char *text;
+
+    stored_bench(db);
+    text = print(db, "bench", table_networks,
+                 (TableOptions){ .sort = "throughput" });
+    CHECK(strstr(text, "\nplain ") < strstr(text, "\nSE "));
+    CHECK(strstr(text, "\nSE ") < strstr(text, "\nSE-conv "));
+    CHECK(strstr(text, "\nSE-conv ") < strstr(text, "\nSCSA "));
+    free(text);
+}
+
+TEST(table, the_last_sentence_is_about_the_module_in_focus)
+{
+    const char *db = temp_path("bench.db");
+    char *text;
+
+    stored_bench(db);
+    text = print(db, "bench", table_networks,
+                 (TableOptions){ .focus = "se_conv" });
+    check_holds(text, "\nSE-conv costs ResNet-50 9.1 % [9.1, 9.1] of its "
+                      "throughput here; 14.6 % in the paper.\n");
+    free(text);
+}
+
+TEST(table, networks_that_failed_keep_their_row_and_reason)
+{
+    const char *db = temp_path("failed.db");
+    Stored s = stored_begin(db, "bench", "attnbench");
+    const Case c = stored_case("backbone=resnet50 module=scsa");
+    char *text;
+
+    stored_add(&s, &c, 0, "out_of_memory");
+    stored_end(&s);
+    text = print(db, "bench", table_networks, (TableOptions){ 0 });
+    check_holds(text, "(the plain network was not measured)");
+    check_holds(text, "out_of_memory");
+    CHECK(!strstr(text, "nan") && !strstr(text, "costs"));
+    free(text);
+}
+
+TEST(table, slices_get_tables_of_their_own)
+{
+    const char *db = temp_path("graphs.db");
+    Stored s = stored_begin(db, "bench", "attnbench");
+    char *text;
+
+    for (int folded = 0; folded < 2; folded++)
+        for (int plain = 0; plain < 2; plain++) {
+            char settings[128];
+            Case c;
+
+            snprintf(settings, sizeof(settings),
+                     "backbone=resnet50 module=%s graph=%s",
+                     plain ? "none" : "scsa", folded ? "folded" : "as_written");
+            c = stored_case(settings);
+            stored_add(&s, &c, folded ? 1e6 + plain : 2e6 + plain, "ok");
+        }
+    stored_end(&s);
+    text = print(db, "bench", table_networks, (TableOptions){ 0 });
+    check_holds(text, "ResNet-50 with each module, 3x224x224, as_written\n");
+    check_holds(text, "ResNet-50 with each module, 3x224x224, folded\n");
+    free(text);
+}
+
+/* ---- modules --------------------------------------------------------- */
+
+/* clang-format off */
+static const char modules_text[] =
+"Time of a run by attnbench (C x H x W)\n"
+"\n"
+"module              64x28x28             128x28x28             256x28x28             512x28x28            1024x28x28\n"
+"SE      6.69 us [6.46, 6.91]  13.4 us [12.9, 13.8]  26.8 us [25.9, 27.6]  53.5 us [51.7, 55.3]     107 us [103, 111]\n"
+"SA               unsupported  17.1 us [16.5, 17.7]  68.5 us [66.2, 70.8]     274 us [265, 283]  1.10 ms [1.06, 1.13]\n"
+"SCSA    4.28 us [4.14, 4.42]  17.1 us [16.5, 17.7]  68.5 us [66.2, 70.8]     274 us [265, 283]  1.10 ms [1.06, 1.13]\n"
+"\n"
+"a cpu, 2 threads, batch 1, f32, composed, as written, forward, hot; medians of n = 10 with 95 % intervals; 2026-11-22,\n"
+"commit 0123456.\n"
+"\n";
+/* clang-format on */
+
+TEST(table, modules_are_rows_and_shapes_columns)
+{
+    const char *db = temp_path("channels.db");
+
+    stored_channels(db);
+    check_text(print(db, "channels", table_modules, (TableOptions){ 0 }),
+               modules_text);
+}
+
+TEST(table, settings_that_follow_the_shape_share_a_row)
+{
+    const char *db = temp_path("fca.db");
+    Stored s = stored_begin(db, "resolution", "attnbench");
+    char *text;
+
+    for (int x = 7; x <= 14; x += 7) {
+        char settings[128];
+        Case c;
+
+        snprintf(settings, sizeof(settings),
+                 "module=fca height=%d width=%d dct_h=%d dct_w=%d", x, x, x, x);
+        c = stored_case(settings);
+        stored_add(&s, &c, 100 * x, "ok");
+    }
+    stored_end(&s);
+    text = print(db, "resolution", table_modules, (TableOptions){ 0 });
+    check_holds(text, "\nFCA     732 ns [707, 756]  1.46 us [1.41, 1.51]\n");
+    free(text);
+}
+
+TEST(table, a_run_a_row_for_programs)
+{
+    const char *db = temp_path("channels.db");
+    char *text;
+
+    stored_channels(db);
+    text = print(db, "channels", table_modules,
+                 (TableOptions){ .format = TABLE_CSV });
+    check_holds(text, "source,backbone,module,settings,impl,graph,backend,"
+                      "dtype,batch,channels,height,width,pass,state,threads,"
+                      "arm,median_ns,lo_ns,hi_ns,samples,converged,status\n");
+    check_holds(text, ",64,28,28,forward,hot,0,0,6688,6464,6912,10,1,ok\n");
+    check_holds(text, ",64,28,28,forward,hot,0,0,,,,0,1,unsupported\n");
+    free(text);
+}
+
+TEST(table, reasons_are_printed_with_the_command_that_repeats)
+{
+    const char *db = temp_path("channels.db");
+    const RunFilter filter = { "channels", NULL, 0 };
+    char *text = NULL;
+    TableOptions o = { 0 };
+    RunList runs;
+    size_t size;
+    Store *s;
+
+    stored_channels(db);
+    REQUIRE(store_open(&s, db, STORE_READ) == OK);
+    REQUIRE(summary_read(&runs, s, &filter) == OK);
+    o.out = open_memstream(&text, &size);
+    table_failures(&runs, &o);
+    fclose(o.out);
+    check_text(text, "unsupported: attnbench run --module=sa --height=28 "
+                     "--width=28: because\n");
+    summary_free(&runs);
+    store_close(s);
+}
+
+/* ---- other sources --------------------------------------------------- */
+
+static void add_both(const char *db, const char *experiment)
+{
+    static const char *const sources[] = { "attnbench", "pytorch 1.13.1" };
+
+    for (int theirs = 0; theirs < 2; theirs++) {
+        Stored s = stored_begin(db, experiment, sources[theirs]);
+
+        for (int x = 64; x <= 128; x *= 2) {
+            Case c = stored_case("module=se height=28 width=28");
+
+            c.channels = x;
+            stored_add(&s, &c, theirs ? 200 * x : 100 * x, "ok");
+        }
+        stored_end(&s);
+    }
+}
+
+TEST(table, ratios_to_a_peer_are_paired)
+{
+    const char *db = temp_path("peer.db");
+    char *text;
+
+    add_both(db, "modules");
+    text = print(db, "modules", table_peers, (TableOptions){ 0 });
+    check_text(text, "Time by attnbench over time by pytorch 1.13.1, with 95 % "
+                     "intervals (C x H x W)\n\n"
+                     "module              64x28x28             128x28x28\n"
+                     "SE      0.500 [0.500, 0.500]  0.500 [0.500, 0.500]\n\n"
+                     "attnbench takes 0.50 of the time of pytorch 1.13.1 "
+                     "(geometric mean of 2 cases): faster in 2, slower in 0, "
+                     "not resolved\nin 0.\n\n");
+}
+
+TEST(table, ratios_of_sweeps_apart_are_marked_and_wider)
+{
+    const char *db = temp_path("apart.db");
+    char *text;
+
+    add_both(db, "modules");
+    CHECK(alter(db, "UPDATE start SET seed = 7 WHERE sweep_id = 2"));
+    text = print(db, "modules", table_peers, (TableOptions){ 0 });
+    check_holds(text, "'0.500 [0.468, 0.535]");
+    check_holds(text, "' was not measured turn by turn");
+    check_holds(text, "not resolved\nin 2.");
+    free(text);
+}
+
+TEST(table, no_peer_no_table)
+{
+    const char *db = temp_path("channels.db");
+
+    stored_channels(db);
+    check_text(print(db, "channels", table_peers, (TableOptions){ 0 }), "");
+}
+
+/* ---- formats --------------------------------------------------------- */
+
+static char *print_table(const Table *t, TableFormat format)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+
+    table_print(t, format, out);
+    fclose(out);
+    return text;
+}
+
+static void small_table(Table *t)
+{
+    static const TableColumn columns[] = {
+        { "name", "name", "", "", true, FOR_ALL },
+        { "time", "time", "ms", "here", false, FOR_PEOPLE },
+        { "time_ms", "", "", "", false, FOR_PROGRAMS },
+        { "rate", "rate", "", "here", false, FOR_ALL },
+    };
+    int row;
+
+    table_init(t, columns, 4);
+    row = table_row(t);
+    table_set(t, row, "name", "a_b|c & 10%%");
+    table_set(t, row, "time", "~1.2");
+    table_set(t, row, "time_ms", "1.234");
+    table_set(t, row, "rate", "5");
+    row = table_row(t);
+    table_set(t, row, "name", "µ, \"q\"");
+    table_set(t, row, "rate", "123");
+}
+
+TEST(table, text_is_aligned_by_characters)
+{
+    Table t;
+
+    small_table(&t);
+    check_text(print_table(&t, TABLE_TEXT), "             -- here --\n"
+                                            "name         time  rate\n"
+                                            "               ms\n"
+                                            "a_b|c & 10%  ~1.2     5\n"
+                                            "µ, \"q\"              123\n");
+    table_free(&t);
+}
+
+TEST(table, markdown_escapes_its_marks)
+{
+    Table t;
+
+    small_table(&t);
+    check_text(print_table(&t, TABLE_MARKDOWN),
+               "| name | here: time (ms) | here: rate |\n"
+               "|:--|--:|--:|\n"
+               "| a\\_b\\|c & 10% | ~1.2 | 5 |\n"
+               "| µ, \"q\" |  | 123 |\n");
+    table_free(&t);
+}
+
+TEST(table, latex_is_booktabs)
+{
+    Table t;
+
+    small_table(&t);
+    check_text(print_table(&t, TABLE_LATEX),
+               "\\begin{tabular}{lrr}\n\\toprule\n"
+               "\\multicolumn{1}{c}{} & \\multicolumn{2}{c}{here} \\\\\n"
+               "\\cmidrule(lr){2-3}\n"
+               "name & time (ms) & rate \\\\\n\\midrule\n"
+               "a\\_b|c \\& 10\\% & \\textasciitilde{}1.2 & 5 \\\\\n"
+               "µ, \"q\" &  & 123 \\\\\n"
+               "\\bottomrule\n\\end{tabular}\n");
+    table_free(&t);
+}
+
+TEST(table, csv_has_keys_and_quotes)
+{
+    Table t;
+
+    small_table(&t);
+    check_text(print_table(&t, TABLE_CSV), "name,time_ms,rate\n"
+                                           "a_b|c & 10%,1.234,5\n"
+                                           "\"µ, \"\"q\"\"\",,123\n");
+    table_free(&t);
+}
+
+TEST(table, a_wide_table_is_broken_at_a_page)
+{
+    TableColumn columns[20];
+    char key[20][8], *text;
+    size_t longest = 0;
+    int row;
+    Table t;
+
+    for (int i = 0; i < 20; i++) {
+        snprintf(key[i], sizeof(key[i]), "c%d", i);
+        columns[i] = (TableColumn){ key[i], key[i], "", "", !i, FOR_ALL };
+    }
+    table_init(&t, columns, 20);
+    row = table_row(&t);
+    for (int i = 0; i < 20; i++)
+        table_set(&t, row, key[i], "value number %d", i);
+    text = print_table(&t, TABLE_TEXT);
+    for (const char *at = text; *at; at += strcspn(at, "\n") + 1)
+        if (strcspn(at, "\n") > longest)
+            longest = strcspn(at, "\n");
+    CHECK(longest > 80 && longest <= TABLE_WIDTH);
+    for (int i = 1; i < 20; i++) {
+        char cell[32];
+
+        snprintf(cell, sizeof(cell), "value number %d", i);
+        check_holds(text, cell);
+    }
+    free(text);
+    table_free(&t);
+}
+
+TEST(table, numbers_have_three_digits)
+{
+    char text[32], time[CELL_TEXT];
+
+    CHECK(!strcmp(three_digits(0.01234, text), "0.012"));
+    CHECK(!strcmp(three_digits(1.234, text), "1.23"));
+    CHECK(!strcmp(three_digits(12.34, text), "12.3"));
+    CHECK(!strcmp(three_digits(123.4, text), "123"));
+    CHECK(!strcmp(three_digits(12345.6, text), "12346"));
+    CHECK(!strcmp(three_digits(NAN, text), "-"));
+    CHECK(!strcmp(digits_like(9.96, 12.3, text), "10.0"));
+    CHECK(!strcmp(interval_text(999.4, 990, 1010, time), "999 ns [990, 1010]"));
+    CHECK(
+        !strcmp(interval_text(999.6, 990, 1010, time), "1.00 us [0.99, 1.01]"));
+    CHECK(!strcmp(interval_text(2.5e9, 2.4e9, 2.6e9, time),
+                  "2.50 s [2.40, 2.60]"));
+}
+
+/* ---- slices ---------------------------------------------------------- */
+
+TEST(slice, an_unknown_column_names_its_nearest)
+{
+    RunList none = { NULL, 0 };
+    const Wanted wanted = { "chanels", "64" };
+
+    CHECK(slice_keep(&none, &wanted, 1) == ERR_INPUT);
+    check_holds(err_message(), "did you mean 'channels'?");
+}
