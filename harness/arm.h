@@ -27,7 +27,7 @@ typedef struct Arm {
     Graph *graph;
     Plan *plan;
     bool held;   /* the peer has it */
-    bool rewarm; /* a run that is not timed goes before each sample */
+    int rewarm;  /* runs before each sample, not timed */
 
     /* Samples. */
     int reps, n, capacity;
