@@ -130,6 +130,21 @@ static void settle(RunList *list, int i, bool keep, int *kept)
     }
 }
 
+/* Whether value is one of "8,16", or all of it, as settings may be. */
+static bool among(const char *value, const char *list)
+{
+    const size_t n = strlen(value);
+
+    if (strcmp(value, list) == 0)
+        return true;
+    for (const char *at = list; at; at = strchr(at, ',')) {
+        at += *at == ',';
+        if (strcspn(at, ",") == n && strncmp(at, value, n) == 0)
+            return true;
+    }
+    return false;
+}
+
 int slice_keep(RunList *list, const Wanted *wanted, int n)
 {
     char value[SLICE_TEXT], values[SLICE_TEXT];
@@ -143,8 +158,8 @@ int slice_keep(RunList *list, const Wanted *wanted, int n)
         print_values(list, c, values, sizeof(values));
         for (int i = 0; i < had; i++)
             settle(list, i,
-                   strcmp(slice_value(&list->at[i], c->name, value),
-                          wanted[w].value) == 0,
+                   among(slice_value(&list->at[i], c->name, value),
+                         wanted[w].value),
                    &kept);
         list->n = kept;
         if (had && !kept)

@@ -11,7 +11,7 @@
 
 #include "analysis/summary.h"
 
-/* A column of the table run and the value it must have. */
+/* A column of the table run and the value it must have: one of "8,16". */
 typedef struct Wanted {
     const char *column, *value;
 } Wanted;

@@ -37,7 +37,7 @@ static const Param plot_params[] = {
 
 static const Usage usage = {
     .name = "plot",
-    .args = "FIGURE...",
+    .args = "[FIGURE...]",
     .max_args = 32,
     .what =
         "Draws figures from the database: all that it has runs for, or those\n"
@@ -50,7 +50,7 @@ static const Usage usage = {
     .takes_case = true,
     .examples = "  attnbench plot\n"
                 "  attnbench plot throughput pareto --format=svg\n"
-                "  attnbench plot channels --experiment=wide --batch=1\n",
+                "  attnbench plot channels --module=scsa,se,eca --focus=se\n",
 };
 
 static const char *figure_name(const void *arg, int i)
@@ -154,6 +154,11 @@ int cmd_plot(int argc, char **argv)
         .wanted = wanted,
         .nwanted = choose(&flags, settings.source.text, wanted),
     };
+    for (int i = 0; i < flags.nargs; i++) {
+        int figure;
+
+        TRY(find_figure(flags.arg[i], &figure));
+    }
     TRY(store_open(&store, settings.db.text, STORE_READ));
     err = draw(store, &options, &flags);
     store_close(store);

@@ -29,7 +29,7 @@ static const Param table_params[] = {
 
 static const Usage usage = {
     .name = "table",
-    .args = "EXPERIMENT",
+    .args = "[EXPERIMENT]",
     .max_args = 1,
     .what =
         "Prints the latest sweep of a stored experiment (the latest of all if\n"
@@ -40,7 +40,7 @@ static const Usage usage = {
     .takes_case = true,
     .examples = "  attnbench table bench\n"
                 "  attnbench table bench --format=latex --sort=throughput\n"
-                "  attnbench table channels --module=scsa\n",
+                "  attnbench table channels --module=scsa,se\n",
 };
 
 /* The experiment of the latest sweep that holds runs. */

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "analysis/slice.h"
 #include "harness/tables.h"
 #include "tests/databases.h"
 #include "tests/stored.h"
@@ -440,15 +439,4 @@ TEST(table, numbers_have_three_digits)
         !strcmp(interval_text(999.6, 990, 1010, time), "1.00 us [0.99, 1.01]"));
     CHECK(!strcmp(interval_text(2.5e9, 2.4e9, 2.6e9, time),
                   "2.50 s [2.40, 2.60]"));
-}
-
-/* ---- slices ---------------------------------------------------------- */
-
-TEST(slice, an_unknown_column_names_its_nearest)
-{
-    RunList none = { NULL, 0 };
-    const Wanted wanted = { "chanels", "64" };
-
-    CHECK(slice_keep(&none, &wanted, 1) == ERR_INPUT);
-    check_holds(err_message(), "did you mean 'channels'?");
 }

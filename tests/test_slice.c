@@ -1,0 +1,119 @@
+/*
+ * test_slice.c - choosing among runs, and refusing to mix them.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "analysis/slice.h"
+#include "tests/test.h"
+
+enum { RUNS = 8 };
+
+/* se and eca at 64 and 128 channels, batch 1 and 8; no samples. */
+static RunList eight_runs(void)
+{
+    RunList list = { calloc(RUNS, sizeof(Run)), RUNS };
+
+    for (int i = 0; i < RUNS; i++) {
+        Run *r = &list.at[i];
+
+        snprintf(r->experiment, sizeof(r->experiment), "e");
+        snprintf(r->module, sizeof(r->module), "%s", i & 1 ? "se" : "eca");
+        snprintf(r->settings, sizeof(r->settings), "{}");
+        r->channels = i & 2 ? 64 : 128;
+        r->batch = i & 4 ? 1 : 8;
+    }
+    return list;
+}
+
+static void check_message(const char *wanted)
+{
+    CHECK_MSG(!strcmp(err_message(), wanted), "%s", err_message());
+}
+
+TEST(slice, an_unknown_column_names_its_nearest)
+{
+    RunList list = eight_runs();
+
+    CHECK(slice_keep(&list, &(Wanted){ "chanels", "64" }, 1) == ERR_INPUT);
+    check_message("runs have no column 'chanels'; did you mean 'channels'?");
+    free(list.at);
+}
+
+TEST(slice, a_value_that_no_run_has_names_those_there_are)
+{
+    RunList list = eight_runs();
+
+    CHECK(slice_keep(&list, &(Wanted){ "batch", "2" }, 1) == ERR_INPUT);
+    check_message("no run has batch=2; there is 8, 1");
+    free(list.at);
+}
+
+TEST(slice, keeps_in_order_what_has_all_values_wanted)
+{
+    const Wanted wanted[] = { { "module", "se" }, { "batch", "1,8" } };
+    RunList list = eight_runs();
+
+    REQUIRE(slice_keep(&list, wanted, 2) == OK);
+    CHECK(list.n == 4);
+    CHECK(list.at[0].batch == 8 && list.at[3].batch == 1);
+    for (int i = 0; i < list.n; i++)
+        CHECK(!strcmp(list.at[i].module, "se"));
+    free(list.at);
+}
+
+TEST(slice, mixing_is_refused_with_the_flag_that_chooses)
+{
+    static const char *const axes[] = { "module", "channels", NULL };
+    RunList list = eight_runs();
+
+    CHECK(slice_single(&list, axes) == ERR_INPUT);
+    check_message("experiment 'e' has more than one batch (8, 1); choose with "
+                  "--batch=");
+    REQUIRE(slice_keep(&list, &(Wanted){ "batch", "8" }, 1) == OK);
+    CHECK(slice_single(&list, axes) == OK);
+    free(list.at);
+}
+
+TEST(slice, split_gives_every_run_once)
+{
+    static const char *const axes[] = { "channels", NULL };
+    RunList list = eight_runs(), *part;
+    int n, total = 0;
+
+    REQUIRE(slice_split(&part, &n, &list, axes) == OK);
+    CHECK(n == 4);
+    for (int i = 0; i < n; i++) {
+        total += part[i].n;
+        for (int k = 1; k < part[i].n; k++)
+            CHECK(slice_same(&part[i].at[0], &part[i].at[k], axes));
+    }
+    CHECK(total == RUNS);
+    free(part);
+    free(list.at);
+}
+
+TEST(slice, settings_matter_only_at_the_same_shape)
+{
+    RunList list = eight_runs();
+
+    CHECK(!slice_settings_matter(&list, "se"));
+    for (int i = 0; i < RUNS; i++)
+        snprintf(list.at[i].settings, sizeof(list.at[i].settings),
+                 "{\"dct_h\":%d}", list.at[i].channels);
+    CHECK(!slice_settings_matter(&list, "se"));
+    list.at[1].channels = list.at[3].channels;
+    CHECK(slice_settings_matter(&list, "se"));
+    CHECK(!slice_settings_matter(&list, "eca"));
+    free(list.at);
+}
+
+TEST(slice, labels_are_the_papers)
+{
+    char text[LABEL_MAX];
+
+    CHECK(!strcmp(module_label("scsa", text), "SCSA"));
+    CHECK(!strcmp(module_label("se_conv", text), "SE-conv"));
+    CHECK(!strcmp(module_label("none", text), "plain"));
+}
