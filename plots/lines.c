@@ -217,6 +217,18 @@ static void write_series(Sheet *s, const Lines *l)
     }
 }
 
+/* Where a line would be at the right end: one that stops early goes on as it
+ * went, so that its name stands among its neighbours'. */
+static double y_at_end(const Series *s, double xhi)
+{
+    const Point *last = &s->at[s->n - 1], *before = last - 1;
+
+    if (s->n < 2 || last->x == before->x)
+        return last->y;
+    return last->y * pow(xhi / last->x,
+                         log(last->y / before->y) / log(last->x / before->x));
+}
+
 /* Where the lines end on the page and where their names and notes stand. */
 static void write_names(Sheet *s, const Lines *l)
 {
@@ -229,7 +241,7 @@ static void write_names(Sheet *s, const Lines *l)
     double y[SERIES_MAX];
 
     for (int i = 0; i < l->n; i++)
-        y[i] = log(l->at[i].at[l->at[i].n - 1].y / l->unit / l->ylo) / per_y;
+        y[i] = log(y_at_end(&l->at[i], l->xhi) / l->unit / l->ylo) / per_y;
     labels_spread(y, l->n, NAME_GAP, 5, l->height - 5);
     fprintf(s->dat, "# names: x y x_mark y_mark x_name x_note name note\n");
     for (int i = 0; i < l->n; i++) {
