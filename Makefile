@@ -52,7 +52,7 @@ all: $(B)/attnbench                          ## the program
 
 bench: deps                                  ## ResNet-50 with each module: table, database, figures
 	@$(MAKE) --no-print-directory all
-	@$(B)/attnbench run harness/experiments/bench.json
+	@$(B)/attnbench run harness/experiments/bench.json --budget=110
 	@$(B)/attnbench table bench
 	@$(B)/attnbench plot
 
