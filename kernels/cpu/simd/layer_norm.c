@@ -13,10 +13,9 @@
 #include "kernels/cpu/simd/simd.h"
 
 static void row(float *y, const float *x, const float *weight,
-                const float *bias, size_t C, double eps)
+                const float *bias, size_t C, float eps)
 {
-    float sum = 0, rest = 0, squares = 0, mean, scale;
-    double exact;
+    float sum = 0, rest = 0, squares = 0, mean, var, scale;
 
 #pragma omp simd reduction(+ : sum)
     for (size_t c = 0; c < C; c++)
@@ -30,12 +29,12 @@ static void row(float *y, const float *x, const float *weight,
         squares += d * d;
     }
     /* mean is rounded: what is left of it is in rest. */
-    exact = (double)rest / (double)C;
-    scale =
-        (float)(1 / sqrt((double)squares / (double)C - exact * exact + eps));
+    rest /= (float)C;
+    var = squares / (float)C - rest * rest;
+    scale = 1 / sqrtf((var < 0 ? 0 : var) + eps);
 #pragma omp simd
     for (size_t c = 0; c < C; c++)
-        y[c] = ((x[c] - mean) - (float)exact) * (scale * weight[c]) + bias[c];
+        y[c] = (x[c] - mean - rest) * (scale * weight[c]) + bias[c];
 }
 
 static void range(const Tensor *out, const void *state, size_t begin,
@@ -49,7 +48,7 @@ static void range(const Tensor *out, const void *state, size_t begin,
 
     (void)state;
     for (size_t r = begin; r < end; r++)
-        row(y + r * C, x + r * C, weight, bias, C, attr->eps);
+        row(y + r * C, x + r * C, weight, bias, C, (float)attr->eps);
 }
 
 static int run(Device *dev, const Tensor *out, void *state)

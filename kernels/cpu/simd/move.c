@@ -7,9 +7,9 @@
  *   runs         memcpy of long runs; runs of 1, 2, 4, 8 or 16 numbers (the
  *                groups of SA, the two maps of CBAM) in loops of that constant
  *                length.
- *   pairs        short runs from two places in turn: concat of two sources,
- *                and channel_shuffle with 2 groups, whose runs are the numbers
- *                of the halves of a row.  Other shuffles go number by number.
+ *   pairs        concat of two sources of such runs, written in turn.
+ *   interleave   channel_shuffle, with 2, 4 or 8 groups as a constant.  Other
+ *                shuffles go number by number.
  */
 #include "kernels/cpu/simd/simd.h"
 
@@ -175,6 +175,15 @@ static int slice_run(Device *dev, const Tensor *out, void *state)
                           2.0 * (double)tensor_count(out) });
 }
 
+/* One row: number i of each of G pieces in turn; G is best a constant. */
+INLINE void shuffle_row(float *y, const float *x, size_t n, size_t G)
+{
+#pragma omp simd
+    for (size_t i = 0; i < n; i++)
+        for (size_t g = 0; g < G; g++)
+            y[i * G + g] = x[g * n + i];
+}
+
 static void shuffle_range(const Tensor *out, const void *state, size_t begin,
                           size_t end)
 {
@@ -184,15 +193,22 @@ static void shuffle_range(const Tensor *out, const void *state, size_t begin,
     float *y = (float *)out->data + begin * C;
 
     (void)state;
-    for (size_t r = begin; r < end; r++, x += C, y += C) {
-        if (G == 2) {
-            pair_constant(y, x, x + n, n, 1);
-            continue;
+    for (size_t r = begin; r < end; r++, x += C, y += C)
+        switch (G) {
+        case 2:
+            shuffle_row(y, x, n, 2);
+            break;
+        case 4:
+            shuffle_row(y, x, n, 4);
+            break;
+        case 8:
+            shuffle_row(y, x, n, 8);
+            break;
+        default:
+            for (size_t i = 0; i < n; i++)
+                for (size_t g = 0; g < G; g++)
+                    y[i * G + g] = x[g * n + i];
         }
-        for (size_t i = 0; i < n; i++)
-            for (size_t g = 0; g < G; g++)
-                y[i * G + g] = x[g * n + i];
-    }
 }
 
 static int shuffle_run(Device *dev, const Tensor *out, void *state)
@@ -216,6 +232,6 @@ const Kernel SIMD(slice) = {
 
 const Kernel SIMD(channel_shuffle) = {
     .op = &channel_shuffle_def,
-    .name = "pairs",
+    .name = "interleave",
     .run = shuffle_run,
 };
