@@ -5,16 +5,12 @@
  * Cases run on the backend "ref": what is tested here is the harness, and it
  * needs no fast kernel.
  */
-#include <errno.h>
 #include <math.h>
 #include <signal.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "harness/environment.h"
 #include "harness/measure.h"
@@ -348,101 +344,6 @@ TEST(measure, a_stop_keeps_whole_cases_and_a_second_start_the_rest)
                            "sweep_id = 1") == 6);
         end(&r);
     }
-}
-
-/* The program that is being tested stands beside this one. */
-static const char *program(void)
-{
-    static char path[512];
-    ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 32);
-
-    if (n < 0)
-        test_skip("no /proc/self/exe");
-    path[n] = '\0';
-    strcpy(strrchr(path, '/') + 1, "attnbench");
-    if (access(path, X_OK))
-        test_skip("attnbench is not built");
-    return path;
-}
-
-/* Starts attnbench on 45 cases; kills it after so many milliseconds, or lets
- * it come to its end (0).  The status of waitpid. */
-static int start(const char *db, int kill_after_ms)
-{
-    char flag[256];
-    pid_t pid;
-    int status;
-
-    snprintf(flag, sizeof(flag), "--db=%s", db);
-    pid = fork();
-    if (pid == 0) {
-        char *const argv[] = { "attnbench",
-                               "run",
-                               "--module=se,eca,ca",
-                               "--channels=16,32,48",
-                               "--height=7,8,9,10,11",
-                               "--width=8",
-                               "--backend=ref",
-                               "--block=3",
-                               "--min_samples=6",
-                               "--target=50",
-                               flag,
-                               NULL };
-
-        if (!freopen("/dev/null", "w", stdout))
-            _exit(126);
-        execv(program(), argv);
-        _exit(127);
-    }
-    if (kill_after_ms) {
-        nanosleep(&(struct timespec){ kill_after_ms / 1000,
-                                      kill_after_ms % 1000 * 1000000L },
-                  NULL);
-        kill(pid, SIGKILL);
-    }
-    waitpid(pid, &status, 0);
-    return status;
-}
-
-/* The random moments are where the cases are: around the start, and later.
- * Opened for writing, because only that mends what a kill left half done. */
-TEST(measure, a_killed_sweep_loses_no_row_and_doubles_none)
-{
-    char db[256];
-    uint64_t random = (uint64_t)time(NULL) | 1;
-    int killed = 0;
-    double before = 0;
-    Store *s;
-
-    snprintf(db, sizeof(db), "%s/kill.db", test_tmpdir());
-    program();
-    for (int i = 0; i < 20; i++) {
-        double rows = 0;
-        int status;
-
-        random = random * 6364136223846793005u + 1442695040888963407u;
-        status = start(db, 20 + (int)((random >> 33) % 250));
-        killed += WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
-        if (access(db, F_OK) == 0 && store_open(&s, db, STORE_WRITE) == OK) {
-            rows = ask(s, "SELECT count(*) FROM run WHERE sweep_id = 1");
-            store_close(s);
-        } else {
-            CHECK_MSG(before == 0, "%s", err_message());
-        }
-        CHECK_MSG(rows >= before, "%.0f rows became %.0f", before, rows);
-        before = rows;
-    }
-    CHECK_MSG(killed >= 5, "only %d of 20 starts were killed", killed);
-    CHECK(start(db, 0) == 0);
-    REQUIRE(store_open(&s, db, STORE_READ) == OK);
-    CHECK(ask(s, "SELECT count(*) FROM run WHERE sweep_id = 1") == 45);
-    CHECK(ask(s, "SELECT count(DISTINCT repeat) FROM run WHERE sweep_id = 1") ==
-          45);
-    CHECK(ask(s, "SELECT count(*) FROM run WHERE status <> 'ok'") == 0);
-    CHECK(ask(s, "SELECT count(*) FROM run WHERE (SELECT count(*) FROM sample "
-                 "WHERE run_id = run.id) < 6") == 0);
-    CHECK(ask(s, "SELECT ended_at IS NOT NULL FROM sweep WHERE id = 1") == 1);
-    store_close(s);
 }
 
 /* ---- peers ---------------------------------------------------------------- */

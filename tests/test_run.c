@@ -1,0 +1,344 @@
+/*
+ * test_run.c - the program as users start it: attnbench run and doctor, killed,
+ * interrupted, misused.
+ */
+#include <math.h>
+#include <signal.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cjson/cJSON.h>
+
+#include "results/store.h"
+#include "tests/test.h"
+
+/* The program that is being tested stands beside this one. */
+static const char *program(void)
+{
+    static char path[512];
+    ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 32);
+
+    if (n < 0)
+        test_skip("no /proc/self/exe");
+    path[n] = '\0';
+    strcpy(strrchr(path, '/') + 1, "attnbench");
+    if (access(path, X_OK))
+        test_skip("attnbench is not built");
+    return path;
+}
+
+enum { MAX_ARGS = 16, OUTPUT = 1 << 18 };
+
+static void sleep_ms(int ms)
+{
+    nanosleep(&(struct timespec){ ms / 1000, ms % 1000 * 1000000L }, NULL);
+}
+
+/* Starts attnbench with these arguments (NULL ends them); what it writes goes
+ * to the file out. */
+static pid_t start(const char *out, const char *const *args)
+{
+    const char *path = program();
+    const pid_t pid = fork();
+
+    if (pid == 0) {
+        const char *argv[MAX_ARGS + 2] = { "attnbench" };
+
+        for (int i = 0; i < MAX_ARGS && args[i]; i++)
+            argv[i + 1] = args[i];
+        if (!freopen(out, "w", stdout) || dup2(1, 2) < 0)
+            _exit(126);
+        execv(path, (char **)(size_t)argv);
+        _exit(127);
+    }
+    return pid;
+}
+
+/* Ends it by a signal after a while (ms 0: lets it end); waitpid's status. */
+static int end(pid_t pid, int signal, int ms)
+{
+    int status;
+
+    if (ms) {
+        sleep_ms(ms);
+        kill(pid, signal);
+    }
+    waitpid(pid, &status, 0);
+    return status;
+}
+
+/* Runs it to its end; what it wrote is in text, its exit code is returned. */
+static int run(char text[OUTPUT], const char *const *args)
+{
+    char out[256];
+    FILE *f;
+    int status;
+
+    snprintf(out, sizeof(out), "%s/out", test_tmpdir());
+    status = end(start(out, args), 0, 0);
+    f = fopen(out, "r");
+    text[f ? fread(text, 1, OUTPUT - 1, f) : 0] = '\0';
+    if (f)
+        fclose(f);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+/* The first column of the first row; NAN if there is none. */
+static double ask(Store *s, const char *sql)
+{
+    sqlite3_stmt *q;
+    double v = NAN;
+
+    if (sqlite3_prepare_v2(store_sqlite(s), sql, -1, &q, NULL))
+        return NAN;
+    if (sqlite3_step(q) == SQLITE_ROW)
+        v = sqlite3_column_double(q, 0);
+    sqlite3_finalize(q);
+    return v;
+}
+
+/* --db=FILE of this test's own; the file's path is in path. */
+static char *db_flag(char flag[256], char path[256], const char *name)
+{
+    snprintf(path, 256, "%s/%s", test_tmpdir(), name);
+    snprintf(flag, 256, "--db=%.240s", path);
+    return flag;
+}
+
+/* ---- killed and interrupted -------------------------------------------- */
+
+/* 45 small cases, three at a time. */
+#define SWEEP                                                              \
+    "run", "--module=se,eca,ca", "--channels=16,32,48",                    \
+        "--height=7,8,9,10,11", "--width=8", "--backend=ref", "--block=3", \
+        "--min_samples=6", "--target=50"
+
+/* The random moments are where the cases are: around the start, and later.
+ * Opened for writing, because only that mends what a kill left half done. */
+TEST(run, a_killed_sweep_loses_no_row_and_doubles_none)
+{
+    char flag[256], db[256];
+    const char *const args[] = { SWEEP, db_flag(flag, db, "kill.db"), NULL };
+    uint64_t random = (uint64_t)time(NULL) | 1;
+    int killed = 0;
+    double before = 0;
+    Store *s;
+
+    for (int i = 0; i < 20; i++) {
+        double rows = 0;
+        int status;
+
+        random = random * 6364136223846793005u + 1442695040888963407u;
+        status = end(start("/dev/null", args), SIGKILL,
+                     20 + (int)((random >> 33) % 250));
+        killed += WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+        if (access(db, F_OK) == 0 && store_open(&s, db, STORE_WRITE) == OK) {
+            rows = ask(s, "SELECT count(*) FROM run WHERE sweep_id = 1");
+            store_close(s);
+        } else {
+            CHECK_MSG(before == 0, "%s", err_message());
+        }
+        CHECK_MSG(rows >= before, "%.0f rows became %.0f", before, rows);
+        before = rows;
+    }
+    CHECK_MSG(killed >= 5, "only %d of 20 starts were killed", killed);
+    CHECK(end(start("/dev/null", args), 0, 0) == 0);
+    REQUIRE(store_open(&s, db, STORE_READ) == OK);
+    CHECK(ask(s, "SELECT count(*) FROM run WHERE sweep_id = 1") == 45);
+    CHECK(ask(s, "SELECT count(DISTINCT repeat) FROM run WHERE sweep_id = 1") ==
+          45);
+    CHECK(ask(s, "SELECT count(*) FROM run WHERE status <> 'ok'") == 0);
+    CHECK(ask(s, "SELECT count(*) FROM run WHERE (SELECT count(*) FROM sample "
+                 "WHERE run_id = run.id) < 6") == 0);
+    CHECK(ask(s, "SELECT ended_at IS NOT NULL FROM sweep WHERE id = 1") == 1);
+    store_close(s);
+}
+
+/* The interval of a constant is never within a hundredth of a percent here:
+ * without the signal this would take its limit, an hour. */
+TEST(run, ctrl_c_ends_it_as_a_signal_does_and_says_how_to_go_on)
+{
+    char flag[256], path[256], out[256], text[OUTPUT] = "";
+    const char *const args[] = { "run",
+                                 "--module=se,eca",
+                                 "--backend=ref",
+                                 "--limit=3600",
+                                 "--max_samples=1000000",
+                                 "--target=0.01",
+                                 "--channels=32",
+                                 db_flag(flag, path, "int.db"),
+                                 NULL };
+    int status;
+    FILE *f;
+
+    snprintf(out, sizeof(out), "%s/out", test_tmpdir());
+    status = end(start(out, args), SIGINT, 700);
+    CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGINT);
+    f = fopen(out, "r");
+    REQUIRE(f);
+    text[fread(text, 1, OUTPUT - 1, f)] = '\0';
+    fclose(f);
+    CHECK_MSG(strstr(text, "the same command goes on"), "%s", text);
+}
+
+/* ---- used and misused --------------------------------------------------- */
+
+TEST(run, a_finished_case_is_a_line_where_there_is_no_terminal)
+{
+    char flag[256], path[256], text[OUTPUT];
+    const char *const args[] = { "run",
+                                 "--module=eca",
+                                 "--backend=ref",
+                                 "--channels=16",
+                                 "--height=8",
+                                 "--width=8",
+                                 "--seed=5",
+                                 db_flag(flag, path, "a.db"),
+                                 NULL };
+
+    CHECK(run(text, args) == 0);
+    CHECK_MSG(strncmp(text, "1/1  module=eca --backend=ref --channels=16 ",
+                      strlen("1/1  module=eca --backend=ref --channels=16 ")) ==
+                  0,
+              "%s", text);
+    CHECK(strstr(text, " images/s"));
+    CHECK(strstr(text, "1 ok"));
+    CHECK(strstr(text, "seed=5"));
+    CHECK(strstr(text, "next: attnbench table flags"));
+    CHECK(!strchr(text, '\r') && !strchr(text, '\033'));
+}
+
+TEST(run, a_dry_run_prints_cases_as_json_and_makes_no_database)
+{
+    char flag[256], path[256], text[OUTPUT];
+    const char *const args[] = { "run", "harness/experiments/vs_torch.json",
+                                 "--dry_run", db_flag(flag, path, "dry.db"),
+                                 NULL };
+    int n = 0;
+
+    CHECK(run(text, args) == 0);
+    for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {
+        cJSON *json = cJSON_Parse(line);
+
+        CHECK_MSG(json, "%s", line);
+        CHECK(cJSON_IsObject(cJSON_GetObjectItem(json, "settings")));
+        CHECK(cJSON_IsNumber(cJSON_GetObjectItem(json, "batch")));
+        cJSON_Delete(json);
+        n++;
+    }
+    CHECK(n == 6);
+    CHECK(access(path, F_OK) != 0);
+}
+
+TEST(run, a_users_mistake_is_one_sentence_and_exit_2)
+{
+    static const struct {
+        const char *arg, *sentence;
+    } bad[] = {
+        { "--modul=se", "there is no setting 'modul'; did you mean" },
+        { "--module=sse", "there is no module 'sse'; did you mean 'se'" },
+        { "--batch=0", "batch=0 is out of range" },
+        { "no_such_experiment", "there is no experiment 'no_such_exp" },
+        { "no/such.json", "no/such.json: No such file" },
+        { "--target=zero", "target='zero' is no number of percent" },
+        { "--limit=0", "limit=0 is out of range: 1 to 86400" },
+        { "tests/bad/experiments/nan.json", "nan.json:4:12: did not expect" },
+    };
+    char flag[256], path[256], text[OUTPUT];
+
+    db_flag(flag, path, "none.db");
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        const char *const args[] = { "run", bad[i].arg, flag, NULL };
+        const int code = run(text, args);
+
+        CHECK_MSG(code ==
+                      (strchr(bad[i].arg, '/') && bad[i].arg[0] == 'n' ? 1 : 2),
+                  "%s: exit %d", bad[i].arg, code);
+        CHECK_MSG(strstr(text, bad[i].sentence), "%s: %s", bad[i].arg, text);
+        CHECK_MSG(strchr(text, '\n') == text + strlen(text) - 1, "%s", text);
+        CHECK(access(path, F_OK) != 0);
+    }
+}
+
+TEST(run, without_anything_to_run_it_says_what_to_give)
+{
+    const char *const args[] = { "run", NULL };
+    char text[OUTPUT];
+
+    CHECK(run(text, args) == 2);
+    CHECK(strstr(text, "name an experiment"));
+}
+
+TEST(run, a_peer_that_does_not_start_is_an_error)
+{
+    char flag[256], path[256], text[OUTPUT];
+    const char *const args[] = { "run", "--module=eca", "--peer=exit 1",
+                                 db_flag(flag, path, "peer.db"), NULL };
+
+    CHECK(run(text, args) == 1);
+    CHECK_MSG(strstr(text, "peer"), "%s", text);
+    CHECK(access(path, F_OK) != 0);
+}
+
+/* ---- every experiment that comes with it -------------------------------- */
+
+TEST(run, the_experiments_of_this_folder_expand)
+{
+    static const struct {
+        const char *name;
+        int cases;
+    } list[] = {
+        { "bench", 14 },   { "channels", 60 }, { "resolution", 60 },
+        { "modules", 48 }, { "vs_torch", 6 },  { "small500", 500 },
+    };
+    char text[OUTPUT];
+
+    for (size_t i = 0; i < sizeof(list) / sizeof(list[0]); i++) {
+        const char *const args[] = { "run", list[i].name, "--dry_run", NULL };
+        int n = 0;
+
+        CHECK(run(text, args) == 0);
+        for (const char *p = text; (p = strchr(p, '\n')); p++)
+            n++;
+        CHECK_MSG(n == list[i].cases, "%s has %d cases", list[i].name, n);
+    }
+}
+
+/* ---- doctor --------------------------------------------------------------- */
+
+TEST(doctor, a_machine_that_runs_tests_is_well_enough)
+{
+    char flag[256], path[256], text[OUTPUT];
+    const char *const args[] = { "doctor", db_flag(flag, path, "d.db"), NULL };
+
+    CHECK(run(text, args) == 0);
+    CHECK(strstr(text, "ok  cpu "));
+    CHECK(strstr(text, "  timer "));
+    CHECK(strstr(text, "ok  database"));
+    CHECK(!strstr(text, "XX"));
+    CHECK(access(path, F_OK) != 0); /* it looks, and makes nothing */
+}
+
+TEST(doctor, a_file_that_is_no_database_is_broken_and_left_alone)
+{
+    char flag[256], path[256], text[OUTPUT];
+    const char *const args[] = { "doctor", db_flag(flag, path, "no.db"), NULL };
+    FILE *f;
+
+    db_flag(flag, path, "no.db");
+    f = fopen(path, "w");
+    fputs("a letter to somebody\n", f);
+    fclose(f);
+    CHECK(run(text, args) == 1);
+    CHECK_MSG(strstr(text, "XX  database"), "%s", text);
+    CHECK(strstr(text, "1 broken"));
+    f = fopen(path, "r");
+    REQUIRE(f);
+    CHECK(fgets(text, 64, f) && strcmp(text, "a letter to somebody\n") == 0);
+    fclose(f);
+}
