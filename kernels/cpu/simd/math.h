@@ -30,8 +30,9 @@ static inline float float_of(uint32_t bits)
 
 /*
  * exp(hi - less) for -170 < hi - less <= 0: with n = round((hi - less) / ln 2)
- * and r = hi - n ln 2 - less in [-0.35, 0.35], 2^n times a polynomial in r (Moshier, Cephes, expf.c).  2^n is 2^(n + 126)
- * times 2^-126, so that small results are denormal and not 0.
+ * and r = hi - n ln 2 - less in [-0.35, 0.35], 2^n times a polynomial in r
+ * (Moshier, Cephes, expf.c).  2^n is 2^(n + 126) times 2^-126, so that small
+ * results are denormal and not 0.
  */
 static inline float exp_minus(float hi, float less)
 {

@@ -74,10 +74,11 @@ static void spread(const Planes *s, float *plane, const float *x, size_t i,
     memset(plane, 0, C * s->plane * sizeof(*plane));
     for (size_t r = 0; r < rows + s->kh - 1; r++) {
         const size_t h = i + r; /* in the padded map */
-        const float *from = x + (h - s->pad_h) * s->W * C;
+        const float *from;
 
         if (h < s->pad_h || h >= s->H + s->pad_h)
             continue;
+        from = x + (h - s->pad_h) * s->W * C;
         for (size_t c = 0; c < C; c++) {
             float *to = plane + c * s->plane + r * s->width + s->pad_w;
 

@@ -8,9 +8,10 @@
  *   windows   the mean: a unit is one position of the result; the rows of
  *             channels of its window are added in registers, first along the
  *             rows of the map.
- *   rows      the maximum: a unit is one row of the result.  The rows of the map
- *             that it covers are compared whole, then the columns; a comparison
- *             that keeps NaN takes 10 cycles, of which whole rows wait for none.
+ *   rows      the maximum: a unit is one row of the result.  The rows of the
+ *             map that it covers are compared whole, then the columns: a
+ *             comparison that keeps NaN takes 10 cycles, and whole rows have
+ *             enough others to do meanwhile.
  */
 #include <math.h>
 

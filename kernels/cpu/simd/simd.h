@@ -134,18 +134,20 @@ typedef struct Split {
  * about 16 numbers a ns in cache, so less work than this is not shared. */
 enum { SERIAL_WORK = 16 * 1024 };
 
-/* Each thread gets one contiguous piece, the same in every kernel, so that
- * an image stays in the cache of the core that made it. */
+/*
+ * Each thread gets one contiguous piece, the same in every kernel, so that an
+ * image stays in the cache of the core that made it.  The team always has the
+ * size of the device, even for fewer units: libgomp ends the threads that a
+ * smaller one leaves over, and makes new ones for the next.
+ */
 static inline int split(Device *dev, const Tensor *out, const void *state,
                         Split s)
 {
-    const size_t threads = min_size((size_t)dev->threads, s.units);
-
-    if (threads <= 1 || s.work < SERIAL_WORK) {
+    if (dev->threads <= 1 || s.units <= 1 || s.work < SERIAL_WORK) {
         s.range(out, state, 0, s.units);
         return OK;
     }
-#pragma omp parallel num_threads((int)threads)
+#pragma omp parallel num_threads(dev->threads)
     {
         const size_t n = (size_t)omp_get_num_threads();
         const size_t i = (size_t)omp_get_thread_num();
