@@ -26,8 +26,8 @@ typedef struct Arm {
     Device *dev;
     Graph *graph;
     Plan *plan;
-    bool held;   /* the peer has it */
-    int rewarm;  /* runs before each sample, not timed */
+    bool held;  /* the peer has it */
+    int rewarm; /* runs before each sample, not timed */
 
     /* Samples. */
     int reps, n, capacity;
