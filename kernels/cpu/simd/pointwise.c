@@ -20,19 +20,9 @@
  * matrix multiplication", ACM TOMS 34(3), 2008, less their packing of x, which
  * channels last spares.
  */
-#include "kernels/cpu/simd/simd.h"
-
-/* Loops of a tile must be gone before registers are given out. */
-#if defined(__clang__)
-#define UNROLL _Pragma("unroll")
-#else
-#define UNROLL _Pragma("GCC unroll 32")
-#endif
+#include "kernels/cpu/simd/tiles.h"
 
 enum {
-    NV = LANES == 16 ? 4 : 2, /* vectors: NV (ROWS + 1) + 1 fit registers */
-    PANEL = NV * LANES,
-    ROWS = 6,
     BLOCK_BYTES = 96 << 10, /* of x: in a second-level cache with a panel */
     LINE = 16,              /* floats in a cache line */
 };
@@ -114,22 +104,6 @@ INLINE const float *source(const Job *j, size_t r)
                       j->C;
 }
 
-/* NaN passes: it compares false. */
-INLINE Vec activate(Vec v, Activation act)
-{
-    const Vec six = splat(6);
-
-    if (act == ACT_NONE)
-        return v;
-    v = (Vec)((VecInt)v & ~(VecInt)(v <= 0));
-    if (act == ACT_RELU6) {
-        const VecInt over = v > six;
-
-        v = (Vec)(((VecInt)v & ~over) | ((VecInt)six & over));
-    }
-    return v;
-}
-
 /* Lines of the next tile: rows of them, stride numbers apart. */
 INLINE void prefetch(const float *p, size_t stride, const size_t rows)
 {
@@ -138,8 +112,6 @@ INLINE void prefetch(const float *p, size_t stride, const size_t rows)
         __builtin_prefetch(p + i * stride);
 }
 
-/* rows and nv are constants, so the sums live in registers: sum k is that of
- * row k / nv and vector k % nv. */
 INLINE void tile(const Job *j, const float *w, size_t r, size_t o,
                  const size_t rows, const size_t nv)
 {
@@ -150,19 +122,13 @@ INLINE void tile(const Job *j, const float *w, size_t r, size_t o,
     UNROLL
     for (size_t i = 0; i < rows; i++)
         x[i] = source(j, r + i);
-    UNROLL
-    for (size_t k = 0; k < rows * nv; k++)
-        sum[k] = (Vec){ 0 };
-    for (size_t c = 0; c < C; c++, w += PANEL) {
-        if (c % LINE == 0) {
-            if (o == 0)
-                prefetch(x[0] + next + c, j->stride * C, rows);
-            if (j->z && c < nv * LANES)
-                prefetch(j->z + (r + rows) * O + o + c, O, rows);
-        }
-        UNROLL
-        for (size_t k = 0; k < rows * nv; k++)
-            sum[k] += x[k / nv][c] * load(w + k % nv * LANES);
+    clear_sums(sum, rows, nv);
+    for (size_t c = 0; c < C; c += LINE) {
+        if (o == 0)
+            prefetch(x[0] + next + c, j->stride * C, rows);
+        if (j->z && c < nv * LANES)
+            prefetch(j->z + (r + rows) * O + o + c, O, rows);
+        add_products(sum, x, w, c, min_size(c + LINE, C), rows, nv);
     }
     UNROLL
     for (size_t k = 0; k < rows * nv; k++) {
@@ -191,17 +157,17 @@ INLINE void column(const Job *j, size_t panel, size_t begin, size_t end,
 static void columns(const Job *j, size_t panel, size_t begin, size_t end)
 {
     switch (min_size(NV, (j->O - panel * PANEL) / LANES)) {
-#define CASE(n)                          \
-    case n:                              \
-        column(j, panel, begin, end, n); \
+    case 1:
+        column(j, panel, begin, end, 1);
         break;
-        CASE(1)
-        CASE(2)
-#if LANES == 16
-        CASE(3)
-        CASE(4)
-#endif
-#undef CASE
+    case 2:
+        column(j, panel, begin, end, 2);
+        break;
+    case 3:
+        column(j, panel, begin, end, 3 < NV ? 3 : NV);
+        break;
+    default:
+        column(j, panel, begin, end, NV);
     }
 }
 
