@@ -36,6 +36,7 @@
     X(dwconv1d)             \
     X(conv2d_few_rows)      \
     X(conv2d_tiles)         \
+    X(conv2d_winograd)      \
     X(conv2d_small_groups)  \
     X(conv2d_planes)        \
     X(linear)               \
