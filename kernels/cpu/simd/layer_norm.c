@@ -8,33 +8,45 @@
  *   rows   mean, then squares about it, then y.  Starves on few channels, as
  *          every row pays for two horizontal sums and a square root.
  */
-#include <math.h>
+#include "kernels/cpu/simd/rows.h"
 
-#include "kernels/cpu/simd/simd.h"
+/* What takes a row to its result: (x - mean - rest) * scale. */
+typedef struct Moments {
+    float mean, rest, scale; /* mean is rounded: rest is what is left of it */
+} Moments;
+
+static Moments moments(const float *x, size_t C, float eps)
+{
+    const float mean = sum_row(x, C) / (float)C;
+    Vec sums = splat(0), squares = sums;
+    float rest, square, var;
+    size_t c = 0;
+
+    for (; c + LANES <= C; c += LANES) {
+        const Vec d = load(x + c) - mean;
+
+        sums += d;
+        squares += d * d;
+    }
+    rest = sum_lanes(sums);
+    square = sum_lanes(squares);
+    for (; c < C; c++) {
+        rest += x[c] - mean;
+        square += (x[c] - mean) * (x[c] - mean);
+    }
+    rest /= (float)C;
+    var = square / (float)C - rest * rest;
+    return (Moments){ mean, rest, 1 / sqrtf((var < 0 ? 0 : var) + eps) };
+}
 
 static void row(float *y, const float *x, const float *weight,
                 const float *bias, size_t C, float eps)
 {
-    float sum = 0, rest = 0, squares = 0, mean, var, scale;
+    const Moments m = moments(x, C, eps);
 
-#pragma omp simd reduction(+ : sum)
-    for (size_t c = 0; c < C; c++)
-        sum += x[c];
-    mean = sum / (float)C;
-#pragma omp simd reduction(+ : rest, squares)
-    for (size_t c = 0; c < C; c++) {
-        const float d = x[c] - mean;
-
-        rest += d;
-        squares += d * d;
-    }
-    /* mean is rounded: what is left of it is in rest. */
-    rest /= (float)C;
-    var = squares / (float)C - rest * rest;
-    scale = 1 / sqrtf((var < 0 ? 0 : var) + eps);
 #pragma omp simd
     for (size_t c = 0; c < C; c++)
-        y[c] = (x[c] - mean - rest) * (scale * weight[c]) + bias[c];
+        y[c] = (x[c] - m.mean - m.rest) * (m.scale * weight[c]) + bias[c];
 }
 
 static void range(const Tensor *out, const void *state, size_t begin,

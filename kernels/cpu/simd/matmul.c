@@ -11,7 +11,7 @@
  *               one after another: multiply by a, add n neighbours.
  *   vector      b has one column (SCSA's a v at 7x7): a dot product a row.
  */
-#include "kernels/cpu/simd/simd.h"
+#include "kernels/cpu/simd/lanes.h"
 
 enum { RUN_MAX = 16 }; /* neighbours that group_dot adds */
 
@@ -186,6 +186,21 @@ static bool vector_supports(const Tensor *out)
            (p.b.row == 1 || p.b.rows == 1);
 }
 
+static float dot(const float *a, const float *b, size_t n)
+{
+    Vec low = splat(0), high = low;
+    float sum;
+
+    for (; n >= 2 * LANES; n -= 2 * LANES, a += 2 * LANES, b += 2 * LANES) {
+        low += load(a) * load(b);
+        high += load(a + LANES) * load(b + LANES);
+    }
+    sum = sum_lanes(low + high);
+    for (; n; n--, a++, b++)
+        sum += *a * *b;
+    return sum;
+}
+
 /* Units are rows of a, of all images and groups. */
 static void vector_range(const Tensor *out, const void *state, size_t begin,
                          size_t end)
@@ -201,12 +216,9 @@ static void vector_range(const Tensor *out, const void *state, size_t begin,
                          g * p.a.group + i * p.a.row;
         const float *b =
             (const float *)out->src[1]->data + n * p.b.image + g * p.b.group;
-        float sum = 0;
 
-#pragma omp simd reduction(+ : sum)
-        for (size_t k = 0; k < p.a.columns; k++)
-            sum += a[k] * b[k];
-        y[n * p.y.image + g * p.y.group + i * p.y.row] = p.scale * sum;
+        y[n * p.y.image + g * p.y.group + i * p.y.row] =
+            p.scale * dot(a, b, p.a.columns);
     }
 }
 

@@ -17,14 +17,8 @@ static void mean_range(const Tensor *out, const void *state, size_t begin,
     float *y = out->data;
 
     (void)state;
-    for (size_t r = begin; r < end; r++, x += C) {
-        float sum = 0;
-
-#pragma omp simd reduction(+ : sum)
-        for (size_t c = 0; c < C; c++)
-            sum += x[c];
-        y[r] = sum / (float)C;
-    }
+    for (size_t r = begin; r < end; r++, x += C)
+        y[r] = sum_row(x, C) / (float)C;
 }
 
 static void max_range(const Tensor *out, const void *state, size_t begin,

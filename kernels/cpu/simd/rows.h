@@ -56,6 +56,26 @@ static inline void max_rows(float *acc, const float *x, size_t rows,
             acc[k] = max_nan(acc[k], x[k]);
 }
 
+/* The sum of n numbers, by 4 LANES partial ones. */
+static inline float sum_row(const float *x, size_t n)
+{
+    Vec a = splat(0), b = a, c = a, d = a;
+    float sum;
+
+    for (; n >= 4 * LANES; n -= 4 * LANES, x += 4 * LANES) {
+        a += load(x);
+        b += load(x + LANES);
+        c += load(x + 2 * LANES);
+        d += load(x + 3 * LANES);
+    }
+    for (; n >= LANES; n -= LANES, x += LANES)
+        a += load(x);
+    sum = sum_lanes((a + b) + (c + d));
+    for (; n; n--, x++)
+        sum += *x;
+    return sum;
+}
+
 /* The largest of n numbers, NaN if any is.  A comparison that keeps NaN takes
  * some 8 cycles, hence four vectors, which gcc keeps in registers only if they
  * are no array. */

@@ -44,16 +44,12 @@ static int plan(Device *dev, const Tensor *out, void **state)
 static void row(float *y, const float *x, size_t n)
 {
     const float most = max_row(x, n);
-    float sum = 0, scale;
+    float scale;
 
-#pragma omp simd reduction(+ : sum)
-    for (size_t i = 0; i < n; i++) {
-        const float e = exp_of(x[i] - most);
-
-        y[i] = e;
-        sum += e;
-    }
-    scale = 1 / sum;
+#pragma omp simd
+    for (size_t i = 0; i < n; i++)
+        y[i] = exp_of(x[i] - most);
+    scale = 1 / sum_row(y, n);
 #pragma omp simd
     for (size_t i = 0; i < n; i++)
         y[i] *= scale;
