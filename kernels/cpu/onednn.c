@@ -406,11 +406,3 @@ int primitive_run(Device *dev, const Tensor *out, void *state)
     return check(dnnl_primitive_execute(prim->code, prim->lib->stream, n, arg),
                  "run");
 }
-
-const char *primitive_code(const Primitive *prim)
-{
-    const char *name = "";
-
-    dnnl_primitive_desc_query(prim->desc, dnnl_query_impl_info_str, 0, &name);
-    return name;
-}

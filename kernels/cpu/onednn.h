@@ -70,7 +70,4 @@ int primitive_pack(Primitive *p, Slot slot, const Array *from,
 /* The run() of every kernel whose state is a Primitive. */
 int primitive_run(Device *dev, const Tensor *out, void *state);
 
-/* oneDNN's name for the code it chose: "brgconv:avx512_core". */
-const char *primitive_code(const Primitive *p);
-
 #endif
