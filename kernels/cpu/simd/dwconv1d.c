@@ -18,7 +18,8 @@ enum {
 };
 
 typedef struct Strip {
-    size_t C, L, k;
+    _Alignas(64) size_t C; /* and so is what follows the struct */
+    size_t L, k;
     float *bias, *zeros, *w; /* C rounded up; the same; (k,C) and a vector */
 } Strip;
 

@@ -26,10 +26,11 @@ enum {
 };
 
 typedef struct SmallGroups {
-    size_t n;        /* channels of a group                                */
-    size_t w_vector; /* from one vector of channels to the next; 0: shared */
-    size_t w_row;    /* from one row of the filter to the next             */
-    float *zeros, *bias, *w; /* C; C; (kh, C or LANES, n, KW) in vectors   */
+    _Alignas(64) size_t n; /* channels of a group; what follows the struct is
+                              aligned like it                               */
+    size_t w_vector; /* from one vector of channels to the next; 0: shared  */
+    size_t w_row;    /* from one row of the filter to the next              */
+    float *zeros, *bias, *w; /* C; C; (kh, C or LANES, n, KW) in vectors    */
 } SmallGroups;
 
 /* Adds to WIDTH sums the product of the columns of one row, lanes exchanged
