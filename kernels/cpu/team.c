@@ -83,6 +83,7 @@ static void set_mask(const cpu_set_t *mask)
 void team_enter(const Team *team)
 {
     omp_set_num_threads(team->threads);
+    set_float_mode(float_mode() | FLUSH); /* clang's runtime hands it down */
 #pragma omp parallel num_threads(team->threads)
     {
         cpu_set_t mask;
@@ -194,6 +195,7 @@ void team_close(Team *team)
     team->cpu = NULL;
     if (--found.teams)
         return;
+    set_float_mode(found.float_mode);
 #pragma omp parallel num_threads(found.widest)
     {
         set_mask(&found.mask);
