@@ -19,8 +19,7 @@
 #include "kernels/cpu/simd/lanes.h"
 
 enum {
-    WIDTH =
-        7, /* divides 7, 14, 28, 56; its sums and weights fit 16 registers */
+    WIDTH = 7, /* divides 7, 14, 28, 56; fits 16 registers */
     KW = 3,
     GROUP_MAX = 16, /* channels of a group: beyond, oneDNN fills its vectors */
 };
