@@ -146,6 +146,22 @@ static const KernelCase cases[] = {
       "EMA's 3x3, groups of one", CONV(1, 1, 1, 32, true) },
     { &conv2d_def, { D(1,24,5,3), D(2,4,1,1) },
       "shared, fewer outputs", CONV(1, 0, 0, 6, true, .act = ACT_RELU) },
+    { &conv2d_def, { D(2,512,3,17), D(16,16,3,3), D(16), D(2,512,3,17) },
+      "groups of 16, wide rows",
+      CONV(1, 1, 1, 32, true, .act = ACT_RELU6) },
+    { &conv2d_def, { D(1,128,9,6), D(4,4,5,3), D(4) },
+      "groups of 4, no padding along rows",
+      CONV(1, 2, 0, 32, true, .act = ACT_RELU) },
+    { &conv2d_def, { D(1,48,2,15), D(48,4,1,3) },
+      "12 groups of 4, a filter of one row", CONV(1, 1, 2, 12) },
+
+    /* conv2d: few channels */
+    { &conv2d_def, { D(2,3,9,70), D(4,3,3,5), D(4), D(2,4,9,70) },
+      "3 channels to 4", CONV(1, 1, 2, 1, .act = ACT_RELU) },
+    { &conv2d_def, { D(1,2,19,7), D(1,2,7,7) },
+      "CBAM's 7x7", CONV(1, 3, 3, 1) },
+    { &conv2d_def, { D(1,1,5,4), D(1,1,4,4) },
+      "one channel, even kernel", CONV(1, 3, 0, 1) },
 
     /* dwconv1d */
     { &dwconv1d_def, { D(2,16,56), D(16,1,3), D(16) }, "SCSA's smallest" },
@@ -158,6 +174,7 @@ static const KernelCase cases[] = {
       "filter longer than the strip" },
     { &dwconv1d_def, { D(1,17,13), D(17,1,5), D(17) }, "odd" },
     { &dwconv1d_def, { D(3,100,1), D(100,1,3) }, "one position" },
+    { &dwconv1d_def, { D(1,20,50), D(20,1,67), D(20) }, "67 taps" },
 
     /* linear */
     { &linear_def, { D(2,64), D(4,64), D(4) }, "SE's first layer" },
@@ -308,6 +325,7 @@ static const KernelCase cases[] = {
     { &mean_h_def, { D(1,33,1,9) }, "one row", MEAN },
     { &mean_h_def, { D(1,33,9,1) }, "one column", MEAN },
     { &mean_h_def, { D(1,1024,7,7) }, "many channels", MEAN },
+    { &mean_h_def, { D(1,3,300,5) }, "many rows", MEAN },
     { &mean_w_def, { D(2,64,28,28) }, "common", MEAN },
     { &mean_w_def, { D(1,1,1,1) }, "smallest", MEAN },
     { &mean_w_def, { D(3,17,7,5) }, "odd", MEAN },
@@ -349,6 +367,7 @@ static const KernelCase cases[] = {
     { &softmax_def, { STACK(1,3,5,7) }, "a stack over rows", DIM(2) },
     { &softmax_def, { STACK(2,3,5,7) }, "a stack over groups", DIM(1) },
     { &softmax_def, { D(1,1000) }, "1000 classes", DIM(1) },
+    { &softmax_def, { D(3,5,300) }, "many short ones", DIM(1) },
 
     /* one number at a time */
     { &relu_def, { D(2,64,14,14) }, "common" },
@@ -430,6 +449,9 @@ static const KernelCase cases[] = {
     { &mul_def, { D(3,17,5,7), D(3,1,1,7) },
       "a gate a column for all channels" },
     { &mul_def, { D(3,17,5,7), D(3,1,1,1) }, "a number an image" },
+    { &mul_def, { D(2,3,900), D(1,3,1) }, "SA's: three numbers, repeated" },
+    { &mul_def, { D(2,48,5,3), D(2,3,5,3) }, "a gate for 16 neighbours" },
+    { &mul_def, { D(2,12,5,3), D(2,3,5,3) }, "a gate for 4 neighbours" },
     { &mul_def, { STACK(2,3,5,7), STACK(2,3,5,7) }, "equal stacks" },
     { &mul_def, { STACK(2,3,5,7), STACK(2,3,1,7) }, "a stack by rows" },
     { &add_def, { D(2,64,14,14), D(2,64,14,14) }, "equal", ADD(ACT_NONE) },
@@ -510,6 +532,9 @@ static const KernelCase cases[] = {
     { &concat_def, { D(3,5), D(3,1) }, "vectors", DIM(1) },
     { &concat_def, { D(1,5), D(2,5) }, "vectors of images", DIM(0) },
     { &concat_def, { D(1,1), D(1,1) }, "smallest", DIM(1) },
+    { &concat_def, { D(3,2,77), D(3,2,77) }, "SA's, groups of 2", DIM(1) },
+    { &concat_def, { D(2,4,49), D(2,4,49) }, "SA's, groups of 4", DIM(1) },
+    { &concat_def, { D(1,8,31), D(1,8,31) }, "SA's, groups of 8", DIM(1) },
     { &concat_def, { STACK(2,3,5,7), STACK(2,3,2,7) }, "stacks", DIM(2) },
     { &slice_def, { D(2,64,56) },
       "SCSA's second quarter", ATTR(SliceAttr, 1, 16, 16) },
@@ -522,6 +547,10 @@ static const KernelCase cases[] = {
     { &slice_def, { D(3,17,5,7) },
       "the last column", ATTR(SliceAttr, 3, 6, 1) },
     { &slice_def, { D(3,17,5,7) }, "images", ATTR(SliceAttr, 0, 1, 2) },
+    { &slice_def, { D(3,4,77) },
+      "SA's second halves, of 4", ATTR(SliceAttr, 1, 2, 2) },
+    { &slice_def, { D(2,3,600) },
+      "a long run", ATTR(SliceAttr, 2, 100, 400) },
     { &slice_def, { D(3,5) },
       "one number of vectors", ATTR(SliceAttr, 1, 4, 1) },
     { &slice_def, { D(1,1,1,1) }, "smallest", ATTR(SliceAttr, 1, 0, 1) },
