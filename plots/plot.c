@@ -110,6 +110,9 @@ static void become_gnuplot(const char *folder, const char *script, int pipe_in)
     dup2(null, STDOUT_FILENO);
     dup2(pipe_in, STDERR_FILENO);
     unsetenv("GNUTERM");
+    /* The scripts are UTF-8 with decimal points, whatever the user's locale;
+     * in the C locale gnuplot complains. */
+    setenv("LC_ALL", "C.UTF-8", 1);
     if (chdir(folder) == 0)
         execlp("gnuplot", "gnuplot", script, (char *)NULL);
     _exit(127);
