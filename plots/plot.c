@@ -175,8 +175,8 @@ static int compose(Sheet *s, const Figure *f, char **dat, char **gp)
     s->gp = open_memstream(gp, &gp_size);
     BUG_IF(!s->dat || !s->gp);
     fprintf(s->gp,
-            "# %s.gp - %s\n#\n# Drawn by attnbench; 'gnuplot %s.gp' draws it "
-            "again from %s.dat.\n\n",
+            "# %s.gp - %s\n#\n# Drawn by attnbench; 'LC_ALL=C.UTF-8 gnuplot "
+            "%s.gp' draws it\n# again from %s.dat.\n\n",
             f->name, f->help, f->name, f->name);
     sheet_text(s, "name", "%s", f->name);
     sheet_text(s, "data", "%s.dat", f->name);

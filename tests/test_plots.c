@@ -291,11 +291,11 @@ TEST(plots, a_script_draws_its_figure_again_where_it_stands)
     free(draw(full_database(), "channels", (PlotOptions){ 0 }, &err));
     REQUIRE(err == OK);
     first = read_bytes(temp_path("channels.svg"), &n);
-    snprintf(
-        command, sizeof(command),
-        "cd %s && rm channels.svg channels.png full.db && "
-        "gnuplot channels.gp 2>&1 | grep . && exit 1; test -s channels.png",
-        test_tmpdir());
+    snprintf(command, sizeof(command),
+             "cd %s && rm channels.svg channels.png full.db && "
+             "LC_ALL=C.UTF-8 gnuplot channels.gp 2>&1 | grep . && exit 1; "
+             "test -s channels.png",
+             test_tmpdir());
     CHECK(system(command) == 0);
     second = read_bytes(temp_path("channels.svg"), &n);
     REQUIRE(first && second);
