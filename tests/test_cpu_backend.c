@@ -82,6 +82,18 @@ TEST(cpu, more_threads_than_cpus_are_refused)
     cpu_backend.close(dev);
 }
 
+TEST(cpu, a_crowded_team_shares_its_cpus)
+{
+    const int n = cpus_allowed() + 1;
+    const DeviceSettings settings = { n, "", .crowded = true };
+    Device *dev;
+
+    REQUIRE(cpu_backend.open(&dev, &settings) == OK);
+    CHECK(dev->threads == n && omp_get_max_threads() == n);
+    cpu_backend.close(dev);
+    CHECK(cpus_allowed() == n - 1);
+}
+
 TEST(cpu, zero_threads_is_one_for_each_core_at_most)
 {
     const int allowed = cpus_allowed();
@@ -356,14 +368,12 @@ static float *outputs_on(Device *dev, Graph *g, size_t *count)
 
 static void check_against_ref(int threads, const char *isa)
 {
-    const DeviceSettings settings = { threads, isa };
+    const DeviceSettings settings = { threads, isa, .crowded = true };
     Graph *g = small_net();
     Device *cpu, *ref;
     float *is, *should;
     size_t n;
 
-    if (threads > cpus_allowed())
-        SKIP("needs more CPUs than this process may use");
     REQUIRE(graph_error(g) == OK);
     fill_weights(g);
     REQUIRE(ref_backend.open(&ref, NULL) == OK);
@@ -388,6 +398,11 @@ TEST(cpu, a_net_on_one_thread_equals_its_definition)
 TEST(cpu, a_net_on_two_threads_equals_its_definition)
 {
     check_against_ref(2, "");
+}
+
+TEST(cpu, a_net_on_three_threads_equals_its_definition)
+{
+    check_against_ref(3, "");
 }
 
 TEST(cpu, a_net_on_all_threads_equals_its_definition)

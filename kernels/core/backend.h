@@ -43,6 +43,7 @@ typedef struct Kernel {
 typedef struct DeviceSettings {
     int threads;     /* 0: all cores that this process may use       */
     const char *isa; /* "": the best; or the name of a lesser one    */
+    bool crowded;    /* more threads than cores may be; not for times */
 } DeviceSettings;
 
 typedef struct Backend {

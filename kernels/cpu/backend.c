@@ -170,7 +170,7 @@ static int cpu_open(Device **out, const DeviceSettings *settings)
     cpu = calloc(1, sizeof(*cpu));
     if (!cpu)
         return fail(ERR_MEMORY, "no memory for a device");
-    err = team_open(&cpu->team, settings->threads);
+    err = team_open(&cpu->team, settings->threads, settings->crowded);
     if (err) {
         free(cpu);
         return err;

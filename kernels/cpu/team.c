@@ -151,31 +151,38 @@ static int threads_given(int threads)
     return given;
 }
 
-int team_open(Team *team, int threads)
+/* Remembers how the process is, for when the last team is closed. */
+static int remember(void)
+{
+    if (found.teams)
+        return OK;
+    if (sched_getaffinity(0, sizeof(found.mask), &found.mask))
+        return fail(ERR_UNSUPPORTED,
+                    "cannot read which CPUs this process may use: %s",
+                    strerror(errno));
+    found.threads = omp_get_max_threads();
+    found.float_mode = float_mode();
+    found.widest = 1;
+    return OK;
+}
+
+int team_open(Team *team, int threads, bool crowded)
 {
     int allowed, cores;
 
-    if (!found.teams) {
-        if (sched_getaffinity(0, sizeof(found.mask), &found.mask))
-            return fail(ERR_UNSUPPORTED,
-                        "cannot read which CPUs this process "
-                        "may use: %s",
-                        strerror(errno));
-        found.threads = omp_get_max_threads();
-        found.float_mode = float_mode();
-        found.widest = 1;
-    }
+    TRY(remember());
     allowed = CPU_COUNT(&found.mask);
-    team->cpu = calloc((size_t)allowed, sizeof(*team->cpu));
+    if (threads < 0 || (threads > allowed && !crowded))
+        return fail(ERR_UNSUPPORTED, "threads=%d: this process may use %d CPUs",
+                    threads, allowed);
+    team->cpu = calloc((size_t)(threads > allowed ? threads : allowed),
+                       sizeof(*team->cpu));
     if (!team->cpu)
         return fail(ERR_MEMORY, "no memory for %d CPU numbers", allowed);
     cores = order_cpus(&found.mask, team->cpu);
     team->threads = threads ? threads : cores;
-    if (team->threads < 1 || team->threads > allowed) {
-        free(team->cpu);
-        return fail(ERR_UNSUPPORTED, "threads=%d: this process may use %d CPUs",
-                    threads, allowed);
-    }
+    for (int i = allowed; i < team->threads; i++)
+        team->cpu[i] = team->cpu[i - allowed];
     if (threads_given(team->threads) != team->threads) {
         free(team->cpu);
         return fail(ERR_UNSUPPORTED,

@@ -18,8 +18,9 @@ typedef struct Team {
 } Team;
 
 /* Takes threads (0: one for each core) of the CPUs that this process may use.
- * ERR_UNSUPPORTED if there are not so many. */
-int team_open(Team *team, int threads);
+ * ERR_UNSUPPORTED if there are not so many, unless they may be crowded: then
+ * several share a CPU, for tests of how work is shared out. */
+int team_open(Team *team, int threads, bool crowded);
 void team_close(Team *team);
 
 /* Gives the process this team: size, a CPU for each thread, denormals
