@@ -50,7 +50,7 @@ void test_skip(const char *why)
 {
     printf("    skipped: %s\n", why);
     fflush(stdout);
-    exit(EXIT_SKIPPED);
+    exit(failures ? EXIT_FAILED : EXIT_SKIPPED);
 }
 
 static void remove_tmpdir(void)

@@ -21,8 +21,7 @@ void test_failed(const char *file, int line, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 void test_skip(const char *why) __attribute__((noreturn));
 
-/* A file or folder under tests/, or one that is made for this test and
- * removed after it. */
+/* A folder that is made for this test and removed after it. */
 const char *test_tmpdir(void);
 
 #define TEST(suite_, name_)                                                    \
