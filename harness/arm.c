@@ -80,7 +80,7 @@ static int check_memory(const Graph *g)
         const Tensor *t = graph_at(g, i);
         double bytes = (double)tensor_bytes(t);
 
-        if (t->role == ROLE_WEIGHT || t->role == ROLE_BUFFER)
+        if (tensor_is_weight(t))
             weights += bytes;
         for (int k = 0; k < MAX_SRC; k++)
             bytes += t->src[k] ? (double)tensor_bytes(t->src[k]) : 0;

@@ -98,7 +98,7 @@ static int give_values(Graph *g, const Values *values)
     for (int i = 0; i < graph_size(g); i++) {
         Tensor *t = graph_at(g, i);
 
-        if (t->role == ROLE_WEIGHT || t->role == ROLE_BUFFER)
+        if (tensor_is_weight(t))
             TRY(load_weight(t, values));
     }
     return OK;

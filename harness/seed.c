@@ -105,7 +105,7 @@ int seed_graph(Graph *g, uint64_t seed)
     for (int i = 0; i < graph_size(g); i++) {
         Tensor *t = graph_at(g, i);
 
-        if (t->role == ROLE_WEIGHT || t->role == ROLE_BUFFER)
+        if (tensor_is_weight(t))
             TRY(seed_weight(t, seed));
     }
     return OK;

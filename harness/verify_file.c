@@ -202,7 +202,7 @@ static int compare_names(const CaseFile *f, const Graph *g)
         const Tensor *t = graph_at(g, i);
         const StTensor *in_file;
 
-        if (t->role != ROLE_WEIGHT && t->role != ROLE_BUFFER)
+        if (!tensor_is_weight(t))
             continue;
         snprintf(name, sizeof(name), PARAM_PREFIX "%s", t->name);
         in_file = st_find(f->st, name);

@@ -30,7 +30,7 @@ void eval_fill(Graph *g)
     for (int i = 0; i < graph_size(g); i++) {
         Tensor *t = graph_at(g, i);
 
-        if ((t->role != ROLE_WEIGHT && t->role != ROLE_BUFFER) || t->host)
+        if (!tensor_is_weight(t) || t->host)
             continue;
         BUG_IF(graph_alloc_host(t) != OK);
         eval_values(t->host, tensor_count(t), t->name);

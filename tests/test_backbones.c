@@ -41,8 +41,7 @@ static int count_leaves(const Graph *g)
     int n = 0;
 
     for (int i = 0; i < graph_size(g); i++)
-        n += graph_at(g, i)->role == ROLE_WEIGHT ||
-             graph_at(g, i)->role == ROLE_BUFFER;
+        n += tensor_is_weight(graph_at(g, i));
     return n;
 }
 

@@ -76,7 +76,7 @@ int param_set(const Param *p, void *settings, const char *text);
 char *param_text(const Param *p, const void *settings,
                  char text[PARAM_TEXT_MAX]);
 
-/* Whether a field holds its default; whether two structs agree in it. */
+/* Whether a field holds its default. */
 bool param_is_default(const Param *p, const void *settings);
 
 /* Writes " --name=value" for every field, or only for those that are not

@@ -2,10 +2,10 @@
  * plan.c - chooses kernels and lays out memory by lifetime.
  *
  * A buffer lives from the step that writes it to the last step that reads it
- * (or one of its views).  Buffers are placed in order of first use at the
- * lowest offset that is free for their whole life; an in-place kernel takes
- * over the buffer of a source that dies there.  Inputs and outputs live for
- * ever, so that a plan can be run again without refilling its input.
+ * (or one of its views).  Buffers are placed largest first, each at the lowest
+ * offset that is free for its whole life; an in-place kernel takes over the
+ * buffer of a source that dies there.  Inputs and outputs live for ever, so
+ * that a plan can be run again without refilling its input.
  */
 #include "kernels/core/plan.h"
 
@@ -40,19 +40,6 @@ struct Plan {
     char *arena;
     size_t arena_bytes;
 };
-
-static bool is_weight(const Tensor *t)
-{
-    return t->role == ROLE_WEIGHT || t->role == ROLE_BUFFER;
-}
-
-/* The tensor whose storage t is: itself, or what it is a view of. */
-static const Tensor *storage(const Tensor *t)
-{
-    while (t->op && t->op->view)
-        t = t->src[0];
-    return t;
-}
 
 static const Kernel *choose(const Device *dev, const Tensor *out)
 {
@@ -92,10 +79,10 @@ static void find_last_uses(const Plan *p, int *last)
 
         last[i] = i;
         for (int k = 0; k < MAX_SRC; k++)
-            if (t->src[k] && last[storage(t->src[k])->id] < i)
-                last[storage(t->src[k])->id] = i;
+            if (t->src[k] && last[tensor_storage(t->src[k])->id] < i)
+                last[tensor_storage(t->src[k])->id] = i;
         if (t->kept || t->role == ROLE_INPUT)
-            last[storage(t)->id] = INT32_MAX;
+            last[tensor_storage(t)->id] = INT32_MAX;
     }
 }
 
@@ -105,13 +92,13 @@ static const Tensor *inplace_source(const Kernel *kernel, const Tensor *t,
                                     const int *last)
 {
     for (int k = 0; k < MAX_SRC; k++) {
-        const Tensor *s = t->src[k] ? storage(t->src[k]) : NULL;
+        const Tensor *s = t->src[k] ? tensor_storage(t->src[k]) : NULL;
         bool again = false;
 
-        if (!s || !(kernel->inplace >> k & 1) || is_weight(s))
+        if (!s || !(kernel->inplace >> k & 1) || tensor_is_weight(s))
             continue;
         for (int j = 0; j < MAX_SRC; j++)
-            again |= j != k && t->src[j] && storage(t->src[j]) == s;
+            again |= j != k && t->src[j] && tensor_storage(t->src[j]) == s;
         if (!again && last[s->id] == t->id &&
             tensor_bytes(t->src[k]) == tensor_bytes(t))
             return s;
@@ -128,10 +115,10 @@ static void assign_buffers(Plan *p, const int *last)
         Buffer *b;
 
         p->buffer_of[i] = -1;
-        if (is_weight(storage(t)))
+        if (tensor_is_weight(tensor_storage(t)))
             continue;
         if (t->op && t->op->view) {
-            p->buffer_of[i] = p->buffer_of[storage(t)->id];
+            p->buffer_of[i] = p->buffer_of[tensor_storage(t)->id];
             continue;
         }
         if (t->role == ROLE_NODE)
@@ -301,7 +288,7 @@ void plan_free(Plan *p)
     for (int i = 0; i < graph_size(p->graph); i++) {
         Tensor *t = graph_at(p->graph, i);
 
-        if (is_weight(t))
+        if (tensor_is_weight(t))
             release_weight(p, t);
         t->data = NULL;
     }
@@ -361,7 +348,7 @@ static bool read_by_run(const Plan *p, const Tensor *t)
     for (int i = 0; i < p->nsteps; i++)
         for (int k = 0; k < MAX_SRC; k++)
             if (p->steps[i].out->src[k] &&
-                storage(p->steps[i].out->src[k]) == t &&
+                tensor_storage(p->steps[i].out->src[k]) == t &&
                 !(p->steps[i].kernel->packs >> k & 1))
                 return true;
     return false;
@@ -373,7 +360,7 @@ void plan_drop_packed(Plan *p)
         Tensor *t = graph_at(p->graph, i);
         bool read;
 
-        if (!is_weight(t))
+        if (!tensor_is_weight(t))
             continue;
         read = read_by_run(p, t);
         if (!read)

@@ -34,7 +34,7 @@ int plan_run_timed(Plan *plan, double *ns);
 int plan_steps(const Plan *plan);
 const Tensor *plan_step(const Plan *plan, int i, const Kernel **kernel);
 
-/* Bytes of activations, and of weights still held (packed ones excluded). */
+/* Bytes that inputs, outputs and all between share; weights are apart. */
 size_t plan_arena_bytes(const Plan *plan);
 
 /* Frees the host copies of weights that all their kernels have packed. */

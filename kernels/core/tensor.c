@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "kernels/core/err.h"
+#include "kernels/core/op.h"
 
 static const struct {
     const char *name;
@@ -88,6 +89,18 @@ size_t tensor_positions(const Tensor *t)
     for (int i = 2; i < t->rank; i++)
         n *= (size_t)t->dim[i];
     return n;
+}
+
+bool tensor_is_weight(const Tensor *t)
+{
+    return t->role == ROLE_WEIGHT || t->role == ROLE_BUFFER;
+}
+
+const Tensor *tensor_storage(const Tensor *t)
+{
+    while (t->op && t->op->view)
+        t = t->src[0];
+    return t;
 }
 
 bool tensor_same_dims(const Tensor *a, const Tensor *b)

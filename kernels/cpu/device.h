@@ -29,9 +29,8 @@ static inline CpuDevice *cpu_device(Device *dev)
  * weight has values at plan time, that can be packed. */
 static inline const Tensor *weight_of(const Tensor *t)
 {
-    while (t->op && t->op->view)
-        t = t->src[0];
-    return t->role == ROLE_WEIGHT || t->role == ROLE_BUFFER ? t : NULL;
+    t = tensor_storage(t);
+    return tensor_is_weight(t) ? t : NULL;
 }
 
 /* The kernels made of oneDNN: conv.c, matmul.c. */
