@@ -23,11 +23,6 @@ typedef struct Strip {
     float *bias, *zeros, *w; /* C rounded up; the same; (k,C) and a vector */
 } Strip;
 
-static bool supports(const Tensor *out)
-{
-    return is_weight(out->src[1]) && (!out->src[2] || is_weight(out->src[2]));
-}
-
 static int plan(Device *dev, const Tensor *out, void **state)
 {
     const float *w = weight_host(out->src[1]), *b = weight_host(out->src[2]);
@@ -179,7 +174,7 @@ const Kernel SIMD(dwconv1d_one_channel) = {
 const Kernel SIMD(dwconv1d) = {
     .op = &dwconv1d_def,
     .name = "columns",
-    .supports = supports,
+    .supports = weights_known,
     .plan = plan,
     .run = run,
     .packs = 1 << 1 | 1 << 2,

@@ -31,11 +31,6 @@ typedef struct GroupNorm {
     double *sum, *squares;           /* N C each: scratch                */
 } GroupNorm;
 
-static bool supports(const Tensor *out)
-{
-    return is_weight(out->src[1]) && is_weight(out->src[2]);
-}
-
 static int plan(Device *dev, const Tensor *out, void **state)
 {
     const NormAttr *attr = out->attr;
@@ -206,7 +201,7 @@ static int run(Device *dev, const Tensor *out, void *state)
 const Kernel SIMD(group_norm) = {
     .op = &group_norm_def,
     .name = "columns",
-    .supports = supports,
+    .supports = weights_known,
     .plan = plan,
     .run = run,
     .inplace = 1,

@@ -11,24 +11,13 @@
  *            some dozens of rows the tiles of pointwise.c and oneDNN win.
  *            Starves where O is far from a multiple of PANEL.
  */
-#include "kernels/cpu/simd/simd.h"
+#include "kernels/cpu/simd/panels.h"
 
 enum {
     PANEL = 2 * LANES,
     ROWS = 4,
-    FEW = 32, /* rows: beyond, oneDNN is the better one */
+    FEW = 32, /* rows: beyond, the tiles of pointwise.c or oneDNN are better */
 };
-
-/* State: b (PANEL panels), then the panels. */
-static size_t panels_of(const Tensor *out)
-{
-    return ceil_div((size_t)out->dim[1], PANEL);
-}
-
-static bool weights_known(const Tensor *out)
-{
-    return is_weight(out->src[1]) && (!out->src[2] || is_weight(out->src[2]));
-}
 
 static bool few_rows(const Tensor *out)
 {
@@ -46,21 +35,8 @@ static bool pointwise_few_rows(const Tensor *out)
 
 static int plan(Device *dev, const Tensor *out, void **state)
 {
-    const float *w = weight_host(out->src[1]), *b = weight_host(out->src[2]);
-    const size_t I = (size_t)out->src[1]->dim[1], O = (size_t)out->dim[1];
-    const size_t padded = panels_of(out) * PANEL;
-    float *to;
-
     (void)dev;
-    TRY(state_new(state, padded * (I + 1) * sizeof(float)));
-    to = *state;
-    for (size_t o = 0; o < padded; o++)
-        *to++ = b && o < O ? b[o] : 0;
-    for (size_t first = 0; first < padded; first += PANEL)
-        for (size_t i = 0; i < I; i++)
-            for (size_t o = first; o < first + PANEL; o++)
-                *to++ = o < O ? w[o * I + i] : 0;
-    return OK;
+    return panels_new(state, out, PANEL);
 }
 
 /* Up to PANEL outputs of one row, after its shortcut and activation. */
@@ -111,7 +87,7 @@ static void range(const Tensor *out, const void *state, size_t begin,
                   size_t end)
 {
     const size_t I = (size_t)out->src[1]->dim[1], rows = tensor_rows(out);
-    const size_t blocks = ceil_div(rows, ROWS), panels = panels_of(out);
+    const size_t blocks = ceil_div(rows, ROWS), panels = panels_of(out, PANEL);
     const float *bias = state, *packed = bias + panels * PANEL;
 
     for (size_t u = begin; u < end; u++) {
@@ -138,7 +114,7 @@ static int run(Device *dev, const Tensor *out, void *state)
     const double macs = (double)tensor_count(out) * out->src[1]->dim[1];
 
     return split(dev, out, state,
-                 (Split){ range, panels_of(out) * blocks, macs / 8 });
+                 (Split){ range, panels_of(out, PANEL) * blocks, macs / 8 });
 }
 
 const Kernel SIMD(linear) = {

@@ -23,7 +23,7 @@ typedef struct Planes {
     size_t width;         /* of a padded row                              */
     size_t plane, result; /* numbers: a plane with slack; V LANES rounded */
     size_t unit;          /* numbers of scratch for one unit              */
-    float *scratch;
+    float *scratch;       /* one for each thread                          */
 } Planes;
 
 static bool supports(const Tensor *out)
@@ -51,15 +51,13 @@ static int plan(Device *dev, const Tensor *out, void **state)
         .out_h = (size_t)out->dim[2],
         .out_w = (size_t)out->dim[3],
     };
-    size_t units;
 
-    (void)dev;
     s.width = s.W + 2 * s.pad_w;
     s.result = ceil_div(ROWS * s.width, V * LANES) * V * LANES;
     s.plane = s.result + (s.kh - 1) * s.width + s.kw;
     s.unit = s.C * s.plane + s.result;
-    units = (size_t)out->dim[0] * ceil_div(s.out_h, ROWS);
-    TRY(state_new(state, sizeof(s) + units * s.unit * sizeof(float)));
+    TRY(state_new(state,
+                  sizeof(s) + (size_t)dev->threads * s.unit * sizeof(float)));
     s.scratch = (float *)((Planes *)*state + 1);
     memcpy(*state, &s, sizeof(s));
     return OK;
@@ -132,12 +130,12 @@ static void range(const Tensor *out, const void *state, size_t begin,
     const Planes *s = state;
     const size_t units = ceil_div(s->out_h, ROWS);
     const float *w = out->src[1]->data;
+    float *plane = s->scratch + (size_t)omp_get_thread_num() * s->unit;
+    float *result = plane + s->C * s->plane;
 
     for (size_t u = begin; u < end; u++) {
         const size_t n = u / units, i = u % units * ROWS;
         const size_t rows = min_size(ROWS, s->out_h - i);
-        float *plane = s->scratch + u * s->unit;
-        float *result = plane + s->C * s->plane;
 
         spread(s, plane,
                (const float *)out->src[0]->data + n * s->H * s->W * s->C, i,

@@ -20,6 +20,7 @@
  * matrix multiplication", ACM TOMS 34(3), 2008, less their packing of x, which
  * channels last spares.
  */
+#include "kernels/cpu/simd/panels.h"
 #include "kernels/cpu/simd/tiles.h"
 
 enum {
@@ -27,29 +28,10 @@ enum {
     LINE = 16,              /* floats in a cache line */
 };
 
-static size_t panels_of(const Tensor *out)
-{
-    return ceil_div((size_t)out->dim[1], PANEL);
-}
-
-/* State: b (PANEL panels), then the panels; zeros where there is no output. */
 static int plan(Device *dev, const Tensor *out, void **state)
 {
-    const float *w = weight_host(out->src[1]), *b = weight_host(out->src[2]);
-    const size_t C = (size_t)out->src[1]->dim[1], O = (size_t)out->dim[1];
-    const size_t padded = panels_of(out) * PANEL;
-    float *to;
-
     (void)dev;
-    TRY(state_new(state, padded * (C + 1) * sizeof(float)));
-    to = *state;
-    for (size_t o = 0; o < padded; o++)
-        *to++ = b && o < O ? b[o] : 0;
-    for (size_t first = 0; first < padded; first += PANEL)
-        for (size_t c = 0; c < C; c++)
-            for (size_t o = first; o < first + PANEL; o++)
-                *to++ = o < O ? w[o * C + c] : 0;
-    return OK;
+    return panels_new(state, out, PANEL);
 }
 
 /* What one run needs to know; a linear is a convolution with nothing added. */
@@ -68,7 +50,7 @@ static Job job_of(const Tensor *out, const void *state)
     Job j = {
         .x = x->data,
         .bias = state,
-        .panels = (const float *)state + panels_of(out) * PANEL,
+        .panels = (const float *)state + panels_of(out, PANEL) * PANEL,
         .y = out->data,
         .rows = tensor_rows(out),
         .C = (size_t)x->dim[1],
@@ -187,7 +169,8 @@ static void by_rows(const Tensor *out, const void *state, size_t begin,
 {
     const Job j = job_of(out, state);
 
-    blocks(&j, begin * ROWS, min_size(end * ROWS, j.rows), 0, panels_of(out));
+    blocks(&j, begin * ROWS, min_size(end * ROWS, j.rows), 0,
+           panels_of(out, PANEL));
 }
 
 static void by_panels(const Tensor *out, const void *state, size_t begin,
@@ -202,7 +185,7 @@ static void by_panels(const Tensor *out, const void *state, size_t begin,
 static int run(Device *dev, const Tensor *out, void *state)
 {
     const size_t rows = ceil_div(tensor_rows(out), ROWS);
-    const size_t panels = panels_of(out);
+    const size_t panels = panels_of(out, PANEL);
     const double macs = (double)tensor_count(out) * out->src[1]->dim[1];
 
     return split(dev, out, state,
@@ -212,8 +195,7 @@ static int run(Device *dev, const Tensor *out, void *state)
 
 static bool supports_linear(const Tensor *out)
 {
-    return is_weight(out->src[1]) && (!out->src[2] || is_weight(out->src[2])) &&
-           out->dim[1] % LANES == 0;
+    return weights_known(out) && out->dim[1] % LANES == 0;
 }
 
 static bool supports_conv(const Tensor *out)

@@ -171,19 +171,22 @@ static inline int state_new(void **state, size_t bytes)
     return OK;
 }
 
-/* The host values of a weight, or of a view of one; NULL for all else. */
-static inline const float *weight_host(const Tensor *t)
-{
-    while (t && t->op && t->op->view)
-        t = t->src[0];
-    return t ? t->host : NULL;
-}
-
+/* Whether t is a weight or a view of one: then it has values at plan time. */
 static inline bool is_weight(const Tensor *t)
 {
-    while (t->op && t->op->view)
-        t = t->src[0];
-    return t->role == ROLE_WEIGHT || t->role == ROLE_BUFFER;
+    return tensor_is_weight(tensor_storage(t));
+}
+
+/* Whether the sources 1 and, if there is one, 2 are: weights and bias. */
+static inline bool weights_known(const Tensor *out)
+{
+    return is_weight(out->src[1]) && (!out->src[2] || is_weight(out->src[2]));
+}
+
+/* The values of a weight, or of a view of one; NULL for no tensor. */
+static inline const float *weight_host(const Tensor *t)
+{
+    return t ? tensor_storage(t)->host : NULL;
 }
 
 #endif

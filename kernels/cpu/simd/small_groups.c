@@ -185,7 +185,7 @@ static bool supports(const Tensor *out)
 
     return out->src[1]->dim[3] == KW && a->stride == 1 && out->dim[1] == C &&
            C % LANES == 0 && n > 1 && n <= GROUP_MAX && (n & (n - 1)) == 0 &&
-           is_weight(out->src[1]) && (!out->src[2] || is_weight(out->src[2]));
+           weights_known(out);
 }
 
 /* Lane c of the d-th weight of a tap is that of output c and input c^d. */

@@ -18,7 +18,8 @@
  *              tiles are few, because it reads 16/9 of the filter's weights.
  *
  * By the op's FLOPs, which are those of the definition, it may seem faster
- * than the processor can be.
+ * than the processor can be.  A NaN or an infinity in x makes a NaN of every
+ * result of the tiles that see it.
  */
 #include "kernels/cpu/simd/tiles.h"
 
@@ -336,12 +337,12 @@ static int run(Device *dev, const Tensor *out, void *state)
 static bool supports(const Tensor *out)
 {
     const Conv2dAttr *a = out->attr;
-    const Tensor *w = out->src[1], *b = out->src[2];
+    const Tensor *w = out->src[1];
 
-    return is_weight(w) && (!b || is_weight(b)) && w->dim[2] == KERNEL &&
-           w->dim[3] == KERNEL && a->stride == 1 && a->groups == 1 &&
-           w->dim[1] % LANES == 0 && out->dim[1] % LANES == 0 &&
-           w->dim[1] >= MIN_CHANNELS && out->dim[1] >= MIN_CHANNELS;
+    return weights_known(out) && w->dim[2] == KERNEL && w->dim[3] == KERNEL &&
+           a->stride == 1 && a->groups == 1 && w->dim[1] % LANES == 0 &&
+           out->dim[1] % LANES == 0 && w->dim[1] >= MIN_CHANNELS &&
+           out->dim[1] >= MIN_CHANNELS;
 }
 
 const Kernel SIMD(conv2d_winograd) = {
