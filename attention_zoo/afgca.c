@@ -17,8 +17,9 @@
  *         s = sigmoid(conv1d(m o1 + (1 - m) o2)),  m = sigmoid(w)
  *         y = x * s
  *
- * Differs from the paper: nothing that the authors' code does.  The products
- * are written out, C x C, as there, although o1 is sigmoid(v sum u).
+ * Differs from the authors' code: nothing.  The products are written out,
+ * C x C, as there, although o1 is sigmoid(v sum u).  The paper's text has not
+ * been compared.
  *
  * Easily got wrong: one filter serves both places where conv1d stands.
  */

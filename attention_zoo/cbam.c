@@ -14,9 +14,10 @@
  *         x' --mean, max over C--> (N,2,H,W) --conv 7x7, sigmoid--> (N,1,H,W)
  *         y = x' * that
  *
- * Differs from the paper: as in the published code of SCSA there are no biases
- * in the MLP, no batch norm after the 7x7 convolution, the mean comes before
- * the maximum in its input, and the hidden layer has at least 8 units.
+ * Differs from the paper: the hidden layer has at least 8 units.  The authors'
+ * code departs from its own equations (biases in the MLP, a batch norm after
+ * the 7x7 convolution, the maximum before the mean in its input); this file
+ * follows the equations, as the published code of SCSA does.
  */
 #include "attention_zoo/zoo.h"
 
