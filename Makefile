@@ -7,7 +7,6 @@
 # A new .c file needs no line here.  All output goes under build/.
 
 B ?= build
-CC ?= gcc
 prefix ?= /usr/local
 ARCH := $(shell uname -m)
 GIT_COMMIT := $(shell git rev-parse HEAD 2>/dev/null || echo unknown)

@@ -30,9 +30,9 @@ typedef struct Backbone {
      * conv2-bn2-ReLU".  "" for NULL. */
     const char *(*position)(const Module *module);
 
-    /* x (N,3,H,W) -> logits (N,1000).  Marks the outputs "output" and
-     * "stage1" to "stage4" is left to the caller: the maps are returned in
-     * stage[0..3].  Weight names are timm's. */
+    /* x (N,3,H,W) -> logits (N,1000), and the map after each stage in
+     * stage[0..3].  Which of them are outputs is the caller's to say.  Weight
+     * names are timm's. */
     Tensor *(*build)(Graph *g, Tensor *x, const Plug *plug, Tensor *stage[4]);
 } Backbone;
 

@@ -13,7 +13,8 @@
  * first 1x1, as in torchvision and timm, whose weight names these are.
  *
  * Where a module goes follows the published numbers: the parameters and FLOPs
- * of the SCSA paper's Table 2 come out for these positions and no others.
+ * of the SCSA paper's Table 2 come out for these positions and for no others
+ * that were tried (results/paper/README.md has the rows that do not).
  * Modules that came with a place of their own, on the block's output, stand
  * there; all others stand where the SCSA code has its module, on the narrower
  * map in mid-block.

@@ -11,8 +11,8 @@
  *
  * b, z and act are there so that graph_fold can put what follows a
  * convolution into it.  A kernel whose act is part of the convolution may make
- * 0 of a NaN, as the libraries' do; relu by itself may not.  In the attributes as stored stride and groups are
- * never 0.
+ * 0 of a NaN, as the libraries' do; relu by itself may not.  In the attributes
+ * as stored stride and groups are never 0.
  */
 #include <stdlib.h>
 #include <string.h>

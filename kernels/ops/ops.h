@@ -2,7 +2,7 @@
  * ops.h - the ops: one file each in this folder, listed and declared here.
  *
  * To add one: write <name>.c, add its line to OPS and its constructor below,
- * add rows for it to tests/test_kernels.c.
+ * add rows for it to tests/kernel_cases.c.
  *
  * Maps are (N,C,H,W), strips (N,C,L), vectors (N,C), all stored channels last;
  * weights have PyTorch's shapes and order.  x may be of any of these ranks
@@ -61,7 +61,8 @@ typedef enum Activation { ACT_NONE, ACT_RELU, ACT_RELU6 } Activation;
  * x (N,C,H,W), w (O,C/groups,kh,kw), b (O) or NULL, z like the result or NULL
  * -> (N,O,H',W'):  act(conv(x, w) + b + z), zero padding.
  * shared: w is (O/groups,C/groups,kh,kw) and b (O/groups), the same for every
- * group (what folding the groups into the batch comes to).  stride 0 and groups 0 mean 1.
+ * group (what folding the groups into the batch comes to).  stride 0 and
+ * groups 0 mean 1.
  */
 typedef struct Conv2dAttr {
     int stride, pad_h, pad_w, groups;
