@@ -49,6 +49,9 @@ void arm_init(Arm *a, const Case *c, Peer *peer, int id)
     a->id = id;
     a->status = "ok";
     a->rel_l2 = NAN;
+    /* Not known until counted and planned: NULL in the database, never 0. */
+    a->params = a->macs = a->paper_flops = NAN;
+    a->flops = a->transcendentals = a->bytes = a->arena_bytes = NAN;
     case_print(c, a->repeat);
 }
 
