@@ -6,11 +6,11 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "harness/flags.h"
 #include "harness/verify.h"
 #include "kernels/core/err.h"
+#include "results/folder.h"
 
 typedef struct VerifySettings {
     ParamName impl, graph, backend;
@@ -86,15 +86,6 @@ static void print_verdict(const char *path, const Verified *v, bool verbose)
                v->output[i].rel_l2);
 }
 
-static int make_folder(const char *path)
-{
-    struct stat info;
-
-    if (mkdir(path, 0777) && (stat(path, &info) || !S_ISDIR(info.st_mode)))
-        return fail(ERR_IO, "--write=%s: cannot be made a folder", path);
-    return OK;
-}
-
 int cmd_verify(int argc, char **argv)
 {
     int count[NVERDICTS] = { 0 };
@@ -107,7 +98,7 @@ int cmd_verify(int argc, char **argv)
         return flags_help(&flags, &usage, stdout);
     TRY(read_how(&how, &s));
     if (s.write[0])
-        TRY(make_folder(s.write));
+        TRY(folder_make(s.write));
     for (int i = 0; i < flags.nargs; i++) {
         Verified v;
 

@@ -8,12 +8,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "kernels/core/err.h"
 #include "plots/sheet.h"
+#include "results/folder.h"
 
 /* clang-format off */
 static const char theme[] =
@@ -58,28 +58,6 @@ const char *plot_experiment(int i)
 const char *plot_help(int i)
 {
     return i >= 0 && i < NFIGURES ? figures[i].help : NULL;
-}
-
-/* Makes the folder and those above it. */
-static int make_folder(const char *path)
-{
-    char part[PATH];
-
-    if (snprintf(part, sizeof(part), "%s", path) >= (int)sizeof(part))
-        return fail(ERR_INPUT, "--out: the path is too long");
-    for (char *c = part + 1;; c++) {
-        const char was = *c;
-
-        if (was && was != '/')
-            continue;
-        *c = '\0';
-        if (mkdir(part, 0777) && errno != EEXIST)
-            return fail(ERR_IO, "cannot make the folder %s: %s", part,
-                        strerror(errno));
-        *c = was;
-        if (!was)
-            return OK;
-    }
 }
 
 static int write_file(const char *folder, const char *name, const char *kind,
@@ -205,7 +183,7 @@ int plot_draw(int i, Store *store, const PlotOptions *options,
     note[0] = '\0';
     err = compose(&s, f, &dat, &gp);
     if (!err)
-        err = make_folder(options->out);
+        err = folder_make(options->out);
     if (!err)
         err = write_file(options->out, f->name, "dat", dat);
     if (!err)

@@ -19,6 +19,7 @@
 #include <sys/stat.h>
 
 #include "kernels/core/err.h"
+#include "results/folder.h"
 #include "results/sql.h"
 
 enum {
@@ -39,9 +40,10 @@ int sql_refused(const Store *s)
 
     if (code == SQLITE_READONLY_ROLLBACK || code == SQLITE_READONLY_RECOVERY)
         return fail(ERR_IO,
-                    "%s was left in the middle of a write, which only "
-                    "somebody who may write it can take back",
-                    path);
+                    "%s was left in the middle of a write, and you may not "
+                    "write it to take that back: copy it, with %s-* beside "
+                    "it, to a folder of yours, and name that by --db",
+                    path, path);
     switch (code & 0xff) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
@@ -165,25 +167,6 @@ static int judge_file(const char *path, StoreMode mode)
     return err;
 }
 
-/* The folder that the file is in, one level, is made; no more. */
-static int make_folder(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    char *folder;
-    int err = OK;
-
-    if (!slash || slash == path)
-        return OK;
-    folder = strndup(path, (size_t)(slash - path));
-    if (!folder)
-        return fail(ERR_MEMORY, "%s: memory ran out", path);
-    if (mkdir(folder, 0777) && errno != EEXIST)
-        err = fail(ERR_IO, "cannot make the folder %s: %s", folder,
-                   strerror(errno));
-    free(folder);
-    return err;
-}
-
 /* In one transaction, and before the file is in WAL mode: a kill leaves
  * either the whole schema or an empty file. */
 static int make_schema(Store *s)
@@ -206,7 +189,7 @@ static int open_for_writing(Store *s)
 {
     int64_t id = 0;
 
-    TRY(make_folder(s->path));
+    TRY(folder_make_for(s->path));
     if (sqlite3_open_v2(s->path, &s->db,
                         SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL))
         return sql_refused(s);

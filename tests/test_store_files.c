@@ -162,8 +162,7 @@ TEST(store, refuses_what_is_not_there_or_no_file)
     CHECK(store_open(&s, path, STORE_READ) == ERR_INPUT);
     CHECK(strstr(err_message(), "is not a regular file"));
     CHECK(store_open(&s, "/dev/null", STORE_WRITE) == ERR_INPUT);
-    path = temp_path("no/such/folder.db");
-    CHECK(store_open(&s, path, STORE_WRITE) == ERR_IO);
+    CHECK(store_open(&s, "/proc/no/folder.db", STORE_WRITE) == ERR_IO);
     CHECK(strstr(err_message(), "cannot make the folder"));
 }
 

@@ -1,0 +1,13 @@
+/*
+ * folder.h - makes the folder that files are to be written to.
+ */
+#ifndef RESULTS_FOLDER_H
+#define RESULTS_FOLDER_H
+
+/* Makes a folder and those above it; one that is there is fine. */
+int folder_make(const char *path);
+
+/* The same for the folder that a file of that path is in. */
+int folder_make_for(const char *path);
+
+#endif
