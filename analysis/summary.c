@@ -210,12 +210,21 @@ void summary_free(RunList *list)
     *list = (RunList){ 0 };
 }
 
+bool run_is_ok(const Run *r)
+{
+    return strcmp(r->status, "ok") == 0 && r->time.n > 0;
+}
+
 Ratio summary_ratio(const Run *a, const Run *b)
 {
     if (!strcmp(a->experiment, b->experiment) && a->seed == b->seed &&
-        !strcmp(a->started_at, b->started_at))
-        return ratio_paired(a->ns, a->round, a->time.n, b->ns, b->round,
-                            b->time.n);
+        !strcmp(a->started_at, b->started_at)) {
+        const Ratio r = ratio_paired(a->ns, a->round, a->time.n, b->ns,
+                                     b->round, b->time.n);
+
+        if (r.n)
+            return r;
+    }
     return (Ratio){ 0, a->time.median / b->time.median, a->time.lo / b->time.hi,
                     a->time.hi / b->time.lo };
 }

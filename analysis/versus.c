@@ -16,15 +16,10 @@ Throughput throughput_of(const Run *r)
                          1e9 * r->batch / r->time.lo };
 }
 
-static bool is_ok(const Run *r)
-{
-    return r && strcmp(r->status, "ok") == 0 && r->time.n > 0;
-}
-
 /* Of throughputs, run's over plain's: the ratio of times the other way. */
 static Ratio ratio_of(const Run *plain, const Run *run)
 {
-    if (!is_ok(plain) || !is_ok(run))
+    if (!plain || !run || !run_is_ok(plain) || !run_is_ok(run))
         return (Ratio){ 0, NAN, NAN, NAN };
     return summary_ratio(plain, run);
 }

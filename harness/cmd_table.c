@@ -8,21 +8,23 @@
 #include <string.h>
 
 #include "analysis/slice.h"
+#include "attention_zoo/zoo.h"
 #include "harness/flags.h"
 #include "harness/tables.h"
 #include "kernels/core/err.h"
 
 typedef struct TableSettings {
-    ParamName db, format, sort, focus;
+    const char *db;
+    ParamName format, sort, focus;
 } TableSettings;
 
 static const Param table_params[] = {
-    PARAM_NAME(TableSettings, db, "results/attnbench.db", NULL, "the database"),
+    PARAM_PATH(TableSettings, db, STORE_PATH, "the database"),
     PARAM_NAME(TableSettings, format, "text", table_format_name,
                "csv has plain numbers, one a column"),
     PARAM_NAME(TableSettings, sort, "paper", table_sort_name,
                "of networks: as in the paper's table, or largest first"),
-    PARAM_NAME(TableSettings, focus, "scsa", NULL,
+    PARAM_NAME(TableSettings, focus, "scsa", zoo_name,
                "the module that the last sentence is about"),
     PARAM_END,
 };
@@ -116,7 +118,7 @@ static int print_tables(Store *s, RunList *runs, const TableOptions *o)
                                "choose with --backbone=");
     if (modules.n)
         TRY(table_modules(s, &modules, o));
-    TRY(table_peers(s, runs, o));
+    TRY(table_peers(runs, o));
     table_failures(runs, o);
     return OK;
 }
@@ -154,7 +156,7 @@ int cmd_table(int argc, char **argv)
         return flags_help(&flags, &usage, stdout);
     options = (TableOptions){ table_format(settings.format.text),
                               settings.sort.text, settings.focus.text, stdout };
-    TRY(store_open(&store, settings.db.text, STORE_READ));
+    TRY(store_open(&store, settings.db, STORE_READ));
     if (flags.nargs)
         snprintf(experiment, sizeof(experiment), "%s", flags.arg[0]);
     else

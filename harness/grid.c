@@ -31,11 +31,6 @@ typedef struct Grid {
     int nrows, ncolumns;
 } Grid;
 
-bool run_is_ok(const Run *r)
-{
-    return strcmp(r->status, "ok") == 0 && r->time.n > 0;
-}
-
 static bool same_shape(const Run *a, const Run *b)
 {
     return a->batch == b->batch && a->channels == b->channels &&

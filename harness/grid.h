@@ -11,7 +11,6 @@
 /* What a grid shows of a run; cell returns text. */
 typedef struct Shown {
     char *(*cell)(const struct Shown *what, const Run *r, char text[CELL_TEXT]);
-    Store *store;
     const RunList *theirs; /* what the runs are compared with, or NULL */
 } Shown;
 
@@ -20,8 +19,5 @@ int grid_print(const RunList *runs, const Shown *what, const TableOptions *o);
 
 /* The columns of a run but its source, for slice_split. */
 extern const char *const all_but_source[];
-
-/* Whether a run has a time. */
-bool run_is_ok(const Run *r);
 
 #endif

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/csv.h"
 #include "kernels/core/err.h"
 
 static const char *const formats[] = {
@@ -365,18 +366,6 @@ static void print_latex(const Table *t, FILE *out)
     fputs("\\bottomrule\n\\end{tabular}\n", out);
 }
 
-static void put_csv(FILE *out, const char *text)
-{
-    if (!strpbrk(text, ",\"\n")) {
-        fputs(text, out);
-        return;
-    }
-    fputc('"', out);
-    for (; *text; text++)
-        fputs(*text == '"' ? "\"\"" : (char[]){ *text, '\0' }, out);
-    fputc('"', out);
-}
-
 static void print_csv(const Table *t, FILE *out)
 {
     for (int r = -1; r < t->nrows; r++) {
@@ -387,7 +376,7 @@ static void print_csv(const Table *t, FILE *out)
                 continue;
             fputs(first ? "" : ",", out);
             first = false;
-            put_csv(out, r < 0 ? t->column[c].key : t->cell[r][c]);
+            csv_write(out, r < 0 ? t->column[c].key : t->cell[r][c]);
         }
         fputc('\n', out);
     }

@@ -81,7 +81,7 @@ static void print_runs(const RunList *runs, const TableOptions *o)
 
 int table_modules(Store *s, RunList *runs, const TableOptions *o)
 {
-    const Shown times = { time_cell, s, NULL };
+    const Shown times = { time_cell, NULL };
     RunList *slice;
     int n, err = OK;
 

@@ -58,11 +58,6 @@ const char *table_sort_name(int i)
     return sorts[i];
 }
 
-static bool is_ok(const Run *r)
-{
-    return strcmp(r->status, "ok") == 0 && r->time.n > 0;
-}
-
 /* What a row is sorted by, largest first. */
 static double sort_value(const VersusRow *r, const char *sort)
 {
@@ -125,7 +120,7 @@ static void put_throughput(Table *t, int row, const Run *r, bool exact)
     const Throughput p = throughput_of(r);
     char m[32], l[32], h[32];
 
-    if (!is_ok(r)) {
+    if (!run_is_ok(r)) {
         table_set(t, row, "images_per_s", "%s", exact ? "" : r->status);
     } else if (exact) {
         put_number(t, row, "images_per_s", "%.8g", p.images);
@@ -146,7 +141,8 @@ static void put_ratio(Table *t, int row, const Ratio *r, bool exact)
         put_number(t, row, "ratio_lo", "%.6g", r->lo);
         put_number(t, row, "ratio_hi", "%.6g", r->hi);
     } else if (!isnan(r->ratio)) {
-        table_set(t, row, "ratio", "%.3f [%.3f, %.3f]", r->ratio, r->lo, r->hi);
+        table_set(t, row, "ratio", "%s%.3f [%.3f, %.3f]", r->n ? "" : "'",
+                  r->ratio, r->lo, r->hi);
     }
 }
 
@@ -219,8 +215,8 @@ static void say_unconverged(const RunList *runs, const TableOptions *o)
         const Run *r = &runs->at[i];
         const size_t used = strlen(text);
 
-        all += is_ok(r) && !r->arm;
-        if (!is_ok(r) || r->converged || r->arm)
+        all += run_is_ok(r) && !r->arm;
+        if (!run_is_ok(r) || r->converged || r->arm)
             continue;
         snprintf(text + used, sizeof(text) - used, "%s%s", n++ ? ", " : "",
                  module_label(r->module, label));
@@ -230,6 +226,16 @@ static void say_unconverged(const RunList *runs, const TableOptions *o)
                    "~ did not converge, so take its interval for what it is: "
                    "%s.",
                    n == all ? "none of them did" : text);
+}
+
+static void say_unpaired(const Versus *v, const TableOptions *o)
+{
+    bool unpaired = false;
+
+    for (int i = 0; i < v->n; i++)
+        unpaired |= !v->at[i].ratio.n && !isnan(v->at[i].ratio.ratio);
+    if (unpaired)
+        table_unpaired(o);
 }
 
 static void say_noise(const Versus *v, const TableOptions *o)
@@ -283,6 +289,7 @@ static int say_rest(Store *s, const RunList *runs, const Versus *v,
                    "paper: Table 2 of Si et al. 2025, RTX 4090, batch 32: "
                    "compare the ratios, not the images/s.");
     say_unconverged(runs, o);
+    say_unpaired(v, o);
     say_noise(v, o);
     answer(v, o);
     return OK;

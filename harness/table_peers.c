@@ -2,7 +2,6 @@
  * table_peers.c - our time over that of other programs, case by case.
  */
 #include <math.h>
-#include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,28 +11,6 @@
 
 /* A peer's case is ours but for these. */
 static const char *const may_differ[] = { "source", "backend", NULL };
-
-/* Whether two runs were measured turn by turn, though in sweeps of their own:
- * those of one start of the program share its seed and its command line. */
-static bool turn_by_turn(Store *s, const Run *a, const Run *b)
-{
-    sqlite3_stmt *q = NULL;
-    bool same = false;
-
-    if (sqlite3_prepare_v2(store_sqlite(s),
-                           "SELECT 1 FROM start a JOIN start b "
-                           "USING (seed, argv) WHERE a.sweep_id = ? AND "
-                           "a.start = ? AND b.sweep_id = ? AND b.start = ?",
-                           -1, &q, NULL) == SQLITE_OK) {
-        sqlite3_bind_int64(q, 1, a->sweep_id);
-        sqlite3_bind_int(q, 2, a->start);
-        sqlite3_bind_int64(q, 3, b->sweep_id);
-        sqlite3_bind_int(q, 4, b->start);
-        same = sqlite3_step(q) == SQLITE_ROW;
-    }
-    sqlite3_finalize(q);
-    return same;
-}
 
 /* Time of r over that of the same case in theirs; false if there is none. */
 static bool ratio_to(const Shown *what, const Run *r, Ratio *out)
@@ -45,12 +22,7 @@ static bool ratio_to(const Shown *what, const Run *r, Ratio *out)
 
         if (p->arm || !run_is_ok(p) || !slice_same(r, p, may_differ))
             continue;
-        *out = (Ratio){ .n = 0 };
-        if (turn_by_turn(what->store, r, p))
-            *out = ratio_paired(r->ns, r->round, r->time.n, p->ns, p->round,
-                                p->time.n);
-        if (!out->n)
-            *out = summary_ratio(r, p);
+        *out = summary_ratio(r, p);
         return true;
     }
     return false;
@@ -65,6 +37,13 @@ static char *ratio_cell(const Shown *what, const Run *r, char text[CELL_TEXT])
         snprintf(text, CELL_TEXT, "%s%.3f [%.3f, %.3f]", q.n ? "" : "'",
                  q.ratio, q.lo, q.hi);
     return text;
+}
+
+void table_unpaired(const TableOptions *o)
+{
+    table_line(o->format, o->out,
+               "' was not measured turn by turn: the ratio is that of the "
+               "medians, the interval the widest they allow.");
 }
 
 /* "attnbench takes 0.54 of the time of pytorch (...): faster in 40, ..." */
@@ -83,9 +62,7 @@ static void sum_up(const RunList *ours, const Shown *what,
             sum += log(q.ratio);
         }
     if (unpaired)
-        table_line(o->format, o->out,
-                   "' was not measured turn by turn: the ratio is that of the "
-                   "medians, the interval the widest they allow.");
+        table_unpaired(o);
     table_line(o->format, o->out,
                "%s takes %.2f of the time of %s (geometric mean of %d cases): "
                "faster in %d, slower in %d, not resolved in %d.",
@@ -119,7 +96,7 @@ static int against(const RunList *ours, const Shown *what,
     return OK;
 }
 
-int table_peers(Store *s, RunList *runs, const TableOptions *o)
+int table_peers(RunList *runs, const TableOptions *o)
 {
     RunList *by;
     int n, ours = -1, err = OK;
@@ -132,7 +109,7 @@ int table_peers(Store *s, RunList *runs, const TableOptions *o)
             ours = i;
     for (int i = 0; i < n && ours >= 0 && !err; i++)
         if (i != ours)
-            err = against(&by[ours], &(Shown){ ratio_cell, s, &by[i] }, o);
+            err = against(&by[ours], &(Shown){ ratio_cell, &by[i] }, o);
     free(by);
     return err;
 }

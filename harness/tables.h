@@ -29,7 +29,10 @@ int table_modules(Store *s, RunList *runs, const TableOptions *o);
 
 /* Time here over time of each other source, paired: nothing if there is none.
  * Networks and modules alike. */
-int table_peers(Store *s, RunList *runs, const TableOptions *o);
+int table_peers(RunList *runs, const TableOptions *o);
+
+/* Says what the ratios are that have a ' before them. */
+void table_unpaired(const TableOptions *o);
 
 /* Says which runs have no time and why; nothing if all have. */
 void table_failures(const RunList *runs, const TableOptions *o);

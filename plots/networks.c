@@ -56,6 +56,19 @@ static void say_hollow(Sheet *s, const Versus *v)
         sheet_say(s, "Hollow points did not converge.");
 }
 
+static void say_unpaired(Sheet *s, const Versus *v)
+{
+    int n = 0;
+
+    for (int i = 0; i < v->n; i++)
+        n += v->at[i].ratio.n == 0;
+    if (n)
+        sheet_say(s,
+                  "%d of %d were not measured turn by turn with the plain "
+                  "network: the interval is the widest that the medians allow.",
+                  n, v->n);
+}
+
 static void write_throughput_rows(Sheet *s, const Versus *v)
 {
     const char *focus = s->options->focus;
@@ -123,6 +136,7 @@ int figure_throughput(Sheet *s)
                   "Grey: a second plain network against the first, "
                   "%.3f [%.3f, %.3f], is the noise.",
                   v.noise.ratio, v.noise.lo, v.noise.hi);
+    say_unpaired(s, &v);
     say_hollow(s, &v);
     err = sheet_page(s, &runs, WIDTH, ROWS_MARGIN + ROW * v.n);
     summary_free(&runs);

@@ -14,11 +14,6 @@
 
 enum { FOOT_SIZE = 8, FOOT_LINE = 11, FOOT_SPACE = 10, LEFT_OUT_SHOWN = 3 };
 
-static bool is_ok(const Run *r)
-{
-    return strcmp(r->status, "ok") == 0 && r->time.n > 0;
-}
-
 static bool is_first_arm(const Run *r)
 {
     return r->arm == 0;
@@ -34,7 +29,7 @@ static int say_left_out(Sheet *s, const RunList *list)
     for (int i = 0; i < list->n; i++) {
         const Run *r = &list->at[i];
 
-        if (is_ok(r))
+        if (run_is_ok(r))
             continue;
         if (n++ < LEFT_OUT_SHOWN && used < sizeof(text))
             used += (size_t)snprintf(
@@ -93,7 +88,7 @@ int sheet_runs(Sheet *s, RunList *out, const SheetRuns *which)
         if (say_left_out(s, out) == n)
             err = none_succeeded(&first, n);
         else
-            slice_filter(out, is_ok);
+            slice_filter(out, run_is_ok);
     }
     if (err)
         summary_free(out);

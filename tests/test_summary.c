@@ -146,6 +146,30 @@ TEST(summary, pairs_runs_of_one_start_and_no_others)
     summary_free(&list);
 }
 
+/* Two blocks of one start: the ratio is still known, if less well. */
+TEST(summary, runs_without_a_common_round_have_the_ratio_of_their_medians)
+{
+    const char *path = temp_path("a.db");
+    RunList list;
+    Ratio r;
+    Store *s;
+
+    REQUIRE(store_open(&s, path, STORE_WRITE) == OK);
+    add(s, &a_sweep, true, "slow", slow, 6);
+    store_close(s);
+    read_all(&list, path, &everything);
+    REQUIRE(list.n == 1);
+    {
+        int later[] = { 6, 7, 8, 9, 10, 11 };
+        Run other = list.at[0];
+
+        other.round = later;
+        r = summary_ratio(&list.at[0], &other);
+        CHECK(r.n == 0 && r.ratio == 1 && r.lo < 1 && r.hi > 1);
+    }
+    summary_free(&list);
+}
+
 TEST(summary, refuses_a_database_without_its_tables)
 {
     const char *path = temp_path("a.db");

@@ -11,6 +11,13 @@
 #include "tests/stored.h"
 #include "tests/test.h"
 
+/* As the others are called. */
+static int peers(Store *s, RunList *runs, const TableOptions *o)
+{
+    (void)s;
+    return table_peers(runs, o);
+}
+
 /* What a table function prints of an experiment; to be freed. */
 typedef int Printer(Store *s, RunList *runs, const TableOptions *o);
 static char *print(const char *db, const char *experiment, Printer *printer,
@@ -121,6 +128,26 @@ TEST(table, the_last_sentence_is_about_the_module_in_focus)
                  (TableOptions){ .focus = "se_conv" });
     check_holds(text, "\nSE-conv costs ResNet-50 9.1 % [9.1, 9.1] of its "
                       "throughput here; 14.6 % in the paper.\n");
+    free(text);
+}
+
+/* Plain in the first go at a sweep, the module in the second. */
+TEST(table, networks_measured_apart_are_marked)
+{
+    const char *db = temp_path("resumed.db");
+    Stored s = stored_begin(db, "bench", "attnbench");
+    const Case plain = stored_case("backbone=resnet50"),
+               scsa = stored_case("backbone=resnet50 module=scsa");
+    char *text;
+
+    stored_add(&s, &plain, 4e6, "ok");
+    stored_add(&s, &scsa, 5e6, "ok");
+    stored_end(&s);
+    REQUIRE(alter(db, "DROP TRIGGER sample_final; UPDATE sample SET "
+                      "round = round + 100 WHERE run_id = 2"));
+    text = print(db, "bench", table_networks, (TableOptions){ 0 });
+    check_holds(text, " '0.800 [0.");
+    check_holds(text, "\n' was not measured turn by turn");
     free(text);
 }
 
@@ -273,7 +300,7 @@ TEST(table, ratios_to_a_peer_are_paired)
     char *text;
 
     add_both(db, "modules");
-    text = print(db, "modules", table_peers, (TableOptions){ 0 });
+    text = print(db, "modules", peers, (TableOptions){ 0 });
     check_text(text, "Time by attnbench over time by pytorch 1.13.1, with 95 % "
                      "intervals (C x H x W)\n\n"
                      "module              64x28x28             128x28x28\n"
@@ -290,7 +317,7 @@ TEST(table, ratios_of_sweeps_apart_are_marked_and_wider)
 
     add_both(db, "modules");
     CHECK(alter(db, "UPDATE start SET seed = 7 WHERE sweep_id = 2"));
-    text = print(db, "modules", table_peers, (TableOptions){ 0 });
+    text = print(db, "modules", peers, (TableOptions){ 0 });
     check_holds(text, "'0.500 [0.468, 0.535]");
     check_holds(text, "' was not measured turn by turn");
     check_holds(text, "not resolved\nin 2.");
@@ -302,7 +329,7 @@ TEST(table, no_peer_no_table)
     const char *db = temp_path("channels.db");
 
     stored_channels(db);
-    check_text(print(db, "channels", table_peers, (TableOptions){ 0 }), "");
+    check_text(print(db, "channels", peers, (TableOptions){ 0 }), "");
 }
 
 /* ---- formats --------------------------------------------------------- */
