@@ -375,17 +375,27 @@ static int commit_block(Sweeper *s, Block *b)
     return OK;
 }
 
-/* Measures the first cases of a sorted list; *ncases becomes how many. */
-static int measure_block(Sweeper *s, const Case *const *c, int *ncases,
-                         double until)
+/* When a block that began then must end: its share of what was left of the
+ * budget. */
+static double share(const Sweeper *s, double began, int ncases, int left)
 {
+    if (s->protocol->budget <= 0)
+        return INFINITY;
+    return began + (s->protocol->budget - began) * ncases / left;
+}
+
+/* Measures the first cases of a sorted list of n; *ncases becomes how many,
+ * which may be fewer than they were to be: so its time is not known before. */
+static int measure_block(Sweeper *s, const Case *const *c, int n, int *ncases)
+{
+    const double from = seconds_spent(s);
     double began = host_now_ns();
     Block b;
     int err = block_new(&b, s, c, *ncases);
 
-    b.until = until;
     if (!err)
         prepare(s, &b);
+    b.until = share(s, from, b.n / s->nlanes, n);
     s->tally->prepare_ns += host_now_ns() - began;
     began = host_now_ns();
     while (!err && !stopped(s) && !done(s, &b) && !out_of_time(s, &b))
@@ -398,22 +408,12 @@ static int measure_block(Sweeper *s, const Case *const *c, int *ncases,
     return err;
 }
 
-/* When a block must end: its share of what is left of the budget. */
-static double share(const Sweeper *s, int ncases, int left)
-{
-    const double now = seconds_spent(s);
-
-    if (s->protocol->budget <= 0)
-        return INFINITY;
-    return now + (s->protocol->budget - now) * ncases / left;
-}
-
 static int measure_all(Sweeper *s, const Case **c, int n)
 {
     for (int i = 0; i < n && !stopped(s);) {
         int ncases = block_size(c + i, n - i, s->protocol->block);
 
-        TRY(measure_block(s, c + i, &ncases, share(s, ncases, n - i)));
+        TRY(measure_block(s, c + i, n - i, &ncases));
         i += ncases;
     }
     return OK;

@@ -261,6 +261,38 @@ TEST(measure, a_budget_is_kept)
     end(&r);
 }
 
+/* The middle one of three is too large to be prepared beside the first, which
+ * cuts the block: the last case must find its share of the time. */
+TEST(measure, a_block_that_is_cut_leaves_the_others_their_time)
+{
+    static const char three[] =
+        "{\"experiment\": \"cut\", \"module\": \"eca\", "
+        "\"backend\": \"ref\", \"height\": 8, \"cases\": ["
+        "{\"channels\": 16, \"width\": 8}, "
+        "{\"channels\": 4096, \"width\": 16384, \"batch\": 65536}, "
+        "{\"channels\": 4097, \"width\": 1}]}";
+    Protocol p = quick;
+    char path[256];
+    FILE *f;
+    Run r;
+
+    snprintf(path, sizeof(path), "%s/cut.json", test_tmpdir());
+    f = fopen(path, "w");
+    REQUIRE(f && fputs(three, f) >= 0 && fclose(f) == 0);
+    p.target = 1e-12;
+    p.limit = 3600;
+    p.max_samples = 1000000;
+    p.budget = 1;
+    REQUIRE(begin(&r, "a.db", six, 5) == OK);
+    experiment_free(&r.e);
+    REQUIRE(experiment_read(&r.e, path, NULL, 0) == OK);
+    REQUIRE(go(&r, &p) == OK);
+    CHECK(r.tally.ok == 2 && r.tally.out_of_memory == 1);
+    CHECK(ask(r.store, "SELECT count(*) FROM sample JOIN run ON run.id = "
+                       "run_id WHERE channels = 4097") > 10);
+    end(&r);
+}
+
 /* ---- cases that cannot be ------------------------------------------------ */
 
 TEST(measure, what_cannot_run_is_a_row_and_the_sweep_goes_on)
