@@ -45,7 +45,8 @@ static int refuse(const Usage *usage, const char *name)
                 name, usage->name);
 }
 
-/* Keeps a case's setting; module goes first, because it sets defaults. */
+/* Keeps a case's setting.  Module goes first, because it sets defaults; of two
+ * the last counts, as of all settings. */
 static int keep(Flags *f, const char *name, const char *value)
 {
     Flag *at = &f->flag[f->nflags];
@@ -55,6 +56,10 @@ static int keep(Flags *f, const char *name, const char *value)
     if (f->nflags == FLAGS_MAX)
         return fail(ERR_INPUT, "more than %d settings", FLAGS_MAX);
     if (strcmp(name, "module") == 0) {
+        if (f->nflags && strcmp(f->flag[0].name, name) == 0) {
+            f->flag[0].value = value;
+            return OK;
+        }
         memmove(f->flag + 1, f->flag, (size_t)f->nflags * sizeof(*f->flag));
         at = &f->flag[0];
     }

@@ -243,6 +243,21 @@ TEST(flags, order_does_not_matter)
     CHECK(*(int *)c.settings == 4);
 }
 
+TEST(flags, the_last_of_two_counts)
+{
+    char *argv[] = { "--module=se", "--channels=32", "--module=ca",
+                     "--channels=64" };
+    RunSettings s;
+    Flags f;
+    Case c;
+
+    REQUIRE(flags_parse(&f, &run_usage, &s, 4, argv) == OK);
+    case_defaults(&c);
+    REQUIRE(flags_case(&f, &c) == OK);
+    CHECK(!strcmp(c.module.text, "ca"));
+    CHECK(c.channels == 64);
+}
+
 TEST(flags, refuse_with_a_sentence_that_names_them)
 {
     static const struct {
