@@ -3,11 +3,12 @@
  */
 #include "harness/cmd.h"
 
+#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "harness/environment.h"
 #include "harness/experiment.h"
@@ -19,15 +20,15 @@
 #include "kernels/cpu/cpu.h"
 
 typedef struct RunSettings {
-    ParamName db, peer, target;
+    const char *db, *peer;
+    ParamName target;
     int fresh, dry_run;
     int limit, budget, warmup, min_samples, max_samples, block, seed;
 } RunSettings;
 
 /* clang-format off */
 static const Param run_params[] = {
-    PARAM_NAME(RunSettings, db, "results/attnbench.db", NULL,
-               "the database"),
+    PARAM_PATH(RunSettings, db, STORE_PATH, "the database"),
     PARAM_INT(RunSettings, fresh, 0, 0, 1,
               "begin anew, even if a sweep like this is unfinished"),
     PARAM_INT(RunSettings, dry_run, 0, 0, 1,
@@ -50,7 +51,7 @@ static const Param run_params[] = {
               "cases that are sampled turn by turn"),
     PARAM_INT(RunSettings, seed, 0, 0, 2147483647,
               "of the order of the rounds; 0: from the clock"),
-    PARAM_NAME(RunSettings, peer, "", NULL,
+    PARAM_PATH(RunSettings, peer, "",
                "a command that times the same cases, turn by turn with us"),
     PARAM_END,
 };
@@ -89,7 +90,8 @@ static void listen(void)
 {
     struct sigaction action = { .sa_handler = on_signal };
 
-    action.sa_flags = (int)SA_RESETHAND; /* the second one ends us at once */
+    /* The second one ends us at once; what a peer is saying is heard out. */
+    action.sa_flags = (int)SA_RESETHAND | SA_RESTART;
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
 }
@@ -133,8 +135,49 @@ static int read_protocol(Protocol *p, const RunSettings *s)
     return OK;
 }
 
-/* "bench" is harness/experiments/bench.json, where that is a file.  *found is
- * path, the argument, or NULL if there was none. */
+static const char experiments[] = "harness/experiments/";
+
+static bool is_file(const char *path)
+{
+    struct stat info;
+
+    return stat(path, &info) == 0 && !S_ISDIR(info.st_mode);
+}
+
+/* The i-th name in a glob_t of experiments, which loses its ".json". */
+static const char *experiment_name(const void *arg, int i)
+{
+    const glob_t *found = arg;
+    char *name;
+
+    if (i >= (int)found->gl_pathc)
+        return NULL;
+    name = found->gl_pathv[i] + strlen(experiments);
+    name[strcspn(name, ".")] = '\0';
+    return name;
+}
+
+static int no_experiment(const char *name, const char *path)
+{
+    const char *near = NULL;
+    glob_t found;
+    int err;
+
+    if (glob("harness/experiments/*.json", 0, NULL, &found) == 0)
+        near = name_nearest(name, experiment_name, &found);
+    err = near ? fail(ERR_INPUT,
+                      "there is no experiment '%s'; did you mean '%s'?", name,
+                      near)
+               : fail(ERR_INPUT,
+                      "there is no experiment '%s': no file of that name, and "
+                      "no %s",
+                      name, path);
+    globfree(&found);
+    return err;
+}
+
+/* "bench" is harness/experiments/bench.json, unless it is a file itself.
+ * *found is path, the argument, or NULL if there was none. */
 static int find_experiment(const Flags *flags, char *path, size_t size,
                            const char **found)
 {
@@ -145,25 +188,43 @@ static int find_experiment(const Flags *flags, char *path, size_t size,
         return fail(ERR_INPUT, "name an experiment ('attnbench list "
                                "experiments' shows them), or give --module "
                                "or --backbone");
-    if (!name || strchr(name, '/') || access(name, F_OK) == 0)
+    if (!name || strchr(name, '/') || is_file(name))
         return OK;
-    snprintf(path, size, "harness/experiments/%s%s", name,
+    snprintf(path, size, "%s%s%s", experiments, name,
              strstr(name, ".json") ? "" : ".json");
     *found = path;
-    if (access(path, F_OK))
-        return fail(ERR_INPUT,
-                    "there is no experiment '%s': no file of that name, and "
-                    "no %s",
-                    name, path);
-    return OK;
+    return is_file(path) ? OK : no_experiment(name, path);
 }
 
+/* In quotes, where a shell would take it for something else. */
+static void put_argument(FILE *out, const char *text)
+{
+    if (*text && !strpbrk(text, " \t\n'\"\\$`*?[]{}()<>|&;#~!")) {
+        fputs(text, out);
+        return;
+    }
+    fputc('\'', out);
+    for (; *text; text++)
+        if (*text == '\'')
+            fputs("'\\''", out);
+        else
+            fputc(*text, out);
+    fputc('\'', out);
+}
+
+/* The command line, as far as size has room. */
 static void join_argv(char *text, size_t size, int argc, char **argv)
 {
-    size_t n = (size_t)snprintf(text, size, "attnbench run");
+    FILE *out = fmemopen(text, size - 1, "w");
 
-    for (int i = 0; i < argc && n < size; i++)
-        n += (size_t)snprintf(text + n, size - n, " %s", argv[i]);
+    BUG_IF(!out);
+    text[size - 1] = '\0';
+    fputs("attnbench run", out);
+    for (int i = 0; i < argc; i++) {
+        fputc(' ', out);
+        put_argument(out, argv[i]);
+    }
+    fclose(out);
 }
 
 static int dry_run(const Experiment *e)
@@ -226,6 +287,27 @@ static int begin_lanes(Lanes *lanes, Peer *peer, Store *store, Record *r,
     return OK;
 }
 
+/* Why a sweep began anew where its user may have thought that it goes on. */
+static int say_abandoned(Store *store, int64_t sweep_id, const Build *now)
+{
+    Abandoned a;
+
+    TRY(store_sweep_abandoned(store, sweep_id, &a));
+    if (!a.runs)
+        return OK;
+    printf("beginning anew: the %d cases of an unfinished sweep were measured ",
+           a.runs);
+    if (a.other_machine)
+        printf("on another machine\n");
+    else if (strcmp(a.git_commit, now->git_commit) || a.dirty != now->dirty)
+        printf("by another build (commit %.7s%s; this is %.7s%s)\n",
+               a.git_commit, a.dirty ? " with changes" : "", now->git_commit,
+               now->dirty ? " with changes" : "");
+    else
+        printf("by a build with another compiler, flags or libraries\n");
+    return OK;
+}
+
 static int count_stored(const Experiment *e, const Lanes *lanes, Store *store,
                         int *n)
 {
@@ -257,6 +339,7 @@ static void print_summary(const Experiment *e, const Tally *t, const char *db,
                           const Protocol *p)
 {
     const int cases = t->ok + t->unsupported + t->out_of_memory + t->bad;
+    const char *flag = strcmp(db, STORE_PATH) ? " --db=" : "";
 
     printf("\n%d ok", t->ok);
     if (t->not_converged)
@@ -276,8 +359,8 @@ static void print_summary(const Experiment *e, const Tally *t, const char *db,
     if (t->interrupted)
         printf("interrupted: the same command goes on where this stopped\n");
     else
-        printf("next: attnbench table %s\n      attnbench plot\n",
-               e->experiment);
+        printf("next: attnbench table %s%s%s\n      attnbench plot%s%s\n",
+               e->experiment, flag, flag[0] ? db : "", flag, flag[0] ? db : "");
 }
 
 static int run(const Experiment *e, const RunSettings *settings,
@@ -290,16 +373,19 @@ static int run(const Experiment *e, const RunSettings *settings,
     Lanes lanes;
     bool resumed = false;
     int stored = 0;
-    int err =
-        settings->peer.text[0] ? peer_open(&peer, settings->peer.text) : OK;
+    int err = settings->peer[0] ? peer_open(&peer, settings->peer) : OK;
 
     if (!err)
-        err = store_open(&store, settings->db.text, STORE_WRITE);
+        err = store_open(&store, settings->db, STORE_WRITE);
     if (!err)
         err =
             begin_lanes(&lanes, peer, store, record, settings->fresh, &resumed);
     if (!err)
         err = count_stored(e, &lanes, store, &stored);
+    if (err)
+        goto out;
+    if (!resumed && !settings->fresh)
+        err = say_abandoned(store, lanes.at[0].sweep_id, &record->build);
     if (err)
         goto out;
     if (resumed && stored)
@@ -310,7 +396,7 @@ static int run(const Experiment *e, const RunSettings *settings,
     err = measure(e, protocol, store, &lanes, &listener, tally);
     progress_end(&progress);
     if (!err)
-        print_summary(e, tally, settings->db.text, protocol);
+        print_summary(e, tally, settings->db, protocol);
 out:
     store_close(store);
     peer_close(peer);

@@ -42,12 +42,12 @@ char *time_text(double ns, char text[TIME_TEXT])
     return text;
 }
 
-/* The repeat line without "attnbench run --". */
+/* The repeat line without "attnbench run ". */
 static const char *short_name(const Arm *a)
 {
-    const char *name = strstr(a->repeat, " --");
+    const char *name = strstr(a->repeat, "--");
 
-    return name ? name + 3 : a->repeat;
+    return name ? name : a->repeat;
 }
 
 static int width(const Progress *p)

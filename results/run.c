@@ -138,6 +138,37 @@ int store_sweep_begin(Store *s, const Machine *m, const Build *b,
     return finish(s, err);
 }
 
+int store_sweep_abandoned(Store *s, int64_t sweep_id, Abandoned *out)
+{
+    static const char sql[] =
+        "SELECT (SELECT count(*) FROM run WHERE sweep_id = old.id),"
+        "       old.machine_id <> new.machine_id, git_commit, dirty "
+        "FROM sweep AS new JOIN sweep AS old "
+        "     USING (source, experiment, cases_hash) "
+        "JOIN build ON build.id = old.build_id "
+        "WHERE new.id = ? AND old.id < new.id AND old.ended_at IS NULL "
+        "AND old.id = (SELECT max(id) FROM sweep WHERE id < new.id AND"
+        "    (source, experiment, cases_hash)"
+        "    = (new.source, new.experiment, new.cases_hash))";
+    sqlite3_stmt *stmt = NULL;
+    int code;
+
+    *out = (Abandoned){ .runs = 0 };
+    if (sqlite3_prepare_v2(s->db, sql, -1, &stmt, NULL) != SQLITE_OK)
+        return sql_refused(s);
+    sqlite3_bind_int64(stmt, 1, sweep_id);
+    code = sqlite3_step(stmt);
+    if (code == SQLITE_ROW) {
+        out->runs = sqlite3_column_int(stmt, 0);
+        out->other_machine = sqlite3_column_int(stmt, 1);
+        snprintf(out->git_commit, sizeof(out->git_commit), "%s",
+                 (const char *)sqlite3_column_text(stmt, 2));
+        out->dirty = sqlite3_column_int(stmt, 3);
+    }
+    sqlite3_finalize(stmt);
+    return code == SQLITE_ROW || code == SQLITE_DONE ? OK : sql_refused(s);
+}
+
 int store_sweep_end(Store *s, int64_t sweep_id)
 {
     return sql_query(

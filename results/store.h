@@ -89,6 +89,16 @@ int store_sweep_begin(Store *s, const Machine *m, const Build *b,
                       bool *resumed);
 int store_sweep_end(Store *s, int64_t sweep_id);
 
+/* The sweep that this one would have gone on with, had the machine and the
+ * build been the same: the one before it of the same cases, unfinished. */
+typedef struct Abandoned {
+    int runs; /* that it holds; 0: there is no such sweep */
+    bool other_machine;
+    char git_commit[64]; /* of its build */
+    int dirty;
+} Abandoned;
+int store_sweep_abandoned(Store *s, int64_t sweep_id, Abandoned *out);
+
 /* Whether a sweep of the same experiment and source was started at the same
  * time with the same seed: then it is the same sweep. */
 int store_has_sweep(Store *s, const Sweep *sweep, bool *has);

@@ -186,11 +186,43 @@ TEST(run, ctrl_c_ends_it_as_a_signal_does_and_says_how_to_go_on)
     CHECK_MSG(strstr(text, "the same command goes on"), "%s", text);
 }
 
+/* Ctrl-C comes while the peer is at work: it is heard out, and no case has
+ * failed. */
+TEST(run, ctrl_c_waits_for_what_a_peer_is_saying)
+{
+    char flag[256], path[256], peer[512];
+    const char *const args[] = { "run",
+                                 "--module=eca",
+                                 "--backend=ref",
+                                 "--channels=16",
+                                 "--height=8",
+                                 "--width=8",
+                                 "--limit=3600",
+                                 "--target=0.01",
+                                 peer,
+                                 db_flag(flag, path, "peer.db"),
+                                 NULL };
+    int status;
+    Store *s;
+
+    snprintf(peer, sizeof(peer),
+             "--peer=exec sh tests/fake_peer.sh %s/log 1 "
+             "4096 2",
+             test_tmpdir());
+    status = end(start("/dev/null", args), SIGINT, 700);
+    CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGINT);
+    REQUIRE(store_open(&s, path, STORE_READ) == OK);
+    CHECK(ask(s, "SELECT count(*) FROM run WHERE status = 'failed'") == 0);
+    CHECK(ask(s, "SELECT count(*) FROM start WHERE argv LIKE "
+                 "'% ''--peer=exec sh tests/fake_peer.sh %'' --db=%'") == 2);
+    store_close(s);
+}
+
 /* ---- used and misused --------------------------------------------------- */
 
 TEST(run, a_finished_case_is_a_line_where_there_is_no_terminal)
 {
-    char flag[256], path[256], text[OUTPUT];
+    char flag[256], path[256], next[640], text[OUTPUT];
     const char *const args[] = { "run",
                                  "--module=eca",
                                  "--backend=ref",
@@ -202,14 +234,18 @@ TEST(run, a_finished_case_is_a_line_where_there_is_no_terminal)
                                  NULL };
 
     CHECK(run(text, args) == 0);
-    CHECK_MSG(strncmp(text, "1/1  module=eca --backend=ref --channels=16 ",
-                      strlen("1/1  module=eca --backend=ref --channels=16 ")) ==
-                  0,
-              "%s", text);
+    CHECK_MSG(
+        strncmp(text, "1/1  --module=eca --backend=ref --channels=16 ",
+                strlen("1/1  --module=eca --backend=ref --channels=16 ")) == 0,
+        "%s", text);
     CHECK(strstr(text, " images/s"));
     CHECK(strstr(text, "1 ok"));
     CHECK(strstr(text, "seed=5"));
-    CHECK(strstr(text, "next: attnbench table flags"));
+    snprintf(next, sizeof(next),
+             "next: attnbench table flags --db=%s\n"
+             "      attnbench plot --db=%s\n",
+             path, path);
+    CHECK_MSG(strstr(text, next), "%s", text);
     CHECK(!strchr(text, '\r') && !strchr(text, '\033'));
 }
 
@@ -244,6 +280,8 @@ TEST(run, a_users_mistake_is_one_sentence_and_exit_2)
         { "--module=sse", "there is no module 'sse'; did you mean 'se'" },
         { "--batch=0", "batch=0 is out of range" },
         { "no_such_experiment", "there is no experiment 'no_such_exp" },
+        { "chanels", "no experiment 'chanels'; did you mean 'channels'?" },
+        { "tests", "there is no experiment 'tests'" },
         { "no/such.json", "no/such.json: No such file" },
         { "--target=zero", "target='zero' is no number of percent" },
         { "--limit=0", "limit=0 is out of range: 1 to 86400" },

@@ -70,10 +70,13 @@ TEST(store, is_one_plain_file_when_closed)
 
 TEST(store, makes_its_folder)
 {
-    const char *path = temp_path("folder/a.db");
+    const char *path = temp_path("folder/in/folder/a.db");
 
     CHECK(make_database(path, 1) == OK);
     CHECK_ASK(path, "SELECT count(*) FROM run", "1");
+    write_text(temp_path("file"), "");
+    CHECK(make_database(temp_path("file/a.db"), 1) < 0);
+    CHECK(make_database(temp_path("file/in/a.db"), 1) < 0);
 }
 
 TEST(store, takes_an_empty_file_as_a_new_one)
@@ -130,6 +133,39 @@ TEST(store, goes_on_with_an_unfinished_sweep_of_the_same_cases)
     store_close(s);
     CHECK_ASK(path, "SELECT group_concat(start) FROM start WHERE sweep_id = 1",
               "0,1");
+}
+
+TEST(store, knows_the_unfinished_sweep_that_it_does_not_go_on_with)
+{
+    const Case c = a_case();
+    const Outcome o = an_outcome("case");
+    Machine elsewhere = a_machine;
+    Build newer = a_build;
+    Abandoned a;
+    bool resumed;
+    int64_t id;
+    Store *s;
+
+    strcpy(newer.git_commit, "f00");
+    elsewhere.cores = 64;
+    REQUIRE(store_open(&s, temp_path("a.db"), STORE_WRITE) == OK);
+    id = begin(s, &a_sweep, &a_build, false, &resumed);
+    CHECK(store_sweep_abandoned(s, id, &a) == OK && a.runs == 0);
+    CHECK(store_run(s, id, case_params, &c, "{}", &o) == OK);
+    id = begin(s, &a_sweep, &newer, false, &resumed);
+    REQUIRE(store_sweep_abandoned(s, id, &a) == OK);
+    CHECK(a.runs == 1 && !a.other_machine);
+    CHECK(!strcmp(a.git_commit, a_build.git_commit) && a.dirty == 0);
+
+    CHECK(store_run(s, id, case_params, &c, "{}", &o) == OK);
+    CHECK(store_sweep_begin(s, &elsewhere, &newer, &a_sweep, false, &id,
+                            &resumed) == OK);
+    REQUIRE(store_sweep_abandoned(s, id, &a) == OK);
+    CHECK(a.runs == 1 && a.other_machine);
+    CHECK(store_sweep_end(s, id) == OK);
+    id = begin(s, &a_sweep, &newer, true, &resumed);
+    CHECK(store_sweep_abandoned(s, id, &a) == OK && a.runs == 0);
+    store_close(s);
 }
 
 TEST(store, does_not_go_on_with_a_sweep_that_has_ended)
