@@ -3,8 +3,10 @@
  */
 #include "harness/cmd.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "harness/flags.h"
 #include "harness/import.h"
@@ -59,6 +61,9 @@ int cmd_import(int argc, char **argv)
     TRY(flags_parse(&flags, &usage, &set, argc, argv));
     if (flags.help)
         return flags_help(&flags, &usage, stdout);
+    for (int i = 0; i < flags.nargs; i++) /* before a database is made */
+        if (access(flags.arg[i], R_OK))
+            return fail(ERR_IO, "%s: %s", flags.arg[i], strerror(errno));
     TRY(store_open(&s, set.db, STORE_WRITE));
     for (int i = 0; i < flags.nargs && !err; i++) {
         const char *path = flags.arg[i];

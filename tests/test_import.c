@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "harness/cmd.h"
 #include "tests/databases.h"
@@ -298,12 +299,16 @@ TEST(import, names_the_line_of_the_fault)
 
 TEST(import, refuses_files_that_are_not_there)
 {
+    char flag[600];
     const char *db = temp_path("a.db");
     ImportCount count;
 
     CHECK(import(db, temp_path("none.json"), &count) == ERR_IO);
     CHECK(import(db, temp_path("none.csv"), &count) == ERR_IO);
     CHECK(import(db, "tests", &count) < 0);
+    snprintf(flag, sizeof(flag), "--db=%s", temp_path("b.db"));
+    CHECK(cmd_import(2, (char *[]){ flag, "none.json" }) == ERR_IO);
+    CHECK(access(flag + strlen("--db="), F_OK) != 0);
 }
 
 TEST(export, says_what_it_cannot_find_or_write)
@@ -315,6 +320,10 @@ TEST(export, says_what_it_cannot_find_or_write)
     snprintf(flag, sizeof(flag), "--db=%s", db);
     CHECK(cmd_export(2, (char *[]){ flag, "--experiment=none" }) == ERR_INPUT);
     CHECK_MSG(strstr(err_message(), "holds no such runs"), "%s", err_message());
+    CHECK(cmd_export(2, (char *[]){ flag, (char *)db }) == ERR_INPUT);
+    CHECK_MSG(strstr(err_message(), "the database itself"), "%s",
+              err_message());
+    CHECK_ASK(db, "SELECT count(*) FROM run", "1");
     CHECK(cmd_export(2, (char *[]){ flag, "/no/such/file" }) == ERR_IO);
     CHECK(cmd_export(2, (char *[]){ flag, "/dev/full" }) == ERR_IO);
     CHECK_MSG(strstr(err_message(), "No space left"), "%s", err_message());
