@@ -171,5 +171,10 @@ int cmd_profile(int argc, char **argv)
     case_defaults(&c);
     TRY(flags_case(&flags, &c));
     TRY(case_complete(&c));
+    if (strcmp(c.state.text, "hot"))
+        return fail(ERR_INPUT,
+                    "a profile is of hot runs, one after the other; leave out "
+                    "--state=%s",
+                    c.state.text);
     return profile_case(&c, &s);
 }

@@ -3,6 +3,7 @@
  */
 #include <stdlib.h>
 
+#include "harness/cmd.h"
 #include "harness/network.h"
 #include "harness/profile.h"
 #include "harness/seed.h"
@@ -58,4 +59,10 @@ TEST(profile, has_every_step_once_and_sums_that_agree)
     graph_free(g);
     dev->backend->close(dev);
     free(x);
+}
+
+TEST(profile, refuses_a_state_that_it_would_not_measure)
+{
+    CHECK(cmd_profile(2, (char *[]){ "--module=eca", "--state=cold" }) ==
+          ERR_INPUT);
 }
