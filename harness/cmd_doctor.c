@@ -7,6 +7,7 @@
  */
 #include "harness/cmd.h"
 
+#include <limits.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -23,11 +24,11 @@
 #include "results/store.h"
 
 typedef struct DoctorSettings {
-    ParamName db;
+    const char *db;
 } DoctorSettings;
 
 static const Param doctor_params[] = {
-    PARAM_NAME(DoctorSettings, db, "results/attnbench.db", NULL,
+    PARAM_PATH(DoctorSettings, db, STORE_PATH,
                "the database that runs would be stored in"),
     PARAM_END,
 };
@@ -215,7 +216,7 @@ static void plotting(Doctor *d)
  * that is there. */
 static void database(Doctor *d, const char *path)
 {
-    char folder[128];
+    char folder[PATH_MAX];
     Store *store;
     char *slash;
 
@@ -290,7 +291,7 @@ int cmd_doctor(int argc, char **argv)
         b.dirty ? " with changes" : "", b.compiler);
     say(&d, FINE, "libraries", "%s", b.libraries);
     plotting(&d);
-    database(&d, settings.db.text);
+    database(&d, settings.db);
     gpu(&d, &m);
 
     if (d.count[BROKEN])

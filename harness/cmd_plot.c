@@ -6,12 +6,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "attention_zoo/zoo.h"
 #include "harness/flags.h"
 #include "kernels/core/err.h"
 #include "plots/plot.h"
 
 typedef struct PlotSettings {
-    ParamName db, out, format, experiment, source, focus;
+    const char *db, *out;
+    ParamName format, experiment, source, focus;
 } PlotSettings;
 
 static const char *format_choice(int i)
@@ -22,15 +24,15 @@ static const char *format_choice(int i)
 }
 
 static const Param plot_params[] = {
-    PARAM_NAME(PlotSettings, db, "results/attnbench.db", NULL, "the database"),
-    PARAM_NAME(PlotSettings, out, "plots/out", NULL, "the folder to write to"),
+    PARAM_PATH(PlotSettings, db, STORE_PATH, "the database"),
+    PARAM_PATH(PlotSettings, out, "plots/out", "the folder to write to"),
     PARAM_NAME(PlotSettings, format, "svg,png", format_choice,
                "of the pictures"),
     PARAM_NAME(PlotSettings, experiment, "", NULL,
                "draw this experiment in place of the figure's own"),
     PARAM_NAME(PlotSettings, source, "attnbench", NULL,
                "who measured: attnbench, or a peer by its name"),
-    PARAM_NAME(PlotSettings, focus, "scsa", NULL,
+    PARAM_NAME(PlotSettings, focus, "scsa", zoo_name,
                "the module to draw strongest"),
     PARAM_END,
 };
@@ -75,13 +77,11 @@ static int find_figure(const char *name, int *at)
 /* "plots/out/channels.svg, .png, .dat, .gp" */
 static void print_written(const PlotOptions *o, int figure, const char *note)
 {
-    printf("%-11s %s/%s", plot_name(figure), o->out, plot_name(figure));
-    if (strstr(o->formats, "svg"))
-        printf(".svg,");
-    if (strstr(o->formats, "png"))
-        printf(" .png,");
-    printf(" .dat, .gp%s%s%s\n", note[0] ? "  (without: " : "", note,
-           note[0] ? ")" : "");
+    const bool svg = strstr(o->formats, "svg"), png = strstr(o->formats, "png");
+
+    printf("%-11s %s/%s%s%s, .dat, .gp%s%s%s\n", plot_name(figure), o->out,
+           plot_name(figure), svg ? ".svg" : ".png", svg && png ? ", .png" : "",
+           note[0] ? "  (without: " : "", note, note[0] ? ")" : "");
 }
 
 /* Draws figures first to last; those without runs are told and left out,
@@ -147,7 +147,7 @@ int cmd_plot(int argc, char **argv)
     if (flags.help)
         return print_help(&flags);
     options = (PlotOptions){
-        .out = settings.out.text,
+        .out = settings.out,
         .formats = settings.format.text,
         .experiment = settings.experiment.text,
         .focus = settings.focus.text,
@@ -159,7 +159,7 @@ int cmd_plot(int argc, char **argv)
 
         TRY(find_figure(flags.arg[i], &figure));
     }
-    TRY(store_open(&store, settings.db.text, STORE_READ));
+    TRY(store_open(&store, settings.db, STORE_READ));
     err = draw(store, &options, &flags);
     store_close(store);
     return err;
