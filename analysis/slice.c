@@ -99,23 +99,62 @@ static int no_column(const char *name)
                 near ? "'?" : "");
 }
 
-/* The values of the column that the list has, each once: "1, 8". */
-static void print_values(const RunList *list, const Column *c, char *text,
-                         size_t size)
+/* The value of "key" in {"reduction":16,"kernels":[3,5]}: "16", "3,5"; false
+ * if it is not there. */
+static bool setting_value(const char *settings, const char *key,
+                          char text[SLICE_TEXT])
+{
+    char quoted[PARAM_NAME_MAX + 4];
+    const char *at, *end;
+
+    snprintf(quoted, sizeof(quoted), "\"%.64s\":", key);
+    at = strstr(settings, quoted);
+    if (!at)
+        return false;
+    at += strlen(quoted);
+    end = *at == '[' || *at == '"' ? strpbrk(at + 1, "]\"")
+                                   : at + strcspn(at, ",}");
+    at += *at == '[' || *at == '"';
+    snprintf(text, SLICE_TEXT, "%.*s", end ? (int)(end - at) : 0, at);
+    return true;
+}
+
+/* What a run has under a name: a column's value, or its module's setting. */
+static bool named_value(const Run *r, const char *name, char text[SLICE_TEXT])
+{
+    if (!find(name))
+        return setting_value(r->settings, name, text);
+    slice_value(r, name, text);
+    return true;
+}
+
+static bool any_has(const RunList *list, const char *name)
 {
     char value[SLICE_TEXT];
+
+    for (int i = 0; i < list->n; i++)
+        if (named_value(&list->at[i], name, value))
+            return true;
+    return false;
+}
+
+/* The values of that name that the list has, each once: "1, 8". */
+static void print_values(const RunList *list, const char *name, char *text,
+                         size_t size)
+{
+    char value[SLICE_TEXT], other[SLICE_TEXT];
     size_t used = 0;
 
     text[0] = '\0';
     for (int i = 0; i < list->n && used < size; i++) {
-        bool seen = false;
+        bool seen = !named_value(&list->at[i], name, value);
 
         for (int k = 0; k < i && !seen; k++)
-            seen = equal(&list->at[i], &list->at[k], c);
+            seen =
+                named_value(&list->at[k], name, other) && !strcmp(value, other);
         if (!seen)
             used += (size_t)snprintf(text + used, size - used, "%s%s",
-                                     used ? ", " : "",
-                                     slice_value(&list->at[i], c->name, value));
+                                     used ? ", " : "", value);
     }
 }
 
@@ -149,22 +188,25 @@ int slice_keep(RunList *list, const Wanted *wanted, int n)
 {
     char value[SLICE_TEXT], values[SLICE_TEXT];
 
-    for (int w = 0; w < n; w++) {
-        const Column *c = find(wanted[w].column);
-        int had = list->n, kept = 0;
+    for (const Wanted *w = wanted; w < wanted + n && list->n; w++) {
+        const int had = list->n;
+        bool found = false;
+        int kept = 0;
 
-        if (!c)
-            return no_column(wanted[w].column);
-        print_values(list, c, values, sizeof(values));
-        for (int i = 0; i < had; i++)
-            settle(list, i,
-                   among(slice_value(&list->at[i], c->name, value),
-                         wanted[w].value),
-                   &kept);
+        if (!any_has(list, w->column))
+            return no_column(w->column);
+        print_values(list, w->column, values, sizeof(values));
+        for (int i = 0; i < had; i++) {
+            const bool has = named_value(&list->at[i], w->column, value);
+            const bool keep = !has || among(value, w->value);
+
+            found |= has && keep;
+            settle(list, i, keep, &kept);
+        }
         list->n = kept;
-        if (had && !kept)
-            return fail(ERR_INPUT, "no run has %s=%s; there is %s", c->name,
-                        wanted[w].value, values);
+        if (!found)
+            return fail(ERR_INPUT, "no run has %s=%s; there is %s", w->column,
+                        w->value, values);
     }
     return OK;
 }
@@ -179,7 +221,7 @@ int slice_single(const RunList *list, const char *const *axes)
         for (int i = 1; i < list->n && !listed(c->name, axes); i++) {
             if (equal(&list->at[0], &list->at[i], c))
                 continue;
-            print_values(list, c, values, sizeof(values));
+            print_values(list, c->name, values, sizeof(values));
             return fail(ERR_INPUT,
                         "experiment '%s' has more than one %s (%s); choose "
                         "with --%s=",
@@ -246,6 +288,19 @@ void slice_filter(RunList *list, bool (*keep)(const Run *r))
     for (int i = 0; i < list->n; i++)
         settle(list, i, keep(&list->at[i]), &kept);
     list->n = kept;
+}
+
+char *settings_label(const char *settings, char text[SLICE_TEXT])
+{
+    size_t n = 0;
+
+    for (; *settings && n + 1 < SLICE_TEXT; settings++)
+        if (!strchr("{}\"", *settings))
+            text[n++] = *settings == ':'                         ? '='
+                        : *settings == ',' && settings[1] == '"' ? ' '
+                                                                 : *settings;
+    text[n] = '\0';
+    return text;
 }
 
 char *module_label(const char *module, char text[LABEL_MAX])

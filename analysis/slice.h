@@ -11,7 +11,8 @@
 
 #include "analysis/summary.h"
 
-/* A column of the table run and the value it must have: one of "8,16". */
+/* A column of the table run, or a setting of a module, and the value it must
+ * have: one of "8,16". */
 typedef struct Wanted {
     const char *column, *value;
 } Wanted;
@@ -29,8 +30,9 @@ char *slice_value(const Run *r, const char *column, char text[SLICE_TEXT]);
  * a NULL-ended list. */
 bool slice_same(const Run *a, const Run *b, const char *const *except);
 
-/* Drops the runs that lack a wanted value.  ERR_INPUT if there is no such
- * column, with its nearest, or no such value, with those there are. */
+/* Drops the runs that lack a wanted value.  A module's own setting is as good
+ * as a column, and counts for the modules that have it.  ERR_INPUT if there is
+ * no such column, with its nearest, or no such value, with those there are. */
 int slice_keep(RunList *list, const Wanted *wanted, int n);
 
 /* ERR_INPUT if the runs differ in a column that is not in axes (NULL-ended):
@@ -48,6 +50,9 @@ int slice_split(RunList **out, int *n, RunList *list, const char *const *axes);
 
 /* Drops the runs for which keep is false. */
 void slice_filter(RunList *list, bool (*keep)(const Run *r));
+
+/* {"reduction":16} as "reduction=16", "" for {}.  Returns text. */
+char *settings_label(const char *settings, char text[SLICE_TEXT]);
 
 /* A module's name as papers print it: "SCSA", "SE-conv"; "plain" for none. */
 enum { LABEL_MAX = 96 };

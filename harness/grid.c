@@ -101,7 +101,7 @@ static const Run *grid_at(const Grid *g, int row, int column)
     return NULL;
 }
 
-/* "SCSA", or "ResNet-50 SCSA fused cold": what varies besides. */
+/* "SCSA", or "SCSA reduction=4 cold threads=2": what varies besides. */
 static void row_label(const Grid *g, int row, char *text, size_t size)
 {
     static const char *const shown[] = { "backbone", "settings", "impl",
@@ -123,8 +123,13 @@ static void row_label(const Grid *g, int row, char *text, size_t size)
             varies =
                 mine && strcmp(value, slice_value(g->row[i], shown[k], other));
         }
-        if (varies && used < size)
-            used += (size_t)snprintf(text + used, size - used, " %s", value);
+        if (!varies || used >= size)
+            continue;
+        if (!strcmp(shown[k], "settings"))
+            settings_label(r->settings, value);
+        used += (size_t)snprintf(
+            text + used, size - used, " %s%s",
+            strcmp(shown[k], "threads") ? "" : "threads=", value);
     }
 }
 

@@ -86,20 +86,15 @@ static Series *series_of(Lines *l, const Run *r, bool settings)
 /* {"reduction":4} -> " reduction=4", for modules that come with several. */
 static void name_series(const Lines *l, Series *s)
 {
-    char label[LABEL_MAX];
-    size_t n;
+    char label[LABEL_MAX], settings[SLICE_TEXT];
 
-    n = (size_t)snprintf(s->name, sizeof(s->name), "%s",
-                         module_label(s->run->module, label));
+    module_label(s->run->module, label);
+    snprintf(s->name, sizeof(s->name), "%s", label);
     for (int i = 0; i < l->n; i++) {
         if (&l->at[i] == s || strcmp(l->at[i].run->module, s->run->module))
             continue;
-        s->name[n++] = ' ';
-        for (const char *c = s->run->settings; *c && n + 1 < sizeof(s->name);
-             c++)
-            if (!strchr("{}\"", *c))
-                s->name[n++] = *c == ':' ? '=' : *c;
-        s->name[n] = '\0';
+        snprintf(s->name, sizeof(s->name), "%s %.60s", label,
+                 settings_label(s->run->settings, settings));
         return;
     }
 }

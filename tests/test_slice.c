@@ -63,6 +63,38 @@ TEST(slice, keeps_in_order_what_has_all_values_wanted)
     free(list.at);
 }
 
+TEST(slice, a_modules_setting_counts_for_the_modules_that_have_it)
+{
+    RunList list = eight_runs();
+
+    for (int i = 0; i < RUNS; i++)
+        if (i & 1)
+            snprintf(list.at[i].settings, sizeof(list.at[i].settings),
+                     "{\"reduction\":%d,\"sizes\":[3,5]}", i & 2 ? 4 : 16);
+    CHECK(slice_keep(&list, &(Wanted){ "reduction", "8" }, 1) == ERR_INPUT);
+    check_message("no run has reduction=8; there is 16, 4");
+    free(list.at);
+    list = eight_runs();
+    for (int i = 0; i < RUNS; i++)
+        if (i & 1)
+            snprintf(list.at[i].settings, sizeof(list.at[i].settings),
+                     "{\"reduction\":%d,\"sizes\":[3,5]}", i & 2 ? 4 : 16);
+    REQUIRE(slice_keep(&list, &(Wanted){ "reduction", "4" }, 1) == OK);
+    CHECK(list.n == 6); /* eca has none: all four stay */
+    REQUIRE(slice_keep(&list, &(Wanted){ "sizes", "3,5" }, 1) == OK);
+    CHECK(list.n == 6);
+    free(list.at);
+}
+
+TEST(slice, settings_are_read_as_flags_are)
+{
+    char text[SLICE_TEXT];
+
+    CHECK(
+        !strcmp(settings_label("{\"a\":4,\"b\":[3,5]}", text), "a=4 b=[3,5]"));
+    CHECK(!strcmp(settings_label("{}", text), ""));
+}
+
 TEST(slice, mixing_is_refused_with_the_flag_that_chooses)
 {
     static const char *const axes[] = { "module", "channels", NULL };
