@@ -127,7 +127,7 @@ void conditions_samples(const RunList *list, char *text, size_t size)
         snprintf(text, size, "n = %d", low);
     else
         snprintf(text, size, "n = %d to %d", low, high);
-    if (low < INTERVAL_NEEDS)
+    if (low && low < INTERVAL_NEEDS)
         snprintf(text + strlen(text), size - strlen(text),
                  " (below %d the range stands for the interval)",
                  INTERVAL_NEEDS);

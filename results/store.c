@@ -51,6 +51,11 @@ int sql_refused(const Store *s)
                     "%s is being written by another process; wait for it, or "
                     "name another file by --db",
                     path);
+    case SQLITE_CANTOPEN:
+        return fail(ERR_IO,
+                    "%s cannot be opened: its folder is not there, or you may "
+                    "not write to it; name another file by --db",
+                    path);
     case SQLITE_FULL:
         return fail(ERR_IO, "%s: the disk is full; nothing was added", path);
     case SQLITE_CORRUPT:
@@ -142,6 +147,8 @@ static int judge_file(const char *path, StoreMode mode)
     FILE *f;
     int err;
 
+    if (!*path || *path == ':') /* to SQLite: in memory, and gone at the end */
+        return fail(ERR_INPUT, "--db='%s' names no file", path);
     if (stat(path, &st)) {
         if (errno == ENOENT && mode == STORE_WRITE)
             return OK;

@@ -162,6 +162,8 @@ TEST(store, refuses_what_is_not_there_or_no_file)
     CHECK(store_open(&s, path, STORE_READ) == ERR_INPUT);
     CHECK(strstr(err_message(), "is not a regular file"));
     CHECK(store_open(&s, "/dev/null", STORE_WRITE) == ERR_INPUT);
+    store_refuses_both("", "names no file");
+    store_refuses_both(":memory:", "names no file");
     CHECK(store_open(&s, "/proc/no/folder.db", STORE_WRITE) == ERR_IO);
     CHECK(strstr(err_message(), "cannot make the folder"));
 }
