@@ -221,7 +221,7 @@ static void database(Doctor *d, const char *path)
     char *slash;
 
     snprintf(folder, sizeof(folder), "%s", path);
-    if (access(path, F_OK) == 0) {
+    if (access(path, F_OK) == 0 || !*path || *path == ':') {
         if (store_open(&store, path, STORE_READ))
             say(d, BROKEN, "database", "%s", err_message());
         else if (access(path, W_OK))

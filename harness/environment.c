@@ -4,6 +4,7 @@
 #include "harness/environment.h"
 
 #include <cjson/cJSON.h>
+#include <ctype.h>
 #include <math.h>
 #include <sched.h>
 #include <sqlite3.h>
@@ -57,12 +58,42 @@ static char *file_value(const char *path, const char *key, char *text,
     return text;
 }
 
+/* What is left of the limit that a container has, whose processes are killed
+ * beyond it; INFINITY without one.  File caches are given back in need. */
+static double group_memory_left(void)
+{
+#define GROUP "/sys/fs/cgroup/"
+    static const struct {
+        const char *limit, *usage, *stat, *cache;
+    } versions[] = {
+        { GROUP "memory.max", GROUP "memory.current", GROUP "memory.stat",
+          "inactive_file" },
+        { GROUP "memory/memory.limit_in_bytes",
+          GROUP "memory/memory.usage_in_bytes", GROUP "memory/memory.stat",
+          "total_inactive_file" },
+    };
+#undef GROUP
+    char limit[32], usage[32], cache[32];
+
+    for (int i = 0; i < 2; i++) {
+        file_line(versions[i].limit, limit, sizeof(limit));
+        file_line(versions[i].usage, usage, sizeof(usage));
+        file_value(versions[i].stat, versions[i].cache, cache, sizeof(cache));
+        if (isdigit((unsigned char)limit[0]) && usage[0])
+            return strtod(limit, NULL) - strtod(usage, NULL) +
+                   strtod(cache, NULL);
+    }
+    return INFINITY;
+}
+
 double memory_available(void)
 {
     char text[64];
+    double unused;
 
     file_value("/proc/meminfo", "MemAvailable", text, sizeof(text));
-    return text[0] ? strtod(text, NULL) * 1024 : INFINITY;
+    unused = text[0] ? strtod(text, NULL) * 1024 : INFINITY;
+    return fmin(unused, group_memory_left());
 }
 
 int environment_cores(void)

@@ -16,7 +16,8 @@ void environment_build(Build *b);
 /* started_at, governor and load of a sweep that starts now. */
 void environment_weather(Sweep *s);
 
-/* Bytes that can still be used without swapping. */
+/* Bytes that can still be used without swapping, or beyond the limit of the
+ * container that this may be. */
 double memory_available(void);
 
 /* Cores that this process may use. */

@@ -362,6 +362,16 @@ TEST(doctor, a_machine_that_runs_tests_is_well_enough)
     CHECK(access(path, F_OK) != 0); /* it looks, and makes nothing */
 }
 
+TEST(doctor, a_name_that_is_none_is_broken)
+{
+    const char *const args[] = { "doctor", "--db=", NULL };
+    char text[OUTPUT];
+
+    CHECK(run(text, args) == 1);
+    CHECK_MSG(strstr(text, "XX  database     --db='' names no file"), "%s",
+              text);
+}
+
 TEST(doctor, a_file_that_is_no_database_is_broken_and_left_alone)
 {
     char flag[256], path[256], text[OUTPUT];
