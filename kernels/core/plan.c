@@ -300,26 +300,27 @@ void plan_free(Plan *p)
     free(p);
 }
 
+static int run_step(const Plan *p, int i)
+{
+    const Step *s = &p->steps[i];
+    const int err = s->kernel->run(p->dev, s->out, s->state);
+
+    return err ? fail_within(err, "%s (%s)", s->out->op->name, s->kernel->name)
+               : OK;
+}
+
 int plan_run(Plan *p)
 {
-    for (int i = 0; i < p->nsteps; i++) {
-        const Step *s = &p->steps[i];
-        const int err = s->kernel->run(p->dev, s->out, s->state);
-
-        if (err)
-            return fail_within(err, "%s (%s)", s->out->op->name,
-                               s->kernel->name);
-    }
+    for (int i = 0; i < p->nsteps; i++)
+        TRY(run_step(p, i));
     return OK;
 }
 
 int plan_run_timed(Plan *p, double *ns)
 {
     for (int i = 0; i < p->nsteps; i++) {
-        const Step *s = &p->steps[i];
-
         TRY(p->dev->backend->clock_start(p->dev));
-        TRY(s->kernel->run(p->dev, s->out, s->state));
+        TRY(run_step(p, i));
         TRY(p->dev->backend->clock_stop(p->dev, &ns[i]));
     }
     return OK;
