@@ -16,7 +16,7 @@
  *         y = shuffle of all a', b'
  *
  * Differs from the paper: nothing.  The authors fold the groups into the
- * batch; channels last, the same is a view: (N,C,HW) is (N,C/G,HW G), in which
+ * batch; channels last, the same is a view: (N,C,HW) is (N,C/G,HW,G), in which
  * a group is a position, and half of its channels is a slice.
  *
  * Easily got wrong: the group norm has one group a channel, so it is an
@@ -54,7 +54,7 @@ static Tensor *sa_build(Graph *g, Tensor *x, const void *settings)
     weight = graph_weight(g, "gn.weight", DIMS(n));
     bias = graph_weight(g, "gn.bias", DIMS(n));
 
-    x = op_view(g, x, DIMS(N, 2 * n, H * W * G));
+    x = op_view(g, x, DIMS(N, 2 * n, H * W, G));
     a = op_slice(g, x, 1, 0, n);
     b = op_slice(g, x, 1, n, n);
 
@@ -70,8 +70,8 @@ static Tensor *sa_build(Graph *g, Tensor *x, const void *settings)
     s = op_sigmoid(g, op_add(g, op_mul(g, s, s_w), s_b));
     b = op_mul(g, b, op_view(g, s, DIMS(N, n * G, H * W))); /* eq. (3) */
 
-    a = op_view(g, a, DIMS(N, n, H * W * G));
-    b = op_view(g, b, DIMS(N, n, H * W * G));
+    a = op_view(g, a, DIMS(N, n, H * W, G));
+    b = op_view(g, b, DIMS(N, n, H * W, G));
     y = op_concat(g, 1, 2, (Tensor *[]){ a, b });
     return op_channel_shuffle(g, op_view(g, y, DIMS(N, C, H, W)), 2);
 }
