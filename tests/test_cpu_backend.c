@@ -13,6 +13,8 @@
 #include "kernels/core/plan.h"
 #include "kernels/cpu/cpu.h"
 #include "kernels/ops/ops.h"
+#include "tests/eval.h"
+#include "tests/sample.h"
 #include "tests/test.h"
 
 static int cpus_allowed(void)
@@ -246,15 +248,9 @@ TEST(cpu, evict_empties_the_caches)
 
 /* ---- plans ------------------------------------------------------------ */
 
-static float next_value(uint32_t *state)
-{
-    *state = *state * 1664525u + 1013904223u;
-    return (float)(*state >> 8) / (1 << 23) - 1;
-}
-
 static void fill_weights(Graph *g)
 {
-    uint32_t state = 7;
+    uint64_t state = 7;
 
     for (int i = 0; i < graph_size(g); i++) {
         Tensor *t = graph_at(g, i);
@@ -263,7 +259,7 @@ static void fill_weights(Graph *g)
             continue;
         REQUIRE(graph_alloc_host(t) == OK);
         for (size_t k = 0; k < tensor_count(t); k++)
-            t->host[k] = next_value(&state) / 4;
+            t->host[k] = sample_float(&state) / 4;
     }
 }
 
@@ -317,27 +313,16 @@ static Graph *small_net(void)
     return g;
 }
 
-static double relative_error(const float *a, const float *b, size_t n)
-{
-    double error = 0, sum = 0;
-
-    for (size_t i = 0; i < n; i++) {
-        error += ((double)a[i] - b[i]) * ((double)a[i] - b[i]);
-        sum += (double)b[i] * b[i];
-    }
-    return sqrt(error / sum);
-}
-
 static int run_plan(Plan *plan, Graph *g)
 {
     Tensor *input = graph_find(g, "input");
     const size_t n = tensor_count(input);
     float *values = malloc(n * sizeof(*values));
-    uint32_t state = 42;
+    uint64_t state = 42;
     int err;
 
     for (size_t i = 0; i < n; i++)
-        values[i] = next_value(&state);
+        values[i] = sample_float(&state);
     err = plan_set(plan, input, values);
     free(values);
     return err ? err : plan_run(plan);
@@ -381,9 +366,9 @@ static void check_against_ref(int threads, const char *isa)
     ref_backend.close(ref);
     REQUIRE(cpu_backend.open(&cpu, &settings) == OK);
     is = outputs_on(cpu, g, &n);
-    CHECK_MSG(relative_error(is, should, n) <= 3e-6,
+    CHECK_MSG(eval_error(is, should, n) <= 3e-6,
               "threads=%d isa=%s: relative error %g", threads, isa,
-              relative_error(is, should, n));
+              eval_error(is, should, n));
     cpu_backend.close(cpu);
     free(is);
     free(should);
