@@ -37,7 +37,8 @@ static const Usage usage = {
         "             \"ns\": [81250, 80100], \"round\": [0, 1]}]}\n"
         "FILE.csv has a row for each sample, and columns of the same names.\n"
         "What a run leaves out is the default of 'attnbench run'; what is\n"
-        "said of no machine is taken to be from this one.",
+        "said of no machine is taken to be from this one.  Without round,\n"
+        "runs are not compared round by round.",
     .params = import_params,
     .examples = "  attnbench import torch.json\n"
                 "  attnbench import --db=all.db mine.json theirs.json\n",

@@ -283,6 +283,9 @@ int import_sample(ImportRun *r, double ns, double round)
 
     if (!(ns > 0 && ns < 1e18))
         return fail(ERR_INPUT, "ns=%g: a time is above 0", ns);
+    r->alone |= isnan(round);
+    if (isnan(round))
+        round = n;
     if (!(round >= 0 && round <= INT_MAX && round == rint(round)))
         return fail(ERR_INPUT, "round=%g: a round is an integer from 0", round);
     if (n == r->room) {
@@ -431,7 +434,22 @@ static int store_start(Store *s, const ImportSweep *w, int k, int64_t *id)
     return OK;
 }
 
-int import_store(Store *s, const ImportSweep *w)
+/* Times of one round are compared with each other: what was not measured turn
+ * by turn must not look as if. */
+static void part_rounds(ImportSweep *w)
+{
+    int next = 0;
+
+    for (int i = 0; i < w->nruns; i++)
+        for (int k = 0; !w->run[i].alone && k < w->run[i].outcome.n; k++)
+            if (w->run[i].round[k] >= next && w->run[i].round[k] < INT_MAX / 2)
+                next = w->run[i].round[k] + 1;
+    for (int i = 0; i < w->nruns; i++)
+        for (int k = 0; w->run[i].alone && k < w->run[i].outcome.n; k++)
+            w->run[i].round[k] = next++;
+}
+
+int import_store(Store *s, ImportSweep *w)
 {
     const int nstarts = w->nstarts ? w->nstarts : 1;
     int64_t id = 0;
@@ -445,6 +463,7 @@ int import_store(Store *s, const ImportSweep *w)
         if (w->run[i].start >= nstarts)
             return fail(ERR_INPUT, "runs[%d]: start=%d, but there are %d", i,
                         w->run[i].start, nstarts);
+    part_rounds(w);
     for (int k = 0; k < nstarts; k++)
         TRY(store_start(s, w, k, &id));
     return store_sweep_end(s, id);

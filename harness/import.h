@@ -23,6 +23,7 @@ typedef struct ImportRun {
     double *ns;
     int *round;
     int room;
+    bool alone; /* its rounds are not known */
 } ImportRun;
 
 typedef struct ImportSweep {
@@ -56,6 +57,7 @@ int import_text(const cJSON *value, char *text, size_t size);
 /* Sets the module's settings from an object; after the module. */
 int import_settings(ImportRun *r, const cJSON *settings);
 
+/* Adds a sample; round NAN: not known, and so shared with no other run. */
 int import_sample(ImportRun *r, double ns, double round);
 
 /* Completes the case and checks what no single key shows. */
@@ -66,8 +68,9 @@ void import_init(ImportSweep *w);
 int import_add_run(ImportSweep *w, ImportRun **out);
 void import_free(ImportSweep *w);
 
-/* Stores it, within a transaction of the caller's. */
-int import_store(Store *s, const ImportSweep *w);
+/* Stores it, within a transaction of the caller's; rounds that are not known
+ * are numbered so that no two runs share one. */
+int import_store(Store *s, ImportSweep *w);
 
 /* Read a file and store it, all or nothing. */
 typedef struct ImportCount {

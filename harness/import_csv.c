@@ -136,7 +136,7 @@ static int number(const char *name, const char *text, double *out)
 
 static int add_sample(const Csv *csv, const Columns *c, ImportRun *r)
 {
-    double ns, round = r->outcome.n;
+    double ns, round = NAN;
 
     if (!*csv->cell[c->ns])
         return OK;
@@ -199,8 +199,7 @@ static int read_rows(Csv *csv, const Columns *c, ImportSweep *w, Seen **seen)
     return OK;
 }
 
-static int store(Store *s, const char *path, const ImportSweep *w,
-                 ImportCount *count)
+static int store(Store *s, const char *path, ImportSweep *w, ImportCount *count)
 {
     int err = store_group_begin(s);
 

@@ -9,6 +9,7 @@
 #include "harness/import.h"
 
 #include <limits.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -65,8 +66,7 @@ static int read_samples(const Json *j, const cJSON *o, ImportRun *r)
         if (k)
             TRY(expect(j, k, cJSON_IsNumber(k), "a number"));
         TRY(at(j, v,
-               import_sample(r, v->valuedouble,
-                             k ? k->valuedouble : r->outcome.n)));
+               import_sample(r, v->valuedouble, k ? k->valuedouble : NAN)));
         k = k ? k->next : NULL;
     }
     if (k)

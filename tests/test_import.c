@@ -121,6 +121,20 @@ TEST(import, takes_the_least_that_makes_sense)
     CHECK_ASK(db, "SELECT cpu <> '' AND cores > 0 FROM machine", "1");
 }
 
+TEST(import, runs_without_rounds_share_none)
+{
+    const char *db = temp_path("a.db"), *json = temp_path("a.json");
+    ImportCount count;
+
+    write_text(json, "{\"source\": \"me\", \"experiment\": \"x\", \"runs\": "
+                     "[{\"module\": \"se\", \"ns\": [3, 4, 5]}, "
+                     "{\"module\": \"ca\", \"ns\": [3, 4, 5]}, "
+                     "{\"module\": \"ela\", \"ns\": [3], \"round\": [1]}]}");
+    REQUIRE(import(db, json, &count) == OK);
+    CHECK_ASK(db, "SELECT count(DISTINCT round) FROM sample", "7");
+    CHECK_ASK(db, "SELECT round FROM sample WHERE run_id = 3", "1");
+}
+
 TEST(import, takes_settings_wherever_the_module_stands)
 {
     const char *db = temp_path("a.db"), *json = temp_path("a.json");
