@@ -1,6 +1,7 @@
 /*
  * main.c - finds the subcommand, runs it, prints the one error there may be.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -62,6 +63,8 @@ int main(int argc, char **argv)
         if (strcmp(argv[1], commands[i].name))
             continue;
         err = commands[i].run(argc - 2, argv + 2);
+        if ((fflush(stdout) || ferror(stdout)) && err >= 0)
+            err = fail(ERR_IO, "standard output: %s", strerror(errno));
         if (err < 0)
             fprintf(stderr, "attnbench %s: %s\n", argv[1], err_message());
         return exit_code(err);

@@ -198,7 +198,8 @@ TEST(case, refuses_with_a_sentence_that_names_it)
           "there is no backbone 'resnet5'; did you mean 'resnet50'?" },
         { "none", "dtype", "f64",
           "there is no dtype 'f64'; did you mean 'f32'?" },
-        { "none", "state", "warm", "there is no state 'warm'" },
+        { "none", "state", "warm",
+          "there is no state 'warm'; there is hot, cold" },
     };
 
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {

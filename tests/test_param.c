@@ -65,7 +65,9 @@ TEST(param, what_does_not_fit_is_refused_with_a_sentence)
         { "color", "gren", "there is no color 'gren'; did you mean 'green'?" },
         { "color", "resnet5",
           "there is no color 'resnet5'; did you mean 'resnet50'?" },
-        { "color", "zebra", "there is no color 'zebra'" },
+        { "color", "zebra",
+          "there is no color 'zebra'; there is crimson, green, resnet50, "
+          "resnet101" },
     };
     Settings s, before;
 

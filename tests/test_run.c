@@ -303,6 +303,17 @@ TEST(run, a_users_mistake_is_one_sentence_and_exit_2)
     }
 }
 
+TEST(run, output_that_is_lost_is_an_error)
+{
+    const char *const args[] = { "list", "modules", NULL };
+    int status;
+
+    if (access("/dev/full", W_OK))
+        SKIP("there is no /dev/full");
+    status = end(start("/dev/full", args), 0, 0);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 1);
+}
+
 TEST(run, without_anything_to_run_it_says_what_to_give)
 {
     const char *const args[] = { "run", NULL };

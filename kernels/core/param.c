@@ -86,10 +86,22 @@ static const char *choice_at(const void *arg, int i)
     return p->choice(i);
 }
 
+/* The names there are: "; there is composed, fused". */
+static void list_choices(const Param *p, char *text, size_t size)
+{
+    size_t n = 0;
+
+    text[0] = '\0';
+    for (int i = 0; p->choice(i) && n < size; i++)
+        n += (size_t)snprintf(text + n, size - n, "%s%s",
+                              i ? ", " : "; there is ", p->choice(i));
+}
+
 static int set_name(const Param *p, void *settings, const char *text)
 {
     ParamName *name = field(p, settings);
     const char *near, *known = NULL;
+    char choices[256];
 
     if (strlen(text) >= sizeof(name->text))
         return fail(ERR_INPUT, "%s: '%.20s...' is longer than %zu characters",
@@ -99,9 +111,11 @@ static int set_name(const Param *p, void *settings, const char *text)
             break;
     if (p->choice && !known) {
         near = name_nearest(text, choice_at, p);
-        return fail(ERR_INPUT, "there is no %s '%s'%s%s%s", p->name, text,
-                    near ? "; did you mean '" : "", near ? near : "",
-                    near ? "'?" : "");
+        if (near)
+            return fail(ERR_INPUT, "there is no %s '%s'; did you mean '%s'?",
+                        p->name, text, near);
+        list_choices(p, choices, sizeof(choices));
+        return fail(ERR_INPUT, "there is no %s '%s'%s", p->name, text, choices);
     }
     memset(name, 0, sizeof(*name));
     memcpy(name->text, text, strlen(text));
