@@ -113,7 +113,7 @@ $(B)/build_info.h: FORCE
 	@mkdir -p $(@D)
 	@{ echo '#define BUILD_COMMIT "$(GIT_COMMIT)"'; \
 	   echo '#define BUILD_DIRTY $(GIT_DIRTY)'; \
-	   echo '#define BUILD_FLAGS "$(strip $(CFLAGS))"'; } > $@.new
+	   echo '#define BUILD_FLAGS "$(strip $(CFLAGS)); own kernels: $(isa_all)"'; } > $@.new
 	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 FORCE:
 $(B)/harness/environment.c.o: $(B)/build_info.h
