@@ -37,7 +37,8 @@ if [ -z "$apt" ]; then
     exit 1
 fi
 echo "installing$missing"
+log=build/deps.log
+mkdir -p build
 export DEBIAN_FRONTEND=noninteractive
 { $apt update -qq && $apt install -y -qq --no-install-recommends $missing; } \
-    >build-deps.log 2>&1 || { cat build-deps.log; exit 1; }
-rm -f build-deps.log
+    >$log 2>&1 || { cat $log; exit 1; }
