@@ -22,8 +22,9 @@ typedef struct Store Store;
 struct sqlite3;
 
 /* STORE_WRITE makes the file, and its folder, if need be; STORE_READ never
- * writes, but for taking back what a killed process left half done.  A file that is no database, not ours, truncated or of a newer
- * schema is refused with a sentence, and left as it is. */
+ * writes, but for taking back what a killed process left half done.  A file
+ * that is no database, not ours, truncated or of a newer schema is refused with
+ * a sentence, and left as it is. */
 typedef enum StoreMode { STORE_READ, STORE_WRITE } StoreMode;
 int store_open(Store **out, const char *path, StoreMode mode);
 void store_close(Store *s);

@@ -26,6 +26,8 @@ for file in $(git ls-files '*.c' '*.h'); do
         bad "$file does not open with '$(basename "$file") - one line'"
 done
 
+git grep -nE '^.{81,}$' -- '*.c' '*.h' ':!tests' &&
+    bad "lines of more than 80 characters"
 marks='TO''DO|FIX''ME|\bXX''X\b|#if 0'
 git grep -nE "$marks" -- '*.c' '*.h' '*.cu' '*.py' Makefile &&
     bad "unfinished marks"

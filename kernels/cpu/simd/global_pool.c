@@ -15,8 +15,9 @@
  *   columns   a unit is one o and a block of k small enough that its
  *             accumulators stay in the L1 cache; rows are read in order.
  *             Sums are taken in float over at most 256 rows and then added,
- *             so that on large maps fewer roundings meet in one sum.  Starves where o and k are both small (one
- *             image of few channels): then there is one unit for all threads.
+ *             so that on large maps fewer roundings meet in one sum.  Starves
+ *             where o and k are both small (one image of few channels): then
+ *             there is one unit for all threads.
  */
 #include <math.h>
 
