@@ -40,8 +40,7 @@ src   := $(wildcard kernels/core/*.c kernels/ops/*.c kernels/cpu/*.c) \
 simd  := $(wildcard kernels/cpu/simd/*.c)
 tests := $(wildcard tests/*.c)
 obj    = $(patsubst %,$(B)/%.o,$(1))
-data  := $(wildcard results/*.sql results/paper/*.csv plots/*.gp) \
-         $(wildcard harness/experiments/*.json)
+data  := $(wildcard results/*.sql plots/*.gp) results/paper/table2.csv
 inc   := $(patsubst %,$(B)/%.inc,$(data))
 lib   := $(call obj,$(src)) \
          $(foreach isa,$(ISAS),$(patsubst %.c,$(B)/%.$(isa).o,$(simd)))

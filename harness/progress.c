@@ -118,10 +118,7 @@ void progress_done(Progress *p, const Arm *a)
 {
     p->done++;
     progress_end(p);
-    fprintf(p->out, "%*d/%d  %s%s%s",
-            p->total < 10    ? 1
-            : p->total < 100 ? 2
-                             : 3,
+    fprintf(p->out, "%*d/%d  %s%s%s", snprintf(NULL, 0, "%d", p->total),
             p->done, p->total, a->peer ? peer_name(a->peer) : "",
             a->peer ? ": " : "", short_name(a));
     if (arm_ok(a))

@@ -10,6 +10,7 @@
 #include "analysis/conditions.h"
 #include "analysis/versus.h"
 #include "attention_zoo/zoo.h"
+#include "harness/backbones/backbones.h"
 #include "kernels/core/err.h"
 
 static const char *const axes[] = { "module", "settings", "arm", NULL };
@@ -248,6 +249,14 @@ static void say_noise(const Versus *v, const TableOptions *o)
                    v->noise.ratio, v->noise.lo, v->noise.hi);
 }
 
+/* "ResNet-18", also where the paper has none. */
+static const char *backbone_title(const Versus *v, const Run *any)
+{
+    const Backbone *b = backbone_find(any->backbone);
+
+    return b ? b->title : versus_backbone(v);
+}
+
 /* "SCSA costs ResNet-50 17.4 % [17.1, 17.7] of its throughput here; 17.0 % in
  * the paper." */
 static void answer(const Versus *v, const TableOptions *o)
@@ -267,7 +276,7 @@ static void answer(const Versus *v, const TableOptions *o)
         table_line(o->format, o->out,
                    "%s %s %s %.1f %% [%.1f, %.1f] of its throughput here%s.",
                    module_label(r->run->module, label),
-                   gains ? "gives" : "costs", versus_backbone(v),
+                   gains ? "gives" : "costs", backbone_title(v, r->run),
                    100 * fabs(1 - q->ratio),
                    100 * (gains ? q->lo - 1 : 1 - q->hi),
                    100 * (gains ? q->hi - 1 : 1 - q->lo), paper);
@@ -301,7 +310,7 @@ static void say_title(const Versus *v, const RunList *runs,
     const Run *r = &runs->at[0];
 
     table_line(o->format, o->out, "%s with each module, %dx%dx%d, %s%s%s%s",
-               versus_backbone(v), r->channels, r->height, r->width, r->graph,
+               backbone_title(v, r), r->channels, r->height, r->width, r->graph,
                strcmp(r->source, "attnbench") ? ", measured by " : "",
                strcmp(r->source, "attnbench") ? r->source : "",
                v->plain ? "" : " (the plain network was not measured)");

@@ -151,6 +151,23 @@ TEST(table, networks_measured_apart_are_marked)
     free(text);
 }
 
+TEST(table, networks_that_are_not_in_the_paper_have_their_title)
+{
+    const char *db = temp_path("resnet18.db");
+    Stored s = stored_begin(db, "bench", "attnbench");
+    const Case plain = stored_case("backbone=resnet18"),
+               scsa = stored_case("backbone=resnet18 module=scsa");
+    char *text;
+
+    stored_add(&s, &plain, 4e6, "ok");
+    stored_add(&s, &scsa, 5e6, "ok");
+    stored_end(&s);
+    text = print(db, "bench", table_networks, (TableOptions){ 0 });
+    check_holds(text, "ResNet-18 with each module, ");
+    check_holds(text, "SCSA costs ResNet-18 20.0 %");
+    free(text);
+}
+
 TEST(table, networks_that_failed_keep_their_row_and_reason)
 {
     const char *db = temp_path("failed.db");
