@@ -198,6 +198,8 @@ static const KernelCase cases[] = {
       "SCSA's scores: q k^T", MATMUL(1, false, true, false, 0.125) },
     { &matmul_def, { D(2,64,8,8), D(2,64,8,8) },
       "the same, 4 heads", MATMUL(4, false, true, false, 0.25) },
+    { &matmul_def, { D(2,64,14,14), D(2,64,14,14) },
+      "many positions, 2 heads", MATMUL(2, false, true, false, 0.18) },
     { &matmul_def, { STACK(2,1,64,64), D(2,64,8,8) },
       "SCSA's values", MATMUL(1, false, false, true, 1) },
     { &matmul_def, { STACK(2,4,16,16), D(2,64,8,8) },

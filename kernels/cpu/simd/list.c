@@ -43,7 +43,8 @@
     X(linear_tiles)         \
     X(matmul_outer)         \
     X(matmul_group_dot)     \
-    X(matmul_vector)
+    X(matmul_vector)        \
+    X(matmul_in_double)
 
 #define X(id) extern const Kernel SIMD(id);
 KERNELS(X)

@@ -1,6 +1,6 @@
 /*
  * matmul.c - y[n,g] = scale * a[n,g] b[n,g] where one of the matrices is but a
- * row or a column
+ * row or a column, or where sums are long
  *
  * Bound by bytes: SCSA at 7x7 makes 512 x 512 numbers from 512 and 512, and
  * 512 from 512 x 512.  A library takes these for matrices and packs them.
@@ -10,10 +10,18 @@
  *               b is a map, so that a position of it is the groups' operands
  *               one after another: multiply by a, add n neighbours.
  *   vector      b has one column (SCSA's a v at 7x7): a dot product a row.
+ *   in_double   channels by channels, summed over many positions (SCSA's
+ *               q k^T on large maps), in double: softmax multiplies an error
+ *               of its scores, which are in the tens there, and the module
+ *               would miss its limit.  Two to three times slower than oneDNN
+ *               in float, so for long sums only.
  */
 #include "kernels/cpu/simd/lanes.h"
 
-enum { RUN_MAX = 16 }; /* neighbours that group_dot adds */
+enum {
+    RUN_MAX = 16,   /* neighbours that group_dot adds */
+    LONG_SUM = 128, /* from here on in double          */
+};
 
 /* The matrices of an operand as a and b see them, strides in numbers. */
 typedef struct Matrices {
@@ -229,6 +237,90 @@ static int vector_run(Device *dev, const Tensor *out, void *state)
                           (double)tensor_count(out->src[0]) });
 }
 
+/* ---- in_double -------------------------------------------------------- */
+
+enum { HALF = LANES / 2, ROWS = LANES == 16 ? 8 : 4 };
+
+typedef double Doubles __attribute__((vector_size(LANES * 4)));
+typedef float HalfVec
+    __attribute__((vector_size(LANES * 2), aligned(4), may_alias));
+
+static inline Doubles widen(const float *p)
+{
+    return __builtin_convertvector(*(const HalfVec *)p, Doubles);
+}
+
+static inline void narrow(float *p, Doubles v)
+{
+    *(HalfVec *)p = __builtin_convertvector(v, HalfVec);
+}
+
+/* Positions are far apart and channels are neighbours, in a, b and y alike. */
+static bool in_double_supports(const Tensor *out)
+{
+    const Product p = product(out);
+
+    return p.a.columns >= LONG_SUM && p.a.row == 1 && p.b.column == 1 &&
+           p.y.column == 1 && p.a.rows % ROWS == 0 && p.b.columns % LANES == 0;
+}
+
+/* ROWS rows and LANES columns of y. */
+static void sum_in_double(const Product *p, float *y, const float *a,
+                          const float *b, double scale)
+{
+    Doubles sum[2 * ROWS] = { 0 };
+
+    for (size_t k = 0; k < p->a.columns; k++) {
+        const Doubles low = widen(b), high = widen(b + HALF);
+
+        for (size_t r = 0; r < ROWS; r++) {
+            sum[2 * r] += a[r] * low;
+            sum[2 * r + 1] += a[r] * high;
+        }
+        a += p->a.column;
+        b += p->b.row;
+    }
+    for (size_t r = 0; r < ROWS; r++, y += p->y.row) {
+        narrow(y, scale * sum[2 * r]);
+        narrow(y + HALF, scale * sum[2 * r + 1]);
+    }
+}
+
+/* Units are ROWS rows of y, of all images and groups. */
+static void in_double_range(const Tensor *out, const void *state, size_t begin,
+                            size_t end)
+{
+    const MatmulAttr *attr = out->attr;
+    const Product p = product(out);
+    const size_t blocks = p.a.rows / ROWS;
+
+    (void)state;
+    for (size_t u = begin; u < end; u++) {
+        const size_t i = u % blocks * ROWS, g = u / blocks % p.groups,
+                     n = u / blocks / p.groups;
+        const float *a = (const float *)out->src[0]->data + n * p.a.image +
+                         g * p.a.group + i;
+        const float *b =
+            (const float *)out->src[1]->data + n * p.b.image + g * p.b.group;
+        float *y =
+            (float *)out->data + n * p.y.image + g * p.y.group + i * p.y.row;
+
+        for (size_t j = 0; j < p.b.columns; j += LANES)
+            sum_in_double(&p, y + j, a, b + j, attr->scale);
+    }
+}
+
+static int in_double_run(Device *dev, const Tensor *out, void *state)
+{
+    const Product p = product(out);
+    const double n = (double)tensor_count(out);
+
+    return split(dev, out, state,
+                 (Split){ in_double_range,
+                          tensor_count(out) / p.b.columns / ROWS,
+                          n * (double)p.a.columns / 2 });
+}
+
 const Kernel SIMD(matmul_outer) = {
     .op = &matmul_def,
     .name = "outer",
@@ -241,6 +333,13 @@ const Kernel SIMD(matmul_group_dot) = {
     .name = "group_dot",
     .supports = group_dot_supports,
     .run = group_dot_run,
+};
+
+const Kernel SIMD(matmul_in_double) = {
+    .op = &matmul_def,
+    .name = "in_double",
+    .supports = in_double_supports,
+    .run = in_double_run,
 };
 
 const Kernel SIMD(matmul_vector) = {
