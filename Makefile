@@ -33,6 +33,18 @@ isa_generic := $(isa_all)
 isa_avx2 := $(isa_all) -march=x86-64-v3
 isa_avx512 := $(isa_all) -march=x86-64-v4 -mprefer-vector-width=512
 
+# The CUDA kernels run on the host in the tests (kernels/simt): "plain", and
+# "checked", where the compiler calls our checker at every access to memory
+# (it asks for -fsanitize=thread; that library is never linked).
+CXX_CUDA := $(CXX) -std=c++20 -I. -g -Wall -Wextra -Werror \
+            -Wno-missing-field-initializers -Wno-unknown-pragmas \
+            -fno-strict-aliasing -fno-pie
+SIMTS := plain checked
+kernel_plain := -O2
+kernel_checked := -O1 -fsanitize=thread,alignment,bounds \
+                  -fno-sanitize-recover=alignment,bounds
+runtime_checked := -DSIMT_CHECK
+
 src   := $(wildcard kernels/core/*.c kernels/ops/*.c kernels/cpu/*.c) \
          $(wildcard attention_zoo/*.c results/*.c analysis/*.c plots/*.c) \
          $(wildcard harness/backbones/*.c) \
@@ -45,6 +57,10 @@ inc   := $(patsubst %,$(B)/%.inc,$(data))
 lib   := $(call obj,$(src)) \
          $(foreach isa,$(ISAS),$(patsubst %.c,$(B)/%.$(isa).o,$(simd)))
 
+cu    := $(wildcard kernels/cuda/*.cu)
+simt  := $(wildcard kernels/simt/*.cpp)
+simt_obj = $(patsubst %,$(B)/$(1)/%.o,$(cu) $(simt))
+
 .PHONY: all bench test check asan install deps clean help FORCE
 all: $(B)/attnbench                          ## the program
 
@@ -55,7 +71,7 @@ bench: deps                                  ## ResNet-50 with each module: tabl
 	@$(B)/attnbench plot
 
 test: deps                                   ## every test
-	@$(MAKE) --no-print-directory all $(B)/run_tests
+	@$(MAKE) --no-print-directory all $(B)/run_tests $(B)/run_tests_checked
 	@$(B)/run_tests $(ONLY)
 
 check: test                                  ## test, layers, headers, format
@@ -82,8 +98,10 @@ help:                                        ## this list
 
 $(B)/attnbench: $(lib) $(call obj,harness/main.c)
 	$(call Q,LINK) $(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
-$(B)/run_tests: $(lib) $(call obj,$(tests))
-	$(call Q,LINK) $(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+$(B)/run_tests: $(lib) $(call obj,$(tests)) $(call simt_obj,plain)
+	$(call Q,LINK) $(CXX) $(LDFLAGS) -no-pie -o $@ $^ $(LIBS)
+$(B)/run_tests_checked: $(lib) $(call obj,$(tests)) $(call simt_obj,checked)
+	$(call Q,LINK) $(CXX) $(LDFLAGS) -no-pie -o $@ $^ $(LIBS) -lubsan
 
 # The program carries its data files, so that it runs from anywhere: a file of
 # $(data) becomes a C string, to be included in an initialiser:
@@ -106,6 +124,15 @@ $$(B)/%.$(1).o: %.c
 	$$(call Q,CC) $$(CC) $$(CFLAGS) $$(isa_$(1)) -DISA=$(1) -MMD -MP -c -o $$@ $$<
 endef
 $(foreach isa,$(ISAS),$(eval $(call simd_rule,$(isa))))
+define simt_rule
+$$(B)/$(1)/%.cu.o: %.cu
+	@mkdir -p $$(@D)
+	$$(call Q,CXX) $$(CXX_CUDA) $$(kernel_$(1)) -MMD -MP -x c++ -c -o $$@ $$<
+$$(B)/$(1)/%.cpp.o: %.cpp
+	@mkdir -p $$(@D)
+	$$(call Q,CXX) $$(CXX_CUDA) -O2 $$(runtime_$(1)) -MMD -MP -c -o $$@ $$<
+endef
+$(foreach s,$(SIMTS),$(eval $(call simt_rule,$(s))))
 
 # What the program says of its own build; written anew only when it changes.
 $(B)/build_info.h: FORCE
@@ -118,4 +145,5 @@ FORCE:
 $(B)/harness/environment.c.o: $(B)/build_info.h
 $(B)/harness/environment.c.o: override CFLAGS += -I$(B)
 
--include $(patsubst %.o,%.d,$(lib) $(call obj,harness/main.c $(tests)))
+-include $(patsubst %.o,%.d,$(lib) $(call obj,harness/main.c $(tests)) \
+                           $(foreach s,$(SIMTS),$(call simt_obj,$(s))))

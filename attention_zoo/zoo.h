@@ -42,6 +42,10 @@ typedef struct Module {
      * that it cannot take is graph_fail with the rule that it breaks. */
     Tensor *(*build)(Graph *g, Tensor *x, const void *settings);
 
+    /* The same as one op (FUSED_OPS), of the same weights: impl=fused.  A
+     * setting that it does not have is graph_fail.  NULL: no such op. */
+    Tensor *(*fuse)(Graph *g, Tensor *x, const void *settings);
+
     /* How many parameters it has for C channels, by the paper's formula. */
     double (*weights)(int channels, const void *settings);
 

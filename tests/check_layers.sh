@@ -10,7 +10,9 @@ kernels/core      kernels/core
 kernels/ops       kernels/core kernels/ops
 kernels/cpu       kernels/core kernels/ops/ops.h kernels/cpu
 kernels/cpu/simd  kernels/core kernels/ops/ops.h kernels/cpu
-attention_zoo     kernels/core kernels/ops/ops.h attention_zoo
+kernels/cuda      kernels/core kernels/ops/ops.h kernels/cuda kernels/simt
+kernels/simt      kernels/core kernels/cuda kernels/simt
+attention_zoo     kernels/core kernels/ops/ops.h kernels/ops/fused.h attention_zoo
 results           kernels/core/err.h kernels/core/param.h results
 analysis          kernels/core/err.h kernels/core/param.h results analysis
 plots             kernels/core/err.h kernels/core/param.h results analysis plots
@@ -27,7 +29,7 @@ allowed_for() {
 }
 
 for file in $(find kernels attention_zoo results analysis plots harness \
-                   -name '*.[ch]' | sort); do
+                   -name '*.[ch]' -o -name '*.cu' -o -name '*.cpp' | sort); do
     allowed=$(allowed_for "$file")
     for seen in $(sed -n 's/^#include "\(.*\)"/\1/p' "$file"); do
         ok=

@@ -219,8 +219,16 @@ TEST(backbones, what_is_not_written_is_unsupported)
     CHECK(case_set(&c, "impl", "fused") == OK);
     CHECK(network_build(&g, &c, NULL, TAPS_NONE) == ERR_UNSUPPORTED);
     CHECK(!g && strstr(err_message(), "impl=fused"));
-    CHECK(case_set(&c, "impl", "composed") == OK);
+}
+
+TEST(backbones, everything_in_a_network_has_the_dtype_of_its_case)
+{
+    Case c = case_of("resnet18", "se");
+    Graph *g;
+
     CHECK(case_set(&c, "dtype", "bf16") == OK);
-    CHECK(network_build(&g, &c, NULL, TAPS_NONE) == ERR_UNSUPPORTED);
-    CHECK(!g && strstr(err_message(), "dtype=bf16"));
+    REQUIRE(network_build(&g, &c, NULL, TAPS_NONE) == OK);
+    for (int i = 0; i < graph_size(g); i++)
+        CHECK(graph_at(g, i)->dtype == BF16);
+    graph_free(g);
 }

@@ -1,12 +1,20 @@
 /*
- * test_kernels.c - every kernel of the CPU against its op's definition.
+ * test_kernels.c - every kernel of every device against its op's definition.
  *
- * All that the device lists and whose supports() agrees is run, not only what
- * a plan would choose: on every instruction set that this machine has, with
- * one, two and three threads, with plain numbers and with NaN and infinities
- * among them, twice, and in place where the kernel says that it may.  Outputs
- * start as NaN, guards surround every buffer, sources must come out unchanged,
- * and weights that plan() has packed are spoilt before run().
+ * All that the device lists and that takes the case is run, not only what a
+ * plan would choose, with plain numbers and with NaN and infinities among
+ * them, twice, and in place where the kernel says that it may.  Outputs start
+ * as NaN, guards surround every buffer, sources must come out unchanged, and
+ * weights that plan() has packed are spoilt before run().
+ *
+ * The CPU: on every instruction set that this machine has, with one, two and
+ * three threads.  The CUDA kernels: on the host, in every dtype and three
+ * orders of threads; and under the checker, which must have nothing to say.
+ *
+ * OP=conv2d in the environment leaves out all other ops.
+ *
+ * In a short type a kernel may be wrong by twice as much as the definition is
+ * when its result is rounded to the type once, from the same rounded sources.
  */
 #include <math.h>
 #include <stdio.h>
@@ -15,6 +23,7 @@
 
 #include "kernels/core/graph.h"
 #include "kernels/cpu/cpu.h"
+#include "kernels/simt/host.h"
 #include "tests/kernel_cases.h"
 #include "tests/sample.h"
 #include "tests/test.h"
@@ -70,6 +79,7 @@ static void guarded_free(Guarded *b)
 typedef struct Sample {
     const KernelCase *c;
     Values values;
+    Dtype dtype;
     Graph *g;
     Tensor *out;
     float *src[MAX_SRC]; /* in the tensor's own order */
@@ -108,6 +118,8 @@ static float *source_values(const Sample *s, int k, uint64_t *state)
         x[i] = 1 + x[i] / 2;
     for (int i = 0; i < 3 && k == 0 && s->values == NONFINITE; i++)
         x[sample_below(state, (int)n)] = odd[i];
+    for (size_t i = 0; i < n; i++)
+        x[i] = dtype_round(s->dtype == TF32 ? F32 : s->dtype, x[i]);
     return x;
 }
 
@@ -119,12 +131,13 @@ static void sample_free(Sample *s)
     graph_free(s->g);
 }
 
-static bool sample_new(Sample *s, const KernelCase *c, Values values)
+static bool sample_new(Sample *s, const KernelCase *c, Values values,
+                       Dtype dtype)
 {
     Tensor *src[MAX_SRC];
     uint64_t state = 1;
 
-    *s = (Sample){ .c = c, .values = values, .g = graph_new() };
+    *s = (Sample){ .c = c, .values = values, .dtype = dtype, .g = graph_new() };
     for (int k = 0; k < MAX_SRC; k++)
         src[k] = source(s->g, c, k);
     s->out = graph_apply(s->g, c->op, c->attr, src);
@@ -143,6 +156,7 @@ static bool sample_new(Sample *s, const KernelCase *c, Values values)
     BUG_IF(!s->want);
     s->out->data = s->want;
     c->op->ref(s->out);
+    graph_set_dtype(s->g, dtype);
     return true;
 }
 
@@ -151,20 +165,20 @@ typedef struct Trial {
     const Sample *s;
     const Kernel *kernel;
     Device *dev;
-    const char *isa;
-    int inplace; /* the source whose storage the output takes */
+    const char *how; /* the device: "isa=avx2, threads=2", "reverse" */
+    int inplace;     /* the source whose storage the output takes */
 } Trial;
 
 static void trial_failed(const Trial *t, const char *what)
 {
     char dims[DIMS_TEXT];
 
-    test_failed(__FILE__, __LINE__,
-                "%s '%s' -> %s: kernel %s, isa=%s, threads=%d, %s%s: %s",
-                t->s->c->op->name, t->s->c->why,
-                tensor_dims_text(t->s->out, dims), t->kernel->name, t->isa,
-                t->dev->threads, t->s->values == PLAIN ? "plain" : "nonfinite",
-                t->inplace == NOT_IN_PLACE ? "" : ", in place", what);
+    test_failed(
+        __FILE__, __LINE__, "%s '%s' -> %s: kernel %s of %s (%s), %s, %s%s: %s",
+        t->s->c->op->name, t->s->c->why, tensor_dims_text(t->s->out, dims),
+        t->kernel->name, t->dev->backend->name, t->how, dtype_name(t->s->dtype),
+        t->s->values == PLAIN ? "plain" : "nonfinite",
+        t->inplace == NOT_IN_PLACE ? "" : ", in place", what);
 }
 
 /* A fused activation may take NaN for 0, as oneDNN's does: min and max of the
@@ -185,10 +199,33 @@ static bool spread_nan(const Trial *t, float got)
            strcmp(t->kernel->name, "winograd") == 0;
 }
 
+/* The relative L2 error that is allowed: of a float kernel what its op says,
+ * of another twice what rounding the result costs, and at least half of the
+ * type's rounding. */
+static double allowed(const Trial *t)
+{
+    const Dtype dtype = t->s->dtype;
+    double error = 0, norm = 0;
+
+    if (dtype == F32)
+        return t->s->c->op->tol_f32;
+    for (size_t i = 0; i < tensor_count(t->s->out); i++) {
+        const double want = t->s->want[i];
+        const double d = dtype_round(dtype, t->s->want[i]) - want;
+
+        if (!isfinite(want) || !isfinite(d))
+            continue;
+        error += d * d;
+        norm += want * want;
+    }
+    error = error > 0 ? sqrt(error / norm) : 0;
+    return fmax(2 * error, dtype_epsilon(dtype) / 2);
+}
+
 static void compare(const Trial *t, const float *got)
 {
     const float *want = t->s->want;
-    double error = 0, norm = 0;
+    double error = 0, norm = 0, limit = allowed(t);
     char what[160];
 
     for (size_t i = 0; i < tensor_count(t->s->out); i++) {
@@ -204,30 +241,50 @@ static void compare(const Trial *t, const float *got)
         }
     }
     error = error > 0 ? sqrt(error / norm) : 0;
-    if (error <= t->s->c->op->tol_f32)
+    if (error <= limit)
         return;
     snprintf(what, sizeof(what), "relative L2 error %.2g, allowed %.2g", error,
-             t->s->c->op->tol_f32);
+             limit);
     trial_failed(t, what);
+}
+
+/* n floats to the device, as t's dtype; and back. */
+static void put(const Trial *t, const Tensor *x, const float *values)
+{
+    void *stored = malloc(tensor_bytes(x));
+
+    BUG_IF(!stored);
+    dtype_store(x->dtype, stored, values, tensor_count(x));
+    BUG_IF(t->dev->backend->upload(t->dev, x->data, stored, tensor_bytes(x)) !=
+           OK);
+    free(stored);
+}
+
+static void get(const Trial *t, const Tensor *x, float *values)
+{
+    void *stored = malloc(tensor_bytes(x));
+
+    BUG_IF(!stored);
+    BUG_IF(t->dev->backend->download(t->dev, stored, x->data,
+                                     tensor_bytes(x)) != OK);
+    dtype_load(x->dtype, values, stored, tensor_count(x));
+    free(stored);
 }
 
 /* Gives every source its place on the device and its values. */
 static void place_sources(const Trial *t, Guarded buffer[MAX_SRC])
 {
-    const Backend *backend = t->dev->backend;
-
     for (int k = 0; k < MAX_SRC; k++) {
         Tensor *src = t->s->out->src[k];
 
         if (!src)
             continue;
         src->data = guarded_new(&buffer[k], t->dev, tensor_bytes(src));
-        BUG_IF(backend->upload(t->dev, src->data, t->s->src[k],
-                               tensor_bytes(src)) != OK);
+        put(t, src, t->s->src[k]);
         if (src->role != ROLE_WEIGHT)
             continue;
         BUG_IF(graph_alloc_host(src) != OK);
-        memcpy(src->host, t->s->src[k], tensor_bytes(src));
+        memcpy(src->host, t->s->src[k], tensor_count(src) * sizeof(float));
     }
 }
 
@@ -239,10 +296,17 @@ static void spoil_packed(const Trial *t)
 
         if (!src || src->role != ROLE_WEIGHT || !(t->kernel->packs >> k & 1))
             continue;
-        memset(src->host, 0xff, tensor_bytes(src));
-        BUG_IF(t->dev->backend->upload(t->dev, src->data, src->host,
-                                       tensor_bytes(src)) != OK);
+        memset(src->host, 0xff, tensor_count(src) * sizeof(float));
+        put(t, src, src->host);
     }
+}
+
+static bool same_numbers(const float *a, const float *b, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (a[i] != b[i] && !(isnan(a[i]) && isnan(b[i])))
+            return false;
+    return true;
 }
 
 static void check_sources(const Trial *t, const Guarded buffer[MAX_SRC])
@@ -257,10 +321,10 @@ static void check_sources(const Trial *t, const Guarded buffer[MAX_SRC])
             trial_failed(t, "wrote beside a source");
         if (k == t->inplace || (t->kernel->packs >> k & 1))
             continue;
-        seen = malloc(tensor_bytes(src));
-        BUG_IF(!seen || t->dev->backend->download(t->dev, seen, src->data,
-                                                  tensor_bytes(src)) != OK);
-        if (memcmp(seen, t->s->src[k], tensor_bytes(src)))
+        seen = malloc(tensor_count(src) * sizeof(float));
+        BUG_IF(!seen);
+        get(t, src, seen);
+        if (!same_numbers(seen, t->s->src[k], tensor_count(src)))
             trial_failed(t, "changed a source");
         free(seen);
     }
@@ -268,18 +332,18 @@ static void check_sources(const Trial *t, const Guarded buffer[MAX_SRC])
 
 static void run_and_compare(const Trial *t, void *state)
 {
-    const size_t bytes = tensor_bytes(t->s->out);
+    const size_t bytes = tensor_count(t->s->out) * sizeof(float);
     const int runs = t->inplace == NOT_IN_PLACE ? 2 : 1;
     float *got = malloc(bytes);
 
     BUG_IF(!got);
     for (int i = 0; i < runs; i++) {
-        memset(got, 0xff, bytes);
+        memset(got, 0xff, bytes); /* as floats: NaN */
         if (t->inplace == NOT_IN_PLACE)
-            t->dev->backend->upload(t->dev, t->s->out->data, got, bytes);
+            put(t, t->s->out, got);
         if (t->kernel->run(t->dev, t->s->out, state) != OK)
             trial_failed(t, err_message());
-        t->dev->backend->download(t->dev, got, t->s->out->data, bytes);
+        get(t, t->s->out, got);
         compare(t, got);
     }
     free(got);
@@ -317,16 +381,15 @@ static void try_kernel(const Trial *t)
 }
 
 /* Every kernel that takes the sample; how many there are. */
-static int try_kernels(const Sample *s, Device *dev, const char *isa)
+static int try_kernels(const Sample *s, Device *dev, const char *how)
 {
-    Trial t = { .s = s, .dev = dev, .isa = isa };
+    Trial t = { .s = s, .dev = dev, .how = how };
     int n = 0;
 
     for (const Kernel *const *k = dev->kernels; *k; k++) {
         t.kernel = *k;
         t.inplace = NOT_IN_PLACE;
-        if (((*k)->op && (*k)->op != s->c->op) ||
-            ((*k)->supports && !(*k)->supports(s->out)))
+        if (!kernel_takes(*k, s->out))
             continue;
         n++;
         try_kernel(&t);
@@ -342,26 +405,46 @@ static int try_kernels(const Sample *s, Device *dev, const char *isa)
     return n;
 }
 
+static bool has_kernel_for(const Device *dev, const Op *op)
+{
+    for (const Kernel *const *k = dev->kernels; *k; k++)
+        if (!(*k)->op || (*k)->op == op)
+            return true;
+    return false;
+}
+
+/* Every case of the table on this device. */
+static void check_device(Device *dev, const char *how, Values values,
+                         Dtype dtype)
+{
+    const char *only = getenv("OP");
+    const KernelCase *c;
+
+    for (int i = 0; (c = kernel_case_at(i)); i++) {
+        Sample s;
+
+        if (c->op->view || (only && strcmp(only, c->op->name)) ||
+            !has_kernel_for(dev, c->op) || !sample_new(&s, c, values, dtype))
+            continue;
+        CHECK_MSG(try_kernels(&s, dev, how) > 0,
+                  "%s '%s': no kernel takes it, %s (%s), %s", c->op->name,
+                  c->why, dev->backend->name, how, dtype_name(dtype));
+        sample_free(&s);
+    }
+}
+
 static void check_isa(int index, int threads, Values values)
 {
     const char *isa = cpu_isa_name(index);
     const DeviceSettings settings = { threads, isa, .crowded = true };
-    const KernelCase *c;
     Device *dev;
+    char how[64];
 
     if (!isa)
         SKIP("this processor has no further instruction set");
     REQUIRE(cpu_backend.open(&dev, &settings) == OK);
-    for (int i = 0; (c = kernel_case_at(i)); i++) {
-        Sample s;
-
-        if (c->op->view || !sample_new(&s, c, values))
-            continue;
-        CHECK_MSG(try_kernels(&s, dev, isa) > 0,
-                  "%s '%s': no kernel takes it, isa=%s", c->op->name, c->why,
-                  isa);
-        sample_free(&s);
-    }
+    snprintf(how, sizeof(how), "isa=%s, threads=%d", isa, dev->threads);
+    check_device(dev, how, values, F32);
     cpu_backend.close(dev);
 }
 
@@ -405,6 +488,51 @@ TEST(kernels, third_isa_agrees_with_definitions)
 TEST(kernels, third_isa_passes_nan_and_infinity_on)
 {
     check_isa(2, 2, NONFINITE);
+}
+
+/* The CUDA kernels on the host; nothing that they do may be reported. */
+static void check_simt(int order, Values values, Dtype dtype)
+{
+    static const char *const names[] = { "forward", "reverse", "random" };
+    char kinds[128];
+    Device *dev;
+
+    REQUIRE(simt_backend.open(&dev, NULL) == OK);
+    simt_set_order(order, 1);
+    check_device(dev, names[order], values, dtype);
+    CHECK_MSG(simt_take_errors(kinds, sizeof(kinds)) == 0, "reported: %s",
+              kinds);
+    simt_backend.close(dev);
+}
+
+TEST(simt_kernels, agree_with_definitions_in_f32)
+{
+    check_simt(SIMT_FORWARD, PLAIN, F32);
+}
+
+TEST(simt_kernels, agree_with_definitions_in_f32_in_reverse)
+{
+    check_simt(SIMT_REVERSE, PLAIN, F32);
+}
+
+TEST(simt_kernels, agree_with_definitions_in_f32_in_random_order)
+{
+    check_simt(SIMT_RANDOM, PLAIN, F32);
+}
+
+TEST(simt_kernels, agree_with_definitions_in_f16)
+{
+    check_simt(SIMT_FORWARD, PLAIN, F16);
+}
+
+TEST(simt_kernels, agree_with_definitions_in_bf16)
+{
+    check_simt(SIMT_FORWARD, PLAIN, BF16);
+}
+
+TEST(simt_kernels, pass_nan_and_infinity_on)
+{
+    check_simt(SIMT_FORWARD, NONFINITE, F32);
 }
 
 TEST(kernels, every_op_has_a_case)

@@ -374,7 +374,8 @@ TEST(plan, says_which_op_has_no_kernel)
 
     op_relu(g, graph_input(g, "x", DIMS(2, 4)));
     CHECK(plan_new(&plan, dev, g) == ERR_UNSUPPORTED && !plan);
-    CHECK(strcmp(err_message(), "ref has no kernel for relu -> (2,4)") == 0);
+    CHECK(strcmp(err_message(), "ref has no kernel for f32 relu -> (2,4)") ==
+          0);
     graph_free(g);
     ref_backend.close(dev);
 }

@@ -30,6 +30,17 @@ const Backbone *backbone_find(const char *name)
     return NULL;
 }
 
+Tensor *plug_apply(Graph *g, Tensor *x, const Plug *plug, const void *settings)
+{
+    const Module *m = plug->module;
+
+    if (!plug->fused)
+        return m->build(g, x, settings);
+    if (!m->fuse)
+        return graph_fail(g, "module=%s has no impl=fused", m->name);
+    return m->fuse(g, x, settings);
+}
+
 Tensor *plug_in(Graph *g, Tensor *x, const Plug *plug, const char *name,
                 int stage)
 {
@@ -44,7 +55,7 @@ Tensor *plug_in(Graph *g, Tensor *x, const Plug *plug, const char *name,
     if (m->at_stage)
         m->at_stage(settings, stage);
     graph_scope(g, "%s", name);
-    y = m->build(g, x, settings);
+    y = plug_apply(g, x, plug, settings);
     graph_end_scope(g);
     return y;
 }

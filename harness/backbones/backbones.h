@@ -17,6 +17,7 @@
 typedef struct Plug {
     const Module *module;
     const void *settings;
+    bool fused; /* as one op: impl=fused */
 } Plug;
 
 typedef struct Backbone {
@@ -43,6 +44,9 @@ BACKBONES(X)
 const Backbone *backbone_at(int i);
 const char *backbone_name(int i); /* NULL past the end */
 const Backbone *backbone_find(const char *name);
+
+/* The plug's module applied to x; graph_fail where it has no fused op. */
+Tensor *plug_apply(Graph *g, Tensor *x, const Plug *plug, const void *settings);
 
 /* Plugs the module in at x inside scope name ("attn"); x itself for NULL. */
 Tensor *plug_in(Graph *g, Tensor *x, const Plug *plug, const char *name,

@@ -20,7 +20,11 @@ typedef struct Kernel {
     const Op *op;     /* NULL: any op that supports() accepts */
     const char *name; /* the strategy: "rows", "onednn" */
 
-    /* Where it may run; NULL: everywhere.  Sees shapes and attributes. */
+    /* Bit d: it takes tensors of Dtype d; 0 means f32 alone. */
+    unsigned dtypes;
+
+    /* Where it may run; NULL: everywhere.  Sees shapes and attributes, all of
+     * a dtype that it takes. */
     bool (*supports)(const Tensor *out);
 
     /* All that is slow: primitives, tables, packed weights (from src->host).
@@ -39,12 +43,36 @@ typedef struct Kernel {
     unsigned packs;
 } Kernel;
 
+#define DTYPE_BIT(d) (1u << (d))
+#define ALL_DTYPES   (DTYPE_BIT(NDTYPES) - 1)
+
+/* Whether the kernel is for out's op, dtype, shape and attributes. */
+bool kernel_takes(const Kernel *k, const Tensor *out);
+
+/* Choices that were made by timing, kept from one process to the next. */
+typedef struct Notes {
+    void *arg;
+    /* Whether there is a note under key; its text into value. */
+    bool (*find)(void *arg, const char *key, char *value, size_t size);
+    void (*keep)(void *arg, const char *key, const char *value);
+} Notes;
+
 /* What a device is opened with. */
 typedef struct DeviceSettings {
-    int threads;     /* 0: all cores that this process may use       */
-    const char *isa; /* "": the best; or the name of a lesser one    */
-    bool crowded;    /* more threads than cores may be; not for times */
+    int threads;        /* 0: all cores that this process may use       */
+    const char *isa;    /* "": the best; or the name of a lesser one    */
+    bool crowded;       /* more threads than cores may be; not for times */
+    Dtype rounds_to;    /* ref: every result is rounded to this type     */
+    const Notes *notes; /* NULL: choose anew; outlives the device     */
 } DeviceSettings;
+
+/* The weather of one sample; NaN, and NULL, where it is not known. */
+typedef struct Conditions {
+    double clock_mhz; /* of the processor, measured, not its nominal one */
+    double temperature_c;
+    double power_w;
+    const char *throttle; /* "": none; else the reasons, "power,thermal" */
+} Conditions;
 
 typedef struct Backend {
     const char *name;
@@ -67,6 +95,17 @@ typedef struct Backend {
 
     /* Evicts the caches that outlive a kernel: the state called cold. */
     int (*evict)(Device *dev);
+
+    /* The state called graph: what is launched between begin and end is
+     * recorded and not run; replay() launches all of it at once.  NULL: this
+     * device has no such thing. */
+    int (*record_begin)(Device *dev);
+    int (*record_end)(Device *dev, void **recording);
+    int (*replay)(Device *dev, void *recording);
+    void (*recording_free)(Device *dev, void *recording);
+
+    /* Of the moment; NULL: none is known. */
+    int (*conditions)(Device *dev, Conditions *out);
 } Backend;
 
 /* Every backend's device starts with this. */

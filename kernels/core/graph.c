@@ -126,6 +126,12 @@ Tensor *graph_buffer(Graph *g, const char *name, Dims dims)
     return leaf(g, ROLE_BUFFER, name, dims);
 }
 
+void graph_set_dtype(Graph *g, Dtype dtype)
+{
+    for (int i = 0; i < g->size; i++)
+        g->tensors[i]->dtype = dtype;
+}
+
 Tensor *graph_apply(Graph *g, const Op *op, const void *attr,
                     Tensor *const *src)
 {

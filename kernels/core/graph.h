@@ -44,6 +44,10 @@ Tensor *graph_buffer(Graph *g, const char *name, Dims dims);
 Tensor *graph_apply(Graph *g, const Op *op, const void *attr,
                     Tensor *const *src);
 
+/* Stores and computes everything in g, weights included, in dtype.  Their
+ * host values stay floats. */
+void graph_set_dtype(Graph *g, Dtype dtype);
+
 /* Marks t as an output called name: it is still there when the run ends. */
 void graph_output(Graph *g, const char *name, Tensor *t);
 

@@ -6,6 +6,10 @@
 
 #include "kernels/core/backend.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Monotonic nanoseconds. */
 double host_now_ns(void);
 
@@ -15,5 +19,9 @@ void host_release(Device *dev, void *p);
 int host_copy(Device *dev, void *dst, const void *src, size_t bytes);
 int host_clock_start(Device *dev);
 int host_clock_stop(Device *dev, double *ns);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

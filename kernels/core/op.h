@@ -47,6 +47,12 @@ typedef struct Op {
     /* The definition: plain loops, double sums, float in and out. */
     void (*ref)(const Tensor *out);
 
+    /* A fused op: builds the graph of ops that it replaces, from its own
+     * sources; its shape, cost and definition follow from that (ops/fused.h).
+     * NULL for all others. */
+    struct Tensor *(*compose)(struct Graph *g, struct Tensor *const *src,
+                              const void *attr);
+
     /* The gradient rule, as a graph of ops: adds to grad[i] the gradient of
      * source i, given that of out.  NULL until the op has one. */
     int (*grad)(struct Graph *g, Tensor *out, Tensor *grad_out,

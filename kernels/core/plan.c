@@ -39,13 +39,13 @@ struct Plan {
     int *buffer_of; /* tensor id -> index of its buffer, -1 for weights */
     char *arena;
     size_t arena_bytes;
+    void *recording; /* NULL: run step by step */
 };
 
 static const Kernel *choose(const Device *dev, const Tensor *out)
 {
     for (const Kernel *const *k = dev->kernels; *k; k++)
-        if ((!(*k)->op || (*k)->op == out->op) &&
-            (!(*k)->supports || (*k)->supports(out)))
+        if (kernel_takes(*k, out))
             return *k;
     return NULL;
 }
@@ -63,9 +63,9 @@ static int choose_kernels(Plan *p)
         step->out = t;
         step->kernel = choose(p->dev, t);
         if (!step->kernel)
-            return fail(ERR_UNSUPPORTED, "%s has no kernel for %s -> %s",
-                        p->dev->backend->name, t->op->name,
-                        tensor_dims_text(t, dims));
+            return fail(ERR_UNSUPPORTED, "%s has no kernel for %s %s -> %s",
+                        p->dev->backend->name, dtype_name(t->dtype),
+                        t->op->name, tensor_dims_text(t, dims));
         p->nsteps++;
     }
     return OK;
@@ -196,6 +196,31 @@ static int lay_out(Plan *p)
     return err;
 }
 
+/* Copies n numbers in a tensor's own order to the device, as its dtype. */
+static int store(const Plan *p, const Tensor *t, const float *own)
+{
+    const size_t n = tensor_count(t), bytes = tensor_bytes(t);
+    void *stored;
+    int err;
+
+    if (dtype_size(t->dtype) == sizeof(float))
+        return p->dev->backend->upload(p->dev, t->data, own, bytes);
+    stored = malloc(bytes);
+    if (!stored)
+        return fail(ERR_MEMORY, "no memory for %zu bytes", bytes);
+    dtype_store(t->dtype, stored, own, n);
+    err = p->dev->backend->upload(p->dev, t->data, stored, bytes);
+    free(stored);
+    return err;
+}
+
+/* Whether a weight's device memory is its host memory. */
+static bool shares_host(const Plan *p, const Tensor *t)
+{
+    return p->dev->backend->host_memory &&
+           dtype_size(t->dtype) == sizeof(float);
+}
+
 /* Gives every tensor its address; weights are uploaded where the device has
  * a memory of its own. */
 static int bind(Plan *p)
@@ -215,12 +240,12 @@ static int bind(Plan *p)
         }
         if (!t->host)
             return fail(ERR_INPUT, "weight %s has no values", t->name);
-        if (backend->host_memory) {
+        if (shares_host(p, t)) {
             t->data = t->host;
             continue;
         }
         TRY(backend->alloc(p->dev, &t->data, tensor_bytes(t)));
-        TRY(backend->upload(p->dev, t->data, t->host, tensor_bytes(t)));
+        TRY(store(p, t, t->host));
     }
     return OK;
 }
@@ -270,7 +295,7 @@ int plan_new(Plan **out, Device *dev, Graph *g)
 
 static void release_weight(Plan *p, Tensor *t)
 {
-    if (t->data && !p->dev->backend->host_memory)
+    if (t->data && !shares_host(p, t))
         p->dev->backend->release(p->dev, t->data);
     t->data = NULL;
 }
@@ -279,6 +304,8 @@ void plan_free(Plan *p)
 {
     if (!p)
         return;
+    if (p->recording)
+        p->dev->backend->recording_free(p->dev, p->recording);
     for (int i = 0; i < p->nsteps; i++) {
         if (p->steps[i].kernel && p->steps[i].kernel->release)
             p->steps[i].kernel->release(p->steps[i].state);
@@ -309,11 +336,33 @@ static int run_step(const Plan *p, int i)
                : OK;
 }
 
-int plan_run(Plan *p)
+static int run_steps(const Plan *p)
 {
     for (int i = 0; i < p->nsteps; i++)
         TRY(run_step(p, i));
     return OK;
+}
+
+int plan_run(Plan *p)
+{
+    if (p->recording)
+        return p->dev->backend->replay(p->dev, p->recording);
+    return run_steps(p);
+}
+
+int plan_record(Plan *p)
+{
+    const Backend *backend = p->dev->backend;
+    int err, ended;
+
+    if (!backend->record_begin)
+        return fail(ERR_UNSUPPORTED, "%s has no state=graph", backend->name);
+    BUG_IF(p->recording);
+    TRY(run_steps(p)); /* what is loaded at first use cannot be recorded */
+    TRY(backend->record_begin(p->dev));
+    err = run_steps(p);
+    ended = backend->record_end(p->dev, &p->recording);
+    return err ? err : ended;
 }
 
 int plan_run_timed(Plan *p, double *ns)
@@ -366,7 +415,7 @@ void plan_drop_packed(Plan *p)
         read = read_by_run(p, t);
         if (!read)
             release_weight(p, t);
-        if (!read || !p->dev->backend->host_memory)
+        if (!read || !shares_host(p, t))
             graph_free_host(t);
     }
 }
@@ -380,8 +429,27 @@ int plan_set(Plan *p, Tensor *input, const float *nchw)
     if (!own)
         return fail(ERR_MEMORY, "no memory for an input of %zu bytes", bytes);
     tensor_from_nchw(input, own, nchw);
-    err = p->dev->backend->upload(p->dev, input->data, own, bytes);
+    err = store(p, input, own);
     free(own);
+    return err;
+}
+
+/* Copies a tensor's numbers from the device, in its own order. */
+static int load(const Plan *p, const Tensor *t, float *own)
+{
+    const size_t n = tensor_count(t), bytes = tensor_bytes(t);
+    void *stored;
+    int err;
+
+    if (dtype_size(t->dtype) == sizeof(float))
+        return p->dev->backend->download(p->dev, own, t->data, bytes);
+    stored = malloc(bytes);
+    if (!stored)
+        return fail(ERR_MEMORY, "no memory for %zu bytes", bytes);
+    err = p->dev->backend->download(p->dev, stored, t->data, bytes);
+    if (!err)
+        dtype_load(t->dtype, own, stored, n);
+    free(stored);
     return err;
 }
 
@@ -393,7 +461,7 @@ int plan_get(Plan *p, const Tensor *output, float *nchw)
 
     if (!own)
         return fail(ERR_MEMORY, "no memory for an output of %zu bytes", bytes);
-    err = p->dev->backend->download(p->dev, own, output->data, bytes);
+    err = load(p, output, own);
     if (!err)
         tensor_to_nchw(output, nchw, own);
     free(own);

@@ -27,6 +27,10 @@ void plan_free(Plan *plan);
 /* Runs every kernel once, in order. */
 int plan_run(Plan *plan);
 
+/* From now on plan_run replays a recording of itself (the state called graph).
+ * ERR_UNSUPPORTED where the device has no such thing. */
+int plan_record(Plan *plan);
+
 /* The same, timing each step apart: ns[i] for step i.  Slower in all. */
 int plan_run_timed(Plan *plan, double *ns);
 
@@ -40,7 +44,8 @@ size_t plan_arena_bytes(const Plan *plan);
 /* Frees the host copies of weights that all their kernels have packed. */
 void plan_drop_packed(Plan *plan);
 
-/* Fills an input, or reads an output, as PyTorch-ordered floats. */
+/* Fills an input, or reads an output, as PyTorch-ordered floats,
+ * whatever its dtype. */
 int plan_set(Plan *plan, Tensor *input, const float *nchw);
 int plan_get(Plan *plan, const Tensor *output, float *nchw);
 

@@ -2,13 +2,20 @@
  * ref.c - the backend "ref": runs every op's own definition, on the host.
  *
  * It is what other backends are compared with, so it stays naive.  It knows
- * no op: its one kernel asks each op for its definition.
+ * no op: its one kernel asks each op for its definition.  Opened with
+ * rounds_to, it rounds each result to that type: what a device that stores
+ * its results in it can hope for, and so a measure of what it may lose.
  */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "kernels/core/err.h"
 #include "kernels/core/host.h"
+
+typedef struct RefDevice {
+    Device base;
+    Dtype rounds_to;
+} RefDevice;
 
 static bool has_ref(const Tensor *out)
 {
@@ -17,9 +24,13 @@ static bool has_ref(const Tensor *out)
 
 static int run_ref(Device *dev, const Tensor *out, void *state)
 {
-    (void)dev;
+    const Dtype dtype = ((RefDevice *)dev)->rounds_to;
+    float *y = out->data;
+
     (void)state;
     out->op->ref(out);
+    for (size_t i = 0; dtype != F32 && i < tensor_count(out); i++)
+        y[i] = dtype_round(dtype, y[i]);
     return OK;
 }
 
@@ -33,16 +44,16 @@ static const Kernel *const kernels[] = { &definition, NULL };
 
 static int ref_open(Device **out, const DeviceSettings *settings)
 {
-    Device *dev = calloc(1, sizeof(*dev));
+    RefDevice *ref = calloc(1, sizeof(*ref));
 
-    (void)settings;
-    if (!dev)
+    if (!ref)
         return fail(ERR_MEMORY, "no memory for a device");
-    dev->backend = &ref_backend;
-    dev->kernels = kernels;
-    dev->threads = 1;
-    snprintf(dev->about, sizeof(dev->about), "plain definitions");
-    *out = dev;
+    ref->rounds_to = settings ? settings->rounds_to : F32;
+    ref->base.backend = &ref_backend;
+    ref->base.kernels = kernels;
+    ref->base.threads = 1;
+    snprintf(ref->base.about, sizeof(ref->base.about), "plain definitions");
+    *out = &ref->base;
     return OK;
 }
 

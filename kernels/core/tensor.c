@@ -9,25 +9,6 @@
 #include "kernels/core/err.h"
 #include "kernels/core/op.h"
 
-static const struct {
-    const char *name;
-    size_t size;
-} dtypes[NDTYPES] = {
-    [F32] = { "f32", 4 },
-    [F16] = { "f16", 2 },
-    [BF16] = { "bf16", 2 },
-};
-
-const char *dtype_name(Dtype dtype)
-{
-    return dtypes[dtype].name;
-}
-
-size_t dtype_size(Dtype dtype)
-{
-    return dtypes[dtype].size;
-}
-
 size_t tensor_count(const Tensor *t)
 {
     size_t n = 1;

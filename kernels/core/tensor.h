@@ -20,13 +20,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "kernels/core/dtype.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-enum { MAX_RANK = 4, MAX_SRC = 6, MAX_NAME = 96 };
+enum { MAX_RANK = 4, MAX_SRC = 18, MAX_NAME = 96 };
 
-typedef enum Dtype { F32, F16, BF16, NDTYPES } Dtype;
 typedef enum Layout { ROW_MAJOR, CHANNELS_LAST } Layout;
 
 typedef enum Role {
@@ -50,10 +51,6 @@ typedef struct Tensor {
     float *host;         /* weights: values on the host, row-major f32   */
     void *data;          /* device memory, while a plan exists           */
 } Tensor;
-
-/* One spelling for every place that has a dtype: "f32", "f16", "bf16". */
-const char *dtype_name(Dtype dtype);
-size_t dtype_size(Dtype dtype);
 
 size_t tensor_count(const Tensor *t); /* elements */
 size_t tensor_bytes(const Tensor *t);
@@ -81,7 +78,8 @@ bool tensor_same_dims(const Tensor *a, const Tensor *b);
 enum { DIMS_TEXT = 64 };
 char *tensor_dims_text(const Tensor *t, char text[DIMS_TEXT]);
 
-/* Copies between PyTorch's order (NCHW, row-major) and the tensor's own. */
+/* Copies between PyTorch's order (NCHW, row-major) and the tensor's own, both
+ * as floats whatever its dtype. */
 void tensor_from_nchw(const Tensor *t, float *dst, const float *src);
 void tensor_to_nchw(const Tensor *t, float *dst, const float *src);
 

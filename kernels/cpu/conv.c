@@ -107,8 +107,7 @@ static bool supports(const Tensor *out)
     const Conv2dAttr *a = out->attr;
     const Tensor *b = out->src[2];
 
-    return out->dtype == F32 && weight_of(out->src[1]) &&
-           (!a->shared || !b || weight_of(b));
+    return weight_of(out->src[1]) && (!a->shared || !b || weight_of(b));
 }
 
 const Kernel onednn_conv2d = {

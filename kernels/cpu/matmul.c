@@ -34,7 +34,7 @@ static int plan_linear(Device *dev, const Tensor *out, void **state)
 
 static bool supports_linear(const Tensor *out)
 {
-    return out->dtype == F32 && weight_of(out->src[1]);
+    return weight_of(out->src[1]);
 }
 
 const Kernel onednn_linear = {
@@ -96,15 +96,9 @@ static int plan_matmul(Device *dev, const Tensor *out, void **state)
     return primitive_bind(prim, SLOT_DST, out->data);
 }
 
-static bool supports_matmul(const Tensor *out)
-{
-    return out->dtype == F32;
-}
-
 const Kernel onednn_matmul = {
     .op = &matmul_def,
     .name = "onednn",
-    .supports = supports_matmul,
     .plan = plan_matmul,
     .run = primitive_run,
     .release = primitive_free,

@@ -50,8 +50,16 @@ extern "C" {
     X(view)                \
     X(dct_pool)
 
-#define X(id) extern const Op id##_def;
+/*
+ * Modules that may run as one op each.  An op of these is defined in
+ * attention_zoo, in its module's file, by the graph of ops that it replaces
+ * (fused.h); what its kernels need to know of it is at the end of this file.
+ */
+#define FUSED_OPS(X) X(scsa)
+
+#define X(id)        extern const Op id##_def;
 OPS(X)
+FUSED_OPS(X)
 #undef X
 
 /* What follows a convolution or an addition in the same pass over memory. */
@@ -232,6 +240,26 @@ typedef struct AddAttr {
 typedef struct ViewAttr {
     Dims dims;
 } ViewAttr;
+
+/* SCSA: x (N,C,H,W) and its weights -> the same shape as x. */
+typedef struct ScsaAttr {
+    int k[4];   /* what each quarter of the channels sees along a strip   */
+    int window; /* of the pooling; -1: the whole map                      */
+    int heads;
+    double eps; /* of the norms */
+} ScsaAttr;
+enum ScsaSource {
+    SCSA_X,
+    SCSA_DWC_WEIGHT,                     /* 4 of (C/4,1,k)           */
+    SCSA_DWC_BIAS = SCSA_DWC_WEIGHT + 4, /* 4 of (C/4)              */
+    SCSA_NORM_H = SCSA_DWC_BIAS + 4,     /* weight and bias (C)      */
+    SCSA_NORM_W = SCSA_NORM_H + 2,       /* the same                 */
+    SCSA_NORM = SCSA_NORM_W + 2,         /* the same                 */
+    SCSA_Q = SCSA_NORM + 2,              /* (C,1,1,1)                */
+    SCSA_K,
+    SCSA_V,
+    SCSA_SOURCES,
+};
 
 #ifdef __cplusplus
 }

@@ -1,0 +1,40 @@
+/*
+ * cuda.h - the kernels of the backend "cuda".
+ *
+ * Two sources: our own kernels (.cu, listed here), which nvcc compiles for the
+ * plugin and a C++ compiler for the tests (kernels/simt); and those made of
+ * cuDNN and cuBLASLt, in the plugin only.
+ *
+ * To add one of our own: write its file, add its line here.
+ */
+#ifndef CUDA_CUDA_H
+#define CUDA_CUDA_H
+
+#include "kernels/core/backend.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Best first, where an op has several. */
+#define CUDA_KERNELS(X) \
+    X(relu)             \
+    X(relu6)            \
+    X(sigmoid)          \
+    X(hard_swish)       \
+    X(gelu)             \
+    X(scale_shift)
+
+/* Only for devices that have thread-block clusters; before the others. */
+#define CUDA_CLUSTER_KERNELS(X)
+
+#define X(id) extern const Kernel cuda_##id;
+CUDA_CLUSTER_KERNELS(X)
+CUDA_KERNELS(X)
+#undef X
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

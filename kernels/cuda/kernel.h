@@ -1,0 +1,176 @@
+/*
+ * kernel.h - what every .cu file of this folder starts from: the types that
+ * numbers are stored in, 16-byte accesses, sums over a warp or block, launches.
+ *
+ * A .cu file is compiled by nvcc, and by a C++ compiler for kernels/simt, as
+ * it stands; kernels/simt/simt.h lists what of CUDA it may use.
+ */
+#ifndef CUDA_KERNEL_H
+#define CUDA_KERNEL_H
+
+#include "kernels/core/err.h"
+#include "kernels/cuda/cuda.h"
+#include "kernels/cuda/device.h"
+#include "kernels/ops/ops.h"
+#include "kernels/simt/simt.h"
+
+enum { WARP = 32, MAX_GRID = 0x7fffffff };
+static const unsigned FULL_WARP = 0xffffffffu;
+
+/* ---- numbers: stored as T, computed as float --------------------------- */
+
+static __device__ __forceinline__ float to_float(float x)
+{
+    return x;
+}
+
+static __device__ __forceinline__ float to_float(__half x)
+{
+    return __half2float(x);
+}
+
+static __device__ __forceinline__ float to_float(__nv_bfloat16 x)
+{
+    return __bfloat162float(x);
+}
+
+static __device__ __forceinline__ void from_float(float *y, float x)
+{
+    *y = x;
+}
+
+static __device__ __forceinline__ void from_float(__half *y, float x)
+{
+    *y = __float2half(x);
+}
+
+static __device__ __forceinline__ void from_float(__nv_bfloat16 *y, float x)
+{
+    *y = __float2bfloat16(x);
+}
+
+/* The numbers in 16 bytes of memory, as floats in registers. */
+template <typename T> struct Pack {
+    static constexpr int N = 16 / sizeof(T);
+    float at[N];
+};
+
+/* p is aligned to 16 bytes: one access of the whole. */
+template <typename T>
+static __device__ __forceinline__ Pack<T> load_pack(const T *p)
+{
+    union {
+        uint4 bytes;
+        T at[Pack<T>::N];
+    } u;
+    Pack<T> v;
+
+    u.bytes = *reinterpret_cast<const uint4 *>(p);
+#pragma unroll
+    for (int i = 0; i < Pack<T>::N; i++)
+        v.at[i] = to_float(u.at[i]);
+    return v;
+}
+
+template <typename T>
+static __device__ __forceinline__ void store_pack(T *p, const Pack<T> &v)
+{
+    union {
+        uint4 bytes;
+        T at[Pack<T>::N];
+    } u;
+
+#pragma unroll
+    for (int i = 0; i < Pack<T>::N; i++)
+        from_float(&u.at[i], v.at[i]);
+    *reinterpret_cast<uint4 *>(p) = u.bytes;
+}
+
+/* Runs a statement with T standing for the storage type of a Dtype. */
+#define FOR_DTYPE(dtype, T, ...)      \
+    do {                              \
+        if ((dtype) == F16) {         \
+            typedef __half T;         \
+            __VA_ARGS__;              \
+        } else if ((dtype) == BF16) { \
+            typedef __nv_bfloat16 T;  \
+            __VA_ARGS__;              \
+        } else {                      \
+            typedef float T;          \
+            __VA_ARGS__;              \
+        }                             \
+    } while (0)
+
+/* ---- sums -------------------------------------------------------------- */
+
+/* Every lane gets the sum over the warp. */
+static __device__ __forceinline__ float warp_sum(float v)
+{
+#pragma unroll
+    for (int d = WARP / 2; d > 0; d /= 2)
+        v += __shfl_xor_sync(FULL_WARP, v, d);
+    return v;
+}
+
+/* The larger, NaN if either is, as PyTorch has it. */
+static __device__ __forceinline__ float max_nan(float a, float b)
+{
+    return a > b || a != a ? a : b;
+}
+
+static __device__ __forceinline__ float warp_max(float v)
+{
+#pragma unroll
+    for (int d = WARP / 2; d > 0; d /= 2)
+        v = max_nan(v, __shfl_xor_sync(FULL_WARP, v, d));
+    return v;
+}
+
+/* Every thread gets the sum over a block of whole warps, at most 1024 threads.
+ * scratch is 32 floats of shared memory, free again at the next barrier. */
+static __device__ __forceinline__ float block_sum(float v, float *scratch)
+{
+    const int warp = (int)threadIdx.x / WARP, warps = (int)blockDim.x / WARP;
+
+    v = warp_sum(v);
+    if (threadIdx.x % WARP == 0)
+        scratch[warp] = v;
+    __syncthreads();
+    v = (int)(threadIdx.x % WARP) < warps ? scratch[threadIdx.x % WARP] : 0.0f;
+    return warp_sum(v);
+}
+
+/* ---- launches ---------------------------------------------------------- */
+
+static inline size_t ceil_div(size_t a, size_t b)
+{
+    return (a + b - 1) / b;
+}
+
+/* Passes a CUDA error on as ERR_DEVICE with its sentence. */
+#define CUDA_TRY(call)                                                    \
+    do {                                                                  \
+        const cudaError_t cuda_err_ = (call);                             \
+        if (cuda_err_ != cudaSuccess)                                     \
+            return fail(ERR_DEVICE, "%s", cudaGetErrorString(cuda_err_)); \
+    } while (0)
+
+/* Launches on the device's stream: grid, block, bytes of dynamic shared memory,
+ * blocks in a cluster (1: none).  OK or ERR_DEVICE. */
+typedef struct Launch {
+    dim3 grid, block;
+    size_t shared_bytes;
+    unsigned cluster;
+} Launch;
+
+template <typename... P, typename... A>
+static inline int launch(Device *dev, const Launch &l, void (*kernel)(P...),
+                         A... args)
+{
+    CUDA_TRY(simt_launch(kernel, l.grid, l.block, l.shared_bytes,
+                         (cudaStream_t)cuda_device(dev)->stream,
+                         l.cluster ? l.cluster : 1, args...));
+    return OK;
+}
+
+#endif
