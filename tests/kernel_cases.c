@@ -586,14 +586,15 @@ enum { NCASES = sizeof(cases) / sizeof(cases[0]) };
 
 const KernelCase *kernel_case_at(int i)
 {
-    return i >= 0 && i < NCASES ? &cases[i] : NULL;
+    return i >= 0 && i < NCASES ? &cases[i] : kernel_case_fused_at(i - NCASES);
 }
 
 bool kernel_source_is_weight(const Op *op, int k)
 {
     if (op == &conv2d_def || op == &dwconv1d_def || op == &linear_def)
         return k == 1 || k == 2;
-    if (op == &batch_norm_def || op == &group_norm_def || op == &layer_norm_def)
+    if (op == &batch_norm_def || op == &group_norm_def ||
+        op == &layer_norm_def || op == &scsa_def)
         return k >= 1;
     return false;
 }

@@ -20,8 +20,10 @@ typedef struct KernelCase {
     const void *attr; /* as graph_apply takes it: nothing left at 0 */
 } KernelCase;
 
-/* The i-th case, NULL past the end. */
+/* The i-th case, NULL past the end; and of those of fused ops, which come
+ * last (kernel_cases_fused.c). */
 const KernelCase *kernel_case_at(int i);
+const KernelCase *kernel_case_fused_at(int i);
 
 /* Whether this op's source k is a weight, with values on the host. */
 bool kernel_source_is_weight(const Op *op, int k);

@@ -539,7 +539,7 @@ TEST(kernels, every_op_has_a_case)
 {
     static const Op *const ops[] = {
 #define X(id) &id##_def,
-        OPS(X)
+        OPS(X) FUSED_OPS(X)
 #undef X
     };
     const KernelCase *c;
