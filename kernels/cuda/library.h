@@ -1,0 +1,21 @@
+/*
+ * library.h - the kernels made of cuDNN and cuBLASLt, in the plugin only.
+ *
+ * conv2d is cuDNN's (cudnn.c), linear and matmul are cuBLASLt's (cublas.c).
+ * What they refuse is for our own kernels (cuda.h).
+ */
+#ifndef CUDA_LIBRARY_H
+#define CUDA_LIBRARY_H
+
+#include "kernels/cuda/device.h"
+
+/* Best first; NULL ends the list. */
+extern const Kernel *const cuda_library_kernels[];
+
+/* Opens both libraries on cuda->stream, into cuda->libraries; cuda->notes are
+ * used later on.  ERR_DEVICE where a library is of another version than the
+ * one that this was built with. */
+int cuda_libraries_open(CudaDevice *cuda);
+void cuda_libraries_close(CudaDevice *cuda); /* also where open failed */
+
+#endif
