@@ -7,6 +7,10 @@
 
 #include "kernels/core/backend.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct CudaDevice {
     Device base;
     void *stream; /* cudaStream_t: everything is launched on it */
@@ -17,19 +21,26 @@ typedef struct CudaDevice {
     size_t block_shared_bytes; /* dynamic shared memory of one block      */
     int max_cluster;           /* blocks in a cluster; 1: has no clusters */
 
-    /* Only with cuDNN and cuBLASLt (library.h). */
-    struct CudaLibraries *libraries;
-    const Notes *notes; /* as the device was opened with               */
-    void *workspace;    /* of whichever kernel runs; NULL: none needed */
-} CudaDevice;
+    /* Scratch memory that all kernels share: they run one after another, and
+     * what one leaves there is lost to the next. */
+    void *workspace; /* aligned to 256 bytes; NULL: nobody asked for any */
+    size_t workspace_bytes;
 
-/* Makes dev->workspace at least that large, aligned to 256 bytes.  It may move,
- * but what it was stays valid, because recordings refer to it. */
-int cuda_workspace(CudaDevice *dev, size_t bytes);
+    struct CudaLibraries *libraries; /* handles; NULL: there are none */
+} CudaDevice;
 
 static inline CudaDevice *cuda_device(Device *dev)
 {
     return (CudaDevice *)dev;
 }
+
+/* Makes the workspace at least so large; called by plan(), never by run().  It
+ * may move, but what it was stays allocated as long as the device is open:
+ * recordings hold its address. */
+int cuda_workspace(CudaDevice *cuda, size_t bytes);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif
