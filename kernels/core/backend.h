@@ -79,6 +79,10 @@ typedef struct Backend {
     const char *title;
     bool host_memory; /* its pointers are the host's: nothing is copied */
 
+    /* The i-th kernel that its devices may have, best first; NULL past the
+     * end.  Needs no device: a device lists those of them that it can run. */
+    const Kernel *(*kernel_at)(int i);
+
     /* ERR_UNSUPPORTED with the reason where there is no such device. */
     int (*open)(Device **out, const DeviceSettings *settings);
     void (*close)(Device *dev); /* accepts NULL */

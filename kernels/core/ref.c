@@ -42,6 +42,11 @@ static const Kernel definition = {
 
 static const Kernel *const kernels[] = { &definition, NULL };
 
+static const Kernel *ref_kernel_at(int i)
+{
+    return i == 0 ? &definition : NULL;
+}
+
 static int ref_open(Device **out, const DeviceSettings *settings)
 {
     RefDevice *ref = calloc(1, sizeof(*ref));
@@ -72,6 +77,7 @@ const Backend ref_backend = {
     .name = "ref",
     .title = "the plain definitions, for checking",
     .host_memory = true,
+    .kernel_at = ref_kernel_at,
     .open = ref_open,
     .close = ref_close,
     .alloc = host_alloc,

@@ -100,18 +100,29 @@ static int isa_find(const Isa **out, const char *name)
                 all);
 }
 
+/* The i-th of a device whose own kernels are isa's. */
+static const Kernel *isa_kernel_at(const Isa *isa, int i)
+{
+    for (const Kernel *const *k = isa->kernels; *k; k++)
+        if (i-- == 0)
+            return *k;
+    for (const Kernel *const *k = onednn_kernels; *k; k++)
+        if (i-- == 0)
+            return *k;
+    return NULL;
+}
+
+static const Kernel *cpu_kernel_at(int i)
+{
+    return isa_kernel_at(isa_at(0), i);
+}
+
 static void list_kernels(CpuDevice *cpu, const Isa *isa)
 {
     int n = 0;
 
-    for (const Kernel *const *k = isa->kernels; *k; k++) {
-        BUG_IF(n == MAX_KERNELS - 1);
-        cpu->kernels[n++] = *k;
-    }
-    for (const Kernel *const *k = onednn_kernels; *k; k++) {
-        BUG_IF(n == MAX_KERNELS - 1);
-        cpu->kernels[n++] = *k;
-    }
+    while ((cpu->kernels[n] = isa_kernel_at(isa, n)))
+        BUG_IF(++n == MAX_KERNELS);
 }
 
 /* The processor's name from /proc/cpuinfo; "CPU" where that has none. */
@@ -234,6 +245,7 @@ const Backend cpu_backend = {
     .name = "cpu",
     .title = "this machine's processor",
     .host_memory = true,
+    .kernel_at = cpu_kernel_at,
     .open = cpu_open,
     .close = cpu_close,
     .alloc = cpu_alloc,

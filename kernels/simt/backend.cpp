@@ -18,6 +18,14 @@ static const Kernel *const kernels[] = {
         NULL,
 };
 
+static const Kernel *simt_kernel_at(int i)
+{
+    for (const Kernel *const *k = kernels; *k; k++)
+        if (i-- == 0)
+            return *k;
+    return NULL;
+}
+
 /* The limits of an sm_90 card, so that every path can be taken. */
 enum { SMS = 4, ARCH = 90, BLOCK_SHARED = 227 << 10, CLUSTER = 8 };
 
@@ -86,6 +94,7 @@ extern "C" const Backend simt_backend = {
     .name = "simt",
     .title = "the CUDA kernels on the host, for checking",
     .host_memory = false,
+    .kernel_at = simt_kernel_at,
     .open = simt_open,
     .close = simt_close,
     .alloc = simt_alloc,
