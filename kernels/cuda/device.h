@@ -27,6 +27,7 @@ typedef struct CudaDevice {
     size_t workspace_bytes;
 
     struct CudaLibraries *libraries; /* handles; NULL: there are none */
+    const Notes *notes;              /* as opened; NULL: choose anew */
 } CudaDevice;
 
 static inline CudaDevice *cuda_device(Device *dev)
