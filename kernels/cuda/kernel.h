@@ -8,6 +8,8 @@
 #ifndef CUDA_KERNEL_H
 #define CUDA_KERNEL_H
 
+#include <limits.h>
+
 #include "kernels/core/err.h"
 #include "kernels/cuda/cuda.h"
 #include "kernels/cuda/device.h"
@@ -49,41 +51,63 @@ static __device__ __forceinline__ void from_float(__nv_bfloat16 *y, float x)
     *y = __float2bfloat16(x);
 }
 
-/* The numbers in 16 bytes of memory, as floats in registers. */
-template <typename T> struct Pack {
-    static constexpr int N = 16 / sizeof(T);
+/* Memory of so many bytes, moved in one access. */
+template <int BYTES> struct Word;
+template <> struct Word<2> {
+    typedef unsigned short Type;
+};
+template <> struct Word<4> {
+    typedef unsigned Type;
+};
+template <> struct Word<8> {
+    typedef uint2 Type;
+};
+template <> struct Word<16> {
+    typedef uint4 Type;
+};
+
+/* Neighbours in memory, as floats in registers: those of 16 bytes, unless N
+ * says how many. */
+template <typename T, int N_ = 16 / sizeof(T)> struct Pack {
+    static constexpr int N = N_;
     float at[N];
 };
 
-/* p is aligned to 16 bytes: one access of the whole. */
-template <typename T>
-static __device__ __forceinline__ Pack<T> load_pack(const T *p)
+/* p is aligned to the bytes of the pack: one access of the whole. */
+template <int N, typename T>
+static __device__ __forceinline__ Pack<T, N> load_pack(const T *p)
 {
     union {
-        uint4 bytes;
-        T at[Pack<T>::N];
+        typename Word<N * sizeof(T)>::Type word;
+        T at[N];
     } u;
-    Pack<T> v;
+    Pack<T, N> v;
 
-    u.bytes = *reinterpret_cast<const uint4 *>(p);
+    u.word = *reinterpret_cast<const decltype(u.word) *>(p);
 #pragma unroll
-    for (int i = 0; i < Pack<T>::N; i++)
+    for (int i = 0; i < N; i++)
         v.at[i] = to_float(u.at[i]);
     return v;
 }
 
 template <typename T>
-static __device__ __forceinline__ void store_pack(T *p, const Pack<T> &v)
+static __device__ __forceinline__ Pack<T> load_pack(const T *p)
+{
+    return load_pack<Pack<T>::N, T>(p);
+}
+
+template <typename T, int N>
+static __device__ __forceinline__ void store_pack(T *p, const Pack<T, N> &v)
 {
     union {
-        uint4 bytes;
-        T at[Pack<T>::N];
+        typename Word<N * sizeof(T)>::Type word;
+        T at[N];
     } u;
 
 #pragma unroll
-    for (int i = 0; i < Pack<T>::N; i++)
+    for (int i = 0; i < N; i++)
         from_float(&u.at[i], v.at[i]);
-    *reinterpret_cast<uint4 *>(p) = u.bytes;
+    *reinterpret_cast<decltype(u.word) *>(p) = u.word;
 }
 
 /* Runs a statement with T standing for the storage type of a Dtype. */
@@ -100,6 +124,65 @@ static __device__ __forceinline__ void store_pack(T *p, const Pack<T> &v)
             __VA_ARGS__;              \
         }                             \
     } while (0)
+
+/* The same, with N as many numbers as 16 bytes hold where all rows of packs
+ * are whole, else 1. */
+#define FOR_PACK(dtype, whole, T, N, ...) \
+    FOR_DTYPE(dtype, T, {                 \
+        if (whole) {                      \
+            constexpr int N = Pack<T>::N; \
+            __VA_ARGS__;                  \
+        } else {                          \
+            constexpr int N = 1;          \
+            __VA_ARGS__;                  \
+        }                                 \
+    })
+
+/* Whether rows of n numbers are packs of 16 bytes and nothing else. */
+static inline bool whole_packs(Dtype dtype, size_t n)
+{
+    return n * dtype_size(dtype) % 16 == 0;
+}
+
+/* ---- indices ----------------------------------------------------------- */
+
+/* Division by a number that only the host knows: a multiplication and a shift
+ * (Granlund and Montgomery, PLDI 1994, fig. 4.1).  Of i < 2^31. */
+struct Divider {
+    unsigned by, factor, shift;
+};
+
+static inline Divider divider(size_t by)
+{
+    Divider d = { (unsigned)by, 0, 0 };
+
+    while (by > (size_t)1 << d.shift)
+        d.shift++;
+    d.factor = (unsigned)(((((uint64_t)1 << d.shift) - by) << 32) / by + 1);
+    return d;
+}
+
+static __device__ __forceinline__ unsigned divide(unsigned i, const Divider &d)
+{
+    const unsigned high = (unsigned)((uint64_t)i * d.factor >> 32);
+
+    return (high + i) >> d.shift;
+}
+
+/* i / d, and what is left of i. */
+static __device__ __forceinline__ unsigned divmod(unsigned *i, const Divider &d)
+{
+    const unsigned quotient = divide(*i, d);
+
+    *i -= quotient * d.by;
+    return quotient;
+}
+
+/* Whether 31 bits count the numbers of t. */
+static inline bool small_index(const Tensor *t)
+{
+    return tensor_count(t) <= INT_MAX;
+}
 
 /* ---- sums -------------------------------------------------------------- */
 
