@@ -73,8 +73,9 @@ void arm_give_up(Arm *a, int err)
 
 /* Linux promises memory that it does not have, and kills who uses it: so ask
  * first.  The least that a graph needs: weights twice (ours and packed), and
- * the largest step with what it reads. */
-static int check_memory(const Graph *g)
+ * the largest step with what it reads; the weights alone where the device has
+ * memory of its own, which says itself when there is no more. */
+static int check_memory(const Graph *g, bool host_memory)
 {
     const double available = memory_available();
     double weights = 0, step = 0;
@@ -87,7 +88,7 @@ static int check_memory(const Graph *g)
             weights += bytes;
         for (int k = 0; k < MAX_SRC; k++)
             bytes += t->src[k] ? (double)tensor_bytes(t->src[k]) : 0;
-        if (t->role == ROLE_NODE && !t->op->view && step < bytes)
+        if (host_memory && t->role == ROLE_NODE && !t->op->view && step < bytes)
             step = bytes;
     }
     if (2 * weights + step > available)
@@ -112,7 +113,7 @@ static int count(Arm *a)
     a->params = graph_params(g);
     a->macs = cost.macs;
     a->paper_flops = cost.paper_flops;
-    err = check_memory(g);
+    err = check_memory(g, a->dev->backend->host_memory);
     graph_free(g);
     return err;
 }
@@ -120,11 +121,11 @@ static int count(Arm *a)
 /* ---- prepared by this program ---------------------------------------- */
 
 /* Against the definition; a case that is wrong is not timed. */
-static int verify(Arm *a)
+static int verify(Arm *a, const Checker *with)
 {
     Comparison v;
 
-    TRY(verify_case(&v, a->c, VERIFY_BUDGET));
+    TRY(verify_case(&v, a->c, VERIFY_BUDGET, with));
     a->rel_l2 = v.rel_l2;
     a->limit = v.limit;
     memcpy(a->verified_at, v.at, sizeof(v.at));
@@ -167,10 +168,11 @@ static int make_plan(Arm *a)
     TRY(plan_new(&a->plan, a->dev, a->graph));
     plan_drop_packed(a->plan);
     a->arena_bytes = (double)plan_arena_bytes(a->plan);
-    if (a->arena_bytes > memory_available())
+    if (a->dev->backend->host_memory && a->arena_bytes > memory_available())
         return fail(ERR_MEMORY, "activations need %.1f GiB; %.1f GiB are free",
                     a->arena_bytes / (1 << 30), memory_available() / (1 << 30));
-    return set_input(a);
+    TRY(set_input(a));
+    return is(&a->c->state, "graph") ? plan_record(a->plan) : OK;
 }
 
 /* ---- prepared by a peer ---------------------------------------------- */
@@ -275,13 +277,14 @@ static int warm_up(Arm *a, double warmup_ns)
     return OK;
 }
 
-void arm_prepare(Arm *a, Device *dev, double warmup_ns, const Arm *ours)
+void arm_prepare(Arm *a, const Checker *with, double warmup_ns, const Arm *ours)
 {
-    int err = count(a);
+    int err;
 
-    a->dev = dev;
+    a->dev = with->dev;
+    err = count(a);
     if (!err && !a->peer)
-        err = verify(a);
+        err = verify(a, with);
     if (!err && !a->peer && arm_ok(a))
         err = make_plan(a);
     if (!err && a->peer)

@@ -13,6 +13,7 @@
 
 #include "harness/case.h"
 #include "harness/peer.h"
+#include "harness/reference.h"
 #include "kernels/core/graph.h"
 #include "kernels/core/plan.h"
 #include "results/store.h"
@@ -48,10 +49,11 @@ typedef struct Arm {
 void arm_init(Arm *a, const Case *c, Peer *peer, int id);
 
 /* Does all that is slow: afterwards a->status says whether it can be sampled.
- * warmup_ns: how long to run it before that, at least twice.  dev stays open
- * as long as the arm; ours is for a peer's arm what its output must agree
+ * warmup_ns: how long to run it before that, at least twice.  with->dev stays
+ * open as long as the arm; ours is for a peer's arm what its output must agree
  * with: the same case, prepared here (NULL: nothing to compare with). */
-void arm_prepare(Arm *a, Device *dev, double warmup_ns, const Arm *ours);
+void arm_prepare(Arm *a, const Checker *with, double warmup_ns,
+                 const Arm *ours);
 
 /* Turns an error into what becomes of the arm, and releases it. */
 void arm_give_up(Arm *a, int err);

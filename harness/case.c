@@ -40,7 +40,7 @@ static const char *dtype_choice(int i)
 CHOICES(impl, "composed", "fused")
 CHOICES(graph, "as_written", "folded")
 CHOICES(pass, "forward")
-CHOICES(state, "hot", "cold")
+CHOICES(state, "hot", "cold", "graph")
 
 const Param case_params[] = {
     PARAM_NAME(Case, backbone, "none", backbone_choice,
@@ -63,7 +63,8 @@ const Param case_params[] = {
               "W of the input; 0: the backbone's own, 56 for a module alone"),
     PARAM_NAME(Case, pass, "forward", pass_choice, "which pass is timed"),
     PARAM_NAME(Case, state, "hot", state_choice,
-               "caches as the last run left them, or emptied before each"),
+               "caches as the last run left them; emptied before each; or as "
+               "the last run left them, and launched as one recording"),
     PARAM_INT(Case, threads, 0, 0, 1024, "0: all cores"),
     PARAM_INT(Case, arm, 0, 0, 1000,
               "tells copies of one case apart, for A/A comparisons"),
@@ -105,6 +106,15 @@ const char *case_key(int i)
             if (i-- == 0)
                 return p->name;
     return NULL;
+}
+
+Dtype case_dtype(const Case *c)
+{
+    int d = 0;
+
+    while (!is(&c->dtype, dtype_name((Dtype)d)))
+        d++;
+    return (Dtype)d;
 }
 
 /* The names that fit case c: its own keys, then its module's. */

@@ -8,6 +8,7 @@
 #define HARNESS_CASE_H
 
 #include "attention_zoo/zoo.h"
+#include "kernels/core/dtype.h"
 #include "kernels/core/param.h"
 
 typedef struct Case {
@@ -20,7 +21,7 @@ typedef struct Case {
     int batch;
     int channels, height, width; /* of the input; 0 until completed       */
     ParamName pass;              /* forward                               */
-    ParamName state;             /* hot, cold                             */
+    ParamName state;             /* hot, cold, graph                      */
     int threads;                 /* 0: all cores                          */
     int arm; /* tells copies of one case apart: A/A comparisons           */
 
@@ -35,6 +36,8 @@ void case_defaults(Case *c);
 
 /* The case's module, or NULL for "none". */
 const Module *case_module(const Case *c);
+
+Dtype case_dtype(const Case *c);
 
 /* The i-th name that case_set may accept: the case's own, then those of all
  * modules (some more than once); NULL past the end. */

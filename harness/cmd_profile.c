@@ -143,7 +143,7 @@ static int profile_case(const Case *c, const ProfileSettings *s)
 
     TRY(backend_open(&dev, c->backend.text, &settings));
     arm_init(&arm, c, NULL, 0);
-    arm_prepare(&arm, dev, WARMUP_NS, NULL);
+    arm_prepare(&arm, &(Checker){ dev, NULL }, WARMUP_NS, NULL);
     err = arm_ok(&arm)
               ? profile_plan(&p, dev, arm.plan, s->seconds)
               : fail(ERR_UNSUPPORTED, "%s: %s", arm.status, arm.message);

@@ -7,13 +7,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "harness/backends.h"
 #include "harness/flags.h"
 #include "harness/verify.h"
 #include "kernels/core/err.h"
 #include "results/folder.h"
 
 typedef struct VerifySettings {
-    ParamName impl, graph, backend;
+    ParamName impl, graph, backend, dtype;
     int threads, verbose;
     const char *write;
 } VerifySettings;
@@ -27,6 +28,7 @@ typedef struct VerifySettings {
 CASE_CHOICE(impl)
 CASE_CHOICE(graph)
 CASE_CHOICE(backend)
+CASE_CHOICE(dtype)
 
 static const Param verify_params[] = {
     PARAM_NAME(VerifySettings, impl, "composed", impl_choice,
@@ -34,6 +36,8 @@ static const Param verify_params[] = {
     PARAM_NAME(VerifySettings, graph, "as_written", graph_choice,
                "the network as published, or folded"),
     PARAM_NAME(VerifySettings, backend, "cpu", backend_choice, "where it runs"),
+    PARAM_NAME(VerifySettings, dtype, "f32", dtype_choice,
+               "what it computes in"),
     PARAM_INT(VerifySettings, threads, 0, 0, 1024, "0: all cores"),
     PARAM_INT(VerifySettings, verbose, 0, 0, 1, "a line for each output"),
     PARAM_PATH(VerifySettings, write, "",
@@ -48,7 +52,9 @@ static const Usage usage = {
     .max_args = ARGS_MAX,
     .what = "Compares case files (.safetensors: expected values that another "
             "program\ncomputed) with an implementation.  A module passes at a "
-            "relative L2 error of\n3e-6, a backbone at 1e-5.",
+            "relative L2 error of\n3e-6, a backbone at 1e-5; in another dtype "
+            "than f32, at twice the error that\nthe definition has when it is "
+            "rounded to it at every op.",
     .params = verify_params,
     .examples = "  attnbench verify tests/cases/*.safetensors\n"
                 "  attnbench verify --graph=folded --verbose "
@@ -61,6 +67,7 @@ static int read_how(Case *how, const VerifySettings *s)
     TRY(case_set(how, "impl", s->impl.text));
     TRY(case_set(how, "graph", s->graph.text));
     TRY(case_set(how, "backend", s->backend.text));
+    TRY(case_set(how, "dtype", s->dtype.text));
     how->threads = s->threads;
     return OK;
 }
@@ -89,6 +96,7 @@ static void print_verdict(const char *path, const Verified *v, bool verbose)
 int cmd_verify(int argc, char **argv)
 {
     int count[NVERDICTS] = { 0 };
+    Device *dev = NULL;
     VerifySettings s;
     Flags flags;
     Case how;
@@ -99,14 +107,18 @@ int cmd_verify(int argc, char **argv)
     TRY(read_how(&how, &s));
     if (s.write[0])
         TRY(folder_make(s.write));
+    /* Where that fails every file says so. */
+    backend_open(&dev, how.backend.text,
+                 &(DeviceSettings){ .threads = how.threads, .isa = "" });
     for (int i = 0; i < flags.nargs; i++) {
         Verified v;
 
-        verify_file(&v, flags.arg[i], &how, s.write[0] ? s.write : NULL);
+        verify_file(&v, flags.arg[i], &how, dev, s.write[0] ? s.write : NULL);
         print_verdict(flags.arg[i], &v, s.verbose);
         fflush(stdout);
         count[v.verdict]++;
     }
+    backend_close(dev);
     printf("%d passed, %d failed, %d skipped\n", count[VERIFY_PASSED],
            count[VERIFY_FAILED], count[VERIFY_SKIPPED]);
     return count[VERIFY_FAILED] ? CMD_BAD : OK;

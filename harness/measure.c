@@ -41,6 +41,7 @@ typedef struct Sweeper {
     int lane;  /* whose turn it was */
     Device *dev;
     const Case *dev_case; /* what dev was opened for */
+    Reference *ref;       /* what the last case was compared with */
     bool awake;
 } Sweeper;
 
@@ -201,7 +202,7 @@ static void prepare_entry(Sweeper *s, Block *b, int i)
         warmup_ns = AWAKE_NS;
     s->awake = true;
     s->listener->step(s->listener->arg, &(Step){ "preparing", &e->arm, 0, 0 });
-    arm_prepare(&e->arm, s->dev, warmup_ns,
+    arm_prepare(&e->arm, &(Checker){ s->dev, &s->ref }, warmup_ns,
                 e->lane ? &b->at[i - e->lane].arm : NULL);
     e->look = s->protocol->min_samples;
 }
@@ -460,6 +461,7 @@ int measure(const Experiment *e, const Protocol *protocol, Store *store,
     for (int i = 0; !err && !stopped(&s) && i < lanes->n; i++)
         err = store_sweep_end(store, lanes->at[i].sweep_id);
     result->interrupted = stopped(&s);
+    reference_free(s.ref);
     backend_close(s.dev);
     free(c);
     return err;

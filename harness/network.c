@@ -1,15 +1,17 @@
 /*
- * network.c - builds the graph of a case and gives its weights values.
+ * network.c - builds the graph of a case, gives its weights values, runs it.
  */
 #include "harness/network.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "harness/backbones/backbones.h"
 #include "harness/safetensors.h"
 #include "harness/seed.h"
 #include "kernels/core/err.h"
+#include "kernels/core/plan.h"
 
 static bool is(const ParamName *name, const char *text)
 {
@@ -24,15 +26,6 @@ static int check_supported(const Case *c)
     if (is(&c->impl, "fused") && m && !m->fuse)
         return fail(ERR_UNSUPPORTED, "module=%s has no impl=fused", m->name);
     return OK;
-}
-
-static Dtype dtype_of(const Case *c)
-{
-    int d = 0;
-
-    while (!is(&c->dtype, dtype_name((Dtype)d)))
-        d++;
-    return (Dtype)d;
 }
 
 static void tap_stages(Graph *g, Tensor *const stage[4])
@@ -128,13 +121,47 @@ int network_build(Graph **out, const Case *c, const Values *values, Taps taps)
         g = err ? NULL : folded;
     }
     if (!err)
-        graph_set_dtype(g, dtype_of(c));
+        graph_set_dtype(g, case_dtype(c));
     if (err) {
         graph_free(g);
         return err;
     }
     *out = g;
     return OK;
+}
+
+static int read_output(float **values, Plan *plan, const Tensor *t)
+{
+    *values = malloc(tensor_count(t) * sizeof(float));
+    if (!*values)
+        return fail(ERR_MEMORY, "no memory for an output of %zu numbers",
+                    tensor_count(t));
+    return plan_get(plan, t, *values);
+}
+
+int network_run(float **values, Graph *g, Device *dev, bool recorded,
+                const float *input)
+{
+    const int n = graph_outputs(g);
+    Plan *plan = NULL;
+    int err;
+
+    memset(values, 0, (size_t)n * sizeof(*values));
+    err = plan_new(&plan, dev, g);
+    if (!err && recorded)
+        err = plan_record(plan);
+    if (!err)
+        err = plan_set(plan, graph_find(g, "input"), input);
+    if (!err)
+        err = plan_run(plan);
+    for (int i = 0; i < n && !err; i++)
+        err = read_output(&values[i], plan, graph_output_at(g, i, NULL));
+    for (int i = 0; i < n && err; i++) {
+        free(values[i]);
+        values[i] = NULL;
+    }
+    plan_free(plan);
+    return err;
 }
 
 void cost_add(Cost *sum, const Cost *c)

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "harness/case.h"
+#include "kernels/core/backend.h"
 #include "kernels/core/graph.h"
 #include "kernels/core/op.h"
 
@@ -27,6 +28,14 @@ typedef enum Taps { TAPS_NONE, TAPS_STAGE_MEANS } Taps;
  * graph is folded if c->graph says so.  values NULL leaves weights empty.
  */
 int network_build(Graph **out, const Case *c, const Values *values, Taps taps);
+
+/*
+ * Runs g, which has values, once on dev; recorded: first records it, and then
+ * replays that (the state called graph).  values gets an array for each output
+ * of g, in PyTorch's order; free each.
+ */
+int network_run(float **values, Graph *g, Device *dev, bool recorded,
+                const float *input);
 
 /* Adds c to sum. */
 void cost_add(Cost *sum, const Cost *c);

@@ -10,19 +10,29 @@
 #include <stddef.h>
 
 #include "harness/case.h"
+#include "harness/reference.h"
 #include "kernels/core/graph.h"
 
-/* The largest error with which c, a module or a backbone, is right. */
+/* The largest error with which c, a module or a backbone, is right in f32. */
 double verify_limit(const Case *c);
 
 /* NaN where got has one. */
 double verify_error(const float *got, const float *expected, size_t n);
 
 /*
- * Runs g, which has values, once on c's backend and threads.  values gets an
- * array for each output of g, in PyTorch's order; free each.
+ * Runs g, which has values, once on dev, or, if that is NULL, on c's backend
+ * and threads; as a recording if c's state is graph.  values gets an array for
+ * each output of g, in PyTorch's order; free each.
  */
-int verify_run(float **values, Graph *g, const Case *c, const float *input);
+int verify_run(float **values, Graph *g, const Case *c, Device *dev,
+               const float *input);
+
+/*
+ * The limit of c in its dtype.  Below f32 rounding decides: the reference,
+ * with weights, input and the result of every op rounded to dtype, has some
+ * error, and a kernel may have twice that.  ERR_UNSUPPORTED if it overflows.
+ */
+int verify_rounded_limit(Reference *r, const Case *c, double *limit);
 
 /* What a comparison with the reference found. */
 typedef struct Comparison {
@@ -32,19 +42,20 @@ typedef struct Comparison {
 } Comparison;
 
 /*
- * Compares c with the definitions of its ops, as_written and composed, on the
- * same seeded weights and input: at c's own shape, or at the largest that
- * takes the reference at most budget (fewer images first, then, for a module
- * alone, a smaller map; a backbone runs at one image whatever that costs).
- * VERIFY_BUDGET is about a second.
+ * Compares c with the definitions of its ops, as_written, composed and in f32,
+ * on the same seeded weights and input: at c's own shape, or at the largest
+ * that takes the reference at most budget (fewer images first, then, for a
+ * module alone, a smaller map; a backbone runs at one image whatever that
+ * costs).  VERIFY_BUDGET is about a second.  with may be NULL.
  *
  * Some cases amplify rounding: a softmax of large scores does.  Where the
- * error is beyond verify_limit, the reference runs again with every weight and
+ * error is beyond the limit, the reference runs again with every weight and
  * input moved to its neighbour in float, and the limit becomes 32 times what
  * that changes, but never above 1e-4.
  */
 static const double VERIFY_BUDGET = 8e9;
-int verify_case(Comparison *out, const Case *c, double budget);
+int verify_case(Comparison *out, const Case *c, double budget,
+                const Checker *with);
 
 /* What became of one case file. */
 typedef enum Verdict {
@@ -69,11 +80,13 @@ typedef struct Verified {
 
 /*
  * Runs the case of a file with the impl, graph, backend, dtype and threads of
- * how, and compares every output that the file has.  Skipped is what this
- * build does not have, failed is all else that is not right.  write, unless
- * NULL, is a folder for what was computed: a file of the same name.
+ * how (on dev, or, if that is NULL, on a device opened for it), and compares
+ * every output that the file has; below f32 by verify_rounded_limit.
+ * Skipped is what this build does not have, failed is all else that is not
+ * right.  write, unless NULL, is a folder for what was computed: a file of the
+ * same name.
  */
-void verify_file(Verified *out, const char *path, const Case *how,
+void verify_file(Verified *out, const char *path, const Case *how, Device *dev,
                  const char *write);
 
 #endif

@@ -36,6 +36,8 @@ typedef struct CaseFile {
     bool backbone;
     uint64_t seed;
     float *input;
+    Values values;
+    Taps taps;
     Graph *graph;
     float *got[VERIFY_OUTPUTS];
 } CaseFile;
@@ -253,17 +255,32 @@ static int read_input(CaseFile *f)
     return OK;
 }
 
-static int run_case(CaseFile *f)
+static int run_case(CaseFile *f, Device *dev)
 {
-    const Values seeded = { .seed = f->seed };
-    const Values from_file = { .file = f->st, .prefix = PARAM_PREFIX };
-
     TRY(check_params(f));
     TRY(read_input(f));
-    TRY(network_build(&f->graph, &f->c, f->backbone ? &seeded : &from_file,
-                      f->backbone ? TAPS_STAGE_MEANS : TAPS_NONE));
+    if (f->backbone)
+        f->values = (Values){ .seed = f->seed };
+    else
+        f->values = (Values){ .file = f->st, .prefix = PARAM_PREFIX };
+    f->taps = f->backbone ? TAPS_STAGE_MEANS : TAPS_NONE;
+    TRY(network_build(&f->graph, &f->c, &f->values, f->taps));
     BUG_IF(graph_outputs(f->graph) > VERIFY_OUTPUTS);
-    return verify_run(f->got, f->graph, &f->c, f->input);
+    return verify_run(f->got, f->graph, &f->c, dev, f->input);
+}
+
+/* Below f32 it follows from the definition, which is run for that. */
+static int find_limit(const CaseFile *f, double *limit)
+{
+    Reference *r;
+    int err;
+
+    if (case_dtype(&f->c) == F32)
+        return OK;
+    TRY(reference_new(&r, &f->c, &f->values, f->taps, f->input));
+    err = verify_rounded_limit(r, &f->c, limit);
+    reference_free(r);
+    return err;
 }
 
 static int compare_output(Verified *out, const CaseFile *f, const Tensor *t,
@@ -333,7 +350,7 @@ static int write_outputs(const CaseFile *f, const char *path,
     return err;
 }
 
-void verify_file(Verified *out, const char *path, const Case *how,
+void verify_file(Verified *out, const char *path, const Case *how, Device *dev,
                  const char *write)
 {
     CaseFile f = { 0 };
@@ -345,7 +362,9 @@ void verify_file(Verified *out, const char *path, const Case *how,
         err = read_case(&f, how);
     out->limit = verify_limit(&f.c);
     if (!err)
-        err = run_case(&f);
+        err = run_case(&f, dev);
+    if (!err)
+        err = find_limit(&f, &out->limit);
     if (!err && write)
         err = write_outputs(&f, path, write);
     if (!err)

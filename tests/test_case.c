@@ -199,7 +199,7 @@ TEST(case, refuses_with_a_sentence_that_names_it)
         { "none", "dtype", "f64",
           "there is no dtype 'f64'; did you mean 'f32'?" },
         { "none", "state", "warm",
-          "there is no state 'warm'; there is hot, cold" },
+          "there is no state 'warm'; there is hot, cold, graph" },
     };
 
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {

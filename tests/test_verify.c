@@ -103,7 +103,7 @@ static void check_changes(const char *path, const Change *changes, int n)
     for (int i = 0; i < n; i++) {
         Verified v;
 
-        verify_file(&v, changed_copy(path, &changes[i]), &how, NULL);
+        verify_file(&v, changed_copy(path, &changes[i]), &how, NULL, NULL);
         CHECK_MSG(v.verdict == changes[i].verdict &&
                       strstr(v.why, changes[i].says),
                   "change %d: verdict %d, error %g, '%s', not '%s'", i,
@@ -243,7 +243,7 @@ TEST(verify, what_this_build_does_not_have_is_skipped)
 
     case_defaults(&how);
     REQUIRE(case_set(&how, "impl", "fused") == OK);
-    verify_file(&v, se_case, &how, NULL);
+    verify_file(&v, se_case, &how, NULL, NULL);
     CHECK_MSG(v.verdict == VERIFY_SKIPPED && strstr(v.why, "impl=fused"),
               "verdict %d: %s", v.verdict, v.why);
 }
@@ -261,7 +261,7 @@ static void check_backbones(const char *backend, const char *graph,
     for (size_t i = 0; i < files.gl_pathc; i++) {
         Verified v;
 
-        verify_file(&v, files.gl_pathv[i], &how, NULL);
+        verify_file(&v, files.gl_pathv[i], &how, NULL, NULL);
         CHECK_MSG(v.verdict == VERIFY_PASSED && v.outputs == 5,
                   "attnbench verify --backend=%s --graph=%s %s: %s (%g)",
                   backend, graph, files.gl_pathv[i], v.why, v.rel_l2);
@@ -294,7 +294,7 @@ TEST(verify, what_was_computed_is_written_under_the_same_name)
     float *got, *want;
 
     case_defaults(&how);
-    verify_file(&v, se_case, &how, test_tmpdir());
+    verify_file(&v, se_case, &how, NULL, test_tmpdir());
     REQUIRE(v.verdict == VERIFY_PASSED);
     snprintf(path, sizeof(path), "%s/se_settings1.safetensors", test_tmpdir());
     REQUIRE(st_open(&st, path) == OK);
@@ -334,7 +334,7 @@ TEST(verify, every_module_agrees_with_its_definition_at_512_channels)
         Case c;
 
         make_case(&c, "none", zoo_name(m), 2, 512, 7);
-        CHECK_MSG(verify_case(&v, &c, VERIFY_BUDGET) == OK &&
+        CHECK_MSG(verify_case(&v, &c, VERIFY_BUDGET, NULL) == OK &&
                       v.rel_l2 <= verify_limit(&c) && is(v.at, "2x512x7x7"),
                   "%s at %s: %g %s", zoo_name(m), v.at, v.rel_l2,
                   err_message());
@@ -347,12 +347,12 @@ TEST(verify, a_large_case_is_compared_with_fewer_images_then_smaller)
     Case c;
 
     make_case(&c, "none", "se", 8, 64, 28);
-    REQUIRE(verify_case(&v, &c, 32e6) == OK);
+    REQUIRE(verify_case(&v, &c, 32e6, NULL) == OK);
     CHECK_MSG(is(v.at, "3x64x28x28"), "%s", v.at);
     CHECK(v.rel_l2 <= verify_limit(&c));
-    REQUIRE(verify_case(&v, &c, 4e6) == OK);
+    REQUIRE(verify_case(&v, &c, 4e6, NULL) == OK);
     CHECK_MSG(is(v.at, "1x64x14x14"), "%s", v.at);
-    REQUIRE(verify_case(&v, &c, 1) == OK);
+    REQUIRE(verify_case(&v, &c, 1, NULL) == OK);
     CHECK_MSG(is(v.at, "1x64x7x7"), "%s", v.at);
 }
 
@@ -363,7 +363,7 @@ TEST(verify, a_map_is_not_made_smaller_than_its_module_takes)
 
     make_case(&c, "none", "scsa", 2, 64, 40);
     REQUIRE(case_set(&c, "window_size", "16") == OK);
-    REQUIRE(verify_case(&v, &c, 1) == OK);
+    REQUIRE(verify_case(&v, &c, 1, NULL) == OK);
     CHECK_MSG(is(v.at, "1x64x20x20"), "%s", v.at);
 }
 
@@ -374,7 +374,7 @@ TEST(verify, a_backbone_keeps_its_map)
 
     make_case(&c, "resnet18", "se", 4, 3, 64);
     REQUIRE(case_set(&c, "graph", "folded") == OK);
-    REQUIRE(verify_case(&v, &c, 1) == OK);
+    REQUIRE(verify_case(&v, &c, 1, NULL) == OK);
     CHECK_MSG(is(v.at, "1x3x64x64"), "%s", v.at);
     CHECK_MSG(v.rel_l2 <= verify_limit(&c), "%g", v.rel_l2);
 }
@@ -389,12 +389,12 @@ TEST(verify, a_case_that_amplifies_rounding_has_a_higher_limit)
 
     make_case(&c, "none", "scsa", 4, 132, 56);
     REQUIRE(case_set(&c, "window_size", "3") == OK);
-    REQUIRE(verify_case(&v, &c, VERIFY_BUDGET) == OK);
+    REQUIRE(verify_case(&v, &c, VERIFY_BUDGET, NULL) == OK);
     CHECK_MSG(v.rel_l2 <= v.limit && v.limit <= 1e-4, "%g, limit %g", v.rel_l2,
               v.limit);
     CHECK(v.rel_l2 <= verify_limit(&c) || v.limit > verify_limit(&c));
     make_case(&c, "none", "se", 2, 64, 14);
-    REQUIRE(verify_case(&v, &c, VERIFY_BUDGET) == OK);
+    REQUIRE(verify_case(&v, &c, VERIFY_BUDGET, NULL) == OK);
     CHECK(v.limit == verify_limit(&c));
 }
 
@@ -404,7 +404,7 @@ TEST(verify, a_case_that_cannot_be_built_says_why)
     Case c;
 
     make_case(&c, "none", "sa", 1, 64, 7);
-    CHECK(verify_case(&v, &c, VERIFY_BUDGET) == ERR_INPUT);
+    CHECK(verify_case(&v, &c, VERIFY_BUDGET, NULL) == ERR_INPUT);
     CHECK(strstr(err_message(), "sa: group_num=64 needs"));
     CHECK(isnan(v.rel_l2));
 }

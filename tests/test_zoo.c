@@ -33,7 +33,7 @@ static void check_module_cases(const char *backend, const char *graph)
 
         if (strncmp(name, "resnet", 6) == 0)
             continue;
-        verify_file(&v, path, &how, NULL);
+        verify_file(&v, path, &how, NULL, NULL);
         CHECK_MSG(v.verdict == VERIFY_PASSED,
                   "attnbench verify --backend=%s --graph=%s %s: %s (%g)",
                   backend, graph, path, v.why, v.rel_l2);

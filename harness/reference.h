@@ -1,0 +1,58 @@
+/*
+ * reference.h - what a case must agree with: its definition, run on "ref".
+ *
+ * The definition is the case as_written, composed and in f32.  It is the same
+ * for every impl, graph, backend, dtype, state and number of threads, and it
+ * is slow; so it is kept for the next case that has the same.
+ */
+#ifndef HARNESS_REFERENCE_H
+#define HARNESS_REFERENCE_H
+
+#include "harness/case.h"
+#include "harness/network.h"
+#include "kernels/core/backend.h"
+
+enum { REFERENCE_OUTPUTS = 8 };
+
+typedef struct Reference {
+    char asked[CASE_TEXT]; /* the definition, at the shape that was asked for */
+    Case c;                /* the same at the shape that it has               */
+    Values values;
+    Taps taps;
+    Graph *graph;  /* of c, without values            */
+    float *input;  /* in PyTorch's order              */
+    size_t inputs; /* numbers in it                   */
+    float *expected[REFERENCE_OUTPUTS];
+    double moved[NDTYPES]; /* see below; NaN until asked for */
+} Reference;
+
+/*
+ * Makes *at the reference of c, with seeded weights and input, at c's shape or
+ * at the largest that takes at most budget (verify.h).  *at is NULL or an
+ * earlier reference, which is kept if it is the same, and freed if it is not.
+ * After an error it is NULL.
+ */
+int reference_find(Reference **at, const Case *c, double budget);
+
+/* The reference of c at its own shape, with these weights and this input. */
+int reference_new(Reference **out, const Case *c, const Values *values,
+                  Taps taps, const float *input);
+void reference_free(Reference *r);
+
+/* The worst error of these outputs, an array for each. */
+double reference_error(const Reference *r, float *const *got);
+
+/*
+ * How much the reference changes, at its worst output, when it is rounded to
+ * dtype: weights, input and the result of every op.  For F32, where that is
+ * nothing, when every weight and input is moved to its neighbour.
+ */
+int reference_moved(Reference *r, Dtype dtype, double *change);
+
+/* What comparisons that follow one another share. */
+typedef struct Checker {
+    Device *dev;     /* of the case's backend and threads; NULL: opened anew */
+    Reference **ref; /* kept for the next case, the caller's to free; or NULL */
+} Checker;
+
+#endif

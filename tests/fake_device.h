@@ -1,0 +1,35 @@
+/*
+ * fake_device.h - a device as a GPU is to the harness, without one.
+ *
+ * It computes every op by its definition, from and to storage of any dtype;
+ * it has recordings, and it knows its clock and temperature.  What it does can
+ * be told to be wrong.
+ */
+#ifndef TESTS_FAKE_DEVICE_H
+#define TESTS_FAKE_DEVICE_H
+
+#include "kernels/core/backend.h"
+
+typedef struct FakeDevice {
+    Device base;
+
+    /* To be set before it is used. */
+    float factor;      /* on the first number of every result; 1: right */
+    bool no_recording; /* as if the device had no state=graph           */
+    bool no_clock;     /* its clock cannot be read                      */
+
+    /* What it was asked to do. */
+    int launches;   /* kernels run, those of replays included */
+    int replays;    /* of recordings                          */
+    int evictions;  /* of caches                              */
+    int conditions; /* how often it was asked for them        */
+
+    struct FakeRecording *recording; /* being made; or NULL */
+} FakeDevice;
+
+extern const Backend fake_backend;
+
+/* Close it by fake_backend.close. */
+FakeDevice *fake_open(void);
+
+#endif

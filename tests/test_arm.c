@@ -1,0 +1,142 @@
+/*
+ * test_arm.c - one case on a device with dtypes, recordings and a thermometer:
+ * what its row will say.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "harness/arm.h"
+#include "tests/fake_device.h"
+#include "tests/stored.h"
+#include "tests/test.h"
+
+/* Prepares the case of these settings on the fake device, and takes n samples
+ * if it is ok. */
+static void run_arm(Arm *a, const Case *c, FakeDevice *fake, int n)
+{
+    arm_init(a, c, NULL, 0);
+    arm_prepare(a, &(Checker){ &fake->base, NULL }, 0, NULL);
+    for (int i = 0; i < n && arm_ok(a); i++)
+        arm_sample(a, i);
+}
+
+static void end(Arm *a, FakeDevice *fake)
+{
+    arm_free(a);
+    fake_backend.close(&fake->base);
+}
+
+/* ---- state=graph ------------------------------------------------------ */
+
+TEST(arm, in_the_state_graph_only_replays_are_timed)
+{
+    const Case c = stored_case("module=se channels=16 height=8 width=8 "
+                               "state=graph");
+    FakeDevice *fake = fake_open();
+    int launches, replays;
+    Arm a;
+
+    run_arm(&a, &c, fake, 0);
+    CHECK_MSG(arm_ok(&a), "%s: %s", a.status, a.message);
+    CHECK_MSG(fake->replays > 0, "the comparison was not of a replay");
+    launches = fake->launches;
+    replays = fake->replays;
+    for (int i = 0; i < 3; i++)
+        arm_sample(&a, i);
+    CHECK(a.n == 3 && fake->replays > replays);
+    CHECK(fake->launches - launches ==
+          (fake->replays - replays) * plan_steps(a.plan));
+    CHECK(!strcmp(a.repeat, "attnbench run --module=se --channels=16 "
+                            "--height=8 --width=8 --state=graph"));
+    end(&a, fake);
+}
+
+TEST(arm, a_wrong_recording_is_not_timed)
+{
+    const Case c = stored_case("module=se channels=16 height=8 width=8 "
+                               "state=graph");
+    FakeDevice *fake = fake_open();
+    Arm a;
+
+    fake->factor = 1.001f;
+    run_arm(&a, &c, fake, 3);
+    CHECK(!strcmp(a.status, "wrong") && a.n == 0);
+    CHECK(a.rel_l2 > 3e-6);
+    end(&a, fake);
+}
+
+TEST(arm, without_recordings_graph_is_unsupported)
+{
+    const Case c = stored_case("module=se channels=16 height=8 width=8 "
+                               "state=graph");
+    FakeDevice *fake = fake_open();
+    Arm a;
+
+    fake->no_recording = true;
+    run_arm(&a, &c, fake, 3);
+    CHECK(!strcmp(a.status, "unsupported") && a.n == 0);
+    CHECK(!strcmp(a.message, "fake has no state=graph today"));
+    end(&a, fake);
+}
+
+TEST(arm, in_the_state_cold_every_run_follows_an_eviction)
+{
+    const Case c = stored_case("module=se channels=16 height=8 width=8 "
+                               "state=cold");
+    FakeDevice *fake = fake_open();
+    int launches;
+    Arm a;
+
+    run_arm(&a, &c, fake, 0);
+    REQUIRE(arm_ok(&a));
+    fake->evictions = 0;
+    launches = fake->launches;
+    for (int i = 0; i < 5; i++)
+        arm_sample(&a, i);
+    CHECK(a.n == 5 && a.reps == 1 && fake->evictions == 5);
+    CHECK(fake->launches - launches == 5 * plan_steps(a.plan));
+    end(&a, fake);
+}
+
+/* ---- dtypes ------------------------------------------------------------ */
+
+/* A device that rounds where the definition is rounded is right, within the
+ * limit; the error is what the dtype costs, far beyond that of f32. */
+TEST(arm, below_f32_the_limit_is_twice_what_rounding_costs)
+{
+    static const char *const dtypes[] = { "tf32", "f16", "bf16" };
+
+    for (int d = 0; d < 3; d++)
+        for (int m = 0; zoo_at(m); m++) {
+            FakeDevice *fake = fake_open();
+            Case c = stored_case("module=se channels=128 height=8 width=8");
+            Arm a;
+
+            REQUIRE(case_set(&c, "module", zoo_name(m)) == OK);
+            REQUIRE(case_set(&c, "dtype", dtypes[d]) == OK);
+            run_arm(&a, &c, fake, 0);
+            CHECK_MSG(arm_ok(&a), "%s %s: %s: %s", zoo_name(m), dtypes[d],
+                      a.status, a.message);
+            CHECK_MSG(a.rel_l2 <= a.limit && a.limit >= 3e-6 && a.limit < 0.2,
+                      "%s %s: %g, limit %g", zoo_name(m), dtypes[d], a.rel_l2,
+                      a.limit);
+            CHECK_MSG(d == 0 || a.rel_l2 > 3e-6, "%s %s: only %g", zoo_name(m),
+                      dtypes[d], a.rel_l2);
+            end(&a, fake);
+        }
+}
+
+TEST(arm, below_f32_more_than_rounding_is_wrong)
+{
+    const Case c = stored_case("module=eca channels=16 height=4 width=4 "
+                               "dtype=f16");
+    FakeDevice *fake = fake_open();
+    Arm a;
+
+    fake->factor = 1.5f;
+    run_arm(&a, &c, fake, 1);
+    CHECK_MSG(!strcmp(a.status, "wrong"), "%s, %g of %g", a.status, a.rel_l2,
+              a.limit);
+    CHECK(strstr(a.message, "differs from the reference"));
+    end(&a, fake);
+}
