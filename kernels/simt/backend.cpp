@@ -32,6 +32,7 @@ enum { SMS = 4, ARCH = 90, BLOCK_SHARED = 227 << 10, CLUSTER = 8 };
 static int simt_open(Device **out, const DeviceSettings *settings)
 {
     CudaDevice *cuda = (CudaDevice *)calloc(1, sizeof(*cuda));
+    void *first;
 
     (void)settings;
     if (!cuda)
@@ -45,6 +46,9 @@ static int simt_open(Device **out, const DeviceSettings *settings)
     cuda->arch = ARCH;
     cuda->block_shared_bytes = BLOCK_SHARED;
     cuda->max_cluster = CLUSTER;
+    /* From here on there is a range of device memory to judge against. */
+    if (cudaMalloc(&first, 1) == cudaSuccess)
+        cudaFree(first);
     *out = &cuda->base;
     return OK;
 }
