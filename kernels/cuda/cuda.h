@@ -18,6 +18,13 @@ extern "C" {
 
 /* Best first, where an op has several. */
 #define CUDA_KERNELS(X) \
+    X(conv2d_depthwise) \
+    X(conv2d_few_rows)  \
+    X(conv2d_tiles)     \
+    X(conv2d_direct)    \
+    X(dwconv1d)         \
+    X(linear_few_rows)  \
+    X(linear_tiles)     \
     X(relu)             \
     X(relu6)            \
     X(sigmoid)          \

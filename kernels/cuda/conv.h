@@ -1,0 +1,211 @@
+/*
+ * conv.h - what the kernels of conv2d, dwconv1d and linear share: the shape of
+ * the work, weights in another order, and how a result is finished.
+ */
+#ifndef CUDA_CONV_H
+#define CUDA_CONV_H
+
+#include <stdlib.h>
+
+#include "kernels/cuda/kernel.h"
+
+/* A convolution.  linear is one of 1x1 on a map of one row, all its rows. */
+typedef struct Conv {
+    int N, H, W, C; /* of x                               */
+    int OH, OW, O;  /* of y                               */
+    int kh, kw, stride, pad_h, pad_w;
+    int groups, cg, og; /* channels and outputs of a group   */
+    bool shared;        /* all groups use the weights of one */
+    Activation act;
+} Conv;
+
+static inline Conv conv_of(const Tensor *out)
+{
+    static const Conv2dAttr plain = { 1, 0, 0, 1, false, ACT_NONE };
+    const bool linear = out->op == &linear_def;
+    const Conv2dAttr *a = linear ? &plain : (const Conv2dAttr *)out->attr;
+    const Tensor *x = out->src[0], *w = out->src[1];
+    const int rows = (int)tensor_rows(x);
+
+    return Conv{
+        .N = linear ? 1 : x->dim[0],
+        .H = linear ? 1 : x->dim[2],
+        .W = linear ? rows : x->dim[3],
+        .C = x->dim[1],
+        .OH = linear ? 1 : out->dim[2],
+        .OW = linear ? rows : out->dim[3],
+        .O = out->dim[1],
+        .kh = linear ? 1 : w->dim[2],
+        .kw = linear ? 1 : w->dim[3],
+        .stride = a->stride,
+        .pad_h = a->pad_h,
+        .pad_w = a->pad_w,
+        .groups = a->groups,
+        .cg = x->dim[1] / a->groups,
+        .og = out->dim[1] / a->groups,
+        .shared = a->shared,
+        .act = a->act,
+    };
+}
+
+/* Where the numbers of a product are; b and z may be NULL. */
+template <typename T> struct Places {
+    T *y;
+    const T *x, *w, *b, *z;
+};
+
+template <typename T>
+static inline Places<T> places_of(const Tensor *out, const void *w)
+{
+    const Tensor *b = out->src[2];
+    const Tensor *z = out->op == &conv2d_def ? out->src[3] : NULL;
+
+    return Places<T>{
+        .y = (T *)out->data,
+        .x = (const T *)out->src[0]->data,
+        .w = (const T *)w,
+        .b = b ? (const T *)b->data : NULL,
+        .z = z ? (const T *)z->data : NULL,
+    };
+}
+
+/* sum += a * b, number by number. */
+template <typename T, int N>
+static __device__ __forceinline__ void add_product(Pack<T, N> *sum,
+                                                   const Pack<T, N> &a,
+                                                   const Pack<T, N> &b)
+{
+#pragma unroll
+    for (int i = 0; i < N; i++)
+        sum->at[i] += a.at[i] * b.at[i];
+}
+
+/* y[at...] = act(sum + b[o...] + z[at...]) */
+template <int N, typename T>
+static __device__ __forceinline__ void finish(const Places<T> &p, size_t at,
+                                              int o, Pack<T, N> sum,
+                                              Activation act)
+{
+    const Pack<T, N> z = p.z ? load_pack<N>(p.z + at) : Pack<T, N>{};
+    const Pack<T, N> b = p.b ? load_pack<N>(p.b + o) : Pack<T, N>{};
+
+#pragma unroll
+    for (int i = 0; i < N; i++) {
+        float v = sum.at[i] + b.at[i] + z.at[i];
+
+        if (act != ACT_NONE && v < 0)
+            v = 0;
+        if (act == ACT_RELU6 && v > 6)
+            v = 6;
+        sum.at[i] = v;
+    }
+    store_pack(p.y + at, sum);
+}
+
+/* ---- weights in another order ------------------------------------------ */
+
+/* dst[i][j][k] = src[i * step[0] + j * step[1] + k * step[2]] */
+typedef struct Order {
+    int dim[3], step[3];
+} Order;
+
+/* w (O,c,taps) with the outputs, or with the channels, as neighbours. */
+static inline Order order_of(const Tensor *w, bool outputs_last)
+{
+    const int O = w->dim[0], c = w->dim[1];
+    const int taps = (int)(tensor_count(w) / (size_t)O / (size_t)c);
+
+    if (outputs_last)
+        return Order{ { taps, c, O }, { 1, taps, c * taps } };
+    return Order{ { O, taps, c }, { c * taps, 1, taps } };
+}
+
+template <typename T>
+static __global__ void reorder(T *dst, const T *src, Order o)
+{
+    const size_t n = (size_t)o.dim[0] * o.dim[1] * o.dim[2];
+    const size_t threads = (size_t)gridDim.x * blockDim.x;
+
+    for (size_t e = (size_t)blockIdx.x * blockDim.x + threadIdx.x; e < n;
+         e += threads) {
+        const size_t k = e % o.dim[2], j = e / o.dim[2] % o.dim[1],
+                     i = e / o.dim[2] / o.dim[1];
+
+        dst[e] = src[i * o.step[0] + j * o.step[1] + k * o.step[2]];
+    }
+}
+
+/* A kernel's state: the weights in its order, on the device. */
+typedef struct Reordered {
+    Device *dev;
+    void *at;
+} Reordered;
+
+static inline int reorder_weights(Reordered *r, const Tensor *w,
+                                  bool outputs_last)
+{
+    enum { THREADS = 128, BLOCKS_PER_SM = 4 };
+    const size_t most = (size_t)cuda_device(r->dev)->sms * BLOCKS_PER_SM;
+    const size_t blocks = ceil_div(tensor_count(w), THREADS);
+    const Launch l = { dim3(blocks < most ? blocks : most), THREADS };
+    int err = OK;
+
+    FOR_DTYPE(w->dtype, T,
+              err = launch(r->dev, l, reorder<T>, (T *)r->at,
+                           (const T *)w->data, order_of(w, outputs_last)));
+    return err;
+}
+
+static inline void reordered_release(void *state)
+{
+    Reordered *r = (Reordered *)state;
+
+    if (r && r->at)
+        r->dev->backend->release(r->dev, r->at);
+    free(r);
+}
+
+/* Weights are put in order once, here; computed ones at each run. */
+static inline int reordered_plan(Device *dev, const Tensor *out, void **state,
+                                 bool outputs_last)
+{
+    const Tensor *w = out->src[1];
+    Reordered *r = (Reordered *)calloc(1, sizeof(*r));
+
+    if (!r)
+        return fail(ERR_MEMORY, "no memory for a kernel's state");
+    *state = r;
+    r->dev = dev;
+    TRY(dev->backend->alloc(dev, &r->at, tensor_bytes(w)));
+    if (!tensor_is_weight(tensor_storage(w)))
+        return OK;
+    TRY(reorder_weights(r, w, outputs_last));
+    CUDA_TRY(cudaStreamSynchronize((cudaStream_t)cuda_device(dev)->stream));
+    return OK;
+}
+
+static inline int reordered_before_run(void *state, const Tensor *out,
+                                       bool outputs_last)
+{
+    const Tensor *w = out->src[1];
+
+    return tensor_is_weight(tensor_storage(w))
+               ? OK
+               : reorder_weights((Reordered *)state, w, outputs_last);
+}
+
+/* ---- launches ---------------------------------------------------------- */
+
+enum { CONV_THREADS = 128, MOST_IMAGES = 65535 };
+
+/* Threads for `items` of each image; a kernel strides over both by the grid,
+ * so that within an image 32 bits are enough. */
+static inline Launch launch_per_image(size_t items, int images)
+{
+    return Launch{ dim3(
+                       (unsigned)ceil_div(items, CONV_THREADS),
+                       (unsigned)(images < MOST_IMAGES ? images : MOST_IMAGES)),
+                   CONV_THREADS };
+}
+
+#endif
