@@ -4,7 +4,10 @@
 #   make help       every target
 #   make V=1        show the commands
 #
-# A new .c file needs no line here.  All output goes under build/.
+# A new .c or .cu file needs no line here.  All output goes under build/.
+#
+# CUDA_ARCHS="80 90 100" builds the plugin for these GPUs; by default it is for
+# this machine's, or for sm_90 where there is none.
 
 B ?= build
 prefix ?= /usr/local
@@ -16,7 +19,7 @@ OPT ?= -O2
 override CFLAGS := -std=c11 -D_GNU_SOURCE $(OPT) -g -fopenmp -I. -I$(B) \
                    -Wall -Wextra -Werror -Wno-missing-field-initializers \
                    $(CFLAGS)
-override LDFLAGS := -fopenmp $(LDFLAGS)
+override LDFLAGS := -fopenmp -rdynamic $(LDFLAGS)
 LIBS := -ldnnl -lcjson -lsqlite3 -ldl -lm
 ifndef V
 Q = @printf '  %-6s %s\n' $(1) $@;
@@ -45,10 +48,22 @@ kernel_checked := -O1 -fsanitize=thread,alignment,bounds \
                   -fno-sanitize-recover=alignment,bounds
 runtime_checked := -DSIMT_CHECK
 
+# The plugin (kernels/cuda/toolkit.sh finds what it is built with).
+ifneq ($(filter-out bench test check asan deps clean help,$(or $(MAKECMDGOALS),all)),)
+$(shell mkdir -p $(B) && sh kernels/cuda/toolkit.sh "$(CUDA_ARCHS)" >$(B)/toolkit.mk)
+include $(B)/toolkit.mk
+endif
+cuda_says := $(if $(CUDA_MISSING),no: $(CUDA_MISSING),yes, for \
+             $(CUDA_ARCH_LIST:%=sm_%)$(if $(CUDA_CUDNN),,; without \
+             convolutions: cuDNN 9 was not found))
+NVCCFLAGS := -std=c++20 -O3 -lineinfo -I. -I$(B) -Werror all-warnings \
+             -Xcompiler -fPIC,-fvisibility=hidden $(CUDA_CODE)
+
 src   := $(wildcard kernels/core/*.c kernels/ops/*.c kernels/cpu/*.c) \
          $(wildcard attention_zoo/*.c results/*.c analysis/*.c plots/*.c) \
          $(wildcard harness/backbones/*.c) \
-         $(filter-out harness/main.c,$(wildcard harness/*.c))
+         $(filter-out harness/main.c,$(wildcard harness/*.c)) \
+         kernels/cuda/nvml.c
 simd  := $(wildcard kernels/cpu/simd/*.c)
 tests := $(wildcard tests/*.c)
 obj    = $(patsubst %,$(B)/%.o,$(1))
@@ -58,11 +73,14 @@ lib   := $(call obj,$(src)) \
          $(foreach isa,$(ISAS),$(patsubst %.c,$(B)/%.$(isa).o,$(simd)))
 
 cu    := $(wildcard kernels/cuda/*.cu)
+cuda  := $(cu) $(wildcard kernels/cuda/device_only/*.cu) \
+         $(filter-out kernels/cuda/nvml.c,$(wildcard kernels/cuda/*.c))
 simt  := $(wildcard kernels/simt/*.cpp)
 simt_obj = $(patsubst %,$(B)/$(1)/%.o,$(cu) $(simt))
 
 .PHONY: all bench test check asan install deps clean help FORCE
-all: $(B)/attnbench                          ## the program
+all: $(B)/attnbench $(if $(CUDA_MISSING),,$(B)/attnbench_cuda.so) ## the program, and its plugin where there is CUDA
+	@echo "cuda: $(cuda_says)"
 
 bench: deps                                  ## ResNet-50 with each module: table, database, figures
 	@$(MAKE) --no-print-directory all
@@ -82,10 +100,13 @@ asan:                                        ## the tests, with sanitizers
 	@$(MAKE) --no-print-directory test B=build/asan OPT=-O1 \
 	    CFLAGS="-fsanitize=address,undefined -Wno-format-truncation \
 	            -fno-sanitize-recover=undefined" \
+	    CUDA_MISSING="CUDA does not run under sanitizers" \
 	    LDFLAGS="-fsanitize=address,undefined"
 
 install: all                                 ## into $(prefix), /usr/local by default
 	install -D $(B)/attnbench $(DESTDIR)$(prefix)/bin/attnbench
+	$(if $(CUDA_MISSING),,install -D $(B)/attnbench_cuda.so \
+	    $(DESTDIR)$(prefix)/lib/attnbench/attnbench_cuda.so)
 
 deps:                                        ## install what is missing
 	@sh tests/deps.sh
@@ -103,6 +124,18 @@ $(B)/run_tests: $(lib) $(call obj,$(tests)) $(call simt_obj,plain)
 $(B)/run_tests_checked: $(lib) $(call obj,$(tests)) $(call simt_obj,checked)
 	$(call Q,LINK) $(CXX) $(LDFLAGS) -no-pie -o $@ $^ $(LIBS) -lubsan
 
+# The plugin has nothing of the program's: it finds that when it is loaded.
+$(B)/attnbench_cuda.so: $(patsubst %,$(B)/cuda/%.o,$(cuda))
+	$(call Q,LINK) $(CXX) -shared -o $@ $^ $(CUDA_LINK) \
+	    -Wl,--exclude-libs,ALL -ldl -lrt -lpthread
+$(B)/cuda/%.c.o: %.c $(B)/cuda/flags | $(B)/cuda_build.h
+	@mkdir -p $(@D)
+	$(call Q,CC) $(CC) $(CFLAGS) -fPIC -fvisibility=hidden $(CUDA_INCLUDES) \
+	    -MMD -MP -c -o $@ $<
+$(B)/cuda/%.cu.o: %.cu $(B)/cuda/flags
+	@mkdir -p $(@D)
+	$(call Q,NVCC) $(CUDA_NVCC) $(NVCCFLAGS) -MMD -MP -c -o $@ $<
+
 # The program carries its data files, so that it runs from anywhere: a file of
 # $(data) becomes a C string, to be included in an initialiser:
 #     static const char schema[] =
@@ -115,7 +148,7 @@ $(B)/%.inc: %
 	@sed 's/[\\"?]/\\&/g; s/\r$$/\\r/; s/^/"/; s/$$/\\n"/' $< > $@
 .SECONDARY: $(inc)
 
-$(B)/%.c.o: %.c | $(inc)
+$(B)/%.c.o: %.c | $(inc) $(B)/cuda_build.h
 	@mkdir -p $(@D)
 	$(call Q,CC) $(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
 define simd_rule
@@ -142,8 +175,22 @@ $(B)/build_info.h: FORCE
 	   echo '#define BUILD_FLAGS "$(strip $(CFLAGS)); own kernels: $(isa_all)"'; } > $@.new
 	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 FORCE:
+# Program and plugin must be of the same headers; a change of flags builds all
+# of the plugin anew.
+$(B)/cuda_build.h: FORCE
+	@mkdir -p $(@D)
+	@{ echo '#define CUDA_BUILD_HEADERS "$(shell cat kernels/core/*.h \
+	       kernels/ops/ops.h kernels/cuda/plugin.h | cksum)"'; \
+	   echo '#define CUDA_BUILD_ARCHS "$(CUDA_ARCH_LIST)"'; \
+	   echo '#define CUDA_BUILD_MISSING "$(CUDA_MISSING)"'; } > $@.new
+	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+$(B)/cuda/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(CUDA_NVCC) $(CUDA_VERSION) $(NVCCFLAGS) $(CUDA_INCLUDES)' > $@.new
+	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 $(B)/harness/environment.c.o: $(B)/build_info.h
 $(B)/harness/environment.c.o: override CFLAGS += -I$(B)
 
 -include $(patsubst %.o,%.d,$(lib) $(call obj,harness/main.c $(tests)) \
+                           $(patsubst %,$(B)/cuda/%.o,$(cuda)) \
                            $(foreach s,$(SIMTS),$(call simt_obj,$(s))))

@@ -5,10 +5,12 @@
 
 #include <string.h>
 
+#include "harness/plugin.h"
 #include "kernels/core/err.h"
 #include "kernels/cpu/cpu.h"
 
-static const Backend *const backends[] = { &cpu_backend, &ref_backend };
+static const Backend *const backends[] = { &cpu_backend, &cuda_backend,
+                                           &ref_backend };
 enum { NBACKENDS = sizeof(backends) / sizeof(backends[0]) };
 
 const Backend *backend_at(int i)

@@ -18,11 +18,9 @@
 #include "harness/network.h"
 #include "kernels/core/err.h"
 
-enum { MAX_BACKENDS = 8 };
-
 static const Op *const ops[] = {
 #define X(id) &id##_def,
-    OPS(X)
+    OPS(X) FUSED_OPS(X)
 #undef X
 };
 enum { NOPS = sizeof(ops) / sizeof(ops[0]) };
@@ -104,65 +102,84 @@ static int list_backends(void)
     return OK;
 }
 
-/* Writes the names of dev's kernels for op, best first; returns how many. */
-static int kernel_names(const Device *dev, const Op *op, char *text,
-                        size_t size)
+/* The i-th kernel of b for op, best first, or NULL. */
+static const Kernel *kernel_for(const Backend *b, const Op *op, int i)
 {
     const Tensor any = { .op = op }; /* a kernel for any op sees no more */
-    size_t n = 0;
-    int found = 0;
+    const Kernel *k;
 
-    text[0] = '\0';
-    for (const Kernel *const *k = dev->kernels; *k && n < size; k++) {
-        if ((*k)->op ? (*k)->op != op : !(*k)->supports(&any))
-            continue;
-        n += (size_t)snprintf(text + n, size - n, "%s%s", found++ ? ", " : "",
-                              (*k)->name);
-    }
-    return found;
+    for (int n = 0; (k = b->kernel_at(n)); n++)
+        if ((k->op ? k->op == op : k->supports(&any)) && i-- == 0)
+            return k;
+    return NULL;
 }
 
 static int list_kernels(void)
 {
-    const DeviceSettings any = { 0, "" };
-    Device *dev[MAX_BACKENDS] = { 0 };
-    int n = 0, missing = 0;
+    const Backend *b;
+    const Kernel *k;
 
-    printf("The kernels of each op, best first: the first one that supports a "
-           "shape runs it.\n\n%-20s",
-           "op");
-    for (; backend_at(n) && n < MAX_BACKENDS; n++) {
-        backend_open(&dev[n], backend_name(n), &any);
-        printf(" %-40s", backend_name(n));
-    }
+    printf("The kernels of each backend, best first: the first that supports "
+           "an op's shape\nruns it.\n\n%-8s %-20s %-24s %s\n",
+           "backend", "op", "kernel", "dtypes");
+    for (int i = 0; (b = backend_at(i)); i++)
+        for (int n = 0; (k = b->kernel_at(n)); n++) {
+            printf("%-8s %-20s %-24s", b->name, k->op ? k->op->name : "(all)",
+                   k->name);
+            for (int d = 0; d < NDTYPES; d++)
+                if ((k->dtypes ? k->dtypes : DTYPE_BIT(F32)) >> d & 1)
+                    printf(" %s", dtype_name((Dtype)d));
+            printf("\n");
+        }
+    return OK;
+}
+
+/* Prints the names of b's kernels for op; whether there are any. */
+static bool print_kernels(const Backend *b, const Op *op)
+{
+    const Kernel *k = NULL;
+    char text[256] = "";
+    size_t n = 0;
+
+    for (int i = 0; n < sizeof(text) && (k = kernel_for(b, op, i)); i++)
+        n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s", i ? ", " : "",
+                              k->name);
+    if (!b->kernel_at(0))
+        snprintf(text, sizeof(text), "(not here)");
+    else if (!n)
+        snprintf(text, sizeof(text), "NONE");
+    printf(" %-32s", text);
+    return strcmp(text, "NONE") != 0;
+}
+
+/* The ops and what computes them, a column a backend. */
+static int list_ops(void)
+{
+    const Backend *b;
+    int missing = 0;
+
+    printf("The kernels of each op, best first.  tolerance: the relative L2 "
+           "error that one of\nf32 may show against the definition.\n\n"
+           "%-20s %-7s %-9s",
+           "op", "sources", "tolerance");
+    for (int i = 0; (b = backend_at(i)); i++)
+        printf(" %-32s", b->name);
     printf("\n");
     for (int i = 0; i < NOPS; i++) {
-        printf("%-20s", ops[i]->name);
-        for (int k = 0; k < n; k++) {
-            char text[256] = "(no device)";
+        char sources[16];
 
+        snprintf(sources, sizeof(sources), ops[i]->optional ? "%d to %d" : "%d",
+                 ops[i]->sources, ops[i]->sources + ops[i]->optional);
+        printf("%-20s %-7s %-9g", ops[i]->name, sources, ops[i]->tol_f32);
+        for (int k = 0; (b = backend_at(k)); k++)
             if (ops[i]->view)
-                snprintf(text, sizeof(text), "(costs nothing)");
-            else if (dev[k] && !kernel_names(dev[k], ops[i], text, 256))
-                snprintf(text, sizeof(text), "NONE (%d)", ++missing);
-            printf(" %-40s", text);
-        }
+                printf(" %-32s", "(costs nothing)");
+            else
+                missing += !print_kernels(b, ops[i]);
         printf("\n");
     }
     if (missing)
         printf("\n%d kernels are missing.\n", missing);
-    for (int k = 0; k < n; k++)
-        backend_close(dev[k]);
-    return OK;
-}
-
-static int list_ops(void)
-{
-    printf("%-20s %-8s %-9s %-9s %s\n", "op", "sources", "optional", "gradient",
-           "relative L2 error that a kernel may show, f32");
-    for (int i = 0; i < NOPS; i++)
-        printf("%-20s %-8d %-9d %-9s %g\n", ops[i]->name, ops[i]->sources,
-               ops[i]->optional, ops[i]->grad ? "yes" : "no", ops[i]->tol_f32);
     return OK;
 }
 
@@ -219,10 +236,11 @@ static const struct {
     { "modules", list_modules, "attention modules and their settings" },
     { "backbones", list_backbones, "networks, and where modules go in them" },
     { "backends", list_backends, "devices, and whether they are here" },
-    { "kernels", list_kernels, "which kernels each op has on each backend" },
+    { "kernels", list_kernels,
+      "the kernels of each backend, and their dtypes" },
     { "experiments", list_experiments, "files for 'attnbench run'" },
     { "settings", list_settings, "all settings, with defaults and ranges" },
-    { "ops", list_ops, "what graphs are made of" },
+    { "ops", list_ops, "what graphs are made of, and what computes it where" },
 };
 enum { NLISTS = sizeof(lists) / sizeof(lists[0]) };
 

@@ -8,6 +8,8 @@
 #include "harness/backends.h"
 #include "harness/case.h"
 #include "harness/cmd.h"
+#include "kernels/cpu/cpu.h"
+#include "kernels/ops/ops.h"
 #include "tests/test.h"
 
 static char text[1 << 16];
@@ -60,15 +62,41 @@ TEST(list, backbones_shows_where_every_module_goes)
     shows("25.557 M params");
 }
 
-TEST(list, kernels_has_no_gap)
+/* Of the devices that are always here; the plugin has a test of its own. */
+TEST(list, ops_shows_every_op_and_no_gap)
 {
-    list("kernels");
-    for (int i = 0; backend_at(i); i++)
-        shows(backend_name(i));
+    const Backend *b;
+    const Kernel *k;
+
+    list("ops");
+    for (int i = 0; (b = backend_at(i)); i++)
+        shows(b->name);
 #define X(id) shows(#id);
     OPS(X)
+    FUSED_OPS(X)
 #undef X
-    CHECK_MSG(!strstr(text, "NONE"), "%s", text);
+    for (int n = 0; (k = cpu_backend.kernel_at(n)); n++)
+        shows(k->name);
+}
+
+TEST(list, kernels_shows_each_with_its_dtypes)
+{
+    const Backend *b;
+    const Kernel *k;
+
+    list("kernels");
+    for (int i = 0; (b = backend_at(i)); i++)
+        for (int n = 0; (k = b->kernel_at(n)); n++)
+            shows(k->name);
+    shows("f32");
+}
+
+TEST(list, backends_says_which_are_here)
+{
+    list("backends");
+    for (int i = 0; backend_at(i); i++)
+        shows(backend_name(i));
+    shows("here: plain definitions");
 }
 
 TEST(list, settings_shows_every_setting)
