@@ -28,6 +28,7 @@
     X(max_pool2d)           \
     X(adaptive_avg_pool2d)  \
     X(dct_pool)             \
+    X(scsa)                 \
     X(softmax)              \
     X(concat)               \
     X(slice)                \
