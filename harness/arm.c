@@ -297,21 +297,49 @@ void arm_prepare(Arm *a, const Checker *with, double warmup_ns, const Arm *ours)
         arm_release(a);
 }
 
-static void keep(Arm *a, double ns, int round)
+static void keep(Arm *a, double ns, int round, const Moment *moment)
 {
     if (a->n == a->capacity) {
-        a->capacity = a->capacity ? 2 * a->capacity : 32;
-        a->ns = realloc(a->ns, (size_t)a->capacity * sizeof(*a->ns));
-        a->round = realloc(a->round, (size_t)a->capacity * sizeof(*a->round));
-        BUG_IF(!a->ns || !a->round);
+        const size_t n = a->capacity ? 2 * (size_t)a->capacity : 32;
+
+        a->capacity = (int)n;
+        a->ns = realloc(a->ns, n * sizeof(*a->ns));
+        a->round = realloc(a->round, n * sizeof(*a->round));
+        a->moment = realloc(a->moment, n * sizeof(*a->moment));
+        BUG_IF(!a->ns || !a->round || !a->moment);
     }
     a->ns[a->n] = ns;
-    a->round[a->n++] = round;
+    a->round[a->n] = round;
+    a->moment[a->n++] = *moment;
+}
+
+/* Of the device, right after a sample.  The text is the arm's. */
+static int look(const Arm *a, Moment *out)
+{
+    const Backend *backend = a->peer ? NULL : a->dev->backend;
+    Conditions c = { NAN, NAN, NAN, NULL };
+
+    if (backend && backend->conditions)
+        TRY(backend->conditions(a->dev, &c));
+    *out = (Moment){ c.clock_mhz, c.temperature_c, c.power_w, NULL };
+    if (c.throttle) {
+        out->throttle = strdup(*c.throttle ? c.throttle : "none");
+        BUG_IF(!out->throttle);
+    }
+    return OK;
+}
+
+static void drop_samples(Arm *a)
+{
+    for (int i = 0; i < a->n; i++)
+        free((char *)a->moment[i].throttle);
+    a->n = 0;
 }
 
 void arm_sample(Arm *a, int round)
 {
     const double start = host_now_ns();
+    Moment moment;
     double ns;
     int err = OK;
 
@@ -321,12 +349,14 @@ void arm_sample(Arm *a, int round)
         err = timed_runs(a, a->reps, &ns);
     if (!err && !(ns > 0))
         err = fail(ERR_DEVICE, "the clock says %g ns", ns);
+    if (!err)
+        err = look(a, &moment);
     if (err) {
-        a->n = 0;
+        drop_samples(a);
         arm_give_up(a, err);
         return;
     }
-    keep(a, ns, round);
+    keep(a, ns, round, &moment);
     a->spent_ns += host_now_ns() - start;
 }
 
@@ -344,10 +374,13 @@ void arm_release(Arm *a)
 void arm_free(Arm *a)
 {
     arm_release(a);
+    drop_samples(a);
     free(a->ns);
     free(a->round);
+    free(a->moment);
     a->ns = NULL;
     a->round = NULL;
+    a->moment = NULL;
 }
 
 Outcome arm_outcome(const Arm *a)
@@ -370,5 +403,6 @@ Outcome arm_outcome(const Arm *a)
         .n = a->n,
         .ns = a->ns,
         .round = a->round,
+        .moment = a->moment,
     };
 }

@@ -34,6 +34,7 @@ typedef struct Arm {
     int reps, n, capacity;
     double *ns;
     int *round;
+    Moment *moment;  /* the device after each, where it knows; or NULL */
     double spent_ns; /* on the wall, all that sampling took */
 
     /* What becomes of it. */

@@ -44,8 +44,10 @@ static const Param export_params[] = {
     PARAM_NAME(ExportSettings, format, "csv", format_choice,
                "csv: a row for each run; json: all there is, for attnbench "
                "import"),
-    PARAM_INT(ExportSettings, samples, 0, 0, 1,
-              "csv with a row for each sample; id is the run's"),
+    PARAM_INT(
+        ExportSettings, samples, 0, 0, 1,
+        "csv with a row for each sample and what the device knew then; id "
+        "is the run's"),
     PARAM_PATH(ExportSettings, db, STORE_PATH, "the database"),
     PARAM_END,
 };
@@ -138,15 +140,53 @@ static void write_csv(FILE *out, const RunList *list)
     }
 }
 
-static void write_csv_samples(FILE *out, const RunList *list)
+/* A sample's own columns, in the order of the table. */
+static const char samples_sql[] =
+    "SELECT i, round, ns, clock_mhz, temperature_c, power_w, throttle "
+    "FROM sample WHERE run_id = ? ORDER BY i";
+enum { SAMPLE_I, SAMPLE_ROUND, SAMPLE_NS, SAMPLE_MOMENT, SAMPLE_COLUMNS = 7 };
+
+static int prepare(Store *s, sqlite3_stmt **out, const char *sql)
 {
+    if (sqlite3_prepare_v2(store_sqlite(s), sql, -1, out, NULL))
+        return fail(ERR_IO, "%s", sqlite3_errmsg(store_sqlite(s)));
+    return OK;
+}
+
+/* A value of the row at hand; NULL where the database has NULL. */
+static const char *sample_text(sqlite3_stmt *q, int column, char text[32])
+{
+    if (sqlite3_column_type(q, column) == SQLITE_FLOAT)
+        return exact(sqlite3_column_double(q, column), NULL, text);
+    return (const char *)sqlite3_column_text(q, column);
+}
+
+static int write_csv_samples(FILE *out, const RunList *list, Store *s)
+{
+    sqlite3_stmt *q = NULL;
     char text[32];
 
-    fputs("id,i,round,ns\n", out);
-    for (const Run *r = list->at; r < list->at + list->n; r++)
-        for (int i = 0; i < r->time.n; i++)
-            fprintf(out, "%lld,%d,%d,%s\n", (long long)r->id, i, r->round[i],
-                    exact(r->ns[i], "", text));
+    TRY(prepare(s, &q, samples_sql));
+    fputs("id", out);
+    for (int c = 0; c < SAMPLE_COLUMNS; c++)
+        fprintf(out, ",%s", sqlite3_column_name(q, c));
+    fputc('\n', out);
+    for (const Run *r = list->at; r < list->at + list->n; r++) {
+        sqlite3_reset(q);
+        sqlite3_bind_int64(q, 1, r->id);
+        while (sqlite3_step(q) == SQLITE_ROW) {
+            fprintf(out, "%lld", (long long)r->id);
+            for (int c = 0; c < SAMPLE_COLUMNS; c++) {
+                const char *value = sample_text(q, c, text);
+
+                fputc(',', out);
+                csv_write(out, value ? value : "");
+            }
+            fputc('\n', out);
+        }
+    }
+    sqlite3_finalize(q);
+    return OK;
 }
 
 static void write_json_string(FILE *out, const char *text)
@@ -161,17 +201,44 @@ static void write_json_string(FILE *out, const char *text)
     fputc('"', out);
 }
 
-static void write_json_samples(FILE *out, const Run *r)
+/* A column of a run's samples as a list.  Moments of which nothing is known
+ * are left out. */
+static void write_json_column(FILE *out, sqlite3_stmt *q, int column)
 {
+    const char *separator = "";
+    bool known = column < SAMPLE_MOMENT;
     char text[32];
 
-    fputs(",\n    \"ns\": [", out);
-    for (int i = 0; i < r->time.n; i++)
-        fprintf(out, "%s%s", i ? "," : "", exact(r->ns[i], "", text));
-    fputs("],\n    \"round\": [", out);
-    for (int i = 0; i < r->time.n; i++)
-        fprintf(out, "%s%d", i ? "," : "", r->round[i]);
+    sqlite3_reset(q);
+    while (!known && sqlite3_step(q) == SQLITE_ROW)
+        known = sqlite3_column_type(q, column) != SQLITE_NULL;
+    if (!known)
+        return;
+    fprintf(out, ",\n    \"%s\": [", sqlite3_column_name(q, column));
+    sqlite3_reset(q);
+    while (sqlite3_step(q) == SQLITE_ROW) {
+        const char *value = sample_text(q, column, text);
+
+        fputs(separator, out);
+        if (sqlite3_column_type(q, column) == SQLITE_TEXT)
+            write_json_string(out, value);
+        else
+            fputs(value ? value : "null", out);
+        separator = ",";
+    }
     fputs("]", out);
+}
+
+static void write_json_samples(FILE *out, const Run *r, sqlite3_stmt *samples)
+{
+    static const int columns[] = { SAMPLE_NS, SAMPLE_ROUND };
+
+    sqlite3_reset(samples);
+    sqlite3_bind_int64(samples, 1, r->id);
+    for (int i = 0; i < 2; i++)
+        write_json_column(out, samples, columns[i]);
+    for (int c = SAMPLE_MOMENT; c < SAMPLE_COLUMNS; c++)
+        write_json_column(out, samples, c);
 }
 
 /* What the sweep says for all its runs. */
@@ -186,7 +253,7 @@ static bool belongs_to_sweep(const RunColumn *c)
     return false;
 }
 
-static void write_json_run(FILE *out, const Run *r)
+static void write_json_run(FILE *out, const Run *r, sqlite3_stmt *samples)
 {
     const char *separator = "{";
     char text[32];
@@ -208,7 +275,7 @@ static void write_json_run(FILE *out, const Run *r)
         fprintf(out, ", \"%s\": %s", stats_columns[i].name,
                 exact(stats_value(&r->time, i), "null", text));
     fprintf(out, ", \"outliers\": %d}", r->time.outliers);
-    write_json_samples(out, r);
+    write_json_samples(out, r, samples);
     fputs("}", out);
 }
 
@@ -231,10 +298,16 @@ static const char sweep_sql[] =
     "FROM sweep JOIN machine ON machine.id = machine_id "
     "JOIN build ON build.id = build_id WHERE sweep.id = ?";
 
-static int write_json_sweep(FILE *out, sqlite3_stmt *row, const RunList *list,
+/* What is asked of the database beside the runs. */
+typedef struct Queries {
+    sqlite3_stmt *sweep, *samples;
+} Queries;
+
+static int write_json_sweep(FILE *out, const Queries *q, const RunList *list,
                             int64_t id)
 {
     const char *separator = "", *head;
+    sqlite3_stmt *row = q->sweep;
 
     sqlite3_reset(row);
     sqlite3_bind_int64(row, 1, id);
@@ -246,7 +319,7 @@ static int write_json_sweep(FILE *out, sqlite3_stmt *row, const RunList *list,
         if (list->at[i].sweep_id != id)
             continue;
         fprintf(out, "%s\n   ", separator);
-        write_json_run(out, &list->at[i]);
+        write_json_run(out, &list->at[i], q->samples);
         separator = ",";
     }
     fputs("]}", out);
@@ -256,12 +329,12 @@ static int write_json_sweep(FILE *out, sqlite3_stmt *row, const RunList *list,
 /* Sweeps in the order of their first runs; runs of two may alternate. */
 static int write_json(FILE *out, const RunList *list, Store *s)
 {
-    sqlite3_stmt *row = NULL;
+    Queries q = { NULL, NULL };
     const char *separator = "";
-    int err = OK;
+    int err = prepare(s, &q.sweep, sweep_sql);
 
-    if (sqlite3_prepare_v2(store_sqlite(s), sweep_sql, -1, &row, NULL))
-        return fail(ERR_IO, "%s", sqlite3_errmsg(store_sqlite(s)));
+    if (!err)
+        err = prepare(s, &q.samples, samples_sql);
     fputs("{\"sweeps\": [", out);
     for (int i = 0; i < list->n && !err; i++) {
         int first = 0;
@@ -271,11 +344,12 @@ static int write_json(FILE *out, const RunList *list, Store *s)
         if (first < i)
             continue;
         fprintf(out, "%s\n ", separator);
-        err = write_json_sweep(out, row, list, list->at[i].sweep_id);
+        err = write_json_sweep(out, &q, list, list->at[i].sweep_id);
         separator = ",";
     }
     fputs("]}\n", out);
-    sqlite3_finalize(row);
+    sqlite3_finalize(q.sweep);
+    sqlite3_finalize(q.samples);
     return err;
 }
 
@@ -300,7 +374,7 @@ static int write_all(const char *path, const ExportSettings *set,
     if (strcmp(set->format.text, "json") == 0)
         err = write_json(out, list, s);
     else if (set->samples)
-        write_csv_samples(out, list);
+        err = write_csv_samples(out, list, s);
     else
         write_csv(out, list);
     bad = ferror(out) != 0;

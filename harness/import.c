@@ -102,7 +102,8 @@ const ImportLevel import_run = {
         { "arena_bytes", REAL, AT(ImportRun, outcome.arena_bytes) },
         { NULL },
     },
-    .parts = LIST("settings", "ns", "round", "time"),
+    .parts = LIST("settings", "ns", "round", "time", "clock_mhz",
+                  "temperature_c", "power_w", "throttle"),
     .takes_case = true,
 };
 /* clang-format on */
@@ -277,37 +278,6 @@ int import_settings(ImportRun *r, const cJSON *settings)
     return OK;
 }
 
-int import_sample(ImportRun *r, double ns, double round)
-{
-    const int n = r->outcome.n;
-
-    if (!(ns > 0 && ns < 1e18))
-        return fail(ERR_INPUT, "ns=%g: a time is above 0", ns);
-    r->alone |= isnan(round);
-    if (isnan(round))
-        round = n;
-    if (!(round >= 0 && round <= INT_MAX && round == rint(round)))
-        return fail(ERR_INPUT, "round=%g: a round is an integer from 0", round);
-    if (n == r->room) {
-        const size_t room = n ? 2 * (size_t)n : 64;
-        double *more = realloc(r->ns, room * sizeof(*more));
-        int *rounds;
-
-        if (!more)
-            return fail(ERR_MEMORY, "memory ran out at %d samples", n);
-        r->ns = more;
-        rounds = realloc(r->round, room * sizeof(*rounds));
-        if (!rounds)
-            return fail(ERR_MEMORY, "memory ran out at %d samples", n);
-        r->round = rounds;
-        r->room = (int)room;
-    }
-    r->ns[n] = ns;
-    r->round[n] = (int)round;
-    r->outcome.n++;
-    return OK;
-}
-
 int import_check(ImportRun *r)
 {
     static const char *const known[] = { "ok",          "wrong",
@@ -374,8 +344,7 @@ int import_add_run(ImportSweep *w, ImportRun **out)
 void import_free(ImportSweep *w)
 {
     for (int i = 0; i < w->nruns; i++) {
-        free(w->run[i].ns);
-        free(w->run[i].round);
+        import_free_samples(&w->run[i]);
     }
     free(w->run);
     free(w->start);
@@ -393,6 +362,7 @@ static int store_one(Store *s, int64_t id, const ImportRun *r)
     o.stored_at = *r->stored_at ? r->stored_at : NULL;
     o.ns = r->ns;
     o.round = r->round;
+    o.moment = r->moment;
     return store_run(s, id, case_params, &r->c,
                      case_settings_json(&r->c, settings), &o);
 }

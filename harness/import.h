@@ -9,6 +9,7 @@
 #define HARNESS_IMPORT_H
 
 #include <cjson/cJSON.h>
+#include <math.h>
 
 #include "harness/case.h"
 #include "results/store.h"
@@ -22,6 +23,7 @@ typedef struct ImportRun {
     char stored_at[32];
     double *ns;
     int *round;
+    Moment *moment; /* their texts are the run's */
     int room;
     bool alone; /* its rounds are not known */
 } ImportRun;
@@ -57,8 +59,20 @@ int import_text(const cJSON *value, char *text, size_t size);
 /* Sets the module's settings from an object; after the module. */
 int import_settings(ImportRun *r, const cJSON *settings);
 
-/* Adds a sample; round NAN: not known, and so shared with no other run. */
-int import_sample(ImportRun *r, double ns, double round);
+/* Nothing is known. */
+static const Moment IMPORT_NO_MOMENT = { NAN, NAN, NAN, NULL };
+
+/* Adds a sample; round NAN: not known, and so shared with no other run.  The
+ * moment's text is copied. */
+int import_sample(ImportRun *r, double ns, double round, const Moment *moment);
+
+/* Sets one field of a moment from text, which it borrows; "": not known. */
+int import_moment(Moment *m, const char *key, const char *text);
+
+/* The i-th field's name, NULL past the end. */
+const char *import_moment_key(int i);
+
+void import_free_samples(ImportRun *r);
 
 /* Completes the case and checks what no single key shows. */
 int import_check(ImportRun *r);

@@ -2,8 +2,8 @@
  * import_csv.c - one sweep from CSV: a row for each sample.
  *
  * Columns are the keys of a case, of its outcome, and of the sweep (source,
- * experiment, question), with settings as JSON; ns is the time and round its
- * round.  Rows of one case are one run.  A run that failed is one row without
+ * experiment, question), with settings as JSON; ns is the time, round its round,
+ * and clock_mhz and so on the device's moment.  Rows of one case are one run.  A run that failed is one row without
  * ns.
  */
 #include "harness/import.h"
@@ -22,7 +22,8 @@ enum { MAX_BYTES = 256 << 20 };
 /* What the columns are. */
 typedef struct Columns {
     bool of_sweep[CSV_COLUMNS_MAX];
-    bool of_sample[CSV_COLUMNS_MAX]; /* ns and round */
+    bool of_moment[CSV_COLUMNS_MAX];
+    bool of_sample[CSV_COLUMNS_MAX]; /* ns, round, moments */
     int ns, round, settings;         /* -1: none     */
 } Columns;
 
@@ -58,6 +59,16 @@ static bool is_sweep_key(const char *name)
            !strcmp(name, "question");
 }
 
+static bool is_moment_key(const char *name)
+{
+    const char *key;
+
+    for (int i = 0; (key = import_moment_key(i)); i++)
+        if (strcmp(key, name) == 0)
+            return true;
+    return false;
+}
+
 static int read_columns(const Csv *csv, Columns *c)
 {
     c->ns = csv_column(csv, "ns");
@@ -70,7 +81,8 @@ static int read_columns(const Csv *csv, Columns *c)
                     csv->name);
     for (int i = 0; i < csv->ncolumns; i++) {
         c->of_sweep[i] = is_sweep_key(csv->column[i]);
-        c->of_sample[i] = i == c->ns || i == c->round;
+        c->of_moment[i] = is_moment_key(csv->column[i]);
+        c->of_sample[i] = i == c->ns || i == c->round || c->of_moment[i];
     }
     return OK;
 }
@@ -136,6 +148,7 @@ static int number(const char *name, const char *text, double *out)
 
 static int add_sample(const Csv *csv, const Columns *c, ImportRun *r)
 {
+    Moment moment = IMPORT_NO_MOMENT;
     double ns, round = NAN;
 
     if (!*csv->cell[c->ns])
@@ -143,7 +156,10 @@ static int add_sample(const Csv *csv, const Columns *c, ImportRun *r)
     TRY(number("ns", csv->cell[c->ns], &ns));
     if (c->round >= 0)
         TRY(number("round", csv->cell[c->round], &round));
-    return import_sample(r, ns, round);
+    for (int i = 0; i < csv->ncolumns; i++)
+        if (c->of_moment[i])
+            TRY(import_moment(&moment, csv->column[i], csv->cell[i]));
+    return import_sample(r, ns, round, &moment);
 }
 
 /* Rows seen that began a run: their cells. */

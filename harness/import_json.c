@@ -3,7 +3,8 @@
  *
  * The file is one sweep, {"source": ..., "experiment": ..., "runs": [...]}, or
  * {"sweeps": [...]}.  A run is the keys of a case and its outcome, with "ns" a
- * list of times and "round" the round of each.  Statistics ("time") are left
+ * list of times and "round" the round of each; the device's moments ("clock_mhz"
+ * and so on) are lists, too.  Statistics ("time") are left
  * unread: they follow from the samples.
  */
 #include "harness/import.h"
@@ -16,10 +17,10 @@
 #include "harness/json.h"
 #include "kernels/core/err.h"
 
-enum { TEXT_SIZE = 2048 };
+enum { TEXT_SIZE = 2048, MOMENT_KEYS = 4 };
 
 /* Where in the file the sentence that was just left belongs. */
-static int at(const Json *j, const cJSON *item, int err)
+static int at_item(const Json *j, const cJSON *item, int err)
 {
     return err == ERR_INPUT ? json_fail(j, item, "%s", err_message()) : err;
 }
@@ -43,8 +44,46 @@ static int read_values(const Json *j, const cJSON *o, const ImportLevel *level,
     for (const cJSON *v = o->child; v; v = v->next) {
         if (import_is_part(level, v->string))
             continue;
-        TRY(at(j, v, import_text(v, text, sizeof(text))));
-        TRY(at(j, v, import_set(level, out, v->string, text)));
+        TRY(at_item(j, v, import_text(v, text, sizeof(text))));
+        TRY(at_item(j, v, import_set(level, out, v->string, text)));
+    }
+    return OK;
+}
+
+/* The first item of a list that has one for each of n samples, NULL if there
+ * is no such list. */
+static int open_list(const Json *j, const cJSON *o, const char *key, int n,
+                     const cJSON **first)
+{
+    const cJSON *list = cJSON_GetObjectItemCaseSensitive(o, key);
+    int size;
+
+    *first = NULL;
+    if (!list)
+        return OK;
+    TRY(expect(j, list, cJSON_IsArray(list), "a list"));
+    size = cJSON_GetArraySize(list);
+    if (size != n)
+        return json_fail(j, list, "%s is %s than ns", key,
+                         size < n ? "shorter" : "longer");
+    *first = list->child;
+    return OK;
+}
+
+/* One value of each list of moments, which all go on. */
+static int read_moment(const Json *j, Moment *m, const cJSON **at,
+                       char text[][TEXT_SIZE])
+{
+    const char *key;
+
+    for (int i = 0; (key = import_moment_key(i)); i++) {
+        if (!at[i])
+            continue;
+        TRY(expect(j, at[i], !cJSON_IsArray(at[i]) && !cJSON_IsObject(at[i]),
+                   "a number or a text"));
+        TRY(at_item(j, at[i], import_text(at[i], text[i], TEXT_SIZE)));
+        TRY(at_item(j, at[i], import_moment(m, key, text[i])));
+        at[i] = at[i]->next;
     }
     return OK;
 }
@@ -52,25 +91,28 @@ static int read_values(const Json *j, const cJSON *o, const ImportLevel *level,
 static int read_samples(const Json *j, const cJSON *o, ImportRun *r)
 {
     const cJSON *ns = cJSON_GetObjectItemCaseSensitive(o, "ns");
-    const cJSON *round = cJSON_GetObjectItemCaseSensitive(o, "round");
-    const cJSON *k = round ? round->child : NULL;
+    const int n = ns ? cJSON_GetArraySize(ns) : 0;
+    const cJSON *round, *moments[MOMENT_KEYS];
+    char text[MOMENT_KEYS][TEXT_SIZE];
+    const char *key;
 
     if (ns)
         TRY(expect(j, ns, cJSON_IsArray(ns), "a list"));
-    if (round)
-        TRY(expect(j, round, cJSON_IsArray(round), "a list"));
+    TRY(open_list(j, o, "round", n, &round));
+    for (int i = 0; (key = import_moment_key(i)); i++)
+        TRY(open_list(j, o, key, n, &moments[i]));
     for (const cJSON *v = ns ? ns->child : NULL; v; v = v->next) {
+        Moment moment = IMPORT_NO_MOMENT;
+
         TRY(expect(j, v, cJSON_IsNumber(v), "a number"));
-        if (round && !k)
-            return json_fail(j, round, "round is shorter than ns");
-        if (k)
-            TRY(expect(j, k, cJSON_IsNumber(k), "a number"));
-        TRY(at(j, v,
-               import_sample(r, v->valuedouble, k ? k->valuedouble : NAN)));
-        k = k ? k->next : NULL;
+        if (round)
+            TRY(expect(j, round, cJSON_IsNumber(round), "a number"));
+        TRY(read_moment(j, &moment, moments, text));
+        TRY(at_item(j, v,
+                    import_sample(r, v->valuedouble,
+                                  round ? round->valuedouble : NAN, &moment)));
+        round = round ? round->next : NULL;
     }
-    if (k)
-        return json_fail(j, round, "round is longer than ns");
     return OK;
 }
 
@@ -81,9 +123,9 @@ static int read_run(const Json *j, const cJSON *o, ImportRun *r)
 
     TRY(read_values(j, o, &import_run, r));
     if (settings)
-        TRY(at(j, settings, import_settings(r, settings)));
+        TRY(at_item(j, settings, import_settings(r, settings)));
     TRY(read_samples(j, o, r));
-    return at(j, o, import_check(r));
+    return at_item(j, o, import_check(r));
 }
 
 static int read_starts(const Json *j, const cJSON *starts, ImportSweep *w)
@@ -142,7 +184,7 @@ static int one_sweep(Store *s, const Json *j, const cJSON *o,
     import_init(&w);
     err = read_sweep(j, o, &w);
     if (!err)
-        err = at(j, o, import_store(s, &w));
+        err = at_item(j, o, import_store(s, &w));
     count->sweeps++;
     count->runs += w.nruns;
     for (int i = 0; i < w.nruns; i++)

@@ -268,6 +268,15 @@ static int add_run(const Store *s, int64_t sweep_id, const Param *case_params,
     return err;
 }
 
+/* NAN and NULL are both stored as NULL. */
+static void bind_moment(sqlite3_stmt *stmt, int at, const Moment *m)
+{
+    sqlite3_bind_double(stmt, at, m->clock_mhz);
+    sqlite3_bind_double(stmt, at + 1, m->temperature_c);
+    sqlite3_bind_double(stmt, at + 2, m->power_w);
+    sqlite3_bind_text(stmt, at + 3, m->throttle, -1, SQLITE_STATIC);
+}
+
 static int add_samples(const Store *s, const Outcome *o)
 {
     const sqlite3_int64 run_id = sqlite3_last_insert_rowid(s->db);
@@ -275,8 +284,9 @@ static int add_samples(const Store *s, const Outcome *o)
     int err = OK;
 
     if (sqlite3_prepare_v2(s->db,
-                           "INSERT INTO sample (run_id, i, round, ns) "
-                           "VALUES (?, ?, ?, ?)",
+                           "INSERT INTO sample (run_id, i, round, ns, "
+                           "clock_mhz, temperature_c, power_w, throttle) "
+                           "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                            -1, &stmt, NULL) != SQLITE_OK)
         return sql_refused(s);
     for (int i = 0; i < o->n && !err; i++) {
@@ -284,6 +294,8 @@ static int add_samples(const Store *s, const Outcome *o)
         sqlite3_bind_int(stmt, 2, i);
         sqlite3_bind_int(stmt, 3, o->round[i]);
         sqlite3_bind_double(stmt, 4, o->ns[i]);
+        if (o->moment)
+            bind_moment(stmt, 5, &o->moment[i]);
         if (sqlite3_step(stmt) != SQLITE_DONE)
             err = sql_refused(s);
         sqlite3_reset(stmt);

@@ -12,7 +12,7 @@
 -- results/README.md explains the tables and holds ten queries.
 
 PRAGMA application_id = 1635020386; -- 'atnb'
-PRAGMA user_version = 1;            -- SCHEMA_VERSION in store.c
+PRAGMA user_version = 2;            -- SCHEMA_VERSION in store.c; see upgrade.sql
 
 CREATE TABLE machine (              -- found by content, never edited
     id              INTEGER PRIMARY KEY,
@@ -118,6 +118,13 @@ CREATE TABLE sample (
     i               INTEGER NOT NULL CHECK (i >= 0),    -- order of measurement
     round           INTEGER NOT NULL CHECK (round >= 0),
     ns              REAL NOT NULL CHECK (ns > 0 AND ns < 1e18), -- of one run
+
+    -- the device at that moment, NULL where it did not know
+    clock_mhz       REAL CHECK (clock_mhz > 0), -- measured, not nominal
+    temperature_c   REAL,
+    power_w         REAL CHECK (power_w >= 0),
+    throttle        TEXT CHECK (throttle <> ''), -- 'none', or why
+
     PRIMARY KEY (run_id, i)
 ) STRICT, WITHOUT ROWID;
 

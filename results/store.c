@@ -24,7 +24,7 @@
 
 enum {
     APPLICATION_ID = 0x61746e62, /* "atnb"; both as in schema.sql */
-    SCHEMA_VERSION = 1,
+    SCHEMA_VERSION = 2,
     BUSY_MS = 5000,
     HEADER_BYTES = 100, /* of an SQLite file */
 };
@@ -32,6 +32,17 @@ enum {
 static const char schema[] =
 #include "results/schema.sql.inc"
     ;
+static const char upgrade[] = /* of schema 1 */
+#include "results/upgrade.sql.inc"
+    ;
+
+/* Makes a database of schema 1 look like one of schema 2 to this connection: a
+ * name without a schema is looked up among the temporary ones first. */
+static const char disguise[] =
+    "PRAGMA temp_store = MEMORY;"
+    "CREATE TEMP VIEW sample AS SELECT *, NULL AS clock_mhz,"
+    " NULL AS temperature_c, NULL AS power_w, NULL AS throttle"
+    " FROM main.sample";
 
 int sql_refused(const Store *s)
 {
@@ -114,11 +125,24 @@ static unsigned big_endian(const unsigned char *b)
            b[3];
 }
 
+static int judge_version(const char *path, int64_t version)
+{
+    if (version > SCHEMA_VERSION)
+        return fail(ERR_INPUT,
+                    "%s was written by a newer attnbench (schema %lld; this "
+                    "one knows %d): update attnbench",
+                    path, (long long)version, SCHEMA_VERSION);
+    if (version < 1)
+        return fail(ERR_INPUT,
+                    "%s has schema %lld, which attnbench never wrote", path,
+                    (long long)version);
+    return OK;
+}
+
 /* Judges the first bytes before SQLite, which may write, sees the file. */
 static int judge_header(const char *path, FILE *f)
 {
     unsigned char header[HEADER_BYTES];
-    unsigned version;
 
     if (fread(header, 1, sizeof(header), f) != sizeof(header))
         return fail(ERR_INPUT, "%s is not an attnbench database", path);
@@ -129,16 +153,7 @@ static int judge_header(const char *path, FILE *f)
                     "%s is a database of another program; name another file "
                     "by --db",
                     path);
-    version = big_endian(header + 60);
-    if (version > SCHEMA_VERSION)
-        return fail(ERR_INPUT,
-                    "%s was written by a newer attnbench (schema %u; this one "
-                    "knows %d): update attnbench",
-                    path, version, SCHEMA_VERSION);
-    if (version < SCHEMA_VERSION)
-        return fail(ERR_INPUT, "%s has schema %u, which attnbench never wrote",
-                    path, version);
-    return OK;
+    return judge_version(path, big_endian(header + 60));
 }
 
 static int judge_file(const char *path, StoreMode mode)
@@ -174,17 +189,27 @@ static int judge_file(const char *path, StoreMode mode)
     return err;
 }
 
+/* What it is now, which the file's header may not say yet. */
+static int read_version(const Store *s, int64_t *id, int64_t *version)
+{
+    TRY(sql_query(s, id, "PRAGMA application_id", ""));
+    return sql_query(s, version, "PRAGMA user_version", "");
+}
+
 /* In one transaction, and before the file is in WAL mode: a kill leaves
- * either the whole schema or an empty file. */
+ * either the whole schema or the file as it was. */
 static int make_schema(Store *s)
 {
-    int64_t id = 0;
+    int64_t id = 0, version = 0;
     int err;
 
     TRY(sql_exec(s, "BEGIN IMMEDIATE"));
-    err = sql_query(s, &id, "PRAGMA application_id", "");
-    if (!err && id != APPLICATION_ID) /* else another process was faster */
+    err = read_version(s, &id, &version);
+    /* if neither, another process was faster */
+    if (!err && id != APPLICATION_ID)
         err = sql_exec(s, schema);
+    else if (!err && version < SCHEMA_VERSION)
+        err = sql_exec(s, upgrade);
     if (!err)
         err = sql_exec(s, "COMMIT");
     if (err)
@@ -194,7 +219,7 @@ static int make_schema(Store *s)
 
 static int open_for_writing(Store *s)
 {
-    int64_t id = 0;
+    int64_t id = 0, version = 0;
 
     TRY(folder_make_for(s->path));
     if (sqlite3_open_v2(s->path, &s->db,
@@ -204,9 +229,11 @@ static int open_for_writing(Store *s)
     sqlite3_busy_timeout(s->db, BUSY_MS);
     if (sqlite3_db_readonly(s->db, "main") == 1)
         return fail(ERR_IO, "%s: you may read it but not write it", s->path);
-    TRY(sql_query(s, &id, "PRAGMA application_id", ""));
-    if (id != APPLICATION_ID)
+    TRY(read_version(s, &id, &version));
+    if (id != APPLICATION_ID || version < SCHEMA_VERSION)
         TRY(make_schema(s));
+    else
+        TRY(judge_version(s->path, version));
 
     /* NORMAL: a kill loses nothing, a power cut perhaps the last runs. */
     TRY(sql_exec(s, "PRAGMA foreign_keys = ON; PRAGMA synchronous = NORMAL"));
@@ -289,7 +316,7 @@ static int open_immutable(Store *s)
     return code == SQLITE_OK ? OK : sql_refused(s);
 }
 
-static int open_for_reading(Store *s)
+static int open_somehow(Store *s)
 {
     const int code = try_open(s, s->path, SQLITE_OPEN_READONLY);
 
@@ -301,6 +328,16 @@ static int open_for_reading(Store *s)
         (code & 0xff) == SQLITE_CANTOPEN)
         return open_immutable(s);
     return sql_refused(s);
+}
+
+static int open_for_reading(Store *s)
+{
+    int64_t id = 0, version = 0;
+
+    TRY(open_somehow(s));
+    TRY(read_version(s, &id, &version));
+    TRY(judge_version(s->path, version));
+    return version < SCHEMA_VERSION ? sql_exec(s, disguise) : OK;
 }
 
 int store_open(Store **out, const char *path, StoreMode mode)

@@ -24,7 +24,9 @@ struct sqlite3;
 /* STORE_WRITE makes the file, and its folder, if need be; STORE_READ never
  * writes, but for taking back what a killed process left half done.  A file
  * that is no database, not ours, truncated or of a newer schema is refused with
- * a sentence, and left as it is. */
+ * a sentence, and left as it is.  One of schema 1 is upgraded, in one
+ * transaction, when it is opened for writing; for reading it looks as if it
+ * were. */
 typedef enum StoreMode { STORE_READ, STORE_WRITE } StoreMode;
 int store_open(Store **out, const char *path, StoreMode mode);
 void store_close(Store *s);
@@ -63,6 +65,14 @@ typedef struct Sweep {
     char started_at[32];
 } Sweep;
 
+/* What a device knew of itself when a sample had been taken; NAN, and NULL,
+ * where it did not.  The fields are columns of the table sample, same names. */
+typedef struct Moment {
+    double clock_mhz; /* measured, not nominal */
+    double temperature_c, power_w;
+    const char *throttle; /* "none", or why: "power,thermal" */
+} Moment;
+
 /* What became of a case.  Texts are borrowed for the call. */
 typedef struct Outcome {
     const char *status; /* ok, wrong, unsupported, out_of_memory, failed   */
@@ -77,6 +87,7 @@ typedef struct Outcome {
     int n;                 /* samples ...                                     */
     const double *ns;      /* ... nanoseconds of one run, in order measured   */
     const int *round;      /* ... the round of each: same round, same weather */
+    const Moment *moment;  /* ... the device then; NULL: nothing is known     */
     const char *stored_at; /* UTC, ISO 8601; NULL: now                     */
 } Outcome;
 

@@ -98,6 +98,25 @@ TEST(arm, in_the_state_cold_every_run_follows_an_eviction)
     end(&a, fake);
 }
 
+/* ---- moments ----------------------------------------------------------- */
+
+TEST(arm, after_each_sample_the_device_is_asked_how_it_is)
+{
+    const Case c = stored_case("module=se channels=16 height=8 width=8");
+    FakeDevice *fake = fake_open();
+    Outcome o;
+    Arm a;
+
+    run_arm(&a, &c, fake, 3);
+    o = arm_outcome(&a);
+    CHECK(fake->conditions == 3 && o.n == 3);
+    CHECK(o.moment[0].clock_mhz == 1980 && o.moment[2].clock_mhz == 1960);
+    CHECK(o.moment[1].temperature_c == 41 && isnan(o.moment[1].power_w));
+    CHECK(!strcmp(o.moment[0].throttle, "none"));
+    CHECK(!strcmp(o.moment[1].throttle, "power,thermal"));
+    end(&a, fake);
+}
+
 /* ---- dtypes ------------------------------------------------------------ */
 
 /* A device that rounds where the definition is rounded is right, within the

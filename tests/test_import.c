@@ -355,8 +355,10 @@ TEST(export, writes_a_row_for_each_run_or_sample)
     snprintf(flag, sizeof(flag), "--db=%s", db);
     REQUIRE(cmd_export(3, (char *[]){ flag, "--samples", (char *)out }) == OK);
     text = read_bytes(out, &n);
-    CHECK_MSG(!strcmp(text, "id,i,round,ns\n1,0,0,5\n1,1,0,1.5\n1,2,1,3\n"
-                            "2,0,0,5\n2,1,0,1.5\n2,2,1,3\n"),
+    CHECK_MSG(!strcmp(text, "id,i,round,ns,clock_mhz,temperature_c,power_w,"
+                            "throttle\n1,0,0,5,,,,\n1,1,0,1.5,,,,\n"
+                            "1,2,1,3,,,,\n2,0,0,5,,,,\n2,1,0,1.5,,,,\n"
+                            "2,2,1,3,,,,\n"),
               "%s", text);
     free(text);
     REQUIRE(cmd_export(2, (char *[]){ flag, (char *)out }) == OK);

@@ -1,0 +1,207 @@
+-- schema_1.sql - a results database before samples had moments: schema 1, word
+-- for word, for the tests of what becomes of such files.
+--
+-- A sweep is one experiment on one machine by one build; a run is one of its
+-- cases, measured; a sample is one timing.  Raw samples are kept, every
+-- statistic is computed from them when asked for.  Nothing is ever updated
+-- but the end of a sweep: a repeated measurement is a new row.
+--
+-- A sweep that was interrupted goes on where it stopped, perhaps hours later:
+-- each go is a row of the table start.  Rounds are numbered within a start,
+-- so two runs may be paired round by round only if they share sweep and start.
+--
+-- results/README.md explains the tables and holds ten queries.
+
+PRAGMA application_id = 1635020386; -- 'atnb'
+PRAGMA user_version = 1;            -- SCHEMA_VERSION in store.c
+
+CREATE TABLE machine (              -- found by content, never edited
+    id              INTEGER PRIMARY KEY,
+    cpu             TEXT NOT NULL,
+    cores           INTEGER NOT NULL CHECK (cores > 0),
+    memory_bytes    REAL NOT NULL CHECK (memory_bytes >= 0),
+    gpu             TEXT NOT NULL,
+    driver          TEXT NOT NULL,
+    os              TEXT NOT NULL,  -- distribution and kernel
+    UNIQUE (cpu, cores, memory_bytes, gpu, driver, os)
+) STRICT;
+
+CREATE TABLE build (                -- found by content, never edited
+    id              INTEGER PRIMARY KEY,
+    git_commit      TEXT NOT NULL,  -- 40 hex digits, or 'unknown'
+    dirty           INTEGER NOT NULL CHECK (dirty IN (0, 1)),
+    compiler        TEXT NOT NULL,
+    flags           TEXT NOT NULL,
+    libraries       TEXT NOT NULL,
+    UNIQUE (git_commit, dirty, compiler, flags, libraries)
+) STRICT;
+
+CREATE TABLE sweep (
+    id              INTEGER PRIMARY KEY,
+    machine_id      INTEGER NOT NULL REFERENCES machine,
+    build_id        INTEGER NOT NULL REFERENCES build,
+    source          TEXT NOT NULL CHECK (source <> ''), -- 'attnbench', or who
+    experiment      TEXT NOT NULL CHECK (experiment <> ''),
+    question        TEXT NOT NULL,
+    cases_hash      TEXT NOT NULL,  -- of the list of cases, to know it again
+    ended_at        TEXT            -- NULL: going on, or interrupted
+                    CHECK (ended_at GLOB '????-??-??T??:??:??*Z')
+) STRICT;
+CREATE INDEX sweep_by_experiment ON sweep (experiment, source);
+
+CREATE TABLE start (                -- each go at a sweep, and its weather
+    sweep_id        INTEGER NOT NULL REFERENCES sweep ON DELETE CASCADE,
+    start           INTEGER NOT NULL CHECK (start >= 0),
+    started_at      TEXT NOT NULL   -- UTC, ISO 8601
+                    CHECK (started_at GLOB '????-??-??T??:??:??*Z'),
+    seed            INTEGER NOT NULL,   -- of the order within the rounds
+    argv            TEXT NOT NULL,
+    governor        TEXT NOT NULL,
+    load            REAL CHECK (load >= 0),     -- 1-minute average; or NULL
+    denormals       INTEGER CHECK (denormals IN (0, 1)),    -- 1: flushed
+    PRIMARY KEY (sweep_id, start)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE run (
+    id              INTEGER PRIMARY KEY,
+    sweep_id        INTEGER NOT NULL REFERENCES sweep ON DELETE CASCADE,
+    start           INTEGER NOT NULL,
+    stored_at       TEXT NOT NULL
+                    CHECK (stored_at GLOB '????-??-??T??:??:??*Z'),
+
+    -- the case: keys of an experiment, flags of attnbench run, same names
+    backbone        TEXT NOT NULL,  -- 'none': the module alone
+    module          TEXT NOT NULL,  -- 'none': the plain backbone
+    impl            TEXT NOT NULL,
+    graph           TEXT NOT NULL,
+    backend         TEXT NOT NULL,
+    dtype           TEXT NOT NULL,
+    batch           INTEGER NOT NULL CHECK (batch > 0),
+    channels        INTEGER NOT NULL CHECK (channels > 0),
+    height          INTEGER NOT NULL CHECK (height > 0),
+    width           INTEGER NOT NULL CHECK (width > 0),
+    pass            TEXT NOT NULL,
+    state           TEXT NOT NULL,
+    threads         INTEGER NOT NULL CHECK (threads >= 0),
+    arm             INTEGER NOT NULL CHECK (arm >= 0),
+    settings        TEXT NOT NULL   -- the module's own
+                    CHECK (json_valid(settings) AND
+                           json_type(settings) = 'object'),
+    repeat          TEXT NOT NULL CHECK (repeat <> ''), -- command that repeats
+
+    -- the outcome: a time without a verdict is not a result
+    status          TEXT NOT NULL
+                    CHECK (status IN ('ok', 'wrong', 'unsupported',
+                                      'out_of_memory', 'failed')),
+    message         TEXT NOT NULL,
+    verified_at     TEXT NOT NULL,  -- dims of the input checked, or ''
+    rel_l2          REAL CHECK (rel_l2 >= 0),   -- NULL: not compared
+    converged       INTEGER NOT NULL CHECK (converged IN (0, 1)),
+    reps            INTEGER NOT NULL CHECK (reps >= 0), -- runs in one sample
+
+    -- costs, NULL where they are not known
+    params          REAL CHECK (params >= 0),
+    macs            REAL CHECK (macs >= 0),             -- conv and linear
+    flops           REAL CHECK (flops >= 0),            -- every op, fma is 2
+    paper_flops     REAL CHECK (paper_flops >= 0),      -- as papers count
+    transcendentals REAL CHECK (transcendentals >= 0),
+    bytes           REAL CHECK (bytes >= 0),            -- each operand once
+    arena_bytes     REAL CHECK (arena_bytes >= 0),      -- activations
+
+    UNIQUE (sweep_id, repeat),
+    FOREIGN KEY (sweep_id, start) REFERENCES start ON DELETE CASCADE,
+    CHECK (status <> 'ok' OR reps > 0),
+    CHECK (status = 'ok' OR message <> '')
+) STRICT;
+
+CREATE TABLE sample (
+    run_id          INTEGER NOT NULL REFERENCES run ON DELETE CASCADE,
+    i               INTEGER NOT NULL CHECK (i >= 0),    -- order of measurement
+    round           INTEGER NOT NULL CHECK (round >= 0),
+    ns              REAL NOT NULL CHECK (ns > 0 AND ns < 1e18), -- of one run
+    PRIMARY KEY (run_id, i)
+) STRICT, WITHOUT ROWID;
+
+-- What another program measured is not ours to verify; what we measured is.
+CREATE TRIGGER run_verified BEFORE INSERT ON run
+WHEN new.status = 'ok' AND new.rel_l2 IS NULL
+     AND (SELECT source FROM sweep WHERE id = new.sweep_id) = 'attnbench'
+BEGIN
+    SELECT raise(ABORT, 'a run that was not verified is not ok');
+END;
+
+CREATE TRIGGER run_final BEFORE UPDATE ON run
+BEGIN
+    SELECT raise(ABORT, 'a run is never changed');
+END;
+
+CREATE TRIGGER sample_final BEFORE UPDATE ON sample
+BEGIN
+    SELECT raise(ABORT, 'a sample is never changed');
+END;
+
+CREATE TRIGGER sweep_final BEFORE UPDATE ON sweep WHEN old.ended_at IS NOT NULL
+BEGIN
+    SELECT raise(ABORT, 'a sweep that has ended is never changed');
+END;
+
+-- The median of the samples, runs that are ok only.
+CREATE VIEW run_time AS
+SELECT run_id, n, avg(ns) AS median_ns
+FROM (SELECT run_id, ns,
+             row_number() OVER (PARTITION BY run_id ORDER BY ns) AS k,
+             count(*) OVER (PARTITION BY run_id) AS n
+      FROM sample
+      WHERE run_id IN (SELECT id FROM run WHERE status = 'ok'))
+WHERE k IN ((n + 1) / 2, (n + 2) / 2)
+GROUP BY run_id;
+
+-- Of each case, source and machine: the latest run, whatever became of it.
+CREATE VIEW latest AS
+SELECT experiment, source, cpu, cores, run.*
+FROM run
+JOIN sweep ON sweep.id = sweep_id
+JOIN machine ON machine.id = machine_id
+WHERE run.id IN (SELECT max(run.id)
+                 FROM run JOIN sweep ON sweep.id = sweep_id
+                 GROUP BY repeat, source, machine_id);
+
+-- A backbone with each module, beside the plain backbone of the same sweep.
+CREATE VIEW table2 AS
+WITH network AS (
+    SELECT run.*, experiment, source, 1e9 * batch / median_ns AS images_per_s
+    FROM run
+    JOIN sweep ON sweep.id = sweep_id
+    JOIN run_time ON run_id = run.id
+    WHERE backbone <> 'none' AND arm = 0)
+SELECT sweep_id, experiment, source, id AS run_id, backbone, module, settings,
+       impl, graph, backend, dtype, batch, channels, height, width, pass,
+       state, threads, params, paper_flops, flops, images_per_s,
+       images_per_s / (
+           SELECT plain.images_per_s
+           FROM network AS plain
+           WHERE plain.module = 'none'
+             AND (plain.sweep_id, plain.start, plain.backbone, plain.graph,
+                  plain.backend, plain.dtype, plain.batch, plain.channels,
+                  plain.height, plain.width, plain.pass, plain.state,
+                  plain.threads)
+               = (a.sweep_id, a.start, a.backbone, a.graph,
+                  a.backend, a.dtype, a.batch, a.channels,
+                  a.height, a.width, a.pass, a.state,
+                  a.threads)
+           ORDER BY plain.id -- impl says nothing of a plain network
+           LIMIT 1) AS ratio_to_plain,
+       converged
+FROM network AS a;
+
+-- A module alone, over channels and resolution.
+CREATE VIEW sweep_time AS
+SELECT sweep_id, experiment, source, run.id AS run_id,
+       module, settings, impl, backend, dtype, batch, channels, height, width,
+       pass, state, threads, arm, median_ns / 1e3 AS median_us, n,
+       flops, bytes, flops / median_ns AS gflops_per_s,
+       bytes / median_ns AS gbytes_per_s, converged
+FROM run
+JOIN sweep ON sweep.id = sweep_id
+JOIN run_time ON run_id = run.id
+WHERE backbone = 'none';
