@@ -75,6 +75,9 @@ lib   := $(call obj,$(src)) \
 cu    := $(wildcard kernels/cuda/*.cu)
 cuda  := $(cu) $(wildcard kernels/cuda/device_only/*.cu) \
          $(filter-out kernels/cuda/nvml.c,$(wildcard kernels/cuda/*.c))
+fake  := $(B)/fake/attnbench_cuda.so $(B)/fake/libnvidia-ml.so.1
+fake_obj := $(patsubst %,$(B)/fake/%.o,tests/fake/cuda.c \
+              $(addprefix kernels/cuda/,backend.c clock.c weather.c))
 simt  := $(wildcard kernels/simt/*.cpp)
 simt_obj = $(patsubst %,$(B)/$(1)/%.o,$(cu) $(simt))
 
@@ -119,7 +122,7 @@ help:                                        ## this list
 
 $(B)/attnbench: $(lib) $(call obj,harness/main.c)
 	$(call Q,LINK) $(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
-$(B)/run_tests: $(lib) $(call obj,$(tests)) $(call simt_obj,plain)
+$(B)/run_tests: $(lib) $(call obj,$(tests)) $(call simt_obj,plain) | $(fake)
 	$(call Q,LINK) $(CXX) $(LDFLAGS) -no-pie -o $@ $^ $(LIBS)
 $(B)/run_tests_checked: $(lib) $(call obj,$(tests)) $(call simt_obj,checked)
 	$(call Q,LINK) $(CXX) $(LDFLAGS) -no-pie -o $@ $^ $(LIBS) -lubsan
@@ -135,6 +138,16 @@ $(B)/cuda/%.c.o: %.c $(B)/cuda/flags | $(B)/cuda_build.h
 $(B)/cuda/%.cu.o: %.cu $(B)/cuda/flags
 	@mkdir -p $(@D)
 	$(call Q,NVCC) $(CUDA_NVCC) $(NVCCFLAGS) -MMD -MP -c -o $@ $<
+
+# The plugin's own code over a CUDA that is not there (tests/fake), and an NVML.
+$(B)/fake/attnbench_cuda.so: $(fake_obj)
+	$(call Q,LINK) $(CC) $(LDFLAGS) -shared -o $@ $^
+$(B)/fake/libnvidia-ml.so.1: $(B)/fake/tests/fake/nvml.c.o
+	$(call Q,LINK) $(CC) $(LDFLAGS) -shared -Wl,-soname,$(@F) -o $@ $^
+$(B)/fake/%.c.o: %.c | $(B)/cuda_build.h
+	@mkdir -p $(@D)
+	$(call Q,CC) $(CC) $(CFLAGS) -fPIC $(if $(findstring nvml,$<),,\
+	    -fvisibility=hidden) -Itests/fake -MMD -MP -c -o $@ $<
 
 # The program carries its data files, so that it runs from anywhere: a file of
 # $(data) becomes a C string, to be included in an initialiser:
@@ -192,5 +205,5 @@ $(B)/harness/environment.c.o: $(B)/build_info.h
 $(B)/harness/environment.c.o: override CFLAGS += -I$(B)
 
 -include $(patsubst %.o,%.d,$(lib) $(call obj,harness/main.c $(tests)) \
-                           $(patsubst %,$(B)/cuda/%.o,$(cuda)) \
+                           $(patsubst %,$(B)/cuda/%.o,$(cuda)) $(fake_obj) \
                            $(foreach s,$(SIMTS),$(call simt_obj,$(s))))

@@ -1,0 +1,35 @@
+/*
+ * cuda.h - the fake GPU, as a test sets and sees it.
+ */
+#ifndef FAKE_CUDA_H
+#define FAKE_CUDA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* A card and a host with clocks of their own, that only calls move. */
+typedef struct FakeCuda {
+    /* Set by the test. */
+    int devices, driver, arch;
+    size_t memory;        /* bytes of the card                            */
+    double launch_ns;     /* what a launch costs the host                 */
+    double kernel_ns;     /* what a kernel takes the card                 */
+    int depth;            /* launches that the queue holds                */
+    int fail_at;          /* the call that fails, counted from 1; 0: none */
+    int failure;          /* with this error                              */
+    bool foreign;         /* the card is none that the code was built for */
+    bool without_cluster; /* the card has no thread-block clusters        */
+
+    /* Seen by the test. */
+    const char *failed; /* the name of the call that did */
+    int calls, live;    /* things allocated and not freed */
+    double host_ns, card_ns;
+    int kernels, memsets, resets, gave_up;
+    size_t set_bytes;
+} FakeCuda;
+
+/* Exported by the fake plugin, beside the symbol of every plugin. */
+typedef FakeCuda *FakeCudaGet(void);
+#define FAKE_CUDA_SYMBOL "fake_cuda"
+
+#endif
