@@ -18,4 +18,20 @@ extern const Kernel *const cuda_library_kernels[];
 int cuda_libraries_open(CudaDevice *cuda);
 void cuda_libraries_close(CudaDevice *cuda); /* also where open failed */
 
+/* For the files of these kernels. */
+typedef struct CudaLibraries {
+    struct cudnnContext *cudnn;   /* cudnnHandle_t    */
+    struct cublasLtContext *blas; /* cublasLtHandle_t */
+} CudaLibraries;
+
+#define CUDNN_KERNELS(X)  X(conv2d)
+#define CUBLAS_KERNELS(X) X(linear) X(matmul)
+
+#define X(id)             extern const Kernel cudnn_##id;
+CUDNN_KERNELS(X)
+#undef X
+#define X(id) extern const Kernel cublas_##id;
+CUBLAS_KERNELS(X)
+#undef X
+
 #endif

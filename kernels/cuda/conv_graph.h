@@ -1,0 +1,67 @@
+/*
+ * conv_graph.h - a convolution as cuDNN sees it: a graph of operations, and the
+ * engines that may run it
+ *
+ * Nothing here needs a card: a graph can be made for one that is described, and
+ * engines be chosen and prepared for it, all but launched.  The tests do so.
+ */
+#ifndef CUDA_CONV_GRAPH_H
+#define CUDA_CONV_GRAPH_H
+
+#include "kernels/core/tensor.h"
+#include "kernels/cuda/descriptors.h"
+
+/* Where engines are to run; one of the two is set. */
+typedef struct ConvTarget {
+    struct cudnnContext *handle; /* of the card that is there             */
+    void *description;           /* or of one that is described, as
+                                    cuDNN's descriptor DEVICEPROP         */
+} ConvTarget;
+
+/* The operands by their numbers in the graph. */
+enum ConvOperand { CONV_X = 1, CONV_W, CONV_B, CONV_Z, CONV_Y };
+
+typedef struct ConvGraph {
+    ConvTarget target;
+    Dtype dtype;
+    void *graph;
+    Descriptors made;
+} ConvGraph;
+
+/*
+ * Of out, a conv2d: y = act(conv(x, w) + z + b), all channels last, weights in
+ * the order (O,kh,kw,C/groups), everything stored in out's dtype.  z, b and act
+ * are there if out has them; b is there also where a graph without it has no
+ * engine (conv_graph_has_bias), and then has to be zeros.
+ */
+int conv_graph_init(ConvGraph *g, const Tensor *out, ConvTarget target);
+void conv_graph_free(ConvGraph *g); /* accepts one that is all 0 */
+bool conv_graph_has_bias(const Tensor *out);
+
+/* Puts values of w, in PyTorch's order (O,C/groups,kh,kw), into that of the
+ * graph. */
+void conv_pack_weights(float *packed, const Tensor *w, const float *values);
+
+/* An engine, prepared: cuDNN's execution plan. */
+enum { ENGINE_TEXT = 192 };
+typedef struct ConvEngine {
+    void *plan;
+    size_t workspace_bytes;
+    bool tensor_cores;
+    char text[ENGINE_TEXT]; /* "44 2=1 5=3": its number, its knobs' values */
+    Descriptors made;
+} ConvEngine;
+
+/*
+ * The engines that can compute g, what cuDNN's heuristics think best first, at
+ * most max of them: built in, not compiled at run time; deterministic; summing
+ * in f32; for f32 without tensor cores.  How many is *n; ERR_UNSUPPORTED where
+ * there is none.
+ */
+int conv_engines(const ConvGraph *g, ConvEngine *engines, int max, int *n);
+
+/* The engine of that text, if it is such a one. */
+int conv_engine_init(ConvEngine *e, const ConvGraph *g, const char *text);
+void conv_engine_free(ConvEngine *e); /* accepts one that is all 0 */
+
+#endif

@@ -1,0 +1,277 @@
+/*
+ * cudnn.c - conv2d by cuDNN: y = act(conv(x, w) + b + z)
+ *
+ * FLOP-bound but for small ones.  The graph of a convolution with what follows
+ * it is in conv_graph.c, the engines for it in conv_engine.c.  At plan time the
+ * first few engines of the heuristics are timed, and the fastest is kept, and
+ * noted; weights are put into cuDNN's order, (O,kh,kw,C/groups), once.
+ *
+ *   cudnn   tensor cores for all but f32.  Channels that are no multiple of
+ *           16 bytes are padded in the workspace, at the cost of another pass.
+ *
+ * Refused, because our own kernels are better at it or cuDNN has nothing built
+ * in: one filter a channel (bound by bytes: cuDNN takes its slowest engine),
+ * filters that the groups share, relu6.
+ *
+ * Not yet run on a GPU; graphs and engines are tested without one.
+ */
+#include <cudnn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/core/err.h"
+#include "kernels/cuda/conv_graph.h"
+#include "kernels/cuda/library.h"
+#include "kernels/cuda/tune.h"
+#include "kernels/ops/ops.h"
+
+enum { MOST_TRIED = 8 };
+
+typedef struct Conv {
+    CudaDevice *cuda;
+    ConvGraph graph;
+    ConvEngine engine;
+    void *weights, *zeros; /* device memory; zeros: a bias that is not there */
+    const Tensor *out;
+
+    /* cuDNN's variant pack: where the operands are. */
+    void *operands;
+    Descriptors operands_made;
+    void *workspace; /* as it was when operands was made */
+} Conv;
+
+static const Tensor *weight_of(const Tensor *t)
+{
+    t = tensor_storage(t);
+    return tensor_is_weight(t) ? t : NULL;
+}
+
+static bool supports(const Tensor *out)
+{
+    const Conv2dAttr *a = out->attr;
+    const Tensor *w = out->src[1];
+
+    return weight_of(w) && (!a->shared || a->groups == 1) &&
+           (w->dim[1] > 1 || a->groups == 1) && a->act != ACT_RELU6;
+}
+
+/* ---- memory ------------------------------------------------------------ */
+
+/* Copies n floats to new memory of the device, as the type they are used in. */
+static int upload(CudaDevice *cuda, Dtype dtype, const float *values, size_t n,
+                  void **out)
+{
+    Device *dev = &cuda->base;
+    const size_t bytes = n * dtype_size(dtype);
+    void *stored = malloc(bytes);
+    int err;
+
+    if (!stored)
+        return fail(ERR_MEMORY, "no memory for %zu bytes of weights", bytes);
+    dtype_store(dtype, stored, values, n);
+    err = dev->backend->alloc(dev, out, bytes);
+    if (!err)
+        err = dev->backend->upload(dev, *out, stored, bytes);
+    free(stored);
+    return err;
+}
+
+static int upload_weights(Conv *c)
+{
+    const Tensor *w = c->out->src[1];
+    const size_t n = tensor_count(w);
+    float *packed = malloc(n * sizeof(*packed));
+    int err;
+
+    if (!packed)
+        return fail(ERR_MEMORY, "no memory for the weights of %s", w->name);
+    conv_pack_weights(packed, w, weight_of(w)->host);
+    err = upload(c->cuda, w->dtype, packed, n, &c->weights);
+    free(packed);
+    return err;
+}
+
+static int upload_zeros(Conv *c)
+{
+    const size_t O = (size_t)c->out->dim[1];
+    float *zeros = calloc(O, sizeof(*zeros));
+    int err;
+
+    if (!zeros)
+        return fail(ERR_MEMORY, "no memory for a bias of %zu", O);
+    err = upload(c->cuda, c->out->dtype, zeros, O, &c->zeros);
+    free(zeros);
+    return err;
+}
+
+/* ---- running ----------------------------------------------------------- */
+
+/* Tells cuDNN where everything is; again if the workspace has moved. */
+static int bind_operands(Conv *c)
+{
+    const Tensor *b = c->out->src[2], *z = c->out->src[3];
+    int64_t id[] = { CONV_X, CONV_W, CONV_Y, 0, 0 };
+    void *at[] = { c->out->src[0]->data, c->weights, c->out->data, NULL, NULL };
+    Descriptors *s = &c->operands_made;
+    int n = 3;
+
+    if (conv_graph_has_bias(c->out)) {
+        id[n] = CONV_B;
+        at[n++] = b ? b->data : c->zeros;
+    }
+    if (z) {
+        id[n] = CONV_Z;
+        at[n++] = z->data;
+    }
+    desc_free_all(s);
+    *s = (Descriptors){ 0 };
+    c->workspace = c->cuda->workspace;
+    c->operands = desc_new(s, CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR);
+    desc_ints(s, c->operands, CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, n, id);
+    desc_set(s, c->operands, CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS,
+             CUDNN_TYPE_VOID_PTR, n, at);
+    desc_set(s, c->operands, CUDNN_ATTR_VARIANT_PACK_WORKSPACE,
+             CUDNN_TYPE_VOID_PTR, 1, &c->workspace);
+    desc_finish(s, c->operands);
+    return s->err;
+}
+
+static int execute(Conv *c, const ConvEngine *e)
+{
+    if (!c->operands || c->workspace != c->cuda->workspace)
+        TRY(bind_operands(c));
+    return cudnn_error((int)cudnnBackendExecute(c->cuda->libraries->cudnn,
+                                                e->plan, c->operands));
+}
+
+static int run(Device *dev, const Tensor *out, void *state)
+{
+    Conv *c = state;
+
+    (void)dev;
+    (void)out;
+    return execute(c, &c->engine);
+}
+
+/* ---- choosing ---------------------------------------------------------- */
+
+/* All that a choice depends on, but for the device. */
+static void key_of(const Tensor *out, char key[TUNE_KEY])
+{
+    const Conv2dAttr *a = out->attr;
+    char x[DIMS_TEXT], w[DIMS_TEXT];
+
+    snprintf(key, TUNE_KEY,
+             "conv2d %s x%s w%s stride=%d pad=%d,%d groups=%d%s%s%s; cuDNN %zu",
+             dtype_name(out->dtype), tensor_dims_text(out->src[0], x),
+             tensor_dims_text(out->src[1], w), a->stride, a->pad_h, a->pad_w,
+             a->groups, conv_graph_has_bias(out) ? " bias" : "",
+             out->src[3] ? " addend" : "", a->act ? " relu" : "",
+             cudnnGetVersion());
+}
+
+/* Engines that are compared. */
+typedef struct Trial {
+    Conv *conv;
+    ConvEngine engines[MOST_TRIED];
+    int n;
+} Trial;
+
+static int run_trial(CudaDevice *cuda, void *arg, int i)
+{
+    Trial *t = arg;
+
+    (void)cuda;
+    return execute(t->conv, &t->engines[i]);
+}
+
+static int find_fastest(Trial *t, int *best)
+{
+    CudaDevice *cuda = t->conv->cuda;
+    const Ways ways = { t->n, run_trial, t };
+
+    for (int i = 0; i < t->n; i++)
+        TRY(cuda_workspace(cuda, t->engines[i].workspace_bytes));
+    return tune(cuda, &ways, best);
+}
+
+static int choose_by_time(Conv *c)
+{
+    Trial *t = calloc(1, sizeof(*t));
+    int best = -1, err;
+
+    if (!t)
+        return fail(ERR_MEMORY, "no memory for %d engines", MOST_TRIED);
+    t->conv = c;
+    err = conv_engines(&c->graph, t->engines, MOST_TRIED, &t->n);
+    if (!err)
+        err = find_fastest(t, &best);
+    for (int i = 0; i < t->n; i++)
+        if (i == best)
+            c->engine = t->engines[i];
+        else
+            conv_engine_free(&t->engines[i]);
+    free(t);
+    return err;
+}
+
+static int choose(Conv *c)
+{
+    char key[TUNE_KEY], text[ENGINE_TEXT];
+
+    key_of(c->out, key);
+    if (tune_recall(c->cuda, key, text, sizeof(text)) &&
+        conv_engine_init(&c->engine, &c->graph, text) == OK)
+        return cuda_workspace(c->cuda, c->engine.workspace_bytes);
+    TRY(choose_by_time(c));
+    tune_note(c->cuda, key, c->engine.text);
+    return OK;
+}
+
+static int plan(Device *dev, const Tensor *out, void **state)
+{
+    CudaDevice *cuda = cuda_device(dev);
+    const ConvTarget target = { .handle = cuda->libraries->cudnn };
+    Conv *c = calloc(1, sizeof(*c));
+
+    if (!c)
+        return fail(ERR_MEMORY, "no memory for a convolution");
+    *state = c;
+    c->cuda = cuda;
+    c->out = out;
+    TRY(conv_graph_init(&c->graph, out, target));
+    TRY(upload_weights(c));
+    if (conv_graph_has_bias(out) && !out->src[2])
+        TRY(upload_zeros(c));
+    return choose(c);
+}
+
+static void release(void *state)
+{
+    Conv *c = state;
+    Device *dev;
+
+    if (!c)
+        return;
+    dev = &c->cuda->base;
+    desc_free_all(&c->operands_made);
+    conv_engine_free(&c->engine);
+    conv_graph_free(&c->graph);
+    if (c->weights)
+        dev->backend->release(dev, c->weights);
+    if (c->zeros)
+        dev->backend->release(dev, c->zeros);
+    free(c);
+}
+
+const Kernel cudnn_conv2d = {
+    .op = &conv2d_def,
+    .name = "cudnn",
+    .dtypes = ALL_DTYPES,
+    .supports = supports,
+    .plan = plan,
+    .run = run,
+    .release = release,
+    .packs = 1u << 1,
+};
