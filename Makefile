@@ -73,13 +73,27 @@ lib   := $(call obj,$(src)) \
          $(foreach isa,$(ISAS),$(patsubst %.c,$(B)/%.$(isa).o,$(simd)))
 
 cu    := $(wildcard kernels/cuda/*.cu)
+cudnn := $(addprefix kernels/cuda/,descriptors.c conv_graph.c conv_engine.c)
 cuda  := $(cu) $(wildcard kernels/cuda/device_only/*.cu) \
-         $(filter-out kernels/cuda/nvml.c,$(wildcard kernels/cuda/*.c))
+         $(filter-out kernels/cuda/nvml.c \
+             $(if $(CUDA_CUDNN),,kernels/cuda/cudnn.c $(cudnn)), \
+             $(wildcard kernels/cuda/*.c))
 fake  := $(B)/fake/attnbench_cuda.so $(B)/fake/libnvidia-ml.so.1
 fake_obj := $(patsubst %,$(B)/fake/%.o,tests/fake/cuda.c \
               $(addprefix kernels/cuda/,backend.c clock.c weather.c))
 simt  := $(wildcard kernels/simt/*.cpp)
 simt_obj = $(patsubst %,$(B)/$(1)/%.o,$(cu) $(simt))
+
+# What of the plugin is tested without a GPU: arithmetic; what cuDNN says of a
+# card that is only described, where there is a cuDNN.
+tests_obj := $(call obj,$(tests) kernels/cuda/gemm.c)
+ifeq ($(CUDA_MISSING),)
+ifneq ($(CUDA_CUDNN),)
+tests_obj += $(patsubst %,$(B)/cuda/%.o,$(cudnn))
+tests_link := $(CUDA_CUDNN) -Wl,-rpath,$(dir $(CUDA_CUDNN))
+$(B)/tests/test_cudnn.c.o: override CFLAGS += -DWITH_CUDNN $(CUDA_INCLUDES)
+endif
+endif
 
 .PHONY: all bench test check asan install deps clean help FORCE
 all: $(B)/attnbench $(if $(CUDA_MISSING),,$(B)/attnbench_cuda.so) ## the program, and its plugin where there is CUDA
@@ -122,10 +136,11 @@ help:                                        ## this list
 
 $(B)/attnbench: $(lib) $(call obj,harness/main.c)
 	$(call Q,LINK) $(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
-$(B)/run_tests: $(lib) $(call obj,$(tests)) $(call simt_obj,plain) | $(fake)
-	$(call Q,LINK) $(CXX) $(LDFLAGS) -no-pie -o $@ $^ $(LIBS)
-$(B)/run_tests_checked: $(lib) $(call obj,$(tests)) $(call simt_obj,checked)
-	$(call Q,LINK) $(CXX) $(LDFLAGS) -no-pie -o $@ $^ $(LIBS) -lubsan
+$(B)/run_tests: $(lib) $(tests_obj) $(call simt_obj,plain) | $(fake)
+	$(call Q,LINK) $(CXX) $(LDFLAGS) -no-pie -o $@ $^ $(LIBS) $(tests_link)
+$(B)/run_tests_checked: $(lib) $(tests_obj) $(call simt_obj,checked)
+	$(call Q,LINK) $(CXX) $(LDFLAGS) -no-pie -o $@ $^ $(LIBS) $(tests_link) \
+	    -lubsan
 
 # The plugin has nothing of the program's: it finds that when it is loaded.
 $(B)/attnbench_cuda.so: $(patsubst %,$(B)/cuda/%.o,$(cuda))
@@ -134,7 +149,7 @@ $(B)/attnbench_cuda.so: $(patsubst %,$(B)/cuda/%.o,$(cuda))
 $(B)/cuda/%.c.o: %.c $(B)/cuda/flags | $(B)/cuda_build.h
 	@mkdir -p $(@D)
 	$(call Q,CC) $(CC) $(CFLAGS) -fPIC -fvisibility=hidden $(CUDA_INCLUDES) \
-	    -MMD -MP -c -o $@ $<
+	    $(if $(CUDA_CUDNN),,-DWITHOUT_CUDNN) -MMD -MP -c -o $@ $<
 $(B)/cuda/%.cu.o: %.cu $(B)/cuda/flags
 	@mkdir -p $(@D)
 	$(call Q,NVCC) $(CUDA_NVCC) $(NVCCFLAGS) -MMD -MP -c -o $@ $<
@@ -199,11 +214,11 @@ $(B)/cuda_build.h: FORCE
 	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 $(B)/cuda/flags: FORCE
 	@mkdir -p $(@D)
-	@echo '$(CUDA_NVCC) $(CUDA_VERSION) $(NVCCFLAGS) $(CUDA_INCLUDES)' > $@.new
+	@echo '$(CUDA_NVCC) $(CUDA_VERSION) $(NVCCFLAGS) $(CUDA_INCLUDES) $(CUDA_CUDNN)' > $@.new
 	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 $(B)/harness/environment.c.o: $(B)/build_info.h
 $(B)/harness/environment.c.o: override CFLAGS += -I$(B)
 
--include $(patsubst %.o,%.d,$(lib) $(call obj,harness/main.c $(tests)) \
+-include $(patsubst %.o,%.d,$(lib) $(call obj,harness/main.c) $(tests_obj) \
                            $(patsubst %,$(B)/cuda/%.o,$(cuda)) $(fake_obj) \
                            $(foreach s,$(SIMTS),$(call simt_obj,$(s))))

@@ -5,6 +5,9 @@
  * the bias, the bias of the map's type, and no activation without a bias.
  * Hence the order here, and a bias of zeros where there is none.
  *
+ * Refused: filters that the groups share, which it has no notion of; relu6 and
+ * one filter a channel, for which it has only its slowest engine.
+ *
  * Source: docs.nvidia.com/deeplearning/cudnn, "Graph API"; which graphs have
  * engines is tried by tests/test_cudnn.c.
  */
@@ -160,6 +163,16 @@ static void *pointwise(Builder *b, void *x, void *addend)
 }
 
 /* ---- the graph --------------------------------------------------------- */
+
+bool conv_graph_takes(const Tensor *out)
+{
+    const Conv2dAttr *a = out->attr;
+    const Tensor *w = out->src[1];
+
+    return tensor_is_weight(tensor_storage(w)) &&
+           (a->groups == 1 || (!a->shared && w->dim[1] > 1)) &&
+           a->act != ACT_RELU6;
+}
 
 bool conv_graph_has_bias(const Tensor *out)
 {

@@ -28,8 +28,11 @@ typedef struct ConvGraph {
     Descriptors made;
 } ConvGraph;
 
+/* Whether a conv2d is for cuDNN, and not for our own kernels. */
+bool conv_graph_takes(const Tensor *out);
+
 /*
- * Of out, a conv2d: y = act(conv(x, w) + z + b), all channels last, weights in
+ * Of out, a conv2d that is: y = act(conv(x, w) + z + b), all channels last, weights in
  * the order (O,kh,kw,C/groups), everything stored in out's dtype.  z, b and act
  * are there if out has them; b is there also where a graph without it has no
  * engine (conv_graph_has_bias), and then has to be zeros.

@@ -9,10 +9,6 @@
  *   cudnn   tensor cores for all but f32.  Channels that are no multiple of
  *           16 bytes are padded in the workspace, at the cost of another pass.
  *
- * Refused, because our own kernels are better at it or cuDNN has nothing built
- * in: one filter a channel (bound by bytes: cuDNN takes its slowest engine),
- * filters that the groups share, relu6.
- *
  * Not yet run on a GPU; graphs and engines are tested without one.
  */
 #include <cudnn.h>
@@ -40,21 +36,6 @@ typedef struct Conv {
     Descriptors operands_made;
     void *workspace; /* as it was when operands was made */
 } Conv;
-
-static const Tensor *weight_of(const Tensor *t)
-{
-    t = tensor_storage(t);
-    return tensor_is_weight(t) ? t : NULL;
-}
-
-static bool supports(const Tensor *out)
-{
-    const Conv2dAttr *a = out->attr;
-    const Tensor *w = out->src[1];
-
-    return weight_of(w) && (!a->shared || a->groups == 1) &&
-           (w->dim[1] > 1 || a->groups == 1) && a->act != ACT_RELU6;
-}
 
 /* ---- memory ------------------------------------------------------------ */
 
@@ -86,7 +67,7 @@ static int upload_weights(Conv *c)
 
     if (!packed)
         return fail(ERR_MEMORY, "no memory for the weights of %s", w->name);
-    conv_pack_weights(packed, w, weight_of(w)->host);
+    conv_pack_weights(packed, w, tensor_storage(w)->host);
     err = upload(c->cuda, w->dtype, packed, n, &c->weights);
     free(packed);
     return err;
@@ -269,7 +250,7 @@ const Kernel cudnn_conv2d = {
     .op = &conv2d_def,
     .name = "cudnn",
     .dtypes = ALL_DTYPES,
-    .supports = supports,
+    .supports = conv_graph_takes,
     .plan = plan,
     .run = run,
     .release = release,

@@ -104,6 +104,6 @@ CUDA_VERSION := $version
 CUDA_ARCH_LIST := $archs
 CUDA_CODE := $code
 CUDA_INCLUDES := $flags
-CUDA_CUDNN := ${dnn:+yes}
+CUDA_CUDNN := ${dnn:+$dnnlib/libcudnn.so.9}
 CUDA_LINK := $cudart/libcudart_static.a $ltlib/libcublasLt.so.$major ${dnn:+$dnnlib/libcudnn.so.9} '-Wl,-rpath,$rpath'
 END
