@@ -30,7 +30,14 @@ extern "C" {
     X(sigmoid)          \
     X(hard_swish)       \
     X(gelu)             \
-    X(scale_shift)
+    X(scale_shift)      \
+    X(global_avg_pool)  \
+    X(global_max_pool)  \
+    X(mean_h)           \
+    X(mean_w)           \
+    X(sum_rows)         \
+    X(adaptive_to_one)  \
+    X(dct_pool)
 
 /* Only for devices that have thread-block clusters; before the others. */
 #define CUDA_CLUSTER_KERNELS(X)

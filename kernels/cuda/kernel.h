@@ -110,6 +110,29 @@ static __device__ __forceinline__ void store_pack(T *p, const Pack<T, N> &v)
     *reinterpret_cast<decltype(u.word) *>(p) = u.word;
 }
 
+/* A pack as floats in memory: p is aligned to 16 bytes, or to what it has. */
+template <typename T, int N>
+static __device__ __forceinline__ void store_floats(float *p,
+                                                    const Pack<T, N> &v)
+{
+    constexpr int M = N < 4 ? N : 4;
+
+#pragma unroll
+    for (int i = 0; i < N; i += M)
+        store_pack(p + i, *reinterpret_cast<const Pack<float, M> *>(&v.at[i]));
+}
+
+template <typename T, int N>
+static __device__ __forceinline__ void load_floats(Pack<T, N> *v,
+                                                   const float *p)
+{
+    constexpr int M = N < 4 ? N : 4;
+
+#pragma unroll
+    for (int i = 0; i < N; i += M)
+        *reinterpret_cast<Pack<float, M> *>(&v->at[i]) = load_pack<M>(p + i);
+}
+
 /* Runs a statement with T standing for the storage type of a Dtype. */
 #define FOR_DTYPE(dtype, T, ...)      \
     do {                              \

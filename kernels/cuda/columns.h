@@ -1,0 +1,312 @@
+/*
+ * columns.h - sums and maxima down the columns of matrices, for .cu files
+ *
+ *   y[o,k] = scale * sum over r of x[o,r,k]      (or the maximum)
+ *
+ * Bound by the bytes of x, each read once, 16 at a time where rows are packs.
+ *
+ *   columns   a block is `high` rows by `lanes` packs.  A thread goes down its
+ *             column, four loads under way; the partial results of a block
+ *             meet in shared memory, behind one barrier.  Lanes cover a line
+ *             of 128 bytes, and more of the row only while there are blocks
+ *             enough to fill the machine.  Where even so there are not,
+ *             `splits` blocks share the rows of the same columns; the last of
+ *             them to finish joins what all have left in memory, in order, so
+ *             that results do not depend on who is last.  Starves on rows that
+ *             are no packs: then a thread has one number at a time.
+ *
+ * A float sum has rows / (4 high splits) terms, at most MOST_ROWS / 4, each a
+ * sum of four; then high, then splits.
+ */
+#ifndef CUDA_COLUMNS_H
+#define CUDA_COLUMNS_H
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "kernels/cuda/kernel.h"
+
+enum {
+    COLUMN_THREADS = 256, /* most in a block                              */
+    LEAST_THREADS = 64,   /* least in a block                             */
+    LINE_BYTES = 128,     /* of a row: what memory is fetched by          */
+    BLOCKS_WANTED = 4,    /* a multiprocessor: half of what it can hold   */
+    UNDER_WAY = 4,        /* loads of a thread; its least rows in a split */
+    MOST_ROWS = 4096,     /* of a thread: for accuracy                    */
+};
+
+/* What is joined, and how the machine is divided for it. */
+typedef struct Columns {
+    size_t outer;
+    unsigned rows, width; /* width: numbers in a row */
+    float scale;
+
+    bool whole;             /* rows are packs of 16 bytes               */
+    unsigned lanes, high;   /* packs by rows: the threads of a block    */
+    Divider across;         /* blocks side by side, for one o           */
+    unsigned splits, share; /* blocks above each other; rows of one     */
+    float *partial;         /* (outer, splits, width)                   */
+    unsigned *tickets;      /* (outer, across), 0 from launch to launch */
+} Columns;
+
+/* ---- how numbers are joined -------------------------------------------- */
+
+struct Sum {
+    static constexpr float none = 0;
+
+    static __device__ __forceinline__ float join(float a, float b)
+    {
+        return a + b;
+    }
+};
+
+struct Max {
+    static constexpr float none = -INFINITY;
+
+    static __device__ __forceinline__ float join(float a, float b)
+    {
+        return max_nan(a, b);
+    }
+};
+
+/* As the numbers are: no weight for those of row r from column k on. */
+template <typename How> struct Plain : How {
+    template <typename P>
+    __device__ __forceinline__ void weigh(P *, unsigned, unsigned) const
+    {
+    }
+};
+
+/* ---- the kernel -------------------------------------------------------- */
+
+template <typename How, typename P>
+static __device__ __forceinline__ void join_pack(P *acc, const P &v)
+{
+#pragma unroll
+    for (int j = 0; j < P::N; j++)
+        acc->at[j] = How::join(acc->at[j], v.at[j]);
+}
+
+template <typename How, typename P>
+static __device__ __forceinline__ P no_pack()
+{
+    P v;
+
+#pragma unroll
+    for (int j = 0; j < P::N; j++)
+        v.at[j] = How::none;
+    return v;
+}
+
+/* Rows begin, begin + high, ... of the P::N columns from p on; k is the first
+ * of them. */
+template <typename P, typename T, typename How>
+static __device__ __forceinline__ P join_rows(const T *p, const Columns &c,
+                                              const How &how, unsigned begin,
+                                              unsigned end, unsigned k)
+{
+    const size_t step = (size_t)c.high * c.width;
+    P acc = no_pack<How, P>();
+
+    p += (size_t)begin * c.width;
+    for (unsigned r = begin; r < end; r += UNDER_WAY * c.high) {
+        P v[UNDER_WAY];
+
+#pragma unroll
+        for (int i = 0; i < UNDER_WAY; i++, p += step) {
+            v[i] = no_pack<How, P>();
+            if (r + i * c.high < end)
+                v[i] = load_pack<P::N>(p);
+        }
+        /* What is not there is 0 under any weight. */
+#pragma unroll
+        for (int i = 0; i < UNDER_WAY; i++)
+            how.weigh(&v[i], min(r + i * c.high, c.rows - 1), k);
+        join_pack<How>(&v[0], v[1]);
+        join_pack<How>(&v[2], v[3]);
+        join_pack<How>(&v[0], v[2]);
+        join_pack<How>(&acc, v[0]);
+    }
+    return acc;
+}
+
+/* What the splits left of the N columns from p on; rows row, row + high, ... */
+template <typename How, typename P>
+static __device__ __forceinline__ P join_partial(const float *p,
+                                                 const Columns &c)
+{
+    P acc = no_pack<How, P>();
+
+    for (unsigned s = threadIdx.y; s < c.splits; s += c.high) {
+        P v;
+
+        load_floats(&v, p + s * c.width);
+        join_pack<How>(&acc, v);
+    }
+    return acc;
+}
+
+/* Number q of the block's columns, whose `high` parts are `stride` apart. */
+template <typename How>
+static __device__ __forceinline__ float join_parts(const float *part,
+                                                   unsigned high,
+                                                   unsigned stride)
+{
+    float v = How::none;
+
+#pragma unroll 8
+    for (unsigned i = 0; i < high; i++)
+        v = How::join(v, part[i * stride]);
+    return v;
+}
+
+/* Whether this block is the last of `blocks` to come here; what the others
+ * wrote before is then there to be read.  The ticket is 0 again after that. */
+static __device__ __forceinline__ bool last_to_come(unsigned *ticket,
+                                                    unsigned blocks)
+{
+    SHARED(bool, last, [1]);
+
+    __syncthreads();
+    if (threadIdx.x == 0 && threadIdx.y == 0) {
+        __threadfence();
+        last[0] = atomicAdd(ticket, 1u) == blocks - 1;
+        if (last[0]) {
+            atomicExch(ticket, 0u);
+            __threadfence();
+        }
+    }
+    __syncthreads();
+    return last[0];
+}
+
+/* Grid: (outer * across, splits), block: (lanes, high). */
+template <typename T, int N, typename How>
+static __global__ void __launch_bounds__(COLUMN_THREADS)
+    columns(T *y, const T *x, Columns c, How how)
+{
+    SHARED(float, part, [COLUMN_THREADS * N]);
+    typedef Pack<T, N> P;
+    const unsigned thread = threadIdx.y * c.lanes + threadIdx.x;
+    const unsigned threads = c.lanes * c.high, stride = c.lanes * N;
+    unsigned block = blockIdx.x;
+    const size_t o = divmod(&block, c.across);
+    const unsigned first = block * stride, own = threadIdx.x * N;
+    const unsigned numbers = min(stride, c.width - first);
+    const unsigned begin = blockIdx.y * c.share;
+    const unsigned end = min(begin + c.share, c.rows);
+    float *partial = c.partial + o * c.splits * c.width + first;
+
+    x += o * c.rows * c.width + first + own;
+    y += o * c.width + first;
+    if (own < numbers)
+        store_floats(
+            &part[thread * N],
+            join_rows<P>(x, c, how, begin + threadIdx.y, end, first + own));
+    __syncthreads();
+    for (unsigned q = thread; q < numbers; q += threads) {
+        const float v = join_parts<How>(&part[q], c.high, stride);
+
+        if (c.splits == 1)
+            from_float(&y[q], v * c.scale);
+        else
+            partial[blockIdx.y * c.width + q] = v;
+    }
+    if (c.splits > 1 && last_to_come(&c.tickets[blockIdx.x], c.splits)) {
+        if (own < numbers)
+            store_floats(&part[thread * N],
+                         join_partial<How, P>(partial + own, c));
+        __syncthreads();
+        for (unsigned q = thread; q < numbers; q += threads)
+            from_float(&y[q],
+                       join_parts<How>(&part[q], c.high, stride) * c.scale);
+    }
+}
+
+/* ---- plan and launch --------------------------------------------------- */
+
+/* A kernel's state; what else it has comes after. */
+typedef struct ColumnsState {
+    Columns c;
+    Device *dev;
+    void *memory; /* partial results and tickets; NULL: one split */
+} ColumnsState;
+
+/* Divides the machine for c, whose outer, rows, width and scale are set. */
+static inline void columns_divide(Columns *c, Dtype dtype, unsigned wanted)
+{
+    const size_t size = dtype_size(dtype);
+    unsigned bytes, packs, splits;
+
+    c->whole = whole_packs(dtype, c->width);
+    bytes = c->whole ? 16 : (unsigned)size;
+    packs = (unsigned)(c->width * size / bytes);
+
+    for (c->lanes = 1; c->lanes < WARP && c->lanes < packs;)
+        c->lanes *= 2;
+    while (c->lanes * bytes > LINE_BYTES &&
+           c->outer * ceil_div(packs, c->lanes) < wanted)
+        c->lanes /= 2;
+    c->across = divider(ceil_div(packs, c->lanes));
+
+    c->high = COLUMN_THREADS / c->lanes;
+    while (c->high * c->lanes > LEAST_THREADS && c->high * 2 > c->rows)
+        c->high /= 2;
+
+    splits = (unsigned)(wanted / (c->outer * c->across.by));
+    splits = min(splits, c->rows / (c->high * UNDER_WAY));
+    splits = max(splits, (unsigned)ceil_div(c->rows, c->high * MOST_ROWS));
+    c->share = (unsigned)ceil_div(c->rows, splits);
+    c->share = (unsigned)ceil_div(c->share, c->high) * c->high;
+    c->splits = (unsigned)ceil_div(c->rows, c->share);
+}
+
+static inline void columns_release(ColumnsState *s)
+{
+    if (s->memory)
+        s->dev->backend->release(s->dev, s->memory);
+}
+
+/* Divides s->c and gets what memory its splits need. */
+static inline int columns_plan(ColumnsState *s, Device *dev, Dtype dtype)
+{
+    Columns *c = &s->c;
+    const unsigned sms = (unsigned)cuda_device(dev)->sms;
+    size_t partials, tickets;
+    void *zeros;
+    int err;
+
+    s->dev = dev;
+    columns_divide(c, dtype, sms * BLOCKS_WANTED);
+    if (c->splits == 1)
+        return OK;
+    tickets = c->outer * c->across.by * sizeof(unsigned);
+    partials = c->outer * c->splits * c->width * sizeof(float);
+    TRY(dev->backend->alloc(dev, &s->memory, partials + tickets));
+    c->partial = (float *)s->memory;
+    c->tickets = (unsigned *)((char *)s->memory + partials);
+    zeros = calloc(1, tickets);
+    if (!zeros)
+        return fail(ERR_MEMORY, "no memory for %zu bytes", tickets);
+    err = dev->backend->upload(dev, c->tickets, zeros, tickets);
+    free(zeros);
+    return err;
+}
+
+template <typename How>
+static inline int columns_run(Device *dev, const Tensor *out,
+                              const ColumnsState *s, How how)
+{
+    const Columns &c = s->c;
+    const Launch l = { dim3((unsigned)(c.outer * c.across.by), c.splits),
+                       dim3(c.lanes, c.high) };
+    int err = OK;
+
+    FOR_PACK(out->dtype, c.whole, T, N, {
+        err = launch(dev, l, columns<T, N, How>, (T *)out->data,
+                     (const T *)out->src[0]->data, c, how);
+    });
+    return err;
+}
+
+#endif
