@@ -21,19 +21,11 @@
 #ifndef CUDA_COLUMNS_H
 #define CUDA_COLUMNS_H
 
-#include <math.h>
 #include <stdlib.h>
 
-#include "kernels/cuda/kernel.h"
+#include "kernels/cuda/join.h"
 
-enum {
-    COLUMN_THREADS = 256, /* most in a block                              */
-    LEAST_THREADS = 64,   /* least in a block                             */
-    LINE_BYTES = 128,     /* of a row: what memory is fetched by          */
-    BLOCKS_WANTED = 4,    /* a multiprocessor: half of what it can hold   */
-    UNDER_WAY = 4,        /* loads of a thread; its least rows in a split */
-    MOST_ROWS = 4096,     /* of a thread: for accuracy                    */
-};
+enum { MOST_ROWS = 4096 }; /* of a thread: for accuracy */
 
 /* What is joined, and how the machine is divided for it. */
 typedef struct Columns {
@@ -49,25 +41,7 @@ typedef struct Columns {
     unsigned *tickets;      /* (outer, across), 0 from launch to launch */
 } Columns;
 
-/* ---- how numbers are joined -------------------------------------------- */
-
-struct Sum {
-    static constexpr float none = 0;
-
-    static __device__ __forceinline__ float join(float a, float b)
-    {
-        return a + b;
-    }
-};
-
-struct Max {
-    static constexpr float none = -INFINITY;
-
-    static __device__ __forceinline__ float join(float a, float b)
-    {
-        return max_nan(a, b);
-    }
-};
+/* ---- the kernel -------------------------------------------------------- */
 
 /* As the numbers are: no weight for those of row r from column k on. */
 template <typename How> struct Plain : How {
@@ -76,27 +50,6 @@ template <typename How> struct Plain : How {
     {
     }
 };
-
-/* ---- the kernel -------------------------------------------------------- */
-
-template <typename How, typename P>
-static __device__ __forceinline__ void join_pack(P *acc, const P &v)
-{
-#pragma unroll
-    for (int j = 0; j < P::N; j++)
-        acc->at[j] = How::join(acc->at[j], v.at[j]);
-}
-
-template <typename How, typename P>
-static __device__ __forceinline__ P no_pack()
-{
-    P v;
-
-#pragma unroll
-    for (int j = 0; j < P::N; j++)
-        v.at[j] = How::none;
-    return v;
-}
 
 /* Rows begin, begin + high, ... of the P::N columns from p on; k is the first
  * of them. */
@@ -122,9 +75,7 @@ static __device__ __forceinline__ P join_rows(const T *p, const Columns &c,
 #pragma unroll
         for (int i = 0; i < UNDER_WAY; i++)
             how.weigh(&v[i], min(r + i * c.high, c.rows - 1), k);
-        join_pack<How>(&v[0], v[1]);
-        join_pack<How>(&v[2], v[3]);
-        join_pack<How>(&v[0], v[2]);
+        join_four<How>(v);
         join_pack<How>(&acc, v[0]);
     }
     return acc;
@@ -144,20 +95,6 @@ static __device__ __forceinline__ P join_partial(const float *p,
         join_pack<How>(&acc, v);
     }
     return acc;
-}
-
-/* Number q of the block's columns, whose `high` parts are `stride` apart. */
-template <typename How>
-static __device__ __forceinline__ float join_parts(const float *part,
-                                                   unsigned high,
-                                                   unsigned stride)
-{
-    float v = How::none;
-
-#pragma unroll 8
-    for (unsigned i = 0; i < high; i++)
-        v = How::join(v, part[i * stride]);
-    return v;
 }
 
 /* Whether this block is the last of `blocks` to come here; what the others
@@ -182,10 +119,10 @@ static __device__ __forceinline__ bool last_to_come(unsigned *ticket,
 
 /* Grid: (outer * across, splits), block: (lanes, high). */
 template <typename T, int N, typename How>
-static __global__ void __launch_bounds__(COLUMN_THREADS)
+static __global__ void __launch_bounds__(JOIN_THREADS)
     columns(T *y, const T *x, Columns c, How how)
 {
-    SHARED(float, part, [COLUMN_THREADS * N]);
+    SHARED(float, part, [JOIN_THREADS * N]);
     typedef Pack<T, N> P;
     const unsigned thread = threadIdx.y * c.lanes + threadIdx.x;
     const unsigned threads = c.lanes * c.high, stride = c.lanes * N;
@@ -235,21 +172,13 @@ typedef struct ColumnsState {
 /* Divides the machine for c, whose outer, rows, width and scale are set. */
 static inline void columns_divide(Columns *c, Dtype dtype, unsigned wanted)
 {
-    const size_t size = dtype_size(dtype);
-    unsigned bytes, packs, splits;
+    const Lanes l = lanes_of(dtype, c->width, c->outer, wanted);
+    unsigned splits;
 
-    c->whole = whole_packs(dtype, c->width);
-    bytes = c->whole ? 16 : (unsigned)size;
-    packs = (unsigned)(c->width * size / bytes);
-
-    for (c->lanes = 1; c->lanes < WARP && c->lanes < packs;)
-        c->lanes *= 2;
-    while (c->lanes * bytes > LINE_BYTES &&
-           c->outer * ceil_div(packs, c->lanes) < wanted)
-        c->lanes /= 2;
-    c->across = divider(ceil_div(packs, c->lanes));
-
-    c->high = COLUMN_THREADS / c->lanes;
+    c->whole = l.whole;
+    c->lanes = l.lanes;
+    c->across = divider(l.across);
+    c->high = JOIN_THREADS / c->lanes;
     while (c->high * c->lanes > LEAST_THREADS && c->high * 2 > c->rows)
         c->high /= 2;
 

@@ -37,7 +37,12 @@ extern "C" {
     X(mean_w)           \
     X(sum_rows)         \
     X(adaptive_to_one)  \
-    X(dct_pool)
+    X(dct_pool)         \
+    X(mean_c)           \
+    X(max_c)            \
+    X(avg_pool2d)       \
+    X(max_pool2d)       \
+    X(adaptive_avg_pool2d)
 
 /* Only for devices that have thread-block clusters; before the others. */
 #define CUDA_CLUSTER_KERNELS(X)

@@ -1,0 +1,101 @@
+/*
+ * join.h - sums and maxima of packs, for the .cu files of pools
+ */
+#ifndef CUDA_JOIN_H
+#define CUDA_JOIN_H
+
+#include <math.h>
+
+#include "kernels/cuda/kernel.h"
+
+enum {
+    JOIN_THREADS = 256, /* most in a block                              */
+    LEAST_THREADS = 64, /* least in a block                             */
+    LINE_BYTES = 128,   /* of a row: what memory is fetched by          */
+    BLOCKS_WANTED = 4,  /* a multiprocessor: half of what it can hold   */
+    UNDER_WAY = 4,      /* loads of a thread                            */
+};
+
+struct Sum {
+    static constexpr float none = 0;
+
+    static __device__ __forceinline__ float join(float a, float b)
+    {
+        return a + b;
+    }
+};
+
+struct Max {
+    static constexpr float none = -INFINITY;
+
+    static __device__ __forceinline__ float join(float a, float b)
+    {
+        return max_nan(a, b);
+    }
+};
+
+template <typename How, typename P>
+static __device__ __forceinline__ void join_pack(P *acc, const P &v)
+{
+#pragma unroll
+    for (int j = 0; j < P::N; j++)
+        acc->at[j] = How::join(acc->at[j], v.at[j]);
+}
+
+template <typename How, typename P>
+static __device__ __forceinline__ P no_pack()
+{
+    P v;
+
+#pragma unroll
+    for (int j = 0; j < P::N; j++)
+        v.at[j] = How::none;
+    return v;
+}
+
+/* Four at a time: v[0] is the join of all. */
+template <typename How, typename P>
+static __device__ __forceinline__ void join_four(P v[UNDER_WAY])
+{
+    join_pack<How>(&v[0], v[1]);
+    join_pack<How>(&v[2], v[3]);
+    join_pack<How>(&v[0], v[2]);
+}
+
+/* The join of n numbers that are `stride` apart. */
+template <typename How>
+static __device__ __forceinline__ float join_parts(const float *part,
+                                                   unsigned n, unsigned stride)
+{
+    float v = How::none;
+
+#pragma unroll 8
+    for (unsigned i = 0; i < n; i++)
+        v = How::join(v, part[i * stride]);
+    return v;
+}
+
+/* How a row of n numbers is divided among lanes of one pack each. */
+typedef struct Lanes {
+    bool whole;      /* packs are of 16 bytes, not of one number */
+    unsigned lanes;  /* a power of two, at most a warp           */
+    unsigned across; /* how many times so many make a row        */
+} Lanes;
+
+/* As many lanes as the row has packs; of a longer row less, down to a line of
+ * memory, while `rows` times `across` blocks are less than wanted. */
+static inline Lanes lanes_of(Dtype dtype, size_t n, size_t rows, size_t wanted)
+{
+    const bool whole = whole_packs(dtype, n);
+    const size_t bytes = whole ? 16 : dtype_size(dtype);
+    const size_t packs = n * dtype_size(dtype) / bytes;
+    size_t lanes = 1;
+
+    while (lanes < WARP && lanes < packs)
+        lanes *= 2;
+    while (lanes * bytes > LINE_BYTES && rows * ceil_div(packs, lanes) < wanted)
+        lanes /= 2;
+    return { whole, (unsigned)lanes, (unsigned)ceil_div(packs, lanes) };
+}
+
+#endif

@@ -1,0 +1,232 @@
+/*
+ * pool2d.cu - mean and maximum over windows: avg_pool2d, max_pool2d,
+ * adaptive_avg_pool2d
+ *
+ * Bound by the bytes of x: where windows overlap (the stem's 3x3 at stride 2)
+ * what is read twice is in the L1 or L2 cache by then.
+ *
+ *   windows   a block is `parts` by `outs` by `lanes`: packs of neighbouring
+ *             results, whose windows are read by so many threads each, a row
+ *             of the window at a time, four loads under way.  One part, where
+ *             results alone fill the machine (the stem): nothing is shared.
+ *             More, where they don't (SCSA's 7x7): the parts meet in shared
+ *             memory, behind one barrier.  Starves on few, huge windows; that
+ *             of the whole map is global_pool.cu's.
+ */
+#include "kernels/cuda/join.h"
+
+/* Result i is of the numbers begin to end - 1 of `size` along its dim. */
+struct Sliding {
+    int k, stride, pad, size;
+
+    __device__ __forceinline__ void window(int i, int *begin, int *end) const
+    {
+        *begin = i * stride - pad;
+        *end = min(*begin + k, size);
+        *begin = max(*begin, 0);
+    }
+};
+
+struct Even {
+    int size;
+    Divider count; /* of results */
+
+    __device__ __forceinline__ void window(int i, int *begin, int *end) const
+    {
+        *begin = (int)divide(i * size, count);
+        *end = (int)divide((i + 1) * size + count.by - 1, count);
+    }
+};
+
+/* What a result is of the join of its n numbers. */
+struct Mean : Sum {
+    static __device__ __forceinline__ float of(float sum, int n)
+    {
+        return sum / (float)n;
+    }
+};
+
+struct Largest : Max {
+    static __device__ __forceinline__ float of(float most, int)
+    {
+        return most;
+    }
+};
+
+typedef struct Windows {
+    int H, W, C;
+    Divider out_h, out_w;
+    unsigned outputs;            /* results a channel, in all images */
+    unsigned lanes, outs, parts; /* the threads of a block           */
+} Windows;
+
+/* Rows begin_h, begin_h + parts, ... of the window, from column begin_w. */
+template <typename How, typename P, typename T>
+static __device__ __forceinline__ P join_window(const T *x, const Windows &s,
+                                                int begin_h, int end_h,
+                                                int begin_w, int end_w)
+{
+    P acc = no_pack<How, P>();
+
+    for (int h = begin_h; h < end_h; h += (int)s.parts)
+        for (int w = begin_w; w < end_w; w += UNDER_WAY) {
+            const T *p = x + ((size_t)h * s.W + w) * s.C;
+            P v[UNDER_WAY];
+
+#pragma unroll
+            for (int i = 0; i < UNDER_WAY; i++, p += s.C) {
+                v[i] = no_pack<How, P>();
+                if (w + i < end_w)
+                    v[i] = load_pack<P::N>(p);
+            }
+            join_four<How>(v);
+            join_pack<How>(&acc, v[0]);
+        }
+    return acc;
+}
+
+/* Grid: (outputs / outs, C / lanes), block: (lanes, outs, parts). */
+template <typename T, int N, typename How, typename Rule>
+static __global__ void __launch_bounds__(JOIN_THREADS)
+    windows(T *y, const T *x, Windows s, Rule along_h, Rule along_w)
+{
+    SHARED(float, part, [JOIN_THREADS * N]);
+    typedef Pack<T, N> P;
+    const unsigned o = blockIdx.x * s.outs + threadIdx.y;
+    const unsigned first = blockIdx.y * s.lanes * N, own = threadIdx.x * N;
+    const unsigned numbers = o < s.outputs ? min(s.lanes * N, s.C - first) : 0;
+    int h[2], w[2];
+    unsigned j = o, i = divmod(&j, s.out_w), n;
+    P acc;
+
+    n = divmod(&i, s.out_h);
+    along_h.window((int)i, &h[0], &h[1]);
+    along_w.window((int)j, &w[0], &w[1]);
+    if (own < numbers)
+        acc = join_window<How, P>(x + (size_t)n * s.H * s.W * s.C + first + own,
+                                  s, h[0] + (int)threadIdx.z, h[1], w[0], w[1]);
+    y += (size_t)o * s.C + first;
+
+    const int count = (h[1] - h[0]) * (w[1] - w[0]);
+
+    if (s.parts == 1) {
+#pragma unroll
+        for (int k = 0; k < N; k++)
+            acc.at[k] = How::of(acc.at[k], count);
+        if (own < numbers)
+            store_pack(y + own, acc);
+    } else {
+        const unsigned stride = s.outs * s.lanes * N;
+        const unsigned out = threadIdx.y * s.lanes * N;
+
+        if (own < numbers)
+            store_floats(&part[threadIdx.z * stride + out + own], acc);
+        __syncthreads();
+        for (unsigned q = threadIdx.z * s.lanes + threadIdx.x; q < numbers;
+             q += s.parts * s.lanes)
+            from_float(&y[q],
+                       How::of(join_parts<How>(&part[out + q], s.parts, stride),
+                               count));
+    }
+}
+
+/* rows: of the largest window. */
+static Windows divide_windows(Device *dev, const Tensor *out, int rows,
+                              Lanes *l)
+{
+    const Tensor *x = out->src[0];
+    const size_t wanted = (size_t)cuda_device(dev)->sms * BLOCKS_WANTED;
+    const size_t outputs = tensor_rows(out);
+    const size_t C = (size_t)x->dim[1];
+    Windows s = { x->dim[2],
+                  x->dim[3],
+                  x->dim[1],
+                  divider(out->dim[2]),
+                  divider(out->dim[3]),
+                  (unsigned)outputs };
+
+    *l = lanes_of(out->dtype, C, outputs, wanted);
+    s.lanes = l->lanes;
+    for (s.parts = 1;
+         (int)s.parts < rows && s.parts * s.lanes < JOIN_THREADS &&
+         outputs * l->across * s.parts * s.lanes < wanted * JOIN_THREADS;)
+        s.parts *= 2;
+    s.outs = JOIN_THREADS / (s.lanes * s.parts);
+    while (s.outs > 1 && s.lanes * s.parts * s.outs > LEAST_THREADS &&
+           ceil_div(outputs, s.outs) * l->across < wanted)
+        s.outs /= 2;
+    return s;
+}
+
+template <typename How, typename Rule>
+static int run(Device *dev, const Tensor *out, int rows, Rule along_h,
+               Rule along_w)
+{
+    Lanes lanes;
+    const Windows s = divide_windows(dev, out, rows, &lanes);
+    const Launch l = { dim3((unsigned)ceil_div(s.outputs, s.outs),
+                            lanes.across),
+                       dim3(s.lanes, s.outs, s.parts) };
+    int err = OK;
+
+    FOR_PACK(out->dtype, lanes.whole, T, N, {
+        err = launch(dev, l, windows<T, N, How, Rule>, (T *)out->data,
+                     (const T *)out->src[0]->data, s, along_h, along_w);
+    });
+    return err;
+}
+
+template <typename How> static int run_sliding(Device *dev, const Tensor *out)
+{
+    const PoolAttr *a = (const PoolAttr *)out->attr;
+    const Tensor *x = out->src[0];
+
+    return run<How>(dev, out, a->k,
+                    Sliding{ a->k, a->stride, a->pad, x->dim[2] },
+                    Sliding{ a->k, a->stride, a->pad, x->dim[3] });
+}
+
+static int run_avg(Device *dev, const Tensor *out, void *state)
+{
+    (void)state;
+    return run_sliding<Mean>(dev, out);
+}
+
+static int run_max(Device *dev, const Tensor *out, void *state)
+{
+    (void)state;
+    return run_sliding<Largest>(dev, out);
+}
+
+static int run_adaptive(Device *dev, const Tensor *out, void *state)
+{
+    const int H = out->src[0]->dim[2], W = out->src[0]->dim[3];
+
+    (void)state;
+    return run<Mean>(dev, out, H / out->dim[2] + 1,
+                     Even{ H, divider(out->dim[2]) },
+                     Even{ W, divider(out->dim[3]) });
+}
+
+/* What divide() takes. */
+static bool small_windows(const Tensor *out)
+{
+    bool small = tensor_rows(out) <= INT_MAX;
+
+    for (int d = 2; d < 4; d++)
+        small &=
+            ((int64_t)out->dim[d] + 1) * (out->src[0]->dim[d] + 1) <= INT_MAX;
+    return small;
+}
+
+#define WINDOWS(id, run_id)        \
+    const Kernel cuda_##id = {     \
+        .op = &id##_def,           \
+        .name = "windows",         \
+        .dtypes = ALL_DTYPES,      \
+        .supports = small_windows, \
+        .run = run_id,             \
+    };
+WINDOWS(avg_pool2d, run_avg)
+WINDOWS(max_pool2d, run_max)
+WINDOWS(adaptive_avg_pool2d, run_adaptive)
