@@ -51,24 +51,24 @@ template <typename How> struct Plain : How {
     }
 };
 
-/* Rows begin, begin + high, ... of the P::N columns from p on; k is the first
- * of them. */
+/* Every high-th row from rows.begin on, of the P::N columns from p on, the
+ * first of which is k. */
 template <typename P, typename T, typename How>
 static __device__ __forceinline__ P join_rows(const T *p, const Columns &c,
-                                              const How &how, unsigned begin,
-                                              unsigned end, unsigned k)
+                                              const How &how,
+                                              Span<unsigned> rows, unsigned k)
 {
     const size_t step = (size_t)c.high * c.width;
     P acc = no_pack<How, P>();
 
-    p += (size_t)begin * c.width;
-    for (unsigned r = begin; r < end; r += UNDER_WAY * c.high) {
+    p += (size_t)rows.begin * c.width;
+    for (unsigned r = rows.begin; r < rows.end; r += UNDER_WAY * c.high) {
         P v[UNDER_WAY];
 
 #pragma unroll
         for (int i = 0; i < UNDER_WAY; i++, p += step) {
             v[i] = no_pack<How, P>();
-            if (r + i * c.high < end)
+            if (r + i * c.high < rows.end)
                 v[i] = load_pack<P::N>(p);
         }
         /* What is not there is 0 under any weight. */
@@ -81,7 +81,7 @@ static __device__ __forceinline__ P join_rows(const T *p, const Columns &c,
     return acc;
 }
 
-/* What the splits left of the N columns from p on; rows row, row + high, ... */
+/* The same of what the splits left in memory. */
 template <typename How, typename P>
 static __device__ __forceinline__ P join_partial(const float *p,
                                                  const Columns &c)
@@ -131,15 +131,15 @@ static __global__ void __launch_bounds__(JOIN_THREADS)
     const unsigned first = block * stride, own = threadIdx.x * N;
     const unsigned numbers = min(stride, c.width - first);
     const unsigned begin = blockIdx.y * c.share;
-    const unsigned end = min(begin + c.share, c.rows);
+    const Span<unsigned> rows = { begin + threadIdx.y,
+                                  min(begin + c.share, c.rows) };
     float *partial = c.partial + o * c.splits * c.width + first;
 
     x += o * c.rows * c.width + first + own;
     y += o * c.width + first;
     if (own < numbers)
-        store_floats(
-            &part[thread * N],
-            join_rows<P>(x, c, how, begin + threadIdx.y, end, first + own));
+        store_floats(&part[thread * N],
+                     join_rows<P>(x, c, how, rows, first + own));
     __syncthreads();
     for (unsigned q = thread; q < numbers; q += threads) {
         const float v = join_parts<How>(&part[q], c.high, stride);

@@ -16,6 +16,11 @@ enum {
     UNDER_WAY = 4,      /* loads of a thread                            */
 };
 
+/* begin to end - 1. */
+template <typename I> struct Span {
+    I begin, end;
+};
+
 struct Sum {
     static constexpr float none = 0;
 

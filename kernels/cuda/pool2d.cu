@@ -19,11 +19,11 @@
 struct Sliding {
     int k, stride, pad, size;
 
-    __device__ __forceinline__ void window(int i, int *begin, int *end) const
+    __device__ __forceinline__ Span<int> window(int i) const
     {
-        *begin = i * stride - pad;
-        *end = min(*begin + k, size);
-        *begin = max(*begin, 0);
+        const int begin = i * stride - pad;
+
+        return { max(begin, 0), min(begin + k, size) };
     }
 };
 
@@ -31,23 +31,23 @@ struct Even {
     int size;
     Divider count; /* of results */
 
-    __device__ __forceinline__ void window(int i, int *begin, int *end) const
+    __device__ __forceinline__ Span<int> window(int i) const
     {
-        *begin = (int)divide(i * size, count);
-        *end = (int)divide((i + 1) * size + count.by - 1, count);
+        return { (int)divide(i * size, count),
+                 (int)divide((i + 1) * size + count.by - 1, count) };
     }
 };
 
-/* What a result is of the join of its n numbers. */
+/* What a result is of the join of numbers, each of which is a share of it. */
 struct Mean : Sum {
-    static __device__ __forceinline__ float of(float sum, int n)
+    static __device__ __forceinline__ float of(float sum, float share)
     {
-        return sum / (float)n;
+        return sum * share;
     }
 };
 
 struct Largest : Max {
-    static __device__ __forceinline__ float of(float most, int)
+    static __device__ __forceinline__ float of(float most, float)
     {
         return most;
     }
@@ -60,23 +60,24 @@ typedef struct Windows {
     unsigned lanes, outs, parts; /* the threads of a block           */
 } Windows;
 
-/* Rows begin_h, begin_h + parts, ... of the window, from column begin_w. */
+/* Every parts-th row of the window, from rows.begin on. */
 template <typename How, typename P, typename T>
 static __device__ __forceinline__ P join_window(const T *x, const Windows &s,
-                                                int begin_h, int end_h,
-                                                int begin_w, int end_w)
+                                                Span<int> rows,
+                                                Span<int> columns)
 {
     P acc = no_pack<How, P>();
 
-    for (int h = begin_h; h < end_h; h += (int)s.parts)
-        for (int w = begin_w; w < end_w; w += UNDER_WAY) {
+    for (int h = rows.begin; h < rows.end; h += (int)s.parts)
+#pragma unroll 1 /* else 92 registers: half as many threads */
+        for (int w = columns.begin; w < columns.end; w += UNDER_WAY) {
             const T *p = x + ((size_t)h * s.W + w) * s.C;
             P v[UNDER_WAY];
 
 #pragma unroll
             for (int i = 0; i < UNDER_WAY; i++, p += s.C) {
                 v[i] = no_pack<How, P>();
-                if (w + i < end_w)
+                if (w + i < columns.end)
                     v[i] = load_pack<P::N>(p);
             }
             join_four<How>(v);
@@ -95,24 +96,21 @@ static __global__ void __launch_bounds__(JOIN_THREADS)
     const unsigned o = blockIdx.x * s.outs + threadIdx.y;
     const unsigned first = blockIdx.y * s.lanes * N, own = threadIdx.x * N;
     const unsigned numbers = o < s.outputs ? min(s.lanes * N, s.C - first) : 0;
-    int h[2], w[2];
-    unsigned j = o, i = divmod(&j, s.out_w), n;
-    P acc;
+    unsigned j = o, i = divmod(&j, s.out_w);
+    const size_t n = divmod(&i, s.out_h);
+    const Span<int> h = along_h.window((int)i), w = along_w.window((int)j);
+    const float share = 1 / ((float)(h.end - h.begin) * (w.end - w.begin));
+    P acc = no_pack<How, P>();
 
-    n = divmod(&i, s.out_h);
-    along_h.window((int)i, &h[0], &h[1]);
-    along_w.window((int)j, &w[0], &w[1]);
-    if (own < numbers)
-        acc = join_window<How, P>(x + (size_t)n * s.H * s.W * s.C + first + own,
-                                  s, h[0] + (int)threadIdx.z, h[1], w[0], w[1]);
+    x += n * s.H * s.W * s.C + first + own;
     y += (size_t)o * s.C + first;
-
-    const int count = (h[1] - h[0]) * (w[1] - w[0]);
-
+    if (own < numbers)
+        acc =
+            join_window<How, P>(x, s, { h.begin + (int)threadIdx.z, h.end }, w);
     if (s.parts == 1) {
 #pragma unroll
         for (int k = 0; k < N; k++)
-            acc.at[k] = How::of(acc.at[k], count);
+            acc.at[k] = How::of(acc.at[k], share);
         if (own < numbers)
             store_pack(y + own, acc);
     } else {
@@ -126,7 +124,7 @@ static __global__ void __launch_bounds__(JOIN_THREADS)
              q += s.parts * s.lanes)
             from_float(&y[q],
                        How::of(join_parts<How>(&part[out + q], s.parts, stride),
-                               count));
+                               share));
     }
 }
 
