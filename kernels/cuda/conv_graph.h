@@ -55,6 +55,10 @@ typedef struct ConvEngine {
     Descriptors made;
 } ConvEngine;
 
+/* So many are worth a try: on some cards the first of the heuristics' engines
+ * are all without tensor cores. */
+enum { ENGINES_TRIED = 16 };
+
 /*
  * The engines that can compute g, what cuDNN's heuristics think best first, at
  * most max of them: built in, not compiled at run time; deterministic; summing

@@ -22,8 +22,6 @@
 #include "kernels/cuda/tune.h"
 #include "kernels/ops/ops.h"
 
-enum { MOST_TRIED = 8 };
-
 typedef struct Conv {
     CudaDevice *cuda;
     ConvGraph graph;
@@ -155,7 +153,7 @@ static void key_of(const Tensor *out, char key[TUNE_KEY])
 /* Engines that are compared. */
 typedef struct Trial {
     Conv *conv;
-    ConvEngine engines[MOST_TRIED];
+    ConvEngine engines[ENGINES_TRIED];
     int n;
 } Trial;
 
@@ -183,9 +181,9 @@ static int choose_by_time(Conv *c)
     int best = -1, err;
 
     if (!t)
-        return fail(ERR_MEMORY, "no memory for %d engines", MOST_TRIED);
+        return fail(ERR_MEMORY, "no memory for %d engines", ENGINES_TRIED);
     t->conv = c;
-    err = conv_engines(&c->graph, t->engines, MOST_TRIED, &t->n);
+    err = conv_engines(&c->graph, t->engines, ENGINES_TRIED, &t->n);
     if (!err)
         err = find_fastest(t, &best);
     for (int i = 0; i < t->n; i++)

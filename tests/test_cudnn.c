@@ -1,0 +1,392 @@
+/*
+ * test_cudnn.c - the graphs and engines of convolutions, on cards that are
+ * only described: cuDNN answers for those without a GPU, all but running.
+ *
+ * tests/gpus holds what cuDNN wants to know of a card, as its own JSON; written
+ * from the public data sheets, not read off a card.
+ */
+#include "tests/test.h"
+
+#ifndef WITH_CUDNN
+
+TEST(cudnn, offline)
+{
+    SKIP("built without cuDNN 9's headers");
+}
+
+#else
+
+#include <cudnn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/network.h"
+#include "kernels/cuda/conv_graph.h"
+#include "tests/eval.h"
+#include "tests/kernel_cases.h"
+
+enum { MAX_SEEN = 64 };
+
+static const char *const cards[] = { "h200", "a100", "rtx4090" };
+enum { NCARDS = sizeof(cards) / sizeof(cards[0]) };
+
+/* A card by its file; to is what graphs are made for. */
+typedef struct Card {
+    const char *name;
+    Descriptors made;
+    ConvTarget to;
+} Card;
+
+static void card_open(Card *c, const char *name)
+{
+    char path[64], json[2048];
+    size_t n;
+    FILE *f;
+
+    *c = (Card){ .name = name };
+    snprintf(path, sizeof(path), "tests/gpus/%s.json", name);
+    f = fopen(path, "r");
+    CHECK_MSG(f, "%s cannot be read", path);
+    n = f ? fread(json, 1, sizeof(json) - 1, f) : 0;
+    if (f)
+        fclose(f);
+    while (n && json[n - 1] == '\n')
+        n--;
+    json[n] = '\0';
+    c->to.description = desc_new(&c->made, CUDNN_BACKEND_DEVICEPROP_DESCRIPTOR);
+    desc_set(&c->made, c->to.description,
+             CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION, CUDNN_TYPE_CHAR,
+             (int64_t)n + 1, json);
+    desc_finish(&c->made, c->to.description);
+    CHECK_MSG(c->made.err == OK, "%s: %s", path, err_message());
+}
+
+static void card_close(Card *c)
+{
+    desc_free_all(&c->made);
+}
+
+/* "h200 f16 (8,64,56,56) 3x3 -> (8,64,56,56)" */
+static const char *title(const Card *card, const Tensor *out)
+{
+    static char text[256];
+    char x[DIMS_TEXT], y[DIMS_TEXT];
+
+    snprintf(text, sizeof(text), "%s %s %s %dx%d -> %s", card->name,
+             dtype_name(out->dtype), tensor_dims_text(out->src[0], x),
+             out->src[1]->dim[2], out->src[1]->dim[3],
+             tensor_dims_text(out, y));
+    return text;
+}
+
+/* out has engines; those for f32 have no tensor cores; and if it is regular,
+ * one for the other types has.  The number of engines. */
+static int check_engines(const Card *card, const Tensor *out, bool regular)
+{
+    ConvEngine engine[ENGINES_TRIED];
+    ConvGraph graph;
+    int n = 0, with = 0, err = conv_graph_init(&graph, out, card->to);
+
+    if (!err)
+        err = conv_engines(&graph, engine, ENGINES_TRIED, &n);
+    CHECK_MSG(err == OK && n > 0, "%s: %s", title(card, out), err_message());
+    for (int i = 0; i < n; i++) {
+        with += engine[i].tensor_cores;
+        conv_engine_free(&engine[i]);
+    }
+    CHECK_MSG(out->dtype != F32 || !with, "%s: %d with tensor cores",
+              title(card, out), with);
+    CHECK_MSG(out->dtype == F32 || with || !regular, "%s: no tensor cores",
+              title(card, out));
+    conv_graph_free(&graph);
+    return n;
+}
+
+/* ---- ResNet-50 ---------------------------------------------------------- */
+
+static Graph *resnet50(const char *batch)
+{
+    Graph *g = NULL;
+    Case c;
+
+    case_defaults(&c);
+    CHECK(case_set(&c, "backbone", "resnet50") == OK);
+    CHECK(case_set(&c, "module", "none") == OK);
+    CHECK(case_set(&c, "graph", "folded") == OK);
+    CHECK(case_set(&c, "batch", batch) == OK);
+    CHECK(case_complete(&c) == OK);
+    CHECK(network_build(&g, &c, NULL, TAPS_NONE) == OK);
+    return g;
+}
+
+static bool same_conv(const Tensor *a, const Tensor *b)
+{
+    const Conv2dAttr *p = a->attr, *q = b->attr;
+
+    return tensor_same_dims(a->src[0], b->src[0]) &&
+           tensor_same_dims(a->src[1], b->src[1]) && p->stride == q->stride &&
+           p->act == q->act && !a->src[3] == !b->src[3];
+}
+
+/* The convolutions of g, of those alike the first; all is how many there are
+ * alike or not. */
+static int different_convs(const Graph *g, Tensor *found[MAX_SEEN], int *all)
+{
+    int n = 0;
+
+    *all = 0;
+    for (int i = 0; i < graph_size(g); i++) {
+        Tensor *t = graph_at(g, i);
+        int k = 0;
+
+        if (t->op != &conv2d_def)
+            continue;
+        ++*all;
+        while (k < n && !same_conv(t, found[k]))
+            k++;
+        if (k == n && n < MAX_SEEN)
+            found[n++] = t;
+    }
+    return n;
+}
+
+static void check_resnet50(const char *batch)
+{
+    Graph *g = resnet50(batch);
+    Tensor *conv[MAX_SEEN];
+    int all, n = different_convs(g, conv, &all), engines = 0;
+
+    CHECK(all == 53);
+    for (int i = 0; i < NCARDS; i++) {
+        Card card;
+
+        card_open(&card, cards[i]);
+        for (Dtype d = 0; d < NDTYPES; d++) {
+            graph_set_dtype(g, d);
+            for (int k = 0; k < n; k++) {
+                CHECK(conv_graph_takes(conv[k]));
+                engines +=
+                    check_engines(&card, conv[k], conv[k]->src[0]->dim[1] > 3);
+            }
+        }
+        card_close(&card);
+    }
+    printf("    batch %s: %d of %d convolutions differ; %d engines for %d "
+           "graphs\n",
+           batch, n, all, engines, n * NCARDS * NDTYPES);
+    graph_free(g);
+}
+
+TEST(cudnn, resnet50_has_engines_at_batch_8)
+{
+    check_resnet50("8");
+}
+
+TEST(cudnn, resnet50_has_engines_at_batch_32)
+{
+    check_resnet50("32");
+}
+
+/* ---- awkward convolutions ----------------------------------------------- */
+
+/* A case as a graph of one op. */
+static Tensor *case_build(Graph *g, const KernelCase *c)
+{
+    Tensor *src[MAX_SRC] = { NULL };
+    char name[16];
+
+    for (int k = 0; k < MAX_SRC; k++) {
+        const KernelSource *s = &c->src[k];
+        Dims dims = { s->rank, { 0 } };
+
+        if (!s->rank)
+            continue;
+        memcpy(dims.dim, s->dim, sizeof(dims.dim));
+        snprintf(name, sizeof(name), "s%d", k);
+        src[k] = kernel_source_is_weight(c->op, k) ? graph_weight(g, name, dims)
+                                                   : graph_input(g, name, dims);
+    }
+    return graph_apply(g, c->op, c->attr, src);
+}
+
+TEST(cudnn, what_it_takes_has_engines)
+{
+    int taken = 0, refused = 0;
+
+    for (int k = 0; k < NCARDS; k++) {
+        Card card;
+
+        card_open(&card, cards[k]);
+        for (int i = 0; kernel_case_at(i); i++) {
+            Graph *g = graph_new();
+            const Tensor *out;
+
+            if (kernel_case_at(i)->op == &conv2d_def) {
+                out = case_build(g, kernel_case_at(i));
+                for (Dtype d = 0; d < NDTYPES; d++) {
+                    graph_set_dtype(g, d);
+                    if (conv_graph_takes(out))
+                        taken += check_engines(&card, out, false) > 0;
+                    else
+                        refused++;
+                }
+            }
+            graph_free(g);
+        }
+        card_close(&card);
+    }
+    CHECK(taken > 100 && refused > 50);
+}
+
+static bool takes(Conv2dAttr attr, Dims w, bool weight)
+{
+    Graph *g = graph_new();
+    Tensor *x = graph_input(g, "x", DIMS(1, 8, 4, 4)),
+           *k = weight ? graph_weight(g, "w", w) : graph_input(g, "w", w);
+    bool yes;
+
+    if (!weight)
+        k->layout = ROW_MAJOR;
+    yes = conv_graph_takes(op_conv2d(g, x, k, NULL, &attr));
+    CHECK(graph_error(g) == OK);
+    graph_free(g);
+    return yes;
+}
+
+TEST(cudnn, refuses_what_is_better_done_otherwise)
+{
+    const Conv2dAttr plain = { 0 }, depthwise = { .groups = 8 };
+
+    CHECK(takes(plain, DIMS(8, 8, 1, 1), true));
+    CHECK(takes((Conv2dAttr){ .act = ACT_RELU }, DIMS(8, 8, 1, 1), true));
+    CHECK(!takes((Conv2dAttr){ .act = ACT_RELU6 }, DIMS(8, 8, 1, 1), true));
+    CHECK(takes((Conv2dAttr){ .groups = 2 }, DIMS(8, 4, 1, 1), true));
+    CHECK(!takes((Conv2dAttr){ .groups = 2, .shared = true }, DIMS(4, 4, 1, 1),
+                 true));
+    CHECK(!takes(depthwise, DIMS(8, 1, 3, 3), true));
+    CHECK(!takes(depthwise, DIMS(16, 1, 3, 3), true));
+    CHECK(!takes(plain, DIMS(8, 8, 1, 1), false)); /* computed, not given */
+}
+
+/* ---- engines as text ---------------------------------------------------- */
+
+static Tensor *residual(Graph *g)
+{
+    Tensor *x = graph_input(g, "x", DIMS(8, 64, 14, 14));
+    Tensor *w = graph_weight(g, "w", DIMS(256, 64, 3, 3));
+    Tensor *b = graph_weight(g, "b", DIMS(256));
+    Tensor *z = graph_input(g, "z", DIMS(8, 256, 14, 14));
+
+    return op_conv2d_add(
+        g, x, w, b, z,
+        &(Conv2dAttr){ .pad_h = 1, .pad_w = 1, .act = ACT_RELU });
+}
+
+TEST(cudnn, an_engine_is_made_again_from_its_text)
+{
+    ConvEngine engine[ENGINES_TRIED], again;
+    ConvGraph graph;
+    Graph *g = graph_new();
+    Tensor *out = residual(g);
+    Card card;
+    int n = 0;
+
+    card_open(&card, "h200");
+    graph_set_dtype(g, F16);
+    REQUIRE(conv_graph_init(&graph, out, card.to) == OK);
+    REQUIRE(conv_engines(&graph, engine, ENGINES_TRIED, &n) == OK);
+    CHECK(n > 4);
+    for (int i = 0; i < n; i++) {
+        REQUIRE(conv_engine_init(&again, &graph, engine[i].text) == OK);
+        CHECK(strcmp(again.text, engine[i].text) == 0);
+        CHECK(again.workspace_bytes == engine[i].workspace_bytes);
+        CHECK(again.tensor_cores == engine[i].tensor_cores);
+        conv_engine_free(&again);
+        for (int k = 0; k < i; k++)
+            CHECK(strcmp(engine[i].text, engine[k].text) != 0);
+    }
+    for (int i = 0; i < n; i++)
+        conv_engine_free(&engine[i]);
+    conv_graph_free(&graph);
+    card_close(&card);
+    graph_free(g);
+}
+
+TEST(cudnn, a_text_that_is_no_engine_is_refused)
+{
+    static const char *const wrong[] = {
+        "", "fast", "999999", "-1", "44 2", "44 2=", "44 2=1 x", "0 2=999999",
+    };
+    ConvEngine e;
+    ConvGraph graph;
+    Graph *g = graph_new();
+    Tensor *out = residual(g);
+    Card card;
+
+    card_open(&card, "h200");
+    REQUIRE(conv_graph_init(&graph, out, card.to) == OK);
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        CHECK_MSG(conv_engine_init(&e, &graph, wrong[i]) != OK, "'%s'",
+                  wrong[i]);
+        CHECK(err_message()[0] && !e.plan && !e.made.n);
+    }
+    conv_graph_free(&graph);
+    card_close(&card);
+    graph_free(g);
+}
+
+/* A note of tf32's engine does not make f32 round. */
+TEST(cudnn, f32_refuses_an_engine_of_tf32)
+{
+    ConvEngine engine[ENGINES_TRIED], e;
+    ConvGraph tf32, f32;
+    Graph *g = graph_new();
+    Tensor *out = residual(g);
+    Card card;
+    int n = 0, refused = 0;
+
+    card_open(&card, "h200");
+    graph_set_dtype(g, TF32);
+    REQUIRE(conv_graph_init(&tf32, out, card.to) == OK);
+    graph_set_dtype(g, F32);
+    REQUIRE(conv_graph_init(&f32, out, card.to) == OK);
+    REQUIRE(conv_engines(&tf32, engine, ENGINES_TRIED, &n) == OK);
+    for (int i = 0; i < n; i++) {
+        const int err = conv_engine_init(&e, &f32, engine[i].text);
+
+        CHECK((err != OK) == engine[i].tensor_cores);
+        CHECK(err == OK || strstr(err_message(), "rounds f32 to tf32"));
+        refused += err != OK;
+        conv_engine_free(&e);
+        conv_engine_free(&engine[i]);
+    }
+    CHECK(refused > 0);
+    conv_graph_free(&tf32);
+    conv_graph_free(&f32);
+    card_close(&card);
+    graph_free(g);
+}
+
+/* ---- weights ------------------------------------------------------------ */
+
+TEST(cudnn, weights_are_packed_channels_last)
+{
+    enum { O = 3, C = 5, H = 2, W = 4 };
+    Graph *g = graph_new();
+    Tensor *w = graph_weight(g, "w", DIMS(O, C, H, W));
+    float values[O * C * H * W], packed[O * C * H * W];
+
+    for (int i = 0; i < O * C * H * W; i++)
+        values[i] = (float)i;
+    conv_pack_weights(packed, w, values);
+    for (int o = 0; o < O; o++)
+        for (int c = 0; c < C; c++)
+            for (int u = 0; u < H; u++)
+                for (int v = 0; v < W; v++)
+                    CHECK(packed[((o * H + u) * W + v) * C + c] ==
+                          values[((o * C + c) * H + u) * W + v]);
+    graph_free(g);
+}
+
+#endif
