@@ -11,6 +11,7 @@
 #include "analysis/stats.h"
 #include "harness/backends.h"
 #include "harness/environment.h"
+#include "harness/notebook.h"
 #include "kernels/core/err.h"
 #include "kernels/core/host.h"
 
@@ -39,6 +40,7 @@ typedef struct Sweeper {
     uint64_t random;
     int round; /* goes on from block to block: rounds are told apart */
     int lane;  /* whose turn it was */
+    Notebook notebook;
     Device *dev;
     const Case *dev_case; /* what dev was opened for */
     Reference *ref;       /* what the last case was compared with */
@@ -189,7 +191,9 @@ static int open_device(Sweeper *s, const Case *c)
     s->dev = NULL;
     s->dev_case = c;
     return backend_open(&s->dev, c->backend.text,
-                        &(DeviceSettings){ .threads = c->threads, .isa = "" });
+                        &(DeviceSettings){ .threads = c->threads,
+                                           .isa = "",
+                                           .notes = &s->notebook.notes });
 }
 
 /* A peer's arm is compared with ours, which is the entry before. */
@@ -455,6 +459,7 @@ int measure(const Experiment *e, const Protocol *protocol, Store *store,
 
     BUG_IF(!c);
     *result = (Tally){ 0 };
+    notebook_init(&s.notebook, store, lanes->at[0].sweep_id);
     err = list_missing(&s, c, &n);
     if (!err)
         err = measure_all(&s, c, n);

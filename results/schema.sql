@@ -128,6 +128,19 @@ CREATE TABLE sample (
     PRIMARY KEY (run_id, i)
 ) STRICT, WITHOUT ROWID;
 
+-- What a device chose by timing, so that the next process need not: cuDNN's
+-- engine for a convolution.  The key says all that a choice depends on but the
+-- machine.  Not a result: losing one costs a moment, and a new choice replaces
+-- the old.
+CREATE TABLE note (
+    machine_id      INTEGER NOT NULL REFERENCES machine,
+    key             TEXT NOT NULL CHECK (key <> ''),
+    value           TEXT NOT NULL,
+    noted_at        TEXT NOT NULL
+                    CHECK (noted_at GLOB '????-??-??T??:??:??*Z'),
+    PRIMARY KEY (machine_id, key)
+) STRICT, WITHOUT ROWID;
+
 -- What another program measured is not ours to verify; what we measured is.
 CREATE TRIGGER run_verified BEFORE INSERT ON run
 WHEN new.status = 'ok' AND new.rel_l2 IS NULL

@@ -124,6 +124,16 @@ int store_has_run(Store *s, int64_t sweep_id, const char *repeat, bool *has);
 int store_run(Store *s, int64_t sweep_id, const Param *case_params,
               const void *c, const char *settings_json, const Outcome *o);
 
+/*
+ * What was noted under a key on the machine of a sweep (the choices that a
+ * device makes by timing): found says whether anything was; a new note under a
+ * key replaces the old.
+ */
+int store_note_find(Store *s, int64_t sweep_id, const char *key, char *value,
+                    size_t size, bool *found);
+int store_note_keep(Store *s, int64_t sweep_id, const char *key,
+                    const char *value);
+
 /* What is added between the two is kept whole or not at all: err decides,
  * which store_group_end gives back, or its own error. */
 int store_group_begin(Store *s);
