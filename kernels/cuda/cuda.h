@@ -25,6 +25,12 @@ extern "C" {
     X(dwconv1d)         \
     X(linear_few_rows)  \
     X(linear_tiles)     \
+    X(matmul_each)      \
+    X(matmul_tiles)     \
+    X(batch_norm)       \
+    X(group_norm)       \
+    X(layer_norm)       \
+    X(softmax)          \
     X(relu)             \
     X(relu6)            \
     X(sigmoid)          \

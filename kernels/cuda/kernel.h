@@ -253,6 +253,12 @@ static inline size_t ceil_div(size_t a, size_t b)
     return (a + b - 1) / b;
 }
 
+/* So many blocks; fewer where a grid cannot have them: strides are needed. */
+static inline dim3 grid_of(size_t blocks)
+{
+    return dim3((unsigned)(blocks < MAX_GRID ? blocks : (size_t)MAX_GRID));
+}
+
 /* Passes a CUDA error on as ERR_DEVICE with its sentence. */
 #define CUDA_TRY(call)                                                    \
     do {                                                                  \

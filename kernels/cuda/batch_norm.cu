@@ -1,0 +1,88 @@
+/*
+ * batch_norm.cu - y = (x - mean[c]) / sqrt(var[c] + eps) * weight[c] + bias[c]
+ *
+ * Memory bound: one number in, one out.
+ *
+ *   columns   a thread stays with one pack of channels, whose four numbers a
+ *             channel it reads once and keeps, and goes down the rows.  Where
+ *             packs do not divide the channels, one channel a thread.
+ */
+#include "kernels/cuda/kernel.h"
+
+enum { THREADS = 256, BLOCKS_PER_SM = 8 };
+
+template <typename T> struct Norm {
+    const T *weight, *bias, *mean, *var;
+    float eps;
+};
+
+/* y may be x. */
+template <typename T, int N>
+static __global__ void columns(T *y, const T *x, Norm<T> p, size_t rows, int C)
+{
+    const unsigned packs = C / N;
+    const size_t thread = (size_t)blockIdx.x * THREADS + threadIdx.x;
+    const size_t down = (size_t)gridDim.x * THREADS / packs;
+    const int c = thread % packs * N;
+    const Pack<T, N> mean = load_pack<N>(p.mean + c);
+    const Pack<T, N> var = load_pack<N>(p.var + c);
+    const Pack<T, N> bias = load_pack<N>(p.bias + c);
+    Pack<T, N> scale = load_pack<N>(p.weight + c);
+
+#pragma unroll
+    for (int i = 0; i < N; i++)
+        scale.at[i] /= sqrtf(var.at[i] + p.eps);
+    /* Threads of the last, incomplete row of threads have nothing to do. */
+    for (size_t r = thread / packs; r < rows && thread / packs < down;
+         r += down) {
+        Pack<T, N> v = load_pack<N>(x + r * C + c);
+
+#pragma unroll
+        for (int i = 0; i < N; i++)
+            v.at[i] = (v.at[i] - mean.at[i]) * scale.at[i] + bias.at[i];
+        store_pack(y + r * C + c, v);
+    }
+}
+
+/* Blocks enough for a row of threads at least, and no more than there are
+ * numbers or places. */
+static size_t blocks_for(Device *dev, size_t rows, size_t packs)
+{
+    const size_t most = (size_t)cuda_device(dev)->sms * BLOCKS_PER_SM;
+    const size_t all = ceil_div(rows * packs, THREADS);
+    const size_t row = ceil_div(packs, THREADS);
+
+    return all < most ? all : most > row ? most : row;
+}
+
+static int run(Device *dev, const Tensor *out, void *state)
+{
+    const size_t rows = tensor_rows(out);
+    const int C = tensor_channels(out);
+    int err = OK;
+
+    (void)state;
+    FOR_PACK(out->dtype, whole_packs(out->dtype, (size_t)C), T, N, {
+        const Launch l = { dim3((unsigned)blocks_for(dev, rows, C / N)),
+                           THREADS };
+        const Norm<T> norm = {
+            (const T *)out->src[1]->data,
+            (const T *)out->src[2]->data,
+            (const T *)out->src[3]->data,
+            (const T *)out->src[4]->data,
+            (float)((const NormAttr *)out->attr)->eps,
+        };
+
+        err = launch(dev, l, columns<T, N>, (T *)out->data,
+                     (const T *)out->src[0]->data, norm, rows, C);
+    });
+    return err;
+}
+
+const Kernel cuda_batch_norm = {
+    .op = &batch_norm_def,
+    .name = "columns",
+    .dtypes = ALL_DTYPES,
+    .run = run,
+    .inplace = 1u << 0,
+};
