@@ -101,7 +101,8 @@ all: $(B)/attnbench $(if $(CUDA_MISSING),,$(B)/attnbench_cuda.so) ## the program
 
 bench: deps                                  ## ResNet-50 with each module: table, database, figures
 	@$(MAKE) --no-print-directory all
-	@$(B)/attnbench run harness/experiments/bench.json --budget=110
+	@$(B)/attnbench run harness/experiments/bench.json --budget=110 \
+	    --backend=best
 	@$(B)/attnbench table bench
 	@$(B)/attnbench plot
 

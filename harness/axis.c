@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/backends.h"
 #include "harness/case.h"
 #include "harness/experiment.h"
 #include "kernels/core/err.h"
@@ -126,6 +127,17 @@ static bool is_list(const Param *p, const cJSON *item)
     return cJSON_IsArray(item) && cJSON_IsArray(item->child);
 }
 
+/* A device is opened to find out which backend is the best: once for all of an
+ * experiment's cases, not once for each. */
+static void set_backend(const Param *p, char text[PARAM_TEXT_MAX])
+{
+    const char *meant =
+        strcmp(p->name, "backend") == 0 ? backend_meant(text) : text;
+
+    if (meant != text)
+        snprintf(text, PARAM_TEXT_MAX, "%s", meant);
+}
+
 int axes_read(Axes *axes, const Json *j, const cJSON *item)
 {
     const Param *p = find_setting(item->string);
@@ -158,6 +170,7 @@ int axes_read(Axes *axes, const Json *j, const cJSON *item)
         char *text = axis->value[axis->n];
 
         TRY(value_text(j, item, p, v, text));
+        set_backend(p, text);
         for (int i = 0; i < axis->n; i++)
             if (strcmp(axis->value[i], text) == 0)
                 return json_fail(j, v,
@@ -196,6 +209,7 @@ int axes_flag(Axes *axes, const Flag *flag)
         if (len >= PARAM_TEXT_MAX)
             return fail(ERR_INPUT, "%s: '%.20s...' is too long", p->name, at);
         memcpy(axis->value[axis->n], at, len);
+        set_backend(p, axis->value[axis->n]);
         at += len + (at[len] == ',');
     }
     return OK;

@@ -23,6 +23,18 @@ const char *backend_name(int i)
     return i >= 0 && i < NBACKENDS ? backends[i]->name : NULL;
 }
 
+const char *backend_meant(const char *name)
+{
+    Device *dev;
+    bool cuda;
+
+    if (strcmp(name, "best"))
+        return name;
+    cuda = cuda_backend.open(&dev, NULL) == OK;
+    backend_close(dev);
+    return cuda ? cuda_backend.name : cpu_backend.name;
+}
+
 int backend_open(Device **out, const char *name, const DeviceSettings *settings)
 {
     *out = NULL;

@@ -10,6 +10,10 @@
 const Backend *backend_at(int i);
 const char *backend_name(int i);
 
+/* For "best" the name of the first of cuda and cpu that has a device here, for
+ * which one is opened; all else is itself. */
+const char *backend_meant(const char *name);
+
 /* Opens a device of the backend of that name.  ERR_INPUT if there is none;
  * ERR_UNSUPPORTED if this machine has no such device. */
 int backend_open(Device **out, const char *name,

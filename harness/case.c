@@ -52,7 +52,8 @@ const Param case_params[] = {
     PARAM_NAME(Case, graph, "as_written", graph_choice,
                "the network as published, or with batch norms, activations and "
                "shortcuts folded into convolutions"),
-    PARAM_NAME(Case, backend, "cpu", backend_name, "where it runs"),
+    PARAM_NAME(Case, backend, "cpu", backend_name,
+               "where it runs; best: cuda where it can, else cpu"),
     PARAM_NAME(Case, dtype, "f32", dtype_choice, "what it computes in"),
     PARAM_INT(Case, batch, 1, 1, MAX_BATCH, "N: images in one run"),
     PARAM_INT(Case, channels, 0, 0, MAX_CHANNELS,
@@ -149,6 +150,8 @@ int case_set(Case *c, const char *key, const char *text)
     const Param *p = param_find(case_params, key);
 
     if (p) {
+        if (strcmp(key, "backend") == 0)
+            text = backend_meant(text);
         TRY(param_set(p, c, text));
         if (strcmp(key, "module") == 0) {
             memset(c->settings, 0, sizeof(c->settings));

@@ -16,11 +16,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "harness/backends.h"
 #include "harness/environment.h"
 #include "harness/flags.h"
+#include "harness/plugin.h"
 #include "kernels/core/err.h"
 #include "kernels/core/host.h"
 #include "kernels/cpu/cpu.h"
+#include "kernels/cuda/nvml.h"
 #include "results/store.h"
 
 typedef struct DoctorSettings {
@@ -248,19 +251,119 @@ static void database(Doctor *d, const char *path)
         say(d, FINE, "database", "%s: the first run makes it", path);
 }
 
+/* ---- GPUs --------------------------------------------------------------- */
+
+/* What the driver has, whether or not there is a plugin for it; whether there
+ * is a GPU. */
+static bool driver(Doctor *d, const Machine *m)
+{
+    Nvml *nvml;
+
+    if (nvml_open(&nvml, NULL) == OK) {
+        say(d, FINE, "gpu", "%s, driver %s", nvml_name(nvml),
+            nvml_driver(nvml));
+        if (nvml_count(nvml) > 1)
+            say(d, FINE, "gpus",
+                "%d; the first is used: CUDA_VISIBLE_DEVICES chooses another",
+                nvml_count(nvml));
+        nvml_close(nvml);
+        return true;
+    }
+    if (!m->driver[0]) {
+        say(d, ABSENT, "gpu", "no NVIDIA driver is loaded");
+        return false;
+    }
+    say(d, FINE, "gpu", "%s, driver %s", m->gpu[0] ? m->gpu : "NVIDIA",
+        m->driver);
+    say(d, ABSENT, "nvml",
+        "%s; samples will have no temperature, power and throttling",
+        err_message());
+    return true;
+}
+
+static void say_fact(void *arg, const char *what, const char *text)
+{
+    say(arg, FINE, what, "%s", text);
+}
+
+/* What an interval with nothing in it comes to, and by how little two of them
+ * differ: what the device's clock can tell. */
+static int device_timer(Doctor *d, Device *dev)
+{
+    enum { INTERVALS = 200 };
+    double least = INFINITY, step = INFINITY, last = -1, ns;
+
+    for (int i = 0; i < INTERVALS; i++) {
+        TRY(dev->backend->clock_start(dev));
+        TRY(dev->backend->clock_stop(dev, &ns));
+        if (ns != last && fabs(ns - last) < step && last >= 0)
+            step = fabs(ns - last);
+        if (ns < least)
+            least = ns;
+        last = ns;
+    }
+    if (isinf(step))
+        step = 0;
+    say(d, step > 1000 ? SPOILS : FINE, "gpu timer",
+        "steps of %.0f ns, an empty interval reads %.0f ns", step, least);
+    return OK;
+}
+
+static int device_now(Doctor *d, Device *dev)
+{
+    char text[160];
+    size_t n;
+    Conditions c;
+
+    TRY(dev->backend->conditions(dev, &c));
+    n = (size_t)snprintf(text, sizeof(text), "%.0f MHz", c.clock_mhz);
+    if (!isnan(c.temperature_c))
+        n += (size_t)snprintf(text + n, sizeof(text) - n, ", %.0f C",
+                              c.temperature_c);
+    if (!isnan(c.power_w))
+        n +=
+            (size_t)snprintf(text + n, sizeof(text) - n, ", %.0f W", c.power_w);
+    if (c.throttle && c.throttle[0])
+        say(d, SPOILS, "gpu now", "%s, held back by %s", text, c.throttle);
+    else
+        say(d, FINE, "gpu now", "%s%s", text,
+            c.throttle ? ", nothing holds it back" : "");
+    return OK;
+}
+
+/* A plugin that does not work is broken only where there is a GPU for it. */
 static void gpu(Doctor *d, const Machine *m)
 {
-    char text[128];
+    const Mark bad = driver(d, m) ? BROKEN : ABSENT;
+    char path[PATH_MAX];
+    const Backend *plugin;
+    Device *dev = NULL;
+    int err;
 
-    if (m->driver[0])
-        say(d, FINE, "gpu driver", "NVIDIA %s", m->driver);
-    else
-        say(d, ABSENT, "gpu", "no NVIDIA driver is loaded");
-    if (first_line("nvcc --version 2>/dev/null | grep release", text,
-                   sizeof(text)))
-        say(d, FINE, "nvcc", "%s", text);
-    else
-        say(d, ABSENT, "nvcc", "not found; nothing here needs it yet");
+    if (plugin_path(path, sizeof(path))) {
+        say(d, bad == BROKEN ? SPOILS : ABSENT, "cuda plugin",
+            "%s; with the CUDA Toolkit 12.4 or newer, run make again",
+            err_message());
+        return;
+    }
+    if (plugin_load(&plugin)) {
+        say(d, bad, "cuda plugin",
+            "%s; LD_LIBRARY_PATH says where libraries are", err_message());
+        return;
+    }
+    say(d, FINE, "cuda plugin", "%s", path);
+    plugin->tell(NULL, say_fact, d);
+    err = plugin->open(&dev, NULL);
+    if (!err) {
+        say(d, FINE, "backend cuda", "%s", dev->about);
+        plugin->tell(dev, say_fact, d);
+        err = device_timer(d, dev);
+    }
+    if (!err)
+        err = device_now(d, dev);
+    if (err)
+        say(d, bad, "backend cuda", "%s", err_message());
+    backend_close(dev);
 }
 
 int cmd_doctor(int argc, char **argv)

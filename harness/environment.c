@@ -5,6 +5,7 @@
 
 #include <cjson/cJSON.h>
 #include <ctype.h>
+#include <glob.h>
 #include <math.h>
 #include <sched.h>
 #include <sqlite3.h>
@@ -105,17 +106,28 @@ int environment_cores(void)
     return CPU_COUNT(&set);
 }
 
-/* The driver says what it is in its own file: nothing needs loading. */
+/* The first word of text that is a version: "580.65.06". */
+static void find_version(const char *text, char *version, size_t size)
+{
+    while (*text && !isdigit((unsigned char)*text)) {
+        text += strcspn(text, " ");
+        text += strspn(text, " ");
+    }
+    snprintf(version, size, "%.*s", (int)strcspn(text, " "), text);
+}
+
+/* The driver says what it is, and its GPUs, in files of its own: nothing needs
+ * loading. */
 static void find_gpu(Machine *m)
 {
     char line[256];
-    const char *version;
+    glob_t found;
 
     file_line("/proc/driver/nvidia/version", line, sizeof(line));
-    version = strstr(line, "Module  ");
-    if (version)
-        snprintf(m->driver, sizeof(m->driver), "%.*s",
-                 (int)strcspn(version + 8, " "), version + 8);
+    find_version(line, m->driver, sizeof(m->driver));
+    if (glob("/proc/driver/nvidia/gpus/*/information", 0, NULL, &found) == 0)
+        file_value(found.gl_pathv[0], "Model", m->gpu, sizeof(m->gpu));
+    globfree(&found);
 }
 
 void environment_machine(Machine *m)

@@ -1,6 +1,7 @@
 /*
  * run.c - runs the tests, each in its own process, and counts.
  */
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -71,6 +72,17 @@ const char *test_tmpdir(void)
         atexit(remove_tmpdir);
     }
     return tmpdir;
+}
+
+const char *test_beside(const char *name)
+{
+    static char path[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
+
+    while (n > 0 && path[n - 1] != '/')
+        n--;
+    snprintf(path + n, sizeof(path) - (size_t)n, "%s", name);
+    return path;
 }
 
 static int run_one(const Test *t)

@@ -24,6 +24,9 @@ void test_skip(const char *why) __attribute__((noreturn));
 /* A folder that is made for this test and removed after it. */
 const char *test_tmpdir(void);
 
+/* The path of a file in the folder of this program, until the next call. */
+const char *test_beside(const char *name);
+
 #define TEST(suite_, name_)                                                    \
     static void suite_##_##name_(void);                                        \
     __attribute__((constructor)) static void suite_##_##name_##_register(void) \

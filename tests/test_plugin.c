@@ -12,27 +12,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "harness/backends.h"
+#include "harness/case.h"
 #include "harness/plugin.h"
 #include "kernels/core/plan.h"
 #include "kernels/cuda/nvml.h"
 #include "kernels/ops/ops.h"
 #include "tests/fake/cuda.h"
 #include "tests/test.h"
-
-/* A file of the folder that this program is in. */
-static const char *beside(const char *name)
-{
-    static char path[PATH_MAX];
-    ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
-
-    while (n > 0 && path[n - 1] != '/')
-        n--;
-    snprintf(path + n, sizeof(path) - (size_t)n, "%s", name);
-    return path;
-}
 
 /* ---- the real one ----------------------------------------------------- */
 
@@ -96,7 +84,7 @@ TEST(plugin, takes_from_the_program_only_what_it_has)
 
     real();
     plugin_path(path, sizeof(path));
-    f = lines_of("nm -D --defined-only %s", beside("attnbench"));
+    f = lines_of("nm -D --defined-only %s", test_beside("attnbench"));
     REQUIRE(f != NULL);
     program[fread(program, 1, sizeof(program) - 1, f)] = '\0';
     pclose(f);
@@ -112,8 +100,8 @@ TEST(plugin, takes_from_the_program_only_what_it_has)
             strchr(name, '@'))
             continue;
         snprintf(whole, sizeof(whole), " %s\n", name);
-        CHECK_MSG(strstr(program, whole), "%s has no %s", beside("attnbench"),
-                  name);
+        CHECK_MSG(strstr(program, whole), "%s has no %s",
+                  test_beside("attnbench"), name);
     }
     pclose(f);
 }
@@ -194,7 +182,7 @@ TEST(plugin, says_what_is_not_a_plugin)
     CHECK_MSG(strstr(err_message(), "/nowhere/attnbench_cuda.so"), "%s",
               err_message());
     CHECK(cuda_backend.kernel_at(0) == NULL);
-    setenv("ATTNBENCH_CUDA", beside("fake/libnvidia-ml.so.1"), 1);
+    setenv("ATTNBENCH_CUDA", test_beside("fake/libnvidia-ml.so.1"), 1);
     CHECK(plugin_load(&backend) == ERR_UNSUPPORTED && !backend);
     CHECK_MSG(strstr(err_message(), "is no plugin"), "%s", err_message());
 }
@@ -206,8 +194,9 @@ static FakeCuda *fake_gpu(void)
     void *library;
     FakeCudaGet *get;
 
-    setenv("ATTNBENCH_CUDA", beside("fake/attnbench_cuda.so"), 1);
-    library = dlopen(beside("fake/attnbench_cuda.so"), RTLD_NOW | RTLD_LOCAL);
+    setenv("ATTNBENCH_CUDA", test_beside("fake/attnbench_cuda.so"), 1);
+    library =
+        dlopen(test_beside("fake/attnbench_cuda.so"), RTLD_NOW | RTLD_LOCAL);
     BUG_IF(!library);
     *(void **)&get = dlsym(library, FAKE_CUDA_SYMBOL);
     BUG_IF(!get);
@@ -327,6 +316,22 @@ TEST(fake_cuda, memory_that_there_is_not)
     CHECK(strcmp(got, "abc") == 0);
     dev->backend->release(dev, p);
     backend_close(dev);
+    CHECK(gpu->live == 0);
+}
+
+/* "best" is never stored: a case has the name of what it ran on. */
+TEST(fake_cuda, the_best_backend_is_the_gpu_where_there_is_one)
+{
+    FakeCuda *gpu = fake_gpu();
+    Case c;
+
+    case_defaults(&c);
+    CHECK(case_set(&c, "backend", "best") == OK);
+    CHECK(strcmp(c.backend.text, "cuda") == 0);
+    gpu->devices = 0;
+    CHECK(case_set(&c, "backend", "best") == OK);
+    CHECK(strcmp(c.backend.text, "cpu") == 0);
+    CHECK(strcmp(backend_meant("ref"), "ref") == 0);
     CHECK(gpu->live == 0);
 }
 
@@ -499,7 +504,7 @@ TEST(nvml, reads_the_gpu_at_an_address)
     char text[96];
     Nvml *nvml;
 
-    if (!dlopen(beside("fake/libnvidia-ml.so.1"), RTLD_NOW | RTLD_GLOBAL))
+    if (!dlopen(test_beside("fake/libnvidia-ml.so.1"), RTLD_NOW | RTLD_GLOBAL))
         SKIP(dlerror());
     REQUIRE(nvml_open(&nvml, "0000:AF:00.0") == OK);
     CHECK(strcmp(nvml_name(nvml), "Hot") == 0);
@@ -525,7 +530,7 @@ TEST(nvml, is_part_of_a_device_s_conditions)
     Device *dev;
     Conditions c;
 
-    if (!dlopen(beside("fake/libnvidia-ml.so.1"), RTLD_NOW | RTLD_GLOBAL))
+    if (!dlopen(test_beside("fake/libnvidia-ml.so.1"), RTLD_NOW | RTLD_GLOBAL))
         SKIP(dlerror());
     dev = opened();
     CHECK(strstr(dev->about, ", driver 580.65.06"));

@@ -20,13 +20,8 @@
 /* The program that is being tested stands beside this one. */
 static const char *program(void)
 {
-    static char path[512];
-    ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 32);
+    const char *path = test_beside("attnbench");
 
-    if (n < 0)
-        test_skip("no /proc/self/exe");
-    path[n] = '\0';
-    strcpy(strrchr(path, '/') + 1, "attnbench");
     if (access(path, X_OK))
         test_skip("attnbench is not built");
     return path;
@@ -371,6 +366,53 @@ TEST(doctor, a_machine_that_runs_tests_is_well_enough)
     CHECK(strstr(text, "ok  database"));
     CHECK(!strstr(text, "XX"));
     CHECK(access(path, F_OK) != 0); /* it looks, and makes nothing */
+}
+
+/* Whether or not a plugin was built here, with nvcc or a GPU or without. */
+TEST(doctor, says_how_it_stands_with_cuda)
+{
+    char flag[256], path[256], text[OUTPUT];
+    const char *const args[] = { "doctor", db_flag(flag, path, "d.db"), NULL };
+
+    CHECK(run(text, args) == 0);
+    CHECK_MSG(strstr(text, "  gpu  "), "%s", text);
+    CHECK_MSG(strstr(text, "  cuda plugin "), "%s", text);
+    CHECK_MSG(strstr(text, "ok  backend cuda ") ||
+                  strstr(text, "--  backend cuda cuda: no ") ||
+                  strstr(text, "no plugin was built: "),
+              "%s", text);
+}
+
+static void use_fake_cuda(void)
+{
+    setenv("ATTNBENCH_CUDA", test_beside("fake/attnbench_cuda.so"), 1);
+}
+
+/* Of a GPU: what it is, what its clock can tell, how it is. */
+TEST(doctor, shows_a_gpu)
+{
+    char flag[256], path[256], text[OUTPUT];
+    const char *const args[] = { "doctor", db_flag(flag, path, "d.db"), NULL };
+
+    use_fake_cuda();
+    CHECK(run(text, args) == 0);
+    CHECK_MSG(strstr(text, "ok  backend cuda Fake 0, sm_90"), "%s", text);
+    CHECK(strstr(text, "  gpu timer    steps of 0 ns, an empty interval"));
+    CHECK(strstr(text, "  gpu now      1500 MHz"));
+}
+
+TEST(run, a_case_without_its_backend_is_a_row_that_says_why)
+{
+    char flag[256], path[256], text[OUTPUT];
+    const char *const args[] = { "run", "--module=se,eca", "--backend=cuda",
+                                 db_flag(flag, path, "d.db"), NULL };
+
+    setenv("ATTNBENCH_CUDA", "/nowhere/attnbench_cuda.so", 1);
+    CHECK(run(text, args) == 0);
+    CHECK_MSG(strstr(text, "unsupported: cuda: the plugin does not load: "
+                           "/nowhere/attnbench_cuda.so"),
+              "%s", text);
+    CHECK_MSG(strstr(text, "0 ok, 2 unsupported"), "%s", text);
 }
 
 TEST(doctor, a_name_that_is_none_is_broken)

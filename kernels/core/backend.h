@@ -71,8 +71,13 @@ typedef struct Conditions {
     double clock_mhz; /* of the processor, measured, not its nominal one */
     double temperature_c;
     double power_w;
-    const char *throttle; /* "": none; else the reasons, "power,thermal" */
+    /* "": nothing slows it down; else the reasons, "power,thermal".  One of
+     * them is "launches": the host was late in saying what to do. */
+    const char *throttle;
 } Conditions;
+
+/* Takes one thing that is worth knowing: "cuDNN", "9.19.0". */
+typedef void Say(void *arg, const char *what, const char *text);
 
 typedef struct Backend {
     const char *name;
@@ -110,6 +115,10 @@ typedef struct Backend {
 
     /* Of the moment; NULL: none is known. */
     int (*conditions)(Device *dev, Conditions *out);
+
+    /* Says what doctor should show, of the backend where dev is NULL, else of
+     * the device.  NULL: nothing. */
+    void (*tell)(Device *dev, Say *say, void *arg);
 } Backend;
 
 /* Every backend's device starts with this. */

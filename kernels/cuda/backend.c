@@ -389,6 +389,7 @@ static const Backend backend = {
     .replay = cuda_replay,
     .recording_free = cuda_recording_free,
     .conditions = cuda_conditions,
+    .tell = cuda_tell,
 };
 
 __attribute__((visibility("default"))) const Backend *attnbench_cuda_backend(

@@ -73,6 +73,9 @@ int weather_open(Weather *w, const char *bus_id);
 void weather_close(Weather *w);
 int weather_read(Weather *w, const Clock *clock, Conditions *out);
 
+/* What doctor shows (facts.c). */
+void cuda_tell(Device *dev, Say *say, void *arg);
+
 /* OK, or ERR_DEVICE with what CUDA says of the call; err is a cudaError_t. */
 int cuda_check(int err, const char *call);
 

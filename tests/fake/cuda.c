@@ -159,6 +159,11 @@ const Kernel *cuda_kernel_at(bool clusters, int i)
     return i == 0 ? &plain : NULL;
 }
 
+void cuda_tell(Device *dev, Say *say, void *arg)
+{
+    say(arg, "fake", dev ? "a device" : "a plugin");
+}
+
 int cuda_libraries_open(CudaDevice *cuda)
 {
     (void)cuda;
