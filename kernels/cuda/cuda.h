@@ -50,8 +50,10 @@ extern "C" {
     X(max_pool2d)       \
     X(adaptive_avg_pool2d)
 
-/* Only for devices that have thread-block clusters; before the others. */
-#define CUDA_CLUSTER_KERNELS(X)
+/* Only for devices that have thread-block clusters and let a block have this
+ * much shared memory (sm_90, sm_100; not sm_120); before the others. */
+#define CUDA_CLUSTER_KERNELS(X) X(scsa_cluster)
+enum { CLUSTER_BLOCK_SHARED = 227 << 10 };
 
 #define X(id) extern const Kernel cuda_##id;
 CUDA_CLUSTER_KERNELS(X)
