@@ -322,3 +322,20 @@ char *module_label(const char *module, char text[LABEL_MAX])
     }
     return text;
 }
+
+bool run_is_fused(const Run *r)
+{
+    return strcmp(r->impl, "fused") == 0 && strcmp(r->module, "none") != 0;
+}
+
+char *run_label(const Run *r, char text[LABEL_MAX])
+{
+    static const char fused[] = " fused";
+    size_t n;
+
+    module_label(r->module, text);
+    n = strlen(text);
+    if (run_is_fused(r) && n + sizeof(fused) <= LABEL_MAX)
+        memcpy(text + n, fused, sizeof(fused));
+    return text;
+}

@@ -58,4 +58,9 @@ char *settings_label(const char *settings, char text[SLICE_TEXT]);
 enum { LABEL_MAX = 96 };
 char *module_label(const char *module, char text[LABEL_MAX]);
 
+/* Whether the module ran as one op; and its name, which then says so: "SCSA
+ * fused".  Of a plain network impl says nothing. */
+bool run_is_fused(const Run *r);
+char *run_label(const Run *r, char text[LABEL_MAX]);
+
 #endif

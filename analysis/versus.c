@@ -46,6 +46,17 @@ static void add_row(Versus *v, const Run *r)
                            : NAN;
 }
 
+/* The run that differs from a fused one in impl alone, or NULL. */
+static const Run *composed_of(const Versus *v, const Run *r)
+{
+    static const char *const impl[] = { "impl", NULL };
+
+    for (int i = 0; run_is_fused(r) && i < v->n; i++)
+        if (v->at[i].run != r && slice_same(v->at[i].run, r, impl))
+            return v->at[i].run;
+    return NULL;
+}
+
 int versus_make(Versus *out, const RunList *list)
 {
     *out = (Versus){ .n = 0 };
@@ -69,8 +80,11 @@ int versus_make(Versus *out, const RunList *list)
             add_row(out, r);
     }
     qsort(out->at, (size_t)out->n, sizeof(out->at[0]), by_paper);
-    for (int i = 0; i < out->n; i++)
+    for (int i = 0; i < out->n; i++) {
         out->at[i].ratio = ratio_of(out->plain, out->at[i].run);
+        out->at[i].fused =
+            ratio_of(composed_of(out, out->at[i].run), out->at[i].run);
+    }
     out->noise = ratio_of(out->plain, out->again);
     return OK;
 }

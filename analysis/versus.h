@@ -18,6 +18,7 @@ typedef struct VersusRow {
     Ratio ratio;           /* of throughputs, to plain; NANs without either */
     const PaperRow *paper; /* NULL: not in the paper                        */
     double paper_ratio;    /* NAN                                           */
+    Ratio fused; /* of throughputs, to the same composed; NANs unless fused */
 } VersusRow;
 
 enum { VERSUS_MAX = 128 };
@@ -32,8 +33,8 @@ typedef struct Versus {
     int n;
 } Versus;
 
-/* Compares the runs of one slice, which must differ in module, settings and
- * arm only; they are borrowed.  Runs that failed have a row too. */
+/* Compares the runs of one slice, which must differ in module, impl, settings
+ * and arm only; they are borrowed.  Runs that failed have a row too. */
 int versus_make(Versus *out, const RunList *list);
 
 /* "ResNet-50", or the name as it is if the paper has no such backbone. */

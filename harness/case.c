@@ -188,6 +188,8 @@ int case_complete(Case *c)
     for (int i = 0; i < 3; i++)
         if (*field[i] == 0)
             *field[i] = size[i];
+    if (is(&c->module, "none")) /* then it says nothing */
+        TRY(case_set(c, "impl", "composed"));
     if (!is(&c->backbone, "none") && c->channels != size[0])
         return fail(ERR_INPUT,
                     "%s takes images of %d channels, got channels=%d",
@@ -196,7 +198,7 @@ int case_complete(Case *c)
 }
 
 /* A completed case prints as it was before: the size that it has by itself is
- * a default like any other. */
+ * a default like any other, and so is the impl of no module. */
 char *case_print(const Case *c, char text[CASE_TEXT])
 {
     Case open = *c;
@@ -208,6 +210,8 @@ char *case_print(const Case *c, char text[CASE_TEXT])
     for (int i = 0; i < 3; i++)
         if (*field[i] == size[i])
             *field[i] = 0;
+    if (is(&c->module, "none"))
+        case_set(&open, "impl", "composed");
     n += param_flags(case_params, &open, false, text + n, CASE_TEXT - n);
     BUG_IF(n >= CASE_TEXT);
     n += param_flags(module_params(c), c->settings, false, text + n,

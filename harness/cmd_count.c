@@ -102,6 +102,11 @@ static const char *human(double value, const char *unit, char text[32])
     return text;
 }
 
+static bool is_fused(const Case *c)
+{
+    return strcmp(c->impl.text, "fused") == 0;
+}
+
 /* "ResNet-50 + SCSA (after conv2-bn2-ReLU), 1x3x224x224, as_written". */
 static void print_title(const Case *c)
 {
@@ -111,8 +116,8 @@ static void print_title(const Case *c)
     printf("%s%s%s", b ? b->title : "", b && m ? " + " : "", m ? m->title : "");
     if (b && m)
         printf(" (%s)", b->position(m));
-    printf(", %dx%dx%dx%d, %s\n", c->batch, c->channels, c->height, c->width,
-           c->graph.text);
+    printf(", %dx%dx%dx%d, %s%s\n", c->batch, c->channels, c->height, c->width,
+           c->graph.text, is_fused(c) ? ", fused" : "");
 }
 
 static void print_network(const Count *count)
@@ -171,10 +176,12 @@ static void print_json(const Count *count, const Case *c, const char *by)
     char settings[CASE_TEXT];
 
     printf("{\"backbone\": \"%s\", \"module\": \"%s\", \"settings\": %s, "
-           "\"graph\": \"%s\",\n \"batch\": %d, \"channels\": %d, "
+           "\"impl\": \"%s\", \"graph\": \"%s\",\n \"batch\": %d, "
+           "\"channels\": %d, "
            "\"height\": %d, \"width\": %d,\n ",
            c->backbone.text, c->module.text, case_settings_json(c, settings),
-           c->graph.text, c->batch, c->channels, c->height, c->width);
+           c->impl.text, c->graph.text, c->batch, c->channels, c->height,
+           c->width);
     print_json_row(&count->total);
     if (by_of(by) != COUNT_NETWORK) {
         printf(",\n \"by\": \"%s\", \"rows\": [", by);

@@ -35,7 +35,8 @@ static int list_modules(void)
 
         param_defaults(m->params, settings);
         param_flags(m->params, settings, true, text, sizeof(text));
-        printf("%-9s %-8s %-8s %s\n", m->name, m->title, m->type, m->paper);
+        printf("%-9s %-8s %-8s %s%s\n", m->name, m->title, m->type, m->paper,
+               m->fuse ? "; also impl=fused" : "");
         if (text[0])
             printf("%27s%s\n", "", text + 1);
     }

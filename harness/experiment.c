@@ -23,6 +23,7 @@ typedef struct Builder {
     int capacity;
     Axes top, own, flags; /* own: of the object of "cases" at hand */
     const cJSON *object;  /* that object, or the root              */
+    bool any_impl;        /* fused is wanted where there is one    */
 } Builder;
 
 /* ---- expansion ------------------------------------------------------- */
@@ -37,10 +38,21 @@ static int located(const Builder *b, const cJSON *item, int err)
     return json_fail(&b->json, item, "%s", what);
 }
 
+static bool is_void(const Builder *b, const Case *c)
+{
+    const Module *m = case_module(c);
+
+    return b->any_impl && strcmp(c->impl.text, "fused") == 0 &&
+           !(m && m->fuse);
+}
+
 static int add_case(Builder *b, const Case *c)
 {
     Experiment *e = b->e;
     Case full = *c;
+
+    if (is_void(b, c))
+        return OK;
 
     if (e->ncases == EXPERIMENT_CASES_MAX) {
         const char *what = "lists multiply to more than";
@@ -95,6 +107,7 @@ static int cross(Builder *b)
     int n = 0;
     Case c;
 
+    b->any_impl = false;
     for (int module = 0; module < 2; module++)
         for (int k = 0; k < 3; k++)
             for (int i = 0; i < from[k]->n; i++) {
@@ -106,6 +119,8 @@ static int cross(Builder *b)
                     a->used = true;
                 else if (module == !param_find(case_params, a->key))
                     order[n++] = a;
+                if (!replaced && strcmp(a->key, "impl") == 0)
+                    b->any_impl = a->n > 1;
             }
     order[n] = NULL;
     case_defaults(&c);

@@ -9,11 +9,12 @@
 #include "analysis/slice.h"
 #include "kernels/core/err.h"
 
-const char *const all_but_source[] = {
-    "backbone", "module",  "settings", "impl",   "graph", "backend",
-    "dtype",    "batch",   "channels", "height", "width", "pass",
-    "state",    "threads", "arm",      NULL,
-};
+/* What varies on a page of one batch, and on one of all. */
+#define ON_A_PAGE                                                          \
+    "backbone", "module", "settings", "impl", "graph", "backend", "dtype", \
+        "channels", "height", "width", "pass", "threads", "arm"
+static const char *const of_one_batch[] = { ON_A_PAGE, NULL };
+static const char *const of_all_batches[] = { ON_A_PAGE, "batch", NULL };
 
 /* Runs that differ in these alone share a row; in settings too, where they
  * follow the shape. */
@@ -101,17 +102,17 @@ static const Run *grid_at(const Grid *g, int row, int column)
     return NULL;
 }
 
-/* "SCSA", or "SCSA reduction=4 cold threads=2": what varies besides. */
+/* "SCSA", or "SCSA fused reduction=4 threads=2": what varies besides. */
 static void row_label(const Grid *g, int row, char *text, size_t size)
 {
-    static const char *const shown[] = { "backbone", "settings", "impl",
-                                         "graph",    "dtype",    "pass",
-                                         "state",    "threads",  NULL };
+    static const char *const shown[] = { "backbone", "settings", "graph",
+                                         "backend",  "dtype",    "pass",
+                                         "threads",  NULL };
     const Run *r = g->row[row];
     char value[SLICE_TEXT], other[SLICE_TEXT], label[LABEL_MAX];
     size_t used;
 
-    used = (size_t)snprintf(text, size, "%s", module_label(r->module, label));
+    used = (size_t)snprintf(text, size, "%s", run_label(r, label));
     for (int k = 0; shown[k]; k++) {
         bool varies = false;
 
@@ -190,4 +191,45 @@ int grid_print(const RunList *runs, const Shown *what, const TableOptions *o)
         c = print_columns(&g, c, what, o);
     grid_free(&g);
     return err;
+}
+
+static bool same_map(const Run *a, const Run *b)
+{
+    return a->channels == b->channels && a->height == b->height &&
+           a->width == b->width;
+}
+
+/* Whether batches and maps both vary: then a column is a map. */
+static bool batches_apart(const RunList *runs)
+{
+    bool batches = false, maps = false;
+
+    for (int i = 1; i < runs->n; i++) {
+        batches |= runs->at[i].batch != runs->at[0].batch;
+        maps |= !same_map(&runs->at[i], &runs->at[0]);
+    }
+    return batches && maps;
+}
+
+int grid_pages(RunList **out, int *n, RunList *runs)
+{
+    return slice_split(out, n, runs,
+                       batches_apart(runs) ? of_one_batch : of_all_batches);
+}
+
+char *grid_page_label(const RunList *page, const RunList *all,
+                      char text[PAGE_TEXT])
+{
+    const Run *r = &page->at[0];
+    bool states = false;
+    size_t n = 0;
+
+    text[0] = '\0';
+    for (int i = 0; i < all->n; i++)
+        states |= strcmp(all->at[i].state, r->state) != 0;
+    if (batches_apart(all))
+        n = (size_t)snprintf(text, PAGE_TEXT, "batch %d", r->batch);
+    if (states)
+        snprintf(text + n, PAGE_TEXT - n, "%s%s", n ? ", " : "", r->state);
+    return text;
 }

@@ -141,18 +141,20 @@ static int by_group_and_place(const void *a, const void *b)
 }
 
 /* How many of the n sorted cases make the next block: whole groups as long as
- * they fit, or as much of the first as does. */
+ * they fit, or of the first as many whole modules, or as much as does. */
 static int block_size(const Case *const *c, int n, int most)
 {
-    int fits = 0;
+    int fits = 0, modules = 0;
 
     for (int i = 1; i <= n && i <= most; i++) {
         if (i == n || by_group(c[i - 1], c[i]) != 0)
             fits = i;
+        if (i == n || strcmp(c[i - 1]->module.text, c[i]->module.text) != 0)
+            modules = i;
         if (i < n && !same_device(c[i], c[0]))
             break;
     }
-    return fits ? fits : n < most ? n : most;
+    return fits ? fits : modules ? modules : n < most ? n : most;
 }
 
 /* ---- preparing -------------------------------------------------------- */

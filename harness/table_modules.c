@@ -79,28 +79,40 @@ static void print_runs(const RunList *runs, const TableOptions *o)
     table_free(&t);
 }
 
+/* "Time of a run by attnbench, batch 8, cold (C x H x W)" */
+static void say_title(const char *what, const RunList *page, const RunList *all,
+                      const TableOptions *o)
+{
+    char label[PAGE_TEXT];
+
+    grid_page_label(page, all, label);
+    table_line(o->format, o->out, "%s by %s%s%s (C x H x W)", what,
+               page->at[0].source, *label ? ", " : "", label);
+    if (o->format == TABLE_TEXT)
+        fputc('\n', o->out);
+}
+
 int table_modules(Store *s, RunList *runs, const TableOptions *o)
 {
-    const Shown times = { time_cell, NULL };
-    RunList *slice;
+    const Shown times = { time_cell, NULL, NULL };
+    RunList *page;
     int n, err = OK;
 
     if (o->format == TABLE_CSV) {
         print_runs(runs, o);
         return OK;
     }
-    TRY(slice_split(&slice, &n, runs, all_but_source));
+    TRY(grid_pages(&page, &n, runs));
     for (int i = 0; i < n && !err; i++) {
-        table_line(o->format, o->out, "Time of a run by %s (C x H x W)",
-                   slice[i].at[0].source);
-        if (o->format == TABLE_TEXT)
-            fputc('\n', o->out);
-        err = grid_print(&slice[i], &times, o);
+        say_title("Time of a run", &page[i], runs, o);
+        err = grid_print(&page[i], &times, o);
         if (!err)
-            err = say_conditions(s, &slice[i], o);
+            err = say_conditions(s, &page[i], o);
         fputc('\n', o->out);
+        if (!err)
+            err = table_fused(&page[i], runs, o);
     }
-    free(slice);
+    free(page);
     return err;
 }
 

@@ -13,7 +13,7 @@
 #include "harness/backbones/backbones.h"
 #include "kernels/core/err.h"
 
-static const char *const axes[] = { "module", "settings", "arm", NULL };
+static const char *const axes[] = { "module", "impl", "settings", "arm", NULL };
 
 /* clang-format off */
 static const TableColumn columns[] = {
@@ -166,7 +166,7 @@ static void put_row(Table *t, const VersusRow *r, bool exact)
     char label[LABEL_MAX];
 
     put_case(t, row, r->run);
-    table_set(t, row, "method", "%s", module_label(r->run->module, label));
+    table_set(t, row, "method", "%s", run_label(r->run, label));
     table_set(t, row, "type", "%s", m ? m->type : "-");
     put_number(t, row, "params", exact ? "%.6f" : "%.2f", r->run->params / 1e6);
     put_number(t, row, "paper_flops", exact ? "%.9f" : "%.2f",
@@ -182,10 +182,12 @@ static void put_rows(Table *t, Versus *v, const TableOptions *o)
 
     sort_rows(v, o->sort);
     if (v->plain)
-        put_row(
-            t,
-            &(VersusRow){ v->plain, { 0, NAN, NAN, NAN }, v->paper_plain, NAN },
-            exact);
+        put_row(t,
+                &(VersusRow){ .run = v->plain,
+                              .ratio = { 0, NAN, NAN, NAN },
+                              .paper = v->paper_plain,
+                              .paper_ratio = NAN },
+                exact);
     for (int i = 0; i < v->n; i++)
         put_row(t, &v->at[i], exact);
 }
@@ -220,7 +222,7 @@ static void say_unconverged(const RunList *runs, const TableOptions *o)
         if (!run_is_ok(r) || r->converged || r->arm)
             continue;
         snprintf(text + used, sizeof(text) - used, "%s%s", n++ ? ", " : "",
-                 module_label(r->module, label));
+                 run_label(r, label));
     }
     if (n)
         table_line(o->format, o->out,
@@ -261,26 +263,45 @@ static const char *backbone_title(const Versus *v, const Run *any)
  * the paper." */
 static void answer(const Versus *v, const TableOptions *o)
 {
-    char label[LABEL_MAX], paper[64] = "";
+    char label[LABEL_MAX], paper[64];
+    bool said[2] = { false, false };
 
     for (int i = 0; i < v->n; i++) {
         const VersusRow *r = &v->at[i];
         const Ratio *q = &r->ratio;
-        const bool gains = q->ratio > 1;
+        const bool gains = q->ratio > 1, fused = run_is_fused(r->run);
 
-        if (strcmp(r->run->module, o->focus) || isnan(q->ratio))
+        if (strcmp(r->run->module, o->focus) || isnan(q->ratio) || said[fused])
             continue;
+        said[fused] = true;
+        paper[0] = '\0';
         if (r->paper)
             snprintf(paper, sizeof(paper), "; %.1f %% in the paper",
                      100 * (1 - r->paper_ratio));
         table_line(o->format, o->out,
                    "%s %s %s %.1f %% [%.1f, %.1f] of its throughput here%s.",
-                   module_label(r->run->module, label),
-                   gains ? "gives" : "costs", backbone_title(v, r->run),
-                   100 * fabs(1 - q->ratio),
+                   run_label(r->run, label), gains ? "gives" : "costs",
+                   backbone_title(v, r->run), 100 * fabs(1 - q->ratio),
                    100 * (gains ? q->lo - 1 : 1 - q->hi),
                    100 * (gains ? q->hi - 1 : 1 - q->lo), paper);
-        return;
+    }
+}
+
+/* "ResNet-50 with SCSA fused gives 1.21 [1.20, 1.22] times the images/s of the
+ * same composed." */
+static void say_fused(const Versus *v, const TableOptions *o)
+{
+    char label[LABEL_MAX];
+
+    for (int i = 0; i < v->n; i++) {
+        const VersusRow *r = &v->at[i];
+
+        if (!isnan(r->fused.ratio))
+            table_line(o->format, o->out,
+                       "%s with %s gives %.3f [%.3f, %.3f] times the images/s "
+                       "of the same composed.",
+                       backbone_title(v, r->run), run_label(r->run, label),
+                       r->fused.ratio, r->fused.lo, r->fused.hi);
     }
 }
 
@@ -301,6 +322,7 @@ static int say_rest(Store *s, const RunList *runs, const Versus *v,
     say_unpaired(v, o);
     say_noise(v, o);
     answer(v, o);
+    say_fused(v, o);
     return OK;
 }
 

@@ -31,6 +31,10 @@ int table_modules(Store *s, RunList *runs, const TableOptions *o);
  * Networks and modules alike. */
 int table_peers(RunList *runs, const TableOptions *o);
 
+/* Of a page of a grid (all: the runs it is from): time of a fused module over
+ * that of the same composed, paired; nothing if there is no such pair. */
+int table_fused(const RunList *page, const RunList *all, const TableOptions *o);
+
 /* Says what the ratios are that have a ' before them. */
 void table_unpaired(const TableOptions *o);
 

@@ -62,7 +62,7 @@ static int by_x(const void *a, const void *b)
 static int by_style(const void *a, const void *b)
 {
     const Run *r = ((const Series *)a)->run, *q = ((const Series *)b)->run;
-    const int s = module_style(r->module), t = module_style(q->module);
+    const int s = run_style(r), t = run_style(q);
 
     if (s != t)
         return s - t;
@@ -75,6 +75,7 @@ static Series *series_of(Lines *l, const Run *r, bool settings)
 {
     for (int i = 0; i < l->n; i++)
         if (!strcmp(l->at[i].run->module, r->module) &&
+            run_is_fused(l->at[i].run) == run_is_fused(r) &&
             (!settings || !strcmp(l->at[i].run->settings, r->settings)))
             return &l->at[i];
     if (l->n == SERIES_MAX)
@@ -88,10 +89,11 @@ static void name_series(const Lines *l, Series *s)
 {
     char label[LABEL_MAX], settings[SLICE_TEXT];
 
-    module_label(s->run->module, label);
+    run_label(s->run, label);
     snprintf(s->name, sizeof(s->name), "%s", label);
     for (int i = 0; i < l->n; i++) {
-        if (&l->at[i] == s || strcmp(l->at[i].run->module, s->run->module))
+        if (&l->at[i] == s || strcmp(l->at[i].run->module, s->run->module) ||
+            run_is_fused(l->at[i].run) != run_is_fused(s->run))
             continue;
         snprintf(s->name, sizeof(s->name), "%s %.60s", label,
                  settings_label(s->run->settings, settings));
@@ -303,7 +305,7 @@ static void write_panel(Sheet *s, const Lines *l)
     fprintf(s->gp, "Count[%d] = %d\nStyles[%d] = '", l->number, l->n,
             l->number);
     for (int i = 0; i < l->n; i++) {
-        fprintf(s->gp, "%d ", module_style(l->at[i].run->module));
+        fprintf(s->gp, "%d ", run_style(l->at[i].run));
         if (focus && !strcmp(l->at[i].run->module, focus))
             strong = i + 1;
     }

@@ -25,7 +25,7 @@ enum {
     BOTTOM = 44, /* its margins    */
 };
 
-static const char *const axes[] = { "module", "settings", "arm", NULL };
+static const char *const axes[] = { "module", "impl", "settings", "arm", NULL };
 
 /* Reads the runs and compares them with the plain backbone; runs holds what v
  * borrows.  ERR_UNSUPPORTED if plain or every module is missing. */
@@ -83,7 +83,7 @@ static void write_throughput_rows(Sheet *s, const Versus *v)
                 r->ratio.ratio, r->ratio.lo, r->ratio.hi, r->run->converged,
                 r->paper_ratio, throughput_of(r->run).images,
                 focus && !strcmp(r->run->module, focus));
-        sheet_word(s, module_label(r->run->module, label));
+        sheet_word(s, run_label(r->run, label));
         fprintf(s->dat, "\n");
     }
 }
@@ -163,7 +163,7 @@ static void add_dot(Dots *d, const Run *r, const PaperRow *paper)
     d->run[d->n] = r;
     d->x[d->n] = t.images;
     d->y[d->n] = paper->top1;
-    module_label(r->module, d->name[d->n]);
+    run_label(r, d->name[d->n]);
     if (!d->n) {
         d->xlo = t.lo;
         d->xhi = t.hi;
@@ -230,8 +230,7 @@ static void write_dots(Sheet *s, const Dots *d)
 
         fprintf(s->dat, "%.6g %.4g %.6g %.6g %d %d %d %.6g %.6g %.6g ", d->x[i],
                 d->y[i], t.lo, t.hi, d->run[i]->converged, d->front[i],
-                module_style(d->run[i]->module), l->x0, l->y0,
-                l->leader ? near : NAN);
+                run_style(d->run[i]), l->x0, l->y0, l->leader ? near : NAN);
         sheet_word(s, d->name[i]);
         fprintf(s->dat, "\n");
     }
@@ -282,7 +281,7 @@ static void gather_dots(Sheet *s, Dots *d, const Versus *v)
             add_dot(d, v->at[i].run, v->at[i].paper);
         else
             sheet_say(s, "%s is not in the paper.",
-                      module_label(v->at[i].run->module, label));
+                      run_label(v->at[i].run, label));
     pareto_front(d->x, d->y, d->n, d->front);
     widen(&d->xlo, &d->xhi);
     widen(&d->ylo, &d->yhi);

@@ -14,10 +14,10 @@ static const char *const flops_units[] = { "FLOP",  "kFLOP", "MFLOP",
                                            "GFLOP", "TFLOP", NULL };
 static const char *const bytes_units[] = { "B", "kB", "MB", "GB", NULL };
 
-static const char *const channel_axes[] = { "module", "settings", "channels",
-                                            NULL };
-static const char *const side_axes[] = { "module", "settings", "height",
-                                         "width", NULL };
+static const char *const channel_axes[] = { "module", "impl", "settings",
+                                            "channels", NULL };
+static const char *const side_axes[] = { "module", "impl",  "settings",
+                                         "height", "width", NULL };
 
 static const char channels_label[] = "channels";
 static const char flops_label[] = "operations";

@@ -32,10 +32,10 @@ static int say_left_out(Sheet *s, const RunList *list)
         if (run_is_ok(r))
             continue;
         if (n++ < LEFT_OUT_SHOWN && used < sizeof(text))
-            used += (size_t)snprintf(
-                text + used, sizeof(text) - used, "%s%s at %dx%dx%d (%s)",
-                n > 1 ? ", " : "", module_label(r->module, label), r->channels,
-                r->height, r->width, r->status);
+            used += (size_t)snprintf(text + used, sizeof(text) - used,
+                                     "%s%s at %dx%dx%d (%s)", n > 1 ? ", " : "",
+                                     run_label(r, label), r->channels,
+                                     r->height, r->width, r->status);
     }
     if (n > LEFT_OUT_SHOWN)
         sheet_say(s, "Left out: %s and %d more.", text, n - LEFT_OUT_SHOWN);

@@ -12,8 +12,9 @@ static const char *const styled[] = {
     "afgca", "cbam", "sa",      "ela", "ca",  "ema",
 };
 enum { STYLED = sizeof(styled) / sizeof(styled[0]), SPARE = 3 };
+enum { FUSED = 16 }; /* as many before the dotted ones */
 
-int module_style(const char *module)
+static int module_style(const char *module)
 {
     unsigned sum = 0;
 
@@ -23,4 +24,9 @@ int module_style(const char *module)
     for (; *module; module++)
         sum = sum * 31 + (unsigned char)*module;
     return STYLED + 1 + (int)(sum % SPARE);
+}
+
+int run_style(const Run *r)
+{
+    return module_style(r->module) + (run_is_fused(r) ? FUSED : 0);
 }

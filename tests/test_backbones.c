@@ -232,3 +232,30 @@ TEST(backbones, everything_in_a_network_has_the_dtype_of_its_case)
         CHECK(graph_at(g, i)->dtype == BF16);
     graph_free(g);
 }
+
+/* Three modules, each one op; all that is folded around them is as without. */
+TEST(backbones, a_fused_module_leaves_the_rest_of_the_network_as_it_is)
+{
+    static const char *const impls[] = { "composed", "fused" };
+    int convs[2] = { 0 }, fused[2] = { 0 };
+    double params[2];
+    Graph *g;
+
+    for (int k = 0; k < 2; k++) {
+        Case c = case_of("resnet18", "scsa");
+
+        CHECK(case_set(&c, "impl", impls[k]) == OK);
+        CHECK(case_set(&c, "graph", "folded") == OK);
+        REQUIRE(network_build(&g, &c, NULL, TAPS_NONE) == OK);
+        params[k] = graph_params(g);
+        for (int i = 0; i < graph_size(g); i++) {
+            const Tensor *t = graph_at(g, i);
+
+            convs[k] += t->op == &conv2d_def && t->src[1]->dim[2] > 1;
+            fused[k] += t->op == &scsa_def;
+        }
+        graph_free(g);
+    }
+    CHECK(fused[0] == 0 && fused[1] == 8);
+    CHECK(convs[0] == convs[1] && params[0] == params[1]);
+}

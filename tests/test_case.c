@@ -121,6 +121,24 @@ TEST(case, a_printed_line_parses_back_to_the_same_case)
     }
 }
 
+TEST(case, impl_says_nothing_of_a_plain_network)
+{
+    char text[CASE_TEXT];
+    Case c;
+
+    case_defaults(&c);
+    CHECK(case_set(&c, "backbone", "resnet18") == OK);
+    CHECK(case_set(&c, "impl", "fused") == OK);
+    CHECK(!strcmp(case_print(&c, text), "attnbench run --backbone=resnet18"));
+    REQUIRE(case_complete(&c) == OK);
+    CHECK(!strcmp(c.impl.text, "composed"));
+    CHECK(case_set(&c, "module", "scsa") == OK);
+    CHECK(case_set(&c, "impl", "fused") == OK);
+    CHECK(!strcmp(case_print(&c, text),
+                  "attnbench run --backbone=resnet18 --module=scsa "
+                  "--impl=fused"));
+}
+
 TEST(case, prints_what_is_not_default_and_nothing_else)
 {
     char text[CASE_TEXT];

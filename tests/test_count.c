@@ -254,3 +254,29 @@ TEST(count, json_holds_the_integers_under_their_names)
     CHECK(params == 25617448);
     cJSON_Delete(json);
 }
+
+/* As one op a module costs the same, but what is between need not be moved. */
+TEST(count, a_fused_module_has_the_counts_of_the_composed_and_fewer_bytes)
+{
+    CountRow total[2];
+
+    for (int fused = 0; fused < 2; fused++) {
+        Count count;
+        Case c;
+
+        case_defaults(&c);
+        CHECK(case_set(&c, "backbone", "resnet50") == OK);
+        CHECK(case_set(&c, "module", "scsa") == OK);
+        CHECK(case_set(&c, "impl", fused ? "fused" : "composed") == OK);
+        REQUIRE(case_complete(&c) == OK);
+        count = count_case(&c, COUNT_NETWORK);
+        total[fused] = count.total;
+        count_free(&count);
+    }
+    CHECK(total[0].params == total[1].params);
+    CHECK(total[0].cost.macs == total[1].cost.macs);
+    CHECK(total[0].cost.flops == total[1].cost.flops);
+    CHECK(total[0].cost.paper_flops == total[1].cost.paper_flops);
+    CHECK(total[1].cost.bytes < total[0].cost.bytes);
+    CHECK(total[1].nodes < total[0].nodes);
+}

@@ -219,6 +219,40 @@ TEST(plots, settings_that_are_compared_make_a_line_each)
     free(dat);
 }
 
+/* As one op and composed are two lines; hot and cold are two pictures. */
+TEST(plots, fused_is_a_line_of_its_own_and_states_are_not_mixed)
+{
+    const Wanted hot = { "state", "hot" };
+    const char *db = temp_path("fused.db");
+    Stored s = stored_begin(db, "channels", "attnbench");
+    char *dat;
+    int err;
+
+    for (int x = 64; x <= 512; x *= 2)
+        for (int i = 0; i < 4; i++) {
+            char text[128];
+            Case c;
+
+            snprintf(text, sizeof(text),
+                     "module=scsa channels=%d impl=%s state=%s", x,
+                     i & 1 ? "fused" : "composed", i & 2 ? "cold" : "hot");
+            c = stored_case(text);
+            stored_add(&s, &c, (i & 1 ? 1 : 2) * x, "ok");
+        }
+    stored_end(&s);
+    free(draw(db, "channels", (PlotOptions){ 0 }, &err));
+    CHECK(err == ERR_INPUT);
+    CHECK_MSG(strstr(err_message(), "more than one state (hot, cold); choose "
+                                    "with --state="),
+              "%s", err_message());
+    dat = draw(db, "channels", (PlotOptions){ .wanted = &hot, .nwanted = 1 },
+               &err);
+    CHECK_MSG(err == OK || !have_gnuplot(), "%s", err_message());
+    check_holds(dat, "# SCSA: x y(ns)");
+    check_holds(dat, "# SCSA fused: x y(ns)");
+    free(dat);
+}
+
 /* ---- the scripts ----------------------------------------------------- */
 
 /* Tags nest, and the root is svg: enough to know a truncated or unescaped

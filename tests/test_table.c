@@ -151,6 +151,37 @@ TEST(table, networks_measured_apart_are_marked)
     free(text);
 }
 
+TEST(table, fused_networks_stand_beside_the_composed)
+{
+    static const char *const what[] = { "", " module=scsa",
+                                        " module=scsa impl=fused" };
+    static const double ns[] = { 4e6, 5e6, 4.2e6 };
+    const char *db = temp_path("fused.db");
+    Stored s = stored_begin(db, "bench", "attnbench");
+    char *text;
+
+    for (int i = 0; i < 3; i++) {
+        char settings[128];
+        Case c;
+
+        snprintf(settings, sizeof(settings), "backbone=resnet50%s", what[i]);
+        c = stored_case(settings);
+        stored_add(&s, &c, ns[i], "ok");
+    }
+    stored_end(&s);
+    text = print(db, "bench", table_networks, (TableOptions){ 0 });
+    check_holds(text, "\nplain ");
+    check_holds(text, "\nSCSA        Hybrid");
+    check_holds(text, "\nSCSA fused  Hybrid");
+    check_holds(text, "0.952 [0.952, 0.952]");
+    check_holds(text, "\nSCSA costs ResNet-50 20.0 % [20.0, 20.0] of its ");
+    check_holds(text, "\nSCSA fused costs ResNet-50 4.8 % [4.8, 4.8] of its ");
+    check_holds(text, "\nResNet-50 with SCSA fused gives 1.190 [1.190, 1.190] "
+                      "times the images/s of the same composed.\n");
+    CHECK(!strstr(text, "not measured"));
+    free(text);
+}
+
 TEST(table, networks_that_are_not_in_the_paper_have_their_title)
 {
     const char *db = temp_path("resnet18.db");
@@ -251,6 +282,84 @@ TEST(table, settings_that_follow_the_shape_share_a_row)
     stored_end(&s);
     text = print(db, "resolution", table_modules, (TableOptions){ 0 });
     check_holds(text, "\nFCA     732 ns [707, 756]  1.46 us [1.41, 1.51]\n");
+    free(text);
+}
+
+/* scsa at two shapes and batches, composed and twice as fast fused; se only
+ * composed; all of it hot, and cold, which takes ten times as long. */
+static void stored_stages(const char *db)
+{
+    static const char *const who[] = { "module=se", "module=scsa",
+                                       "module=scsa impl=fused" };
+    Stored s = stored_begin(db, "module_stages", "attnbench");
+
+    for (int k = 0; k < 3; k++)
+        for (int i = 0; i < 8; i++) {
+            const int cold = i & 1, large = i >> 1 & 1, many = i >> 2;
+            const double ns = (k == 2 ? 500 : 1000) * (large ? 2 : 1) *
+                              (many ? 4 : 1) * (cold ? 10 : 1);
+            char settings[128];
+            Case c;
+
+            snprintf(settings, sizeof(settings),
+                     "%s batch=%d channels=%d height=7 width=7 state=%s",
+                     who[k], many ? 32 : 8, large ? 128 : 64,
+                     cold ? "cold" : "hot");
+            c = stored_case(settings);
+            stored_add(&s, &c, ns, "ok");
+        }
+    stored_end(&s);
+}
+
+/* Every column has one batch and one state; under each table of times is what
+ * being one op gains. */
+TEST(table, states_and_batches_have_tables_of_their_own)
+{
+    static const char cold[] =
+        "Time of a run by attnbench, batch 32, cold (C x H x W)\n\n"
+        "module                    64x7x7               128x7x7\n"
+        "SE          41.8 us [40.4, 43.2]  83.6 us [80.8, 86.4]\n"
+        "SCSA        41.8 us [40.4, 43.2]  83.6 us [80.8, 86.4]\n"
+        "SCSA fused  20.9 us [20.2, 21.6]  41.8 us [40.4, 43.2]\n\n";
+    static const char ratio[] =
+        "Time fused over time composed, batch 32, cold, with 95 % intervals "
+        "(C x H x W)\n\n"
+        "module                    64x7x7               128x7x7\n"
+        "SCSA fused  0.500 [0.500, 0.500]  0.500 [0.500, 0.500]\n\n"
+        "fused takes 0.50 of the time of composed (geometric mean of 2 "
+        "cases): faster in 2, slower in 0, not resolved in 0.\n";
+    static const char *const pages[] = { "batch 8, hot ", "batch 8, cold ",
+                                         "batch 32, hot ", "batch 32, cold " };
+    const char *db = temp_path("stages.db");
+    char *text;
+
+    stored_stages(db);
+    text = print(db, "module_stages", table_modules, (TableOptions){ 0 });
+    for (int i = 0; i < 4; i++)
+        check_holds(text, pages[i]);
+    check_holds(text, cold);
+    check_holds(text, ratio);
+    free(text);
+}
+
+/* Where nothing but the batch varies, it is the columns. */
+TEST(table, batches_of_one_shape_are_columns)
+{
+    const char *db = temp_path("batches.db");
+    Stored s = stored_begin(db, "flags", "attnbench");
+    char *text;
+
+    for (int batch = 1; batch <= 4; batch *= 2) {
+        Case c = stored_case("module=se");
+
+        c.batch = batch;
+        stored_add(&s, &c, 1000 * batch, "ok");
+    }
+    stored_end(&s);
+    text = print(db, "flags", table_modules, (TableOptions){ 0 });
+    check_holds(text, "Time of a run by attnbench (C x H x W)\n");
+    check_holds(text, "1x64x56x56            2x64x56x56            "
+                      "4x64x56x56\n");
     free(text);
 }
 

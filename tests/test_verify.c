@@ -13,6 +13,7 @@
 
 #include "harness/cmd.h"
 #include "harness/safetensors.h"
+#include "tests/fake_device.h"
 #include "tests/test.h"
 
 static const char *const se_case = "tests/cases/se_settings1.safetensors";
@@ -377,6 +378,83 @@ TEST(verify, a_backbone_keeps_its_map)
     REQUIRE(verify_case(&v, &c, 1, NULL) == OK);
     CHECK_MSG(is(v.at, "1x3x64x64"), "%s", v.at);
     CHECK_MSG(v.rel_l2 <= verify_limit(&c), "%g", v.rel_l2);
+}
+
+/* With eight modules that are one op each, folded around them. */
+TEST(verify, a_folded_backbone_with_fused_modules_agrees_with_its_definition)
+{
+    Comparison v;
+    Case c;
+
+    make_case(&c, "resnet18", "scsa", 1, 3, 224);
+    REQUIRE(case_set(&c, "graph", "folded") == OK);
+    REQUIRE(case_set(&c, "impl", "fused") == OK);
+    REQUIRE(verify_case(&v, &c, VERIFY_BUDGET, NULL) == OK);
+    CHECK_MSG(v.rel_l2 > 0 && v.rel_l2 <= verify_limit(&c), "%g", v.rel_l2);
+}
+
+/* What is kept serves the next case of the same definition, and no other. */
+TEST(verify, a_reference_is_kept_for_the_same_definition_alone)
+{
+    Reference *ref = NULL, *first;
+    const Checker with = { NULL, &ref };
+    Comparison v;
+    Case c;
+
+    make_case(&c, "none", "scsa", 2, 64, 14);
+    REQUIRE(verify_case(&v, &c, VERIFY_BUDGET, &with) == OK);
+    first = ref;
+    CHECK(case_set(&c, "impl", "fused") == OK);
+    CHECK(case_set(&c, "state", "cold") == OK);
+    CHECK(case_set(&c, "threads", "1") == OK);
+    REQUIRE(verify_case(&v, &c, VERIFY_BUDGET, &with) == OK);
+    CHECK(ref == first && v.rel_l2 <= v.limit && is(v.at, "2x64x14x14"));
+    c.batch = 3;
+    REQUIRE(verify_case(&v, &c, VERIFY_BUDGET, &with) == OK);
+    CHECK(ref->c.batch == 3 && v.rel_l2 <= v.limit && is(v.at, "3x64x14x14"));
+    CHECK(case_set(&c, "module", "se") == OK);
+    CHECK(case_set(&c, "impl", "composed") == OK);
+    REQUIRE(verify_case(&v, &c, VERIFY_BUDGET, &with) == OK);
+    CHECK(v.rel_l2 <= v.limit);
+    reference_free(ref);
+}
+
+static void check_files(const char *module, const char *dtype)
+{
+    char pattern[128];
+    FakeDevice *fake = fake_open();
+    glob_t files;
+    Case how;
+
+    case_defaults(&how);
+    REQUIRE(case_set(&how, "dtype", dtype) == OK);
+    snprintf(pattern, sizeof(pattern), "tests/cases/%s_*.safetensors", module);
+    REQUIRE(glob(pattern, 0, NULL, &files) == 0);
+    for (size_t i = 0; i < files.gl_pathc; i++) {
+        Verified v;
+
+        verify_file(&v, files.gl_pathv[i], &how, &fake->base, NULL);
+        CHECK_MSG(v.verdict == VERIFY_PASSED && v.limit > 1e-4 &&
+                      v.rel_l2 > v.limit / 100,
+                  "%s in %s: %s (%g, limit %g)", files.gl_pathv[i], dtype,
+                  v.why, v.rel_l2, v.limit);
+    }
+    fake->factor = 3;
+    for (size_t i = 0; i < files.gl_pathc; i++) {
+        Verified v;
+
+        verify_file(&v, files.gl_pathv[i], &how, &fake->base, NULL);
+        CHECK_MSG(v.verdict == VERIFY_FAILED, "%s in %s: %g of %g",
+                  files.gl_pathv[i], dtype, v.rel_l2, v.limit);
+    }
+    globfree(&files);
+    fake_backend.close(&fake->base);
+}
+
+TEST(verify, case_files_below_f32_have_the_limit_of_rounding)
+{
+    check_files("se", "f16");
+    check_files("scsa", "bf16");
 }
 
 /* 324 positions make scores of 60 and more, whose exponentials have 60 times
