@@ -45,8 +45,9 @@ CXX_CUDA := $(CXX) -std=c++20 -I. -g -Wall -Wextra -Werror \
 SIMTS := plain checked
 kernel_plain := -O2
 kernel_checked := -O1 -fsanitize=thread,alignment,bounds \
-                  -fno-sanitize-recover=alignment,bounds
-runtime_checked := -DSIMT_CHECK
+                  -fsanitize-recover=alignment,bounds
+others_plain := check order hooks
+others_checked := unchecked
 
 # The plugin (kernels/cuda/toolkit.sh finds what it is built with).
 ifneq ($(filter-out bench test check asan deps clean help,$(or $(MAKECMDGOALS),all)),)
@@ -82,7 +83,8 @@ fake  := $(B)/fake/attnbench_cuda.so $(B)/fake/libnvidia-ml.so.1
 fake_obj := $(patsubst %,$(B)/fake/%.o,tests/fake/cuda.c \
               $(addprefix kernels/cuda/,backend.c clock.c weather.c))
 simt  := $(wildcard kernels/simt/*.cpp)
-simt_obj = $(patsubst %,$(B)/$(1)/%.o,$(cu) $(simt))
+simt_obj = $(patsubst %,$(B)/$(1)/%.o,$(cu) $(wildcard tests/simt/*.cu) \
+           $(filter-out $(patsubst %,kernels/simt/%.cpp,$(others_$(1))),$(simt)))
 
 # What of the plugin is tested without a GPU: arithmetic; what cuDNN says of a
 # card that is only described, where there is a cuDNN.
@@ -140,8 +142,7 @@ $(B)/attnbench: $(lib) $(call obj,harness/main.c)
 $(B)/run_tests: $(lib) $(tests_obj) $(call simt_obj,plain) | $(fake)
 	$(call Q,LINK) $(CXX) $(LDFLAGS) -no-pie -o $@ $^ $(LIBS) $(tests_link)
 $(B)/run_tests_checked: $(lib) $(tests_obj) $(call simt_obj,checked)
-	$(call Q,LINK) $(CXX) $(LDFLAGS) -no-pie -o $@ $^ $(LIBS) $(tests_link) \
-	    -lubsan
+	$(call Q,LINK) $(CXX) $(LDFLAGS) -no-pie -o $@ $^ $(LIBS) $(tests_link)
 
 # The plugin has nothing of the program's: it finds that when it is loaded.
 $(B)/attnbench_cuda.so: $(patsubst %,$(B)/cuda/%.o,$(cuda))
@@ -192,7 +193,7 @@ $$(B)/$(1)/%.cu.o: %.cu
 	$$(call Q,CXX) $$(CXX_CUDA) $$(kernel_$(1)) -MMD -MP -x c++ -c -o $$@ $$<
 $$(B)/$(1)/%.cpp.o: %.cpp
 	@mkdir -p $$(@D)
-	$$(call Q,CXX) $$(CXX_CUDA) -O2 $$(runtime_$(1)) -MMD -MP -c -o $$@ $$<
+	$$(call Q,CXX) $$(CXX_CUDA) -O2 -MMD -MP -c -o $$@ $$<
 endef
 $(foreach s,$(SIMTS),$(eval $(call simt_rule,$(s))))
 

@@ -7,6 +7,10 @@
 #ifndef TESTS_TEST_H
 #define TESTS_TEST_H
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct Test {
     const char *suite, *name, *file;
     int line;
@@ -26,6 +30,10 @@ const char *test_tmpdir(void);
 
 /* The path of a file in the folder of this program, until the next call. */
 const char *test_beside(const char *name);
+
+#ifdef __cplusplus
+}
+#endif
 
 #define TEST(suite_, name_)                                                    \
     static void suite_##_##name_(void);                                        \

@@ -9,7 +9,7 @@
 #include "kernels/cuda/cuda.h"
 #include "kernels/cuda/device.h"
 #include "kernels/simt/host.h"
-#include "kernels/simt/simt.h"
+#include "kernels/simt/state.h"
 
 static const Kernel *const kernels[] = {
 #define X(id) &cuda_##id,
@@ -32,11 +32,13 @@ enum { SMS = 4, ARCH = 90, BLOCK_SHARED = 227 << 10, CLUSTER = 8 };
 static int simt_open(Device **out, const DeviceSettings *settings)
 {
     CudaDevice *cuda = (CudaDevice *)calloc(1, sizeof(*cuda));
-    void *first;
 
     (void)settings;
-    if (!cuda)
-        return fail(ERR_MEMORY, "no memory for a device");
+    if (!cuda || !memory_init()) {
+        free(cuda);
+        return fail(ERR_MEMORY, "no %zu GiB of addresses for device memory",
+                    DEVICE_BYTES >> 30);
+    }
     cuda->base.backend = &simt_backend;
     cuda->base.kernels = kernels;
     cuda->base.threads = 1;
@@ -46,9 +48,6 @@ static int simt_open(Device **out, const DeviceSettings *settings)
     cuda->arch = ARCH;
     cuda->block_shared_bytes = BLOCK_SHARED;
     cuda->max_cluster = CLUSTER;
-    /* From here on there is a range of device memory to judge against. */
-    if (cudaMalloc(&first, 1) == cudaSuccess)
-        cudaFree(first);
     *out = &cuda->base;
     return OK;
 }

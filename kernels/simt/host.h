@@ -3,7 +3,8 @@
  *
  * It has our own kernels (kernels/cuda/cuda.h), not cuDNN's or cuBLAS's, and
  * it is slow: every CUDA thread is a fiber.  Linked with the checked runtime
- * it also judges every access to memory.
+ * it also judges every access to memory.  It proves logic and the safety of
+ * memory, not speed, nor the order in which a GPU's memory shows writes.
  */
 #ifndef SIMT_HOST_H
 #define SIMT_HOST_H
@@ -14,6 +15,7 @@
 extern "C" {
 #endif
 
+/* Fails to open, with ERR_UNSUPPORTED, on what is not x86-64. */
 extern const Backend simt_backend;
 
 /* The order in which threads run: 0 forward, 1 reverse, 2 random by seed. */
@@ -23,11 +25,43 @@ void simt_set_order(int order, uint64_t seed);
 /* Whether this is the checked build. */
 bool simt_is_checked(void);
 
-/* What was reported since the last call, and the kinds, "race,misaligned". */
-int simt_take_errors(char *kinds, size_t size);
+/* What is reported; those of the second half by the checked build alone. */
+#define SIMT_KINDS(X)                                                         \
+    X(DIVERGENT_BARRIER, "divergent-barrier", "threads wait at two barriers") \
+    X(EXITED_BARRIER, "exited-barrier", "a barrier, but threads returned")    \
+    X(DEADLOCK, "deadlock", "no thread can go on")                            \
+    X(DIVERGENT_WARP, "divergent-warp", "lanes meet in two operations")       \
+    X(MASK, "mask", "a lane not in its own mask, or one that returned")       \
+    X(INACTIVE_LANE, "inactive-lane", "a value of a lane that brought none")  \
+    X(RANK, "rank", "no such block in the cluster, or not shared memory")     \
+    X(PENDING_COPY, "pending-copy", "a copy that nobody waited for")          \
+    X(STACK_OVERFLOW, "stack-overflow", "recursion, or large local arrays")   \
+    X(LAUNCH, "launch", "a grid, block or cluster that cannot be")            \
+    X(SHARED_LIMIT, "shared-limit", "more shared memory than a block has")    \
+    X(HOST_CALL, "host-call", "a copy or release of what is not allocated")   \
+    X(ILLEGAL_ADDRESS, "illegal-address", "not memory of this thread's")      \
+    X(OUT_OF_BOUNDS, "out-of-bounds", "beside an array or an allocation")     \
+    X(MISALIGNED, "misaligned", "an address that the width does not divide")  \
+    X(FREED, "freed", "memory after cudaFree")                                \
+    X(UNINITIALISED, "uninitialised", "read before anything was written")     \
+    X(RACE, "race", "two accesses, one a write, with no barrier between")     \
+    X(ABSENT_BLOCK, "absent-block", "shared memory of a block not there")     \
+    X(HOST_ACCESS, "host-access", "host code that touches device memory")
+
+typedef enum SimtKind {
+#define X(id, name, means) SIMT_##id,
+    SIMT_KINDS(X)
+#undef X
+        SIMT_NKINDS
+} SimtKind;
+
+/* How many were reported since the last call; the first few distinct ones as
+ * text, each "race: what, at file:line (who)" on a line of its own. */
+int simt_take_errors(char *text, size_t size);
 
 /* Bytes that kernels read and wrote of [p, p + bytes) of device memory since
- * simt_watch, counting every access; checked build only.  One at a time. */
+ * simt_watch, counting every access, an atomic one as both; checked build
+ * only. */
 typedef struct SimtTraffic {
     double read, written;
 } SimtTraffic;
