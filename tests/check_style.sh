@@ -5,15 +5,22 @@
 status=0
 bad() { echo "$1"; status=1; }
 
+# A header with templates, or made of such ones, is for C++.
+cpp='^template|^#include "kernels/(simt/(simt|on_host|prims|state)|cuda/kernel)\.h"'
 for header in $(git ls-files '*.h'); do
-    ${CC:-cc} -std=c11 -D_GNU_SOURCE -fopenmp -I. -Ibuild -DISA=generic \
-        -fsyntax-only -Wall -Wextra -Werror -x c "$header" ||
-        bad "$header does not compile alone"
+    if grep -qE "$cpp" "$header"; then
+        ${CXX:-c++} -std=c++20 -I. -fsyntax-only -Wall -Wextra -Werror \
+            -Wno-missing-field-initializers -Wno-unknown-pragmas \
+            -Wno-unused-function -x c++ "$header"
+    else
+        ${CC:-cc} -std=c11 -D_GNU_SOURCE -fopenmp -I. -Ibuild -DISA=generic \
+            -fsyntax-only -Wall -Wextra -Werror -x c "$header"
+    fi || bad "$header does not compile alone"
 done
 
 if command -v clang-format >/dev/null 2>&1 &&
     clang-format --version | grep -q 'version 14'; then
-    for file in $(git ls-files '*.c' '*.h'); do
+    for file in $(git ls-files '*.c' '*.h' '*.cpp' '*.cu'); do
         clang-format --dry-run -Werror "$file" 2>/dev/null ||
             bad "$file is not as clang-format 14 writes it"
     done
@@ -21,15 +28,15 @@ else
     echo "(format not checked: no clang-format 14)"
 fi
 
-for file in $(git ls-files '*.c' '*.h'); do
+for file in $(git ls-files '*.c' '*.h' '*.cpp' '*.cu'); do
     head -n 3 "$file" | grep -q "^ \* $(basename "$file") - " ||
         bad "$file does not open with '$(basename "$file") - one line'"
 done
 
-git grep -nE '^.{81,}$' -- '*.c' '*.h' ':!tests' &&
+git grep -nE '^.{81,}$' -- '*.c' '*.h' '*.cpp' '*.cu' ':!tests' &&
     bad "lines of more than 80 characters"
 marks='TO''DO|FIX''ME|\bXX''X\b|#if 0'
-git grep -nE "$marks" -- '*.c' '*.h' '*.cu' '*.py' Makefile &&
+git grep -nE "$marks" -- '*.c' '*.h' '*.cpp' '*.cu' '*.py' Makefile &&
     bad "unfinished marks"
 git grep -nE '(^|[^a-zA-Z0-9_.])/(work|root|home/[a-z]+)/' -- . \
     ':!*.safetensors' && bad "paths of one machine"
