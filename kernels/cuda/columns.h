@@ -15,8 +15,8 @@
  *             that results do not depend on who is last.  Starves on rows that
  *             are no packs: then a thread has one number at a time.
  *
- * A float sum has rows / (4 high splits) terms, at most MOST_ROWS / 4, each a
- * sum of four; then high, then splits.
+ * A float sum has rows / (4 high splits) terms, each a sum of four; then high,
+ * then splits / high, then high.
  */
 #ifndef CUDA_COLUMNS_H
 #define CUDA_COLUMNS_H
@@ -24,8 +24,6 @@
 #include <stdlib.h>
 
 #include "kernels/cuda/join.h"
-
-enum { MOST_ROWS = 4096 }; /* of a thread: for accuracy */
 
 /* What is joined, and how the machine is divided for it. */
 typedef struct Columns {
@@ -184,8 +182,7 @@ static inline void columns_divide(Columns *c, Dtype dtype, unsigned wanted)
 
     splits = (unsigned)(wanted / (c->outer * c->across.by));
     splits = min(splits, c->rows / (c->high * UNDER_WAY));
-    splits = max(splits, (unsigned)ceil_div(c->rows, c->high * MOST_ROWS));
-    c->share = (unsigned)ceil_div(c->rows, splits);
+    c->share = (unsigned)ceil_div(c->rows, max(splits, 1u));
     c->share = (unsigned)ceil_div(c->share, c->high) * c->high;
     c->splits = (unsigned)ceil_div(c->rows, c->share);
 }

@@ -17,38 +17,43 @@ extern "C" {
 #endif
 
 /* Best first, where an op has several. */
-#define CUDA_KERNELS(X) \
-    X(conv2d_depthwise) \
-    X(conv2d_few_rows)  \
-    X(conv2d_tiles)     \
-    X(conv2d_direct)    \
-    X(dwconv1d)         \
-    X(linear_few_rows)  \
-    X(linear_tiles)     \
-    X(matmul_each)      \
-    X(matmul_tiles)     \
-    X(batch_norm)       \
-    X(group_norm)       \
-    X(layer_norm)       \
-    X(softmax)          \
-    X(relu)             \
-    X(relu6)            \
-    X(sigmoid)          \
-    X(hard_swish)       \
-    X(gelu)             \
-    X(scale_shift)      \
-    X(global_avg_pool)  \
-    X(global_max_pool)  \
-    X(mean_h)           \
-    X(mean_w)           \
-    X(sum_rows)         \
-    X(adaptive_to_one)  \
-    X(dct_pool)         \
-    X(mean_c)           \
-    X(max_c)            \
-    X(avg_pool2d)       \
-    X(max_pool2d)       \
-    X(adaptive_avg_pool2d)
+#define CUDA_KERNELS(X)    \
+    X(conv2d_depthwise)    \
+    X(conv2d_few_rows)     \
+    X(conv2d_tiles)        \
+    X(conv2d_direct)       \
+    X(dwconv1d)            \
+    X(linear_few_rows)     \
+    X(linear_tiles)        \
+    X(matmul_each)         \
+    X(matmul_tiles)        \
+    X(batch_norm)          \
+    X(group_norm)          \
+    X(layer_norm)          \
+    X(softmax)             \
+    X(relu)                \
+    X(relu6)               \
+    X(sigmoid)             \
+    X(hard_swish)          \
+    X(gelu)                \
+    X(scale_shift)         \
+    X(global_avg_pool)     \
+    X(global_max_pool)     \
+    X(mean_h)              \
+    X(mean_w)              \
+    X(sum_rows)            \
+    X(adaptive_to_one)     \
+    X(dct_pool)            \
+    X(mean_c)              \
+    X(max_c)               \
+    X(avg_pool2d)          \
+    X(max_pool2d)          \
+    X(adaptive_avg_pool2d) \
+    X(mul)                 \
+    X(add)                 \
+    X(concat)              \
+    X(slice)               \
+    X(channel_shuffle)
 
 /* Only for devices that have thread-block clusters and let a block have this
  * much shared memory (sm_90, sm_100; not sm_120); before the others. */

@@ -259,6 +259,15 @@ static inline dim3 grid_of(size_t blocks)
     return dim3((unsigned)(blocks < MAX_GRID ? blocks : (size_t)MAX_GRID));
 }
 
+/* Blocks for n rounds of a block in all, no more than the machine holds at once
+ * (`each` a multiprocessor), and every one with as many rounds. */
+static inline unsigned even_grid(Device *dev, size_t n, size_t each)
+{
+    const size_t rounds = ceil_div(n, (size_t)cuda_device(dev)->sms * each);
+
+    return (unsigned)ceil_div(n, rounds);
+}
+
 /* Passes a CUDA error on as ERR_DEVICE with its sentence. */
 #define CUDA_TRY(call)                                                    \
     do {                                                                  \

@@ -75,10 +75,10 @@ static int run(Device *dev, const Tensor *out, float scale)
 {
     const size_t n = tensor_count(out);
     const unsigned C = (unsigned)out->src[0]->dim[1];
-    const size_t most = (size_t)cuda_device(dev)->sms * 2 * BLOCKS_WANTED;
     const Lanes lanes = lanes_of(out->dtype, C, 0, 0);
     const size_t blocks = ceil_div(n * lanes.lanes, JOIN_THREADS);
-    const Launch l = { dim3(blocks < most ? blocks : most), JOIN_THREADS };
+    const Launch l = { even_grid(dev, blocks, 2 * BLOCKS_WANTED),
+                       JOIN_THREADS };
     int err = OK;
 
     FOR_PACK(out->dtype, lanes.whole, T, N, {

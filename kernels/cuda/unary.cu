@@ -80,12 +80,11 @@ static __global__ void packs(T *y, const T *x, size_t n, F f)
 template <typename F> static int run(Device *dev, const Tensor *out, F f)
 {
     const size_t n = tensor_count(out);
-    const size_t most = (size_t)cuda_device(dev)->sms * BLOCKS_PER_SM;
     int err = OK;
 
     FOR_DTYPE(out->dtype, T, {
         const size_t blocks = ceil_div(n, THREADS * Pack<T>::N);
-        const Launch l = { dim3(blocks < most ? blocks : most), THREADS };
+        const Launch l = { even_grid(dev, blocks, BLOCKS_PER_SM), THREADS };
 
         err = launch(dev, l, packs<T, F>, (T *)out->data,
                      (const T *)out->src[0]->data, n, f);
