@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""torch_peer.py - times the cases of an experiment in PyTorch, eagerly.
+"""torch_peer.py - times the cases of an experiment in PyTorch.
 
 Turn by turn with attnbench, in one run, which is how to compare:
 
@@ -11,26 +11,31 @@ By itself, writing a file for attnbench import:
     attnbench run harness/experiments/vs_torch.json --dry_run |
         python3 harness/peers/torch_peer.py >torch.json
 
-PyTorch gets what suits it: backbones run channels-last, modules alone in
-PyTorch's default layout; graph=folded has its batch norms folded into the
-convolutions; as many threads as attnbench has; inference mode.  It runs every
-module eagerly, op by op: impl says what attnbench does with the same case.
+On a GPU, eager or compiled, in the dtype of the case:
+
+    attnbench run module_stages --backend=cuda --dtype=f16 \\
+        --peer="python3 harness/peers/torch_peer.py --serve --device=cuda"
+
+PyTorch gets what suits it: backbones run channels-last, modules alone too on
+a GPU, and in PyTorch's default layout on a CPU (--layout chooses); graph=folded
+has its batch norms folded into the convolutions; as many threads as attnbench
+has; inference mode; on a GPU cuDNN may choose by timing.  impl says what
+attnbench does with a case: whether PyTorch fuses it is --compile's to say.
 """
 import argparse
 import gc
 import json
 import math
-import os
 import random
 import statistics
 import subprocess
 import sys
-import time
 
-import numpy as np
 import torch
 
+import torch_device
 import torch_modules
+from torch_device import Refusal
 
 SEED = 1                # of weights and input: SEED in harness/arm.c
 SAMPLE_NS = 20e3        # what a sample takes at least, as in attnbench
@@ -52,33 +57,24 @@ def first_words(error):
     return (" ".join(str(error).split()) or type(error).__name__)[:400]
 
 
-SOURCE = f"pytorch {version()} eager"
-
-
-class Refusal(Exception):
-    """A case that PyTorch, or this file, has no way to run."""
-
-
 class Arm:
     """One case, built and ready to run."""
 
-    def __init__(self, case):
-        self.check(case)
-        threads = case["threads"] or len(os.sched_getaffinity(0))
-        torch.set_num_threads(threads)
-        self.net = self.build(case)
-        shape = [case[k] for k in ("batch", "channels", "height", "width")]
-        self.x = torch.from_numpy(torch_modules.seeded_structured(shape, SEED))
-        if case["backbone"] != "none":
-            self.net = self.net.to(memory_format=torch.channels_last)
-            self.x = self.x.to(memory_format=torch.channels_last)
-
-    @staticmethod
-    def check(case):
-        for key, known in (("backend", "cpu"), ("dtype", "f32"),
-                           ("pass", "forward"), ("state", "hot")):
+    def __init__(self, case, device, others=()):
+        device.check(case)
+        for key, known in (("pass", "forward"), ("state", "hot")):
             if case[key] != known:
                 raise Refusal(f"{key}={case[key]} is not timed here")
+        self.case, self.device = case, device
+        device.use(case)
+        for other in others:    # of another impl: compiled once is enough
+            if all(case[k] == other.case[k] for k in case if k != "impl"):
+                self.net, self.x = other.net, other.x
+                self.params = other.params
+                return
+        shape = [case[k] for k in ("batch", "channels", "height", "width")]
+        x = torch.from_numpy(torch_modules.seeded_structured(shape, SEED))
+        self.net, self.x = device.place(self.build(case), x, case)
 
     def build(self, case):
         name, settings = case["backbone"], dict(case["settings"])
@@ -101,24 +97,30 @@ class Arm:
 
     def run(self, reps):
         """Nanoseconds of one run."""
-        net, x = self.net, self.x
-        start = time.perf_counter_ns()
-        for _ in range(reps):
-            net(x)
-        return (time.perf_counter_ns() - start) / reps
+        self.device.use(self.case)
+        return self.device.time(self.net, self.x, reps)
+
+    def output(self):
+        self.device.use(self.case)
+        return self.device.output(self.net(self.x))
 
 
-def serve():
-    """Answers attnbench, line by line (harness/peer.h)."""
-    arms = {}
+def serve(open_device):
+    """Answers attnbench, line by line (harness/peer.h).  Without a device the
+    answer to everything is why."""
+    arms, opened = {}, []
 
     def answer(words):
+        if not opened:
+            opened.append(open_device())
+        device = opened[0]
         if words[0] == "name":
-            return SOURCE
+            return device.source(version())
         if words[0] == "case":
             number, path, text = words[1].split(" ", 2)
-            arm = arms[number] = Arm(json.loads(text))
-            arm.net(arm.x).contiguous().numpy().astype(np.float32).tofile(path)
+            arm = Arm(json.loads(text), device, arms.values())
+            arms[number] = arm
+            arm.output().tofile(path)
             return str(arm.params)
         if words[0] == "run":
             number, reps = words[1].split()
@@ -141,8 +143,8 @@ def serve():
 class Alone(Arm):
     """An arm with its samples, for a run without attnbench."""
 
-    def __init__(self, case):
-        super().__init__(case)
+    def __init__(self, case, device):
+        super().__init__(case, device)
         self.run(2)
         once = self.run(1)
         self.reps = max(1, math.ceil(SAMPLE_NS / once))
@@ -157,13 +159,13 @@ class Alone(Arm):
         self.spent += ns * self.reps
 
 
-def alone(cases, seconds, target):
+def alone(cases, device, seconds, target):
     """Rounds over all cases, in random order, until each is settled."""
     arms, runs = {}, []
     for i, case in enumerate(cases):
         run = {k: v for k, v in case.items() if k != "experiment"}
         try:
-            arms[i] = Alone(case)
+            arms[i] = Alone(case, device)
             run["status"] = "ok"
         except Exception as e:  # a case that fails is a row that says why
             run.update(status="unsupported", message=first_words(e))
@@ -205,16 +207,35 @@ def main():
                         help="seconds of samples a case may take")
     parser.add_argument("--target", type=float, default=1,
                         help="percent: half width of the interval")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu",
+                        help="where it runs: the cases' backend")
+    parser.add_argument("--compile", nargs="?", const="default", metavar="MODE",
+                        help="by torch.compile, in this mode of it")
+    parser.add_argument("--layout", choices=torch_device.LAYOUTS,
+                        default="auto",
+                        help="auto: as suits the device and the case")
+    parser.add_argument("--launches", action="store_true",
+                        help="cuda: time the launches, too")
     args = parser.parse_args()
+
+    def open_device():
+        return torch_device.open_device(torch, args.device, layout=args.layout,
+                                        compiled=args.compile,
+                                        launches=args.launches)
+
     torch.set_grad_enabled(False)
     torch.set_flush_denormal(True)          # as attnbench does
     with torch.inference_mode():
         if args.serve:
-            serve()
+            serve(open_device)
             return
+        try:
+            device = open_device()
+        except Refusal as e:
+            sys.exit(f"torch_peer: {e}")
         cases = [json.loads(line) for line in sys.stdin if line.strip()]
-        runs = alone(cases, args.limit, args.target / 100)
-    json.dump({"source": SOURCE, "runs": runs,
+        runs = alone(cases, device, args.limit, args.target / 100)
+    json.dump({"source": device.source(version()), "runs": runs,
                "experiment": cases[0]["experiment"] if cases else ""},
               sys.stdout)
 
