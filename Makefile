@@ -55,8 +55,9 @@ $(shell mkdir -p $(B) && sh kernels/cuda/toolkit.sh "$(CUDA_ARCHS)" >$(B)/toolki
 include $(B)/toolkit.mk
 endif
 cuda_says := $(if $(CUDA_MISSING),no: $(CUDA_MISSING),yes, for \
-             $(CUDA_ARCH_LIST:%=sm_%)$(if $(CUDA_CUDNN),,; without \
-             convolutions: cuDNN 9 was not found))
+             $(CUDA_ARCH_LIST:%=sm_%)$(if $(CUDA_CUDNN),,; without cuDNN: \
+             no version 9 was found))
+cuda_record := $(if $(CUDA_MISSING),,; $(CUDA_RECORD))
 NVCCFLAGS := -std=c++20 -O3 -lineinfo -I. -I$(B) -Werror all-warnings \
              -Xcompiler -fPIC,-fvisibility=hidden $(CUDA_CODE)
 
@@ -141,7 +142,7 @@ $(B)/attnbench: $(lib) $(call obj,harness/main.c)
 	$(call Q,LINK) $(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 $(B)/run_tests: $(lib) $(tests_obj) $(call simt_obj,plain) | $(fake)
 	$(call Q,LINK) $(CXX) $(LDFLAGS) -no-pie -o $@ $^ $(LIBS) $(tests_link)
-$(B)/run_tests_checked: $(lib) $(tests_obj) $(call simt_obj,checked)
+$(B)/run_tests_checked: $(lib) $(tests_obj) $(call simt_obj,checked) | $(fake)
 	$(call Q,LINK) $(CXX) $(LDFLAGS) -no-pie -o $@ $^ $(LIBS) $(tests_link)
 
 # The plugin has nothing of the program's: it finds that when it is loaded.
@@ -202,7 +203,7 @@ $(B)/build_info.h: FORCE
 	@mkdir -p $(@D)
 	@{ echo '#define BUILD_COMMIT "$(GIT_COMMIT)"'; \
 	   echo '#define BUILD_DIRTY $(GIT_DIRTY)'; \
-	   echo '#define BUILD_FLAGS "$(strip $(CFLAGS)); own kernels: $(isa_all)"'; } > $@.new
+	   echo '#define BUILD_FLAGS "$(strip $(CFLAGS)); own kernels: $(isa_all)$(cuda_record)"'; } > $@.new
 	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 FORCE:
 # Program and plugin must be of the same headers; a change of flags builds all

@@ -18,6 +18,8 @@
 #include "harness/network.h"
 #include "kernels/core/err.h"
 
+enum { MAX_BACKENDS = 8 };
+
 static const Op *const ops[] = {
 #define X(id) &id##_def,
     OPS(X) FUSED_OPS(X)
@@ -135,48 +137,66 @@ static int list_kernels(void)
     return OK;
 }
 
-/* Prints the names of b's kernels for op; whether there are any. */
-static bool print_kernels(const Backend *b, const Op *op)
+/* What computes op on b: "rows, columns", best first. */
+enum { NAMES = 256 };
+static const char *kernel_names(const Backend *b, const Op *op,
+                                char text[NAMES])
 {
-    const Kernel *k = NULL;
-    char text[256] = "";
+    const Kernel *k;
     size_t n = 0;
 
-    for (int i = 0; n < sizeof(text) && (k = kernel_for(b, op, i)); i++)
-        n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s", i ? ", " : "",
-                              k->name);
+    if (op->view)
+        return "(costs nothing)";
     if (!b->kernel_at(0))
-        snprintf(text, sizeof(text), "(not here)");
-    else if (!n)
-        snprintf(text, sizeof(text), "NONE");
-    printf(" %-32s", text);
-    return strcmp(text, "NONE") != 0;
+        return "(not here)";
+    for (int i = 0; n < NAMES && (k = kernel_for(b, op, i)); i++)
+        n += (size_t)snprintf(text + n, NAMES - n, "%s%s", i ? ", " : "",
+                              k->name);
+    return n ? text : "NONE";
+}
+
+/* The longest of a backend's column. */
+static int names_width(const Backend *b)
+{
+    char text[NAMES];
+    int width = (int)strlen(b->name);
+
+    for (int i = 0; i < NOPS; i++) {
+        const int n = (int)strlen(kernel_names(b, ops[i], text));
+
+        width = n > width ? n : width;
+    }
+    return width;
 }
 
 /* The ops and what computes them, a column a backend. */
 static int list_ops(void)
 {
+    int width[MAX_BACKENDS], missing = 0;
     const Backend *b;
-    int missing = 0;
 
     printf("The kernels of each op, best first.  tolerance: the relative L2 "
            "error that one of\nf32 may show against the definition.\n\n"
            "%-20s %-7s %-9s",
            "op", "sources", "tolerance");
-    for (int i = 0; (b = backend_at(i)); i++)
-        printf(" %-32s", b->name);
+    for (int i = 0; (b = backend_at(i)); i++) {
+        BUG_IF(i == MAX_BACKENDS);
+        width[i] = names_width(b);
+        printf("  %-*s", width[i], b->name);
+    }
     printf("\n");
     for (int i = 0; i < NOPS; i++) {
-        char sources[16];
+        char sources[16], text[NAMES];
 
         snprintf(sources, sizeof(sources), ops[i]->optional ? "%d to %d" : "%d",
                  ops[i]->sources, ops[i]->sources + ops[i]->optional);
         printf("%-20s %-7s %-9g", ops[i]->name, sources, ops[i]->tol_f32);
-        for (int k = 0; (b = backend_at(k)); k++)
-            if (ops[i]->view)
-                printf(" %-32s", "(costs nothing)");
-            else
-                missing += !print_kernels(b, ops[i]);
+        for (int k = 0; (b = backend_at(k)); k++) {
+            const char *names = kernel_names(b, ops[i], text);
+
+            missing += strcmp(names, "NONE") == 0;
+            printf("  %-*s", width[k], names);
+        }
         printf("\n");
     }
     if (missing)

@@ -61,7 +61,7 @@ major=${version%%.*}
 ltlib=$(first_with "libcublasLt.so.$major" $libs)
 [ -n "$ltlib" ] || missing "libcublasLt.so.$major is not in $root"
 
-# cuDNN is optional: without it there are no convolutions.
+# cuDNN is optional: without it convolutions are our own kernels'.
 dnn=$(first_with cudnn_version.h $includes)
 dnnlib=$(first_with libcudnn.so.9 $libs)
 grep -qs 'define CUDNN_MAJOR 9' "$dnn/cudnn_version.h" || dnn=
@@ -81,6 +81,14 @@ done
 # The last also as PTX, which newer GPUs compile for themselves.
 code="$code -gencode arch=compute_$last,code=[sm_$last,compute_$last]"
 [ $count -gt 1 ] && code="$code -t 2"
+
+version_part() { # of cuDNN, as built with
+    sed -n "s/^#define CUDNN_$1 \([0-9]*\)$/\1/p" "$dnn/cudnn_version.h"
+}
+record="CUDA $version"
+[ -n "$dnn" ] && record="$record, cuDNN $(version_part MAJOR).$(
+    version_part MINOR).$(version_part PATCHLEVEL)"
+for a in $archs; do record="$record, sm_$a"; done
 
 flags= seen=" $system "
 for dir in $root/include $lt $dnn; do
@@ -104,6 +112,7 @@ CUDA_VERSION := $version
 CUDA_ARCH_LIST := $archs
 CUDA_CODE := $code
 CUDA_INCLUDES := $flags
+CUDA_RECORD := $record
 CUDA_CUDNN := ${dnn:+$dnnlib/libcudnn.so.9}
 CUDA_LINK := $cudart/libcudart_static.a $ltlib/libcublasLt.so.$major ${dnn:+$dnnlib/libcudnn.so.9} '-Wl,-rpath,$rpath'
 END
