@@ -51,7 +51,7 @@ others_checked := unchecked
 
 # The plugin (kernels/cuda/toolkit.sh finds what it is built with).
 ifneq ($(filter-out bench test check asan deps clean help,$(or $(MAKECMDGOALS),all)),)
-$(shell mkdir -p $(B) && sh kernels/cuda/toolkit.sh "$(CUDA_ARCHS)" >$(B)/toolkit.mk)
+$(shell mkdir -p $(B) && NVCC="$(NVCC)" sh kernels/cuda/toolkit.sh "$(CUDA_ARCHS)" >$(B)/toolkit.mk)
 include $(B)/toolkit.mk
 endif
 cuda_says := $(if $(CUDA_MISSING),no: $(CUDA_MISSING),yes, for \

@@ -17,7 +17,9 @@
 #include <unistd.h>
 
 #include "build_info.h"
+#include "kernels/core/err.h"
 #include "kernels/cpu/onednn.h"
+#include "kernels/cuda/nvml.h"
 
 #define GOVERNOR "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"
 
@@ -116,18 +118,24 @@ static void find_version(const char *text, char *version, size_t size)
     snprintf(version, size, "%.*s", (int)strcspn(text, " "), text);
 }
 
-/* The driver says what it is, and its GPUs, in files of its own: nothing needs
- * loading. */
+/* The driver says what it is, and its GPUs, in files of its own; in a container
+ * these may be hidden, and its library must be asked. */
 static void find_gpu(Machine *m)
 {
     char line[256];
     glob_t found;
+    Nvml *nvml;
 
     file_line("/proc/driver/nvidia/version", line, sizeof(line));
     find_version(line, m->driver, sizeof(m->driver));
     if (glob("/proc/driver/nvidia/gpus/*/information", 0, NULL, &found) == 0)
         file_value(found.gl_pathv[0], "Model", m->gpu, sizeof(m->gpu));
     globfree(&found);
+    if (m->gpu[0] || nvml_open(&nvml, NULL) != OK)
+        return;
+    snprintf(m->gpu, sizeof(m->gpu), "%s", nvml_name(nvml));
+    snprintf(m->driver, sizeof(m->driver), "%s", nvml_driver(nvml));
+    nvml_close(nvml);
 }
 
 void environment_machine(Machine *m)

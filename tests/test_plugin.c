@@ -12,9 +12,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "harness/backends.h"
 #include "harness/case.h"
+#include "harness/environment.h"
 #include "harness/plugin.h"
 #include "kernels/core/plan.h"
 #include "kernels/cuda/nvml.h"
@@ -148,6 +150,37 @@ TEST(plugin, every_op_has_a_kernel)
             found |= pending[n] == ops[i];
         CHECK_MSG(found, "%s has no CUDA kernel", ops[i]->name);
     }
+}
+
+/* The toolkit that the Makefile would find with this as its nvcc. */
+static void toolkit_says(const char *nvcc, const char *sentence)
+{
+    char command[PATH_MAX + 64], path[PATH_MAX], line[512] = "";
+    FILE *f;
+
+    snprintf(path, sizeof(path), "%s/nvcc", test_tmpdir());
+    f = fopen(path, "w");
+    REQUIRE(f != NULL);
+    fprintf(f, "#!/bin/sh\n%s\n", nvcc);
+    fclose(f);
+    snprintf(command, sizeof(command), "chmod +x %s", path);
+    REQUIRE(system(command) == 0);
+    snprintf(command, sizeof(command), "NVCC=%s sh kernels/cuda/toolkit.sh",
+             path);
+    f = popen(command, "r");
+    REQUIRE(f != NULL);
+    CHECK(fgets(line, sizeof(line), f) != NULL);
+    pclose(f);
+    CHECK_MSG(strstr(line, sentence), "%s", line);
+}
+
+TEST(plugin, is_built_by_no_nvcc_that_is_too_old)
+{
+    toolkit_says("echo Cuda compilation tools, release 11.8, V11.8.89",
+                 "CUDA_MISSING := nvcc 11.8 is older than 12.4\n");
+    toolkit_says("echo Cuda compilation tools, release 12.10, V12.10.1",
+                 "libcudart_static.a");
+    toolkit_says("exit 1", "/nvcc does not run\n");
 }
 
 TEST(plugin, says_what_is_not_a_plugin)
@@ -499,6 +532,19 @@ TEST(nvml, reads_the_gpu_at_an_address)
 
     CHECK(nvml_open(&nvml, "0000:01:00.0") == ERR_UNSUPPORTED && !nvml);
     CHECK(strstr(err_message(), "0000:01:00.0 (6, Not Found)"));
+}
+
+TEST(nvml, names_the_gpu_of_the_record)
+{
+    Machine m;
+
+    if (!dlopen(test_beside("fake/libnvidia-ml.so.1"), RTLD_NOW | RTLD_GLOBAL))
+        SKIP(dlerror());
+    if (access("/proc/driver/nvidia", F_OK) == 0)
+        SKIP("a real driver says what it has");
+    environment_machine(&m);
+    CHECK(strcmp(m.gpu, "Cool") == 0);
+    CHECK(strcmp(m.driver, "580.65.06") == 0);
 }
 
 TEST(nvml, is_part_of_a_device_s_conditions)
