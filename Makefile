@@ -92,9 +92,13 @@ simt_obj = $(patsubst %,$(B)/$(1)/%.o,$(cu) $(wildcard tests/simt/*.cu) \
 tests_obj := $(call obj,$(tests) kernels/cuda/gemm.c)
 ifeq ($(CUDA_MISSING),)
 ifneq ($(CUDA_CUDNN),)
-tests_obj += $(patsubst %,$(B)/cuda/%.o,$(cudnn))
-tests_link := $(CUDA_CUDNN) -Wl,-rpath,$(dir $(CUDA_CUDNN))
-$(B)/tests/test_cudnn.c.o: override CFLAGS += -DWITH_CUDNN $(CUDA_INCLUDES)
+tests_obj += $(patsubst %,$(B)/cuda/%.o,$(cudnn) \
+                 $(addprefix kernels/cuda/,cudnn.c cublas.c tune.c))
+tests_link := $(CUDA_CUDNN) -Wl,-rpath,$(dir $(CUDA_CUDNN)) \
+              -Wl,--wrap=cudnnBackendSetAttribute,--wrap=cudnnBackendExecute
+$(addprefix $(B)/tests/,$(addsuffix .c.o,test_cudnn test_libraries described \
+    fake_libraries fake_cublaslt)): \
+    override CFLAGS += -DWITH_CUDNN $(CUDA_INCLUDES)
 endif
 endif
 

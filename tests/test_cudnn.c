@@ -1,9 +1,6 @@
 /*
  * test_cudnn.c - the graphs and engines of convolutions, on cards that are
  * only described: cuDNN answers for those without a GPU, all but running.
- *
- * tests/gpus holds what cuDNN wants to know of a card, as its own JSON; written
- * from the public data sheets, not read off a card.
  */
 #include "tests/test.h"
 
@@ -23,6 +20,7 @@ TEST(cudnn, offline)
 
 #include "harness/network.h"
 #include "kernels/cuda/conv_graph.h"
+#include "tests/described.h"
 #include "tests/eval.h"
 #include "tests/kernel_cases.h"
 
@@ -31,44 +29,13 @@ enum { MAX_SEEN = 64 };
 static const char *const cards[] = { "h200", "a100", "rtx4090" };
 enum { NCARDS = sizeof(cards) / sizeof(cards[0]) };
 
-/* A card by its file; to is what graphs are made for. */
-typedef struct Card {
-    const char *name;
-    Descriptors made;
-    ConvTarget to;
-} Card;
-
-static void card_open(Card *c, const char *name)
+static ConvTarget target(const Described *card)
 {
-    char path[64], json[2048];
-    size_t n;
-    FILE *f;
-
-    *c = (Card){ .name = name };
-    snprintf(path, sizeof(path), "tests/gpus/%s.json", name);
-    f = fopen(path, "r");
-    CHECK_MSG(f, "%s cannot be read", path);
-    n = f ? fread(json, 1, sizeof(json) - 1, f) : 0;
-    if (f)
-        fclose(f);
-    while (n && json[n - 1] == '\n')
-        n--;
-    json[n] = '\0';
-    c->to.description = desc_new(&c->made, CUDNN_BACKEND_DEVICEPROP_DESCRIPTOR);
-    desc_set(&c->made, c->to.description,
-             CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION, CUDNN_TYPE_CHAR,
-             (int64_t)n + 1, json);
-    desc_finish(&c->made, c->to.description);
-    CHECK_MSG(c->made.err == OK, "%s: %s", path, err_message());
-}
-
-static void card_close(Card *c)
-{
-    desc_free_all(&c->made);
+    return (ConvTarget){ .description = card->device };
 }
 
 /* "h200 f16 (8,64,56,56) 3x3 -> (8,64,56,56)" */
-static const char *title(const Card *card, const Tensor *out)
+static const char *title(const Described *card, const Tensor *out)
 {
     static char text[256];
     char x[DIMS_TEXT], y[DIMS_TEXT];
@@ -82,11 +49,11 @@ static const char *title(const Card *card, const Tensor *out)
 
 /* out has engines; those for f32 have no tensor cores; and if it is regular,
  * one for the other types has.  The number of engines. */
-static int check_engines(const Card *card, const Tensor *out, bool regular)
+static int check_engines(const Described *card, const Tensor *out, bool regular)
 {
     ConvEngine engine[ENGINES_TRIED];
     ConvGraph graph;
-    int n = 0, with = 0, err = conv_graph_init(&graph, out, card->to);
+    int n = 0, with = 0, err = conv_graph_init(&graph, out, target(card));
 
     if (!err)
         err = conv_engines(&graph, engine, ENGINES_TRIED, &n);
@@ -159,9 +126,9 @@ static void check_resnet50(const char *batch)
 
     CHECK(all == 53);
     for (int i = 0; i < NCARDS; i++) {
-        Card card;
+        Described card;
 
-        card_open(&card, cards[i]);
+        described_open(&card, cards[i]);
         for (Dtype d = 0; d < NDTYPES; d++) {
             graph_set_dtype(g, d);
             for (int k = 0; k < n; k++) {
@@ -170,7 +137,7 @@ static void check_resnet50(const char *batch)
                     check_engines(&card, conv[k], conv[k]->src[0]->dim[1] > 3);
             }
         }
-        card_close(&card);
+        described_close(&card);
     }
     printf("    batch %s: %d of %d convolutions differ; %d engines for %d "
            "graphs\n",
@@ -215,9 +182,9 @@ TEST(cudnn, what_it_takes_has_engines)
     int taken = 0, refused = 0;
 
     for (int k = 0; k < NCARDS; k++) {
-        Card card;
+        Described card;
 
-        card_open(&card, cards[k]);
+        described_open(&card, cards[k]);
         for (int i = 0; kernel_case_at(i); i++) {
             Graph *g = graph_new();
             const Tensor *out;
@@ -234,7 +201,7 @@ TEST(cudnn, what_it_takes_has_engines)
             }
             graph_free(g);
         }
-        card_close(&card);
+        described_close(&card);
     }
     CHECK(taken > 100 && refused > 50);
 }
@@ -289,12 +256,12 @@ TEST(cudnn, an_engine_is_made_again_from_its_text)
     ConvGraph graph;
     Graph *g = graph_new();
     Tensor *out = residual(g);
-    Card card;
+    Described card;
     int n = 0;
 
-    card_open(&card, "h200");
+    described_open(&card, "h200");
     graph_set_dtype(g, F16);
-    REQUIRE(conv_graph_init(&graph, out, card.to) == OK);
+    REQUIRE(conv_graph_init(&graph, out, target(&card)) == OK);
     REQUIRE(conv_engines(&graph, engine, ENGINES_TRIED, &n) == OK);
     CHECK(n > 4);
     for (int i = 0; i < n; i++) {
@@ -309,7 +276,7 @@ TEST(cudnn, an_engine_is_made_again_from_its_text)
     for (int i = 0; i < n; i++)
         conv_engine_free(&engine[i]);
     conv_graph_free(&graph);
-    card_close(&card);
+    described_close(&card);
     graph_free(g);
 }
 
@@ -322,17 +289,17 @@ TEST(cudnn, a_text_that_is_no_engine_is_refused)
     ConvGraph graph;
     Graph *g = graph_new();
     Tensor *out = residual(g);
-    Card card;
+    Described card;
 
-    card_open(&card, "h200");
-    REQUIRE(conv_graph_init(&graph, out, card.to) == OK);
+    described_open(&card, "h200");
+    REQUIRE(conv_graph_init(&graph, out, target(&card)) == OK);
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
         CHECK_MSG(conv_engine_init(&e, &graph, wrong[i]) != OK, "'%s'",
                   wrong[i]);
         CHECK(err_message()[0] && !e.plan && !e.made.n);
     }
     conv_graph_free(&graph);
-    card_close(&card);
+    described_close(&card);
     graph_free(g);
 }
 
@@ -343,14 +310,14 @@ TEST(cudnn, f32_refuses_an_engine_of_tf32)
     ConvGraph tf32, f32;
     Graph *g = graph_new();
     Tensor *out = residual(g);
-    Card card;
+    Described card;
     int n = 0, refused = 0;
 
-    card_open(&card, "h200");
+    described_open(&card, "h200");
     graph_set_dtype(g, TF32);
-    REQUIRE(conv_graph_init(&tf32, out, card.to) == OK);
+    REQUIRE(conv_graph_init(&tf32, out, target(&card)) == OK);
     graph_set_dtype(g, F32);
-    REQUIRE(conv_graph_init(&f32, out, card.to) == OK);
+    REQUIRE(conv_graph_init(&f32, out, target(&card)) == OK);
     REQUIRE(conv_engines(&tf32, engine, ENGINES_TRIED, &n) == OK);
     for (int i = 0; i < n; i++) {
         const int err = conv_engine_init(&e, &f32, engine[i].text);
@@ -364,7 +331,7 @@ TEST(cudnn, f32_refuses_an_engine_of_tf32)
     CHECK(refused > 0);
     conv_graph_free(&tf32);
     conv_graph_free(&f32);
-    card_close(&card);
+    described_close(&card);
     graph_free(g);
 }
 

@@ -24,6 +24,7 @@
 #include "kernels/core/graph.h"
 #include "kernels/cpu/cpu.h"
 #include "kernels/simt/host.h"
+#include "tests/fake_libraries.h"
 #include "tests/kernel_cases.h"
 #include "tests/sample.h"
 #include "tests/test.h"
@@ -533,6 +534,33 @@ TEST(simt_kernels, agree_with_definitions_in_bf16)
 TEST(simt_kernels, pass_nan_and_infinity_on)
 {
     check_simt(SIMT_FORWARD, NONFINITE, F32);
+}
+
+/* The kernels made of cuDNN and cuBLASLt, which here compute on the host. */
+static void check_libraries(Dtype dtype)
+{
+    Device *dev;
+
+    if (!fake_libraries)
+        SKIP("built without cuDNN's and cuBLASLt's headers");
+    REQUIRE(fake_libraries->open(&dev, NULL) == OK);
+    check_device(dev, "fake libraries", PLAIN, dtype);
+    fake_libraries->close(dev);
+}
+
+TEST(library_kernels, agree_with_definitions_in_f32)
+{
+    check_libraries(F32);
+}
+
+TEST(library_kernels, agree_with_definitions_in_f16)
+{
+    check_libraries(F16);
+}
+
+TEST(library_kernels, agree_with_definitions_in_bf16)
+{
+    check_libraries(BF16);
 }
 
 TEST(kernels, every_op_has_a_case)

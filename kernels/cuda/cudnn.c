@@ -211,7 +211,8 @@ static int choose(Conv *c)
 static int plan(Device *dev, const Tensor *out, void **state)
 {
     CudaDevice *cuda = cuda_device(dev);
-    const ConvTarget target = { .handle = cuda->libraries->cudnn };
+    const ConvTarget target = { cuda->libraries->cudnn,
+                                cuda->libraries->described };
     Conv *c = calloc(1, sizeof(*c));
 
     if (!c)

@@ -20,8 +20,9 @@ void cuda_libraries_close(CudaDevice *cuda); /* also where open failed */
 
 /* For the files of these kernels. */
 typedef struct CudaLibraries {
-    struct cudnnContext *cudnn;   /* cudnnHandle_t    */
-    struct cublasLtContext *blas; /* cublasLtHandle_t */
+    struct cudnnContext *cudnn;   /* cudnnHandle_t                    */
+    void *described;              /* in tests: a card, and no cudnn   */
+    struct cublasLtContext *blas; /* cublasLtHandle_t                 */
 } CudaLibraries;
 
 #define CUDNN_KERNELS(X)  X(conv2d)

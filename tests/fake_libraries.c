@@ -1,0 +1,347 @@
+/*
+ * fake_libraries.c - a device on the host, with the kernels made of libraries
+ *
+ * cuBLASLt is fake_cublaslt.c.  cuDNN is the real one, which makes its graphs
+ * and plans for a described H200; only running one is done here, by plain loops
+ * over the memory that the kernel gave it, in the order in which it says that
+ * weights are.
+ */
+#include "tests/fake_libraries.h"
+
+FakeCalls fake_calls;
+
+#ifndef WITH_CUDNN
+
+const Backend *const fake_libraries;
+
+#else
+
+#include <cudnn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/core/host.h"
+#include "kernels/cuda/conv_graph.h"
+#include "kernels/cuda/library.h"
+#include "kernels/ops/ops.h"
+#include "tests/described.h"
+#include "tests/test.h"
+
+enum { MAX_OPERANDS = 8, MAX_PLANS = 64, MAX_PACKS = 16 };
+
+typedef struct FakeDevice {
+    CudaDevice cuda;
+    CudaLibraries libraries;
+    Described card;
+    double clock_ns, started_ns;
+    bool timing;
+    void *old[64]; /* workspaces that have been outgrown */
+    int nold;
+} FakeDevice;
+
+/* The device, and the convolution, of the latest plan() or run(). */
+static FakeDevice *device;
+static const Tensor *conv;
+
+/* cuDNN's plans, in the order in which they first ran. */
+static void *plans[MAX_PLANS];
+static int nplans;
+
+bool fake_launched(int i)
+{
+    fake_calls.launches++;
+    device->clock_ns += i == fake_calls.fastest ? 1000 : 2000 + i;
+    return !device->timing;
+}
+
+/* ---- running a convolution --------------------------------------------- */
+
+static double load(const void *data, size_t i)
+{
+    float value;
+
+    dtype_load(conv->dtype, &value,
+               (const char *)data + i * dtype_size(conv->dtype), 1);
+    return value;
+}
+
+/* A variant pack, which cuDNN does not let one read. */
+typedef struct Pack {
+    void *made;
+    int64_t n, id[MAX_OPERANDS];
+    void *data[MAX_OPERANDS], *workspace;
+} Pack;
+static Pack packs[MAX_PACKS];
+static int last_pack;
+
+static Pack *pack_of(void *made)
+{
+    for (int i = 0; i < MAX_PACKS; i++)
+        if (packs[i].made == made)
+            return &packs[i];
+    last_pack = (last_pack + 1) % MAX_PACKS;
+    packs[last_pack] = (Pack){ .made = made };
+    return &packs[last_pack];
+}
+
+/* The linker puts these before cuDNN's own, for our kernels only. */
+cudnnStatus_t __real_cudnnBackendSetAttribute(void *d,
+                                              cudnnBackendAttributeName_t name,
+                                              cudnnBackendAttributeType_t type,
+                                              int64_t n, const void *values);
+cudnnStatus_t __wrap_cudnnBackendSetAttribute(void *d,
+                                              cudnnBackendAttributeName_t name,
+                                              cudnnBackendAttributeType_t type,
+                                              int64_t n, const void *values);
+cudnnStatus_t __wrap_cudnnBackendExecute(cudnnHandle_t handle, void *plan,
+                                         void *made);
+
+cudnnStatus_t __wrap_cudnnBackendSetAttribute(void *d,
+                                              cudnnBackendAttributeName_t name,
+                                              cudnnBackendAttributeType_t type,
+                                              int64_t n, const void *values)
+{
+    const size_t count = (size_t)n;
+
+    if (name == CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS) {
+        *pack_of(d) = (Pack){ .made = d, .n = n };
+        memcpy(pack_of(d)->id, values, count * sizeof(int64_t));
+    } else if (name == CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS) {
+        CHECK(n == pack_of(d)->n);
+        memcpy(pack_of(d)->data, values, count * sizeof(void *));
+    } else if (name == CUDNN_ATTR_VARIANT_PACK_WORKSPACE) {
+        memcpy(&pack_of(d)->workspace, values, sizeof(void *));
+    }
+    return __real_cudnnBackendSetAttribute(d, name, type, n, values);
+}
+
+/* The sum over the window of output (n,o,i,j). */
+static double window_sum(void *const *at, int n, int o, int i, int j)
+{
+    const Conv2dAttr *a = conv->attr;
+    const Tensor *x = conv->src[0], *w = conv->src[1];
+    const int C = w->dim[1], first = o / (conv->dim[1] / a->groups) * C;
+    double sum = 0;
+
+    for (int u = 0; u < w->dim[2]; u++)
+        for (int v = 0; v < w->dim[3]; v++) {
+            const int h = i * a->stride + u - a->pad_h;
+            const int l = j * a->stride + v - a->pad_w;
+
+            if (h < 0 || h >= x->dim[2] || l < 0 || l >= x->dim[3])
+                continue;
+            for (int c = 0; c < C; c++)
+                sum += load(at[CONV_X], tensor_at(x, n, first + c, h, l)) *
+                       load(at[CONV_W],
+                            (size_t)(((o * w->dim[2] + u) * w->dim[3] + v) * C +
+                                     c));
+        }
+    return sum;
+}
+
+static void convolve(void *const *at)
+{
+    const Conv2dAttr *a = conv->attr;
+    const int *dim = conv->dim;
+
+    for (int n = 0; n < dim[0]; n++)
+        for (int o = 0; o < dim[1]; o++)
+            for (int i = 0; i < dim[2]; i++)
+                for (int j = 0; j < dim[3]; j++) {
+                    const size_t where = tensor_at(conv, n, o, i, j);
+                    double sum = window_sum(at, n, o, i, j);
+                    float y;
+
+                    sum += at[CONV_Z] ? load(at[CONV_Z], where) : 0;
+                    sum += at[CONV_B] ? load(at[CONV_B], (size_t)o) : 0;
+                    y = (float)(a->act && sum < 0 ? 0 : sum);
+                    dtype_store(conv->dtype,
+                                (char *)at[CONV_Y] +
+                                    where * dtype_size(conv->dtype),
+                                &y, 1);
+                }
+}
+
+static int number_of(void *plan)
+{
+    int i = 0;
+
+    while (i < nplans && plans[i] != plan)
+        i++;
+    BUG_IF(i == MAX_PLANS);
+    plans[i] = plan;
+    nplans += i == nplans;
+    return i;
+}
+
+cudnnStatus_t __wrap_cudnnBackendExecute(cudnnHandle_t handle, void *plan,
+                                         void *made)
+{
+    const int number = number_of(plan);
+    const Pack *pack = pack_of(made);
+    void *at[MAX_OPERANDS] = { NULL };
+    int64_t bytes = 0;
+    Descriptors s = { 0 };
+
+    (void)handle;
+    desc_get(&s, plan, CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE,
+             CUDNN_TYPE_INT64, 1, &bytes);
+    CHECK_MSG(!s.err, "%s", err_message());
+    CHECK(pack->workspace == device->cuda.workspace);
+    CHECK((size_t)bytes <= device->cuda.workspace_bytes);
+    if (number < fake_calls.broken)
+        return CUDNN_STATUS_EXECUTION_FAILED;
+    for (int64_t i = 0; i < pack->n; i++)
+        at[pack->id[i]] = pack->data[i];
+    CHECK(at[CONV_X] == conv->src[0]->data && at[CONV_Y] == conv->data);
+    CHECK(at[CONV_W] && at[CONV_W] != conv->src[1]->data);
+    if (fake_launched(number))
+        convolve(at);
+    return CUDNN_STATUS_SUCCESS;
+}
+
+/* ---- kernels ----------------------------------------------------------- */
+
+static int plan_conv(Device *dev, const Tensor *out, void **state)
+{
+    device = (FakeDevice *)dev;
+    conv = out;
+    nplans = 0;
+    return cudnn_conv2d.plan(dev, out, state);
+}
+
+static int run_conv(Device *dev, const Tensor *out, void *state)
+{
+    device = (FakeDevice *)dev;
+    conv = out;
+    return cudnn_conv2d.run(dev, out, state);
+}
+
+/* For what the libraries refuse, and our own kernels would do. */
+static int run_definition(Device *dev, const Tensor *out, void *state)
+{
+    Tensor copy = *out, src[MAX_SRC];
+
+    (void)dev;
+    (void)state;
+    for (int k = 0; k < MAX_SRC; k++) {
+        if (!out->src[k])
+            continue;
+        src[k] = *out->src[k];
+        src[k].data = malloc(tensor_count(&src[k]) * sizeof(float));
+        BUG_IF(!src[k].data);
+        dtype_load(out->dtype, src[k].data, out->src[k]->data,
+                   tensor_count(&src[k]));
+        copy.src[k] = &src[k];
+    }
+    copy.data = malloc(tensor_count(out) * sizeof(float));
+    BUG_IF(!copy.data);
+    out->op->ref(&copy);
+    dtype_store(out->dtype, out->data, copy.data, tensor_count(out));
+    for (int k = 0; k < MAX_SRC; k++)
+        if (out->src[k])
+            free(src[k].data);
+    free(copy.data);
+    return OK;
+}
+
+static Kernel conv_kernel;
+static const Kernel refused_conv = { .op = &conv2d_def,
+                                     .name = "definition",
+                                     .dtypes = ALL_DTYPES,
+                                     .run = run_definition };
+static const Kernel refused_matmul = { .op = &matmul_def,
+                                       .name = "definition",
+                                       .dtypes = ALL_DTYPES,
+                                       .run = run_definition };
+static const Kernel *const kernels[] = { &conv_kernel,    &cublas_linear,
+                                         &cublas_matmul,  &refused_conv,
+                                         &refused_matmul, NULL };
+
+/* ---- the device -------------------------------------------------------- */
+
+int cuda_workspace(CudaDevice *cuda, size_t bytes)
+{
+    FakeDevice *f = (FakeDevice *)cuda;
+
+    if (bytes <= cuda->workspace_bytes)
+        return OK;
+    BUG_IF(f->nold == 64);
+    TRY(host_alloc(&cuda->base, &cuda->workspace, bytes));
+    cuda->workspace_bytes = bytes;
+    f->old[f->nold++] = cuda->workspace;
+    return OK;
+}
+
+int fake_grow(Device *dev)
+{
+    return cuda_workspace((CudaDevice *)dev,
+                          2 * ((CudaDevice *)dev)->workspace_bytes + 1);
+}
+
+static int fake_open(Device **out, const DeviceSettings *settings)
+{
+    FakeDevice *f = calloc(1, sizeof(*f));
+
+    BUG_IF(!f);
+    conv_kernel = cudnn_conv2d;
+    conv_kernel.plan = plan_conv;
+    conv_kernel.run = run_conv;
+    described_open(&f->card, "h200");
+    f->libraries.described = f->card.device;
+    f->cuda.libraries = &f->libraries;
+    f->cuda.notes = settings ? settings->notes : NULL;
+    f->cuda.base.backend = fake_libraries;
+    f->cuda.base.kernels = kernels;
+    f->cuda.base.threads = 1;
+    snprintf(f->cuda.base.about, sizeof(f->cuda.base.about),
+             "a described H200");
+    device = f;
+    *out = &f->cuda.base;
+    return OK;
+}
+
+static void fake_close(Device *dev)
+{
+    FakeDevice *f = (FakeDevice *)dev;
+
+    while (f->nold)
+        host_release(dev, f->old[--f->nold]);
+    described_close(&f->card);
+    free(f);
+}
+
+static int clock_start(Device *dev)
+{
+    FakeDevice *f = (FakeDevice *)dev;
+
+    f->started_ns = f->clock_ns;
+    f->timing = true;
+    return OK;
+}
+
+static int clock_stop(Device *dev, double *ns)
+{
+    FakeDevice *f = (FakeDevice *)dev;
+
+    *ns = f->clock_ns - f->started_ns;
+    f->timing = false;
+    return OK;
+}
+
+static const Backend backend = {
+    .name = "libraries",
+    .title = "cuDNN's and cuBLASLt's kernels on the host, for checking",
+    .open = fake_open,
+    .close = fake_close,
+    .alloc = host_alloc,
+    .release = host_release,
+    .upload = host_copy,
+    .download = host_copy,
+    .clock_start = clock_start,
+    .clock_stop = clock_stop,
+};
+const Backend *const fake_libraries = &backend;
+
+#endif
