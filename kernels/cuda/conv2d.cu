@@ -30,23 +30,23 @@ struct Row {
     int h, l;
 };
 
-/* One DEPTH of TILE rows of x: zero beside the map and beyond K. */
+/* DEPTH of TILE rows of x from `first` on: 0 beside the map and beyond K. */
 template <int N, typename T>
 static __device__ __forceinline__ void load_positions(Tile &t, const Row *rows,
                                                       const T *x, const Conv &c,
                                                       int first, int K)
 {
     for (int e = threadIdx.x; e < TILE * DEPTH / N; e += TILE_THREADS) {
-        const int k = e % (DEPTH / N) * N, r = e / (DEPTH / N);
-        const int tap = (first + k) / c.cg, ch = (first + k) % c.cg;
-        const int h = rows[r].h + tap / c.kw, l = rows[r].l + tap % c.kw;
-        const bool inside =
-            first + k < K && h >= 0 && h < c.H && l >= 0 && l < c.W;
+        const TilePlace at = tile_place<N>(e);
+        const Row row = rows[at.row];
+        const int k = first + at.k, tap = k / c.cg;
+        const int h = row.h + tap / c.kw, l = row.l + tap % c.kw;
+        Pack<T, N> v = {};
 
-        tile_put(t, k, r,
-                 inside ? load_pack<N>(x + rows[r].image +
-                                       ((size_t)h * c.W + l) * c.C + ch)
-                        : Pack<T, N>{});
+        if (k < K && h >= 0 && h < c.H && l >= 0 && l < c.W)
+            v = load_pack<N>(x + row.image + ((size_t)h * c.W + l) * c.C +
+                             k % c.cg);
+        tile_put(t, at, v);
     }
 }
 
@@ -57,12 +57,12 @@ static __device__ __forceinline__ void load_outputs(Tile &t, const T *w,
                                                     int K)
 {
     for (int e = threadIdx.x; e < TILE * DEPTH / N; e += TILE_THREADS) {
-        const int k = e % (DEPTH / N) * N, o = e / (DEPTH / N);
-        const bool inside = first + k < K && o < outputs;
+        const TilePlace at = tile_place<N>(e);
+        Pack<T, N> v = {};
 
-        tile_put(t, k, o,
-                 inside ? load_pack<N>(w + (size_t)o * K + first + k)
-                        : Pack<T, N>{});
+        if (first + at.k < K && at.row < outputs)
+            v = load_pack<N>(w + (size_t)at.row * K + first + at.k);
+        tile_put(t, at, v);
     }
 }
 

@@ -235,12 +235,12 @@ static __device__ __forceinline__ void load_along_k(Tile &t, const T *x,
                                                     int k)
 {
     for (int e = threadIdx.x; e < TILE * DEPTH / N; e += TILE_THREADS) {
-        const int kk = e % (DEPTH / N) * N, r = e / (DEPTH / N);
+        const TilePlace at = tile_place<N>(e);
         Pack<T, N> v = {};
 
-        if (i + r < m.rows && k + kk < m.columns)
-            v = load_pack<N>(x + (size_t)(i + r) * m.row + k + kk);
-        tile_put(t, kk, r, v);
+        if (i + at.row < m.rows && k + at.k < m.columns)
+            v = load_pack<N>(x + (size_t)(i + at.row) * m.row + k + at.k);
+        tile_put(t, at, v);
     }
 }
 
@@ -250,15 +250,13 @@ static __device__ __forceinline__ void load_along_rows(Tile &t, const T *x,
                                                        int k)
 {
     for (int e = threadIdx.x; e < TILE * DEPTH / N; e += TILE_THREADS) {
-        const int r = e % (TILE / N) * N, kk = e / (TILE / N);
+        const TilePlace at = { e % (TILE / N) * N, e / (TILE / N) };
         Pack<T, N> v = {};
 
-        if (i + r < m.rows && k + kk < m.columns)
-            v = load_pack<N>(x + (size_t)(i + r) * m.row +
-                             (size_t)(k + kk) * m.column);
-#pragma unroll
-        for (int n = 0; n < N; n++)
-            t[kk][r + n] = v.at[n];
+        if (i + at.row < m.rows && k + at.k < m.columns)
+            v = load_pack<N>(x + (size_t)(i + at.row) * m.row +
+                             (size_t)(k + at.k) * m.column);
+        tile_put_rows(t, at, v);
     }
 }
 

@@ -60,14 +60,48 @@ static __device__ __forceinline__ void tile_multiply(Pack<T, SIDE> sum[SIDE],
             sum[i].at[j] += part[i].at[j];
 }
 
-/* Puts N products' worth of one row into a tile: v is at [k...][row]. */
+/*
+ * Which N products of which row are the e-th to be loaded, of a matrix whose
+ * rows lie along k: a warp takes 4 N rows and 8 / N packs of each.  So it reads
+ * whole sectors, and writes to 32 different banks.
+ */
+struct TilePlace {
+    int row, k;
+};
+
+template <int N> static __device__ __forceinline__ TilePlace tile_place(int e)
+{
+    constexpr int ROWS = 4 * N, PACKS = DEPTH / N;
+
+    return TilePlace{ e / ROWS / PACKS * ROWS + e % ROWS,
+                      e / ROWS % PACKS * N };
+}
+
+/* Puts N neighbours along k, or along the rows, into a tile. */
 template <typename T, int N>
-static __device__ __forceinline__ void tile_put(Tile &t, int k, int row,
+static __device__ __forceinline__ void tile_put(Tile &t, TilePlace at,
                                                 const Pack<T, N> &v)
 {
 #pragma unroll
     for (int i = 0; i < N; i++)
-        t[k + i][row] = v.at[i];
+        t[at.k + i][at.row] = v.at[i];
+}
+
+template <typename T, int N>
+static __device__ __forceinline__ void tile_put_rows(Tile &t, TilePlace at,
+                                                     const Pack<T, N> &v)
+{
+    constexpr int PART = N < SIDE ? N : SIDE;
+
+#pragma unroll
+    for (int i = 0; i < N; i += PART) {
+        Pack<float, PART> part;
+
+#pragma unroll
+        for (int k = 0; k < PART; k++)
+            part.at[k] = v.at[i + k];
+        store_pack(&t[at.k][at.row + i], part);
+    }
 }
 
 #endif
