@@ -2,8 +2,9 @@
  * scsa_map.h - the three passes of the fused SCSA over the map
  *
  * Bound by bytes: the first reads x from memory, the second from cache where
- * an image fits, the third again, and writes y.  They take some positions at
- * once, so that the loop over channels has enough to do.
+ * an image fits, the third again, and writes y.  Sums stay in registers: of
+ * VECTORS vectors of channels, then of one; channels that fill no vector are
+ * summed in memory.
  */
 #ifndef SIMD_SCSA_MAP_H
 #define SIMD_SCSA_MAP_H
@@ -11,140 +12,197 @@
 #include "kernels/cpu/simd/scsa.h"
 
 enum {
-    ROWS = 4,      /* of the map at once, in the first pass */
-    POSITIONS = 4, /* of a row at once                      */
+    VECTORS = LANES == 16 ? 4 : 2, /* of channels at once */
+    AHEAD = 512, /* numbers: the first pass fetches so early what it reads */
 };
 
-/* Calls f with `n` constant at POSITIONS while there are so many of `count`
- * left, then with what is left.  `at` is the first position. */
-#define FOR_POSITIONS(at, count, f)                        \
-    do {                                                   \
-        size_t at = 0;                                     \
-                                                           \
-        for (; at + POSITIONS <= (count); at += POSITIONS) \
-            f(POSITIONS);                                  \
-        if ((count)-at == 3)                               \
-            f(3);                                          \
-        else if ((count)-at == 2)                          \
-            f(2);                                          \
-        else if ((count)-at == 1)                          \
-            f(1);                                          \
+/* Some channels of an image: everything at the first of them. */
+typedef struct Piece {
+    const Scsa *s;
+    const float *x;
+    float *h, *w; /* (H,row), (W,row): sums, or gates */
+    float *to;    /* x_p, or y                        */
+} Piece;
+
+static Piece moved(Piece p, size_t channels)
+{
+    return (Piece){ p.s, p.x + channels, p.h + channels, p.w + channels,
+                    p.to + channels };
+}
+
+/* Calls f(piece, vectors) for `width` channels, vectors being a constant, and
+ * rest(piece, channels) for what is left. */
+#define FOR_CHANNELS(piece, width, f, rest)                        \
+    do {                                                           \
+        size_t left = (width);                                     \
+        Piece at = (piece);                                        \
+                                                                   \
+        for (; left >= VECTORS * LANES; left -= VECTORS * LANES) { \
+            f(at, VECTORS);                                        \
+            at = moved(at, VECTORS * LANES);                       \
+        }                                                          \
+        for (; left >= LANES; left -= LANES) {                     \
+            f(at, 1);                                              \
+            at = moved(at, LANES);                                 \
+        }                                                          \
+        if (left)                                                  \
+            rest(at, left);                                        \
     } while (0)
 
 /* ---- sums of rows and columns ------------------------------------------ */
 
-/* Adds n positions of some rows of x to the rows' sums h and the columns' w;
- * rows and n are constants. */
-INLINE void add_block(const Scsa *s, float *h, float *w, const float *x,
-                      size_t width, const size_t rows, const size_t n)
+INLINE void sum_vectors(Piece p, const size_t nv)
 {
-    const size_t C = s->C, down = s->W * C, row = s->row;
+    const size_t C = p.s->C, row = p.s->row, W = p.s->W;
 
-#pragma omp simd
-    for (size_t k = 0; k < width; k++) {
-        float across[ROWS] = { 0 };
+    for (size_t j = 0; j < W; j++)
+        memset(p.w + j * row, 0, nv * LANES * sizeof(float));
+    for (size_t i = 0; i < p.s->H; i++) {
+        const float *x = p.x + i * W * C;
+        float *w = p.w;
+        Vec sum[VECTORS];
 
-        for (size_t i = 0; i < n; i++) {
-            float column = 0;
+        UNROLL
+        for (size_t v = 0; v < nv; v++)
+            sum[v] = splat(0);
+        for (size_t j = W; j; j--, x += C, w += row)
+            UNROLL
+        for (size_t v = 0; v < nv; v++) {
+            const Vec in = load(x + v * LANES);
 
-            for (size_t r = 0; r < rows; r++) {
-                across[r] += x[r * down + i * C + k];
-                column += x[r * down + i * C + k];
-            }
-            w[i * row + k] += column;
+            __builtin_prefetch(x + v * LANES + AHEAD);
+            sum[v] += in;
+            store(w + v * LANES, load(w + v * LANES) + in);
         }
-        for (size_t r = 0; r < rows; r++)
-            h[r * row + k] += across[r];
+        UNROLL
+        for (size_t v = 0; v < nv; v++)
+            store(p.h + i * row + v * LANES, sum[v]);
     }
 }
 
-INLINE void add_map_rows(const Scsa *s, float *h, float *w, const float *x,
-                         size_t width, const size_t rows)
+static void sum_rest(Piece p, size_t width)
 {
-#define ADD(n) add_block(s, h, w + j * s->row, x + j * s->C, width, rows, n)
-    FOR_POSITIONS(j, s->W, ADD);
-#undef ADD
+    const size_t C = p.s->C, row = p.s->row, W = p.s->W;
+
+    for (size_t j = 0; j < W; j++)
+        memset(p.w + j * row, 0, width * sizeof(float));
+    for (size_t i = 0; i < p.s->H; i++) {
+        memset(p.h + i * row, 0, width * sizeof(float));
+        for (size_t j = 0; j < W; j++)
+#pragma omp simd
+            for (size_t k = 0; k < width; k++) {
+                const float in = p.x[(i * W + j) * C + k];
+
+                p.h[i * row + k] += in;
+                p.w[j * row + k] += in;
+            }
+    }
 }
 
-/* x_h and x_w of channels c to c + width - 1, as sums. */
+/* x_h and x_w, as sums, of channels c to c + width - 1. */
 static void sum_strips(const Scsa *s, const Work *w, const float *x, size_t c,
                        size_t width)
 {
-    float *h = w->h.sums + s->halo * s->row + c;
-    float *v = w->w.sums + s->halo * s->row + c;
-    size_t i = 0;
+    const size_t halo = s->halo * s->row;
+    const Piece p = { s, x, w->h.sums + halo, w->w.sums + halo, w->pooled };
 
-    for (size_t l = 0; l < s->H; l++)
-        memset(h + l * s->row, 0, width * sizeof(*h));
-    for (size_t l = 0; l < s->W; l++)
-        memset(v + l * s->row, 0, width * sizeof(*v));
-    for (; i + ROWS <= s->H; i += ROWS)
-        add_map_rows(s, h + i * s->row, v, x + i * s->W * s->C + c, width,
-                     ROWS);
-    for (; i < s->H; i++)
-        add_map_rows(s, h + i * s->row, v, x + i * s->W * s->C + c, width, 1);
+    FOR_CHANNELS(moved(p, c), width, sum_vectors, sum_rest);
 }
 
-/* ---- means of windows of x * attn_h * attn_w ----------------------------- */
+/* ---- sums of windows of x * attn_h * attn_w ------------------------------ */
 
-/* Adds n positions of a row to the sum of their window; n is a constant. */
-INLINE void add_gated(const Scsa *s, float *sum, const float *x,
-                      const float *gate_h, const float *gate_w, size_t width,
-                      const size_t n)
+/* The window whose first row and column these are. */
+INLINE void sum_window(Piece p, float *to, size_t i, size_t j, const size_t nv)
 {
-#pragma omp simd
-    for (size_t k = 0; k < width; k++) {
-        float part = 0;
+    const Scsa *s = p.s;
+    Vec sum[VECTORS];
 
-        for (size_t i = 0; i < n; i++)
-            part += x[i * s->C + k] * gate_w[i * s->row + k];
-        sum[k] += part * gate_h[k];
+    UNROLL
+    for (size_t v = 0; v < nv; v++)
+        sum[v] = splat(0);
+    for (size_t h = i; h < i + s->window_h; h++) {
+        const float *x = p.x + (h * s->W + j) * s->C;
+        const float *gate = p.w + j * s->row;
+        Vec part[VECTORS];
+
+        UNROLL
+        for (size_t v = 0; v < nv; v++)
+            part[v] = splat(0);
+        for (size_t n = s->window_w; n; n--, x += s->C, gate += s->row)
+            UNROLL
+        for (size_t v = 0; v < nv; v++)
+            part[v] += load(x + v * LANES) * load(gate + v * LANES);
+        UNROLL
+        for (size_t v = 0; v < nv; v++)
+            sum[v] += part[v] * load(p.h + h * s->row + v * LANES);
     }
+    UNROLL
+    for (size_t v = 0; v < nv; v++)
+        store(to + v * LANES, sum[v]);
 }
 
-/* Sums over the windows of channels c to c + width - 1.  The last rows first:
- * they are what the pass before has left in the cache. */
+/* The last windows first: the pass before has left them in the cache. */
+INLINE void sum_windows_vectors(Piece p, const size_t nv)
+{
+    const Scsa *s = p.s;
+
+    for (size_t i = s->down; i-- > 0;)
+        for (size_t j = s->across; j-- > 0;)
+            sum_window(p, p.to + (i * s->across + j) * s->row, i * s->window_h,
+                       j * s->window_w, nv);
+}
+
+static void sum_windows_rest(Piece p, size_t width)
+{
+    const Scsa *s = p.s;
+
+    for (size_t n = 0; n < windows_of(s); n++)
+        memset(p.to + n * s->row, 0, width * sizeof(float));
+    for (size_t i = 0; i < s->down * s->window_h; i++)
+        for (size_t j = 0; j < s->across * s->window_w; j++) {
+            float *to =
+                p.to + (i / s->window_h * s->across + j / s->window_w) * s->row;
+#pragma omp simd
+            for (size_t k = 0; k < width; k++)
+                to[k] += p.x[(i * s->W + j) * s->C + k] *
+                         (p.h[i * s->row + k] * p.w[j * s->row + k]);
+        }
+}
+
+/* x_p, as sums, of channels c to c + width - 1. */
 static void sum_windows(const Scsa *s, const Work *w, const float *x, size_t c,
                         size_t width)
 {
-    for (size_t p = 0; p < windows_of(s); p++)
-        memset(w->pooled + p * s->row + c, 0, width * sizeof(*w->pooled));
-    for (size_t i = s->down * s->window_h; i-- > 0;) {
-        const float *gate_h = w->h.gate + i * s->row + c;
-        const float *from = x + i * s->W * s->C + c;
-        float *sum = w->pooled + i / s->window_h * s->across * s->row + c;
+    const Piece p = { s, x, w->h.gate, w->w.gate, w->pooled };
 
-        for (size_t p = 0; p < s->across; p++, sum += s->row) {
-            const size_t first = p * s->window_w;
-
-#define ADD(n)                                           \
-    add_gated(s, sum, from + (first + j) * s->C, gate_h, \
-              w->w.gate + (first + j) * s->row + c, width, n)
-            if (s->window_w == 7) {
-                const size_t j = 0;
-
-                ADD(7);
-            } else {
-                FOR_POSITIONS(j, s->window_w, ADD);
-            }
-#undef ADD
-        }
-    }
+    FOR_CHANNELS(moved(p, c), width, sum_windows_vectors, sum_windows_rest);
 }
 
 /* ---- y = x * attn_h * attn_w * attention --------------------------------- */
 
-/* n positions of a row; n is a constant. */
-INLINE void write_gated(const Scsa *s, float *y, const float *x,
-                        const float *gate_h, const float *gate_w,
-                        const size_t n)
+/* nv vectors of one position; nv is a constant. */
+INLINE void write_vectors(float *y, const float *x, const float *gate_h,
+                          const float *gate_w, const size_t nv)
 {
-#pragma omp simd
-    for (size_t k = 0; k < s->C; k++) {
-        const float gate = gate_h[k];
+    UNROLL
+    for (size_t v = 0; v < nv * LANES; v += LANES)
+        store(y + v, load(x + v) * (load(gate_h + v) * load(gate_w + v)));
+}
 
-        for (size_t i = 0; i < n; i++)
-            y[i * s->C + k] = x[i * s->C + k] * (gate * gate_w[i * s->row + k]);
+/* A row, position by position: the order of memory is worth more than gates
+ * in registers. */
+static void write_row(float *y, const float *x, const float *gate_h,
+                      const float *gate_w, size_t C, size_t W, size_t row)
+{
+    for (; W; W--, y += C, x += C, gate_w += row) {
+        size_t k = 0;
+
+        for (; k + VECTORS * LANES <= C; k += VECTORS * LANES)
+            write_vectors(y + k, x + k, gate_h + k, gate_w + k, VECTORS);
+        for (; k + LANES <= C; k += LANES)
+            write_vectors(y + k, x + k, gate_h + k, gate_w + k, 1);
+        for (; k < C; k++)
+            y[k] = x[k] * (gate_h[k] * gate_w[k]);
     }
 }
 
@@ -153,17 +211,13 @@ static void write_rows(const Scsa *s, const Work *w, float *y, const float *x,
                        size_t begin, size_t end)
 {
     for (size_t i = begin; i < end; i++) {
-        const size_t at = i * s->W * s->C;
+        const size_t first = i * s->W * s->C;
         float *gate_h = w->h.gate + i * s->row;
 
 #pragma omp simd
         for (size_t k = 0; k < s->C; k++)
             gate_h[k] *= w->attention[k];
-#define WRITE(n)                                                 \
-    write_gated(s, y + at + j * s->C, x + at + j * s->C, gate_h, \
-                w->w.gate + j * s->row, n)
-        FOR_POSITIONS(j, s->W, WRITE);
-#undef WRITE
+        write_row(y + first, x + first, gate_h, w->w.gate, s->C, s->W, s->row);
     }
 }
 

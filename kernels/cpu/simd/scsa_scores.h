@@ -217,16 +217,16 @@ typedef struct Longest {
 
 static Longest longest(const Scsa *s, const Work *w)
 {
-    float q = 0, k = 0;
+    Vec q = splat(0), k = q;
 
-    for (size_t c = 0; c < s->C; c++) {
-        const float q2 = s->q[c] * s->q[c] * w->squares[c];
-        const float k2 = s->k[c] * s->k[c] * w->squares[c];
+    for (size_t c = 0; c < s->row; c += LANES) {
+        const Vec squares = load(w->squares + c);
+        const Vec a = load(s->q + c), b = load(s->k + c);
 
-        q = max_nan(q, q2);
-        k = max_nan(k, k2);
+        q = max_vec(q, a * a * squares);
+        k = max_vec(k, b * b * squares);
     }
-    return (Longest){ sqrtf(q), sqrtf(k) };
+    return (Longest){ sqrtf(max_lane(q)), sqrtf(max_lane(k)) };
 }
 
 /* Vectors of channels of one head. */

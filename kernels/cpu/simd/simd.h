@@ -29,6 +29,14 @@
 /* For functions with parameters that must be constants after inlining. */
 #define INLINE static inline __attribute__((always_inline))
 
+/* Loops over an array of vectors must be gone before registers are given
+ * out. */
+#if defined(__clang__)
+#define UNROLL _Pragma("unroll")
+#else
+#define UNROLL _Pragma("GCC unroll 32")
+#endif
+
 /* ---- vectors ---------------------------------------------------------- */
 
 #if defined(__AVX512F__)

@@ -11,13 +11,6 @@
 
 #include "kernels/cpu/simd/simd.h"
 
-/* Loops of a tile must be gone before registers are given out. */
-#if defined(__clang__)
-#define UNROLL _Pragma("unroll")
-#else
-#define UNROLL _Pragma("GCC unroll 32")
-#endif
-
 enum {
     NV = LANES == 16 ? 4 : 2, /* vectors: NV (ROWS + 1) + 1 fit registers */
     PANEL = NV * LANES,
