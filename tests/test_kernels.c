@@ -11,6 +11,8 @@
  * three threads.  The CUDA kernels: on the host, in every dtype and three
  * orders of threads; and under the checker, which must have nothing to say.
  *
+ * The CUDA kernels once more on a GPU, where there is one.
+ *
  * OP=conv2d in the environment leaves out all other ops.
  *
  * In a short type a kernel may be wrong by twice as much as the definition is
@@ -21,6 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/backends.h"
 #include "kernels/core/graph.h"
 #include "kernels/cpu/cpu.h"
 #include "kernels/simt/host.h"
@@ -561,6 +564,37 @@ TEST(library_kernels, agree_with_definitions_in_f16)
 TEST(library_kernels, agree_with_definitions_in_bf16)
 {
     check_libraries(BF16);
+}
+
+/* The plugin's on a GPU: our own as nvcc compiled them, and the libraries'. */
+static void check_cuda(Dtype dtype)
+{
+    Device *dev;
+
+    if (backend_open(&dev, "cuda", NULL))
+        SKIP(err_message());
+    check_device(dev, dev->about, PLAIN, dtype);
+    backend_close(dev);
+}
+
+TEST(cuda_kernels, agree_with_definitions_in_f32)
+{
+    check_cuda(F32);
+}
+
+TEST(cuda_kernels, agree_with_definitions_in_tf32)
+{
+    check_cuda(TF32);
+}
+
+TEST(cuda_kernels, agree_with_definitions_in_f16)
+{
+    check_cuda(F16);
+}
+
+TEST(cuda_kernels, agree_with_definitions_in_bf16)
+{
+    check_cuda(BF16);
 }
 
 TEST(kernels, every_op_has_a_case)
