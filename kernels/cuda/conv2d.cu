@@ -15,7 +15,7 @@
  *   direct   a thread computes a pack of outputs of one group at one position
  *            or at RUN neighbours, straight from memory: x is few channels, w
  *            ([tap][c][o]) comes from L1.  For groups of few channels (EMA's,
- *            ResNeXt's) and few outputs (CBAM's 7x7).  Takes everything.
+ *            ResNeXt's) and few outputs (CBAM's 7x7): takes what tiles refuse.
  *
  * Depthwise ones are in depthwise.cu, 1x1 on few rows in linear.cu.
  */
@@ -271,6 +271,11 @@ static int direct_run(Device *dev, const Tensor *out, void *state)
     return err;
 }
 
+static bool direct_supports(const Tensor *out)
+{
+    return !tiles_supports(out);
+}
+
 static int direct_plan(Device *dev, const Tensor *out, void **state)
 {
     return reordered_plan(dev, out, state, true);
@@ -302,6 +307,7 @@ const Kernel cuda_conv2d_direct = {
     .op = &conv2d_def,
     .name = "direct",
     .dtypes = ALL_DTYPES,
+    .supports = direct_supports,
     .plan = direct_plan,
     .run = direct_run,
     .release = reordered_release,

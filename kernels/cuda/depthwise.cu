@@ -2,8 +2,8 @@
  * depthwise.cu - each channel's own filter: conv2d with as many groups as
  * channels and outputs, and dwconv1d
  *
- *   y[n,c,i,j] = act(b[c] + z[n,c,i,j] +
- *                    sum over u,v of x[n,c,i s + u - p_h,j s + v - p_w] w[c,u,v])
+ *   y[n,c,i,j] = act(b[c] + z[n,c,i,j] + sum over u,v of
+ *                    x[n,c,i s + u - p_h,j s + v - p_w] w[c,u,v])
  *
  * Bound by bytes in device memory for small filters; from 5x5 on by those that
  * come from L1, as every number of x is used kh * kw times.  Weights are kept
