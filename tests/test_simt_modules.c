@@ -1,0 +1,197 @@
+/*
+ * test_simt_modules.c - whole modules by our own CUDA kernels alone, on the
+ * host: every case file of every module, composed, within the limit that the
+ * CPU has; and what only a plan can show of a kernel.
+ */
+#include <glob.h>
+#include <stdlib.h>
+
+#include "harness/verify.h"
+#include "kernels/core/plan.h"
+#include "kernels/ops/ops.h"
+#include "kernels/simt/host.h"
+#include "tests/sample.h"
+#include "tests/test.h"
+
+static Device *open_simt(void)
+{
+    Device *dev;
+
+    BUG_IF(simt_backend.open(&dev, NULL) != OK);
+    return dev;
+}
+
+static void close_simt(Device *dev)
+{
+    char kinds[128];
+
+    CHECK_MSG(simt_take_errors(kinds, sizeof(kinds)) == 0, "reported: %s",
+              kinds);
+    simt_backend.close(dev);
+}
+
+/* The case files whose names match, each in dtype. */
+static void check_files(const char *pattern, const char *dtype)
+{
+    Device *dev = open_simt();
+    glob_t files;
+    Case how;
+
+    case_defaults(&how);
+    REQUIRE(case_set(&how, "impl", "composed") == OK);
+    REQUIRE(case_set(&how, "dtype", dtype) == OK);
+    if (glob(pattern, 0, NULL, &files))
+        SKIP("run me in the project's root folder");
+    for (size_t i = 0; i < files.gl_pathc; i++) {
+        Verified v;
+
+        verify_file(&v, files.gl_pathv[i], &how, dev, NULL);
+        CHECK_MSG(v.verdict == VERIFY_PASSED,
+                  "%s, dtype=%s: relative L2 error %.2g, allowed %.2g %s",
+                  files.gl_pathv[i], dtype, v.rel_l2, v.limit, v.why);
+    }
+    globfree(&files);
+    close_simt(dev);
+}
+
+TEST(simt_modules, agree_with_pytorch_at_14x14)
+{
+    check_files("tests/cases/*_c64_14x14.safetensors", "f32");
+}
+
+TEST(simt_modules, agree_with_pytorch_on_odd_maps)
+{
+    check_files("tests/cases/*_odd_23x17.safetensors", "f32");
+}
+
+TEST(simt_modules, agree_with_pytorch_at_other_settings)
+{
+    check_files("tests/cases/*_settings[0-9].safetensors", "f32");
+}
+
+TEST(simt_modules, are_as_right_in_f16_as_rounding_allows)
+{
+    check_files("tests/cases/*_settings[0-9].safetensors", "f16");
+}
+
+TEST(simt_modules, are_as_right_in_bf16_as_rounding_allows)
+{
+    check_files("tests/cases/*_settings[0-9].safetensors", "bf16");
+}
+
+/* 1.8 G multiply-adds: a few seconds, but a minute under the checker. */
+TEST(simt_modules, a_whole_network_agrees_with_pytorch)
+{
+    if (simt_is_checked())
+        SKIP("too long under the checker");
+    check_files("tests/cases/resnet18_fca.safetensors", "f32");
+}
+
+TEST(simt_modules, every_op_has_a_kernel)
+{
+    static const Op *const ops[] = {
+#define X(id) &id##_def,
+        OPS(X)
+#undef X
+    };
+
+    for (size_t i = 0; i < sizeof(ops) / sizeof(ops[0]); i++) {
+        const Kernel *k;
+        bool found = ops[i]->view;
+
+        for (int j = 0; (k = simt_backend.kernel_at(j)); j++)
+            found |= k->op == ops[i];
+        CHECK_MSG(found, "%s has no CUDA kernel", ops[i]->name);
+    }
+}
+
+/* ---- weights that a graph computes -------------------------------------- */
+
+/* Half of a weight, so that it is the result of an op. */
+static Tensor *computed(Graph *g, const char *name, Dims dims)
+{
+    return op_scale_shift(g, graph_weight(g, name, dims), 0.5, 0);
+}
+
+/* One of each kernel that puts its weights in order. */
+static void build(Graph *g, Tensor *x)
+{
+    const Conv2dAttr pad = { .pad_h = 1, .pad_w = 1 };
+    const Conv2dAttr groups = { .pad_h = 1, .pad_w = 1, .groups = 4 };
+    const Conv2dAttr each = { .pad_h = 1, .pad_w = 1, .groups = 32 };
+    Tensor *strip = op_view(g, x, DIMS(1, 32, 63));
+
+    graph_output(
+        g, "tiles",
+        op_conv2d(g, x, computed(g, "a", DIMS(24, 32, 3, 3)), NULL, &pad));
+    graph_output(
+        g, "direct",
+        op_conv2d(g, x, computed(g, "b", DIMS(32, 8, 3, 3)), NULL, &groups));
+    graph_output(
+        g, "depthwise",
+        op_conv2d(g, x, computed(g, "c", DIMS(32, 1, 3, 3)), NULL, &each));
+    graph_output(g, "strip",
+                 op_dwconv1d(g, strip, computed(g, "d", DIMS(32, 1, 3)), NULL));
+    graph_output(g, "rows",
+                 op_linear(g, strip, computed(g, "e", DIMS(5, 32)), NULL));
+}
+
+static void give_values(Graph *g)
+{
+    uint64_t state = 7;
+
+    for (int i = 0; i < graph_size(g); i++) {
+        Tensor *t = graph_at(g, i);
+
+        if (t->role != ROLE_WEIGHT)
+            continue;
+        BUG_IF(graph_alloc_host(t) != OK);
+        sample_fill(&state, t->host, tensor_count(t));
+    }
+}
+
+/* Runs the graph on a device; its outputs one after the other. */
+static float *run_on(Device *dev, const float *input, size_t *n)
+{
+    Graph *g = graph_new();
+    Tensor *x = graph_input(g, "x", DIMS(1, 32, 7, 9));
+    float *all = NULL;
+    Plan *p = NULL;
+
+    build(g, x);
+    give_values(g);
+    BUG_IF(plan_new(&p, dev, g) != OK || plan_set(p, x, input) != OK ||
+           plan_run(p) != OK);
+    *n = 0;
+    for (int i = 0; i < graph_outputs(g); i++) {
+        const char *name;
+        const Tensor *t = graph_output_at(g, i, &name);
+
+        all = realloc(all, (*n + tensor_count(t)) * sizeof(*all));
+        BUG_IF(!all || plan_get(p, t, all + *n) != OK);
+        *n += tensor_count(t);
+    }
+    plan_free(p);
+    graph_free(g);
+    return all;
+}
+
+/* They are not there yet when a kernel is planned. */
+TEST(simt_modules, computed_weights_are_put_in_order_when_it_runs)
+{
+    static float input[32 * 7 * 9];
+    Device *dev = open_simt(), *ref;
+    uint64_t state = 1;
+    float *got, *want;
+    size_t n, wanted;
+
+    REQUIRE(ref_backend.open(&ref, NULL) == OK);
+    sample_fill(&state, input, sizeof(input) / sizeof(*input));
+    got = run_on(dev, input, &n);
+    want = run_on(ref, input, &wanted);
+    CHECK(n == wanted && verify_error(got, want, n) <= 3e-6);
+    free(got);
+    free(want);
+    ref_backend.close(ref);
+    close_simt(dev);
+}
