@@ -18,8 +18,8 @@ GIT_DIRTY := $(if $(shell git status --porcelain -uno 2>/dev/null),1,0)
 OPT ?= -O2
 override CFLAGS := -std=c11 -D_GNU_SOURCE $(OPT) -g -fopenmp -I. -I$(B) \
                    -Wall -Wextra -Werror -Wno-missing-field-initializers \
-                   $(CFLAGS)
-override LDFLAGS := -fopenmp -rdynamic $(LDFLAGS)
+                   $(SANITIZE) $(CFLAGS)
+override LDFLAGS := -fopenmp -rdynamic $(SANITIZE) $(LDFLAGS)
 LIBS := -ldnnl -lcjson -lsqlite3 -ldl -lm
 ifndef V
 Q = @printf '  %-6s %s\n' $(1) $@;
@@ -39,10 +39,12 @@ isa_avx512 := $(isa_all) -march=x86-64-v4 -mprefer-vector-width=512
 # The CUDA kernels run on the host in the tests (kernels/simt): "plain", and
 # "checked", where the compiler calls our checker at every access to memory
 # (it asks for -fsanitize=thread; that library is never linked).
+ifeq ($(ARCH)$(if $(shell command -v $(CXX)),,-without-C++),x86_64)
+SIMTS := plain $(if $(SANITIZE),,checked)
+endif
 CXX_CUDA := $(CXX) -std=c++20 -I. -g -Wall -Wextra -Werror \
             -Wno-missing-field-initializers -Wno-unknown-pragmas \
-            -fno-strict-aliasing -fno-pie
-SIMTS := plain checked
+            -fno-strict-aliasing -fno-pie $(SANITIZE)
 kernel_plain := -O2
 kernel_checked := -O1 -fsanitize=thread,alignment,bounds \
                   -fsanitize-recover=alignment,bounds
@@ -59,7 +61,7 @@ cuda_says := $(if $(CUDA_MISSING),no: $(CUDA_MISSING),yes, for \
              no version 9 was found))
 cuda_record := $(if $(CUDA_MISSING),,; $(CUDA_RECORD))
 NVCCFLAGS := -std=c++20 -O3 -lineinfo -I. -I$(B) -Werror all-warnings \
-             -Xcompiler -fPIC,-fvisibility=hidden $(CUDA_CODE)
+             -Xcompiler -fPIC,-fvisibility=hidden
 
 src   := $(wildcard kernels/core/*.c kernels/ops/*.c kernels/cpu/*.c) \
          $(wildcard attention_zoo/*.c results/*.c analysis/*.c plots/*.c) \
@@ -87,6 +89,14 @@ simt  := $(wildcard kernels/simt/*.cpp)
 simt_obj = $(patsubst %,$(B)/$(1)/%.o,$(cu) $(wildcard tests/simt/*.cu) \
            $(filter-out $(patsubst %,kernels/simt/%.cpp,$(others_$(1))),$(simt)))
 
+simt_tests := $(if $(SIMTS),$(call simt_obj,plain),$(call obj,kernels/simt/absent.c))
+checked := $(if $(filter checked,$(SIMTS)),$(B)/run_tests_checked)
+
+# Every kernel must pass nvcc for these; test_nvcc.c has it tried.
+sms   := 80 90
+nvcc_obj := $(foreach sm,$(sms),$(patsubst %,$(B)/$(if $(filter \
+              $(sm),$(CUDA_ARCH_LIST)),cuda,sm_$(sm))/%.o,$(cu)))
+
 # What of the plugin is tested without a GPU: arithmetic; what cuDNN says of a
 # card that is only described, where there is a cuDNN.
 tests_obj := $(call obj,$(tests) kernels/cuda/gemm.c)
@@ -102,7 +112,7 @@ $(addprefix $(B)/tests/,$(addsuffix .c.o,test_cudnn test_libraries described \
 endif
 endif
 
-.PHONY: all bench test check asan install deps clean help FORCE
+.PHONY: all bench test check cuda_check mutants asan install deps clean help FORCE
 all: $(B)/attnbench $(if $(CUDA_MISSING),,$(B)/attnbench_cuda.so) ## the program, and its plugin where there is CUDA
 	@echo "cuda: $(cuda_says)"
 
@@ -114,8 +124,8 @@ bench: deps                                  ## ResNet-50 with each module: tabl
 	@$(B)/attnbench plot
 
 test: deps                                   ## every test
-	@$(MAKE) --no-print-directory all $(B)/run_tests $(B)/run_tests_checked
-	@$(B)/run_tests $(ONLY)
+	@$(MAKE) --no-print-directory all $(B)/run_tests $(checked)
+	@$(B)/run_tests $(ONLY) $(if $(checked),--also="$(checked) --suites=simt")
 
 check: test                                  ## test, layers, headers, format
 	sh tests/check_layers.sh
@@ -123,10 +133,16 @@ check: test                                  ## test, layers, headers, format
 
 asan:                                        ## the tests, with sanitizers
 	@$(MAKE) --no-print-directory test B=build/asan OPT=-O1 \
-	    CFLAGS="-fsanitize=address,undefined -Wno-format-truncation \
-	            -fno-sanitize-recover=undefined" \
-	    CUDA_MISSING="CUDA does not run under sanitizers" \
-	    LDFLAGS="-fsanitize=address,undefined"
+	    SANITIZE="-fsanitize=address,undefined \
+	              -fno-sanitize-recover=undefined" \
+	    CFLAGS=-Wno-format-truncation \
+	    CUDA_MISSING="CUDA does not run under sanitizers"
+
+mutants: $(B)/run_tests $(B)/run_tests_checked ## plants errors in the CUDA kernels, counts what the tests catch
+	python3 tests/mutate.py
+
+cuda_check: $(if $(CUDA_MISSING),,$(nvcc_obj))
+	@echo "cuda: $(cuda_says)"
 
 install: all                                 ## into $(prefix), /usr/local by default
 	install -D $(B)/attnbench $(DESTDIR)$(prefix)/bin/attnbench
@@ -144,8 +160,8 @@ help:                                        ## this list
 
 $(B)/attnbench: $(lib) $(call obj,harness/main.c)
 	$(call Q,LINK) $(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
-$(B)/run_tests: $(lib) $(tests_obj) $(call simt_obj,plain) | $(fake)
-	$(call Q,LINK) $(CXX) $(LDFLAGS) -no-pie -o $@ $^ $(LIBS) $(tests_link)
+$(B)/run_tests: $(lib) $(tests_obj) $(simt_tests) | $(fake)
+	$(call Q,LINK) $(if $(SIMTS),$(CXX),$(CC)) $(LDFLAGS) -no-pie -o $@ $^ $(LIBS) $(tests_link)
 $(B)/run_tests_checked: $(lib) $(tests_obj) $(call simt_obj,checked) | $(fake)
 	$(call Q,LINK) $(CXX) $(LDFLAGS) -no-pie -o $@ $^ $(LIBS) $(tests_link)
 
@@ -159,7 +175,14 @@ $(B)/cuda/%.c.o: %.c $(B)/cuda/flags | $(B)/cuda_build.h
 	    $(if $(CUDA_CUDNN),,-DWITHOUT_CUDNN) -MMD -MP -c -o $@ $<
 $(B)/cuda/%.cu.o: %.cu $(B)/cuda/flags
 	@mkdir -p $(@D)
-	$(call Q,NVCC) $(CUDA_NVCC) $(NVCCFLAGS) -MMD -MP -c -o $@ $<
+	$(call Q,NVCC) $(CUDA_NVCC) $(NVCCFLAGS) $(CUDA_CODE) -MMD -MP -c -o $@ $<
+
+define nvcc_rule
+$$(B)/sm_$(1)/%.cu.o: %.cu $$(B)/cuda/flags
+	@mkdir -p $$(@D)
+	$$(call Q,NVCC) $$(CUDA_NVCC) $$(NVCCFLAGS) -arch=sm_$(1) -MMD -MP -c -o $$@ $$<
+endef
+$(foreach sm,$(sms),$(eval $(call nvcc_rule,$(sm))))
 
 # The plugin's own code over a CUDA that is not there (tests/fake), and an NVML.
 $(B)/fake/attnbench_cuda.so: $(fake_obj)
@@ -221,11 +244,12 @@ $(B)/cuda_build.h: FORCE
 	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 $(B)/cuda/flags: FORCE
 	@mkdir -p $(@D)
-	@echo '$(CUDA_NVCC) $(CUDA_VERSION) $(NVCCFLAGS) $(CUDA_INCLUDES) $(CUDA_CUDNN)' > $@.new
+	@echo '$(CUDA_NVCC) $(CUDA_VERSION) $(NVCCFLAGS) $(CUDA_CODE) $(CUDA_INCLUDES) $(CUDA_CUDNN)' > $@.new
 	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 $(B)/harness/environment.c.o: $(B)/build_info.h
 $(B)/harness/environment.c.o: override CFLAGS += -I$(B)
 
 -include $(patsubst %.o,%.d,$(lib) $(call obj,harness/main.c) $(tests_obj) \
                            $(patsubst %,$(B)/cuda/%.o,$(cuda)) $(fake_obj) \
+                           $(nvcc_obj) $(simt_tests) \
                            $(foreach s,$(SIMTS),$(call simt_obj,$(s))))

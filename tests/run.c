@@ -1,8 +1,14 @@
 /*
  * run.c - runs the tests, each in its own process, and counts.
+ *
+ *   run_tests [PART]             those whose "suite.name" contains PART
+ *   --suites=simt                of suites whose names begin so
+ *   --also="PROGRAM ARGUMENT"    runs another program of tests beside this
+ *                                one, with PART, and adds its counts
  */
 #include <limits.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -115,31 +121,87 @@ static double now_s(void)
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
+typedef struct Counts {
+    int passed, failed, skipped;
+} Counts;
+
+static void run_and_count(const Test *t, const char *full, const char *program,
+                          Counts *c)
+{
+    const double start = now_s();
+    const int code = run_one(t);
+    const bool passed = code == EXIT_PASSED, skipped = code == EXIT_SKIPPED;
+
+    c->passed += passed;
+    c->skipped += skipped;
+    c->failed += !passed && !skipped;
+    printf("%-7s %-60s %6.2f s\n",
+           passed    ? "ok"
+           : skipped ? "skipped"
+                     : "FAILED",
+           full, now_s() - start);
+    if (!passed && !skipped)
+        printf("    repeat: %s %s\n", program, full);
+}
+
+static FILE *also_start(const char *command, const char *part)
+{
+    char line[PATH_MAX];
+
+    snprintf(line, sizeof(line), "%s '%s'", command, part);
+    fflush(stdout);
+    return popen(line, "r");
+}
+
+/* Prints what the other program printed, and adds its last line. */
+static void also_finish(FILE *also, const char *command, Counts *c)
+{
+    char line[4096];
+    Counts its = { 0, 1, 0 }; /* unless it says otherwise */
+
+    printf("%s\n", command);
+    while (also && fgets(line, sizeof(line), also))
+        if (sscanf(line, "%d passed, %d failed, %d skipped", &its.passed,
+                   &its.failed, &its.skipped) != 3)
+            fputs(line, stdout);
+    if ((!also || pclose(also)) && !its.failed)
+        its.failed = 1;
+    c->passed += its.passed;
+    c->failed += its.failed;
+    c->skipped += its.skipped;
+}
+
+static const char *option(const char *arg, const char *name)
+{
+    const size_t n = strlen(name);
+
+    return strncmp(arg, name, n) == 0 ? arg + n : NULL;
+}
+
 int main(int argc, char **argv)
 {
-    int passed = 0, failed = 0, skipped = 0;
-    const char *part = argc > 1 ? argv[1] : "";
+    const char *part = "", *suites = "", *command = NULL;
+    Counts c = { 0 };
+    FILE *also = NULL;
 
+    for (int i = 1; i < argc; i++)
+        if (option(argv[i], "--suites="))
+            suites = option(argv[i], "--suites=");
+        else if (option(argv[i], "--also="))
+            command = option(argv[i], "--also=");
+        else
+            part = argv[i];
+    if (command)
+        also = also_start(command, part);
     for (const Test *t = first; t; t = t->next) {
         char full[256];
-        double start = now_s();
-        int code;
 
         snprintf(full, sizeof(full), "%s.%s", t->suite, t->name);
-        if (!strstr(full, part))
-            continue;
-        code = run_one(t);
-        passed += code == EXIT_PASSED;
-        skipped += code == EXIT_SKIPPED;
-        failed += code != EXIT_PASSED && code != EXIT_SKIPPED;
-        printf("%-7s %-60s %6.2f s\n",
-               code == EXIT_PASSED    ? "ok"
-               : code == EXIT_SKIPPED ? "skipped"
-                                      : "FAILED",
-               full, now_s() - start);
-        if (code != EXIT_PASSED && code != EXIT_SKIPPED)
-            printf("    repeat: %s %s\n", argv[0], full);
+        if (strstr(full, part) && strncmp(full, suites, strlen(suites)) == 0)
+            run_and_count(t, full, argv[0], &c);
     }
-    printf("%d passed, %d failed, %d skipped\n", passed, failed, skipped);
-    return failed > 0;
+    if (command)
+        also_finish(also, command, &c);
+    printf("%d passed, %d failed, %d skipped\n", c.passed, c.failed, c.skipped);
+    return c.failed > 0;
 }

@@ -1,0 +1,55 @@
+/*
+ * absent.c - what stands for host.h where CUDA kernels cannot run on the host:
+ * switches of stacks are written for x86-64, and a C++ compiler is needed.
+ */
+#include "kernels/core/err.h"
+#include "kernels/simt/host.h"
+
+static int absent_open(Device **out, const DeviceSettings *settings)
+{
+    (void)out, (void)settings;
+    return fail(ERR_UNSUPPORTED,
+                "CUDA kernels run on the host only on x86-64, built by a C++ "
+                "compiler");
+}
+
+static const Kernel *absent_kernel(int i)
+{
+    (void)i;
+    return NULL;
+}
+
+const Backend simt_backend = {
+    .name = "simt",
+    .title = "the CUDA kernels on the host, which this machine cannot run",
+    .kernel_at = absent_kernel,
+    .open = absent_open,
+};
+
+void simt_set_order(int order, uint64_t seed)
+{
+    (void)order, (void)seed;
+}
+
+bool simt_is_checked(void)
+{
+    return false;
+}
+
+int simt_take_errors(char *text, size_t size)
+{
+    if (size)
+        text[0] = 0;
+    return 0;
+}
+
+void simt_watch(int slot, const void *p, size_t bytes)
+{
+    (void)slot, (void)p, (void)bytes;
+}
+
+SimtTraffic simt_watched(int slot)
+{
+    (void)slot;
+    return (SimtTraffic){ 0, 0 };
+}
