@@ -175,7 +175,8 @@ TEST(gpu, launches_are_not_part_of_the_time)
     host = host_now_ns();
     ns = time_of(dev, &c, 1);
     host = host_now_ns() - host;
-    CHECK_MSG(ns < host, "%g ns of the card, %g ns of the host", ns, host);
+    CHECK_MSG(ns < 0.8 * host, "%g ns of the card, %g ns of the host", ns,
+              host);
     CHECK(dev->backend->conditions(dev, &now) == OK);
     CHECK_MSG(!now.throttle || !strstr(now.throttle, "launches"), "%s",
               now.throttle);
