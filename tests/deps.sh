@@ -15,6 +15,7 @@ while read -r sign package; do
     have "$sign" || missing="$missing $package"
 done <<'LIST'
 cmd:cc gcc
+cmd:c++ g++
 cmd:git git
 cmd:gnuplot gnuplot-nox
 sqlite3.h libsqlite3-dev

@@ -94,14 +94,13 @@ static void read_limits(Card *c)
     c->l2_persists = attribute(cudaDevAttrMaxPersistingL2CacheSize) > 0;
 }
 
-static int list_kernels(Card *c)
+static void list_kernels(Card *c)
 {
     int n = 0;
 
     while ((c->kernels[n] = cuda_kernel_at(c->cuda.max_cluster > 1, n)))
         BUG_IF(++n == MAX_CUDA_KERNELS);
     c->cuda.base.kernels = c->kernels;
-    return OK;
 }
 
 /* "NVIDIA H200, sm_90, 132 SMs, CUDA 13.0, driver 580.65.06" */
@@ -120,16 +119,17 @@ static int describe(Card *c)
     return OK;
 }
 
-/* The plugin holds code for some architectures only. */
+/* The plugin holds code for some architectures only: whether it runs here is
+ * found by running some. */
 static int check_code(const Card *c)
 {
-    const int err =
-        cuda_launch_ticks(c->clock.stream, c->weather.ticks_on_card, 0);
+    int err;
 
     if (c->cuda.arch < OLDEST_ARCH)
         return fail(ERR_UNSUPPORTED,
                     "cuda: this GPU is of sm_%d; sm_%d or newer is needed",
                     c->cuda.arch, OLDEST_ARCH);
+    err = cuda_launch_ticks(c->clock.stream, c->weather.ticks_on_card, 0);
     if (err == cudaErrorNoKernelImageForDevice)
         return fail(ERR_UNSUPPORTED,
                     "cuda: this plugin was built for other GPUs (%s); build it "
@@ -180,7 +180,7 @@ static int open_all(Card *c)
     TRY(weather_open(&c->weather, c->bus_id));
     TRY(check_code(c));
     TRY(cuda_libraries_open(&c->cuda));
-    TRY(list_kernels(c));
+    list_kernels(c);
     return describe(c);
 }
 

@@ -1,0 +1,395 @@
+/*
+ * test_fake_cuda.c - the code of the backend "cuda" over a CUDA that is not
+ * there (tests/fake): opening, memory, times, recordings, conditions, and what
+ * is left when any single call fails.
+ */
+#include <dlfcn.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "harness/backends.h"
+#include "harness/case.h"
+#include "harness/environment.h"
+#include "kernels/core/plan.h"
+#include "kernels/cuda/nvml.h"
+#include "kernels/ops/ops.h"
+#include "tests/fake/cuda.h"
+#include "tests/test.h"
+
+static FakeCuda *fake_gpu(void)
+{
+    void *library;
+    FakeCudaGet *get;
+
+    setenv("ATTNBENCH_CUDA", test_beside("fake/attnbench_cuda.so"), 1);
+    library =
+        dlopen(test_beside("fake/attnbench_cuda.so"), RTLD_NOW | RTLD_LOCAL);
+    BUG_IF(!library);
+    *(void **)&get = dlsym(library, FAKE_CUDA_SYMBOL);
+    BUG_IF(!get);
+    return get();
+}
+
+static void refused_with(int err, const char *sentence)
+{
+    Device *dev;
+
+    CHECK(backend_open(&dev, "cuda", NULL) == err && !dev);
+    CHECK_MSG(strcmp(err_message(), sentence) == 0, "%s", err_message());
+}
+
+TEST(fake_cuda, says_why_there_is_no_device)
+{
+    FakeCuda *gpu = fake_gpu();
+
+    gpu->driver = 0;
+    refused_with(ERR_UNSUPPORTED, "cuda: no NVIDIA driver is here "
+                                  "(cudaGetDeviceCount: 35, some error)");
+    gpu->driver = 12020;
+    refused_with(ERR_UNSUPPORTED, "cuda: the driver is for CUDA 12.2, this "
+                                  "plugin needs 13.0 or newer");
+    gpu->driver = 13000;
+    gpu->devices = 0;
+    unsetenv("CUDA_VISIBLE_DEVICES");
+    refused_with(ERR_UNSUPPORTED, "cuda: no GPU is here");
+    setenv("CUDA_VISIBLE_DEVICES", "7", 1);
+    refused_with(ERR_UNSUPPORTED,
+                 "cuda: no GPU is here, or CUDA_VISIBLE_DEVICES hides it: 7");
+    gpu->devices = 1;
+    gpu->arch = 75;
+    refused_with(ERR_UNSUPPORTED, "cuda: this GPU is of sm_75; sm_80 or newer "
+                                  "is needed");
+    gpu->arch = 86;
+    gpu->foreign = true;
+    CHECK(backend_open(&(Device *){ 0 }, "cuda", NULL) == ERR_UNSUPPORTED);
+    CHECK_MSG(strstr(err_message(), "make CUDA_ARCHS=86"), "%s", err_message());
+    CHECK(gpu->live == 0);
+}
+
+static Device *opened(void)
+{
+    Device *dev;
+
+    CHECK_MSG(backend_open(&dev, "cuda", NULL) == OK, "%s", err_message());
+    return dev;
+}
+
+TEST(fake_cuda, a_device_says_what_it_is)
+{
+    FakeCuda *gpu = fake_gpu();
+    Device *dev = opened();
+
+    CHECK_MSG(strncmp(dev->about, "Fake 0, sm_90, 132 SMs, CUDA 13.0", 33) == 0,
+              "%s", dev->about);
+    CHECK(dev->threads == 1);
+    backend_close(dev);
+    CHECK(gpu->live == 0);
+}
+
+TEST(fake_cuda, kernels_for_clusters_are_only_for_devices_with_them)
+{
+    FakeCuda *gpu = fake_gpu();
+    Device *dev = opened();
+
+    CHECK(strcmp(dev->kernels[0]->name, "cluster") == 0);
+    CHECK(strcmp(dev->kernels[1]->name, "plain") == 0 && !dev->kernels[2]);
+    backend_close(dev);
+    gpu->without_cluster = true;
+    dev = opened();
+    CHECK(strcmp(dev->kernels[0]->name, "plain") == 0 && !dev->kernels[1]);
+    CHECK(strcmp(dev->backend->kernel_at(0)->name, "cluster") == 0);
+    backend_close(dev);
+}
+
+TEST(fake_cuda, opening_leaves_nothing_behind_whichever_call_fails)
+{
+    FakeCuda *gpu = fake_gpu();
+    Device *dev;
+    int n;
+
+    gpu->calls = 0;
+    backend_close(opened());
+    n = gpu->calls;
+    CHECK(n > 10);
+    for (int i = 1; i <= n; i++) {
+        gpu->calls = 0;
+        gpu->fail_at = i;
+        gpu->failed = NULL;
+        CHECK_MSG(backend_open(&dev, "cuda", NULL) != OK && !dev,
+                  "call %d (%s) failed and nobody saw it", i, gpu->failed);
+        CHECK_MSG(gpu->live == 0, "after %s failed, %d things are left",
+                  gpu->failed, gpu->live);
+        CHECK_MSG(strstr(err_message(), "an illegal address"), "%s",
+                  err_message());
+    }
+    gpu->fail_at = 0;
+    backend_close(opened());
+}
+
+TEST(fake_cuda, memory_that_there_is_not)
+{
+    FakeCuda *gpu = fake_gpu();
+    Device *dev = opened();
+    char want[] = "abc", got[] = "xyz";
+    void *p;
+
+    CHECK(dev->backend->alloc(dev, &p, (size_t)2 << 30) == ERR_MEMORY);
+    CHECK_MSG(strcmp(err_message(), "cuda: no memory for 2048.0 MiB; 1024.0 of "
+                                    "the GPU's 1024.0 MiB are free") == 0,
+              "%s", err_message());
+    REQUIRE(dev->backend->alloc(dev, &p, sizeof(want)) == OK);
+    CHECK(dev->backend->upload(dev, p, want, sizeof(want)) == OK);
+    CHECK(dev->backend->download(dev, got, p, sizeof(got)) == OK);
+    CHECK(strcmp(got, "abc") == 0);
+    dev->backend->release(dev, p);
+    backend_close(dev);
+    CHECK(gpu->live == 0);
+}
+
+/* "best" is never stored: a case has the name of what it ran on. */
+TEST(fake_cuda, the_best_backend_is_the_gpu_where_there_is_one)
+{
+    FakeCuda *gpu = fake_gpu();
+    Case c;
+
+    case_defaults(&c);
+    CHECK(case_set(&c, "backend", "best") == OK);
+    CHECK(strcmp(c.backend.text, "cuda") == 0);
+    gpu->devices = 0;
+    CHECK(case_set(&c, "backend", "best") == OK);
+    CHECK(strcmp(c.backend.text, "cpu") == 0);
+    CHECK(strcmp(backend_meant("ref"), "ref") == 0);
+    CHECK(gpu->live == 0);
+}
+
+/* A graph of n relus. */
+static Plan *plan_of(Device *dev, Graph *g, int n)
+{
+    Tensor *x = graph_input(g, "x", DIMS(1, 2, 3, 3));
+    Plan *plan = NULL;
+
+    for (int i = 0; i < n; i++)
+        x = op_relu(g, x);
+    graph_output(g, "y", x);
+    CHECK_MSG(plan_new(&plan, dev, g) == OK, "%s", err_message());
+    return plan;
+}
+
+static double time_of(Device *dev, Plan *plan, int runs)
+{
+    double ns = NAN;
+
+    CHECK(dev->backend->clock_start(dev) == OK);
+    for (int i = 0; i < runs; i++)
+        CHECK_MSG(plan_run(plan) == OK, "%s", err_message());
+    CHECK_MSG(dev->backend->clock_stop(dev, &ns) == OK, "%s", err_message());
+    return ns;
+}
+
+/* Ten kernels of 1 us, launched every 3 us: what counts is the 10. */
+TEST(fake_cuda, a_time_is_the_card_s_alone)
+{
+    FakeCuda *gpu = fake_gpu();
+    Device *dev = opened();
+    Graph *g = graph_new();
+    Plan *plan = plan_of(dev, g, 10);
+    Conditions c;
+
+    for (int i = 0; i < 3; i++) {
+        const double ns = time_of(dev, plan, 1);
+
+        CHECK_MSG(fabs(ns - 10000) < 1, "%g ns", ns);
+    }
+    CHECK(fabs(time_of(dev, plan, 5) - 50000) < 1);
+    CHECK(gpu->kernels == 3 * 10 + 50 && gpu->gave_up == 0);
+    CHECK(dev->backend->conditions(dev, &c) == OK);
+    CHECK_MSG(fabs(c.clock_mhz - 1500) < 1, "%g MHz", c.clock_mhz);
+    CHECK(!c.throttle || !strstr(c.throttle, "launches"));
+    plan_free(plan);
+    graph_free(g);
+    backend_close(dev);
+    CHECK(gpu->live == 0);
+}
+
+/* The host cannot queue them all while the card waits: it must not wait for
+ * ever, and the sample says so. */
+TEST(fake_cuda, a_full_queue_opens_the_gate)
+{
+    FakeCuda *gpu = fake_gpu();
+    Device *dev = opened();
+    Graph *g = graph_new();
+    Plan *plan = plan_of(dev, g, 50);
+    Conditions c;
+
+    CHECK(time_of(dev, plan, 40) >= 40 * 50 * 1000);
+    CHECK(gpu->gave_up == 1);
+    CHECK(dev->backend->conditions(dev, &c) == OK);
+    CHECK_MSG(c.throttle && strstr(c.throttle, "launches"), "%s",
+              c.throttle ? c.throttle : "nothing");
+    CHECK(fabs(time_of(dev, plan, 1) - 50000) < 1);
+    CHECK(dev->backend->conditions(dev, &c) == OK);
+    CHECK(!c.throttle || !strstr(c.throttle, "launches"));
+    plan_free(plan);
+    graph_free(g);
+    backend_close(dev);
+}
+
+/* A run that failed leaves a start without a stop: what waits behind the gate
+ * must not hold up what comes next. */
+TEST(fake_cuda, a_start_without_a_stop_holds_nothing_up)
+{
+    FakeCuda *gpu = fake_gpu();
+    Device *dev = opened();
+    Graph *g = graph_new();
+    Plan *plan = plan_of(dev, g, 4);
+    float y[18];
+
+    CHECK(dev->backend->clock_start(dev) == OK);
+    CHECK(plan_get(plan, graph_output_named(g, "y"), y) == OK);
+    CHECK(dev->backend->clock_start(dev) == OK);
+    CHECK(fabs(time_of(dev, plan, 1) - 4000) < 1);
+    CHECK(dev->backend->clock_start(dev) == OK);
+    plan_free(plan);
+    graph_free(g);
+    backend_close(dev);
+    CHECK(gpu->gave_up == 0 && gpu->live == 0);
+}
+
+TEST(fake_cuda, cold_is_twice_the_cache_overwritten)
+{
+    FakeCuda *gpu = fake_gpu();
+    Device *dev = opened();
+    Graph *g = graph_new();
+    Plan *plan = plan_of(dev, g, 4);
+
+    for (int i = 1; i <= 2; i++) {
+        CHECK(dev->backend->evict(dev) == OK);
+        CHECK(gpu->set_bytes == (size_t)i * (2 << 20) && gpu->resets == i);
+        CHECK(fabs(time_of(dev, plan, 1) - 4000) < 1);
+    }
+    plan_free(plan);
+    graph_free(g);
+    backend_close(dev);
+    CHECK(gpu->live == 0);
+}
+
+TEST(fake_cuda, a_recording_is_one_launch_of_all)
+{
+    FakeCuda *gpu = fake_gpu();
+    Device *dev = opened();
+    Graph *g = graph_new();
+    Plan *plan = plan_of(dev, g, 7);
+
+    REQUIRE(plan_record(plan) == OK);
+    CHECK(dev->backend->clock_start(dev) == OK); /* waits for what is queued */
+    CHECK(fabs(time_of(dev, plan, 1) - 7000) < 1);
+    CHECK_MSG(gpu->kernels == 2 * 7, "%d kernels have run", gpu->kernels);
+    plan_free(plan);
+    graph_free(g);
+    backend_close(dev);
+    CHECK(gpu->live == 0);
+}
+
+/* Whatever call of record, run and stop fails: an error, nothing left behind,
+ * and the device can be used on. */
+TEST(fake_cuda, a_failing_recording_leaves_nothing_behind)
+{
+    FakeCuda *gpu = fake_gpu();
+
+    for (int i = 1; i <= 10; i++) {
+        Device *dev = opened();
+        Graph *g = graph_new();
+        Plan *plan = plan_of(dev, g, 3);
+        double ns;
+        int err;
+
+        gpu->calls = 0;
+        gpu->fail_at = i;
+        err = plan_record(plan);
+        if (!err)
+            err = dev->backend->clock_start(dev);
+        if (!err)
+            err = plan_run(plan);
+        if (!err)
+            err = dev->backend->clock_stop(dev, &ns);
+        CHECK_MSG(err == ERR_DEVICE, "call %d (%s): nobody saw it", i,
+                  gpu->failed);
+        plan_free(plan);
+        graph_free(g);
+        backend_close(dev);
+        CHECK_MSG(gpu->live == 0, "after %s failed, %d things are left",
+                  gpu->failed, gpu->live);
+        gpu->fail_at = 0;
+    }
+}
+
+/* ---- NVML ------------------------------------------------------------- */
+
+TEST(nvml, reads_the_gpu_at_an_address)
+{
+    Conditions c;
+    char text[96];
+    Nvml *nvml;
+
+    if (!dlopen(test_beside("fake/libnvidia-ml.so.1"), RTLD_NOW | RTLD_GLOBAL))
+        SKIP(dlerror());
+    REQUIRE(nvml_open(&nvml, "0000:AF:00.0") == OK);
+    CHECK(strcmp(nvml_name(nvml), "Hot") == 0);
+    CHECK(strcmp(nvml_driver(nvml), "580.65.06") == 0);
+    CHECK(nvml_count(nvml) == 2);
+    CHECK(strcmp(nvml_read(nvml, &c, text, sizeof(text)), "power,thermal") ==
+          0);
+    CHECK(c.temperature_c == 91 && fabs(c.power_w - 699.5) < 1e-6);
+    nvml_close(nvml);
+
+    REQUIRE(nvml_open(&nvml, NULL) == OK);
+    CHECK(strcmp(nvml_name(nvml), "Cool") == 0);
+    CHECK(strcmp(nvml_read(nvml, &c, text, sizeof(text)), "") == 0);
+    nvml_close(nvml);
+
+    CHECK(nvml_open(&nvml, "0000:01:00.0") == ERR_UNSUPPORTED && !nvml);
+    CHECK(strstr(err_message(), "0000:01:00.0 (6, Not Found)"));
+}
+
+TEST(nvml, names_the_gpu_of_the_record)
+{
+    Machine m;
+
+    if (!dlopen(test_beside("fake/libnvidia-ml.so.1"), RTLD_NOW | RTLD_GLOBAL))
+        SKIP(dlerror());
+    if (access("/proc/driver/nvidia", F_OK) == 0)
+        SKIP("a real driver says what it has");
+    environment_machine(&m);
+    CHECK(strcmp(m.gpu, "Cool") == 0);
+    CHECK(strcmp(m.driver, "580.65.06") == 0);
+}
+
+TEST(nvml, is_part_of_a_device_s_conditions)
+{
+    FakeCuda *gpu = fake_gpu();
+    Device *dev;
+    Conditions c;
+
+    if (!dlopen(test_beside("fake/libnvidia-ml.so.1"), RTLD_NOW | RTLD_GLOBAL))
+        SKIP(dlerror());
+    dev = opened();
+    CHECK(strstr(dev->about, ", driver 580.65.06"));
+    CHECK(dev->backend->conditions(dev, &c) == OK);
+    CHECK(c.temperature_c == 40 && fabs(c.power_w - 80) < 1e-6);
+    CHECK(c.throttle && !c.throttle[0]);
+    backend_close(dev);
+    CHECK(gpu->live == 0);
+}
+
+TEST(nvml, is_not_needed)
+{
+    Nvml *nvml;
+
+    if (nvml_open(&nvml, NULL) == OK) {
+        nvml_close(nvml);
+        SKIP("it is here");
+    }
+    CHECK(err_message()[0] && !nvml);
+}
