@@ -98,10 +98,10 @@ nvcc_obj := $(foreach sm,$(sms),$(patsubst %,$(B)/$(if $(filter \
               $(sm),$(CUDA_ARCH_LIST)),cuda,sm_$(sm))/%.o,$(cu)))
 
 # What of the plugin is tested without a GPU: arithmetic; what cuDNN says of a
-# card that is only described, where there is a cuDNN.
+# card that is only described, where there is cuDNN 9.8.
 tests_obj := $(call obj,$(tests) kernels/cuda/gemm.c)
 ifeq ($(CUDA_MISSING),)
-ifneq ($(CUDA_CUDNN),)
+ifeq ($(filter 0 1 2 3 4 5 6 7,$(CUDA_CUDNN_MINOR))$(if $(CUDA_CUDNN),,no),)
 tests_obj += $(patsubst %,$(B)/cuda/%.o,$(cudnn) \
                  $(addprefix kernels/cuda/,cudnn.c cublas.c tune.c))
 tests_link := $(CUDA_CUDNN) -Wl,-rpath,$(dir $(CUDA_CUDNN)) \

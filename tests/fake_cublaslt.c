@@ -261,43 +261,55 @@ static Dtype dtype_of(const Matrix *l)
     return l->type == CUDA_R_16F ? F16 : l->type == CUDA_R_16BF ? BF16 : F32;
 }
 
-static double read(const void *data, const Matrix *l, int batch, int64_t i,
-                   int64_t j, bool transposed)
+/* An operand of one batch as rows, once it is transposed. */
+static float *rows_of(const void *data, const Matrix *m, int batch,
+                      bool transposed)
 {
-    const int64_t at =
-        (transposed ? j + i * l->ld : i + j * l->ld) + batch * l->stride;
-    float value;
+    const int64_t rows = transposed ? m->columns : m->rows;
+    const int64_t columns = transposed ? m->rows : m->columns;
+    const int64_t size = (int64_t)dtype_size(dtype_of(m));
+    float *y = malloc((size_t)(rows * columns) * sizeof(*y));
 
-    dtype_load(dtype_of(l), &value,
-               (const char *)data + at * (int64_t)dtype_size(dtype_of(l)), 1);
-    return value;
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t j = 0; j < columns; j++) {
+            const int64_t at = transposed ? j + i * m->ld : i + j * m->ld;
+
+            dtype_load(dtype_of(m), &y[i * columns + j],
+                       (const char *)data + (at + batch * m->stride) * size, 1);
+        }
+    return y;
 }
 
-static void multiply(const Product *desc, float alpha, const void *a,
+static void multiply(const Product *p, float alpha, const void *a,
                      const Matrix *la, const void *b, const Matrix *lb, void *d,
                      const Matrix *ld, int batch)
 {
-    const bool ta = is_transposed(desc, 0), tb = is_transposed(desc, 1);
-    const int64_t k = ta ? la->rows : la->columns;
-    const Matrix bias = { .type = ld->type, .rows = ld->rows };
+    const int64_t k = is_transposed(p, 0) ? la->rows : la->columns;
+    const Matrix vector = {
+        .type = ld->type, .rows = ld->rows, .columns = 1, .ld = ld->rows
+    };
+    float *x = rows_of(a, la, batch, is_transposed(p, 0));
+    float *y = rows_of(b, lb, batch, !is_transposed(p, 1)); /* columns */
+    float *bias = p->epilogue == CUBLASLT_EPILOGUE_BIAS
+                      ? rows_of(p->bias, &vector, 0, false)
+                      : NULL;
 
     for (int64_t i = 0; i < ld->rows; i++)
         for (int64_t j = 0; j < ld->columns; j++) {
             double sum = 0;
-            float y;
+            float z;
 
             for (int64_t q = 0; q < k; q++)
-                sum +=
-                    read(a, la, batch, i, q, ta) * read(b, lb, batch, q, j, tb);
-            sum *= alpha;
-            if (desc->epilogue == CUBLASLT_EPILOGUE_BIAS)
-                sum += read(desc->bias, &bias, 0, i, 0, false);
-            y = (float)sum;
+                sum += (double)x[i * k + q] * y[j * k + q];
+            z = (float)(alpha * sum + (bias ? bias[i] : 0));
             dtype_store(dtype_of(ld),
                         (char *)d + (i + j * ld->ld + batch * ld->stride) *
                                         (int64_t)dtype_size(dtype_of(ld)),
-                        &y, 1);
+                        &z, 1);
         }
+    free(x);
+    free(y);
+    free(bias);
 }
 
 cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle,

@@ -35,12 +35,12 @@ typedef struct FakeDevice {
     CudaLibraries libraries;
     Described card;
     double clock_ns, started_ns;
-    bool timing;
+    bool planning;
     void *old[64]; /* workspaces that have been outgrown */
     int nold;
 } FakeDevice;
 
-/* The device, and the convolution, of the latest plan() or run(). */
+/* The device and the op of the latest plan(), or run() of a convolution. */
 static FakeDevice *device;
 static const Tensor *conv;
 
@@ -52,18 +52,20 @@ bool fake_launched(int i)
 {
     fake_calls.launches++;
     device->clock_ns += i == fake_calls.fastest ? 1000 : 2000 + i;
-    return !device->timing;
+    return !device->planning;
 }
 
 /* ---- running a convolution --------------------------------------------- */
 
-static double load(const void *data, size_t i)
+/* n numbers of the convolution's type as floats; NULL for NULL. */
+static float *load(const void *data, size_t n)
 {
-    float value;
+    float *values = data ? malloc(n * sizeof(*values)) : NULL;
 
-    dtype_load(conv->dtype, &value,
-               (const char *)data + i * dtype_size(conv->dtype), 1);
-    return value;
+    BUG_IF(data && !values);
+    if (data)
+        dtype_load(conv->dtype, values, data, n);
+    return values;
 }
 
 /* A variant pack, which cuDNN does not let one read. */
@@ -117,25 +119,26 @@ cudnnStatus_t __wrap_cudnnBackendSetAttribute(void *d,
 }
 
 /* The sum over the window of output (n,o,i,j). */
-static double window_sum(void *const *at, int n, int o, int i, int j)
+static double window_sum(const float *x, const float *w, int n, int o, int i,
+                         int j)
 {
     const Conv2dAttr *a = conv->attr;
-    const Tensor *x = conv->src[0], *w = conv->src[1];
-    const int C = w->dim[1], first = o / (conv->dim[1] / a->groups) * C;
+    const Tensor *map = conv->src[0], *filter = conv->src[1];
+    const int C = filter->dim[1], kh = filter->dim[2], kw = filter->dim[3];
+    const int first = o / (conv->dim[1] / a->groups) * C;
     double sum = 0;
 
-    for (int u = 0; u < w->dim[2]; u++)
-        for (int v = 0; v < w->dim[3]; v++) {
+    for (int u = 0; u < kh; u++)
+        for (int v = 0; v < kw; v++) {
             const int h = i * a->stride + u - a->pad_h;
             const int l = j * a->stride + v - a->pad_w;
+            const float *taps = w + ((o * kh + u) * kw + v) * C;
 
-            if (h < 0 || h >= x->dim[2] || l < 0 || l >= x->dim[3])
+            if (h < 0 || h >= map->dim[2] || l < 0 || l >= map->dim[3])
                 continue;
             for (int c = 0; c < C; c++)
-                sum += load(at[CONV_X], tensor_at(x, n, first + c, h, l)) *
-                       load(at[CONV_W],
-                            (size_t)(((o * w->dim[2] + u) * w->dim[3] + v) * C +
-                                     c));
+                sum += (double)x[tensor_at(map, n, first, h, l) + (size_t)c] *
+                       taps[c];
         }
     return sum;
 }
@@ -144,23 +147,29 @@ static void convolve(void *const *at)
 {
     const Conv2dAttr *a = conv->attr;
     const int *dim = conv->dim;
+    float *x = load(at[CONV_X], tensor_count(conv->src[0]));
+    float *w = load(at[CONV_W], tensor_count(conv->src[1]));
+    float *b = load(at[CONV_B], (size_t)dim[1]);
+    float *y = load(at[CONV_Y], tensor_count(conv));
+    float *z = load(at[CONV_Z], tensor_count(conv));
 
     for (int n = 0; n < dim[0]; n++)
         for (int o = 0; o < dim[1]; o++)
             for (int i = 0; i < dim[2]; i++)
                 for (int j = 0; j < dim[3]; j++) {
-                    const size_t where = tensor_at(conv, n, o, i, j);
-                    double sum = window_sum(at, n, o, i, j);
-                    float y;
+                    const size_t k = tensor_at(conv, n, o, i, j);
+                    double sum = window_sum(x, w, n, o, i, j);
 
-                    sum += at[CONV_Z] ? load(at[CONV_Z], where) : 0;
-                    sum += at[CONV_B] ? load(at[CONV_B], (size_t)o) : 0;
-                    y = (float)(a->act && sum < 0 ? 0 : sum);
-                    dtype_store(conv->dtype,
-                                (char *)at[CONV_Y] +
-                                    where * dtype_size(conv->dtype),
-                                &y, 1);
+                    sum += z ? z[k] : 0;
+                    sum += b ? b[o] : 0;
+                    y[k] = (float)(a->act && sum < 0 ? 0 : sum);
                 }
+    dtype_store(conv->dtype, at[CONV_Y], y, tensor_count(conv));
+    free(x);
+    free(w);
+    free(b);
+    free(y);
+    free(z);
 }
 
 static int number_of(void *plan)
@@ -203,13 +212,28 @@ cudnnStatus_t __wrap_cudnnBackendExecute(cudnnHandle_t handle, void *plan,
 
 /* ---- kernels ----------------------------------------------------------- */
 
-static int plan_conv(Device *dev, const Tensor *out, void **state)
+static int plan(const Kernel *kernel, Device *dev, const Tensor *out,
+                void **state)
 {
+    int err;
+
     device = (FakeDevice *)dev;
     conv = out;
     nplans = 0;
-    return cudnn_conv2d.plan(dev, out, state);
+    device->planning = true;
+    err = kernel->plan(dev, out, state);
+    device->planning = false;
+    return err;
 }
+
+#define PLAN(id)                                                       \
+    static int plan_##id(Device *dev, const Tensor *out, void **state) \
+    {                                                                  \
+        return plan(&id, dev, out, state);                             \
+    }
+PLAN(cudnn_conv2d)
+PLAN(cublas_linear)
+PLAN(cublas_matmul)
 
 static int run_conv(Device *dev, const Tensor *out, void *state)
 {
@@ -246,7 +270,7 @@ static int run_definition(Device *dev, const Tensor *out, void *state)
     return OK;
 }
 
-static Kernel conv_kernel;
+static Kernel conv_kernel, linear_kernel, matmul_kernel;
 static const Kernel refused_conv = { .op = &conv2d_def,
                                      .name = "definition",
                                      .dtypes = ALL_DTYPES,
@@ -286,8 +310,12 @@ static int fake_open(Device **out, const DeviceSettings *settings)
 
     BUG_IF(!f);
     conv_kernel = cudnn_conv2d;
-    conv_kernel.plan = plan_conv;
+    conv_kernel.plan = plan_cudnn_conv2d;
     conv_kernel.run = run_conv;
+    linear_kernel = cublas_linear;
+    linear_kernel.plan = plan_cublas_linear;
+    matmul_kernel = cublas_matmul;
+    matmul_kernel.plan = plan_cublas_matmul;
     described_open(&f->card, "h200");
     f->libraries.described = f->card.device;
     f->cuda.libraries = &f->libraries;
@@ -317,16 +345,14 @@ static int clock_start(Device *dev)
     FakeDevice *f = (FakeDevice *)dev;
 
     f->started_ns = f->clock_ns;
-    f->timing = true;
     return OK;
 }
 
 static int clock_stop(Device *dev, double *ns)
 {
-    FakeDevice *f = (FakeDevice *)dev;
+    const FakeDevice *f = (const FakeDevice *)dev;
 
     *ns = f->clock_ns - f->started_ns;
-    f->timing = false;
     return OK;
 }
 

@@ -29,7 +29,7 @@ extern FakeCalls fake_calls;
 int fake_grow(Device *dev);
 
 /* A launch of the i-th engine or algorithm.  Whether it has to compute anything:
- * what is only timed need not. */
+ * what is only tried need not. */
 bool fake_launched(int i);
 
 #endif

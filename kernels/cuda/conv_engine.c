@@ -21,6 +21,14 @@
 
 enum { MAX_LISTED = 128, MAX_KNOBS = 32, MAX_NOTES = 16 };
 
+#if CUDNN_VERSION < 90800 /* where no card can be described, nor is */
+enum {
+    CUDNN_ATTR_ENGINEHEUR_DEVICEPROP = 204,
+    CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP = 407,
+    CUDNN_ATTR_ENGINE_DEVICEPROP = 1307,
+};
+#endif
+
 /* ---- which engines are used -------------------------------------------- */
 
 static unsigned notes_of(Descriptors *s, void *engine, int name, int type)

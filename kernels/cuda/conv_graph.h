@@ -32,10 +32,10 @@ typedef struct ConvGraph {
 bool conv_graph_takes(const Tensor *out);
 
 /*
- * Of out, a conv2d that is: y = act(conv(x, w) + z + b), all channels last, weights in
- * the order (O,kh,kw,C/groups), everything stored in out's dtype.  z, b and act
- * are there if out has them; b is there also where a graph without it has no
- * engine (conv_graph_has_bias), and then has to be zeros.
+ * Of out, a conv2d that is: y = act(conv(x, w) + z + b), all channels last,
+ * weights in the order (O,kh,kw,C/groups), everything stored in out's dtype.
+ * z, b and act are there if out has them; b is there also where a graph without
+ * it has no engine (conv_graph_has_bias), and then has to be zeros.
  */
 int conv_graph_init(ConvGraph *g, const Tensor *out, ConvTarget target);
 void conv_graph_free(ConvGraph *g); /* accepts one that is all 0 */

@@ -66,6 +66,7 @@ dnn=$(first_with cudnn_version.h $includes)
 dnnlib=$(first_with libcudnn.so.9 $libs)
 grep -qs 'define CUDNN_MAJOR 9' "$dnn/cudnn_version.h" || dnn=
 [ -n "$dnnlib" ] || dnn=
+minor=$(sed -n 's/.*define CUDNN_MINOR //p' "$dnn/cudnn_version.h" 2>/dev/null)
 
 if [ -z "$archs" ]; then
     archs=$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader \
@@ -113,6 +114,7 @@ CUDA_ARCH_LIST := $archs
 CUDA_CODE := $code
 CUDA_INCLUDES := $flags
 CUDA_RECORD := $record
+CUDA_CUDNN_MINOR := ${minor:-0}
 CUDA_CUDNN := ${dnn:+$dnnlib/libcudnn.so.9}
 CUDA_LINK := $cudart/libcudart_static.a $ltlib/libcublasLt.so.$major ${dnn:+$dnnlib/libcudnn.so.9} '-Wl,-rpath,$rpath'
 END

@@ -3,9 +3,9 @@
  *
  * Each way is run once for whatever is loaded at a first use.  Then come
  * rounds, in which each is timed over a few runs, so that a drift of the clock
- * hits all alike; the shortest time of a way counts, since all that disturbs
- * makes it longer.  The operands hold whatever was in memory, which is the same
- * for all.
+ * hits all alike; those that are far behind are left out of the next.  The
+ * shortest time of a way counts, since all that disturbs makes it longer.  The
+ * operands hold whatever was in memory, which is the same for all.
  */
 #include "kernels/cuda/tune.h"
 
@@ -15,6 +15,7 @@
 #include "kernels/core/err.h"
 
 enum { MAX_WAYS = 16, ROUNDS = 5, RUNS = 4, KEY = TUNE_KEY + 160 };
+static const double FAR_BEHIND = 1.5; /* times the fastest */
 
 /* Nanoseconds of RUNS runs, one after the other. */
 static int time_runs(CudaDevice *cuda, const Ways *ways, int i, double *ns)
@@ -29,30 +30,67 @@ static int time_runs(CudaDevice *cuda, const Ways *ways, int i, double *ns)
     return err;
 }
 
-int tune(CudaDevice *cuda, const Ways *ways, int *best)
+/* Ways that are still in it, with the shortest time of each so far. */
+typedef struct Race {
+    int n, way[MAX_WAYS];
+    double ns[MAX_WAYS];
+} Race;
+
+/* Runs each way once; those that can are in the race. */
+static int enter(CudaDevice *cuda, const Ways *ways, Race *r)
 {
-    double least[MAX_WAYS], ns;
     int err = OK;
 
-    BUG_IF(ways->n < 1 || ways->n > MAX_WAYS);
+    r->n = 0;
     for (int i = 0; i < ways->n; i++) {
-        const int failed = time_runs(cuda, ways, i, &ns);
+        const int failed = ways->run(cuda, ways->arg, i);
 
-        least[i] = failed ? NAN : INFINITY;
+        r->way[r->n] = i;
+        r->ns[r->n] = INFINITY;
+        r->n += !failed;
         err = failed ? failed : err;
     }
-    for (int round = 0; round < ROUNDS; round++)
-        for (int i = 0; i < ways->n; i++) {
-            if (isnan(least[i]))
-                continue;
-            TRY(time_runs(cuda, ways, i, &ns));
-            least[i] = fmin(least[i], ns);
+    return r->n ? OK : err;
+}
+
+static int leader(const Race *r)
+{
+    int best = 0;
+
+    for (int k = 1; k < r->n; k++)
+        best = r->ns[k] < r->ns[best] ? k : best;
+    return best;
+}
+
+static void drop_slow(Race *r)
+{
+    const double limit = FAR_BEHIND * r->ns[leader(r)];
+    int n = 0;
+
+    for (int k = 0; k < r->n; k++)
+        if (r->ns[k] <= limit) {
+            r->way[n] = r->way[k];
+            r->ns[n++] = r->ns[k];
         }
-    *best = -1;
-    for (int i = 0; i < ways->n; i++)
-        if (!isnan(least[i]) && (*best < 0 || least[i] < least[*best]))
-            *best = i;
-    return *best < 0 ? err : OK;
+    r->n = n;
+}
+
+int tune(CudaDevice *cuda, const Ways *ways, int *best)
+{
+    Race r;
+    double ns;
+
+    BUG_IF(ways->n < 1 || ways->n > MAX_WAYS);
+    TRY(enter(cuda, ways, &r));
+    for (int round = 0; round < ROUNDS; round++) {
+        for (int k = 0; k < r.n; k++) {
+            TRY(time_runs(cuda, ways, r.way[k], &ns));
+            r.ns[k] = fmin(r.ns[k], ns);
+        }
+        drop_slow(&r);
+    }
+    *best = r.way[leader(&r)];
+    return OK;
 }
 
 static char *full_key(const CudaDevice *cuda, const char *key, char text[KEY])
