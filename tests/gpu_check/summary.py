@@ -1,0 +1,146 @@
+#!/usr/bin/env python3
+"""summary.py - the numbers of a GPU check, as short tables.
+
+    python3 summary.py gpu.db copy.csv
+
+SCSA against the copy of a map of the same size in the same state, networks,
+and PyTorch beside us.  Medians; attnbench table has the intervals.  Needs
+nothing but Python.
+"""
+import csv
+import math
+import sqlite3
+import sys
+
+SCSA = """
+SELECT dtype, state, batch, channels, height, impl, median_ns, bytes, converged
+FROM run JOIN run_time ON run_id = run.id JOIN sweep ON sweep.id = sweep_id
+WHERE module = 'scsa' AND backbone = 'none' AND experiment = 'module_stages'
+AND source = 'attnbench'"""
+
+NETWORKS = """
+SELECT module, impl, state, arm, dtype, batch, 1e9 * batch / median_ns,
+       converged
+FROM run JOIN run_time ON run_id = run.id JOIN sweep ON sweep.id = sweep_id
+WHERE experiment = 'gpu_networks' ORDER BY state, run.id"""
+
+PEERS = """
+SELECT theirs.source, ours.module, ours.impl, ours.channels,
+       ours.ns, theirs.ns
+FROM (SELECT sweep.experiment, repeat, module, impl, channels, median_ns AS ns,
+             source
+      FROM run JOIN run_time ON run_id = run.id
+      JOIN sweep ON sweep.id = sweep_id) AS ours
+JOIN (SELECT sweep.experiment, repeat, median_ns AS ns, source
+      FROM run JOIN run_time ON run_id = run.id
+      JOIN sweep ON sweep.id = sweep_id) AS theirs USING (experiment, repeat)
+WHERE ours.source = 'attnbench' AND theirs.source <> 'attnbench'
+ORDER BY theirs.source, ours.module, ours.impl, ours.channels"""
+
+OUTCOMES = """
+SELECT experiment, source, status, count(*),
+       min(CASE WHEN status <> 'ok' THEN repeat || ': ' || message END)
+FROM run JOIN sweep ON sweep.id = sweep_id
+GROUP BY experiment, source, status ORDER BY 1, 2, 3"""
+
+SIZE = {"f32": 4, "tf32": 4, "f16": 2, "bf16": 2}
+
+
+def read_copies(path):
+    """GB/s by bytes and state."""
+    try:
+        with open(path, encoding="utf-8") as f:
+            return {(int(row["bytes"]), row["state"]): float(row["gb_per_s"])
+                    for row in csv.DictReader(f)}
+    except OSError:
+        return {}
+
+
+def title(text):
+    print(f"\n{text}")
+
+
+def print_copies(copies):
+    if copies:
+        big = max(bytes for bytes, _ in copies)
+        print(f"copy of {big >> 20} MiB: {copies[big, 'hot']:.0f} GB/s read and "
+              "written")
+
+
+def print_scsa(db, copies):
+    runs = {}
+    for dtype, state, batch, c, h, impl, ns, moved, ok in db.execute(SCSA):
+        runs[dtype, state, batch, c, h, impl] = ns, moved, ok
+    keys = sorted({k[:5] for k in runs}, key=lambda k: (k[0], k[1], k[2], k[3]))
+    if not keys:
+        return
+    title("SCSA alone: fused against composed, and against the copy of a map "
+          "of its size (same state)")
+    print("dtype  state  map                composed us   fused us  ratio  "
+          "fused GB/s  of copy")
+    for dtype, state, batch, c, h in keys:
+        fused = runs.get((dtype, state, batch, c, h, "fused"))
+        composed = runs.get((dtype, state, batch, c, h, "composed"))
+        us = [f"{r[0] / 1e3:.2f}{'' if r[2] else '~'}" if r else "-"
+              for r in (composed, fused)]
+        ratio = rate = share = "-"
+        if fused and composed:
+            ratio = f"{fused[0] / composed[0]:.3f}"
+        if fused:
+            gb_s = fused[1] / fused[0]
+            rate = f"{gb_s:.0f}"
+            # a recording runs on what the last one left, as hot does
+            like = "cold" if state == "cold" else "hot"
+            copy = copies.get((batch * c * h * h * SIZE[dtype], like))
+            share = f"{100 * gb_s / copy:.0f} %" if copy else "-"
+        print(f"{dtype:5}  {state:5}  {batch}x{c}x{h}x{h}".ljust(31),
+              f"{us[0]:>12} {us[1]:>10} {ratio:>6} {rate:>11} {share:>8}")
+
+
+def print_networks(db):
+    rows = list(db.execute(NETWORKS))
+    if not rows:
+        return
+    title(f"ResNet-50 folded, {rows[0][4]}, batch {rows[0][5]}: images/s "
+          "(and to plain)")
+    plain = {state: rate for module, _, state, arm, _, _, rate, _ in rows
+             if module == "none" and arm == 0}
+    for module, impl, state, arm, _, _, rate, ok in rows:
+        name = "plain" if module == "none" else f"{module} {impl}"
+        if arm:
+            name += " again"
+        share = rate / plain[state] if state in plain else math.nan
+        print(f"{state:5}  {name:16} {rate:10.0f}{'' if ok else '~'}  "
+              f"{share:.3f}")
+
+
+def print_peers(db):
+    rows = list(db.execute(PEERS))
+    if not rows:
+        return
+    title("modules alone, hot, f16, batch 32: us here, there, and there over "
+          "here")
+    for source, module, impl, c, ours, theirs in rows:
+        print(f"{source:32} {module:5} {impl:9} {c:4} {ours / 1e3:9.2f} "
+              f"{theirs / 1e3:9.2f} {theirs / ours:7.2f}")
+
+
+def print_outcomes(db):
+    title("runs")
+    for experiment, source, status, n, example in db.execute(OUTCOMES):
+        print(f"{experiment:15} {source:32} {status:14} {n:4}  "
+              f"{(example or '')[:150]}")
+
+
+def main():
+    db = sqlite3.connect(f"file:{sys.argv[1]}?mode=ro", uri=True)
+    copies = read_copies(sys.argv[2])
+    print_copies(copies)
+    print_scsa(db, copies)
+    print_networks(db)
+    print_peers(db)
+    print_outcomes(db)
+
+
+if __name__ == "__main__":
+    main()
