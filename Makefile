@@ -103,7 +103,7 @@ tests_obj := $(call obj,$(tests) kernels/cuda/gemm.c)
 ifeq ($(CUDA_MISSING),)
 ifeq ($(filter 0 1 2 3 4 5 6 7,$(CUDA_CUDNN_MINOR))$(if $(CUDA_CUDNN),,no),)
 tests_obj += $(patsubst %,$(B)/cuda/%.o,$(cudnn) \
-                 $(addprefix kernels/cuda/,cudnn.c cublas.c tune.c))
+                 $(addprefix kernels/cuda/,cudnn.c cublas.c product.c tune.c))
 tests_link := $(CUDA_CUDNN) -Wl,-rpath,$(dir $(CUDA_CUDNN)) \
               -Wl,--wrap=cudnnBackendSetAttribute,--wrap=cudnnBackendExecute
 $(addprefix $(B)/tests/,$(addsuffix .c.o,test_cudnn test_libraries described \

@@ -281,8 +281,8 @@ static float *rows_of(const void *data, const Matrix *m, int batch,
 }
 
 static void multiply(const Product *p, float alpha, const void *a,
-                     const Matrix *la, const void *b, const Matrix *lb, void *d,
-                     const Matrix *ld, int batch)
+                     const Matrix *la, const void *b, const Matrix *lb,
+                     const void *c, void *d, const Matrix *ld, int batch)
 {
     const int64_t k = is_transposed(p, 0) ? la->rows : la->columns;
     const Matrix vector = {
@@ -290,9 +290,13 @@ static void multiply(const Product *p, float alpha, const void *a,
     };
     float *x = rows_of(a, la, batch, is_transposed(p, 0));
     float *y = rows_of(b, lb, batch, !is_transposed(p, 1)); /* columns */
-    float *bias = p->epilogue == CUBLASLT_EPILOGUE_BIAS
+    float *bias = p->epilogue == CUBLASLT_EPILOGUE_BIAS ||
+                          p->epilogue == CUBLASLT_EPILOGUE_RELU_BIAS
                       ? rows_of(p->bias, &vector, 0, false)
                       : NULL;
+    float *addend = c ? rows_of(c, ld, batch, false) : NULL;
+    const bool relu = p->epilogue == CUBLASLT_EPILOGUE_RELU ||
+                      p->epilogue == CUBLASLT_EPILOGUE_RELU_BIAS;
 
     for (int64_t i = 0; i < ld->rows; i++)
         for (int64_t j = 0; j < ld->columns; j++) {
@@ -301,7 +305,10 @@ static void multiply(const Product *p, float alpha, const void *a,
 
             for (int64_t q = 0; q < k; q++)
                 sum += (double)x[i * k + q] * y[j * k + q];
-            z = (float)(alpha * sum + (bias ? bias[i] : 0));
+            sum *= alpha;
+            sum += addend ? addend[i * ld->columns + j] : 0;
+            sum += bias ? bias[i] : 0;
+            z = (float)(relu && sum < 0 ? 0 : sum);
             dtype_store(dtype_of(ld),
                         (char *)d + (i + j * ld->ld + batch * ld->stride) *
                                         (int64_t)dtype_size(dtype_of(ld)),
@@ -310,6 +317,7 @@ static void multiply(const Product *p, float alpha, const void *a,
     free(x);
     free(y);
     free(bias);
+    free(addend);
 }
 
 cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle,
@@ -328,8 +336,9 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle,
     (void)handle;
     (void)stream;
     if (algo->data[WORD_MAGIC] != MAGIC || number >= ALGORITHMS || lc != ld ||
-        *(const float *)beta != 0 || workspace_bytes < number * WORKSPACE ||
-        (number && !workspace))
+        (*(const float *)beta != 0 && *(const float *)beta != 1) ||
+        (*(const float *)beta == 0 && c != d) ||
+        workspace_bytes < number * WORKSPACE || (number && !workspace))
         return CUBLAS_STATUS_INVALID_VALUE;
     for (int i = 0; i < 4; i++)
         if ((uintptr_t)at[i] % algo->data[WORD_ALIGN + i])
@@ -337,12 +346,13 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle,
     if (number < (uint64_t)fake_calls.broken)
         return CUBLAS_STATUS_EXECUTION_FAILED;
     fake_calls.compute = (int)((const Product *)desc)->compute;
-    if (!fake_launched((int)number))
+    if (!fake_launched(FAKE_ALGORITHM + (int)number))
         return CUBLAS_STATUS_SUCCESS;
     for (int i = 0; i < ((const Matrix *)ld)->batch; i++)
         multiply((const Product *)desc, *(const float *)alpha, a,
-                 (const Matrix *)la, b, (const Matrix *)lb, d,
-                 (const Matrix *)ld, i);
+                 (const Matrix *)la, b, (const Matrix *)lb,
+                 *(const float *)beta == 1 ? c : NULL, d, (const Matrix *)ld,
+                 i);
     return CUBLAS_STATUS_SUCCESS;
 }
 

@@ -15,11 +15,13 @@
  * to take. */
 extern const Backend *const fake_libraries;
 
-/* What the fakes do, and what was done.  One for all devices. */
+/* What the fakes do, and what was done.  One for all devices.  Engines of cuDNN
+ * are numbered from 0, in the order tried, algorithms of cuBLASLt from here. */
+enum { FAKE_ALGORITHM = 100 };
 typedef struct FakeCalls {
     int launches;  /* of cuDNN and of cuBLASLt                   */
     int fastest;   /* which engine or algorithm takes least time */
-    int broken;    /* so many of the first fail when they run    */
+    int broken;    /* so many of the first of each fail          */
     bool refusing; /* cuBLASLt has no algorithm                  */
     int compute;   /* cuBLASLt's type of the last product's sums */
 } FakeCalls;

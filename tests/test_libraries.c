@@ -112,6 +112,15 @@ static Tensor *conv_linear(Graph *g)
     return conv_of(g, NULL);
 }
 
+static Tensor *conv_1x1(Graph *g)
+{
+    Tensor *x = graph_input(g, "x", DIMS(2, 16, 6, 6));
+    Tensor *w = graph_weight(g, "w", DIMS(16, 16, 1, 1));
+
+    return op_conv2d_add(g, x, w, graph_weight(g, "b", DIMS(16)), x,
+                         &(Conv2dAttr){ .act = ACT_RELU });
+}
+
 static Tensor *linear(Graph *g)
 {
     Tensor *x = graph_input(g, "x", DIMS(4, 24));
@@ -171,12 +180,12 @@ static int plan_and_run(Device *dev, Build *build, Dtype dtype, bool grow)
 /* ---- choosing ----------------------------------------------------------- */
 
 /* What was chosen first is used again, without another trial. */
-static void check_notes(Build *build, Dtype dtype)
+static void check_notes(Build *build, Dtype dtype, int fastest)
 {
     Memory m;
     Device *dev = open_with(&m);
 
-    fake_calls.fastest = 2;
+    fake_calls.fastest = fastest;
     CHECK(plan_and_run(dev, build, dtype, false) == OK);
     CHECK(m.kept == 1 && m.found == 0 && fake_calls.launches > 10);
 
@@ -192,9 +201,11 @@ static void check_notes(Build *build, Dtype dtype)
 
 TEST(libraries, note_what_they_chose_and_use_it_again)
 {
-    check_notes(conv, F16);
-    check_notes(linear, BF16);
-    check_notes(matmul, F32);
+    check_notes(conv, F16, 2);
+    check_notes(conv_1x1, F32, 2);
+    check_notes(conv_1x1, F16, FAKE_ALGORITHM + 2);
+    check_notes(linear, BF16, FAKE_ALGORITHM + 2);
+    check_notes(matmul, F32, FAKE_ALGORITHM + 2);
 }
 
 TEST(libraries, choose_the_fastest_engine)
@@ -228,7 +239,7 @@ TEST(libraries, choose_the_fastest_engine)
     fake_libraries->close(dev);
 }
 
-TEST(libraries, choose_the_fastest_algorithm)
+static void check_algorithms(Build *build)
 {
     char value[3][NOTE];
     Memory m;
@@ -236,12 +247,38 @@ TEST(libraries, choose_the_fastest_algorithm)
 
     for (int i = 0; i < 3; i++) {
         m.n = 0;
-        fake_calls.fastest = i;
-        CHECK(plan_and_run(dev, linear, F32, false) == OK);
+        fake_calls.fastest = FAKE_ALGORITHM + i;
+        CHECK(plan_and_run(dev, build, F32, false) == OK);
         snprintf(value[i], NOTE, "%s", m.value[0]);
     }
     CHECK(strcmp(value[0], value[1]) && strcmp(value[1], value[2]) &&
           strcmp(value[0], value[2]));
+    fake_libraries->close(dev);
+}
+
+TEST(libraries, choose_the_fastest_algorithm)
+{
+    check_algorithms(linear);
+    check_algorithms(conv_1x1);
+}
+
+/* Either library may be the faster one for a 1x1. */
+TEST(libraries, try_a_convolution_as_a_linear)
+{
+    Memory m;
+    Device *dev = open_with(&m);
+
+    fake_calls.fastest = FAKE_ALGORITHM;
+    CHECK(plan_and_run(dev, conv_1x1, F16, true) == OK);
+    CHECK_MSG(!strncmp(m.value[0], "linear ", 7), "%s", m.value[0]);
+    m.n = 0;
+    fake_calls.fastest = 0;
+    CHECK(plan_and_run(dev, conv_1x1, F16, true) == OK);
+    CHECK_MSG(strncmp(m.value[0], "linear ", 7), "%s", m.value[0]);
+    m.n = 0;
+    fake_calls.refusing = true;
+    CHECK(plan_and_run(dev, conv_1x1, F16, true) == OK);
+    CHECK_MSG(strncmp(m.value[0], "linear ", 7), "%s", m.value[0]);
     fake_libraries->close(dev);
 }
 
@@ -284,6 +321,7 @@ TEST(libraries, follow_the_workspace)
     Device *dev = open_with(&m);
 
     CHECK(plan_and_run(dev, conv, F32, true) == OK);
+    CHECK(plan_and_run(dev, conv_1x1, F32, true) == OK);
     CHECK(plan_and_run(dev, linear, F32, true) == OK);
     CHECK(plan_and_run(dev, matmul, F32, true) == OK);
     fake_libraries->close(dev);

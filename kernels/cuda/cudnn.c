@@ -8,9 +8,13 @@
  *
  *   cudnn   tensor cores for all but f32.  Channels that are no multiple of
  *           16 bytes are padded in the workspace, at the cost of another pass.
+ *           A 1x1 that is a linear is also tried as one: cuBLASLt's algorithms
+ *           run beside the engines, some of which would reorder the map first.
  *
- * Not yet run on a GPU; graphs and engines are tested without one.
+ * Not yet run on a GPU; tests run it for a described card, over a convolution
+ * of their own.
  */
+#include <cublasLt.h>
 #include <cudnn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,13 +23,15 @@
 #include "kernels/core/err.h"
 #include "kernels/cuda/conv_graph.h"
 #include "kernels/cuda/library.h"
+#include "kernels/cuda/product.h"
 #include "kernels/cuda/tune.h"
 #include "kernels/ops/ops.h"
 
 typedef struct Conv {
     CudaDevice *cuda;
     ConvGraph graph;
-    ConvEngine engine;
+    ConvEngine engine;     /* that of the choice, or ...                     */
+    Product *product;      /* ... if its plan is NULL, the 1x1 as a linear   */
     void *weights, *zeros; /* device memory; zeros: a bias that is not there */
     const Tensor *out;
 
@@ -130,7 +136,37 @@ static int run(Device *dev, const Tensor *out, void *state)
 
     (void)dev;
     (void)out;
-    return execute(c, &c->engine);
+    return c->engine.plan ? execute(c, &c->engine) : product_run(c->product, 0);
+}
+
+/* ---- as a linear ------------------------------------------------------- */
+
+static bool is_linear(const Tensor *out)
+{
+    const Conv2dAttr *a = out->attr;
+    const Tensor *w = out->src[1];
+
+    return w->dim[2] == 1 && w->dim[3] == 1 && a->stride == 1 && !a->pad_h &&
+           !a->pad_w && a->groups == 1;
+}
+
+static int make_product(Conv *c)
+{
+    const Conv2dAttr *a = c->out->attr;
+    const Tensor *b = c->out->src[2], *z = c->out->src[3];
+    const ProductSpec spec = {
+        .gemm = gemm_of_linear(c->out),
+        .dtype = c->out->dtype,
+        .scale = 1,
+        .a = c->weights,
+        .b = c->out->src[0]->data,
+        .d = c->out->data,
+        .addend = z ? z->data : NULL,
+        .bias = b ? b->data : NULL,
+        .relu = a->act == ACT_RELU,
+    };
+
+    return product_new(&c->product, c->cuda, &spec);
 }
 
 /* ---- choosing ---------------------------------------------------------- */
@@ -142,19 +178,20 @@ static void key_of(const Tensor *out, char key[TUNE_KEY])
     char x[DIMS_TEXT], w[DIMS_TEXT];
 
     snprintf(key, TUNE_KEY,
-             "conv2d %s x%s w%s stride=%d pad=%d,%d groups=%d%s%s%s; cuDNN %zu",
+             "conv2d %s x%s w%s stride=%d pad=%d,%d groups=%d%s%s%s; cuDNN "
+             "%zu, cuBLASLt %zu",
              dtype_name(out->dtype), tensor_dims_text(out->src[0], x),
              tensor_dims_text(out->src[1], w), a->stride, a->pad_h, a->pad_w,
              a->groups, conv_graph_has_bias(out) ? " bias" : "",
              out->src[3] ? " addend" : "", a->act ? " relu" : "",
-             cudnnGetVersion());
+             cudnnGetVersion(), cublasLtGetVersion());
 }
 
-/* Engines that are compared. */
+/* Engines that are compared, and after them the algorithms of the product. */
 typedef struct Trial {
     Conv *conv;
     ConvEngine engines[ENGINES_TRIED];
-    int n;
+    int nengines, nalgorithms;
 } Trial;
 
 static int run_trial(CudaDevice *cuda, void *arg, int i)
@@ -162,17 +199,41 @@ static int run_trial(CudaDevice *cuda, void *arg, int i)
     Trial *t = arg;
 
     (void)cuda;
-    return execute(t->conv, &t->engines[i]);
+    return i < t->nengines ? execute(t->conv, &t->engines[i])
+                           : product_run(t->conv->product, i - t->nengines);
 }
 
-static int find_fastest(Trial *t, int *best)
+/* Leaves out engines for whose workspace there is no memory. */
+static int make_room(Trial *t)
 {
-    CudaDevice *cuda = t->conv->cuda;
-    const Ways ways = { t->n, run_trial, t };
+    int n = 0, err = OK;
 
-    for (int i = 0; i < t->n; i++)
-        TRY(cuda_workspace(cuda, t->engines[i].workspace_bytes));
-    return tune(cuda, &ways, best);
+    for (int i = 0; i < t->nengines; i++) {
+        const int failed =
+            cuda_workspace(t->conv->cuda, t->engines[i].workspace_bytes);
+
+        if (failed)
+            conv_engine_free(&t->engines[i]);
+        else
+            t->engines[n++] = t->engines[i];
+        err = failed ? failed : err;
+    }
+    t->nengines = n;
+    return n ? OK : err;
+}
+
+/* An error only if neither library has anything. */
+static int find_ways(Trial *t)
+{
+    int err =
+        conv_engines(&t->conv->graph, t->engines, ENGINES_TRIED, &t->nengines);
+
+    if (!err)
+        err = make_room(t);
+    if (t->conv->product &&
+        product_algorithms(t->conv->product, &t->nalgorithms) != OK)
+        t->nalgorithms = 0;
+    return t->nalgorithms ? OK : err;
 }
 
 static int choose_by_time(Conv *c)
@@ -183,10 +244,14 @@ static int choose_by_time(Conv *c)
     if (!t)
         return fail(ERR_MEMORY, "no memory for %d engines", ENGINES_TRIED);
     t->conv = c;
-    err = conv_engines(&c->graph, t->engines, ENGINES_TRIED, &t->n);
+    err = find_ways(t);
     if (!err)
-        err = find_fastest(t, &best);
-    for (int i = 0; i < t->n; i++)
+        err =
+            tune(c->cuda, &(Ways){ t->nengines + t->nalgorithms, run_trial, t },
+                 &best);
+    if (best >= t->nengines)
+        product_keep(c->product, best - t->nengines);
+    for (int i = 0; i < t->nengines; i++)
         if (i == best)
             c->engine = t->engines[i];
         else
@@ -195,16 +260,43 @@ static int choose_by_time(Conv *c)
     return err;
 }
 
+/* A choice as text: an engine's, or that of an algorithm behind a word. */
+enum { CHOICE_TEXT = 256 };
+static const char as_linear[] = "linear ";
+
+static int use(Conv *c, const char *text)
+{
+    const size_t word = sizeof(as_linear) - 1;
+
+    if (c->product && !strncmp(text, as_linear, word))
+        return product_take(c->product, text + word);
+    TRY(conv_engine_init(&c->engine, &c->graph, text));
+    return cuda_workspace(c->cuda, c->engine.workspace_bytes);
+}
+
+static void note(const Conv *c, const char *key)
+{
+    char text[CHOICE_TEXT], algorithm[ALGORITHM_TEXT];
+
+    if (c->engine.plan) {
+        tune_note(c->cuda, key, c->engine.text);
+        return;
+    }
+    product_text(c->product, 0, algorithm);
+    snprintf(text, sizeof(text), "%s%s", as_linear, algorithm);
+    tune_note(c->cuda, key, text);
+}
+
 static int choose(Conv *c)
 {
-    char key[TUNE_KEY], text[ENGINE_TEXT];
+    char key[TUNE_KEY], text[CHOICE_TEXT];
 
     key_of(c->out, key);
-    if (tune_recall(c->cuda, key, text, sizeof(text)) &&
-        conv_engine_init(&c->engine, &c->graph, text) == OK)
-        return cuda_workspace(c->cuda, c->engine.workspace_bytes);
+    if (tune_recall(c->cuda, key, text, sizeof(text)) && use(c, text) == OK)
+        return OK;
+    conv_engine_free(&c->engine);
     TRY(choose_by_time(c));
-    tune_note(c->cuda, key, c->engine.text);
+    note(c, key);
     return OK;
 }
 
@@ -224,6 +316,8 @@ static int plan(Device *dev, const Tensor *out, void **state)
     TRY(upload_weights(c));
     if (conv_graph_has_bias(out) && !out->src[2])
         TRY(upload_zeros(c));
+    if (is_linear(out))
+        TRY(make_product(c));
     return choose(c);
 }
 
@@ -238,6 +332,7 @@ static void release(void *state)
     desc_free_all(&c->operands_made);
     conv_engine_free(&c->engine);
     conv_graph_free(&c->graph);
+    product_free(c->product);
     if (c->weights)
         dev->backend->release(dev, c->weights);
     if (c->zeros)
