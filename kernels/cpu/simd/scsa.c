@@ -190,7 +190,9 @@ static void projections(const Image *m, size_t begin, size_t end)
 /* Units are vectors of the channels of a head. */
 static void attention(const Image *m, size_t begin, size_t end)
 {
-    attend_all(m->s, &m->w, begin, end);
+    const Work own = work_at(m->s, (size_t)omp_get_thread_num());
+
+    attend_all(m->s, &m->w, own.scores, begin, end);
 }
 
 /* Units are rows of the map. */

@@ -62,6 +62,7 @@ typedef struct Work {
     Moments moments;
     float *mean, *scale, *shift;         /* of the norm at hand           */
     float *mean_v, *squares, *attention; /* v's means, |x_p|^2, the result */
+    float *scores; /* of one vector of channels with those of a head */
 } Work;
 
 static inline size_t windows_of(const Scsa *s)
@@ -73,7 +74,7 @@ static inline size_t windows_of(const Scsa *s)
  * start at any channel may reach. */
 static inline size_t work_rows(const Scsa *s)
 {
-    return 2 * (s->H + s->W + 2 * s->halo + windows_of(s)) + 15 + 1;
+    return 2 * (s->H + s->W + 2 * s->halo + windows_of(s)) + 15 + LANES + 1;
 }
 
 static inline Work work_at(const Scsa *s, size_t thread)
@@ -97,6 +98,7 @@ static inline Work work_at(const Scsa *s, size_t thread)
     w.attention = TAKE(1);
     w.pooled = TAKE(windows_of(s));
     w.q = TAKE(windows_of(s));
+    w.scores = TAKE(LANES);
 #undef TAKE
     return w;
 }

@@ -4,28 +4,33 @@
  *   attention[c] = sigmoid(sum over j of softmax(q[c] . k[j]) mean(v[j]))
  *
  * The mean over positions commutes with the product, so v is one number a
- * channel, and a row of scores is used up as it is made: C^2 exponentials an
- * image, which bind.  Lanes are channels c, so nothing is summed across them.
+ * channel, and scores are used up as they are made: C^2 exponentials an image,
+ * which bind.  Lanes are channels c, so nothing is summed across them.  For
+ * every vector of c, by |q| |k|, the longest of each, which no score exceeds:
  *
- *   plain     |q| |k| bounds every score; up to NEAR, exp() needs no maximum
- *   shifted   above, a first round over j finds the maxima
- *   series    one window: a score is q times k, and the sums over j of
- *             exp(q k) and exp(q k) v are functions of one number, q.  Where
- *             their Taylor series of DEGREE is exact in float, its
- *             coefficients are sums over j that all c share: C numbers and not
- *             C^2.  Pays from SERIES_MIN channels of a head on.
+ *   plain     up to NEAR, exp() needs no maximum
+ *   shifted   above, its scores are kept until their maxima are known
+ *   series    one window, up to SERIES_NEAR: a score is q times k, and the
+ *             sums over j of exp(q k) and exp(q k) v are functions of one
+ *             number, q, whose Taylor series has coefficients that all c
+ *             share: C numbers and not C^2.  About the mean of k, which
+ *             changes no softmax, as then the sum of exp() is at least 1 a
+ *             term, and roundings stay small beside it.  Pays from SERIES_MIN
+ *             channels of a head on.
  */
 #ifndef SIMD_SCSA_SCORES_H
 #define SIMD_SCSA_SCORES_H
+
+#include <float.h>
 
 #include "kernels/cpu/simd/rows.h"
 #include "kernels/cpu/simd/scsa_gates.h"
 
 enum {
-    KEYS = 8,        /* j at once: so many sums hide the latency           */
-    NEAR = 64,       /* e^64 times any number of channels is a float       */
-    DEGREE = 16,     /* 2^17 / 17! is 4e-10                                */
-    SERIES_NEAR = 2, /* of |q k|                                           */
+    KEYS = 8,        /* j at once: so many sums hide the latency      */
+    NEAR = 64,       /* e^64 times any number of channels is a float  */
+    DEGREE = 20,     /* 4^21 / 21! is 9e-8                            */
+    SERIES_NEAR = 4, /* of |q k|                                      */
     SERIES_MIN = 64,
     SUMMED = 32, /* products summed in float before they are added */
 };
@@ -51,11 +56,12 @@ INLINE Vec exp_vec(Vec x)
 
 /* Where one vector of rows of scores is computed from. */
 typedef struct Rows {
-    const float *q; /* (windows,row), at its first channel       */
+    const float *q; /* (windows,row), at its first channel        */
     const float *k; /* (windows,row), at the head's first channel */
-    const float *v; /* the head's means                          */
-    size_t keys;    /* channels of the head                      */
+    const float *v; /* the head's means                           */
+    size_t keys;    /* channels of the head                       */
     size_t windows, row;
+    float *scores; /* (keys,LANES): scratch */
 } Rows;
 
 /* Scores with n channels from j on; n is a constant. */
@@ -80,89 +86,132 @@ INLINE void score(Vec *sum, const Rows *r, size_t j, const size_t n)
     }
 }
 
-/* Adds n channels from j on to the sums of exp and exp v; n is a constant. */
-INLINE void add_scores(Vec *sum, const Rows *r, size_t j, Vec most,
-                       bool shifted, const size_t n)
+/* ---- plain --------------------------------------------------------------- */
+
+/* The sums over j of exp(score) and of exp(score) v. */
+typedef struct Sums {
+    Vec one, v;
+} Sums;
+
+/* Adds n channels from j on; n is a constant. */
+INLINE void add_plain(Sums *sums, const Rows *r, size_t j, const size_t n)
 {
-    const Vec least = splat(-87);
     Vec e[KEYS];
 
     score(e, r, j, n);
     for (size_t i = 0; i < n; i++) {
-        if (shifted) {
-            const VecInt low = (e[i] -= most) < least;
-
-            e[i] = (Vec)(((VecInt)least & low) | ((VecInt)e[i] & ~low));
-        }
         e[i] = exp_vec(e[i]);
-        sum[0] += e[i];
-        sum[1] += e[i] * r->v[j + i];
+        sums->one += e[i];
+        sums->v += e[i] * r->v[j + i];
     }
-}
-
-INLINE Vec attend(const Rows *r, Vec most, const bool shifted)
-{
-    Vec sum[2] = { splat(0), splat(0) };
-    size_t j = 0;
-
-    for (; j + KEYS <= r->keys; j += KEYS)
-        add_scores(sum, r, j, most, shifted, KEYS);
-    for (; j < r->keys; j++)
-        add_scores(sum, r, j, most, shifted, 1);
-    return sum[1] / sum[0];
 }
 
 static Vec attend_plain(const Rows *r)
 {
-    return attend(r, splat(0), false);
+    Sums sums = { splat(0), splat(0) };
+    size_t j = 0;
+
+    for (; j + KEYS <= r->keys; j += KEYS)
+        add_plain(&sums, r, j, KEYS);
+    for (; j < r->keys; j++)
+        add_plain(&sums, r, j, 1);
+    return sums.v / sums.one;
+}
+
+/* ---- shifted ------------------------------------------------------------- */
+
+/* The larger in every lane; a NaN of b is lost, but stays among the scores. */
+INLINE Vec larger(Vec a, Vec b)
+{
+    const VecInt second = b > a;
+
+    return (Vec)((second & (VecInt)b) | (~second & (VecInt)a));
+}
+
+/* Keeps the scores with n channels from j on; n is a constant. */
+INLINE Vec keep_scores(Vec most, const Rows *r, size_t j, const size_t n)
+{
+    Vec e[KEYS];
+
+    score(e, r, j, n);
+    for (size_t i = 0; i < n; i++) {
+        store(r->scores + (j + i) * LANES, e[i]);
+        most = larger(most, e[i]);
+    }
+    return most;
 }
 
 static Vec attend_shifted(const Rows *r)
 {
-    Vec most = splat(-INFINITY), s;
+    const Vec least = splat(-87); /* e^-87 is nothing beside e^0 */
+    Sums sums = { splat(0), splat(0) };
+    Vec most = splat(-INFINITY);
+    size_t j = 0;
 
-    for (size_t j = 0; j < r->keys; j++) {
-        score(&s, r, j, 1);
-        most = max_vec(most, s);
+    for (; j + KEYS <= r->keys; j += KEYS)
+        most = keep_scores(most, r, j, KEYS);
+    for (; j < r->keys; j++)
+        most = keep_scores(most, r, j, 1);
+    for (j = 0; j < r->keys; j++) {
+        const Vec d = load(r->scores + j * LANES) - most;
+        const VecInt low = d < least; /* not so for NaN */
+        const Vec e =
+            exp_vec((Vec)((low & (VecInt)least) | (~low & (VecInt)d)));
+
+        sums.one += e;
+        sums.v += e * r->v[j];
     }
-    return attend(r, most, true);
+    return sums.v / sums.one;
 }
 
 /* ---- series -------------------------------------------------------------- */
 
-/* Coefficients of the sums over j of exp(t k[j] / most) and exp() v[j]. */
+/* Coefficients of the sums over j of exp(t u[j]) and exp(t u[j]) v[j], where
+ * u = (k - mean) / most lies within -1 and 1, and t is q times most. */
 typedef struct Series {
     float most;
     float one[DEGREE + 1], v[DEGREE + 1];
 } Series;
 
-static void set_series(Series *a, const float *k, const float *v, size_t keys,
-                       float most)
+/* All lanes, or the first n, then zeros. */
+INLINE Vec load_first(const float *p, size_t n)
 {
-    Vec one[DEGREE + 1], with_v[DEGREE + 1];
-    float factorial = 1, in[LANES];
+    return n >= LANES ? load(p) : load_part(p, n);
+}
+
+static void set_series(Series *a, const Rows *r)
+{
+    const float mean = sum_row(r->k, r->keys) / (float)r->keys;
+    Vec one[DEGREE + 1], with_v[DEGREE + 1], most = splat(FLT_MIN);
+    double factorial = 1;
+    float ones[LANES];
 
     for (size_t n = 0; n <= DEGREE; n++)
         one[n] = with_v[n] = splat(0);
     for (size_t l = 0; l < LANES; l++)
-        in[l] = 1;
-    for (size_t j = 0; j < keys; j += LANES) {
-        const size_t left = min_size(LANES, keys - j);
-        const bool all = left == LANES;
-        const Vec u = (all ? load(k + j) : load_part(k + j, left)) / most;
-        const Vec x = all ? load(v + j) : load_part(v + j, left);
-        Vec power = all ? load(in) : load_part(in, left);
+        ones[l] = 1;
+    for (size_t j = 0; j < r->keys; j += LANES) {
+        const size_t n = r->keys - j;
+        const Vec d = load_first(r->k + j, n) - load_first(ones, n) * mean;
 
-        for (size_t n = 0; n <= DEGREE; n++, power *= u) {
-            one[n] += power;
-            with_v[n] += power * x;
+        most = larger(larger(most, d), -d);
+    }
+    a->most = max_lane(most);
+    for (size_t j = 0; j < r->keys; j += LANES) {
+        const size_t n = r->keys - j;
+        const Vec x = load_first(r->v + j, n);
+        Vec power = load_first(ones, n);
+        const Vec u = (load_first(r->k + j, n) - power * mean) / a->most;
+
+        for (size_t i = 0; i <= DEGREE; i++, power *= u) {
+            one[i] += power;
+            with_v[i] += power * x;
         }
     }
-    a->most = most;
     for (size_t n = 0; n <= DEGREE; n++) {
-        factorial *= n ? (float)n : 1;
-        a->one[n] = sum_lanes(one[n]) / factorial;
-        a->v[n] = sum_lanes(with_v[n]) / factorial;
+        factorial *= n ? (double)n : 1;
+        a->one[n] = (float)(sum_lanes(one[n]) / factorial);
+        a->v[n] = (float)(sum_lanes(with_v[n]) / factorial);
     }
 }
 
@@ -210,23 +259,41 @@ static void project(const Scsa *s, const Work *w, size_t c, size_t end)
     }
 }
 
-/* The longest q and the longest k. */
-typedef struct Longest {
-    float q, k;
-} Longest;
-
-static Longest longest(const Scsa *s, const Work *w)
+/* The longest of n projections of x_p, whose squared lengths these are; NaN if
+ * any is. */
+static float longest(const float *scale, const float *squares, size_t n)
 {
-    Vec q = splat(0), k = q;
+    Vec most = splat(0);
 
-    for (size_t c = 0; c < s->row; c += LANES) {
-        const Vec squares = load(w->squares + c);
-        const Vec a = load(s->q + c), b = load(s->k + c);
+    for (size_t c = 0; c < n; c += LANES) {
+        const Vec a = load_first(scale + c, n - c);
 
-        q = max_vec(q, a * a * squares);
-        k = max_vec(k, b * b * squares);
+        most = max_vec(most, a * a * load_first(squares + c, n - c));
     }
-    return (Longest){ sqrtf(max_lane(q)), sqrtf(max_lane(k)) };
+    return sqrtf(max_lane(most));
+}
+
+/* What all vectors of a head share. */
+typedef struct Head {
+    size_t number;
+    float longest_k, series_to; /* the longest q for which there is a series */
+    Series series;
+} Head;
+
+static void enter_head(Head *h, const Scsa *s, const Work *w, const Rows *r,
+                       size_t number)
+{
+    const size_t c = number * s->width;
+
+    if (h->number == number)
+        return;
+    h->number = number;
+    h->longest_k = longest(s->k + c, w->squares + c, s->width);
+    h->series_to = -1;
+    if (r->windows == 1 && r->keys >= SERIES_MIN) {
+        set_series(&h->series, r);
+        h->series_to = SERIES_NEAR / h->series.most;
+    }
 }
 
 /* Vectors of channels of one head. */
@@ -236,40 +303,28 @@ static inline size_t vectors_of(const Scsa *s)
 }
 
 /* The attention of vectors begin to end - 1 of those of all heads. */
-static void attend_all(const Scsa *s, const Work *w, size_t begin, size_t end)
+static void attend_all(const Scsa *s, const Work *w, float *scores,
+                       size_t begin, size_t end)
 {
-    const Longest most = longest(s, w);
-    const float bound = most.q * most.k;
-    const bool near = bound <= NEAR; /* not so for NaN */
-    const bool series = windows_of(s) == 1 && s->width >= SERIES_MIN &&
-                        bound <= SERIES_NEAR && most.k > 0;
-    size_t have = s->heads; /* the head that a is of */
-    Series a = { 0 };
+    Head h = { .number = s->heads };
 
     for (size_t u = begin; u < end; u++) {
-        const size_t head = u / vectors_of(s), first = head * s->width;
-        const size_t from = u % vectors_of(s) * LANES;
-        const Rows r = { w->q + first + from, w->pooled + first,
-                         w->mean_v + first,   s->width,
-                         windows_of(s),       s->row };
+        const size_t first = u / vectors_of(s) * s->width;
+        const size_t from = u % vectors_of(s) * LANES, c = first + from;
         const size_t n = min_size(LANES, s->width - from);
-        float *to = w->attention + first + from;
-        Vec y;
+        const Rows r = { w->q + c, w->pooled + first, w->mean_v + first,
+                         s->width, windows_of(s),     s->row,
+                         scores };
+        const float q = longest(s->q + c, w->squares + c, n);
+        float y[LANES];
 
-        if (series && head != have) {
-            have = head;
-            set_series(&a, r.k, r.v, r.keys, most.k);
-        }
-        y = series ? attend_series(&a, load(r.q))
-            : near ? attend_plain(&r)
-                   : attend_shifted(&r);
-        if (n == LANES)
-            store(to, y);
-        else
-            store_part(to, y, n);
+        enter_head(&h, s, w, &r, u / vectors_of(s));
+        store(y, q <= h.series_to          ? attend_series(&h.series, load(r.q))
+                 : q * h.longest_k <= NEAR ? attend_plain(&r)
+                                           : attend_shifted(&r));
 #pragma omp simd
         for (size_t i = 0; i < n; i++)
-            to[i] = sigmoid_of(to[i]);
+            w->attention[c + i] = sigmoid_of(y[i]);
     }
 }
 
