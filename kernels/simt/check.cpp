@@ -31,6 +31,7 @@ enum : uint8_t {
     MANY_WARPS = 16,
     MANY_BLOCKS = 32,
     MANY_CLUSTERS = 64,
+    COPY_IN_FLIGHT = 128, /* written by a cp.async that is not waited for */
 
     /* of Stamp.holds */
     WRITTEN = 3,        /* which bytes hold something  */
@@ -271,6 +272,10 @@ static bool check_cell(Cell *c, uint8_t bytes, const Access *a)
                a->bytes, memory_name(a));
         w->holds |= bytes;
     }
+    if (a->kind != WRITE && (w->how & COPY_IN_FLIGHT))
+        report(SIMT_IN_FLIGHT, place(a),
+               "%s of what a copy by thread %u, not waited for, may bring yet",
+               did[a->kind], w->thread);
     if ((w->how & bytes) && !in_order(w, a->by) &&
         !(a->kind == ATOMIC && (w->how & BY_ATOMIC))) {
         report_race(a, w);
@@ -372,6 +377,15 @@ void check_access(uintptr_t address, size_t bytes, AccessKind kind,
             return;
         at = next;
     }
+}
+
+void simt_in_flight(void *dst)
+{
+    const size_t offset = (size_t)((char *)dst - device_memory);
+
+    if (offset < DEVICE_BYTES)
+        for (size_t i = 0; i < sizeof(uint4) / 2; i++)
+            cell_of(dst)[i].write.how |= COPY_IN_FLIGHT;
 }
 
 void simt_atomic(void *p, size_t bytes)

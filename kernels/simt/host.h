@@ -44,6 +44,7 @@ bool simt_is_checked(void);
     X(MISALIGNED, "misaligned", "an address that the width does not divide")  \
     X(FREED, "freed", "memory after cudaFree")                                \
     X(UNINITIALISED, "uninitialised", "read before anything was written")     \
+    X(IN_FLIGHT, "in-flight", "read before the wait for its cp.async")        \
     X(RACE, "race", "two accesses, one a write, with no barrier between")     \
     X(ABSENT_BLOCK, "absent-block", "shared memory of a block not there")     \
     X(HOST_ACCESS, "host-access", "host code that touches device memory")

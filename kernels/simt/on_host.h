@@ -340,7 +340,7 @@ SIMT_ATOMIC(Add, old + v)
 SIMT_ATOMIC(Sub, old - v)
 SIMT_ATOMIC(Min, v < old ? v : old)
 SIMT_ATOMIC(Max, v > old ? v : old)
-SIMT_ATOMIC(And, old &v)
+SIMT_ATOMIC(And, (old & v))
 SIMT_ATOMIC(Or, old | v)
 SIMT_ATOMIC(Exch, v)
 #undef SIMT_ATOMIC

@@ -50,11 +50,12 @@ struct SimtCopies {
     int line;
 };
 SimtCopies *simt_copies(void);
+void simt_in_flight(void *dst); /* until they are written again */
 
 /* The copy may land at any time between its issue and the wait: it is NaN at
  * once, and the data at the wait; so both a missing wait and a refill that
  * comes too early show. */
-static inline void cp_async16(void *dst, const void *src, SIMT_HERE)
+static __forceinline__ void cp_async16(void *dst, const void *src, SIMT_HERE)
 {
     SimtCopies *q = simt_copies();
 
@@ -66,6 +67,7 @@ static inline void cp_async16(void *dst, const void *src, SIMT_HERE)
     q->file = file;
     q->line = line;
     *static_cast<uint4 *>(dst) = { ~0u, ~0u, ~0u, ~0u };
+    simt_in_flight(dst);
     q->at[q->n++] = { static_cast<uint4 *>(dst),
                       static_cast<const uint4 *>(src), q->group };
 }
@@ -75,7 +77,7 @@ static inline void cp_async_commit(void)
     simt_copies()->group++;
 }
 
-template <int N> static inline void cp_async_wait(void)
+template <int N> static __forceinline__ void cp_async_wait(void)
 {
     SimtCopies *q = simt_copies();
     int left = 0;

@@ -56,6 +56,10 @@ void simt_fence(void)
 {
 }
 
+void simt_in_flight(void *)
+{
+}
+
 void simt_atomic(void *p, size_t bytes)
 {
     if ((uintptr_t)p % bytes)

@@ -177,30 +177,14 @@ TEST(simt_accepts, two_buffers_filled_in_turn)
 }
 
 /* NaN stands where the copy has not come: a wrong value in both builds. */
-static void finds_nan(PlantedKernel *kernel)
-{
-    static float y[32];
-    float *x;
-    Planted m = {};
-    char text[1024];
-    bool nan = false;
-
-    BUG_IF(cudaMalloc(&x, 512 * 4) || cudaMalloc(&m.y, 32 * 4));
-    cudaMemset(x, 0, 512 * 4);
-    m.x = x;
-    simt_set_order(SIMT_FORWARD, 1);
-    simt_launch(kernel, dim3(1), dim3(32), 0, NULL, 1, m);
-    cudaMemcpy(y, m.y, sizeof(y), cudaMemcpyDeviceToHost);
-    for (int i = 0; i < 32; i++)
-        nan |= y[i] != y[i];
-    CHECK(nan);
-    simt_take_errors(text, sizeof(text));
-}
-
 TEST(simt_finds, a_copy_that_nobody_waits_for)
 {
-    finds_nan(two_buffers<NO_WAIT>);
-    finds_nan(two_buffers<WAIT_TOO_FEW>);
+    FINDS(IN_FLIGHT, two_buffers<NO_WAIT>, ONE_WARP, WRONG_VALUE);
+}
+
+TEST(simt_finds, a_wait_that_leaves_the_group_under_way)
+{
+    FINDS(IN_FLIGHT, two_buffers<WAIT_TOO_FEW>, ONE_WARP, WRONG_VALUE);
 }
 
 TEST(simt_finds, a_copy_seen_by_others_without_a_barrier)
