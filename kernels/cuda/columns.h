@@ -171,7 +171,7 @@ typedef struct ColumnsState {
 static inline void columns_divide(Columns *c, Dtype dtype, unsigned wanted)
 {
     const Lanes l = lanes_of(dtype, c->width, c->outer, wanted);
-    unsigned splits;
+    unsigned splits, round, rounds;
 
     c->whole = l.whole;
     c->lanes = l.lanes;
@@ -180,10 +180,12 @@ static inline void columns_divide(Columns *c, Dtype dtype, unsigned wanted)
     while (c->high * c->lanes > LEAST_THREADS && c->high * 2 > c->rows)
         c->high /= 2;
 
-    splits = (unsigned)(wanted / (c->outer * c->across.by));
-    splits = min(splits, c->rows / (c->high * UNDER_WAY));
-    c->share = (unsigned)ceil_div(c->rows, max(splits, 1u));
-    c->share = (unsigned)ceil_div(c->share, c->high) * c->high;
+    /* Whole rounds of loads: as many as are nearest to what is wanted. */
+    round = c->high * UNDER_WAY;
+    splits = max(1u, min((unsigned)(wanted / (c->outer * c->across.by)),
+                         c->rows / round));
+    rounds = max(1u, (c->rows + splits * round / 2) / (splits * round));
+    c->share = splits == 1 ? c->rows : rounds * round;
     c->splits = (unsigned)ceil_div(c->rows, c->share);
 }
 
