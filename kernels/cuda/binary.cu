@@ -14,6 +14,8 @@
  *           (channels that are no packs, small groups) looked up one by one.
  *           Starves only there, and then on index arithmetic: a division that
  *           is a multiplication for each dim but the last.
+ *
+ * Grid: what the machine holds at once, each block equally many rounds.
  */
 #include "kernels/cuda/kernel.h"
 
@@ -100,16 +102,13 @@ static Form form_of(const Tensor *x, const Tensor *z)
     return f;
 }
 
+/* z is dense: where it moves by one along the innermost dim, its other steps
+ * are multiples of that dim. */
 static Reach form_reach(const Form *f, size_t pack)
 {
     if (!f->n || f->len[0].by % pack || f->step[0] > 1)
         return EACH;
-    if (f->step[0] == 0)
-        return ONE;
-    for (int d = 1; d < f->n; d++)
-        if (f->step[d] % pack)
-            return EACH;
-    return PACK;
+    return f->step[0] ? PACK : ONE;
 }
 
 /* Where z is for number i of x. */

@@ -1,6 +1,6 @@
 /*
  * kernel.h - what every .cu file of this folder starts from: the types that
- * numbers are stored in, 16-byte accesses, sums over a warp or block, launches.
+ * numbers are stored in, 16-byte accesses, indices, sums over a warp, launches.
  *
  * A .cu file is compiled by nvcc, and by a C++ compiler for kernels/simt, as
  * it stands; kernels/simt/simt.h lists what of CUDA it may use.
@@ -148,8 +148,8 @@ static __device__ __forceinline__ void load_floats(Pack<T, N> *v,
         }                             \
     } while (0)
 
-/* The same, with N as many numbers as 16 bytes hold where all rows of packs
- * are whole, else 1. */
+/* The same, with N standing for the numbers in 16 bytes where rows are whole
+ * packs, else for 1. */
 #define FOR_PACK(dtype, whole, T, N, ...) \
     FOR_DTYPE(dtype, T, {                 \
         if (whole) {                      \
@@ -161,7 +161,8 @@ static __device__ __forceinline__ void load_floats(Pack<T, N> *v,
         }                                 \
     })
 
-/* Whether rows of n numbers are packs of 16 bytes and nothing else. */
+/* Whether rows of n numbers are packs of 16 bytes and nothing else, so that
+ * each begins aligned: tensors themselves do. */
 static inline bool whole_packs(Dtype dtype, size_t n)
 {
     return n * dtype_size(dtype) % 16 == 0;
@@ -207,7 +208,7 @@ static inline bool small_index(const Tensor *t)
     return tensor_count(t) <= INT_MAX;
 }
 
-/* ---- sums -------------------------------------------------------------- */
+/* ---- sums and maxima --------------------------------------------------- */
 
 /* Every lane gets the sum over the warp. */
 static __device__ __forceinline__ float warp_sum(float v)
@@ -230,20 +231,6 @@ static __device__ __forceinline__ float warp_max(float v)
     for (int d = WARP / 2; d > 0; d /= 2)
         v = max_nan(v, __shfl_xor_sync(FULL_WARP, v, d));
     return v;
-}
-
-/* Every thread gets the sum over a block of whole warps, at most 1024 threads.
- * scratch is 32 floats of shared memory, free again at the next barrier. */
-static __device__ __forceinline__ float block_sum(float v, float *scratch)
-{
-    const int warp = (int)threadIdx.x / WARP, warps = (int)blockDim.x / WARP;
-
-    v = warp_sum(v);
-    if (threadIdx.x % WARP == 0)
-        scratch[warp] = v;
-    __syncthreads();
-    v = (int)(threadIdx.x % WARP) < warps ? scratch[threadIdx.x % WARP] : 0.0f;
-    return warp_sum(v);
 }
 
 /* ---- launches ---------------------------------------------------------- */

@@ -10,6 +10,8 @@
  *            unit i comes from.  Reads of small units (a shuffle's: one
  *            number) are as many as there are units, but neighbours in the
  *            warp find them in the same lines.
+ *
+ * Grid: what the machine holds at once, each block equally many rounds.
  */
 #include "kernels/cuda/kernel.h"
 

@@ -5,9 +5,12 @@
  * Bound by the bytes of x, each read once.
  *
  *   rows   a row of channels has as many lanes of a warp as it has packs, at
- *          most all, and a warp so many rows beside each other; a lane takes
- *          every lanes-th pack, four loads under way, and shuffles join the
- *          lanes.  Starves on rows that are no packs, and on few long rows.
+ *          most all, and shuffles join them.  Four loads are under way in each
+ *          lane: of four rows where a lane has one pack of a row (ROWS = 4),
+ *          else of one row.  Starves on rows that are no packs, and on few
+ *          long rows.
+ *
+ * Grid: what the machine holds at once, each block equally many rounds.
  */
 #include "kernels/cuda/join.h"
 
@@ -45,28 +48,38 @@ static __device__ __forceinline__ P join_row(const T *x, unsigned C,
     return acc;
 }
 
-/* Grid: any; a block is JOIN_THREADS / lanes rows, and the next are after those
- * of the whole grid. */
-template <typename T, int N, typename How>
+/* Grid: any; block: (lanes, high), ROWS * high rows. */
+template <typename T, int N, typename How, int ROWS>
 static __global__ void __launch_bounds__(JOIN_THREADS)
-    rows(T *y, const T *x, size_t n, unsigned C, unsigned lanes, float scale)
+    rows(T *y, const T *x, size_t n, unsigned C, float scale)
 {
-    const unsigned lane = threadIdx.x % lanes;
-    const size_t step = (size_t)gridDim.x * (JOIN_THREADS / lanes);
-    size_t r = ((size_t)blockIdx.x * JOIN_THREADS + threadIdx.x) / lanes;
+    typedef Pack<T, N> P;
+    const unsigned lane = threadIdx.x, lanes = blockDim.x, high = blockDim.y;
 
-    /* All lanes of a warp go round equally often. */
-    for (size_t base = r - threadIdx.x / lanes; base < n;
-         base += step, r += step) {
-        float v = How::none;
+    /* All of a block go round equally often: shuffles need whole warps. */
+    for (size_t first = (size_t)blockIdx.x * ROWS * high; first < n;
+         first += (size_t)gridDim.x * ROWS * high) {
+        const size_t r = first + threadIdx.y;
+        P v[ROWS];
 
-        if (r < n)
-            v = join_numbers<How>(
-                join_row<How, Pack<T, N>>(x + r * C, C, lane, lanes));
-        for (unsigned d = lanes / 2; d > 0; d /= 2)
-            v = How::join(v, __shfl_xor_sync(FULL_WARP, v, d));
-        if (r < n && lane == 0)
-            from_float(&y[r], v * scale);
+#pragma unroll
+        for (int i = 0; i < ROWS; i++) {
+            const T *row = x + (r + i * high) * C;
+
+            v[i] = no_pack<How, P>();
+            if (r + i * high < n && lane * N < C)
+                v[i] = ROWS > 1 ? load_pack<N>(row + lane * N)
+                                : join_row<How, P>(row, C, lane, lanes);
+        }
+#pragma unroll
+        for (int i = 0; i < ROWS; i++) {
+            float all = join_numbers<How>(v[i]);
+
+            for (unsigned d = lanes / 2; d > 0; d /= 2)
+                all = How::join(all, __shfl_xor_sync(FULL_WARP, all, d));
+            if (r + i * high < n && lane == 0)
+                from_float(&y[r + i * high], all * scale);
+        }
     }
 }
 
@@ -76,14 +89,18 @@ static int run(Device *dev, const Tensor *out, float scale)
     const size_t n = tensor_count(out);
     const unsigned C = (unsigned)out->src[0]->dim[1];
     const Lanes lanes = lanes_of(out->dtype, C, 0, 0);
-    const size_t blocks = ceil_div(n * lanes.lanes, JOIN_THREADS);
-    const Launch l = { even_grid(dev, blocks, 2 * BLOCKS_WANTED),
-                       JOIN_THREADS };
+    const unsigned high = JOIN_THREADS / lanes.lanes;
+    const unsigned at_once = lanes.across == 1 ? UNDER_WAY : 1;
+    const Launch l = { even_grid(dev, ceil_div(n, high * at_once),
+                                 BLOCKS_WANTED),
+                       dim3(lanes.lanes, high) };
     int err = OK;
 
     FOR_PACK(out->dtype, lanes.whole, T, N, {
-        err = launch(dev, l, rows<T, N, How>, (T *)out->data,
-                     (const T *)out->src[0]->data, n, C, lanes.lanes, scale);
+        err = launch(dev, l,
+                     at_once > 1 ? rows<T, N, How, UNDER_WAY>
+                                 : rows<T, N, How, 1>,
+                     (T *)out->data, (const T *)out->src[0]->data, n, C, scale);
     });
     return err;
 }

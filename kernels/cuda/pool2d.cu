@@ -12,6 +12,8 @@
  *             More, where they don't (SCSA's 7x7): the parts meet in shared
  *             memory, behind one barrier.  Starves on few, huge windows; that
  *             of the whole map is global_pool.cu's.
+ *
+ * Grid: (results / outs, channels / lanes), blocks of 64 to 256 threads.
  */
 #include "kernels/cuda/join.h"
 
