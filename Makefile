@@ -84,7 +84,7 @@ cuda  := $(cu) $(wildcard kernels/cuda/device_only/*.cu) \
              $(wildcard kernels/cuda/*.c))
 fake  := $(B)/fake/attnbench_cuda.so $(B)/fake/libnvidia-ml.so.1
 fake_obj := $(patsubst %,$(B)/fake/%.o,tests/fake/cuda.c \
-              $(addprefix kernels/cuda/,backend.c clock.c weather.c))
+              $(addprefix kernels/cuda/,backend.c clock.c weather.c workspace.c))
 simt  := $(wildcard kernels/simt/*.cpp)
 simt_obj = $(patsubst %,$(B)/$(1)/%.o,$(cu) $(wildcard tests/simt/*.cu) \
            $(filter-out $(patsubst %,kernels/simt/%.cpp,$(others_$(1))),$(simt)))
@@ -99,7 +99,7 @@ nvcc_obj := $(foreach sm,$(sms),$(patsubst %,$(B)/$(if $(filter \
 
 # What of the plugin is tested without a GPU: arithmetic; what cuDNN says of a
 # card that is only described, where there is cuDNN 9.8.
-tests_obj := $(call obj,$(tests) kernels/cuda/gemm.c)
+tests_obj := $(call obj,$(tests) $(addprefix kernels/cuda/,gemm.c workspace.c))
 ifeq ($(CUDA_MISSING),)
 ifeq ($(filter 0 1 2 3 4 5 6 7,$(CUDA_CUDNN_MINOR))$(if $(CUDA_CUDNN),,no),)
 tests_obj += $(patsubst %,$(B)/cuda/%.o,$(cudnn) \

@@ -36,8 +36,6 @@ typedef struct FakeDevice {
     Described card;
     double clock_ns, started_ns;
     bool planning;
-    void *old[64]; /* workspaces that have been outgrown */
-    int nold;
 } FakeDevice;
 
 /* The device and the op of the latest plan(), or run() of a convolution. */
@@ -285,19 +283,6 @@ static const Kernel *const kernels[] = { &conv_kernel,    &cublas_linear,
 
 /* ---- the device -------------------------------------------------------- */
 
-int cuda_workspace(CudaDevice *cuda, size_t bytes)
-{
-    FakeDevice *f = (FakeDevice *)cuda;
-
-    if (bytes <= cuda->workspace_bytes)
-        return OK;
-    BUG_IF(f->nold == 64);
-    TRY(host_alloc(&cuda->base, &cuda->workspace, bytes));
-    cuda->workspace_bytes = bytes;
-    f->old[f->nold++] = cuda->workspace;
-    return OK;
-}
-
 int fake_grow(Device *dev)
 {
     return cuda_workspace((CudaDevice *)dev,
@@ -334,8 +319,7 @@ static void fake_close(Device *dev)
 {
     FakeDevice *f = (FakeDevice *)dev;
 
-    while (f->nold)
-        host_release(dev, f->old[--f->nold]);
+    cuda_workspace_free(&f->cuda);
     described_close(&f->card);
     free(f);
 }

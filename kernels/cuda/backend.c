@@ -149,13 +149,7 @@ static void cuda_close(Device *dev)
     clock_let_go(&c->clock);
     if (c->cuda.libraries)
         cuda_libraries_close(&c->cuda);
-    while (c->old) {
-        struct Old *next = c->old->next;
-
-        cudaFree(c->old->memory);
-        free(c->old);
-        c->old = next;
-    }
+    cuda_workspace_free(&c->cuda);
     cudaFree(c->flood);
     weather_close(&c->weather);
     clock_close(&c->clock);
@@ -252,31 +246,6 @@ static int cuda_upload(Device *dev, void *dst, const void *src, size_t bytes)
 static int cuda_download(Device *dev, void *dst, const void *src, size_t bytes)
 {
     return copy(dev, dst, src, bytes, cudaMemcpyDeviceToHost);
-}
-
-/* At least doubled, so that all that is outgrown is less than what is used. */
-int cuda_workspace(CudaDevice *cuda, size_t bytes)
-{
-    Card *c = (Card *)cuda;
-    struct Old *entry;
-    void *memory;
-
-    if (bytes <= cuda->workspace_bytes)
-        return OK;
-    if (bytes < 2 * cuda->workspace_bytes)
-        bytes = 2 * cuda->workspace_bytes;
-    entry = malloc(sizeof(*entry));
-    if (!entry)
-        return fail(ERR_MEMORY, "no memory for a workspace");
-    if (cuda_alloc(&cuda->base, &memory, bytes)) {
-        free(entry);
-        return fail_within(ERR_MEMORY, "workspace");
-    }
-    *entry = (struct Old){ c->old, memory };
-    c->old = entry;
-    cuda->workspace = memory;
-    cuda->workspace_bytes = bytes;
-    return OK;
 }
 
 /* ---- times ------------------------------------------------------------ */

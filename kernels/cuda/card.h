@@ -63,10 +63,6 @@ typedef struct Card {
     size_t l2_bytes;
     bool l2_persists; /* lines may be set aside, and must be given back */
     void *flood;      /* overwritten to evict the caches; NULL until then */
-    struct Old {      /* workspaces that have been outgrown */
-        struct Old *next;
-        void *memory;
-    } * old;
 } Card;
 
 int weather_open(Weather *w, const char *bus_id);

@@ -25,6 +25,7 @@ typedef struct CudaDevice {
      * what one leaves there is lost to the next. */
     void *workspace; /* aligned to 256 bytes; NULL: nobody asked for any */
     size_t workspace_bytes;
+    struct CudaWorkspace *workspaces; /* it, and what it was */
 
     struct CudaLibraries *libraries; /* handles; NULL: there are none */
     const Notes *notes;              /* as opened; NULL: choose anew */
@@ -39,6 +40,9 @@ static inline CudaDevice *cuda_device(Device *dev)
  * may move, but what it was stays allocated as long as the device is open:
  * recordings hold its address. */
 int cuda_workspace(CudaDevice *cuda, size_t bytes);
+
+/* All of it, when the device is closed. */
+void cuda_workspace_free(CudaDevice *cuda);
 
 #ifdef __cplusplus
 }

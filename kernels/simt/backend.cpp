@@ -54,6 +54,8 @@ static int simt_open(Device **out, const DeviceSettings *settings)
 
 static void simt_close(Device *dev)
 {
+    if (dev)
+        cuda_workspace_free(cuda_device(dev));
     free(dev);
 }
 
