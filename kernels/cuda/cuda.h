@@ -53,7 +53,8 @@ extern "C" {
     X(add)                 \
     X(concat)              \
     X(slice)               \
-    X(channel_shuffle)
+    X(channel_shuffle)     \
+    X(scsa)
 
 /* Only for devices that have thread-block clusters and let a block have this
  * much shared memory (sm_90, sm_100; not sm_120); before the others. */

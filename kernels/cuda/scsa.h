@@ -17,7 +17,7 @@
 
 #include "kernels/cuda/kernel.h"
 
-/* ---- one call, as kernels see it --------------------------------------- */
+/* ---- one call, as kernels see it ----------------------------------------- */
 
 static constexpr int SCSA_QUARTERS =
     4; /* K: groups of channels, eq. (1), (2) */
@@ -90,7 +90,7 @@ static __device__ __forceinline__ T of_quarter(const T (&each)[SCSA_QUARTERS],
     return own;
 }
 
-/* ---- packs of f32, as gates and sums are kept --------------------------- */
+/* ---- packs of f32, as gates and sums are kept ---------------------------- */
 
 /* N floats at p, which is aligned to all of them or to 16 bytes. */
 template <int N>
@@ -127,6 +127,25 @@ static __device__ __forceinline__ void store_floats(float *p,
     }
 }
 
+/* The pack at p, or zeros: one access under a condition, no branch that the
+ * next one would have to wait for. */
+template <int N, typename T>
+static __device__ __forceinline__ Pack<T, N> load_pack_if(bool is, const T *p)
+{
+    union {
+        typename Word<N * sizeof(T)>::Type word;
+        T at[N];
+    } u = {};
+    Pack<T, N> v;
+
+    if (is)
+        u.word = *reinterpret_cast<const decltype(u.word) *>(p);
+#pragma unroll
+    for (int i = 0; i < N; i++)
+        v.at[i] = to_float(u.at[i]);
+    return v;
+}
+
 /* sum += x, and sum += a x, number by number. */
 template <typename T, int N>
 static __device__ __forceinline__ void add(Pack<float, N> *sum,
@@ -147,7 +166,7 @@ static __device__ __forceinline__ void multiply_add(Pack<float, N> *sum,
         sum->at[i] += a.at[i] * x.at[i];
 }
 
-/* ---- SMSA, eq. (3) to (6) ----------------------------------------------- */
+/* ---- SMSA, eq. (3) to (6) ------------------------------------------------ */
 
 static __device__ __forceinline__ float sigmoid(float x)
 {

@@ -2,9 +2,9 @@
  * scsa_cluster.cu - SCSA in one kernel, an image in the shared memory of a
  *                   cluster of blocks
  *
- *   attn_h = sigmoid(GN4(dwconv(mean_w x)))   eq. (3) (5)   attention_zoo/scsa.c
- *   attn_w = sigmoid(GN4(dwconv(mean_h x)))   eq. (4) (6)   has the paper's
- *   x_p    = GN1(pool(x attn_h attn_w))       eq. (7) (8)   numbers
+ *   attn_h = sigmoid(GN4(dwconv(mean_w x)))   eq. (3) (5)   attention_zoo has
+ *   attn_w = sigmoid(GN4(dwconv(mean_h x)))   eq. (4) (6)   these equations,
+ *   x_p    = GN1(pool(x attn_h attn_w))       eq. (7) (8)   in scsa.c
  *   y      = x attn_h attn_w sigmoid(attention(x_p))    eq. (9) to (12)
  *
  * Memory bound: each number of x is read from device memory once and each of y
