@@ -26,9 +26,9 @@
 #include "harness/backends.h"
 #include "kernels/core/graph.h"
 #include "kernels/cpu/cpu.h"
-#include "kernels/simt/host.h"
 #include "tests/fake_libraries.h"
 #include "tests/kernel_cases.h"
+#include "tests/on_simt.h"
 #include "tests/sample.h"
 #include "tests/test.h"
 
@@ -511,17 +511,11 @@ TEST(kernels, third_isa_passes_nan_and_infinity_on)
 static void check_simt(int order, Values values, Dtype dtype)
 {
     static const char *const names[] = { "forward", "reverse", "random" };
-    char reports[4096];
-    Device *dev = NULL;
+    Device *dev = simt_device();
 
-    if (simt_backend.open(&dev, NULL) == ERR_UNSUPPORTED)
-        SKIP(err_message());
-    REQUIRE(dev != NULL);
     simt_set_order(order, 1);
     check_device(dev, names[order], values, dtype);
-    CHECK_MSG(simt_take_errors(reports, sizeof(reports)) == 0, "reported:\n%s",
-              reports);
-    simt_backend.close(dev);
+    simt_device_close(dev);
 }
 
 TEST(simt_kernels, agree_with_definitions_in_f32)

@@ -9,31 +9,14 @@
 #include "harness/verify.h"
 #include "kernels/core/plan.h"
 #include "kernels/ops/ops.h"
-#include "kernels/simt/host.h"
+#include "tests/on_simt.h"
 #include "tests/sample.h"
 #include "tests/test.h"
-
-static Device *open_simt(void)
-{
-    Device *dev;
-
-    BUG_IF(simt_backend.open(&dev, NULL) != OK);
-    return dev;
-}
-
-static void close_simt(Device *dev)
-{
-    char kinds[128];
-
-    CHECK_MSG(simt_take_errors(kinds, sizeof(kinds)) == 0, "reported: %s",
-              kinds);
-    simt_backend.close(dev);
-}
 
 /* The case files whose names match, each in dtype. */
 static void check_files(const char *pattern, const char *dtype)
 {
-    Device *dev = open_simt();
+    Device *dev = simt_device();
     glob_t files;
     Case how;
 
@@ -51,7 +34,7 @@ static void check_files(const char *pattern, const char *dtype)
                   files.gl_pathv[i], dtype, v.rel_l2, v.limit, v.why);
     }
     globfree(&files);
-    close_simt(dev);
+    simt_device_close(dev);
 }
 
 TEST(simt_modules, agree_with_pytorch_at_14x14)
@@ -85,24 +68,6 @@ TEST(simt_modules, a_whole_network_agrees_with_pytorch)
     if (simt_is_checked())
         SKIP("too long under the checker");
     check_files("tests/cases/resnet18_fca.safetensors", "f32");
-}
-
-TEST(simt_modules, every_op_has_a_kernel)
-{
-    static const Op *const ops[] = {
-#define X(id) &id##_def,
-        OPS(X)
-#undef X
-    };
-
-    for (size_t i = 0; i < sizeof(ops) / sizeof(ops[0]); i++) {
-        const Kernel *k;
-        bool found = ops[i]->view;
-
-        for (int j = 0; (k = simt_backend.kernel_at(j)); j++)
-            found |= k->op == ops[i];
-        CHECK_MSG(found, "%s has no CUDA kernel", ops[i]->name);
-    }
 }
 
 /* ---- weights that a graph computes -------------------------------------- */
@@ -180,7 +145,7 @@ static float *run_on(Device *dev, const float *input, size_t *n)
 TEST(simt_modules, computed_weights_are_put_in_order_when_it_runs)
 {
     static float input[32 * 7 * 9];
-    Device *dev = open_simt(), *ref;
+    Device *dev = simt_device(), *ref;
     uint64_t state = 1;
     float *got, *want;
     size_t n, wanted;
@@ -193,5 +158,5 @@ TEST(simt_modules, computed_weights_are_put_in_order_when_it_runs)
     free(got);
     free(want);
     ref_backend.close(ref);
-    close_simt(dev);
+    simt_device_close(dev);
 }
