@@ -59,6 +59,9 @@ void arm_prepare(Arm *a, const Checker *with, double warmup_ns,
 /* Turns an error into what becomes of the arm, and releases it. */
 void arm_give_up(Arm *a, int err);
 
+/* Runs it for so long on the wall, for nothing but the device's clock. */
+void arm_wake(Arm *a, double for_ns);
+
 /* Adds one sample, in this round of the sweep. */
 void arm_sample(Arm *a, int round);
 

@@ -23,7 +23,8 @@ enum {
  * other program has no cores. */
 #define SLEEP_NS 20000000L
 
-/* The first block finds a machine that was asleep: its clocks rise in this. */
+/* The first block finds a machine that was asleep: its clocks rise in this.  A
+ * GPU falls asleep again while the reference of the next block is computed. */
 #define AWAKE_NS 1e8
 
 /* Part of the memory that must stay free for what is not ours. */
@@ -291,6 +292,21 @@ static bool out_of_time(const Sweeper *s, const Block *b)
     return true;
 }
 
+/* A device with memory of its own has done nothing while the last case was
+ * prepared. */
+static void wake(const Block *b)
+{
+    for (int i = 0; i < b->n; i++) {
+        Arm *a = &b->at[i].arm;
+
+        if (b->at[i].stored || b->at[i].lane || !arm_ok(a) || !a->plan ||
+            a->dev->backend->host_memory)
+            continue;
+        arm_wake(a, AWAKE_NS);
+        return;
+    }
+}
+
 /* Threads of one program may still spin when the other's turn comes. */
 static void take_turn(Sweeper *s, int lane)
 {
@@ -403,6 +419,7 @@ static int measure_block(Sweeper *s, const Case *const *c, int n, int *ncases)
     if (!err)
         prepare(s, &b);
     b.until = share(s, from, b.n / s->nlanes, n);
+    wake(&b);
     s->tally->prepare_ns += host_now_ns() - began;
     began = host_now_ns();
     while (!err && !stopped(s) && !done(s, &b) && !out_of_time(s, &b))

@@ -2,8 +2,8 @@
  * fake_device.h - a device as a GPU is to the harness, without one.
  *
  * It computes every op by its definition, from and to storage of any dtype;
- * it has recordings, and it knows its clock and temperature.  What it does can
- * be told to be wrong.
+ * it has recordings, and it knows its clock and temperature.  By its own clock
+ * every launch takes a microsecond.  What it does can be told to be wrong.
  */
 #ifndef TESTS_FAKE_DEVICE_H
 #define TESTS_FAKE_DEVICE_H
@@ -21,9 +21,11 @@ typedef struct FakeDevice {
     /* What it was asked to do. */
     int launches;   /* kernels run, those of replays included */
     int replays;    /* of recordings                          */
+    int timings;    /* of its clock, begun                    */
     int evictions;  /* of caches                              */
     int conditions; /* how often it was asked for them        */
 
+    int started;                     /* launches until then */
     struct FakeRecording *recording; /* being made; or NULL */
 } FakeDevice;
 

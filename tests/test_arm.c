@@ -98,6 +98,29 @@ TEST(arm, in_the_state_cold_every_run_follows_an_eviction)
     end(&a, fake);
 }
 
+/* ---- times ------------------------------------------------------------- */
+
+/* Events tell 500 ns: so 100 us are timed together; the host's clock, 20. */
+TEST(arm, a_sample_is_long_enough_for_the_devices_clock)
+{
+    const Case c = stored_case("module=se channels=16 height=8 width=8");
+    FakeDevice *fake = fake_open();
+    int steps, timings;
+    Arm a;
+
+    run_arm(&a, &c, fake, 0);
+    REQUIRE(arm_ok(&a));
+    steps = plan_steps(a.plan);
+    CHECK_MSG(a.reps == (100 + steps - 1) / steps, "%d of %d steps", a.reps,
+              steps);
+    timings = fake->timings;
+    for (int i = 0; i < 3; i++)
+        arm_sample(&a, i);
+    CHECK(a.n == 3 && a.ns[0] == 1e3 * steps && a.ns[2] == 1e3 * steps);
+    CHECK_MSG(fake->timings == timings + 3, "what is not kept was timed");
+    end(&a, fake);
+}
+
 /* ---- moments ----------------------------------------------------------- */
 
 TEST(arm, after_each_sample_the_device_is_asked_how_it_is)
