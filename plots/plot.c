@@ -25,6 +25,9 @@ static const char throughput_gp[] =
 static const char scaling_gp[] =
 #include "plots/scaling.gp.inc"
 ;
+static const char stages_gp[] =
+#include "plots/stages.gp.inc"
+;
 static const char pareto_gp[] =
 #include "plots/pareto.gp.inc"
 ;

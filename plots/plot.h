@@ -14,14 +14,16 @@
 #include "results/store.h"
 
 /*  name        experiment    what it shows                                  */
-#define FIGURES(X)                                                     \
-    X(throughput, "bench",                                             \
-      "throughput of a backbone with each module, beside the paper's") \
-    X(channels, "channels", "time of each module against channels")    \
-    X(resolution, "resolution",                                        \
-      "time of each module against resolution, with its exponent")     \
-    X(complexity, "channels",                                          \
-      "FLOPs and bytes against channels and resolution")               \
+#define FIGURES(X)                                                       \
+    X(throughput, "bench",                                               \
+      "throughput of a backbone with each module, beside the paper's")   \
+    X(channels, "channels", "time of each module against channels")      \
+    X(resolution, "resolution",                                          \
+      "time of each module against resolution, with its exponent")       \
+    X(complexity, "channels",                                            \
+      "FLOPs and bytes against channels and resolution")                 \
+    X(stages, "module_stages",                                           \
+      "time of each module, composed and fused, at a backbone's stages") \
     X(pareto, "bench", "the paper's accuracy against measured throughput")
 
 typedef struct PlotOptions {

@@ -134,3 +134,22 @@ void stored_resolution(const char *path)
         add_point(&s, x, "channels=128 height=%d width=%d");
     stored_end(&s);
 }
+
+void stored_stages(const char *path)
+{
+    static const char *const who[] = { "se", "scsa", "scsa impl=fused" };
+    static const double times[] = { 1, 4, 2 };
+    Stored s = stored_begin(path, "module_stages", "attnbench");
+
+    for (int stage = 0; stage < 2; stage++)
+        for (int i = 0; i < 3; i++) {
+            const int channels = stage ? 64 : 256, side = stage ? 56 : 14;
+            char settings[128];
+
+            snprintf(settings, sizeof(settings),
+                     "module=%s batch=8 channels=%d height=%d width=%d", who[i],
+                     channels, side, side);
+            add(&s, settings, times[i] * channels, "ok");
+        }
+    stored_end(&s);
+}

@@ -34,4 +34,7 @@ void stored_bench(const char *path);
 void stored_channels(const char *path);
 void stored_resolution(const char *path);
 
+/* module_stages: se takes C ns, scsa 4 C, fused 2 C, at two of the stages. */
+void stored_stages(const char *path);
+
 #endif

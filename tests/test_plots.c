@@ -63,6 +63,7 @@ static const char *full_database(void)
     stored_bench(db);
     stored_channels(db);
     stored_resolution(db);
+    stored_stages(db);
     return db;
 }
 
@@ -250,6 +251,24 @@ TEST(plots, fused_is_a_line_of_its_own_and_states_are_not_mixed)
     CHECK_MSG(err == OK || !have_gnuplot(), "%s", err_message());
     check_holds(dat, "# SCSA: x y(ns)");
     check_holds(dat, "# SCSA fused: x y(ns)");
+    free(dat);
+}
+
+/* Panels by channels, a row a module and impl, in nanoseconds. */
+TEST(plots, stages_has_a_panel_a_shape_and_a_row_a_module)
+{
+    char *dat;
+    int err;
+
+    dat = draw(full_database(), "stages", (PlotOptions){ 0 }, &err);
+    CHECK_MSG(err == OK || !have_gnuplot(), "%s", err_message());
+    check_holds(dat, "# 64x56x56: row time lo hi converged style\n"
+                     "1 66.88 64.64 69.12 1 2\n"
+                     "2 267.52 258.56 276.48 1 1\n"
+                     "3 133.76 129.28 138.24 1 17\n\n\n"
+                     "# 256x14x14: ");
+    check_holds(dat, "# names: row strong name\n1 0 \"SE\" \n2 1 \"SCSA\" "
+                     "\n3 1 \"SCSA fused\" \n");
     free(dat);
 }
 

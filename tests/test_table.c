@@ -287,7 +287,7 @@ TEST(table, settings_that_follow_the_shape_share_a_row)
 
 /* scsa at two shapes and batches, composed and twice as fast fused; se only
  * composed; all of it hot, and cold, which takes ten times as long. */
-static void stored_stages(const char *db)
+static void add_stages(const char *db)
 {
     static const char *const who[] = { "module=se", "module=scsa",
                                        "module=scsa impl=fused" };
@@ -333,7 +333,7 @@ TEST(table, states_and_batches_have_tables_of_their_own)
     const char *db = temp_path("stages.db");
     char *text;
 
-    stored_stages(db);
+    add_stages(db);
     text = print(db, "module_stages", table_modules, (TableOptions){ 0 });
     for (int i = 0; i < 4; i++)
         check_holds(text, pages[i]);
