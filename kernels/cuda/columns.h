@@ -8,16 +8,16 @@
  *   columns   a block is `high` rows by `lanes` packs.  A thread goes down its
  *             column, four loads under way; the partial results of a block
  *             meet in shared memory, behind one barrier.  Lanes cover a line
- *             of 128 bytes, and more of the row only while there are blocks
- *             enough to fill the machine.  Where even so there are not,
- *             `splits` blocks share the rows of the same columns; the last of
- *             them to finish joins what all have left in memory, in order, so
- *             that results do not depend on who is last.  Starves on rows that
- *             are no packs: then a thread has one number at a time.
+ *             of memory, more of the row only while there are blocks enough
+ *             (lanes_of).  Where even so there are too few, `splits` blocks
+ *             share the rows of the same columns; the last of them to finish
+ *             joins what all have left in memory, in order, so that results do
+ *             not depend on who is last.  Starves on rows that are no packs:
+ *             then a thread has one number at a time.
  *
  * Grid: (outer * across, splits), blocks of 64 to 256 threads; wanted are four
- * blocks a multiprocessor.  8x64x56x56 in f16, over its positions: 200 blocks
- * on 132 multiprocessors; 8x512x7x7: 64, of which none is split.
+ * blocks a multiprocessor.  On 132 of them the positions of 8x64x56x56 in f16
+ * take 200 blocks, those of 8x512x7x7 take 128, none of which is split.
  *
  * A float sum has rows / (4 high splits) terms, each a sum of four; then high,
  * then splits / high, then high.
@@ -174,7 +174,10 @@ typedef struct ColumnsState {
 /* Divides the machine for c, whose outer, rows, width and scale are set. */
 static inline void columns_divide(Columns *c, Dtype dtype, unsigned wanted)
 {
-    const Lanes l = lanes_of(dtype, c->width, c->outer, wanted);
+    /* Rows that keep a block busy that is as wide as a line. */
+    const unsigned busy = JOIN_THREADS * 16 / LINE_BYTES * UNDER_WAY;
+    const size_t most = c->outer * ceil_div(c->rows, busy);
+    const Lanes l = lanes_of(dtype, c->width, most, wanted);
     unsigned splits, round, rounds;
 
     c->whole = l.whole;

@@ -87,8 +87,12 @@ typedef struct Lanes {
     unsigned across; /* how many times so many make a row        */
 } Lanes;
 
-/* As many lanes as the row has packs; of a longer row less, down to a line of
- * memory, while `rows` times `across` blocks are less than wanted. */
+/*
+ * As many lanes as the row has packs, for `rows` blocks to begin with.  Of a
+ * longer row less, while there are not as many blocks as wanted: a line of
+ * memory; or half a line, which is what memory fetches at least, while there is
+ * not even one a multiprocessor.
+ */
 static inline Lanes lanes_of(Dtype dtype, size_t n, size_t rows, size_t wanted)
 {
     const bool whole = whole_packs(dtype, n);
@@ -99,6 +103,9 @@ static inline Lanes lanes_of(Dtype dtype, size_t n, size_t rows, size_t wanted)
     while (lanes < WARP && lanes < packs)
         lanes *= 2;
     while (lanes * bytes > LINE_BYTES && rows * ceil_div(packs, lanes) < wanted)
+        lanes /= 2;
+    if (lanes * bytes == LINE_BYTES &&
+        rows * ceil_div(packs, lanes) * BLOCKS_WANTED < wanted)
         lanes /= 2;
     return { whole, (unsigned)lanes, (unsigned)ceil_div(packs, lanes) };
 }

@@ -6,9 +6,9 @@
  *
  *   rows   a row of channels has as many lanes of a warp as it has packs, at
  *          most all, and shuffles join them.  Four loads are under way in each
- *          lane: of four rows where a lane has one pack of a row (ROWS = 4),
- *          else of one row.  Starves on rows that are no packs, and on few
- *          long rows.
+ *          lane: of four rows (ROWS = 4) where a lane has one pack of a row
+ *          and rows are many, else of one.  Starves on rows that are no packs,
+ *          and on few long rows.
  *
  * Grid: what the machine holds at once, each block equally many rounds.
  */
@@ -90,7 +90,10 @@ static int run(Device *dev, const Tensor *out, float scale)
     const unsigned C = (unsigned)out->src[0]->dim[1];
     const Lanes lanes = lanes_of(out->dtype, C, 0, 0);
     const unsigned high = JOIN_THREADS / lanes.lanes;
-    const unsigned at_once = lanes.across == 1 ? UNDER_WAY : 1;
+    const size_t fours = ceil_div(n, high * UNDER_WAY);
+    const unsigned at_once =
+        lanes.across == 1 && fours >= (size_t)cuda_device(dev)->sms ? UNDER_WAY
+                                                                    : 1;
     const Launch l = { even_grid(dev, ceil_div(n, high * at_once),
                                  BLOCKS_WANTED),
                        dim3(lanes.lanes, high) };
