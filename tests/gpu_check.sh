@@ -260,10 +260,10 @@ check_files() {
 
 measure() {
     now copy 30 copy
-    now stages 140 run module_stages --dtype=f32,f16 --state=hot,cold,graph \
-        --budget=100
-    now networks 60 run tests/gpu_check/networks.json --budget=35
-    now torch_eager 60 peer '' tests/gpu_check/torch_eager.json --budget=30
+    now stages 165 run module_stages --dtype=f32,f16 --state=hot,cold,graph \
+        --budget=140
+    now networks 50 run tests/gpu_check/networks.json --budget=30
+    now torch_eager 50 peer '' tests/gpu_check/torch_eager.json --budget=30
     now torch_compiled 100 peer --compile tests/gpu_check/torch_compiled.json \
         --budget=90 --block=2
 }

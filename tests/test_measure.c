@@ -224,6 +224,33 @@ TEST(measure, cases_of_a_block_share_their_rounds)
     end(&r);
 }
 
+/* Two and four cases at one shape, five a block: what is compared, a module's
+ * own cases, stays together. */
+TEST(measure, a_module_is_not_torn_between_blocks)
+{
+    static const Flag flags[] = {
+        { "module", "se,scsa" }, { "impl", "composed,fused" },
+        { "arm", "0,1" },        { "channels", "16" },
+        { "height", "8" },       { "width", "8" },
+        { "backend", "ref" },
+    };
+    Protocol p = quick;
+    Run r;
+
+    p.block = 5;
+    REQUIRE(begin(&r, "a.db", flags, 7) == OK);
+    REQUIRE(go(&r, &p) == OK);
+    CHECK(r.tally.ok == 6);
+    CHECK(ask(r.store, "SELECT count(DISTINCT n) = 2 AND min(n) = 2 AND "
+                       "max(n) = 4 FROM (SELECT count(*) AS n FROM sample "
+                       "GROUP BY round)") == 1);
+    CHECK(ask(r.store, "SELECT count(*) FROM sample AS a JOIN sample AS b "
+                       "USING (round) JOIN run AS x ON x.id = a.run_id JOIN "
+                       "run AS y ON y.id = b.run_id WHERE x.module <> "
+                       "y.module") == 0);
+    end(&r);
+}
+
 /* A target that nothing meets, and next to no time. */
 TEST(measure, what_does_not_converge_says_so)
 {
