@@ -1,0 +1,197 @@
+/*
+ * test_scsa_speed.c - the fused SCSA beside its floor, copying the map, and
+ * beside the composed one; runs on request, and wants a quiet machine:
+ *
+ *     SPEED=1 build/run_tests scsa_speed
+ *
+ * Batch 8 at the stages of ResNet-50, f32, all cores; medians.  Copy and fused
+ * take turns in one process, each after a run of its own that is not timed;
+ * then fused and composed, as the tensors of composed would push the map that
+ * is copied out of the cache.  "in place" is what a network does: the result
+ * is written over its source, which nobody reads again.  Beside PyTorch: see
+ * kernels/cpu/SPEED.md.
+ */
+#include <omp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "attention_zoo/zoo.h"
+#include "kernels/core/host.h"
+#include "kernels/core/plan.h"
+#include "kernels/cpu/cpu.h"
+#include "tests/sample.h"
+#include "tests/test.h"
+
+enum { N = 8, ROUNDS = 301 };
+
+/* SCSA on one map: the kernel of the fused op, and a plan of the graph. */
+typedef struct Bench {
+    Device *dev;
+    Graph *fused, *composed;
+    Tensor *x, *y;
+    const Kernel *kernel;
+    void *state;
+    Plan *plan;
+} Bench;
+
+static Tensor *build(Graph *g, bool fused, int C, int size, Tensor **x)
+{
+    _Alignas(16) unsigned char settings[SETTINGS_MAX] = { 0 };
+    uint64_t state = 7;
+    Tensor *y;
+
+    param_defaults(scsa_module.params, settings);
+    *x = graph_input(g, "input", DIMS(N, C, size, size));
+    y = (fused ? scsa_module.fuse : scsa_module.build)(g, *x, settings);
+    BUG_IF(!y);
+    graph_output(g, "output", y);
+    for (int i = 0; i < graph_size(g); i++) {
+        Tensor *t = graph_at(g, i);
+
+        if (!tensor_is_weight(t))
+            continue;
+        BUG_IF(graph_alloc_host(t) != OK);
+        sample_fill(&state, t->host, tensor_count(t));
+    }
+    return y;
+}
+
+static void allocate(Device *dev, Tensor *t)
+{
+    uint64_t state = 5;
+
+    BUG_IF(dev->backend->alloc(dev, &t->data, tensor_bytes(t)) != OK);
+    sample_fill(&state, t->data, tensor_count(t));
+}
+
+static void bench_open(Bench *b, int C, int size)
+{
+    Tensor *x;
+
+    *b = (Bench){ .fused = graph_new(), .composed = graph_new() };
+    BUG_IF(cpu_backend.open(&b->dev, &(DeviceSettings){ .isa = "" }) != OK);
+    b->y = build(b->fused, true, C, size, &b->x);
+    allocate(b->dev, b->x);
+    allocate(b->dev, b->y);
+    for (const Kernel *const *k = b->dev->kernels; *k && !b->kernel; k++)
+        b->kernel = kernel_takes(*k, b->y) ? *k : NULL;
+    BUG_IF(!b->kernel || b->kernel->plan(b->dev, b->y, &b->state) != OK);
+    build(b->composed, false, C, size, &x);
+    BUG_IF(plan_new(&b->plan, b->dev, b->composed) != OK);
+    BUG_IF(plan_set(b->plan, x, b->x->data) != OK);
+}
+
+static void bench_close(Bench *b)
+{
+    plan_free(b->plan);
+    free(b->state);
+    b->dev->backend->release(b->dev, b->x->data);
+    b->dev->backend->release(b->dev, b->y->data);
+    graph_free(b->fused);
+    graph_free(b->composed);
+    b->dev->backend->close(b->dev);
+}
+
+/* ---- the four ------------------------------------------------------------ */
+
+static void copy(const Bench *b)
+{
+    const size_t bytes = tensor_bytes(b->x);
+
+#pragma omp parallel num_threads(b->dev->threads)
+    {
+        const size_t n = (size_t)omp_get_num_threads();
+        const size_t i = (size_t)omp_get_thread_num();
+        const size_t begin = bytes * i / n, end = bytes * (i + 1) / n;
+
+        memcpy((char *)b->y->data + begin, (char *)b->x->data + begin,
+               end - begin);
+    }
+}
+
+static void fused(const Bench *b)
+{
+    BUG_IF(b->kernel->run(b->dev, b->y, b->state) != OK);
+}
+
+/* Over y, which is used up: gates are below 1. */
+static void in_place(const Bench *b)
+{
+    void *x = b->x->data;
+
+    b->x->data = b->y->data;
+    BUG_IF(b->kernel->run(b->dev, b->y, b->state) != OK);
+    b->x->data = x;
+}
+
+static void composed(const Bench *b)
+{
+    BUG_IF(plan_run(b->plan) != OK);
+}
+
+enum { IN_PLACE, COPY, FUSED, COMPOSED, NLANES };
+static void (*const lanes[])(const Bench *b) = {
+    [IN_PLACE] = in_place,
+    [COPY] = copy,
+    [FUSED] = fused,
+    [COMPOSED] = composed,
+};
+
+/* ---- medians ------------------------------------------------------------- */
+
+static int ascending(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* Of lanes first to last, in turns. */
+static void measure(const Bench *b, double *median, int first, int last)
+{
+    static double ns[NLANES][ROUNDS];
+
+    b->dev->backend->clock_start(b->dev);
+    for (int r = 0; r < ROUNDS; r++)
+        for (int k = first; k <= last; k++) {
+            double start;
+
+            lanes[k](b);
+            start = host_now_ns();
+            lanes[k](b);
+            ns[k][r] = host_now_ns() - start;
+        }
+    for (int k = first; k <= last; k++) {
+        qsort(ns[k], ROUNDS, sizeof(ns[k][0]), ascending);
+        median[k] = ns[k][ROUNDS / 2];
+    }
+}
+
+TEST(scsa_speed, fused_is_faster_than_composed)
+{
+    static const int stages[][2] = {
+        { 64, 56 }, { 128, 28 }, { 256, 14 }, { 512, 7 }
+    };
+
+    if (!getenv("SPEED"))
+        SKIP("takes a quiet machine: SPEED=1 build/run_tests scsa_speed");
+    printf("    us, batch %d:  copy  fused  in place  composed   fused/copy "
+           "composed/fused\n",
+           N);
+    for (size_t i = 0; i < sizeof(stages) / sizeof(stages[0]); i++) {
+        const int C = stages[i][0], size = stages[i][1];
+        double ns[NLANES], beside[NLANES];
+        Bench b;
+
+        bench_open(&b, C, size);
+        measure(&b, ns, IN_PLACE, FUSED);
+        measure(&b, beside, FUSED, COMPOSED);
+        printf("    %3dx%2dx%2d  %9.1f %6.1f %9.1f %9.1f %12.2f %14.2f\n", C,
+               size, size, ns[COPY] / 1e3, ns[FUSED] / 1e3, ns[IN_PLACE] / 1e3,
+               beside[COMPOSED] / 1e3, ns[FUSED] / ns[COPY],
+               beside[COMPOSED] / beside[FUSED]);
+        CHECK(beside[FUSED] < beside[COMPOSED]);
+        bench_close(&b);
+    }
+}
