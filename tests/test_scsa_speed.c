@@ -23,7 +23,7 @@
 #include "tests/sample.h"
 #include "tests/test.h"
 
-enum { N = 8, ROUNDS = 301 };
+enum { N = 8, ROUNDS = 201 };
 
 /* SCSA on one map: the kernel of the fused op, and a plan of the graph. */
 typedef struct Bench {

@@ -14,6 +14,7 @@
 enum {
     VECTORS = LANES == 16 ? 4 : 2, /* of channels at once */
     AHEAD = 512, /* numbers: the first pass fetches so early what it reads */
+    COMMON = 7,  /* the window of the paper                                */
 };
 
 /* Some channels of an image: everything at the first of them. */
@@ -111,45 +112,45 @@ static void sum_strips(const Scsa *s, const Work *w, const float *x, size_t c,
 
 /* ---- sums of windows of x * attn_h * attn_w ------------------------------ */
 
-/* The window whose first row and column these are. */
-INLINE void sum_window(Piece p, float *to, size_t i, size_t j, const size_t nv)
+/* A row of windows, from row i of the map on, `rows` high: each column first,
+ * as attn_h then is loaded from the L1 cache and not a sum stored for it. */
+INLINE void sum_across(Piece p, size_t i, const size_t rows, const size_t nv)
 {
-    const Scsa *s = p.s;
-    Vec sum[VECTORS];
+    const size_t C = p.s->C, row = p.s->row, down = p.s->W * C;
+    const float *x = p.x + i * down, *h = p.h + i * row, *w = p.w;
+    float *to = p.to + i / rows * p.s->across * row;
 
-    UNROLL
-    for (size_t v = 0; v < nv; v++)
-        sum[v] = splat(0);
-    for (size_t h = i; h < i + s->window_h; h++) {
-        const float *x = p.x + (h * s->W + j) * s->C;
-        const float *gate = p.w + j * s->row;
-        Vec part[VECTORS];
+    for (size_t k = p.s->across; k; k--, to += row) {
+        Vec sum[VECTORS];
 
         UNROLL
         for (size_t v = 0; v < nv; v++)
-            part[v] = splat(0);
-        for (size_t n = s->window_w; n; n--, x += s->C, gate += s->row)
+            sum[v] = splat(0);
+        for (size_t j = p.s->window_w; j; j--, x += C, w += row)
             UNROLL
-        for (size_t v = 0; v < nv; v++)
-            part[v] += load(x + v * LANES) * load(gate + v * LANES);
+        for (size_t v = 0; v < nv * LANES; v += LANES) {
+            Vec column = splat(0);
+
+            for (size_t r = 0; r < rows; r++)
+                column += load(x + r * down + v) * load(h + r * row + v);
+            sum[v / LANES] += column * load(w + v);
+        }
         UNROLL
         for (size_t v = 0; v < nv; v++)
-            sum[v] += part[v] * load(p.h + h * s->row + v * LANES);
+            store(to + v * LANES, sum[v]);
     }
-    UNROLL
-    for (size_t v = 0; v < nv; v++)
-        store(to + v * LANES, sum[v]);
 }
 
 /* The last windows first: the pass before has left them in the cache. */
 INLINE void sum_windows_vectors(Piece p, const size_t nv)
 {
-    const Scsa *s = p.s;
+    const size_t rows = p.s->window_h;
 
-    for (size_t i = s->down; i-- > 0;)
-        for (size_t j = s->across; j-- > 0;)
-            sum_window(p, p.to + (i * s->across + j) * s->row, i * s->window_h,
-                       j * s->window_w, nv);
+    for (size_t i = p.s->down; i-- > 0;)
+        if (rows == COMMON)
+            sum_across(p, i * COMMON, COMMON, nv);
+        else
+            sum_across(p, i * rows, rows, nv);
 }
 
 static void sum_windows_rest(Piece p, size_t width)

@@ -237,25 +237,24 @@ static void project(const Scsa *s, const Work *w, size_t c, size_t end)
     const Norm norm = { w->moments, P, 1, s->norm, s->eps * area * area };
 
     set_affine(s, w, &norm, c, end);
-#pragma omp simd
-    for (size_t k = c; k < end; k++) {
-        const float mean = w->moments.first[k] + w->moments.sum[k] / (float)P;
+    for (; c < end; c += LANES) {
+        const Vec mean = load(w->mean + c), scale = load(w->scale + c),
+                  shift = load(w->shift + c);
+        const Vec to_q = load(s->q + c), to_k = load(s->k + c);
+        const Vec first = load(w->moments.first + c),
+                  sum = load(w->moments.sum + c);
+        Vec squares = splat(0);
 
-        w->mean_v[k] =
-            s->v[k] * ((mean - w->mean[k]) * w->scale[k] + w->shift[k]);
-        w->squares[k] = 0;
-    }
-    for (size_t p = 0; p < P; p++) {
-        float *x = w->pooled + p * s->row, *q = w->q + p * s->row;
+        store(w->mean_v + c, ((first - mean + sum / (float)P) * scale + shift) *
+                                 load(s->v + c));
+        for (size_t p = c; p < P * s->row + c; p += s->row) {
+            const Vec x = (load(w->pooled + p) - mean) * scale + shift;
 
-#pragma omp simd
-        for (size_t k = c; k < end; k++) {
-            const float y = (x[k] - w->mean[k]) * w->scale[k] + w->shift[k];
-
-            w->squares[k] += y * y;
-            q[k] = y * s->q[k];
-            x[k] = y * s->k[k];
+            squares += x * x;
+            store(w->q + p, x * to_q);
+            store(w->pooled + p, x * to_k);
         }
+        store(w->squares + c, squares);
     }
 }
 
