@@ -12,6 +12,7 @@
 
 #include "kernels/core/err.h"
 #include "kernels/cuda/card.h"
+#include "kernels/cuda/cuda.h"
 #include "kernels/cuda/library.h"
 #include "kernels/cuda/list.h"
 #include "kernels/cuda/plugin.h"
@@ -96,9 +97,11 @@ static void read_limits(Card *c)
 
 static void list_kernels(Card *c)
 {
+    const bool clusters = c->cuda.max_cluster > 1 &&
+                          c->cuda.block_shared_bytes >= CLUSTER_BLOCK_SHARED;
     int n = 0;
 
-    while ((c->kernels[n] = cuda_kernel_at(c->cuda.max_cluster > 1, n)))
+    while ((c->kernels[n] = cuda_kernel_at(clusters, n)))
         BUG_IF(++n == MAX_CUDA_KERNELS);
     c->cuda.base.kernels = c->kernels;
 }

@@ -258,7 +258,7 @@ static __device__ __forceinline__ float normalise(float x, const Moments &m,
  * q, and each lane's own reads have its k.  A row's sums are kept against the
  * largest score that its lane has seen, and put together at the end. */
 
-static constexpr int ATTEND_ROWS = 4, ATTEND_COLS = 2;
+static constexpr int ATTEND_ROWS = 4, ATTEND_COLS = 2, ATTEND_SPAN = 64;
 
 typedef struct SoftmaxMean {
     float max;
@@ -305,14 +305,17 @@ static __device__ __forceinline__ float softmax_mean(SoftmaxMean row)
     return warp_sum(row.out) / warp_sum(row.sum);
 }
 
-/* dot[r][c] = sum_p x_i x_j and sum[c] = sum_p x_j, for the channels i + r and
- * j[c] of x_p (P,C). */
+/* dot[r][c] += sum_p x_i x_j and sum[c] += sum_p x_j, over so many positions p
+ * of x_p (P,C), for the channels i + r and j[c]. */
 static __device__ __forceinline__ void dot_products(
     float (&dot)[ATTEND_ROWS][ATTEND_COLS], float (&sum)[ATTEND_COLS],
-    const float *x_p, const Scsa &s, int i, const int (&j)[ATTEND_COLS])
+    const float *x_p, int positions, const Scsa &s, int i,
+    const int (&j)[ATTEND_COLS])
 {
+    float part[ATTEND_ROWS][ATTEND_COLS] = {};
+
 #pragma unroll 4
-    for (int p = 0; p < s.P; p++, x_p += s.C) {
+    for (int p = 0; p < positions; p++, x_p += s.C) {
         const Pack<float, ATTEND_ROWS> x_i = load_pack<ATTEND_ROWS>(x_p + i);
 
 #pragma unroll
@@ -322,9 +325,14 @@ static __device__ __forceinline__ void dot_products(
             sum[c] += x_j;
 #pragma unroll
             for (int r = 0; r < ATTEND_ROWS; r++)
-                dot[r][c] += x_i.at[r] * x_j;
+                part[r][c] += x_i.at[r] * x_j;
         }
     }
+#pragma unroll
+    for (int r = 0; r < ATTEND_ROWS; r++)
+#pragma unroll
+        for (int c = 0; c < ATTEND_COLS; c++)
+            dot[r][c] += part[r][c];
 }
 
 /* Rows i to i + 3 of the attention, averaged over positions, into out, in every
@@ -353,7 +361,9 @@ static __device__ __forceinline__ void attend_many(float (&out)[ATTEND_ROWS],
 #pragma unroll
         for (int c = 0; c < ATTEND_COLS; c++)
             j[c] = min(j0 + c * WARP + lane, end - 1);
-        dot_products(dot, sum, x_p, s, i, j);
+        for (int p = 0; p < s.P; p += ATTEND_SPAN)
+            dot_products(dot, sum, x_p + (size_t)p * s.C,
+                         min(ATTEND_SPAN, s.P - p), s, i, j);
 #pragma unroll
         for (int c = 0; c < ATTEND_COLS; c++) {
             const int at = j0 + c * WARP + lane; /* not beyond end in j */

@@ -687,7 +687,7 @@ static int plan(Device *dev, const Tensor *out, void **state)
     FOR_PACK(out->dtype, cut->packs < cut->channels, T, N, {
         CUDA_TRY(cudaFuncSetAttribute(
             cluster<T, N>, cudaFuncAttributeMaxDynamicSharedMemorySize,
-            CLUSTER_BLOCK_SHARED));
+            (int)cuda->block_shared_bytes));
     });
     return OK;
 }
