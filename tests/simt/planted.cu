@@ -19,6 +19,16 @@ static bool plain_reports(SimtKind kind)
     return kind <= SIMT_HOST_CALL || kind == SIMT_STACK_OVERFLOW;
 }
 
+void planted_skip_if_fatal([[maybe_unused]] SimtKind kind)
+{
+#ifdef __SANITIZE_ADDRESS__
+    if (kind == SIMT_STACK_OVERFLOW || kind == SIMT_ILLEGAL_ADDRESS ||
+        kind == SIMT_OUT_OF_BOUNDS || kind == SIMT_MISALIGNED ||
+        kind == SIMT_FREED)
+        SKIP("here the address sanitizer ends the program");
+#endif
+}
+
 static Planted planted_new(void)
 {
     static float ones[COUNT];
@@ -85,6 +95,7 @@ void planted_find(SimtKind kind, PlantedKernel *kernel, Shape shape,
     bool right = true;
     char text[TEXT];
 
+    planted_skip_if_fatal(kind);
     for (int order = 0; order < SIMT_ORDERS; order++) {
         simt_set_order(order, 7);
         right &= run(kernel, shape);

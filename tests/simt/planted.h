@@ -41,6 +41,10 @@ void planted_find(SimtKind kind, PlantedKernel *kernel, Shape shape,
                   Plain plain, const char *file);
 void planted_accept(PlantedKernel *kernel, Shape shape);
 
+/* Skips the test where the compiler's own sanitizers end the program at such
+ * a bug, before anything can be reported. */
+void planted_skip_if_fatal(SimtKind kind);
+
 /* What was reported must be of this kind; line 0: at any place. */
 void planted_reported(SimtKind kind, const char *file, int line);
 
