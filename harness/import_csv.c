@@ -2,9 +2,9 @@
  * import_csv.c - one sweep from CSV: a row for each sample.
  *
  * Columns are the keys of a case, of its outcome, and of the sweep (source,
- * experiment, question), with settings as JSON; ns is the time, round its round,
- * and clock_mhz and so on the device's moment.  Rows of one case are one run.  A run that failed is one row without
- * ns.
+ * experiment, question), with settings as JSON; ns is the time, round its
+ * round, and clock_mhz and so on the device's moment.  Rows of one case are one
+ * run.  A run that failed is one row without ns.
  */
 #include "harness/import.h"
 

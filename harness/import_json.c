@@ -3,9 +3,9 @@
  *
  * The file is one sweep, {"source": ..., "experiment": ..., "runs": [...]}, or
  * {"sweeps": [...]}.  A run is the keys of a case and its outcome, with "ns" a
- * list of times and "round" the round of each; the device's moments ("clock_mhz"
- * and so on) are lists, too.  Statistics ("time") are left
- * unread: they follow from the samples.
+ * list of times and "round" the round of each; the device's moments
+ * ("clock_mhz" and so on) are lists, too.  Statistics ("time") are left unread:
+ * they follow from the samples.
  */
 #include "harness/import.h"
 
