@@ -3,12 +3,14 @@
  * on "cpu": what follows from the equations, and that neither threads, nor
  * neighbours in the batch, nor the place of the result change a bit of it.
  */
+#include <glob.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "attention_zoo/zoo.h"
+#include "harness/verify.h"
 #include "kernels/core/plan.h"
 #include "kernels/cpu/cpu.h"
 #include "tests/sample.h"
@@ -296,4 +298,25 @@ TEST(scsa_fused, in_place_it_computes_the_same)
         free(apart);
         free(y);
     }
+}
+
+/* ---- the authors' code, alone and in ResNets ----------------------------- */
+
+TEST(scsa_fused, agrees_with_pytorch)
+{
+    glob_t files;
+    Case how;
+
+    case_defaults(&how);
+    REQUIRE(case_set(&how, "impl", "fused") == OK);
+    REQUIRE(glob("tests/cases/*scsa*", 0, NULL, &files) == 0);
+    for (size_t i = 0; i < files.gl_pathc; i++) {
+        Verified v;
+
+        verify_file(&v, files.gl_pathv[i], &how, NULL, NULL);
+        CHECK_MSG(v.verdict == VERIFY_PASSED,
+                  "attnbench verify --impl=fused %s: %s (%g)",
+                  files.gl_pathv[i], v.why, v.rel_l2);
+    }
+    globfree(&files);
 }
