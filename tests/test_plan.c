@@ -365,6 +365,72 @@ TEST(plan, says_which_weight_has_no_values)
     ref_backend.close(dev);
 }
 
+static int refuse(Device *dev, const Tensor *out, void **state)
+{
+    (void)dev;
+    *state = malloc(1);
+    return fail(ERR_UNSUPPORTED, "nothing for %s today", out->op->name);
+}
+
+static int break_down(Device *dev, const Tensor *out, void **state)
+{
+    (void)dev;
+    (void)out;
+    (void)state;
+    return fail(ERR_DEVICE, "broken");
+}
+
+static const Kernel refusing = { .op = &relu_def,
+                                 .name = "refusing",
+                                 .plan = refuse,
+                                 .run = run_definition,
+                                 .inplace = 1 };
+static const Kernel broken = {
+    .op = &relu_def, .name = "broken", .plan = break_down, .run = run_definition
+};
+
+/* Of relu(relu(x)); the kernel of the second one, which may be in place. */
+static int plan_relus(const Kernel *const *list, const Kernel **second)
+{
+    Device *dev = open_device(list);
+    Graph *g = graph_new();
+    Tensor *y = op_relu(g, op_relu(g, graph_input(g, "x", DIMS(2, 4))));
+    Plan *plan;
+    int err;
+
+    graph_output(g, "y", y);
+    err = plan_new(&plan, dev, g);
+    *second = NULL;
+    if (!err) {
+        plan_step(plan, 1, second);
+        CHECK((y->data == y->src[0]->data) == ((*second)->inplace == 1));
+    }
+    plan_free(plan);
+    graph_free(g);
+    ref_backend.close(dev);
+    return err;
+}
+
+/* Where the refusing one would have been in place, so must be the next. */
+TEST(plan, a_kernel_that_refuses_is_passed_over)
+{
+    static const Kernel not_in_place = { .name = "definition",
+                                         .run = run_definition };
+    static const Kernel *const lists[][4] = {
+        { &refusing, &not_in_place, &relu_in_place, NULL },
+        { &refusing, NULL },
+        { &refusing, &broken, NULL },
+        { &broken, &relu_in_place, NULL },
+    };
+    const Kernel *second;
+
+    CHECK(plan_relus(lists[0], &second) == OK && second == &relu_in_place);
+    CHECK(plan_relus(lists[1], &second) == ERR_UNSUPPORTED);
+    CHECK(strcmp(err_message(), "nothing for relu today") == 0);
+    CHECK(plan_relus(lists[2], &second) == ERR_DEVICE);
+    CHECK(plan_relus(lists[3], &second) == ERR_DEVICE);
+}
+
 TEST(plan, says_which_op_has_no_kernel)
 {
     static const Kernel *const none[] = { NULL };

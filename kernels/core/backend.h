@@ -2,8 +2,8 @@
  * backend.h - a device: memory, clock, list of kernels.
  *
  * A Kernel is how one backend computes one op.  A device lists its kernels,
- * best first; the plan takes the first whose supports() says yes.  There is
- * no fallback to another device.
+ * best first; the plan takes the first whose supports() says yes and whose
+ * plan() does not refuse.  There is no fallback to another device.
  */
 #ifndef CORE_BACKEND_H
 #define CORE_BACKEND_H
@@ -28,7 +28,9 @@ typedef struct Kernel {
     bool (*supports)(const Tensor *out);
 
     /* All that is slow: primitives, tables, packed weights (from src->host).
-     * Data pointers of activations are set.  *state is for run(). */
+     * Data pointers of activations are set.  *state is for run(), and is
+     * released also after an error.  ERR_UNSUPPORTED: not on this device, or
+     * not by the library that is here; then the next kernel is asked. */
     int (*plan)(Device *dev, const Tensor *out, void **state);
 
     /* Computes out->data; only launches.  NULL for views. */

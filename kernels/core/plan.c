@@ -42,11 +42,17 @@ struct Plan {
     void *recording; /* NULL: run step by step */
 };
 
-static const Kernel *choose(const Device *dev, const Tensor *out)
+/* The first that takes out, of all or of those after one. */
+static const Kernel *choose(const Device *dev, const Tensor *out,
+                            const Kernel *after)
 {
-    for (const Kernel *const *k = dev->kernels; *k; k++)
-        if (kernel_takes(*k, out))
+    bool now = !after;
+
+    for (const Kernel *const *k = dev->kernels; *k; k++) {
+        if (now && kernel_takes(*k, out))
             return *k;
+        now |= *k == after;
+    }
     return NULL;
 }
 
@@ -61,7 +67,7 @@ static int choose_kernels(Plan *p)
         if (t->role != ROLE_NODE || t->op->view)
             continue;
         step->out = t;
-        step->kernel = choose(p->dev, t);
+        step->kernel = choose(p->dev, t, NULL);
         if (!step->kernel)
             return fail(ERR_UNSUPPORTED, "%s has no kernel for %s %s -> %s",
                         p->dev->backend->name, dtype_name(t->dtype),
@@ -250,14 +256,53 @@ static int bind(Plan *p)
     return OK;
 }
 
+static void release_state(Step *s)
+{
+    if (s->kernel && s->kernel->release)
+        s->kernel->release(s->state);
+    else
+        free(s->state);
+    s->state = NULL;
+}
+
+/* The sources whose memory out has taken over: bits as in Kernel.inplace. */
+static unsigned overwritten(const Plan *p, const Tensor *out)
+{
+    unsigned bits = 0;
+
+    for (int k = 0; k < MAX_SRC; k++)
+        if (out->src[k] && p->buffer_of[out->src[k]->id] >= 0 &&
+            p->buffer_of[out->src[k]->id] == p->buffer_of[out->id])
+            bits |= 1u << k;
+    return bits;
+}
+
+/* The next one after a kernel that refuses, for the memory as it is laid out;
+ * if there is none, the refusal stands. */
+static int plan_step_of(Plan *p, Step *s)
+{
+    const unsigned taken = overwritten(p, s->out);
+
+    for (;;) {
+        const Kernel *next = s->kernel;
+        const int err = next->plan ? next->plan(p->dev, s->out, &s->state) : OK;
+
+        if (err != ERR_UNSUPPORTED)
+            return err;
+        do
+            next = choose(p->dev, s->out, next);
+        while (next && taken & ~next->inplace);
+        if (!next)
+            return err;
+        release_state(s);
+        s->kernel = next;
+    }
+}
+
 static int plan_steps_of(Plan *p)
 {
-    for (int i = 0; i < p->nsteps; i++) {
-        Step *s = &p->steps[i];
-
-        if (s->kernel->plan)
-            TRY(s->kernel->plan(p->dev, s->out, &s->state));
-    }
+    for (int i = 0; i < p->nsteps; i++)
+        TRY(plan_step_of(p, &p->steps[i]));
     return OK;
 }
 
@@ -306,12 +351,8 @@ void plan_free(Plan *p)
         return;
     if (p->recording)
         p->dev->backend->recording_free(p->dev, p->recording);
-    for (int i = 0; i < p->nsteps; i++) {
-        if (p->steps[i].kernel && p->steps[i].kernel->release)
-            p->steps[i].kernel->release(p->steps[i].state);
-        else
-            free(p->steps[i].state);
-    }
+    for (int i = 0; i < p->nsteps; i++)
+        release_state(&p->steps[i]);
     for (int i = 0; i < graph_size(p->graph); i++) {
         Tensor *t = graph_at(p->graph, i);
 
