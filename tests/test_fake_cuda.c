@@ -103,6 +103,19 @@ TEST(fake_cuda, kernels_for_clusters_are_only_for_devices_with_them)
     backend_close(dev);
 }
 
+/* As on the GPUs of workstations, sm_120. */
+TEST(fake_cuda, clusters_of_small_blocks_are_not_enough)
+{
+    FakeCuda *gpu = fake_gpu();
+    Device *dev;
+
+    gpu->arch = 120;
+    gpu->block_shared = 99 << 10;
+    dev = opened();
+    CHECK(strcmp(dev->kernels[0]->name, "plain") == 0 && !dev->kernels[1]);
+    backend_close(dev);
+}
+
 TEST(fake_cuda, opening_leaves_nothing_behind_whichever_call_fails)
 {
     FakeCuda *gpu = fake_gpu();

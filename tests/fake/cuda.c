@@ -52,6 +52,7 @@ static FakeCuda fake = {
     .kernel_ns = 1000,
     .depth = 1000,
     .failure = cudaErrorIllegalAddress,
+    .block_shared = 227 << 10,
 };
 static Item queue[QUEUE];
 static int first, end;
@@ -264,7 +265,7 @@ cudaError_t cudaDeviceGetAttribute(int *value, enum cudaDeviceAttr which,
         *value = fake.arch % 10;
         break;
     case cudaDevAttrMaxSharedMemoryPerBlockOptin:
-        *value = 227 << 10;
+        *value = fake.block_shared;
         break;
     case cudaDevAttrMaxPersistingL2CacheSize:
         *value = 1 << 19;

@@ -19,6 +19,7 @@ typedef struct FakeCuda {
     int failure;          /* with this error                              */
     bool foreign;         /* the card is none that the code was built for */
     bool without_cluster; /* the card has no thread-block clusters        */
+    int block_shared;     /* bytes of shared memory of a block            */
 
     /* Seen by the test. */
     const char *failed; /* the name of the call that did */
