@@ -386,6 +386,8 @@ static const KernelCase cases[] = {
     { &avg_pool2d_def, { D(1,8,33,32) },
       "more rows than parts", POOL(32, 1, 0) },
     { &avg_pool2d_def, { D(1,264,9,5) }, "33 packs of eight", POOL(5, 2, 0) },
+    { &avg_pool2d_def, { D(1,2,65,66) },
+      "more rows than a block has threads along z", POOL(65, 1, 0) },
     { &max_pool2d_def, { D(2,64,32,32) }, "ResNet's", POOL(3, 2, 1) },
     { &max_pool2d_def, { D(1,17,15,13) }, "odd", POOL(3, 2, 1) },
     { &max_pool2d_def, { D(1,1,1,1) }, "smallest", POOL(1, 1, 0) },

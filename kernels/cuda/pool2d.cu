@@ -17,6 +17,8 @@
  */
 #include "kernels/cuda/join.h"
 
+enum { MOST_PARTS = 64 }; /* a block has no more threads along z */
+
 /* Result i is of the numbers begin to end - 1 of `size` along its dim. */
 struct Sliding {
     int k, stride, pad, size;
@@ -148,7 +150,8 @@ static Windows divide_windows(Device *dev, const Tensor *out, int rows,
     *l = lanes_of(out->dtype, C, outputs, wanted);
     s.lanes = l->lanes;
     for (s.parts = 1;
-         (int)s.parts < rows && s.parts * s.lanes < JOIN_THREADS &&
+         (int)s.parts < rows && s.parts < MOST_PARTS &&
+         s.parts * s.lanes < JOIN_THREADS &&
          outputs * l->across * s.parts * s.lanes < wanted * JOIN_THREADS;)
         s.parts *= 2;
     s.outs = JOIN_THREADS / (s.lanes * s.parts);
