@@ -31,6 +31,8 @@ enum {
     GROUPS_MAX = 64,        /* of a slab                                  */
     CHUNK_BYTES = 16 << 10, /* a block's worth of work                    */
     CHUNKS_MAX = 64,
+    UNDER_WAY = 4, /* rows that a thread asks for before it uses one */
+    BLOCKS = 3,    /* a multiprocessor: with 4 some kernels spill     */
 };
 
 /* What of the map a kernel sees.  A slab has `groups` groups, the last one of
@@ -104,16 +106,26 @@ static __device__ __forceinline__ void sum_groups(float *sum, float *columns,
     for (int i = 0; i < N && POWER == 2; i++)
         from.at[i] = mean[p.groups == 1 ? 0 : (at.pack * N + i) / s.cg];
     for (int k = at.pack; k < p.width / N; k += at.across)
-        for (int r = p.begin + at.row; r < p.end; r += at.down) {
-            const Pack<T, N> v =
-                load_pack<N>(x + p.image + (size_t)r * s.C + p.c + k * N);
+        for (int r = p.begin + at.row; r < p.end; r += UNDER_WAY * at.down) {
+            const size_t e = p.image + p.c + k * N;
+            Pack<T, N> v[UNDER_WAY];
 
 #pragma unroll
-            for (int i = 0; i < N; i++) {
-                const float d = v.at[i] - from.at[i];
+            for (int j = 0; j < UNDER_WAY; j++) {
+                const int row = r + j * at.down;
 
-                mine.at[i] += POWER == 2 ? d * d : d;
+                v[j] = from; /* beyond the end: no deviation */
+                if (row < p.end)
+                    v[j] = load_pack<N>(x + e + (size_t)row * s.C);
             }
+#pragma unroll
+            for (int j = 0; j < UNDER_WAY; j++)
+#pragma unroll
+                for (int i = 0; i < N; i++) {
+                    const float d = v[j].at[i] - from.at[i];
+
+                    mine.at[i] += POWER == 2 ? d * d : d;
+                }
         }
     if (at.row < at.down)
 #pragma unroll
@@ -153,6 +165,7 @@ static __device__ __forceinline__ void normalise(T *y, const T *x,
                                                  const float *squares,
                                                  const Slabs &s, const Piece &p)
 {
+    constexpr int ROWS = N > 4 ? UNDER_WAY / 2 : UNDER_WAY; /* else: spills */
     const Place at = place_in(p.width / N);
     const float count = (float)s.rows * s.cg;
 
@@ -161,28 +174,43 @@ static __device__ __forceinline__ void normalise(T *y, const T *x,
 
 #pragma unroll
         for (int i = 0; i < N; i++) {
-            const int c = p.c + k * N + i, g = (k * N + i) / s.cg;
+            const int c = p.c + k * N + i;
 
-            from.at[i] = mean[g];
-            scale.at[i] = to_float(weight[c % s.repeat]) /
-                          sqrtf(squares[g] / count + s.eps);
+            scale.at[i] = to_float(weight[c % s.repeat]);
             shift.at[i] = to_float(bias[c % s.repeat]);
         }
-        for (int r = p.begin + at.row; r < p.end; r += at.down) {
-            const size_t e = p.image + (size_t)r * s.C + p.c + k * N;
-            Pack<T, N> v = load_pack<N>(x + e);
+#pragma unroll
+        for (int i = 0; i < N; i++) {
+            const int g = (k * N + i) / s.cg;
+
+            from.at[i] = mean[g];
+            scale.at[i] /= sqrtf(squares[g] / count + s.eps);
+        }
+        for (int r = p.begin + at.row; r < p.end; r += ROWS * at.down) {
+            const size_t e = p.image + p.c + k * N;
+            Pack<T, N> v[ROWS];
 
 #pragma unroll
-            for (int i = 0; i < N; i++)
-                v.at[i] = (v.at[i] - from.at[i]) * scale.at[i] + shift.at[i];
-            store_pack(y + e, v);
+            for (int j = 0; j < ROWS; j++)
+                if (r + j * at.down < p.end)
+                    v[j] =
+                        load_pack<N>(x + e + (size_t)(r + j * at.down) * s.C);
+#pragma unroll
+            for (int j = 0; j < ROWS; j++) {
+#pragma unroll
+                for (int i = 0; i < N; i++)
+                    v[j].at[i] =
+                        (v[j].at[i] - from.at[i]) * scale.at[i] + shift.at[i];
+                if (r + j * at.down < p.end)
+                    store_pack(y + e + (size_t)(r + j * at.down) * s.C, v[j]);
+            }
         }
     }
 }
 
 /* y may be x: a block writes what it alone has read. */
 template <typename T, int N>
-static __global__ void __launch_bounds__(THREADS, 4)
+static __global__ void __launch_bounds__(THREADS, BLOCKS)
     slabs(T *y, const T *x, const T *weight, const T *bias, Slabs s)
 {
     SHARED(float, columns, [THREADS * PACK_MAX]);
@@ -200,7 +228,7 @@ struct Part {
 };
 
 template <typename T, int N>
-static __global__ void __launch_bounds__(THREADS, 4)
+static __global__ void __launch_bounds__(THREADS, BLOCKS)
     measure_chunks(Part *parts, const T *x, Slabs s)
 {
     SHARED(float, columns, [THREADS * PACK_MAX]);
@@ -245,7 +273,7 @@ static __device__ __forceinline__ void join(float *mean, float *squares,
 }
 
 template <typename T, int N>
-static __global__ void __launch_bounds__(THREADS, 4)
+static __global__ void __launch_bounds__(THREADS, BLOCKS)
     write_chunks(T *y, const T *x, const T *weight, const T *bias,
                  const Part *parts, Slabs s)
 {
