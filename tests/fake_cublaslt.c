@@ -221,7 +221,7 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(
     (void)handle;
     *n = 0;
     if (fake_calls.refusing)
-        return CUBLAS_STATUS_SUCCESS;
+        return CUBLAS_STATUS_NOT_SUPPORTED;
     if (c != d || wanted < 1 ||
         p->sums > CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE ||
         p->workspace < ALGORITHMS * WORKSPACE ||

@@ -203,12 +203,22 @@ static int set_limits(const Product *p, cublasLtMatmulPreference_t limits)
     return OK;
 }
 
+/* None where cuBLASLt says that it has none. */
 static int ask(Product *p, cublasLtMatmulPreference_t limits, int *n)
 {
+    cublasStatus_t status;
+    int listed = 0;
+
     TRY(set_limits(p, limits));
-    BLAS_TRY(cublasLtMatmulAlgoGetHeuristic(p->cuda->libraries->blas, p->how,
-                                            p->a, p->b, p->d, p->d, limits,
-                                            ALGORITHMS_TRIED, p->found, n));
+    status = cublasLtMatmulAlgoGetHeuristic(
+        p->cuda->libraries->blas, p->how, p->a, p->b, p->d, p->d, limits,
+        ALGORITHMS_TRIED, p->found, &listed);
+    if (status == CUBLAS_STATUS_NOT_SUPPORTED)
+        return OK;
+    BLAS_TRY(status);
+    for (int i = 0; i < listed; i++)
+        if (p->found[i].state == CUBLAS_STATUS_SUCCESS)
+            p->found[(*n)++] = p->found[i];
     return OK;
 }
 
