@@ -54,7 +54,7 @@ template <typename T> static __device__ T mutant_Exch(T *p, T v)
 # leaves by it.
 KINDS = [
     ("barrier", r"__syncthreads\(\);|__syncwarp\([^;]*\);|\b\w+\.sync\(\);"
-                r"|cp_async_wait<\d>\(\);", r";"),
+                r"|\bcluster_sync\(\);|cp_async_wait<[^>]*>\(\);", r";"),
     ("bound", r" < (?!0\b)", " <= "),
     ("bound", r" >= 0\b", " >= -1"),
     ("bound", r"(?<=if \()([^()]*) >= (?!0\b)(?=[^()]*\)\s*(return|continue|"

@@ -248,7 +248,7 @@ static __device__ __forceinline__ float normalise(float x, const Moments &m,
                                                   float eps, float weight,
                                                   float bias)
 {
-    return (x - m.mean) / sqrtf(m.m2 / m.n + eps) * weight + bias;
+    return (x - m.mean) * (1 / sqrtf(m.m2 / m.n + eps)) * weight + bias;
 }
 
 /* ---- PCSA, eq. (10), (11) ------------------------------------------------

@@ -23,8 +23,8 @@
  *             the next are on their way.  A thread has one column of packs,
  *             (w, channels q to q + N - 1), and every so many rows of it: its
  *             neighbours have the next pack of the position, then the next
- *             position, so that reads of shared memory meet no bank twice and
- *             those of device memory are runs of a block's channels.
+ *             position, so that reads of the map in shared memory meet no bank
+ *             twice and those of device memory are runs of a block's channels.
  *
  * It wins wherever it fits.  It starves where a batch has fewer blocks than
  * the card has multiprocessors, and then takes clusters of 8.  At 64 channels
