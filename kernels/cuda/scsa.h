@@ -49,6 +49,16 @@ static inline Scsa scsa_of(const Tensor *out)
     return s;
 }
 
+static inline int least(int a, int b)
+{
+    return a < b ? a : b;
+}
+
+static inline int at_least_1(int n)
+{
+    return n > 1 ? n : 1;
+}
+
 /* The weights, in PyTorch's order. */
 template <typename T> struct ScsaWeights {
     const T *dwc_weight[SCSA_QUARTERS]; /* (C/4,k_i)                  */

@@ -20,14 +20,15 @@
  *                        those up, eq. (3) to (6)
  *            pool        reads x: a thread has some rows of a window, one pack
  *                        wide: as few as fill the card
- *            normalise   a block an image, of P C numbers
+ *            norm_pooled a block an image, of P C numbers
  *            relate      a warp has four rows of the attention
  *            scale       reads x as squeeze does, the last image first: that
  *                        is what L2 still has of it
  *
  * It starves where a batch is small: six launches, of which three (excite,
- * normalise, relate) have less work than the card has multiprocessors.  Nothing
- * is added in an order that depends on timing: results repeat bit for bit.
+ * norm_pooled, relate) have less work than the card has multiprocessors.
+ * Nothing is added in an order that depends on timing: results repeat bit for
+ * bit.
  */
 #include "kernels/cuda/scsa.h"
 
@@ -39,7 +40,7 @@ enum {
     FEWEST_PACKS = 4,   /* of a slice: 64 bytes in a row                     */
     POOL_THREADS = 256, /* a multiprocessor, of pool: bytes in flight        */
     RELATE_CHANNELS = 32, /* of a block: a warp has ATTEND_ROWS              */
-    NORM_WARPS = 16, /* of excite and normalise                           */
+    NORM_WARPS = 16, /* of excite and norm_pooled                         */
     NORM_THREADS = 32 * NORM_WARPS,
 };
 
@@ -235,7 +236,7 @@ static __global__ void __launch_bounds__(NORM_THREADS)
     }
 }
 
-/* ---- pool, normalise, relate --------------------------------------------- */
+/* ---- pool, norm_pooled, relate ------------------------------------------- */
 
 /* Eq. (7), and the sums of eq. (8): rows split, split + splits, ... of each
  * window, into sums (splits,N,P,C). */
@@ -272,8 +273,8 @@ static __global__ void __launch_bounds__(THREADS)
 /* x_p of an image: the rest of eq. (8), and its norm. */
 template <typename T>
 static __global__ void __launch_bounds__(NORM_THREADS)
-    normalise_pooled(const Work work, const Scsa s, const ScsaWeights<T> w,
-                     const Share share)
+    norm_pooled(const Work work, const Scsa s, const ScsaWeights<T> w,
+                const Share share)
 {
     const int count = s.P * s.C;
     const float window = (float)s.window_h * (float)s.window_w;
@@ -361,11 +362,6 @@ static __global__ void __launch_bounds__(THREADS)
 
 /* ---- on the host --------------------------------------------------------- */
 
-static int least(int a, int b)
-{
-    return a < b ? a : b;
-}
-
 static Share share_map(const Scsa &s, Dtype dtype, int sms)
 {
     const size_t size = dtype_size(dtype), C = (size_t)s.C;
@@ -397,35 +393,49 @@ static Share share_map(const Scsa &s, Dtype dtype, int sms)
     return share;
 }
 
-/* Where everything is in a workspace, and how many floats that is. */
-static size_t lay_out(Work *work, const Scsa &s, const Share &share,
-                      float *base)
+/* Floats of strips or attn; of sums. */
+static size_t strip_floats(const Scsa &s)
 {
-    const size_t N = (size_t)s.N, C = (size_t)s.C, W = (size_t)s.W;
-    const size_t strips = N * ((size_t)s.H + W) * C;
-    const size_t columns = ceil_div((size_t)s.H, ROWS) * N * W * C;
-    const size_t windows = (size_t)share.splits * N * (size_t)s.P * C;
-
-    *work = { base, base + strips, base + 2 * strips, NULL };
-    work->gate = work->sums + (columns > windows ? columns : windows);
-    return (size_t)(work->gate - base) + N * C;
+    return (size_t)s.N * ((size_t)s.H + (size_t)s.W) * (size_t)s.C;
 }
 
+static size_t sum_floats(const Scsa &s, const Share &share)
+{
+    const size_t images = (size_t)s.N * (size_t)s.C;
+    const size_t columns = ceil_div((size_t)s.H, ROWS) * (size_t)s.W;
+    const size_t windows = (size_t)share.splits * (size_t)s.P;
+
+    return images * (columns > windows ? columns : windows);
+}
+
+static Work work_in(float *workspace, const Scsa &s, const Share &share)
+{
+    Work work;
+
+    work.strips = workspace;
+    work.attn = work.strips + strip_floats(s);
+    work.sums = work.attn + strip_floats(s);
+    work.gate = work.sums + sum_floats(s, share);
+    return work;
+}
+
+/* Indices have 31 bits, also those of threads that are left over. */
 static bool supports(const Tensor *out)
 {
-    return small_index(out) && out->dim[2] <= 0xffff * SCALE_ROWS;
+    return tensor_count(out) <= INT_MAX - THREADS &&
+           out->dim[2] <= 0xffff * SCALE_ROWS;
 }
 
 static int plan(Device *dev, const Tensor *out, void **state)
 {
     CudaDevice *cuda = cuda_device(dev);
     const Scsa s = scsa_of(out);
-    Work work;
+    const Share share = share_map(s, out->dtype, cuda->sms);
+    const size_t gates = (size_t)s.N * (size_t)s.C;
 
     (void)state;
-    return cuda_workspace(
-        cuda, sizeof(float) *
-                  lay_out(&work, s, share_map(s, out->dtype, cuda->sms), NULL));
+    return cuda_workspace(cuda, sizeof(float) * (2 * strip_floats(s) +
+                                                 sum_floats(s, share) + gates));
 }
 
 /* How many have a things, b each. */
@@ -457,13 +467,12 @@ static int run_passes(Device *dev, const Tensor *out)
                                THREADS };
     const Launch of_scale = { dim3(images, blocks(H, SCALE_ROWS), slices),
                               THREADS };
-    Work work;
+    const Work work = work_in((float *)cuda->workspace, s, share);
 
-    lay_out(&work, s, share, (float *)cuda->workspace);
     TRY(launch(dev, of_squeeze, squeeze<T, N>, x, work, s, share));
     TRY(launch(dev, of_excite, excite<T>, work, s, w, share));
     TRY(launch(dev, of_pool, pool<T, N>, x, work, s, share));
-    TRY(launch(dev, of_norm, normalise_pooled<T>, work, s, w, share));
+    TRY(launch(dev, of_norm, norm_pooled<T>, work, s, w, share));
     TRY(launch(dev, of_relate, relate<T>, work, s, w));
     return launch(dev, of_scale, scale<T, N>, y, x, work, s, share);
 }
