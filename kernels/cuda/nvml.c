@@ -32,8 +32,7 @@
     X(reasons,      "nvmlDeviceGetCurrentClocksThrottleReasons", int,          \
                     (void *, unsigned long long *))
 
-/* Bits of the reasons; the ones that are left out are no limits: idle, and
- * clocks that were set by somebody. */
+/* Bits of the reasons; the one that is left out, idle, is no limit. */
 static const struct {
     unsigned long long bit;
     const char *name;
