@@ -46,8 +46,8 @@ CXX_CUDA := $(CXX) -std=c++20 -I. -g -Wall -Wextra -Werror \
             -Wno-missing-field-initializers -Wno-unknown-pragmas \
             -fno-strict-aliasing -fno-pie $(SANITIZE)
 kernel_plain := -O2
-kernel_checked := -O1 -fsanitize=thread,alignment,bounds,object-size \
-                  -fsanitize-recover=alignment,bounds,object-size
+kernel_checked := -O1 -fsanitize=thread,alignment,bounds \
+                  -fsanitize-recover=alignment,bounds
 others_plain := check order hooks
 others_checked := unchecked
 

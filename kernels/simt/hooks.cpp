@@ -2,7 +2,7 @@
  * hooks.cpp - what the compiler calls, in the checked build, from kernels and
  * the host code beside them: before every access to memory that may be seen by
  * others (-fsanitize=thread), and where an index or an address is found wrong
- * (-fsanitize=alignment,bounds,object-size).  The sanitizers' own libraries, which define
+ * (-fsanitize=alignment,bounds).  The sanitizers' own libraries, which define
  * these functions otherwise, are not linked.
  */
 #include "kernels/simt/state.h"
@@ -21,18 +21,6 @@
     ACCESS(unaligned_write##bytes, bytes, WRITE) \
     ACCESS(volatile_read##bytes, bytes, READ)    \
     ACCESS(volatile_write##bytes, bytes, WRITE)
-
-/* What ubsan's calls bring, as far as it is used here. */
-struct UbsanPlace {
-    const char *file;
-    uint32_t line, column;
-};
-
-struct UbsanMismatch {
-    UbsanPlace at;
-    const void *type;
-    uint8_t log_alignment, access;
-};
 
 extern "C" {
 ACCESSES(1)
@@ -63,24 +51,15 @@ void __tsan_func_exit(void)
 {
 }
 
-/* Of alignment, and of an access that its array has no room for. */
-void __ubsan_handle_type_mismatch_v1(const UbsanMismatch *m, uintptr_t address)
+void __ubsan_handle_type_mismatch_v1(const void *, uintptr_t address)
 {
-    const uintptr_t alignment = (uintptr_t)1 << m->log_alignment;
-
-    if (address % alignment) {
-        report(SIMT_MISALIGNED, CALLER,
-               "address %#lx is not a multiple of %lu, as its type wants",
-               (unsigned long)address, (unsigned long)alignment);
-        return;
-    }
-    report(SIMT_OUT_OF_BOUNDS, CALLER, "an access past the end of an object");
-    if (in_kernel())
-        launch_abandon();
+    report(SIMT_MISALIGNED, CALLER,
+           "address %#lx is not a multiple of what its type wants",
+           (unsigned long)address);
 }
 
 /* The access itself might spoil the fiber's stack. */
-void __ubsan_handle_out_of_bounds(const UbsanPlace *, uintptr_t index)
+void __ubsan_handle_out_of_bounds(const void *, uintptr_t index)
 {
     report(SIMT_OUT_OF_BOUNDS, CALLER, "index %ld of an array", (long)index);
     if (in_kernel())

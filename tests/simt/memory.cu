@@ -101,29 +101,6 @@ TEST(simt_finds, an_index_past_a_local_array)
     FINDS(OUT_OF_BOUNDS, past_a_local_array, ONE_WARP, UNSEEN);
 }
 
-static __device__ __forceinline__ void put(float *p, float x)
-{
-    PLANT(*p = x);
-}
-
-/* The address of what follows the last element is none to write to. */
-static __global__ void through_a_pointer(Planted m)
-{
-    float a[4], sum = 0;
-    const int n = m.count[0] == 0 ? 5 : 4;
-
-    for (int i = 0; i < n; i++)
-        put(&a[i], m.x[i]);
-    for (int i = 0; i < 4; i++)
-        sum += a[i];
-    m.y[threadIdx.x] = sum / 4;
-}
-
-TEST(simt_finds, a_pointer_past_a_local_array)
-{
-    FINDS(OUT_OF_BOUNDS, through_a_pointer, ONE_WARP, UNSEEN);
-}
-
 /* ---- alignment --------------------------------------------------------- */
 
 static __global__ void misaligned_pack(Planted m)
