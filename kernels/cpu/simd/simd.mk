@@ -1,0 +1,23 @@
+# simd.mk - our own CPU kernels, once per instruction set; the backend picks.
+#
+# Gives simd_obj, all of their objects, and isa_all, the flags of each.
+
+ISAS := generic
+ifeq ($(ARCH),x86_64)
+ISAS += avx2 avx512
+endif
+# Multiply-adds are fused (-std=c11 forbids it); NaN and inf stay as they are.
+isa_all := -O3 -ffp-contract=fast -fno-math-errno -fno-trapping-math
+isa_generic := $(isa_all)
+isa_avx2 := $(isa_all) -march=x86-64-v3
+isa_avx512 := $(isa_all) -march=x86-64-v4 -mprefer-vector-width=512
+
+simd_obj := $(foreach isa,$(ISAS),$(patsubst %.c,$(B)/%.$(isa).o,\
+                $(wildcard kernels/cpu/simd/*.c)))
+
+define simd_rule
+$$(B)/%.$(1).o: %.c
+	@mkdir -p $$(@D)
+	$$(call Q,CC) $$(CC) $$(CFLAGS) $$(isa_$(1)) -DISA=$(1) -MMD -MP -c -o $$@ $$<
+endef
+$(foreach isa,$(ISAS),$(eval $(call simd_rule,$(isa))))

@@ -1,0 +1,63 @@
+# plugin.mk - attnbench_cuda.so: the CUDA backend, where there is a toolkit.
+#
+# Gives CUDA_MISSING, empty or why there is no plugin; cuda_says, the same for
+# people; cu, the files of kernels; nvcc_obj, what nvcc must make of each.
+
+# toolkit.sh finds what the plugin is built with, except for targets that only
+# call make again.
+ifneq ($(filter-out bench test check asan deps clean help,$(or $(MAKECMDGOALS),all)),)
+$(shell mkdir -p $(B) && NVCC="$(NVCC)" sh kernels/cuda/toolkit.sh "$(CUDA_ARCHS)" >$(B)/toolkit.mk)
+include $(B)/toolkit.mk
+endif
+cuda_says := $(if $(CUDA_MISSING),no: $(CUDA_MISSING),yes, for \
+             $(CUDA_ARCH_LIST:%=sm_%)$(if $(CUDA_CUDNN),,; without cuDNN: \
+             no version 9 was found))
+cuda_record := $(if $(CUDA_MISSING),,; $(CUDA_RECORD))
+NVCCFLAGS := -std=c++20 -O3 -lineinfo -I. -I$(B) -Werror all-warnings \
+             -Xcompiler -fPIC,-fvisibility=hidden
+
+cu    := $(wildcard kernels/cuda/*.cu)
+cudnn := $(addprefix kernels/cuda/,descriptors.c conv_graph.c conv_engine.c)
+cuda  := $(cu) $(wildcard kernels/cuda/device_only/*.cu) \
+         $(filter-out kernels/cuda/nvml.c \
+             $(if $(CUDA_CUDNN),,kernels/cuda/cudnn.c $(cudnn)), \
+             $(wildcard kernels/cuda/*.c))
+cuda_obj := $(patsubst %,$(B)/cuda/%.o,$(cuda))
+
+# The plugin has nothing of the program's: it finds that when it is loaded.
+$(B)/attnbench_cuda.so: $(cuda_obj)
+	$(call Q,LINK) $(CXX) -shared -o $@ $^ $(CUDA_LINK) \
+	    -Wl,--exclude-libs,ALL -ldl -lrt -lpthread
+$(B)/cuda/%.c.o: %.c $(B)/cuda/flags | $(B)/cuda_build.h
+	@mkdir -p $(@D)
+	$(call Q,CC) $(CC) $(CFLAGS) -fPIC -fvisibility=hidden $(CUDA_INCLUDES) \
+	    $(if $(CUDA_CUDNN),,-DWITHOUT_CUDNN) -MMD -MP -c -o $@ $<
+$(B)/cuda/%.cu.o: %.cu $(B)/cuda/flags
+	@mkdir -p $(@D)
+	$(call Q,NVCC) $(CUDA_NVCC) $(NVCCFLAGS) $(CUDA_CODE) -MMD -MP -c -o $@ $<
+
+# Every kernel must pass nvcc for these; test_nvcc.c has it tried.
+sms      := 80 90
+nvcc_obj := $(foreach sm,$(sms),$(patsubst %,$(B)/$(if $(filter \
+                $(sm),$(CUDA_ARCH_LIST)),cuda,sm_$(sm))/%.o,$(cu)))
+
+define nvcc_rule
+$$(B)/sm_$(1)/%.cu.o: %.cu $$(B)/cuda/flags
+	@mkdir -p $$(@D)
+	$$(call Q,NVCC) $$(CUDA_NVCC) $$(NVCCFLAGS) -arch=sm_$(1) -MMD -MP -c -o $$@ $$<
+endef
+$(foreach sm,$(sms),$(eval $(call nvcc_rule,$(sm))))
+
+# Program and plugin must be of the same headers; a change of flags builds all
+# of the plugin anew.
+$(B)/cuda_build.h: FORCE
+	@mkdir -p $(@D)
+	@{ echo '#define CUDA_BUILD_HEADERS "$(shell cat kernels/core/*.h \
+	       kernels/ops/ops.h kernels/cuda/plugin.h | cksum)"'; \
+	   echo '#define CUDA_BUILD_ARCHS "$(CUDA_ARCH_LIST)"'; \
+	   echo '#define CUDA_BUILD_MISSING "$(CUDA_MISSING)"'; } > $@.new
+	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+$(B)/cuda/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(CUDA_NVCC) $(CUDA_VERSION) $(NVCCFLAGS) $(CUDA_CODE) $(CUDA_INCLUDES) $(CUDA_CUDNN)' > $@.new
+	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi

@@ -1,0 +1,42 @@
+# tests.mk - run_tests; run_tests_checked, with the kernels that the checker
+# watches; and the plugin over a CUDA that is not there.
+#
+# Gives checked, the second program where it can be built; tests_obj, fake_obj.
+
+checked   := $(if $(filter checked,$(SIMTS)),$(B)/run_tests_checked)
+tests_obj := $(call obj,$(wildcard tests/*.c))
+on_host   := $(if $(SIMTS),$(call simt_obj,plain),$(call obj,kernels/simt/absent.c))
+
+# What of the plugin is tested without a GPU: arithmetic; what cuDNN says of a
+# card that is only described, where there is cuDNN 9.8.
+tests_obj += $(call obj,$(addprefix kernels/cuda/,gemm.c workspace.c))
+ifeq ($(CUDA_MISSING),)
+ifeq ($(filter 0 1 2 3 4 5 6 7,$(CUDA_CUDNN_MINOR))$(if $(CUDA_CUDNN),,no),)
+tests_obj += $(patsubst %,$(B)/cuda/%.o,$(cudnn) \
+                 $(addprefix kernels/cuda/,cudnn.c cublas.c product.c tune.c))
+tests_link := $(CUDA_CUDNN) -Wl,-rpath,$(dir $(CUDA_CUDNN)) \
+              -Wl,--wrap=cudnnBackendSetAttribute,--wrap=cudnnBackendExecute
+$(addprefix $(B)/tests/,$(addsuffix .c.o,test_cudnn test_libraries described \
+    fake_libraries fake_cublaslt)): \
+    override CFLAGS += -DWITH_CUDNN $(CUDA_INCLUDES)
+endif
+endif
+
+# The plugin's own code over tests/fake, and an NVML of the same kind.
+fake     := $(B)/fake/attnbench_cuda.so $(B)/fake/libnvidia-ml.so.1
+fake_obj := $(patsubst %,$(B)/fake/%.o,tests/fake/cuda.c \
+                $(addprefix kernels/cuda/,backend.c clock.c weather.c workspace.c))
+
+$(B)/run_tests: $(lib) $(tests_obj) $(on_host) | $(fake)
+	$(call Q,LINK) $(if $(SIMTS),$(CXX),$(CC)) $(LDFLAGS) -no-pie -o $@ $^ $(LIBS) $(tests_link)
+$(B)/run_tests_checked: $(lib) $(tests_obj) $(call simt_obj,checked) | $(fake)
+	$(call Q,LINK) $(CXX) $(LDFLAGS) -no-pie -o $@ $^ $(LIBS) $(tests_link)
+
+$(B)/fake/attnbench_cuda.so: $(fake_obj)
+	$(call Q,LINK) $(CC) $(LDFLAGS) -shared -o $@ $^
+$(B)/fake/libnvidia-ml.so.1: $(B)/fake/tests/fake/nvml.c.o
+	$(call Q,LINK) $(CC) $(LDFLAGS) -shared -Wl,-soname,$(@F) -o $@ $^
+$(B)/fake/%.c.o: %.c | $(B)/cuda_build.h
+	@mkdir -p $(@D)
+	$(call Q,CC) $(CC) $(CFLAGS) -fPIC $(if $(findstring nvml,$<),,\
+	    -fvisibility=hidden) -Itests/fake -MMD -MP -c -o $@ $<
