@@ -1,6 +1,8 @@
 /*
  * kernel_cases.h - the shapes at which every kernel is compared with its op's
  * definition, each with the reason why it is here.
+ *
+ * To add a case, add a row to its op's family, in tests/kernel_cases_FAMILY.c.
  */
 #ifndef TESTS_KERNEL_CASES_H
 #define TESTS_KERNEL_CASES_H
@@ -20,10 +22,19 @@ typedef struct KernelCase {
     const void *attr; /* as graph_apply takes it: nothing left at 0 */
 } KernelCase;
 
-/* The i-th case, NULL past the end; and of those of fused ops, which come
- * last (kernel_cases_fused.c). */
+/* The families of ops: X stands in tests/kernel_cases_X.c.  Those of fused ops
+ * come last, so that a failure names the part first. */
+#define KERNEL_CASES(X) \
+    X(conv)             \
+    X(products)         \
+    X(norms)            \
+    X(pools)            \
+    X(pointwise)        \
+    X(moves)            \
+    X(fused)
+
+/* The i-th of all cases, NULL past the end. */
 const KernelCase *kernel_case_at(int i);
-const KernelCase *kernel_case_fused_at(int i);
 
 /* Whether this op's source k is a weight, with values on the host. */
 bool kernel_source_is_weight(const Op *op, int k);

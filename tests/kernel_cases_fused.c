@@ -6,12 +6,7 @@
  * windows of every kind, maps that windows do not divide, filters longer than
  * a strip, and quarters of one channel up to more than a vector.
  */
-#include "tests/kernel_cases.h"
-
-#define D(...)                                                               \
-    {                                                                        \
-        sizeof((int[]){ __VA_ARGS__ }) / sizeof(int), { __VA_ARGS__ }, false \
-    }
+#include "tests/kernel_cases_rows.h"
 
 /* clang-format off */
 /* x (N,C,H,W), the four k, window, heads. */
@@ -23,7 +18,7 @@
         D(c, 1, 1, 1), D(c, 1, 1, 1), D(c, 1, 1, 1) },                    \
       why, &(const ScsaAttr){ { k0, k1, k2, k3 }, window, heads, 1e-5 } }
 
-static const KernelCase cases[] = {
+const KernelCase fused_cases[] = {
     /* the stages of ResNet-50 */
     SCSA(1,64,56,56, 3,5,7,9, 7, 1, "stage 1"),
     SCSA(2,128,28,28, 3,5,7,9, 7, 1, "stage 2"),
@@ -58,11 +53,6 @@ static const KernelCase cases[] = {
     SCSA(2,20,1,9, 11,9,3,1, 1, 1, "one row; filters in falling order"),
     SCSA(1,20,9,1, 1,11,3,5, 1, 5, "one column; filters in any order"),
     SCSA(1,8,12,8, 255,3,3,3, 4, 1, "the longest filter"),
+    { NULL }
 };
 /* clang-format on */
-enum { NCASES = sizeof(cases) / sizeof(cases[0]) };
-
-const KernelCase *kernel_case_fused_at(int i)
-{
-    return i >= 0 && i < NCASES ? &cases[i] : NULL;
-}

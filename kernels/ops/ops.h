@@ -2,7 +2,7 @@
  * ops.h - the ops: one file each in this folder, listed and declared here.
  *
  * To add one: write <name>.c, add its line to OPS and its constructor below,
- * add rows for it to tests/kernel_cases.c.
+ * add rows for it to tests/kernel_cases_*.c.
  *
  * Maps are (N,C,H,W), strips (N,C,L), vectors (N,C), all stored channels last;
  * weights have PyTorch's shapes and order.  x may be of any of these ranks

@@ -1,0 +1,91 @@
+/*
+ * kernel_cases_moves.c - concat, slice and channel_shuffle, for the table of
+ * kernel_cases.h
+ *
+ * Along every dim; runs of 1, 2, 4 and 8 numbers, since moves are of 16 bytes
+ * where they can be.
+ */
+#include "tests/kernel_cases_rows.h"
+
+#define DIM(dim) ATTR(DimAttr, dim)
+
+/* clang-format off */
+const KernelCase moves_cases[] = {
+    /* concat, slice, channel_shuffle */
+    { &concat_def, { D(2,16,56), D(2,16,56), D(2,16,56), D(2,16,56) },
+      "SCSA's four strips", DIM(1) },
+    { &concat_def, { D(2,64,9), D(2,64,14) }, "CA's two strips", DIM(2) },
+    { &concat_def, { D(2,1,7,7), D(2,1,7,7) }, "CBAM's two planes", DIM(1) },
+    { &concat_def, { D(2,32,7,7), D(2,32,7,7) }, "SA's halves", DIM(1) },
+    { &concat_def, { D(1,3,5,7), D(1,4,5,7), D(1,9,5,7) },
+      "three, odd channels", DIM(1) },
+    { &concat_def, { D(1,3,2,7), D(1,3,5,7) }, "rows of maps", DIM(2) },
+    { &concat_def, { D(2,17,5,3), D(2,17,5,1), D(2,17,5,2) },
+      "columns of maps", DIM(3) },
+    { &concat_def, { D(1,17,3,3), D(3,17,3,3) }, "images", DIM(0) },
+    { &concat_def, { D(3,5), D(3,1) }, "vectors", DIM(1) },
+    { &concat_def, { D(1,5), D(2,5) }, "vectors of images", DIM(0) },
+    { &concat_def, { D(1,1), D(1,1) }, "smallest", DIM(1) },
+    { &concat_def, { D(3,2,77), D(3,2,77) }, "SA's, groups of 2", DIM(1) },
+    { &concat_def, { D(2,4,49), D(2,4,49) }, "SA's, groups of 4", DIM(1) },
+    { &concat_def, { D(1,8,31), D(1,8,31) }, "SA's, groups of 8", DIM(1) },
+    { &concat_def, { STACK(2,3,5,7), STACK(2,3,2,7) }, "stacks", DIM(2) },
+    { &concat_def, { D(2,2,5,3), D(2,6,5,3) },
+      "runs of 2, 4 or 8 numbers: 2 and 6", DIM(1) },
+    { &concat_def, { D(2,12,5,3), D(2,4,5,3), D(2,20,5,3) },
+      "12, 4 and 20", DIM(1) },
+    { &concat_def, { D(2,8,5,3), D(2,24,5,3), D(2,16,5,3), D(2,40,5,3) },
+      "8, 24, 16 and 40", DIM(1) },
+    { &concat_def, { D(2,1,5,3), D(2,7,5,3), D(2,9,5,3), D(2,3,5,3) },
+      "four, all odd", DIM(1) },
+    { &concat_def, { D(2,32,28,28), D(2,32,28,28) },
+      "more than goes at once", DIM(1) },
+    { &concat_def, { D(1,33,37,29), D(1,34,37,29) },
+      "the same, odd", DIM(1) },
+    { &slice_def, { D(2,64,56) },
+      "SCSA's second quarter", ATTR(SliceAttr, 1, 16, 16) },
+    { &slice_def, { D(2,64,23) },
+      "CA's second strip", ATTR(SliceAttr, 2, 9, 14) },
+    { &slice_def, { D(2,128,7,7) },
+      "SA's second half", ATTR(SliceAttr, 1, 64, 64) },
+    { &slice_def, { D(1,17,5,7) }, "odd channels", ATTR(SliceAttr, 1, 3, 5) },
+    { &slice_def, { D(3,17,5,7) }, "rows of maps", ATTR(SliceAttr, 2, 1, 3) },
+    { &slice_def, { D(3,17,5,7) },
+      "the last column", ATTR(SliceAttr, 3, 6, 1) },
+    { &slice_def, { D(3,17,5,7) }, "images", ATTR(SliceAttr, 0, 1, 2) },
+    { &slice_def, { D(3,4,77) },
+      "SA's second halves, of 4", ATTR(SliceAttr, 1, 2, 2) },
+    { &slice_def, { D(2,3,600) },
+      "a long run", ATTR(SliceAttr, 2, 100, 400) },
+    { &slice_def, { D(3,5) },
+      "one number of vectors", ATTR(SliceAttr, 1, 4, 1) },
+    { &slice_def, { D(1,1,1,1) }, "smallest", ATTR(SliceAttr, 1, 0, 1) },
+    { &slice_def, { D(2,64,7,7) }, "all of it", ATTR(SliceAttr, 1, 0, 64) },
+    { &slice_def, { STACK(2,3,5,7) }, "stacks", ATTR(SliceAttr, 3, 2, 4) },
+    { &slice_def, { D(2,24,5,3) }, "after 1, 7", ATTR(SliceAttr, 1, 1, 7) },
+    { &slice_def, { D(2,24,5,3) }, "after 2, 6", ATTR(SliceAttr, 1, 2, 6) },
+    { &slice_def, { D(2,24,5,3) }, "after 4, 12", ATTR(SliceAttr, 1, 4, 12) },
+    { &slice_def, { D(2,24,5,3) }, "after 8, 8", ATTR(SliceAttr, 1, 8, 8) },
+    { &slice_def, { D(2,24,5,3) }, "after 8, 9", ATTR(SliceAttr, 1, 8, 9) },
+    { &slice_def, { D(2,12,5,3) },
+      "after 4, 8, of 12", ATTR(SliceAttr, 1, 4, 8) },
+    { &slice_def, { D(1,65,41,57) },
+      "more than goes at once, odd", ATTR(SliceAttr, 1, 1, 63) },
+    { &channel_shuffle_def, { D(2,128,7,7) }, "SA's", ATTR(ShuffleAttr, 2) },
+    { &channel_shuffle_def, { D(2,128,7,7) },
+      "its inverse", ATTR(ShuffleAttr, 64) },
+    { &channel_shuffle_def, { D(1,15,5,3) }, "odd", ATTR(ShuffleAttr, 3) },
+    { &channel_shuffle_def, { D(1,15,5,3) },
+      "odd, its inverse", ATTR(ShuffleAttr, 5) },
+    { &channel_shuffle_def, { D(2,64,9) }, "a strip", ATTR(ShuffleAttr, 8) },
+    { &channel_shuffle_def, { D(3,12) }, "vectors", ATTR(ShuffleAttr, 4) },
+    { &channel_shuffle_def, { D(1,1,1,1) }, "smallest", ATTR(ShuffleAttr, 1) },
+    { &channel_shuffle_def, { D(1,17,2,2) },
+      "as many groups as channels", ATTR(ShuffleAttr, 17) },
+    { &channel_shuffle_def, { D(2,24,5,3) },
+      "pieces of 3, 16-byte rows", ATTR(ShuffleAttr, 8) },
+    { &channel_shuffle_def, { D(1,66,37,29) },
+      "more than goes at once, odd", ATTR(ShuffleAttr, 2) },
+    { NULL }
+};
+/* clang-format on */
