@@ -1,71 +1,19 @@
 /*
- * test_plots.c - figures: their numbers, their scripts, their refusals.
+ * test_plots.c - figures: their numbers and their refusals.
  *
- * What a figure looks like is for the eye; that gnuplot draws it without a
- * word, and that its data are the database's, is tested here.
+ * What a figure looks like is for the eye; that its data are the database's is
+ * tested here, and that gnuplot draws it in test_plots_scripts.c.
  */
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "plots/plot.h"
 #include "tests/databases.h"
+#include "tests/drawn.h"
 #include "tests/stored.h"
 #include "tests/test.h"
-
-static bool have_gnuplot(void)
-{
-    return system("gnuplot --version >/dev/null 2>&1") == 0;
-}
-
-static int figure(const char *name)
-{
-    int i = 0;
-
-    while (plot_name(i) && strcmp(plot_name(i), name))
-        i++;
-    return i;
-}
-
-/* Draws into the test's folder; the text of the data file, or NULL. */
-static char *draw(const char *db, const char *name, PlotOptions o, int *err)
-{
-    char note[PLOT_NOTE], file[64];
-    Store *s;
-    size_t n;
-
-    o.out = test_tmpdir();
-    o.formats = o.formats ? o.formats : "svg,png";
-    o.focus = "scsa";
-    *err = store_open(&s, db, STORE_READ);
-    if (*err)
-        return NULL;
-    *err = plot_draw(figure(name), s, &o, note);
-    store_close(s);
-    snprintf(file, sizeof(file), "%s.dat", name);
-    return read_bytes(temp_path(file), &n);
-}
-
-static void check_holds(const char *text, const char *part)
-{
-    CHECK_MSG(text && strstr(text, part), "'%s' is not in:\n%.400s", part,
-              text ? text : "(nothing)");
-}
-
-/* All standard experiments in one database. */
-static const char *full_database(void)
-{
-    static char db[256];
-
-    snprintf(db, sizeof(db), "%s", temp_path("full.db"));
-    stored_bench(db);
-    stored_channels(db);
-    stored_resolution(db);
-    stored_stages(db);
-    return db;
-}
+#include "tests/texts.h"
 
 /* ---- the numbers ----------------------------------------------------- */
 
@@ -270,187 +218,6 @@ TEST(plots, stages_has_a_panel_a_shape_and_a_row_a_module)
     check_holds(dat, "# names: row strong name\n1 0 \"SE\" \n2 1 \"SCSA\" "
                      "\n3 1 \"SCSA fused\" \n");
     free(dat);
-}
-
-/* ---- the scripts ----------------------------------------------------- */
-
-/* Tags nest, and the root is svg: enough to know a truncated or unescaped
- * file from a good one. */
-static bool is_well_formed(const char *xml)
-{
-    char open[64][32];
-    int depth = 0, roots = 0;
-
-    for (const char *at = xml; (at = strchr(at, '<')); at++) {
-        const char *end = strchr(at, '>');
-        size_t n = strcspn(at + 1, " \t\n/>");
-
-        if (!end || memchr(at + 1, '<', (size_t)(end - at - 1)))
-            return false;
-        if (at[1] == '?' || at[1] == '!')
-            continue;
-        if (at[1] == '/') {
-            n = strcspn(at + 2, " >");
-            if (!depth-- || strlen(open[depth]) != n ||
-                strncmp(open[depth], at + 2, n))
-                return false;
-        } else if (end[-1] != '/') {
-            if (depth == 64 || n >= 32)
-                return false;
-            roots += !depth;
-            snprintf(open[depth++], 32, "%.*s", (int)n, at + 1);
-        }
-    }
-    return depth == 0 && roots == 1;
-}
-
-TEST(plots, gnuplot_draws_every_figure_without_a_word)
-{
-    const char *db;
-
-    if (!have_gnuplot())
-        SKIP("gnuplot is not installed");
-    /* What a bare system has: gnuplot finds no degree sign in it. */
-    setenv("LC_ALL", "C", 1);
-    db = full_database();
-    for (int i = 0; plot_name(i); i++) {
-        char file[64], *svg;
-        size_t n;
-        int err;
-
-        free(draw(db, plot_name(i), (PlotOptions){ 0 }, &err));
-        CHECK_MSG(err == OK, "%s: %s", plot_name(i), err_message());
-        snprintf(file, sizeof(file), "%s.svg", plot_name(i));
-        svg = read_bytes(temp_path(file), &n);
-        CHECK_MSG(svg && strstr(svg, "<svg") && is_well_formed(svg),
-                  "%s is no SVG", file);
-        free(svg);
-        snprintf(file, sizeof(file), "%s.png", plot_name(i));
-        svg = read_bytes(temp_path(file), &n);
-        CHECK_MSG(svg && n > 5000 && !memcmp(svg, "\x89PNG", 4), "%s is no PNG",
-                  file);
-        free(svg);
-    }
-}
-
-TEST(plots, a_script_draws_its_figure_again_where_it_stands)
-{
-    char command[256], *first, *second;
-    size_t n;
-    int err;
-
-    if (!have_gnuplot())
-        SKIP("gnuplot is not installed");
-    free(draw(full_database(), "channels", (PlotOptions){ 0 }, &err));
-    REQUIRE(err == OK);
-    first = read_bytes(temp_path("channels.svg"), &n);
-    snprintf(command, sizeof(command),
-             "cd %s && rm channels.svg channels.png full.db && "
-             "LC_ALL=C.UTF-8 gnuplot channels.gp 2>&1 | grep . && exit 1; "
-             "test -s channels.png",
-             test_tmpdir());
-    CHECK(system(command) == 0);
-    second = read_bytes(temp_path("channels.svg"), &n);
-    REQUIRE(first && second);
-    CHECK(strcmp(first, second) == 0);
-    free(first);
-    free(second);
-}
-
-TEST(plots, only_the_formats_asked_for_are_written)
-{
-    int err;
-
-    if (!have_gnuplot())
-        SKIP("gnuplot is not installed");
-    free(draw(full_database(), "channels", (PlotOptions){ .formats = "svg" },
-              &err));
-    REQUIRE(err == OK);
-    CHECK(access(temp_path("channels.svg"), F_OK) == 0);
-    CHECK(access(temp_path("channels.png"), F_OK) != 0);
-}
-
-TEST(plots, no_name_breaks_a_script)
-{
-    static const char *const names[] = { "o'brien", "a\"b", "x_{2}^3", "@f\\n",
-                                         "%s%d",    "`ls`", "$x #y",   "é×µ" };
-    const char *db = temp_path("names.db");
-    Stored s;
-    int err;
-
-    if (!have_gnuplot())
-        SKIP("gnuplot is not installed");
-    s = stored_begin(db, "channels", "attnbench");
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        for (int x = 64; x <= 256; x *= 2) {
-            char repeat[128];
-            Case c = stored_case("height=28 width=28 module=se");
-            Outcome o;
-
-            snprintf(c.module.text, sizeof(c.module.text), "%s", names[i]);
-            c.channels = x;
-            snprintf(repeat, sizeof(repeat), "%s %d", names[i], x);
-            o = an_outcome(repeat);
-            o.status = i == 4 && x == 64 ? "failed" : "ok";
-            o.message = o.status[0] == 'f' ? names[i] : "";
-            BUG_IF(store_run(s.store, s.sweep, case_params, &c, "{}", &o));
-        }
-    stored_end(&s);
-    CHECK(alter(db, "DROP TRIGGER IF EXISTS machine_final"));
-    CHECK(alter(db, "UPDATE machine SET cpu = 'it''s a \"CPU\" `id` @home'"));
-    free(draw(db, "channels", (PlotOptions){ 0 }, &err));
-    CHECK_MSG(err == OK, "%s", err_message());
-}
-
-TEST(plots, without_gnuplot_data_and_script_are_left_with_the_remedy)
-{
-    const char *db = full_database();
-    char *dat, *gp, path[4096];
-    size_t n;
-    int err;
-
-    snprintf(path, sizeof(path), "%s", getenv("PATH"));
-    setenv("PATH", test_tmpdir(), 1);
-    dat = draw(db, "channels", (PlotOptions){ 0 }, &err);
-    setenv("PATH", path, 1);
-    CHECK(err == ERR_IO);
-    check_holds(err_message(), "gnuplot is not installed; install the package "
-                               "gnuplot-nox, then: cd ");
-    check_holds(dat, "# SCSA");
-    gp = read_bytes(temp_path("channels.gp"), &n);
-    check_holds(gp, "name = 'channels'");
-    free(dat);
-    free(gp);
-}
-
-TEST(plots, hollow_points_are_explained)
-{
-    const char *db = temp_path("hollow.db");
-    char *gp;
-    size_t n;
-    int err;
-
-    stored_channels(db);
-    CHECK(alter(db, "DROP TRIGGER run_final"));
-    CHECK(alter(db, "UPDATE run SET converged = 0 WHERE id = 1"));
-    free(draw(db, "channels", (PlotOptions){ 0 }, &err));
-    gp = read_bytes(temp_path("channels.gp"), &n);
-    check_holds(gp, "Hollow points did not converge.");
-    free(gp);
-}
-
-TEST(plots, what_could_not_run_is_named_in_the_caption)
-{
-    const char *db = temp_path("left_out.db");
-    char *gp;
-    size_t n;
-    int err;
-
-    stored_channels(db);
-    free(draw(db, "channels", (PlotOptions){ 0 }, &err));
-    gp = read_bytes(temp_path("channels.gp"), &n);
-    check_holds(gp, "Left out: SA at 64x28x28 (unsupported).");
-    free(gp);
 }
 
 /* ---- refusals -------------------------------------------------------- */

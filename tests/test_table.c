@@ -1,7 +1,6 @@
 /*
- * test_table.c - tables of stored runs, to the letter, and the formats.
+ * test_table.c - tables of stored runs, to the letter.
  */
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +9,7 @@
 #include "tests/databases.h"
 #include "tests/stored.h"
 #include "tests/test.h"
+#include "tests/texts.h"
 
 /* As the others are called. */
 static int peers(Store *s, RunList *runs, const TableOptions *o)
@@ -39,17 +39,6 @@ static char *print(const char *db, const char *experiment, Printer *printer,
     store_close(s);
     fclose(o.out);
     return text;
-}
-
-static void check_text(char *got, const char *wanted)
-{
-    CHECK_MSG(!strcmp(got, wanted), "got\n%s\nnot\n%s", got, wanted);
-    free(got);
-}
-
-static void check_holds(const char *text, const char *part)
-{
-    CHECK_MSG(strstr(text, part), "'%s' is not in:\n%.2000s", part, text);
 }
 
 /* ---- networks -------------------------------------------------------- */
@@ -456,140 +445,4 @@ TEST(table, no_peer_no_table)
 
     stored_channels(db);
     check_text(print(db, "channels", peers, (TableOptions){ 0 }), "");
-}
-
-/* ---- formats --------------------------------------------------------- */
-
-static char *print_table(const Table *t, TableFormat format)
-{
-    char *text = NULL;
-    size_t size;
-    FILE *out = open_memstream(&text, &size);
-
-    table_print(t, format, out);
-    fclose(out);
-    return text;
-}
-
-static void small_table(Table *t)
-{
-    static const TableColumn columns[] = {
-        { "name", "name", "", "", true, FOR_ALL },
-        { "time", "time", "ms", "here", false, FOR_PEOPLE },
-        { "time_ms", "", "", "", false, FOR_PROGRAMS },
-        { "rate", "rate", "", "here", false, FOR_ALL },
-    };
-    int row;
-
-    table_init(t, columns, 4);
-    row = table_row(t);
-    table_set(t, row, "name", "a_b|c & 10%%");
-    table_set(t, row, "time", "~1.2");
-    table_set(t, row, "time_ms", "1.234");
-    table_set(t, row, "rate", "5");
-    row = table_row(t);
-    table_set(t, row, "name", "µ, \"q\"");
-    table_set(t, row, "rate", "123");
-}
-
-TEST(table, text_is_aligned_by_characters)
-{
-    Table t;
-
-    small_table(&t);
-    check_text(print_table(&t, TABLE_TEXT), "             -- here --\n"
-                                            "name         time  rate\n"
-                                            "               ms\n"
-                                            "a_b|c & 10%  ~1.2     5\n"
-                                            "µ, \"q\"              123\n");
-    table_free(&t);
-}
-
-TEST(table, markdown_escapes_its_marks)
-{
-    Table t;
-
-    small_table(&t);
-    check_text(print_table(&t, TABLE_MARKDOWN),
-               "| name | here: time (ms) | here: rate |\n"
-               "|:--|--:|--:|\n"
-               "| a\\_b\\|c & 10% | ~1.2 | 5 |\n"
-               "| µ, \"q\" |  | 123 |\n");
-    table_free(&t);
-}
-
-TEST(table, latex_is_booktabs)
-{
-    Table t;
-
-    small_table(&t);
-    check_text(print_table(&t, TABLE_LATEX),
-               "\\begin{tabular}{lrr}\n\\toprule\n"
-               "\\multicolumn{1}{c}{} & \\multicolumn{2}{c}{here} \\\\\n"
-               "\\cmidrule(lr){2-3}\n"
-               "name & time (ms) & rate \\\\\n\\midrule\n"
-               "a\\_b|c \\& 10\\% & \\textasciitilde{}1.2 & 5 \\\\\n"
-               "µ, \"q\" &  & 123 \\\\\n"
-               "\\bottomrule\n\\end{tabular}\n");
-    table_free(&t);
-}
-
-TEST(table, csv_has_keys_and_quotes)
-{
-    Table t;
-
-    small_table(&t);
-    check_text(print_table(&t, TABLE_CSV), "name,time_ms,rate\n"
-                                           "a_b|c & 10%,1.234,5\n"
-                                           "\"µ, \"\"q\"\"\",,123\n");
-    table_free(&t);
-}
-
-TEST(table, a_wide_table_is_broken_at_a_page)
-{
-    TableColumn columns[20];
-    char key[20][8], *text;
-    size_t longest = 0;
-    int row;
-    Table t;
-
-    for (int i = 0; i < 20; i++) {
-        snprintf(key[i], sizeof(key[i]), "c%d", i);
-        columns[i] = (TableColumn){ key[i], key[i], "", "", !i, FOR_ALL };
-    }
-    table_init(&t, columns, 20);
-    row = table_row(&t);
-    for (int i = 0; i < 20; i++)
-        table_set(&t, row, key[i], "value number %d", i);
-    text = print_table(&t, TABLE_TEXT);
-    for (const char *at = text; *at; at += strcspn(at, "\n") + 1)
-        if (strcspn(at, "\n") > longest)
-            longest = strcspn(at, "\n");
-    CHECK(longest > 80 && longest <= TABLE_WIDTH);
-    for (int i = 1; i < 20; i++) {
-        char cell[32];
-
-        snprintf(cell, sizeof(cell), "value number %d", i);
-        check_holds(text, cell);
-    }
-    free(text);
-    table_free(&t);
-}
-
-TEST(table, numbers_have_three_digits)
-{
-    char text[32], time[CELL_TEXT];
-
-    CHECK(!strcmp(three_digits(0.01234, text), "0.012"));
-    CHECK(!strcmp(three_digits(1.234, text), "1.23"));
-    CHECK(!strcmp(three_digits(12.34, text), "12.3"));
-    CHECK(!strcmp(three_digits(123.4, text), "123"));
-    CHECK(!strcmp(three_digits(12345.6, text), "12346"));
-    CHECK(!strcmp(three_digits(NAN, text), "-"));
-    CHECK(!strcmp(digits_like(9.96, 12.3, text), "10.0"));
-    CHECK(!strcmp(interval_text(999.4, 990, 1010, time), "999 ns [990, 1010]"));
-    CHECK(
-        !strcmp(interval_text(999.6, 990, 1010, time), "1.00 us [0.99, 1.01]"));
-    CHECK(!strcmp(interval_text(2.5e9, 2.4e9, 2.6e9, time),
-                  "2.50 s [2.40, 2.60]"));
 }

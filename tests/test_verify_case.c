@@ -1,0 +1,143 @@
+/*
+ * test_verify_case.c - a case against the definitions of its ops.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "harness/verify.h"
+#include "tests/test.h"
+
+static void make_case(Case *c, const char *backbone, const char *module,
+                      int batch, int channels, int size)
+{
+    case_defaults(c);
+    CHECK(case_set(c, "backbone", backbone) == OK);
+    CHECK(case_set(c, "module", module) == OK);
+    c->batch = batch;
+    c->channels = channels;
+    c->height = c->width = size;
+    CHECK(case_complete(c) == OK);
+}
+
+TEST(verify_case, every_module_agrees_with_its_definition_at_512_channels)
+{
+    for (int m = 0; zoo_at(m); m++) {
+        Comparison v;
+        Case c;
+
+        make_case(&c, "none", zoo_name(m), 2, 512, 7);
+        CHECK_MSG(
+            verify_case(&v, &c, VERIFY_BUDGET, NULL) == OK &&
+                v.rel_l2 <= verify_limit(&c) && !strcmp(v.at, "2x512x7x7"),
+            "%s at %s: %g %s", zoo_name(m), v.at, v.rel_l2, err_message());
+    }
+}
+
+TEST(verify_case, a_large_case_is_compared_with_fewer_images_then_smaller)
+{
+    Comparison v;
+    Case c;
+
+    make_case(&c, "none", "se", 8, 64, 28);
+    REQUIRE(verify_case(&v, &c, 32e6, NULL) == OK);
+    CHECK_MSG(!strcmp(v.at, "3x64x28x28"), "%s", v.at);
+    CHECK(v.rel_l2 <= verify_limit(&c));
+    REQUIRE(verify_case(&v, &c, 4e6, NULL) == OK);
+    CHECK_MSG(!strcmp(v.at, "1x64x14x14"), "%s", v.at);
+    REQUIRE(verify_case(&v, &c, 1, NULL) == OK);
+    CHECK_MSG(!strcmp(v.at, "1x64x7x7"), "%s", v.at);
+}
+
+TEST(verify_case, a_map_is_not_made_smaller_than_its_module_takes)
+{
+    Comparison v;
+    Case c;
+
+    make_case(&c, "none", "scsa", 2, 64, 40);
+    REQUIRE(case_set(&c, "window_size", "16") == OK);
+    REQUIRE(verify_case(&v, &c, 1, NULL) == OK);
+    CHECK_MSG(!strcmp(v.at, "1x64x20x20"), "%s", v.at);
+}
+
+TEST(verify_case, a_backbone_keeps_its_map)
+{
+    Comparison v;
+    Case c;
+
+    make_case(&c, "resnet18", "se", 4, 3, 64);
+    REQUIRE(case_set(&c, "graph", "folded") == OK);
+    REQUIRE(verify_case(&v, &c, 1, NULL) == OK);
+    CHECK_MSG(!strcmp(v.at, "1x3x64x64"), "%s", v.at);
+    CHECK_MSG(v.rel_l2 <= verify_limit(&c), "%g", v.rel_l2);
+}
+
+/* With eight modules that are one op each, folded around them. */
+TEST(verify_case,
+     a_folded_backbone_with_fused_modules_agrees_with_its_definition)
+{
+    Comparison v;
+    Case c;
+
+    make_case(&c, "resnet18", "scsa", 1, 3, 224);
+    REQUIRE(case_set(&c, "graph", "folded") == OK);
+    REQUIRE(case_set(&c, "impl", "fused") == OK);
+    REQUIRE(verify_case(&v, &c, VERIFY_BUDGET, NULL) == OK);
+    CHECK_MSG(v.rel_l2 > 0 && v.rel_l2 <= verify_limit(&c), "%g", v.rel_l2);
+}
+
+/* What is kept serves the next case of the same definition, and no other. */
+TEST(verify_case, a_reference_is_kept_for_the_same_definition_alone)
+{
+    Reference *ref = NULL, *first;
+    const Checker with = { NULL, &ref };
+    Comparison v;
+    Case c;
+
+    make_case(&c, "none", "scsa", 2, 64, 14);
+    REQUIRE(verify_case(&v, &c, VERIFY_BUDGET, &with) == OK);
+    first = ref;
+    CHECK(case_set(&c, "impl", "fused") == OK);
+    CHECK(case_set(&c, "state", "cold") == OK);
+    CHECK(case_set(&c, "threads", "1") == OK);
+    REQUIRE(verify_case(&v, &c, VERIFY_BUDGET, &with) == OK);
+    CHECK(ref == first && v.rel_l2 <= v.limit && !strcmp(v.at, "2x64x14x14"));
+    c.batch = 3;
+    REQUIRE(verify_case(&v, &c, VERIFY_BUDGET, &with) == OK);
+    CHECK(ref->c.batch == 3 && v.rel_l2 <= v.limit &&
+          !strcmp(v.at, "3x64x14x14"));
+    CHECK(case_set(&c, "module", "se") == OK);
+    CHECK(case_set(&c, "impl", "composed") == OK);
+    REQUIRE(verify_case(&v, &c, VERIFY_BUDGET, &with) == OK);
+    CHECK(v.rel_l2 <= v.limit);
+    reference_free(ref);
+}
+
+/* 324 positions make scores of 60 and more, whose exponentials have 60 times
+ * their error: right, and yet it may be beyond the limit for case files.  (132
+ * channels are none of those whose scores are summed in double.) */
+TEST(verify_case, a_case_that_amplifies_rounding_has_a_higher_limit)
+{
+    Comparison v;
+    Case c;
+
+    make_case(&c, "none", "scsa", 4, 132, 56);
+    REQUIRE(case_set(&c, "window_size", "3") == OK);
+    REQUIRE(verify_case(&v, &c, VERIFY_BUDGET, NULL) == OK);
+    CHECK_MSG(v.rel_l2 <= v.limit && v.limit <= 1e-4, "%g, limit %g", v.rel_l2,
+              v.limit);
+    CHECK(v.rel_l2 <= verify_limit(&c) || v.limit > verify_limit(&c));
+    make_case(&c, "none", "se", 2, 64, 14);
+    REQUIRE(verify_case(&v, &c, VERIFY_BUDGET, NULL) == OK);
+    CHECK(v.limit == verify_limit(&c));
+}
+
+TEST(verify_case, a_case_that_cannot_be_built_says_why)
+{
+    Comparison v;
+    Case c;
+
+    make_case(&c, "none", "sa", 1, 64, 7);
+    CHECK(verify_case(&v, &c, VERIFY_BUDGET, NULL) == ERR_INPUT);
+    CHECK(strstr(err_message(), "sa: group_num=64 needs"));
+    CHECK(isnan(v.rel_l2));
+}
