@@ -84,8 +84,9 @@ void conditions_settings(const Conditions *c, const RunList *list, char *text,
     } shown[] = {
         { "source", "%s" },      { "threads", "%s threads" },
         { "batch", "batch %s" }, { "dtype", "%s" },
-        { "impl", "%s" },        { "graph", "%s" },
-        { "pass", "%s" },        { "state", "%s" },
+        { "impl", "%s" },        { "form", "form %s" },
+        { "graph", "%s" },       { "pass", "%s" },
+        { "state", "%s" },
     };
     char value[SLICE_TEXT], other[SLICE_TEXT];
 
@@ -97,7 +98,7 @@ void conditions_settings(const Conditions *c, const RunList *list, char *text,
         for (int i = 1; i < list->n && same; i++)
             same = !strcmp(value,
                            slice_value(&list->at[i], shown[k].column, other));
-        if (!same || !strcmp(value, "attnbench"))
+        if (!same || !strcmp(value, "attnbench") || !strcmp(value, "train"))
             continue;
         if (!strcmp(shown[k].column, "threads") && !strcmp(value, "0"))
             snprintf(value, sizeof(value), "%d", c->cores);

@@ -38,6 +38,8 @@ static const char *dtype_choice(int i)
         return names[i];                                          \
     }
 CHOICES(impl, "composed", "fused")
+CHOICES(position, "auto", "mid", "out")
+CHOICES(form, "train", "deploy")
 CHOICES(graph, "as_written", "folded")
 CHOICES(pass, "forward")
 CHOICES(state, "hot", "cold", "graph")
@@ -49,6 +51,12 @@ const Param case_params[] = {
                "the attention module; none: the plain network"),
     PARAM_NAME(Case, impl, "composed", impl_choice,
                "the module as a graph of ops, or as one op of its own"),
+    PARAM_NAME(Case, position, "auto", position_choice,
+               "where in a block the module stands: inside it, on what it puts "
+               "out, or where the paper has it ('attnbench list backbones')"),
+    PARAM_NAME(Case, form, "train", form_choice,
+               "the network as it is trained, or with its branches merged for "
+               "use: RepVGG, RepViT, ACNet"),
     PARAM_NAME(Case, graph, "as_written", graph_choice,
                "the network as published, or with batch norms, activations and "
                "shortcuts folded into convolutions"),
@@ -118,6 +126,15 @@ Dtype case_dtype(const Case *c)
     return (Dtype)d;
 }
 
+const char *case_where(const Case *c)
+{
+    const Backbone *b = backbone_find(c->backbone.text);
+
+    if (!b || !case_module(c))
+        return "";
+    return b->where[is(&c->position, "out") ? POSITION_OUT : POSITION_MID];
+}
+
 /* The names that fit case c: its own keys, then its module's. */
 static const char *fitting_key(const void *arg, int i)
 {
@@ -177,6 +194,27 @@ static void own_size(const Case *c, int size[3])
     size[2] = b ? b->width : ALONE_WIDTH;
 }
 
+/* The position that auto stands for; auto where nothing is plugged in. */
+static const char *usual_position(const Case *c)
+{
+    const Backbone *b = backbone_find(c->backbone.text);
+    const Module *m = case_module(c);
+
+    return b && m ? position_choice(1 + (int)b->usual(m)) : "auto";
+}
+
+/* A setting that says nothing here has its default. */
+static int forget(Case *c)
+{
+    if (is(&c->module, "none"))
+        TRY(case_set(c, "impl", "composed"));
+    if (is(&c->module, "none") || is(&c->backbone, "none"))
+        TRY(case_set(c, "position", "auto"));
+    if (is(&c->backbone, "none"))
+        TRY(case_set(c, "form", "train"));
+    return OK;
+}
+
 int case_complete(Case *c)
 {
     int size[3], *const field[3] = { &c->channels, &c->height, &c->width };
@@ -188,8 +226,9 @@ int case_complete(Case *c)
     for (int i = 0; i < 3; i++)
         if (*field[i] == 0)
             *field[i] = size[i];
-    if (is(&c->module, "none")) /* then it says nothing */
-        TRY(case_set(c, "impl", "composed"));
+    TRY(forget(c));
+    if (is(&c->position, "auto"))
+        TRY(case_set(c, "position", usual_position(c)));
     if (!is(&c->backbone, "none") && c->channels != size[0])
         return fail(ERR_INPUT,
                     "%s takes images of %d channels, got channels=%d",
@@ -197,8 +236,8 @@ int case_complete(Case *c)
     return OK;
 }
 
-/* A completed case prints as it was before: the size that it has by itself is
- * a default like any other, and so is the impl of no module. */
+/* A completed case prints as it was before: the size and position that it has
+ * by itself are defaults like any other. */
 char *case_print(const Case *c, char text[CASE_TEXT])
 {
     Case open = *c;
@@ -210,8 +249,9 @@ char *case_print(const Case *c, char text[CASE_TEXT])
     for (int i = 0; i < 3; i++)
         if (*field[i] == size[i])
             *field[i] = 0;
-    if (is(&c->module, "none"))
-        case_set(&open, "impl", "composed");
+    forget(&open);
+    if (is(&open.position, usual_position(c)))
+        case_set(&open, "position", "auto");
     n += param_flags(case_params, &open, false, text + n, CASE_TEXT - n);
     BUG_IF(n >= CASE_TEXT);
     n += param_flags(module_params(c), c->settings, false, text + n,

@@ -15,6 +15,8 @@ typedef struct Case {
     ParamName backbone; /* "none": the module alone                       */
     ParamName module;   /* "none": the plain backbone                     */
     ParamName impl;     /* composed, fused                                */
+    ParamName position; /* in the backbone's blocks: auto, mid, out       */
+    ParamName form;     /* of the backbone: train, deploy                 */
     ParamName graph;    /* as_written, folded                             */
     ParamName backend;
     ParamName dtype;
@@ -39,6 +41,10 @@ const Module *case_module(const Case *c);
 
 Dtype case_dtype(const Case *c);
 
+/* Where the module stands, in words: "after conv2-bn2-ReLU"; "" where none is
+ * plugged into a backbone.  The case is complete. */
+const char *case_where(const Case *c);
+
 /* The i-th name that case_set may accept: the case's own, then those of all
  * modules (some more than once); NULL past the end. */
 const char *case_key(int i);
@@ -48,8 +54,9 @@ const char *case_key(int i);
  * names an unknown key's nearest one. */
 int case_set(Case *c, const char *key, const char *text);
 
-/* Fills in what was left at 0 (channels, height, width: the backbone's own, or
- * 64x56x56 for a module alone) and refuses what does not go together. */
+/* Fills in what was left open (channels, height, width at 0: the backbone's
+ * own, or 64x56x56 for a module alone; position at auto: the backbone's usual
+ * one for the module) and refuses what does not go together. */
 int case_complete(Case *c);
 
 /* The command line that repeats the case, without defaults:

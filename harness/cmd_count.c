@@ -115,7 +115,7 @@ static void print_title(const Case *c)
 
     printf("%s%s%s", b ? b->title : "", b && m ? " + " : "", m ? m->title : "");
     if (b && m)
-        printf(" (%s)", b->position(m));
+        printf(" (%s)", case_where(c));
     printf(", %dx%dx%dx%d, %s%s\n", c->batch, c->channels, c->height, c->width,
            c->graph.text, is_fused(c) ? ", fused" : "");
 }

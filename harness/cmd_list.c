@@ -45,25 +45,21 @@ static int list_modules(void)
     return OK;
 }
 
-/* The modules that stand at each position of b, a line a position. */
+/* Where modules may stand, and which of them do so unless told otherwise. */
 static void print_positions(const Backbone *b)
 {
-    const Module *m, *other;
+    static const char *const name[POSITIONS] = { "mid", "out" };
+    const Module *m;
 
-    for (int i = 0; (m = zoo_at(i)); i++) {
-        const char *position = b->position(m);
-        int first = 0;
-
-        while ((other = zoo_at(first)) && strcmp(b->position(other), position))
-            first++;
-        if (first < i)
-            continue;
-        printf("    %-32s", position);
-        for (int k = i; (other = zoo_at(k)); k++)
-            if (strcmp(b->position(other), position) == 0)
-                printf(" %s", other->name);
+    for (int p = 0; p < POSITIONS; p++) {
+        printf("    position=%s: %s;", name[p], b->where[p]);
+        for (int i = 0; (m = zoo_at(i)); i++)
+            if (b->usual(m) == (Position)p)
+                printf(" %s", m->name);
         printf("\n");
     }
+    if (b->reparam)
+        printf("    also form=deploy\n");
 }
 
 static int list_backbones(void)
@@ -78,7 +74,7 @@ static int list_backbones(void)
         TRY(case_set(&c, "backbone", b->name));
         TRY(case_complete(&c));
         TRY(network_build(&g, &c, NULL, TAPS_NONE));
-        printf("%-10s %-11s %dx%dx%d, %.3f M params; %s\n", b->name, b->title,
+        printf("%-15s %-11s %dx%dx%d, %.3f M params; %s\n", b->name, b->title,
                b->channels, b->height, b->width, graph_params(g) / 1e6,
                b->paper);
         print_positions(b);

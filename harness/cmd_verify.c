@@ -14,7 +14,7 @@
 #include "results/folder.h"
 
 typedef struct VerifySettings {
-    ParamName impl, graph, backend, dtype;
+    ParamName impl, form, graph, backend, dtype;
     int threads, verbose;
     const char *write;
 } VerifySettings;
@@ -26,6 +26,7 @@ typedef struct VerifySettings {
         return param_find(case_params, #id)->choice(i); \
     }
 CASE_CHOICE(impl)
+CASE_CHOICE(form)
 CASE_CHOICE(graph)
 CASE_CHOICE(backend)
 CASE_CHOICE(dtype)
@@ -33,6 +34,8 @@ CASE_CHOICE(dtype)
 static const Param verify_params[] = {
     PARAM_NAME(VerifySettings, impl, "composed", impl_choice,
                "the module as a graph of ops, or as one op of its own"),
+    PARAM_NAME(VerifySettings, form, "train", form_choice,
+               "the network as it is trained, or with its branches merged"),
     PARAM_NAME(VerifySettings, graph, "as_written", graph_choice,
                "the network as published, or folded"),
     PARAM_NAME(VerifySettings, backend, "cpu", backend_choice, "where it runs"),
@@ -65,6 +68,7 @@ static int read_how(Case *how, const VerifySettings *s)
 {
     case_defaults(how);
     TRY(case_set(how, "impl", s->impl.text));
+    TRY(case_set(how, "form", s->form.text));
     TRY(case_set(how, "graph", s->graph.text));
     TRY(case_set(how, "backend", s->backend.text));
     TRY(case_set(how, "dtype", s->dtype.text));

@@ -18,13 +18,19 @@ static bool is(const ParamName *name, const char *text)
     return strcmp(name->text, text) == 0;
 }
 
-/* A module without a fused op makes a row that says so, not an error. */
+/* What a network does not have makes a row that says so, not an error. */
 static int check_supported(const Case *c)
 {
     const Module *m = case_module(c);
 
+    const Backbone *b = backbone_find(c->backbone.text);
+
     if (is(&c->impl, "fused") && m && !m->fuse)
         return fail(ERR_UNSUPPORTED, "module=%s has no impl=fused", m->name);
+    if (is(&c->form, "deploy") && b && !b->reparam)
+        return fail(ERR_UNSUPPORTED,
+                    "%s has no branches to merge: there is no form=deploy",
+                    b->name);
     return OK;
 }
 
@@ -38,16 +44,22 @@ static void tap_stages(Graph *g, Tensor *const stage[4])
                      op_global_avg_pool(g, stage[i], SQUEEZE_MEAN));
 }
 
-static int build_as_written(Graph *g, const Case *c, Taps taps)
+static Form form_of(const Case *c)
 {
-    const Plug plug = { case_module(c), c->settings, is(&c->impl, "fused") };
+    return is(&c->form, "deploy") ? FORM_DEPLOY : FORM_TRAIN;
+}
+
+static int build_as_written(Graph *g, const Case *c, Form form, Taps taps)
+{
+    const Plug plug = { case_module(c), c->settings, is(&c->impl, "fused"),
+                        is(&c->position, "out") ? POSITION_OUT : POSITION_MID };
     const Backbone *backbone = backbone_find(c->backbone.text);
     Tensor *stage[4] = { 0 };
     Tensor *x = graph_input(g, "input",
                             DIMS(c->batch, c->channels, c->height, c->width));
 
     if (backbone)
-        x = backbone->build(g, x, &plug, stage);
+        x = backbone->build(g, x, form, &plug, stage);
     else if (plug.module)
         x = plug_apply(g, x, &plug, plug.settings);
     graph_output(g, "output", x);
@@ -104,6 +116,29 @@ static int give_values(Graph *g, const Values *values)
     return OK;
 }
 
+/* Values for g, which is of c's form: those of values, or what follows from
+ * them. */
+static int derive_values(Graph *g, const Case *c, const Values *values)
+{
+    Graph *train;
+    int err;
+
+    if (values->form == form_of(c))
+        return give_values(g, values);
+    if (values->form == FORM_DEPLOY)
+        return fail(ERR_UNSUPPORTED,
+                    "the weights are of form=deploy, and those of form=train "
+                    "cannot be told from them");
+    train = graph_new();
+    err = build_as_written(train, c, FORM_TRAIN, TAPS_NONE);
+    if (!err)
+        err = give_values(train, values);
+    if (!err)
+        err = backbone_find(c->backbone.text)->reparam(g, train);
+    graph_free(train);
+    return err;
+}
+
 int network_build(Graph **out, const Case *c, const Values *values, Taps taps)
 {
     Graph *g, *folded;
@@ -112,9 +147,9 @@ int network_build(Graph **out, const Case *c, const Values *values, Taps taps)
     *out = NULL;
     TRY(check_supported(c));
     g = graph_new();
-    err = build_as_written(g, c, taps);
+    err = build_as_written(g, c, form_of(c), taps);
     if (!err && values)
-        err = give_values(g, values);
+        err = derive_values(g, c, values);
     if (!err && is(&c->graph, "folded")) {
         err = graph_fold(&folded, g);
         graph_free(g); /* with its weights: two sets of them are too many */

@@ -6,17 +6,20 @@
 
 #include <stdint.h>
 
+#include "harness/backbones/backbones.h"
 #include "harness/case.h"
 #include "kernels/core/backend.h"
 #include "kernels/core/graph.h"
 #include "kernels/core/op.h"
 
-/* Where weights come from.  Nothing loaded (NULL in place of this) is enough
+/* Where weights come from.  A case of form=deploy with values of FORM_TRAIN gets
+ * what re-parameterisation makes of them.  Nothing loaded (NULL in place of this) is enough
  * for counting. */
 typedef struct Values {
     uint64_t seed;                  /* seeded values (harness/seed.h) ...  */
     const struct Safetensors *file; /* ... or, if not NULL, this file's    */
     const char *prefix;             /* before each name in the file        */
+    Form form;                      /* whose weights they are              */
 } Values;
 
 /* Which outputs are wanted besides "output". */

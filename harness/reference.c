@@ -42,6 +42,7 @@ static int define(Case *out, const Case *c)
 {
     *out = *c;
     TRY(case_set(out, "impl", "composed"));
+    TRY(case_set(out, "form", "train"));
     TRY(case_set(out, "graph", "as_written"));
     TRY(case_set(out, "backend", "ref"));
     TRY(case_set(out, "dtype", "f32"));

@@ -13,7 +13,8 @@
 #include "harness/backbones/backbones.h"
 #include "kernels/core/err.h"
 
-static const char *const axes[] = { "module", "impl", "settings", "arm", NULL };
+static const char *const axes[] = { "module",   "impl", "settings",
+                                    "position", "arm",  NULL };
 
 /* clang-format off */
 static const TableColumn columns[] = {
@@ -22,6 +23,8 @@ static const TableColumn columns[] = {
     { "module",       "", "", "", true, FOR_PROGRAMS },
     { "settings",     "", "", "", true, FOR_PROGRAMS },
     { "impl",         "", "", "", true, FOR_PROGRAMS },
+    { "position",     "", "", "", true, FOR_PROGRAMS },
+    { "form",         "", "", "", true, FOR_PROGRAMS },
     { "graph",        "", "", "", true, FOR_PROGRAMS },
     { "backend",      "", "", "", true, FOR_PROGRAMS },
     { "dtype",        "", "", "", true, FOR_PROGRAMS },
@@ -104,8 +107,9 @@ static void put_number(Table *t, int row, const char *key, const char *fmt,
 static void put_case(Table *t, int row, const Run *r)
 {
     static const char *const keys[] = {
-        "source",  "backbone", "module", "settings", "impl",  "graph",
-        "backend", "dtype",    "batch",  "pass",     "state", "threads",
+        "source",   "backbone", "module", "settings", "impl",
+        "position", "form",     "graph",  "backend",  "dtype",
+        "batch",    "pass",     "state",  "threads",
     };
     char text[SLICE_TEXT];
 
@@ -207,6 +211,36 @@ static void say_conditions(const Conditions *c, const RunList *runs,
                "1, the classifier is left out.",
                c->cpu, c->gpu[0] ? ", " : "", c->gpu, settings, samples,
                c->started_at, c->commit);
+}
+
+/* "modules stand after conv2-bn2-ReLU (mid): SCSA, CA; after ..." */
+static void say_positions(const RunList *runs, const TableOptions *o)
+{
+    static const char *const name[POSITIONS] = { "mid", "out" };
+    const Backbone *b = backbone_find(runs->at[0].backbone);
+    char text[1024] = "", label[LABEL_MAX];
+
+    for (int p = 0; b && p < POSITIONS; p++) {
+        const char *last = "";
+
+        for (int i = 0; i < runs->n; i++) {
+            const Run *r = &runs->at[i];
+            const size_t n = strlen(text);
+
+            if (strcmp(r->position, name[p]) || !strcmp(r->module, last))
+                continue;
+            if (*last)
+                snprintf(text + n, sizeof(text) - n, ", %s",
+                         module_label(r->module, label));
+            else
+                snprintf(text + n, sizeof(text) - n, "%s%s (%s): %s",
+                         n ? "; " : "", b->where[p], name[p],
+                         module_label(r->module, label));
+            last = r->module;
+        }
+    }
+    if (*text)
+        table_line(o->format, o->out, "modules stand %s.", text);
 }
 
 static void say_unconverged(const RunList *runs, const TableOptions *o)
@@ -314,6 +348,7 @@ static int say_rest(Store *s, const RunList *runs, const Versus *v,
     if (o->format == TABLE_TEXT)
         fputc('\n', o->out);
     say_conditions(&c, runs, o);
+    say_positions(runs, o);
     if (v->paper_plain)
         table_line(o->format, o->out,
                    "paper: Table 2 of Si et al. 2025, RTX 4090, batch 32: "

@@ -123,6 +123,18 @@ static int read_seed(CaseFile *f)
     return OK;
 }
 
+/* The form whose weights are seeded; what is made of them is the caller's
+ * choice, but for a deploy form, of which nothing else can be made. */
+static int read_form(CaseFile *f)
+{
+    const char *form = st_metadata(f->st, "form");
+
+    if (!form || strcmp(form, "train") == 0)
+        return OK;
+    f->values.form = FORM_DEPLOY;
+    return case_set(&f->c, "form", form);
+}
+
 /* Into batch, channels, height and width. */
 static int read_size(CaseFile *f)
 {
@@ -158,8 +170,10 @@ static int read_case(CaseFile *f, const Case *how)
     TRY(case_set(&f->c, "backbone", "none"));
     TRY(read_names(f));
     TRY(read_config(f));
-    if (f->backbone)
+    if (f->backbone) {
         TRY(read_seed(f));
+        TRY(read_form(f));
+    }
     TRY(read_size(f));
     return case_complete(&f->c);
 }
@@ -226,6 +240,8 @@ static int check_params(const CaseFile *f)
     int err;
 
     TRY(case_set(&written, "impl", "composed"));
+    if (f->values.form == FORM_TRAIN)
+        TRY(case_set(&written, "form", "train"));
     TRY(case_set(&written, "graph", "as_written"));
     TRY(case_set(&written, "dtype", "f32"));
     TRY(network_build(&g, &written, NULL, TAPS_NONE));
@@ -259,10 +275,11 @@ static int run_case(CaseFile *f, Device *dev)
 {
     TRY(check_params(f));
     TRY(read_input(f));
-    if (f->backbone)
-        f->values = (Values){ .seed = f->seed };
-    else
-        f->values = (Values){ .file = f->st, .prefix = PARAM_PREFIX };
+    f->values.seed = f->seed;
+    if (!f->backbone) {
+        f->values.file = f->st;
+        f->values.prefix = PARAM_PREFIX;
+    }
     f->taps = f->backbone ? TAPS_STAGE_MEANS : TAPS_NONE;
     TRY(network_build(&f->graph, &f->c, &f->values, f->taps));
     BUG_IF(graph_outputs(f->graph) > VERIFY_OUTPUTS);

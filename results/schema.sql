@@ -12,7 +12,7 @@
 -- results/README.md explains the tables and holds ten queries.
 
 PRAGMA application_id = 1635020386; -- 'atnb'
-PRAGMA user_version = 2;            -- SCHEMA_VERSION in store.c; see upgrade.sql
+PRAGMA user_version = 3;            -- SCHEMA_VERSION in store.c; see upgrade_*.sql
 
 CREATE TABLE machine (              -- found by content, never edited
     id              INTEGER PRIMARY KEY,
@@ -72,6 +72,9 @@ CREATE TABLE run (
     backbone        TEXT NOT NULL,  -- 'none': the module alone
     module          TEXT NOT NULL,  -- 'none': the plain backbone
     impl            TEXT NOT NULL,
+    position        TEXT NOT NULL DEFAULT 'auto',   -- where in a block: mid,
+                                    -- out; auto: no module, or no backbone
+    form            TEXT NOT NULL DEFAULT 'train',
     graph           TEXT NOT NULL,
     backend         TEXT NOT NULL,
     dtype           TEXT NOT NULL,
@@ -194,18 +197,18 @@ WITH network AS (
     JOIN run_time ON run_id = run.id
     WHERE backbone <> 'none' AND arm = 0)
 SELECT sweep_id, experiment, source, id AS run_id, backbone, module, settings,
-       impl, graph, backend, dtype, batch, channels, height, width, pass,
-       state, threads, params, paper_flops, flops, images_per_s,
+       impl, position, form, graph, backend, dtype, batch, channels, height,
+       width, pass, state, threads, params, paper_flops, flops, images_per_s,
        images_per_s / (
            SELECT plain.images_per_s
            FROM network AS plain
            WHERE plain.module = 'none'
-             AND (plain.sweep_id, plain.start, plain.backbone, plain.graph,
-                  plain.backend, plain.dtype, plain.batch, plain.channels,
+             AND (plain.sweep_id, plain.start, plain.backbone, plain.form,
+                  plain.graph, plain.backend, plain.dtype, plain.batch, plain.channels,
                   plain.height, plain.width, plain.pass, plain.state,
                   plain.threads)
-               = (a.sweep_id, a.start, a.backbone, a.graph,
-                  a.backend, a.dtype, a.batch, a.channels,
+               = (a.sweep_id, a.start, a.backbone, a.form,
+                  a.graph, a.backend, a.dtype, a.batch, a.channels,
                   a.height, a.width, a.pass, a.state,
                   a.threads)
            ORDER BY plain.id -- impl says nothing of a plain network

@@ -24,7 +24,7 @@
 
 enum {
     APPLICATION_ID = 0x61746e62, /* "atnb"; both as in schema.sql */
-    SCHEMA_VERSION = 2,
+    SCHEMA_VERSION = 3,
     BUSY_MS = 5000,
     HEADER_BYTES = 100, /* of an SQLite file */
 };
@@ -32,17 +32,40 @@ enum {
 static const char schema[] =
 #include "results/schema.sql.inc"
     ;
-static const char upgrade[] = /* of schema 1 */
-#include "results/upgrade.sql.inc"
+static const char upgrade_1[] =
+#include "results/upgrade_1.sql.inc"
     ;
+static const char upgrade_2[] =
+#include "results/upgrade_2.sql.inc"
+    ;
+static const char *const upgrade[SCHEMA_VERSION] = { /* from each schema on */
+                                                     [1] = upgrade_1,
+                                                     [2] = upgrade_2
+};
 
-/* Makes a database of schema 1 look like one of schema 2 to this connection: a
- * name without a schema is looked up among the temporary ones first. */
-static const char disguise[] =
-    "PRAGMA temp_store = MEMORY;"
-    "CREATE TEMP VIEW sample AS SELECT *, NULL AS clock_mhz,"
-    " NULL AS temperature_c, NULL AS power_w, NULL AS throttle"
-    " FROM main.sample";
+/* Makes a database of an older schema look like one of today to this
+ * connection: a name without a schema is looked up among the temporary ones
+ * first. */
+static const char *const disguise[SCHEMA_VERSION] = {
+    [1] = "PRAGMA temp_store = MEMORY;"
+          "CREATE TEMP VIEW sample AS SELECT *, NULL AS clock_mhz,"
+          " NULL AS temperature_c, NULL AS power_w, NULL AS throttle"
+          " FROM main.sample",
+    [2] = "PRAGMA temp_store = MEMORY;"
+          "CREATE TEMP VIEW run AS SELECT *, CASE WHEN module = 'none' OR"
+          " backbone = 'none' THEN 'auto' WHEN module IN ('se', 'se_conv',"
+          " 'eca', 'fca', 'cbam', 'sa') THEN 'out' ELSE 'mid' END AS position,"
+          " 'train' AS form FROM main.run",
+};
+
+/* Runs the steps from a schema to today's. */
+static int each_step(const Store *s, const char *const *step, int64_t version)
+{
+    for (int64_t v = version; v < SCHEMA_VERSION; v++)
+        if (step[v])
+            TRY(sql_exec(s, step[v]));
+    return OK;
+}
 
 int sql_refused(const Store *s)
 {
@@ -209,7 +232,7 @@ static int make_schema(Store *s)
     if (!err && id != APPLICATION_ID)
         err = sql_exec(s, schema);
     else if (!err && version < SCHEMA_VERSION)
-        err = sql_exec(s, upgrade);
+        err = each_step(s, upgrade, version);
     if (!err)
         err = sql_exec(s, "COMMIT");
     if (err)
@@ -337,7 +360,7 @@ static int open_for_reading(Store *s)
     TRY(open_somehow(s));
     TRY(read_version(s, &id, &version));
     TRY(judge_version(s->path, version));
-    return version < SCHEMA_VERSION ? sql_exec(s, disguise) : OK;
+    return each_step(s, disguise, version);
 }
 
 int store_open(Store **out, const char *path, StoreMode mode)

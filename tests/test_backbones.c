@@ -124,8 +124,8 @@ static void check_stages(int net, int height, int width)
     Tensor *stage[4] = { 0 }, *y;
     Graph *g = graph_new();
 
-    y = b->build(g, graph_input(g, "input", DIMS(2, 3, height, width)), &plain,
-                 stage);
+    y = b->build(g, graph_input(g, "input", DIMS(2, 3, height, width)),
+                 FORM_TRAIN, &plain, stage);
     REQUIRE(graph_error(g) == OK);
     height = (height + 3) / 4;
     width = (width + 3) / 4;
@@ -169,25 +169,60 @@ static const char *reader_of_plug(const Graph *g)
     return "nothing";
 }
 
-TEST(backbones, modules_stand_where_they_say)
+static void check_position(Case c, const char *position, const char *reader)
+{
+    Graph *g;
+
+    CHECK(case_set(&c, "position", position) == OK);
+    REQUIRE(network_build(&g, &c, NULL, TAPS_NONE) == OK);
+    CHECK_MSG(!strcmp(reader_of_plug(g), reader),
+              "%s at %s of %s is read by %s", c.module.text, position,
+              c.backbone.text, reader_of_plug(g));
+    graph_free(g);
+}
+
+TEST(backbones, modules_stand_where_they_are_put)
 {
     const Module *m;
 
     for (int i = 0; i < NNETS; i++)
         for (int k = 0; (m = zoo_at(k)); k++) {
-            const Case c = case_of(nets[i].name, m->name);
-            const char *says = backbone_find(nets[i].name)->position(m);
-            const bool out = strstr(says, "before the shortcut") != NULL;
-            Graph *g;
+            const Case usual = case_of(nets[i].name, m->name);
 
-            if (m == &sa_module && !nets[i].bottleneck)
+            if (m == &sa_module)
                 continue; /* its 64 groups want 128 channels */
-            REQUIRE(network_build(&g, &c, NULL, TAPS_NONE) == OK);
-            CHECK_MSG(!strcmp(reader_of_plug(g), out ? "add" : "conv2d"),
-                      "%s in %s is read by %s", m->name, nets[i].name,
-                      reader_of_plug(g));
-            graph_free(g);
+            check_position(usual, "mid", "conv2d");
+            check_position(usual, "out", "add");
         }
+}
+
+/* SE and its like on the output, by their own papers; SCSA inside, by its own
+ * code; and no position where there is nothing to place. */
+TEST(backbones, modules_stand_where_the_paper_has_them)
+{
+    const Case se = case_of("resnet50", "se"), sa = case_of("resnet50", "sa");
+    const Case scsa = case_of("resnet50", "scsa"),
+               ca = case_of("resnet18", "ca");
+    const Case plain = case_of("resnet50", "none"),
+               alone = case_of("none", "scsa");
+
+    CHECK(!strcmp(case_where(&se), "after bn3, before the shortcut"));
+    CHECK(!strcmp(case_where(&sa), "after bn3, before the shortcut"));
+    CHECK(!strcmp(case_where(&scsa), "after conv2-bn2-ReLU"));
+    CHECK(!strcmp(case_where(&ca), "after conv1-bn1-ReLU"));
+    CHECK(!strcmp(case_where(&plain), "") && !strcmp(case_where(&alone), ""));
+    CHECK(!strcmp(plain.position.text, "auto"));
+    CHECK(!strcmp(alone.position.text, "auto"));
+}
+
+TEST(backbones, a_network_without_branches_has_no_deploy_form)
+{
+    Case c = case_of("resnet18", "none");
+    Graph *g;
+
+    CHECK(case_set(&c, "form", "deploy") == OK);
+    CHECK(network_build(&g, &c, NULL, TAPS_NONE) == ERR_UNSUPPORTED);
+    CHECK(!g && strstr(err_message(), "form=deploy"));
 }
 
 /* 56, 28, 14, 7: a detector's larger map is pooled to these first. */

@@ -50,14 +50,13 @@ TEST(list, modules_shows_each_with_its_settings)
 
 TEST(list, backbones_shows_where_every_module_goes)
 {
-    const Module *m;
     const Backbone *b;
 
     list("backbones");
     for (int i = 0; (b = backbone_at(i)); i++) {
         shows(b->name);
-        for (int k = 0; (m = zoo_at(k)); k++)
-            shows(b->position(m));
+        shows(b->where[POSITION_MID]);
+        shows(b->where[POSITION_OUT]);
     }
     shows("25.557 M params");
 }

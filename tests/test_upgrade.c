@@ -115,6 +115,37 @@ TEST(upgrade, a_database_of_schema_1_is_upgraded_when_it_is_written)
     store_close(s);
 }
 
+/* A network's module stood where it was usual. */
+TEST(upgrade, tells_where_modules_stood_before_that_could_be_chosen)
+{
+    static const char positions[] =
+        "SELECT group_concat(module || ' ' || position || ' ' || form, ', ') "
+        "FROM run";
+    static const char before[] = "se auto train, se out train, ca mid train";
+    const char *db = old_database();
+    RunList runs;
+    Store *s;
+
+    REQUIRE(alter(db,
+                  "CREATE TEMP TABLE r AS SELECT * FROM run;"
+                  "UPDATE r SET id = 2, backbone = 'resnet50', repeat = '2';"
+                  "INSERT INTO run SELECT * FROM r;"
+                  "UPDATE r SET id = 3, module = 'ca', repeat = '3';"
+                  "INSERT INTO run SELECT * FROM r;"));
+    REQUIRE(store_open(&s, db, STORE_READ) == OK);
+    REQUIRE(summary_read(&runs, s, &(RunFilter){ NULL, NULL, -1 }) == OK);
+    REQUIRE(runs.n == 3);
+    CHECK(!strcmp(runs.at[0].position, "auto"));
+    CHECK(!strcmp(runs.at[1].position, "out"));
+    CHECK(!strcmp(runs.at[2].position, "mid"));
+    CHECK(!strcmp(runs.at[2].form, "train"));
+    summary_free(&runs);
+    store_close(s);
+    REQUIRE(store_open(&s, db, STORE_WRITE) == OK);
+    store_close(s);
+    CHECK_ASK(db, positions, before);
+}
+
 /* The last of the new columns is there already, under whatever circumstances:
  * the first ones must not stay. */
 TEST(upgrade, is_whole_or_not_at_all)

@@ -13,11 +13,20 @@
     X(resnet50)      \
     X(resnet101)
 
-/* What is plugged in: module NULL is the plain network. */
+/* Networks that are trained with more branches than they run with have two
+ * forms, which compute the same; all others have FORM_TRAIN alone. */
+typedef enum Form { FORM_TRAIN, FORM_DEPLOY } Form;
+
+/* Where in a block a module stands: inside it, on its widest or narrowest map,
+ * or on what it puts out. */
+typedef enum Position { POSITION_MID, POSITION_OUT, POSITIONS } Position;
+
+/* What is plugged in, and where: module NULL is the plain network. */
 typedef struct Plug {
     const Module *module;
     const void *settings;
     bool fused; /* as one op: impl=fused */
+    Position position;
 } Plug;
 
 typedef struct Backbone {
@@ -27,14 +36,21 @@ typedef struct Backbone {
     int channels, height, width; /* of the input that it was made for  */
     const char *classifier;      /* scope of the last layer: "fc"      */
 
-    /* Where this module goes, in words that a result can print: "after
-     * conv2-bn2-ReLU".  "" for NULL. */
-    const char *(*position)(const Module *module);
+    /* Each position in words that a result can print: "after conv2-bn2-ReLU".
+     * And where this module stands unless the user says otherwise, which is
+     * where the paper's counts have it. */
+    const char *where[POSITIONS];
+    Position (*usual)(const Module *module);
 
     /* x (N,3,H,W) -> logits (N,1000), and the map after each stage in
      * stage[0..3].  Which of them are outputs is the caller's to say.  Weight
      * names are timm's. */
-    Tensor *(*build)(Graph *g, Tensor *x, const Plug *plug, Tensor *stage[4]);
+    Tensor *(*build)(Graph *g, Tensor *x, Form form, const Plug *plug,
+                     Tensor *stage[4]);
+
+    /* Gives the weights of a graph of FORM_DEPLOY their values, from one of
+     * FORM_TRAIN that has values (reparam.h).  NULL: there is one form. */
+    int (*reparam)(Graph *deploy, const Graph *train);
 } Backbone;
 
 #define X(id) extern const Backbone id##_backbone;
@@ -44,6 +60,13 @@ BACKBONES(X)
 const Backbone *backbone_at(int i);
 const char *backbone_name(int i); /* NULL past the end */
 const Backbone *backbone_find(const char *name);
+
+/* Usual positions that several backbones share: where the module's own paper
+ * or code has it (on the output: se, se_conv, eca, fca, cbam, sa; all others
+ * inside, as the SCSA code); always inside; always on the output. */
+Position position_of_paper(const Module *module);
+Position position_mid(const Module *module);
+Position position_out(const Module *module);
 
 /* The plug's module applied to x; graph_fail where it has no fused op. */
 Tensor *plug_apply(Graph *g, Tensor *x, const Plug *plug, const void *settings);

@@ -15,99 +15,29 @@
  * Where a module goes follows the published numbers: the parameters and FLOPs
  * of the SCSA paper's Table 2 come out for these positions and for no others
  * that were tried (results/paper/README.md has the rows that do not).
- * Modules that came with a place of their own, on the block's output, stand
- * there; all others stand where the SCSA code has its module, on the narrower
- * map in mid-block.
  */
 #include "harness/backbones/backbones.h"
+#include "harness/backbones/layers.h"
 
 enum { STAGES = 4, CLASSES = 1000, BOTTLENECK = 4 };
 
-static const double BN_EPS = 1e-5;
-
 static const int stage_width[STAGES] = { 64, 128, 256, 512 };
 
-typedef enum Position { NOWHERE, MID, OUT, NPOSITIONS } Position;
-
-/* Its own paper, or its code, puts it on the block's output. */
-static const Module *const on_output[] = {
-    &se_module,  &se_conv_module, &eca_module,
-    &fca_module, &cbam_module,    &sa_module,
-};
-
-static Position position_of(const Module *module)
-{
-    if (!module)
-        return NOWHERE;
-    for (size_t i = 0; i < sizeof(on_output) / sizeof(on_output[0]); i++)
-        if (on_output[i] == module)
-            return OUT;
-    return MID;
-}
-
-static const char *basic_position(const Module *module)
-{
-    static const char *const words[NPOSITIONS] = {
-        [NOWHERE] = "",
-        [MID] = "after conv1-bn1-ReLU",
-        [OUT] = "after bn2, before the shortcut",
-    };
-
-    return words[position_of(module)];
-}
-
-static const char *bottleneck_position(const Module *module)
-{
-    static const char *const words[NPOSITIONS] = {
-        [NOWHERE] = "",
-        [MID] = "after conv2-bn2-ReLU",
-        [OUT] = "after bn3, before the shortcut",
-    };
-
-    return words[position_of(module)];
-}
-
-/* x (N,C,H,W) -> (N,width,H/stride,W/stride): k by k, "same" padding. */
 static Tensor *conv(Graph *g, Tensor *x, const char *name, int width, int k,
                     int stride)
 {
-    const Conv2dAttr attr = { .stride = stride,
-                              .pad_h = k / 2,
-                              .pad_w = k / 2 };
-    Tensor *w;
-
-    if (!x)
-        return NULL;
-    graph_scope(g, "%s", name);
-    w = graph_weight(g, "weight", DIMS(width, x->dim[1], k, k));
-    x = op_conv2d(g, x, w, NULL, &attr);
-    graph_end_scope(g);
-    return x;
+    return layer_conv(g, x, name,
+                      (ConvShape){ .width = width, .k = k, .stride = stride });
 }
 
 static Tensor *bn(Graph *g, Tensor *x, const char *name)
 {
-    Tensor *weight, *bias, *mean, *var;
-
-    if (!x)
-        return NULL;
-    graph_scope(g, "%s", name);
-    weight = graph_weight(g, "weight", DIMS(x->dim[1]));
-    bias = graph_weight(g, "bias", DIMS(x->dim[1]));
-    mean = graph_buffer(g, "running_mean", DIMS(x->dim[1]));
-    var = graph_buffer(g, "running_var", DIMS(x->dim[1]));
-    x = op_batch_norm(g, x, weight, bias, mean, var, BN_EPS);
-    graph_end_scope(g);
-    return x;
+    return layer_batch_norm(g, x, name);
 }
 
-/* It has no weight, but its cost has a place too. */
 static Tensor *relu(Graph *g, Tensor *x, const char *name)
 {
-    graph_scope(g, "%s", name);
-    x = op_relu(g, x);
-    graph_end_scope(g);
-    return x;
+    return layer(g, x, name, op_relu);
 }
 
 /* The shortcut: x, or a projection of it where the block changes its shape. */
@@ -125,15 +55,14 @@ static Tensor *basic_block(Graph *g, Tensor *x, const Plug *plug, int stage,
                            int stride)
 {
     const int width = stage_width[stage];
-    const Position at = position_of(plug->module);
     Tensor *y = x;
 
     y = bn(g, conv(g, y, "conv1", width, 3, stride), "bn1");
     y = relu(g, y, "act1");
-    if (at == MID)
+    if (plug->position == POSITION_MID)
         y = plug_in(g, y, plug, "attn", stage);
     y = bn(g, conv(g, y, "conv2", width, 3, 1), "bn2");
-    if (at == OUT)
+    if (plug->position == POSITION_OUT)
         y = plug_in(g, y, plug, "attn", stage);
     y = op_add(g, y, shortcut(g, x, width, stride));
     return relu(g, y, "act2");
@@ -143,17 +72,16 @@ static Tensor *bottleneck_block(Graph *g, Tensor *x, const Plug *plug,
                                 int stage, int stride)
 {
     const int width = stage_width[stage];
-    const Position at = position_of(plug->module);
     Tensor *y = x;
 
     y = bn(g, conv(g, y, "conv1", width, 1, 1), "bn1");
     y = relu(g, y, "act1");
     y = bn(g, conv(g, y, "conv2", width, 3, stride), "bn2");
     y = relu(g, y, "act2");
-    if (at == MID)
+    if (plug->position == POSITION_MID)
         y = plug_in(g, y, plug, "attn", stage);
     y = bn(g, conv(g, y, "conv3", BOTTLENECK * width, 1, 1), "bn3");
-    if (at == OUT)
+    if (plug->position == POSITION_OUT)
         y = plug_in(g, y, plug, "attn", stage);
     y = op_add(g, y, shortcut(g, x, BOTTLENECK * width, stride));
     return relu(g, y, "act3");
@@ -164,23 +92,6 @@ static Tensor *stem(Graph *g, Tensor *x)
     x = relu(g, bn(g, conv(g, x, "conv1", 64, 7, 2), "bn1"), "act1");
     graph_scope(g, "maxpool");
     x = op_max_pool2d(g, x, 3, 2, 1);
-    graph_end_scope(g);
-    return x;
-}
-
-static Tensor *classifier(Graph *g, Tensor *x)
-{
-    Tensor *w, *b;
-
-    graph_scope(g, "global_pool");
-    x = op_global_avg_pool(g, x, SQUEEZE_ADAPTIVE);
-    graph_end_scope(g);
-    if (!x)
-        return NULL;
-    graph_scope(g, "fc");
-    w = graph_weight(g, "weight", DIMS(CLASSES, x->dim[1]));
-    b = graph_weight(g, "bias", DIMS(CLASSES));
-    x = op_linear(g, x, w, b);
     graph_end_scope(g);
     return x;
 }
@@ -197,28 +108,35 @@ static Tensor *resnet(Graph *g, Tensor *x, const Plug *plug, Tensor *stage[4],
         }
         stage[s] = x;
     }
-    return classifier(g, x);
+    return layer_linear(g, layer_global_pool(g, x), "fc", CLASSES);
 }
 
+static const char basic_mid[] = "after conv1-bn1-ReLU";
+static const char basic_out[] = "after bn2, before the shortcut";
+static const char bottleneck_mid[] = "after conv2-bn2-ReLU";
+static const char bottleneck_out[] = "after bn3, before the shortcut";
+
 /* One network: which block, and how many in each stage (Table 1). */
-#define RESNET(depth, block, ...)                                       \
-    static Tensor *resnet##depth(Graph *g, Tensor *x, const Plug *plug, \
-                                 Tensor *stage[4])                      \
-    {                                                                   \
-        static const int blocks[STAGES] = { __VA_ARGS__ };              \
-                                                                        \
-        return resnet(g, x, plug, stage, block##_block, blocks);        \
-    }                                                                   \
-    const Backbone resnet##depth##_backbone = {                         \
-        .name = "resnet" #depth,                                        \
-        .title = "ResNet-" #depth,                                      \
-        .paper = "He et al., CVPR 2016, arXiv:1512.03385",              \
-        .channels = 3,                                                  \
-        .height = 224,                                                  \
-        .width = 224,                                                   \
-        .classifier = "fc",                                             \
-        .position = block##_position,                                   \
-        .build = resnet##depth,                                         \
+#define RESNET(depth, block, ...)                                    \
+    static Tensor *resnet##depth(Graph *g, Tensor *x, Form form,     \
+                                 const Plug *plug, Tensor *stage[4]) \
+    {                                                                \
+        static const int blocks[STAGES] = { __VA_ARGS__ };           \
+                                                                     \
+        (void)form;                                                  \
+        return resnet(g, x, plug, stage, block##_block, blocks);     \
+    }                                                                \
+    const Backbone resnet##depth##_backbone = {                      \
+        .name = "resnet" #depth,                                     \
+        .title = "ResNet-" #depth,                                   \
+        .paper = "He et al., CVPR 2016, arXiv:1512.03385",           \
+        .channels = 3,                                               \
+        .height = 224,                                               \
+        .width = 224,                                                \
+        .classifier = "fc",                                          \
+        .where = { block##_mid, block##_out },                       \
+        .usual = position_of_paper,                                  \
+        .build = resnet##depth,                                      \
     };
 
 RESNET(18, basic, 2, 2, 2, 2)

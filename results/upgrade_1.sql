@@ -1,4 +1,4 @@
--- upgrade.sql - makes a database of schema 1 one of schema 2 (schema.sql).
+-- upgrade_1.sql - makes a database of schema 1 one of schema 2 (schema.sql).
 --
 -- Nothing that was measured is touched: columns are added, with NULL in them,
 -- and a table.
