@@ -82,10 +82,15 @@ void conditions_settings(const Conditions *c, const RunList *list, char *text,
     static const struct {
         const char *column, *fmt;
     } shown[] = {
-        { "source", "%s" },      { "threads", "%s threads" },
-        { "batch", "batch %s" }, { "dtype", "%s" },
-        { "impl", "%s" },        { "form", "form %s" },
-        { "graph", "%s" },       { "pass", "%s" },
+        { "source", "%s" },
+        { "threads", "%s threads" },
+        { "batch", "batch %s" },
+        { "dtype", "%s" },
+        { "impl", "%s" },
+        { "form", "form %s" },
+        { "weights", "weights %s" },
+        { "graph", "%s" },
+        { "pass", "%s" },
         { "state", "%s" },
     };
     char value[SLICE_TEXT], other[SLICE_TEXT];
@@ -98,7 +103,8 @@ void conditions_settings(const Conditions *c, const RunList *list, char *text,
         for (int i = 1; i < list->n && same; i++)
             same = !strcmp(value,
                            slice_value(&list->at[i], shown[k].column, other));
-        if (!same || !strcmp(value, "attnbench") || !strcmp(value, "train"))
+        if (!same || !strcmp(value, "attnbench") || !strcmp(value, "train") ||
+            !strcmp(value, "seeded"))
             continue;
         if (!strcmp(shown[k].column, "threads") && !strcmp(value, "0"))
             snprintf(value, sizeof(value), "%d", c->cores);

@@ -17,10 +17,11 @@ typedef struct Run {
     char started_at[32], stored_at[32];
     char experiment[64], source[64];
     char backbone[64], module[64], impl[64], position[64], form[64], graph[64];
+    char weights[256];
     char backend[64], dtype[64], pass[64], state[64];
     int batch, channels, height, width, threads, arm;
     char settings[512];
-    char status[32], message[512], repeat[1024], verified_at[64];
+    char status[32], message[512], repeat[1536], verified_at[64];
     double rel_l2;
     int converged, reps;
     double params, macs, flops, paper_flops, transcendentals, bytes;

@@ -62,17 +62,19 @@ static int refuse_key(const Json *j, const cJSON *item)
 static int scalar_text(const Json *j, const cJSON *axis, const Param *p,
                        const cJSON *item, char text[PARAM_TEXT_MAX])
 {
-    const bool name = p->kind == PARAM_KIND_NAME;
+    const bool file = p->kind == PARAM_KIND_FILE;
+    const bool name = p->kind == PARAM_KIND_NAME || file;
+    const int longest = (file ? PARAM_FILE_MAX : PARAM_NAME_MAX) - 1;
     const double v = item->valuedouble;
 
     if (name ? !cJSON_IsString(item) : !cJSON_IsNumber(item))
         return json_fail(j, cJSON_IsArray(axis) ? item : axis,
                          "%s wants %s, got %s", p->name,
                          name ? "a string" : "an integer", json_kind(item));
-    if (name && strlen(item->valuestring) >= PARAM_NAME_MAX)
+    if (name && strlen(item->valuestring) > (size_t)longest)
         return json_fail(j, cJSON_IsArray(axis) ? item : axis,
                          "%s: '%.20s...' is longer than %d characters", p->name,
-                         item->valuestring, PARAM_NAME_MAX - 1);
+                         item->valuestring, longest);
     if (!name && (v != floor(v) || fabs(v) > INT_MAX))
         return json_fail(j, cJSON_IsArray(axis) ? item : axis,
                          fabs(v) > INT_MAX ? "%s=%.12g is out of range"

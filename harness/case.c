@@ -57,6 +57,9 @@ const Param case_params[] = {
     PARAM_NAME(Case, form, "train", form_choice,
                "the network as it is trained, or with its branches merged for "
                "use: RepVGG, RepViT, ACNet"),
+    PARAM_FILE(Case, weights, "seeded",
+               "a file of the network's weights (.safetensors) under timm's "
+               "names; seeded: made from their names"),
     PARAM_NAME(Case, graph, "as_written", graph_choice,
                "the network as published, or with batch norms, activations and "
                "shortcuts folded into convolutions"),

@@ -17,6 +17,7 @@ typedef struct Case {
     ParamName impl;     /* composed, fused                                */
     ParamName position; /* in the backbone's blocks: auto, mid, out       */
     ParamName form;     /* of the backbone: train, deploy                 */
+    ParamFile weights;  /* "seeded", or a file (.safetensors)             */
     ParamName graph;    /* as_written, folded                             */
     ParamName backend;
     ParamName dtype;
@@ -62,7 +63,7 @@ int case_complete(Case *c);
 /* The command line that repeats the case, without defaults:
  * "attnbench run --module=scsa --channels=128".  It is also the key on which
  * runs are compared: the same before and after case_complete.  Returns text. */
-enum { CASE_TEXT = 1024 };
+enum { CASE_TEXT = 1536 };
 char *case_print(const Case *c, char text[CASE_TEXT]);
 
 /* The module's settings as JSON, "{}" for none.  Returns text. */

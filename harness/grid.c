@@ -10,10 +10,10 @@
 #include "kernels/core/err.h"
 
 /* What varies on a page of one batch, and on one of all. */
-#define ON_A_PAGE                                                             \
-    "backbone", "module", "settings", "impl", "position", "form", "graph",    \
-        "backend", "dtype", "channels", "height", "width", "pass", "threads", \
-        "arm"
+#define ON_A_PAGE                                                            \
+    "backbone", "module", "settings", "impl", "position", "form", "weights", \
+        "graph", "backend", "dtype", "channels", "height", "width", "pass",  \
+        "threads", "arm"
 static const char *const of_one_batch[] = { ON_A_PAGE, NULL };
 static const char *const of_all_batches[] = { ON_A_PAGE, "batch", NULL };
 
@@ -107,9 +107,9 @@ static const Run *grid_at(const Grid *g, int row, int column)
 static void row_label(const Grid *g, int row, char *text, size_t size)
 {
     static const char *const shown[] = { "backbone", "settings", "position",
-                                         "form",     "graph",    "backend",
-                                         "dtype",    "pass",     "threads",
-                                         NULL };
+                                         "form",     "weights",  "graph",
+                                         "backend",  "dtype",    "pass",
+                                         "threads",  NULL };
     const Run *r = g->row[row];
     char value[SLICE_TEXT], other[SLICE_TEXT], label[LABEL_MAX];
     size_t used;

@@ -9,14 +9,11 @@
 
 #include "harness/backbones/backbones.h"
 #include "harness/safetensors.h"
-#include "harness/seed.h"
 #include "kernels/core/err.h"
 #include "kernels/core/plan.h"
 
-static bool is(const ParamName *name, const char *text)
-{
-    return strcmp(name->text, text) == 0;
-}
+/* A name or a file. */
+#define is(field, value) (strcmp((field)->text, value) == 0)
 
 /* What a network does not have makes a row that says so, not an error. */
 static int check_supported(const Case *c)
@@ -68,54 +65,6 @@ static int build_as_written(Graph *g, const Case *c, Form form, Taps taps)
     return graph_error(g);
 }
 
-/* Whether the shapes are the same but for ones: a scalar is (), or (1). */
-static bool same_shape(const Tensor *t, const StTensor *f)
-{
-    int i = 0, k = 0;
-
-    for (;;) {
-        while (i < t->rank && t->dim[i] == 1)
-            i++;
-        while (k < f->rank && f->dim[k] == 1)
-            k++;
-        if (i == t->rank || k == f->rank)
-            return i == t->rank && k == f->rank;
-        if (t->dim[i++] != f->dim[k++])
-            return false;
-    }
-}
-
-static int load_weight(Tensor *t, const Values *values)
-{
-    char name[2 * MAX_NAME], dims[DIMS_TEXT];
-    const StTensor *f;
-
-    snprintf(name, sizeof(name), "%s%s", values->prefix ? values->prefix : "",
-             t->name);
-    f = st_find(values->file, name);
-    if (!f)
-        return fail(ERR_INPUT, "the file has no tensor '%s'", name);
-    if (!same_shape(t, f))
-        return fail(ERR_INPUT,
-                    "'%s' has the wrong shape: %zu numbers where %s is wanted",
-                    name, f->count, tensor_dims_text(t, dims));
-    TRY(graph_alloc_host(t));
-    return st_read(values->file, f, t->host);
-}
-
-static int give_values(Graph *g, const Values *values)
-{
-    if (!values->file)
-        return seed_graph(g, values->seed);
-    for (int i = 0; i < graph_size(g); i++) {
-        Tensor *t = graph_at(g, i);
-
-        if (tensor_is_weight(t))
-            TRY(load_weight(t, values));
-    }
-    return OK;
-}
-
 /* Values for g, which is of c's form: those of values, or what follows from
  * them. */
 static int derive_values(Graph *g, const Case *c, const Values *values)
@@ -124,7 +73,7 @@ static int derive_values(Graph *g, const Case *c, const Values *values)
     int err;
 
     if (values->form == form_of(c))
-        return give_values(g, values);
+        return values_give(g, values);
     if (values->form == FORM_DEPLOY)
         return fail(ERR_UNSUPPORTED,
                     "the weights are of form=deploy, and those of form=train "
@@ -132,10 +81,46 @@ static int derive_values(Graph *g, const Case *c, const Values *values)
     train = graph_new();
     err = build_as_written(train, c, FORM_TRAIN, TAPS_NONE);
     if (!err)
-        err = give_values(train, values);
+        err = values_give(train, values);
     if (!err)
         err = backbone_find(c->backbone.text)->reparam(g, train);
     graph_free(train);
+    return err;
+}
+
+/* Which form's names a file of weights has. */
+static int find_form(Values *values, const Case *c)
+{
+    const Backbone *b = backbone_find(c->backbone.text);
+    int missing[2] = { 0 };
+
+    for (int form = 0; b && b->reparam && form < 2; form++) {
+        Graph *g = graph_new();
+        const int err = build_as_written(g, c, (Form)form, TAPS_NONE);
+
+        missing[form] = values_missing(g, values);
+        graph_free(g);
+        TRY(err);
+    }
+    values->form =
+        missing[FORM_DEPLOY] < missing[FORM_TRAIN] ? FORM_DEPLOY : FORM_TRAIN;
+    return OK;
+}
+
+/* From the case's own file of weights. */
+static int load_values(Graph *g, const Case *c)
+{
+    const Backbone *b = backbone_find(c->backbone.text);
+    Values values = { .whole = true, .unused = b ? b->unused : NULL };
+    Safetensors *file;
+    int err;
+
+    TRY(st_open(&file, c->weights.text));
+    values.file = file;
+    err = find_form(&values, c);
+    if (!err)
+        err = derive_values(g, c, &values);
+    st_close(file);
     return err;
 }
 
@@ -149,7 +134,8 @@ int network_build(Graph **out, const Case *c, const Values *values, Taps taps)
     g = graph_new();
     err = build_as_written(g, c, form_of(c), taps);
     if (!err && values)
-        err = derive_values(g, c, values);
+        err = is(&c->weights, "seeded") ? derive_values(g, c, values)
+                                        : load_values(g, c);
     if (!err && is(&c->graph, "folded")) {
         err = graph_fold(&folded, g);
         graph_free(g); /* with its weights: two sets of them are too many */

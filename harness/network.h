@@ -6,21 +6,11 @@
 
 #include <stdint.h>
 
-#include "harness/backbones/backbones.h"
 #include "harness/case.h"
+#include "harness/values.h"
 #include "kernels/core/backend.h"
 #include "kernels/core/graph.h"
 #include "kernels/core/op.h"
-
-/* Where weights come from.  A case of form=deploy with values of FORM_TRAIN gets
- * what re-parameterisation makes of them.  Nothing loaded (NULL in place of this) is enough
- * for counting. */
-typedef struct Values {
-    uint64_t seed;                  /* seeded values (harness/seed.h) ...  */
-    const struct Safetensors *file; /* ... or, if not NULL, this file's    */
-    const char *prefix;             /* before each name in the file        */
-    Form form;                      /* whose weights they are              */
-} Values;
 
 /* Which outputs are wanted besides "output". */
 typedef enum Taps { TAPS_NONE, TAPS_STAGE_MEANS } Taps;
@@ -28,7 +18,10 @@ typedef enum Taps { TAPS_NONE, TAPS_STAGE_MEANS } Taps;
 /*
  * Builds c's graph: the input is named "input", the result "output"; with
  * TAPS_STAGE_MEANS also "stage1".."stage4", per-channel means (N,C).  The
- * graph is folded if c->graph says so.  values NULL leaves weights empty.
+ * graph is folded if c->graph says so.  A case of form=deploy with values of
+ * FORM_TRAIN gets what re-parameterisation makes of them; one with a file of
+ * weights takes these, whatever values says.  values NULL leaves weights empty,
+ * which is enough for counting.
  */
 int network_build(Graph **out, const Case *c, const Values *values, Taps taps);
 

@@ -313,6 +313,11 @@ void st_close(Safetensors *st)
     free(st);
 }
 
+const char *st_path(const Safetensors *st)
+{
+    return st->path;
+}
+
 const char *st_metadata(const Safetensors *st, const char *key)
 {
     const cJSON *all =

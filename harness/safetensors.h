@@ -25,6 +25,9 @@ typedef struct StTensor {
 int st_open(Safetensors **out, const char *path);
 void st_close(Safetensors *st);
 
+/* As it was opened. */
+const char *st_path(const Safetensors *st);
+
 /* A metadata string, or NULL. */
 const char *st_metadata(const Safetensors *st, const char *key);
 

@@ -13,8 +13,8 @@
 #include "harness/backbones/backbones.h"
 #include "kernels/core/err.h"
 
-static const char *const axes[] = { "module",   "impl", "settings",
-                                    "position", "arm",  NULL };
+static const char *const axes[] = { "module",  "impl", "settings", "position",
+                                    "weights", "arm",  NULL };
 
 /* clang-format off */
 static const TableColumn columns[] = {
@@ -25,6 +25,7 @@ static const TableColumn columns[] = {
     { "impl",         "", "", "", true, FOR_PROGRAMS },
     { "position",     "", "", "", true, FOR_PROGRAMS },
     { "form",         "", "", "", true, FOR_PROGRAMS },
+    { "weights",      "", "", "", true, FOR_PROGRAMS },
     { "graph",        "", "", "", true, FOR_PROGRAMS },
     { "backend",      "", "", "", true, FOR_PROGRAMS },
     { "dtype",        "", "", "", true, FOR_PROGRAMS },
@@ -107,9 +108,9 @@ static void put_number(Table *t, int row, const char *key, const char *fmt,
 static void put_case(Table *t, int row, const Run *r)
 {
     static const char *const keys[] = {
-        "source",   "backbone", "module", "settings", "impl",
-        "position", "form",     "graph",  "backend",  "dtype",
-        "batch",    "pass",     "state",  "threads",
+        "source",   "backbone", "module",  "settings", "impl",
+        "position", "form",     "weights", "graph",    "backend",
+        "dtype",    "batch",    "pass",    "state",    "threads",
     };
     char text[SLICE_TEXT];
 

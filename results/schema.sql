@@ -75,6 +75,7 @@ CREATE TABLE run (
     position        TEXT NOT NULL DEFAULT 'auto',   -- where in a block: mid,
                                     -- out; auto: no module, or no backbone
     form            TEXT NOT NULL DEFAULT 'train',
+    weights         TEXT NOT NULL DEFAULT 'seeded', -- or a path
     graph           TEXT NOT NULL,
     backend         TEXT NOT NULL,
     dtype           TEXT NOT NULL,
@@ -197,15 +198,15 @@ WITH network AS (
     JOIN run_time ON run_id = run.id
     WHERE backbone <> 'none' AND arm = 0)
 SELECT sweep_id, experiment, source, id AS run_id, backbone, module, settings,
-       impl, position, form, graph, backend, dtype, batch, channels, height,
-       width, pass, state, threads, params, paper_flops, flops, images_per_s,
+       impl, position, form, weights, graph, backend, dtype, batch, channels,
+       height, width, pass, state, threads, params, paper_flops, flops, images_per_s,
        images_per_s / (
            SELECT plain.images_per_s
            FROM network AS plain
            WHERE plain.module = 'none'
              AND (plain.sweep_id, plain.start, plain.backbone, plain.form,
-                  plain.graph, plain.backend, plain.dtype, plain.batch, plain.channels,
-                  plain.height, plain.width, plain.pass, plain.state,
+                  plain.graph, plain.backend, plain.dtype, plain.batch,
+                  plain.channels, plain.height, plain.width, plain.pass, plain.state,
                   plain.threads)
                = (a.sweep_id, a.start, a.backbone, a.form,
                   a.graph, a.backend, a.dtype, a.batch, a.channels,

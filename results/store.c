@@ -55,7 +55,7 @@ static const char *const disguise[SCHEMA_VERSION] = {
           "CREATE TEMP VIEW run AS SELECT *, CASE WHEN module = 'none' OR"
           " backbone = 'none' THEN 'auto' WHEN module IN ('se', 'se_conv',"
           " 'eca', 'fca', 'cbam', 'sa') THEN 'out' ELSE 'mid' END AS position,"
-          " 'train' AS form FROM main.run",
+          " 'train' AS form, 'seeded' AS weights FROM main.run",
 };
 
 /* Runs the steps from a schema to today's. */

@@ -78,6 +78,10 @@ static void any_value(const Param *p, char text[PARAM_TEXT_MAX])
             n++;
         snprintf(text, PARAM_TEXT_MAX, "%s", p->choice(below(n)));
         break;
+    case PARAM_KIND_FILE:
+        snprintf(text, PARAM_TEXT_MAX, below(2) ? "seeded" : "a/%d.safetensors",
+                 below(1000));
+        break;
     case PARAM_KIND_PATH:
         break;
     }

@@ -51,6 +51,10 @@ typedef struct Backbone {
     /* Gives the weights of a graph of FORM_DEPLOY their values, from one of
      * FORM_TRAIN that has values (reparam.h).  NULL: there is one form. */
     int (*reparam)(Graph *deploy, const Graph *train);
+
+    /* What names begin with that published files have and this network has
+     * not: a second head that only training wants.  NULL: nothing. */
+    const char *unused;
 } Backbone;
 
 #define X(id) extern const Backbone id##_backbone;

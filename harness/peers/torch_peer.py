@@ -62,7 +62,8 @@ class Arm:
 
     def __init__(self, case, device, others=()):
         device.check(case)
-        for key, known in (("pass", "forward"), ("state", "hot")):
+        for key, known in (("pass", "forward"), ("state", "hot"),
+                           ("weights", "seeded")):
             if case[key] != known:
                 raise Refusal(f"{key}={case[key]} is not timed here")
         self.case, self.device = case, device

@@ -122,6 +122,28 @@ static int set_name(const Param *p, void *settings, const char *text)
     return OK;
 }
 
+static int set_file(const Param *p, void *settings, const char *text)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyz"
+                                "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./+@=%-:";
+    ParamFile *file = field(p, settings);
+    const size_t n = strlen(text);
+
+    if (n >= sizeof(file->text))
+        return fail(ERR_INPUT,
+                    "%s: the path '%.20s...' is longer than %zu characters: "
+                    "name the file by a link",
+                    p->name, text, sizeof(file->text) - 1);
+    if (n == 0 || strspn(text, plain) < n)
+        return fail(ERR_INPUT,
+                    "%s: the path '%s' has a character besides letters, digits "
+                    "and _ . / + @ = %% - : name the file by a link",
+                    p->name, text);
+    memset(file, 0, sizeof(*file));
+    memcpy(file->text, text, n);
+    return OK;
+}
+
 int param_set(const Param *p, void *settings, const char *text)
 {
     switch (p->kind) {
@@ -131,6 +153,8 @@ int param_set(const Param *p, void *settings, const char *text)
         return set_ints(p, settings, text);
     case PARAM_KIND_NAME:
         return set_name(p, settings, text);
+    case PARAM_KIND_FILE:
+        return set_file(p, settings, text);
     case PARAM_KIND_PATH:
         *(const char **)field(p, settings) = text;
         return OK;
@@ -157,6 +181,10 @@ char *param_text(const Param *p, const void *settings,
     case PARAM_KIND_NAME:
         snprintf(text, PARAM_TEXT_MAX, "%s",
                  ((ParamName *)field(p, settings))->text);
+        break;
+    case PARAM_KIND_FILE:
+        snprintf(text, PARAM_TEXT_MAX, "%s",
+                 ((ParamFile *)field(p, settings))->text);
         break;
     case PARAM_KIND_PATH:
         snprintf(text, PARAM_TEXT_MAX, "%s",

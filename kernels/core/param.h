@@ -14,12 +14,18 @@
 extern "C" {
 #endif
 
-enum { PARAM_INTS_MAX = 8, PARAM_NAME_MAX = 64, PARAM_TEXT_MAX = 128 };
+enum {
+    PARAM_INTS_MAX = 8,
+    PARAM_NAME_MAX = 64,
+    PARAM_FILE_MAX = 240,
+    PARAM_TEXT_MAX = 256, /* of any value */
+};
 
 typedef enum ParamKind {
     PARAM_KIND_INT,
     PARAM_KIND_INTS,
     PARAM_KIND_NAME,
+    PARAM_KIND_FILE,
     PARAM_KIND_PATH,
 } ParamKind;
 
@@ -28,11 +34,16 @@ typedef struct ParamInts {
     int n, at[PARAM_INTS_MAX];
 } ParamInts;
 
-/* A name as a value: one of a list, or free text where there is none.  (A
- * PATH is a const char *: of any length, borrowed from whoever set it.) */
+/* A name as a value: one of a list, or free text where there is none. */
 typedef struct ParamName {
     char text[PARAM_NAME_MAX];
 } ParamName;
+
+/* A file as a value, by a path that neither a shell nor JSON has to quote.
+ * (A PATH is a const char *: any text, borrowed from whoever set it.) */
+typedef struct ParamFile {
+    char text[PARAM_FILE_MAX];
+} ParamFile;
 
 typedef struct Param {
     const char *name; /* NULL ends a table */
@@ -55,6 +66,9 @@ typedef struct Param {
 #define PARAM_NAME(type, field, initial, choice, help) \
     { #field, PARAM_KIND_NAME, offsetof(type, field), initial, 0, 0, \
       choice, help }
+#define PARAM_FILE(type, field, initial, help)                                 \
+    { #field, PARAM_KIND_FILE, offsetof(type, field), initial, 0, 0, NULL,     \
+      help }
 #define PARAM_PATH(type, field, initial, help)                                 \
     { #field, PARAM_KIND_PATH, offsetof(type, field), initial, 0, 0, NULL,     \
       help }

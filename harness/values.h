@@ -1,0 +1,34 @@
+/*
+ * values.h - where the values of a network's weights come from: their names,
+ * or a file.
+ */
+#ifndef HARNESS_VALUES_H
+#define HARNESS_VALUES_H
+
+#include <stdint.h>
+
+#include "harness/backbones/backbones.h"
+#include "harness/safetensors.h"
+
+typedef struct Values {
+    uint64_t seed;           /* seeded values (harness/seed.h) ...          */
+    const Safetensors *file; /* ... or, if not NULL, this file's            */
+    const char *prefix;      /* before each name in the file                */
+    Form form;               /* whose weights they are                      */
+
+    bool whole;         /* nothing else may be in the file ...              */
+    const char *unused; /* ... but what begins so (NULL: nothing does), and
+                           counters and tables that PyTorch keeps besides   */
+} Values;
+
+/*
+ * Gives every weight and buffer of g its value.  From a file: nothing is
+ * loaded unless all are there, of the right shape and of floats; what is
+ * missing, too much, or different is listed (ERR_INPUT).
+ */
+int values_give(Graph *g, const Values *values);
+
+/* How many weights of g are not in the file. */
+int values_missing(const Graph *g, const Values *values);
+
+#endif
