@@ -1,7 +1,7 @@
 /*
  * reference.h - what a case must agree with: its definition, run on "ref".
  *
- * The definition is the case as_written, composed, in form=train and in f32.  It
+ * The definition is the case as_written, composed, in form=train and f32.  It
  * is the same for every impl, form, graph, backend, dtype, state and number of
  * threads, and it is slow; so it is kept for the next case that has the same.
  */
