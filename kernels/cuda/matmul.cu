@@ -86,16 +86,17 @@ static Product product_of(const Tensor *out)
 
 enum { EACH_THREADS = 128, LONG_SUM = 64, FEW = 8 };
 
-/* One of the three dims of the results of an image, and what a step along it
- * is in y, a and b. */
+/* One of the four dims of the results, and what a step along it is in y, a and
+ * b. */
 struct Loop {
     size_t n, y, a, b;
 };
 
+enum { EACH_DIMS = 4 };
+
 struct Each {
-    Loop loop[3]; /* neighbours in y first */
-    Loop images;
-    Loop sum; /* over k: y is not used */
+    Loop loop[EACH_DIMS]; /* neighbours in y first, images last */
+    Loop sum;             /* over k: y is not used              */
     float scale;
 };
 
@@ -115,8 +116,8 @@ static Each each_of(const Product &p)
     Each e = {
         .loop = { { columns, (size_t)p.y.column, 0, (size_t)p.b.column },
                   { rows, (size_t)p.y.row, (size_t)p.a.row, 0 },
-                  { groups, p.y.group, p.a.group, p.b.group } },
-        .images = { (size_t)p.images, p.y.image, p.a.image, p.b.image },
+                  { groups, p.y.group, p.a.group, p.b.group },
+                  { (size_t)p.images, p.y.image, p.a.image, p.b.image } },
         .sum = { (size_t)p.a.columns, 0, (size_t)p.a.column, (size_t)p.b.row },
         .scale = p.scale,
     };
@@ -131,7 +132,7 @@ static Each each_of(const Product &p)
 template <typename T, int N, int WIDTH>
 static __global__ void each(T *y, const T *a, const T *b, Each p)
 {
-    const size_t items = p.loop[0].n * p.loop[1].n * p.loop[2].n * p.images.n;
+    const size_t items = p.loop[0].n * p.loop[1].n * p.loop[2].n * p.loop[3].n;
     const size_t step = (size_t)gridDim.x * (EACH_THREADS / WIDTH);
     const int lane = threadIdx.x % WIDTH;
 
@@ -143,14 +144,13 @@ static __global__ void each(T *y, const T *a, const T *b, Each p)
         float total = 0;
 
 #pragma unroll
-        for (int d = 0; d < 4; d++) {
-            const Loop l = d < 3 ? p.loop[d] : p.images;
-            const size_t i = rest % l.n;
+        for (int d = 0; d < EACH_DIMS; d++) {
+            const size_t i = rest % p.loop[d].n;
 
-            rest /= l.n;
-            at += i * l.y;
-            x += i * l.a;
-            w += i * l.b;
+            rest /= p.loop[d].n;
+            at += i * p.loop[d].y;
+            x += i * p.loop[d].a;
+            w += i * p.loop[d].b;
         }
         for (size_t k = lane * N; k < p.sum.n; k += WIDTH * N) {
             const Pack<T, N> u = load_pack<N>(a + x + k * p.sum.a);
@@ -173,9 +173,9 @@ static __global__ void each(T *y, const T *a, const T *b, Each p)
 /* Whether sums go along neighbours, and every sum begins at a multiple of n. */
 static bool sums_in_packs(const Each &e, size_t n)
 {
-    size_t all = e.images.a | e.images.b;
+    size_t all = 0;
 
-    for (int d = 0; d < 3; d++)
+    for (int d = 0; d < EACH_DIMS; d++)
         all |= e.loop[d].a | e.loop[d].b;
     return e.sum.a == 1 && e.sum.b == 1 && all % n == 0 && e.sum.n % n == 0;
 }
