@@ -4,8 +4,10 @@
 For each file with device code: deletes each barrier, relaxes each bound, makes
 each atomic plain, one at a time; builds that one file (of a header: the files
 that include it), links it with the rest, and runs the tests of its ops, first
-plain, then checked.  A mutant is caught if a test fails.  Those that no test
-can catch are listed with the reason in tests/mutants_equivalent.txt.
+plain, then checked.  A mutant is caught if a test fails; or else if gcc warns,
+even without -Wall, that it is undefined, as make test then does not build it.
+Those that no test can catch are listed with the reason in
+tests/mutants_equivalent.txt.
 
     make mutants                           all files
     tests/mutate.py softmax.cu linear.cu   these
@@ -168,16 +170,23 @@ def run_tests(program, ops, log):
     return False
 
 
-def build_mutant(mutant, user, build, built, name, log):
-    """The program's path, or None."""
-    compile_, link, old = built[user][build]
-    obj, program, is_cu = name + ".o", name + ".run", user == mutant["path"]
-    words = [obj if w == old else w for w in compile_
-             if w not in ("-MMD", "-MP")]
-    words[-1] = "%s/%s" % (name, user) if is_cu else user
-    words.insert(1, "-w")  # a warning is no test
+def compile_mutant(mutant, user, how, name, log, without):
+    """make's command with the mutant in place of its file; whether it works."""
+    compile_, _, old = how
+    words = [name + ".o" if w == old else w for w in compile_
+             if w not in ("-MMD", "-MP", *without)]
+    if user == mutant["path"]:
+        words[-1] = "%s/%s" % (name, user)
     words.insert(words.index("-I."), "-I" + name)
-    if subprocess.run(words, stdout=log, stderr=log).returncode:
+    return subprocess.run(words, stdout=log, stderr=log).returncode == 0
+
+
+def build_mutant(mutant, user, how, name, log):
+    """The program's path, or None."""
+    _, link, old = how
+    obj, program = name + ".o", name + ".run"
+    if not compile_mutant(mutant, user, how, name, log,
+                          ["-Wall", "-Wextra", "-Werror"]):
         return None
     words = [obj if w == old else w for w in link]
     words[words.index("-o") + 1] = program
@@ -186,7 +195,8 @@ def build_mutant(mutant, user, build, built, name, log):
 
 
 def try_mutant(mutant, built, ops):
-    """The build whose tests caught it, "missed", or "does not compile"."""
+    """Who caught it: the tests of a build, or "gcc"; "missed", or "does not
+    compile"."""
     name = "%s/%s-%s" % (OUT, mutant["file"], mutant["key"][:12])
     source = "%s/%s" % (name, mutant["path"])
     os.makedirs(os.path.dirname(source), exist_ok=True)
@@ -196,7 +206,8 @@ def try_mutant(mutant, built, ops):
     with open(name + ".log", "w") as log:
         for build in BUILDS:
             for user in mutant["users"]:
-                program = build_mutant(mutant, user, build, built, name, log)
+                program = build_mutant(mutant, user, built[user][build], name,
+                                       log)
                 if not program:
                     outcome = "does not compile"
                 elif run_tests(program, ops[user], log):
@@ -205,6 +216,11 @@ def try_mutant(mutant, built, ops):
                     break
             if outcome != "missed":
                 break
+        for user in mutant["users"]:
+            if outcome == "missed" and not compile_mutant(
+                    mutant, user, built[user]["plain"], name, log,
+                    ["-Wall", "-Wextra"]):
+                outcome = "gcc"
     shutil.rmtree(name)
     for end in (".o", ".run"):
         if os.path.exists(name + end):
@@ -246,19 +262,19 @@ def report(mutants, outcomes, files):
                                                 m["source"]))
         row = counts[m["file"]]
         row[outcome] = row.get(outcome, 0) + 1
-    columns = ["plain", "checked", "missed", "equivalent"]
-    print("\n| file | mutants | caught | by the checker alone | missed "
-          "| equivalent |\n|---|---|---|---|---|---|")
-    total = [0] * 5
+    columns = ["plain", "checked", "gcc", "missed", "equivalent"]
+    print("\n| file | mutants | caught | by the checker alone | by gcc alone "
+          "| missed | equivalent |\n|---|---|---|---|---|---|---|")
+    total = [0] * 6
     for f in files:
         row = [counts[f].get(c, 0) for c in columns]
         if not sum(row):
             continue
-        cells = [sum(row), row[0] + row[1], row[1], row[2], row[3]]
+        cells = [sum(row), sum(row[:3]), *row[1:]]
         total = [a + b for a, b in zip(total, cells)]
         print("| %s | %s |" % (f, " | ".join(map(str, cells))))
     print("| all | %s |" % " | ".join(map(str, total)))
-    tried = total[1] + total[3]
+    tried = total[1] + total[4]
     if tried:
         print("\n%d of %d that are not equivalent: %.0f %%" %
               (total[1], tried, 100 * total[1] / tried))
