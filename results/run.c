@@ -26,7 +26,7 @@ static int finish(const Store *s, int err)
     return err;
 }
 
-static int machine_id(const Store *s, const Machine *m, int64_t *id)
+int sql_machine_id(const Store *s, const Machine *m, int64_t *id)
 {
     static const char types[] = "tidttt";
 
@@ -106,7 +106,7 @@ static int begin(const Store *s, const Machine *m, const Build *b,
 {
     int64_t machine = 0, build = 0;
 
-    TRY(machine_id(s, m, &machine));
+    TRY(sql_machine_id(s, m, &machine));
     TRY(build_id(s, b, &build));
     if (!fresh)
         TRY(sql_query(s, id,

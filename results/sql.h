@@ -29,4 +29,7 @@ int sql_exec(const Store *s, const char *sql);
 int sql_query(const Store *s, int64_t *out, const char *sql, const char *types,
               ...);
 
+/* The machine of this description, added if need be. */
+int sql_machine_id(const Store *s, const Machine *m, int64_t *id);
+
 #endif

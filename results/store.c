@@ -55,7 +55,15 @@ static const char *const disguise[SCHEMA_VERSION] = {
           "CREATE TEMP VIEW run AS SELECT *, CASE WHEN module = 'none' OR"
           " backbone = 'none' THEN 'auto' WHEN module IN ('se', 'se_conv',"
           " 'eca', 'fca', 'cbam', 'sa') THEN 'out' ELSE 'mid' END AS position,"
-          " 'train' AS form, 'seeded' AS weights FROM main.run",
+          " 'train' AS form, 'seeded' AS weights FROM main.run;"
+          "CREATE TEMP VIEW step AS SELECT 0 AS run_id, 0 AS step, '' AS op,"
+          " '' AS kernel, '' AS scope, '' AS shape WHERE 0;"
+          "CREATE TEMP VIEW quantity AS SELECT 0 AS run_id, 0 AS step,"
+          " '' AS launch, '' AS name, '' AS source, 0.0 AS value, '' AS reason"
+          " WHERE 0;"
+          "CREATE TEMP VIEW roof AS SELECT 0 AS machine_id, '' AS backend,"
+          " 0 AS threads, '' AS name, '' AS unit, 0.0 AS value, 0.0 AS lo,"
+          " 0.0 AS hi, 0 AS n, 0.0 AS clock_mhz, '' AS measured_at WHERE 0",
 };
 
 /* Runs the steps from a schema to today's. */

@@ -17,6 +17,51 @@ BEGIN
     SELECT raise(ABORT, 'a run is never changed');
 END;
 
+-- Where the time and the traffic of a profiled run go.  A step is an op, in the
+-- order run; a quantity belongs to a step, to one of the kernels that it
+-- launched, or to the whole run.  What was asked for and could not be had is a
+-- row without a value, and says why.
+CREATE TABLE step (
+    run_id          INTEGER NOT NULL REFERENCES run ON DELETE CASCADE,
+    step            INTEGER NOT NULL CHECK (step >= 0),
+    op              TEXT NOT NULL CHECK (op <> ''),
+    kernel          TEXT NOT NULL,  -- of the backend: 'winograd'
+    scope           TEXT NOT NULL,  -- where in the network: 'layer1.0.conv2'
+    shape           TEXT NOT NULL,  -- of the result: '(8,64,56,56)'
+    PRIMARY KEY (run_id, step)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE quantity (
+    run_id          INTEGER NOT NULL REFERENCES run ON DELETE CASCADE,
+    step            INTEGER NOT NULL CHECK (step >= -1),    -- -1: the whole run
+    launch          TEXT NOT NULL,  -- a GPU kernel's name; '': all of the step
+    name            TEXT NOT NULL CHECK (name <> ''), -- time_ns, dram_read_bytes
+    source          TEXT NOT NULL
+                    CHECK (source IN ('counted', 'modelled', 'timed')),
+    value           REAL,
+    reason          TEXT NOT NULL,  -- why there is no value; '' if there is one
+    PRIMARY KEY (run_id, step, launch, name, source),
+    CHECK ((value IS NULL) = (reason <> ''))
+) STRICT, WITHOUT ROWID;
+
+-- How fast this machine is at best, measured: the roofs of a roofline.  Kept
+-- with their dates; the latest of a name counts.
+CREATE TABLE roof (
+    machine_id      INTEGER NOT NULL REFERENCES machine,
+    backend         TEXT NOT NULL,  -- cpu, cuda
+    threads         INTEGER NOT NULL CHECK (threads >= 0),
+    name            TEXT NOT NULL CHECK (name <> ''), -- dram_copy, fma_f32
+    unit            TEXT NOT NULL CHECK (unit IN ('bytes/s', 'flop/s')),
+    value           REAL NOT NULL CHECK (value > 0),    -- the median
+    lo              REAL NOT NULL CHECK (lo > 0),       -- 95 % interval of it
+    hi              REAL NOT NULL CHECK (hi >= lo),
+    n               INTEGER NOT NULL CHECK (n > 0),
+    clock_mhz       REAL CHECK (clock_mhz > 0),         -- NULL: not known
+    measured_at     TEXT NOT NULL
+                    CHECK (measured_at GLOB '????-??-??T??:??:??*Z'),
+    PRIMARY KEY (machine_id, backend, threads, name, measured_at)
+) STRICT, WITHOUT ROWID;
+
 DROP VIEW table2;
 CREATE VIEW table2 AS
 WITH network AS (

@@ -11,6 +11,7 @@
 #include "analysis/summary.h"
 #include "harness/cmd.h"
 #include "harness/import.h"
+#include "results/profile.h"
 #include "tests/databases.h"
 #include "tests/test.h"
 
@@ -123,8 +124,11 @@ TEST(upgrade, tells_where_modules_stood_before_that_could_be_chosen)
         "FROM run";
     static const char before[] = "se auto train, se out train, ca mid train";
     const char *db = old_database();
+    StoredProfile profile;
     RunList runs;
+    Roof roof;
     Store *s;
+    int n;
 
     REQUIRE(alter(db,
                   "CREATE TEMP TABLE r AS SELECT * FROM run;"
@@ -139,6 +143,8 @@ TEST(upgrade, tells_where_modules_stood_before_that_could_be_chosen)
     CHECK(!strcmp(runs.at[1].position, "out"));
     CHECK(!strcmp(runs.at[2].position, "mid"));
     CHECK(!strcmp(runs.at[2].form, "train"));
+    CHECK(store_profile_read(&profile, s, 1) == OK && profile.nsteps == 0);
+    CHECK(store_roofs_read(s, &a_machine, "cpu", 2, &roof, 1, &n) == OK && !n);
     summary_free(&runs);
     store_close(s);
     REQUIRE(store_open(&s, db, STORE_WRITE) == OK);

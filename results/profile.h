@@ -1,0 +1,69 @@
+/*
+ * profile.h - the steps of a profiled run and what is known of them; and the
+ * roofs of a machine.
+ */
+#ifndef RESULTS_PROFILE_H
+#define RESULTS_PROFILE_H
+
+#include "results/store.h"
+
+typedef struct StoredStep {
+    char op[64], kernel[64], scope[256], shape[64];
+} StoredStep;
+
+/* counted by hardware, modelled from shapes, or timed. */
+typedef enum Source { SOURCE_COUNTED, SOURCE_MODELLED, SOURCE_TIMED } Source;
+
+enum { WHOLE_RUN = -1 };
+
+/* Names: time_ns, launches, flops, transcendentals, bytes (each operand once),
+ * dram_read_bytes, dram_write_bytes, l2_bytes, l1_bytes, fp32_flops, fp16_flops,
+ * tensor_flops, occupancy, clock_mhz, or a metric's own.  A value of NAN has a
+ * reason. */
+typedef struct Quantity {
+    int step;         /* or WHOLE_RUN                            */
+    char launch[128]; /* a GPU kernel; "": all that the step ran */
+    char name[48];
+    Source source;
+    double value;
+    char reason[256];
+} Quantity;
+
+/* A run's profile: steps in the order run. */
+typedef struct StoredProfile {
+    StoredStep *step;
+    int nsteps;
+    Quantity *quantity;
+    int nquantities;
+} StoredProfile;
+
+/* Adds a profile to a run that has none, whole or not at all. */
+int store_profile(Store *s, int64_t run_id, const StoredProfile *p);
+
+/* Reads a run's profile, empty if it has none; free it by stored_profile_free. */
+int store_profile_read(StoredProfile *out, Store *s, int64_t run_id);
+void stored_profile_free(StoredProfile *p);
+
+/* The run that a sweep holds under a repeat line; 0 if none. */
+int store_run_id(Store *s, int64_t sweep_id, const char *repeat, int64_t *id);
+
+typedef struct Roof {
+    char backend[64];
+    int threads; /* 0: of a device that has no such setting */
+    char name[48];
+    char unit[16]; /* "bytes/s" or "flop/s"              */
+    double value, lo, hi;
+    int n;
+    double clock_mhz;     /* NAN: not known                    */
+    char measured_at[32]; /* UTC, ISO 8601; "": now            */
+} Roof;
+
+/* Adds a roof of this machine. */
+int store_roof(Store *s, const Machine *m, const Roof *roof);
+
+/* The latest roof of each name that this machine has for a backend and number
+ * of threads, at most `room` of them, by name. */
+int store_roofs_read(Store *s, const Machine *m, const char *backend,
+                     int threads, Roof *roofs, int room, int *n);
+
+#endif
