@@ -63,7 +63,7 @@ static int scalar_text(const Json *j, const cJSON *axis, const Param *p,
                        const cJSON *item, char text[PARAM_TEXT_MAX])
 {
     const bool file = p->kind == PARAM_KIND_FILE;
-    const bool name = p->kind == PARAM_KIND_NAME || file;
+    const bool name = p->choice || p->kind == PARAM_KIND_NAME || file;
     const int longest = (file ? PARAM_FILE_MAX : PARAM_NAME_MAX) - 1;
     const double v = item->valuedouble;
 

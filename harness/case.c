@@ -30,13 +30,6 @@ static const char *dtype_choice(int i)
     return i < NDTYPES ? dtype_name((Dtype)i) : NULL;
 }
 
-/* A choice function over names that are written here and nowhere else. */
-#define CHOICES(id, ...)                                          \
-    static const char *id##_choice(int i)                         \
-    {                                                             \
-        static const char *const names[] = { __VA_ARGS__, NULL }; \
-        return names[i];                                          \
-    }
 CHOICES(impl, "composed", "fused")
 CHOICES(position, "auto", "mid", "out")
 CHOICES(form, "train", "deploy")

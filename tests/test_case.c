@@ -74,6 +74,7 @@ static void any_value(const Param *p, char text[PARAM_TEXT_MAX])
                           i ? "," : "", p->min + below(p->max - p->min + 1));
         break;
     case PARAM_KIND_NAME:
+    case PARAM_KIND_CHOICE:
         while (p->choice(n))
             n++;
         snprintf(text, PARAM_TEXT_MAX, "%s", p->choice(below(n)));

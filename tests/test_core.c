@@ -36,6 +36,17 @@ TEST(graph, first_error_sticks_and_names_scope_and_op)
     graph_free(g);
 }
 
+TEST(graph, what_has_no_implementation_is_told_from_a_mistake)
+{
+    Graph *g = graph_new();
+
+    CHECK(graph_unsupported(g, "shuffle=%s has no impl=fused", "on") == NULL);
+    CHECK(graph_fail(g, "a later mistake") == NULL);
+    CHECK(graph_error(g) == ERR_UNSUPPORTED);
+    CHECK(strcmp(err_message(), "shuffle=on has no impl=fused") == 0);
+    graph_free(g);
+}
+
 TEST(graph, refuses_two_tensors_of_one_name)
 {
     Graph *g = graph_new();

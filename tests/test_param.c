@@ -16,8 +16,10 @@ static const char *color(int i)
     return names[i];
 }
 
+CHOICES(order, "first", "second")
+
 typedef struct Settings {
-    int reduction;
+    int reduction, order;
     ParamInts kernels;
     ParamName color, title;
 } Settings;
@@ -27,6 +29,7 @@ static const Param table[] = {
     PARAM_INTS(Settings, kernels, "3,5,7,9", 1, 31, "k"),
     PARAM_NAME(Settings, color, "green", color, "one of a list"),
     PARAM_NAME(Settings, title, "", NULL, "any text"),
+    PARAM_CHOICE(Settings, order, "second", order_choice, "which of a list"),
     PARAM_END,
 };
 
@@ -36,7 +39,7 @@ TEST(param, defaults_are_those_of_the_table)
 
     memset(&s, 0xff, sizeof(s));
     param_defaults(table, &s);
-    CHECK(s.reduction == 16);
+    CHECK(s.reduction == 16 && s.order == 1);
     CHECK(s.kernels.n == 4 && s.kernels.at[0] == 3 && s.kernels.at[3] == 9);
     CHECK(strcmp(s.color.text, "green") == 0 && s.title.text[0] == '\0');
     for (const Param *p = table; p->name; p++)
@@ -68,6 +71,9 @@ TEST(param, what_does_not_fit_is_refused_with_a_sentence)
         { "color", "zebra",
           "there is no color 'zebra'; there is crimson, green, resnet50, "
           "resnet101" },
+        { "order", "", "there is no order ''; there is first, second" },
+        { "order", "frist",
+          "there is no order 'frist'; did you mean 'first'?" },
     };
     Settings s, before;
 
@@ -117,6 +123,7 @@ TEST(param, text_of_a_struct_sets_an_equal_struct)
         for (int k = 0; k < a.kernels.n; k++)
             a.kernels.at[k] = 1 + sample_below(&state, 31);
         param_set(&table[2], &a, color(sample_below(&state, 4)));
+        a.order = sample_below(&state, 2);
         for (const Param *p = table; p->name; p++) {
             CHECK(param_set(p, &b, param_text(p, &a, text)) == OK);
             CHECK(strcmp(param_text(p, &b, again), text) == 0);
@@ -138,8 +145,8 @@ TEST(param, flags_leave_out_defaults)
     CHECK(param_flags(table, &s, false, text, sizeof(text)) == strlen(text));
     CHECK(strcmp(text, " --reduction=4 --kernels=5") == 0);
     param_flags(table, &s, true, text, sizeof(text));
-    CHECK(strcmp(text, " --reduction=4 --kernels=5 --color=green --title=") ==
-          0);
+    CHECK(strcmp(text, " --reduction=4 --kernels=5 --color=green --title= "
+                       "--order=second") == 0);
 }
 
 TEST(param, json_has_every_field)
@@ -149,8 +156,10 @@ TEST(param, json_has_every_field)
 
     param_defaults(table, &s);
     param_json(table, &s, text, sizeof(text));
-    CHECK(strcmp(text, "{\"reduction\":16,\"kernels\":[3,5,7,9],"
-                       "\"color\":\"green\",\"title\":\"\"}") == 0);
+    CHECK(strcmp(text,
+                 "{\"reduction\":16,\"kernels\":[3,5,7,9],"
+                 "\"color\":\"green\",\"title\":\"\",\"order\":\"second\"}") ==
+          0);
     CHECK(param_json(NULL, &s, text, sizeof(text)) == 2);
     CHECK(strcmp(text, "{}") == 0);
 }

@@ -48,16 +48,31 @@ void graph_free(Graph *g)
     free(g);
 }
 
+static void set_error(Graph *g, int code, const char *fmt, va_list args)
+{
+    if (g->error)
+        return;
+    vsnprintf(g->message, sizeof(g->message), fmt, args);
+    g->error = code;
+}
+
 Tensor *graph_fail(Graph *g, const char *fmt, ...)
 {
     va_list args;
 
-    if (g->error)
-        return NULL;
     va_start(args, fmt);
-    vsnprintf(g->message, sizeof(g->message), fmt, args);
+    set_error(g, ERR_INPUT, fmt, args);
     va_end(args);
-    g->error = ERR_INPUT;
+    return NULL;
+}
+
+Tensor *graph_unsupported(Graph *g, const char *fmt, ...)
+{
+    va_list args;
+
+    va_start(args, fmt);
+    set_error(g, ERR_UNSUPPORTED, fmt, args);
+    va_end(args);
     return NULL;
 }
 

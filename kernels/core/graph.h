@@ -61,6 +61,10 @@ void graph_end_scope(Graph *g);
 Tensor *graph_fail(Graph *g, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* The same with ERR_UNSUPPORTED: it has a meaning, but no implementation. */
+Tensor *graph_unsupported(Graph *g, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
 /* OK, or the code of the first error, whose sentence is then set again as
  * err_message(). */
 int graph_error(const Graph *g);

@@ -97,26 +97,33 @@ static void list_choices(const Param *p, char *text, size_t size)
                               i ? ", " : "; there is ", p->choice(i));
 }
 
+/* Which of the names there are text is. */
+static int find_choice(const Param *p, const char *text, int *at)
+{
+    const char *near, *known;
+    char choices[256];
+
+    for (*at = 0; (known = p->choice(*at)); ++*at)
+        if (strcmp(known, text) == 0)
+            return OK;
+    near = name_nearest(text, choice_at, p);
+    if (near)
+        return fail(ERR_INPUT, "there is no %s '%s'; did you mean '%s'?",
+                    p->name, text, near);
+    list_choices(p, choices, sizeof(choices));
+    return fail(ERR_INPUT, "there is no %s '%s'%s", p->name, text, choices);
+}
+
 static int set_name(const Param *p, void *settings, const char *text)
 {
     ParamName *name = field(p, settings);
-    const char *near, *known = NULL;
-    char choices[256];
+    int at;
 
     if (strlen(text) >= sizeof(name->text))
         return fail(ERR_INPUT, "%s: '%.20s...' is longer than %zu characters",
                     p->name, text, sizeof(name->text) - 1);
-    for (int i = 0; p->choice && (known = p->choice(i)); i++)
-        if (strcmp(known, text) == 0)
-            break;
-    if (p->choice && !known) {
-        near = name_nearest(text, choice_at, p);
-        if (near)
-            return fail(ERR_INPUT, "there is no %s '%s'; did you mean '%s'?",
-                        p->name, text, near);
-        list_choices(p, choices, sizeof(choices));
-        return fail(ERR_INPUT, "there is no %s '%s'%s", p->name, text, choices);
-    }
+    if (p->choice)
+        TRY(find_choice(p, text, &at));
     memset(name, 0, sizeof(*name));
     memcpy(name->text, text, strlen(text));
     return OK;
@@ -144,6 +151,15 @@ static int set_file(const Param *p, void *settings, const char *text)
     return OK;
 }
 
+static int set_choice(const Param *p, void *settings, const char *text)
+{
+    int at;
+
+    TRY(find_choice(p, text, &at));
+    *(int *)field(p, settings) = at;
+    return OK;
+}
+
 int param_set(const Param *p, void *settings, const char *text)
 {
     switch (p->kind) {
@@ -153,6 +169,8 @@ int param_set(const Param *p, void *settings, const char *text)
         return set_ints(p, settings, text);
     case PARAM_KIND_NAME:
         return set_name(p, settings, text);
+    case PARAM_KIND_CHOICE:
+        return set_choice(p, settings, text);
     case PARAM_KIND_FILE:
         return set_file(p, settings, text);
     case PARAM_KIND_PATH:
@@ -181,6 +199,10 @@ char *param_text(const Param *p, const void *settings,
     case PARAM_KIND_NAME:
         snprintf(text, PARAM_TEXT_MAX, "%s",
                  ((ParamName *)field(p, settings))->text);
+        break;
+    case PARAM_KIND_CHOICE:
+        snprintf(text, PARAM_TEXT_MAX, "%s",
+                 p->choice(*(int *)field(p, settings)));
         break;
     case PARAM_KIND_FILE:
         snprintf(text, PARAM_TEXT_MAX, "%s",

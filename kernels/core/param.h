@@ -25,6 +25,7 @@ typedef enum ParamKind {
     PARAM_KIND_INT,
     PARAM_KIND_INTS,
     PARAM_KIND_NAME,
+    PARAM_KIND_CHOICE,
     PARAM_KIND_FILE,
     PARAM_KIND_PATH,
 } ParamKind;
@@ -34,7 +35,8 @@ typedef struct ParamInts {
     int n, at[PARAM_INTS_MAX];
 } ParamInts;
 
-/* A name as a value: one of a list, or free text where there is none. */
+/* A name as a value: one of a list, or free text where there is none.  (A
+ * CHOICE is an int: which name of its list.) */
 typedef struct ParamName {
     char text[PARAM_NAME_MAX];
 } ParamName;
@@ -66,6 +68,9 @@ typedef struct Param {
 #define PARAM_NAME(type, field, initial, choice, help) \
     { #field, PARAM_KIND_NAME, offsetof(type, field), initial, 0, 0, \
       choice, help }
+#define PARAM_CHOICE(type, field, initial, choice, help) \
+    { #field, PARAM_KIND_CHOICE, offsetof(type, field), initial, 0, 0, \
+      choice, help }
 #define PARAM_FILE(type, field, initial, help)                                 \
     { #field, PARAM_KIND_FILE, offsetof(type, field), initial, 0, 0, NULL,     \
       help }
@@ -75,6 +80,14 @@ typedef struct Param {
 #define PARAM_END \
     { NULL, PARAM_KIND_INT, 0, NULL, 0, 0, NULL, NULL }
 /* clang-format on */
+
+/* A choice function over names that are written here and nowhere else. */
+#define CHOICES(id, ...)                                          \
+    static const char *id##_choice(int i)                         \
+    {                                                             \
+        static const char *const names[] = { __VA_ARGS__, NULL }; \
+        return names[i];                                          \
+    }
 
 /* Fills a struct with the defaults of its table (which may be NULL). */
 void param_defaults(const Param *table, void *settings);
