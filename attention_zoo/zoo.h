@@ -43,7 +43,7 @@ typedef struct Module {
     Tensor *(*build)(Graph *g, Tensor *x, const void *settings);
 
     /* The same as one op (FUSED_OPS), of the same weights: impl=fused.  A
-     * setting that it does not have is graph_fail.  NULL: no such op. */
+     * setting that it does not have is graph_unsupported.  NULL: no such op. */
     Tensor *(*fuse)(Graph *g, Tensor *x, const void *settings);
 
     /* How many parameters it has for C channels, by the paper's formula. */

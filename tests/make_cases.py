@@ -49,6 +49,25 @@ SETTINGS = (
 )
 SETTINGS_SHAPE, SETTINGS_SEED = (2, 32, 8, 7), 31
 
+# The variants of SCSA, Table 1 of its paper; 3x2 positions in the pooled map.
+VARIANTS = (
+    ("no_smsa", {"smsa": "off"}), ("no_pcsa", {"pcsa": "off"}),
+    ("channel_first", {"order": "channel_first"}),
+    ("norm_before", {"norm_position": "before"}),
+    ("norm_none", {"norm": "none"}), ("norm_bn", {"norm": "bn"}),
+    ("norm_ln", {"norm": "ln"}), ("norm_one_group", {"norm_groups": 1}),
+    ("norm_bn_before", {"norm": "bn", "norm_position": "before"}),
+    ("every_pixel", {"window_size": 1}),
+    ("shuffled_heads", {"head_num": 4, "shuffle": "on"}),
+    ("unshared", {"shared": "off"}),
+    ("scale_pooled_map", {"scale": "pooled_map"}),
+    ("scale_input_map", {"scale": "input_map", "head_num": 2}),
+    ("one_size", {"group_kernel_sizes": [7]}),
+    ("two_sizes", {"group_kernel_sizes": [3, 7]}),
+    ("three_sizes", {"group_kernel_sizes": [3, 5, 9], "shared": "off"}),
+)
+VARIANTS_SHAPE, VARIANTS_SEED = (2, 12, 9, 7), 41
+
 BACKBONES = (("resnet50", "none"), ("resnet50", "scsa"), ("resnet50", "cbam"),
              ("resnet50", "se_conv"), ("resnet101", "none"),
              ("resnet101", "scsa"), ("resnet18", "none"), ("resnet18", "fca"),
@@ -153,6 +172,11 @@ def module_cases():
         number = sum(m == module for m, _ in SETTINGS[:i + 1])
         yield (f"{module}_settings{number}", module, config, SETTINGS_SHAPE,
                SETTINGS_SEED)
+    for name, config in VARIANTS:
+        if config.get("pcsa") != "off":
+            config = {"window_size": 3, **config}
+        yield (f"scsa_variant_{name}", "scsa", config, VARIANTS_SHAPE,
+               VARIANTS_SEED)
 
 
 def make_modules(folder, part):

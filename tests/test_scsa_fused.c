@@ -304,6 +304,7 @@ TEST(scsa_fused, in_place_it_computes_the_same)
 
 TEST(scsa_fused, agrees_with_pytorch)
 {
+    int passed = 0;
     glob_t files;
     Case how;
 
@@ -314,9 +315,13 @@ TEST(scsa_fused, agrees_with_pytorch)
         Verified v;
 
         verify_file(&v, files.gl_pathv[i], &how, NULL, NULL);
+        if (strstr(v.why, "has no impl=fused"))
+            continue; /* a variant: test_scsa_variants.c says which */
+        passed += v.verdict == VERIFY_PASSED;
         CHECK_MSG(v.verdict == VERIFY_PASSED,
                   "attnbench verify --impl=fused %s: %s (%g)",
                   files.gl_pathv[i], v.why, v.rel_l2);
     }
+    CHECK(passed >= 8);
     globfree(&files);
 }

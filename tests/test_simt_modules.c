@@ -52,6 +52,13 @@ TEST(simt_modules, agree_with_pytorch_at_other_settings)
     check_files("tests/cases/*_settings[0-9].safetensors", "f32");
 }
 
+TEST(simt_modules, agree_with_pytorch_on_the_variants_of_scsa)
+{
+    check_files("tests/cases/scsa_variant_*.safetensors", "f32");
+    check_files("tests/cases/scsa_variant_*.safetensors", "f16");
+    check_files("tests/cases/scsa_variant_*.safetensors", "bf16");
+}
+
 TEST(simt_modules, are_as_right_in_f16_as_rounding_allows)
 {
     check_files("tests/cases/*_settings[0-9].safetensors", "f16");

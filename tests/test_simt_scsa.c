@@ -110,6 +110,7 @@ static void check_files(const Kernel *const *kernels, int sms,
                         const char *dtype)
 {
     Device *dev = open_simt(kernels, sms);
+    int passed = 0;
     glob_t files;
     Case how;
 
@@ -122,11 +123,15 @@ static void check_files(const Kernel *const *kernels, int sms,
         Verified v;
 
         verify_file(&v, files.gl_pathv[i], &how, dev, NULL);
+        if (strstr(v.why, "has no impl=fused"))
+            continue; /* a variant: test_scsa_variants.c says which */
+        passed += v.verdict == VERIFY_PASSED;
         CHECK_MSG(v.verdict == VERIFY_PASSED,
                   "%s, dtype=%s: relative L2 error %.2g, allowed %.2g %s",
                   files.gl_pathv[i], dtype, v.rel_l2, v.limit, v.why);
         CHECK(strcmp(dtype, "f32") || v.limit <= 3e-6);
     }
+    CHECK(passed >= 5);
     globfree(&files);
     close_simt(dev);
 }

@@ -203,8 +203,8 @@ TEST(zoo, shapes_that_a_module_cannot_take_are_refused_by_name)
           "scsa: window_size=0 must be positive, or -1" },
         { "scsa", "head_num=3", 64, 7, 7,
           "scsa: head_num=3 does not divide channels=64" },
-        { "scsa", "group_kernel_sizes=3,5,7", 64, 7, 7,
-          "scsa: group_kernel_sizes wants 4 sizes, got 3" },
+        { "scsa", "group_kernel_sizes=3,5,7,9,11", 64, 7, 7,
+          "scsa: group_kernel_sizes wants 1 to 4 sizes, got 5" },
         { "scsa", "group_kernel_sizes=3,5,7,8", 64, 7, 7,
           "scsa: group_kernel_sizes must be odd, got 8" },
     };

@@ -13,6 +13,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from torch_scsa import SCSA
+
 
 def global_avg(x):
     return x.mean((2, 3), keepdim=True)
@@ -273,50 +275,6 @@ class CPCA(nn.Module):
         s = (i + self.dwc7_1(self.dwc1_7(i)) + self.dwc11_1(self.dwc1_11(i))
              + self.dwc21_1(self.dwc1_21(i)))
         return self.conv(u * self.conv(s))
-
-
-class SCSA(nn.Module):
-    """Si et al., Neurocomputing 634, 2025, 129866, as published."""
-
-    def __init__(self, channels, head_num=1, window_size=7,
-                 group_kernel_sizes=(3, 5, 7, 9)):
-        super().__init__()
-        c4 = channels // 4
-        self.heads, self.window = head_num, window_size
-        self.scale = (channels // head_num) ** -0.5
-        names = ("local_dwc", "global_dwc_s", "global_dwc_m", "global_dwc_l")
-        for name, k in zip(names, group_kernel_sizes):
-            setattr(self, name, nn.Conv1d(c4, c4, k, padding=k // 2, groups=c4))
-        self.norm_h = nn.GroupNorm(4, channels)
-        self.norm_w = nn.GroupNorm(4, channels)
-        self.norm = nn.GroupNorm(1, channels)
-        for name in "qkv":
-            setattr(self, name, nn.Conv2d(channels, channels, 1, bias=False,
-                                          groups=channels))
-
-    def strip_gate(self, strip, norm):
-        a, b, c, d = strip.chunk(4, 1)
-        y = torch.cat([self.local_dwc(a), self.global_dwc_s(b),
-                       self.global_dwc_m(c), self.global_dwc_l(d)], 1)
-        return torch.sigmoid(norm(y))
-
-    def forward(self, x):
-        b, c, h, w = x.shape
-        a_h = self.strip_gate(x.mean(3), self.norm_h).view(b, c, h, 1)
-        a_w = self.strip_gate(x.mean(2), self.norm_w).view(b, c, 1, w)
-        x = x * a_h * a_w
-        if self.window == -1:
-            y = F.adaptive_avg_pool2d(x, 1)
-        else:
-            y = F.avg_pool2d(x, self.window, self.window)
-        y = self.norm(y)
-        shape = (b, self.heads, c // self.heads, -1)
-        q = self.q(y).reshape(shape)
-        k = self.k(y).reshape(shape)
-        v = self.v(y).reshape(shape)
-        attn = (torch.matmul(q, k.transpose(-2, -1)) * self.scale).softmax(-1)
-        o = torch.matmul(attn, v).reshape(b, c, *y.shape[2:])
-        return x * torch.sigmoid(o.mean((2, 3), keepdim=True))
 
 
 MODULES = {
