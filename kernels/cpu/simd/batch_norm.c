@@ -45,8 +45,8 @@ static void range(const Tensor *out, const void *state, size_t begin,
     const size_t C = (size_t)out->dim[1];
     const float *a = state;
 
-    normalise_rows((float *)out->data + begin * C,
-                   (const float *)out->src[0]->data + begin * C, end - begin, C,
+    normalise_rows((Elem *)out->data + begin * C,
+                   (const Elem *)out->src[0]->data + begin * C, end - begin, C,
                    C, (Affine){ a, a + C, a + 2 * C });
 }
 
@@ -59,6 +59,7 @@ static int run(Device *dev, const Tensor *out, void *state)
 
 const Kernel SIMD(batch_norm) = {
     .op = &batch_norm_def,
+    .dtypes = SIMD_DTYPES,
     .name = "rows",
     .supports = supports,
     .plan = plan,

@@ -104,38 +104,38 @@ INLINE float apply(Binary op, float x, float y)
     return op == ADD ? x + y : relu6_of(x + y);
 }
 
-INLINE void with_row(Binary op, float *out, const float *x, const float *y,
+INLINE void with_row(Binary op, Elem *out, const Elem *x, const Elem *y,
                      size_t n)
 {
 #pragma omp simd
     for (size_t i = 0; i < n; i++)
-        out[i] = apply(op, x[i], y[i]);
+        out[i] = elem(apply(op, number(x[i]), number(y[i])));
 }
 
-INLINE void with_number(Binary op, float *out, const float *x, float y,
-                        size_t n)
+INLINE void with_number(Binary op, Elem *out, const Elem *x, float y, size_t n)
 {
 #pragma omp simd
     for (size_t i = 0; i < n; i++)
-        out[i] = apply(op, x[i], y);
+        out[i] = elem(apply(op, number(x[i]), y));
 }
 
 /* Number i of y for neighbours i run to (i + 1) run - 1; run is constant. */
-INLINE void with_runs(Binary op, float *out, const float *x, const float *y,
+INLINE void with_runs(Binary op, Elem *out, const Elem *x, const Elem *y,
                       size_t n, size_t run)
 {
 #pragma omp simd
     for (size_t i = 0; i < n; i++)
         for (size_t k = 0; k < run; k++)
-            out[i * run + k] = apply(op, x[i * run + k], y[i]);
+            out[i * run + k] =
+                elem(apply(op, number(x[i * run + k]), number(y[i])));
 }
 
 /* n rows of f->inner numbers whose y repeats: written out, then one loop. */
-INLINE void with_tile(Binary op, const Form *f, float *out, const float *x,
-                      const float *y, size_t n)
+INLINE void with_tile(Binary op, const Form *f, Elem *out, const Elem *x,
+                      const Elem *y, size_t n)
 {
     const size_t period = TILE / f->inner * f->inner, total = n * f->inner;
-    float tile[TILE];
+    Elem tile[TILE];
 
     for (size_t i = 0; i < min_size(period, total); i += f->inner)
         for (size_t k = 0; k < f->inner; k++)
@@ -144,16 +144,16 @@ INLINE void with_tile(Binary op, const Form *f, float *out, const float *x,
         with_row(op, out + i, x + i, tile, min_size(period, total - i));
 }
 
-INLINE void with_strided(Binary op, const Form *f, float *out, const float *x,
-                         const float *y)
+INLINE void with_strided(Binary op, const Form *f, Elem *out, const Elem *x,
+                         const Elem *y)
 {
     for (size_t i = 0; i < f->inner; i++)
-        out[i] = apply(op, x[i], y[i * f->inner_step]);
+        out[i] = elem(apply(op, number(x[i]), number(y[i * f->inner_step])));
 }
 
 /* n rows of one outer index. */
-INLINE void middle_rows(Binary op, const Form *f, float *out, const float *x,
-                        const float *y, size_t n)
+INLINE void middle_rows(Binary op, const Form *f, Elem *out, const Elem *x,
+                        const Elem *y, size_t n)
 {
     const size_t inner = f->inner, step = f->middle_step;
 
@@ -181,7 +181,7 @@ INLINE void middle_rows(Binary op, const Form *f, float *out, const float *x,
         if (f->inner_step == 1)
             with_row(op, out, x, y, inner);
         else if (f->inner_step == 0)
-            with_number(op, out, x, *y, inner);
+            with_number(op, out, x, number(*y), inner);
         else
             with_strided(op, f, out, x, y);
     }
@@ -191,8 +191,8 @@ INLINE void middle_rows(Binary op, const Form *f, float *out, const float *x,
 INLINE void range(Binary op, const Tensor *out, const Form *f, size_t begin,
                   size_t end)
 {
-    const float *x = out->src[0]->data, *y = out->src[1]->data;
-    float *result = out->data;
+    const Elem *x = out->src[0]->data, *y = out->src[1]->data;
+    Elem *result = out->data;
 
     if (f->n < 2) {
         const size_t from = begin * FLAT_UNIT;
@@ -201,7 +201,7 @@ INLINE void range(Binary op, const Tensor *out, const Form *f, size_t begin,
         if (f->inner_step)
             with_row(op, result + from, x + from, y + from, n);
         else
-            with_number(op, result + from, x + from, *y, n);
+            with_number(op, result + from, x + from, number(*y), n);
         return;
     }
     while (begin < end) {
@@ -261,6 +261,7 @@ static int run_add(Device *dev, const Tensor *out, void *state)
 
 const Kernel SIMD(mul) = {
     .op = &mul_def,
+    .dtypes = SIMD_DTYPES,
     .name = "rows",
     .plan = plan,
     .run = run_mul,
@@ -269,6 +270,7 @@ const Kernel SIMD(mul) = {
 
 const Kernel SIMD(add) = {
     .op = &add_def,
+    .dtypes = SIMD_DTYPES,
     .name = "rows",
     .plan = plan,
     .run = run_add,

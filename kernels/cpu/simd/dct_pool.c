@@ -34,19 +34,19 @@ static int plan(Device *dev, const Tensor *out, void **state)
 }
 
 /* acc[k] += sum over w of x[w,k] b[w,k], rows of C numbers. */
-static void add_products(float *acc, const float *x, const float *b, size_t W,
+static void add_products(float *acc, const Elem *x, const float *b, size_t W,
                          size_t C, size_t width)
 {
     for (; W >= 4; W -= 4, x += 4 * C, b += 4 * C)
 #pragma omp simd
         for (size_t k = 0; k < width; k++)
-            acc[k] +=
-                (x[k] * b[k] + x[C + k] * b[C + k]) +
-                (x[2 * C + k] * b[2 * C + k] + x[3 * C + k] * b[3 * C + k]);
+            acc[k] += (number(x[k]) * b[k] + number(x[C + k]) * b[C + k]) +
+                      (number(x[2 * C + k]) * b[2 * C + k] +
+                       number(x[3 * C + k]) * b[3 * C + k]);
     for (; W; W--, x += C, b += C)
 #pragma omp simd
         for (size_t k = 0; k < width; k++)
-            acc[k] += x[k] * b[k];
+            acc[k] += number(x[k]) * b[k];
 }
 
 static void block(const Tensor *out, const float *basis, size_t n, size_t c)
@@ -55,7 +55,8 @@ static void block(const Tensor *out, const float *basis, size_t n, size_t c)
                  W = (size_t)out->src[0]->dim[3];
     const size_t width = min_size(BLOCK, C - c);
     const float *along_h = basis + c, *along_w = basis + H * C + c;
-    const float *x = (const float *)out->src[0]->data + n * H * W * C + c;
+    const Elem *x = (const Elem *)out->src[0]->data + n * H * W * C + c;
+    Elem *y = (Elem *)out->data + n * C + c;
     float total[BLOCK] = { 0 }, acc[BLOCK];
 
     for (size_t h = 0; h < H; h++, x += W * C, along_h += C) {
@@ -65,7 +66,9 @@ static void block(const Tensor *out, const float *basis, size_t n, size_t c)
         for (size_t k = 0; k < width; k++)
             total[k] += acc[k] * along_h[k];
     }
-    memcpy((float *)out->data + n * C + c, total, width * sizeof(*total));
+#pragma omp simd
+    for (size_t k = 0; k < width; k++)
+        y[k] = elem(total[k]);
 }
 
 static void range(const Tensor *out, const void *state, size_t begin,
@@ -88,6 +91,7 @@ static int run(Device *dev, const Tensor *out, void *state)
 
 const Kernel SIMD(dct_pool) = {
     .op = &dct_pool_def,
+    .dtypes = SIMD_DTYPES,
     .name = "rows",
     .plan = plan,
     .run = run,

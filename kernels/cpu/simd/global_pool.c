@@ -49,8 +49,8 @@ static int plan_columns(Device *dev, void **state, Columns c)
 
 /* Where unit u reads and writes, and how many columns it has. */
 typedef struct Piece {
-    const float *x;
-    float *y;
+    const Elem *x;
+    Elem *y;
     size_t width;
 } Piece;
 
@@ -59,8 +59,8 @@ static Piece piece(const Tensor *out, const Columns *c, size_t u)
     const size_t o = u / c->blocks, k = u % c->blocks * c->block;
 
     return (Piece){
-        (const float *)out->src[0]->data + o * c->rows * c->width + k,
-        (float *)out->data + o * c->width + k,
+        (const Elem *)out->src[0]->data + o * c->rows * c->width + k,
+        (Elem *)out->data + o * c->width + k,
         min_size(c->block, c->width - k),
     };
 }
@@ -79,11 +79,13 @@ static void sum_range(const Tensor *out, const void *state, size_t begin,
             memset(acc, 0, p.width * sizeof(*acc));
             add_rows(acc, p.x + r * c->width, min_size(PARTIAL, c->rows - r),
                      c->width, p.width);
-            add_rows(total, acc, 1, 0, p.width);
+#pragma omp simd
+            for (size_t k = 0; k < p.width; k++)
+                total[k] += acc[k];
         }
 #pragma omp simd
         for (size_t k = 0; k < p.width; k++)
-            p.y[k] = total[k] * c->scale;
+            p.y[k] = elem(total[k] * c->scale);
     }
 }
 
@@ -96,7 +98,7 @@ static void max_range(const Tensor *out, const void *state, size_t begin,
         const Piece p = piece(out, c, u);
 
         for (size_t k = 0; k < p.width; k++)
-            p.y[k] = -INFINITY;
+            p.y[k] = elem(-INFINITY);
         max_rows(p.y, p.x, c->rows, c->width, p.width);
     }
 }
@@ -165,6 +167,7 @@ static int plan_sum_rows(Device *dev, const Tensor *out, void **state)
 #define COLUMNS(id, plan_id, run_id) \
     const Kernel SIMD(id) = {        \
         .op = &id##_def,             \
+        .dtypes = SIMD_DTYPES,       \
         .name = "columns",           \
         .plan = plan_id,             \
         .run = run_id,               \

@@ -64,16 +64,16 @@ static int plan(Device *dev, const Tensor *out, void **state)
 }
 
 /* Adds to s1 and s2 the sums of d and d^2 of rows of up to BLOCK columns. */
-static void add_moments(float *s1, float *s2, const float *first,
-                        const float *x, size_t rows, size_t stride,
-                        size_t width)
+static void add_moments(float *s1, float *s2, const Elem *first, const Elem *x,
+                        size_t rows, size_t stride, size_t width)
 {
     for (; rows >= 4; rows -= 4, x += 4 * stride) {
-        const float *b = x + stride, *c = b + stride, *d = c + stride;
+        const Elem *b = x + stride, *c = b + stride, *d = c + stride;
 #pragma omp simd
         for (size_t k = 0; k < width; k++) {
-            const float dx = x[k] - first[k], db = b[k] - first[k],
-                        dc = c[k] - first[k], dd = d[k] - first[k];
+            const float from = number(first[k]);
+            const float dx = number(x[k]) - from, db = number(b[k]) - from,
+                        dc = number(c[k]) - from, dd = number(d[k]) - from;
 
             s1[k] += (dx + db) + (dc + dd);
             s2[k] += (dx * dx + db * db) + (dc * dc + dd * dd);
@@ -82,7 +82,7 @@ static void add_moments(float *s1, float *s2, const float *first,
     for (; rows; rows--, x += stride)
 #pragma omp simd
         for (size_t k = 0; k < width; k++) {
-            const float dx = x[k] - first[k];
+            const float dx = number(x[k]) - number(first[k]);
 
             s1[k] += dx;
             s2[k] += dx * dx;
@@ -91,7 +91,7 @@ static void add_moments(float *s1, float *s2, const float *first,
 
 /* sum and squares of `width` columns of x (P,C), about its first row. */
 static void moments(const GroupNorm *s, double *sum, double *squares,
-                    const float *x, size_t width)
+                    const Elem *x, size_t width)
 {
     float s1[BLOCK], s2[BLOCK];
 
@@ -127,7 +127,7 @@ static inline void set_affine(const GroupNorm *s, size_t at, size_t c,
 
 /* Joins the channels of one group; `at` is its first in the scratch, `c` in
  * the image, x its first number. */
-static void join(const GroupNorm *s, size_t at, size_t c, const float *x,
+static void join(const GroupNorm *s, size_t at, size_t c, const Elem *x,
                  double eps)
 {
     const double part = 1 / (double)s->P, n = (double)s->group;
@@ -136,12 +136,12 @@ static void join(const GroupNorm *s, size_t at, size_t c, const float *x,
 
 #pragma omp simd reduction(+ : mean)
     for (size_t k = 0; k < s->group; k++)
-        mean += x[k] + sums[k] * part;
+        mean += number(x[k]) + sums[k] * part;
     mean /= n;
     /* Each channel's own variance, and its mean's distance from the group's. */
 #pragma omp simd reduction(+ : var)
     for (size_t k = 0; k < s->group; k++) {
-        const double d = sums[k] * part, apart = x[k] + d - mean;
+        const double d = sums[k] * part, apart = number(x[k]) + d - mean;
 
         var += squares[k] * part - d * d + apart * apart;
     }
@@ -152,7 +152,7 @@ static void join(const GroupNorm *s, size_t at, size_t c, const float *x,
 }
 
 /* The same for `width` groups of one channel, side by side in vectors. */
-static void join_single(const GroupNorm *s, size_t at, size_t c, const float *x,
+static void join_single(const GroupNorm *s, size_t at, size_t c, const Elem *x,
                         size_t width, double eps)
 {
     const double part = 1 / (double)s->P;
@@ -163,7 +163,7 @@ static void join_single(const GroupNorm *s, size_t at, size_t c, const float *x,
         const double var = s->squares[at + k] * part - d * d;
         const double least = var < 0 ? 0 : var; /* by rounding; NaN stays */
 
-        set_affine(s, at + k, c + k, x[k] + d, 1 / sqrt(least + eps));
+        set_affine(s, at + k, c + k, number(x[k]) + d, 1 / sqrt(least + eps));
     }
 }
 
@@ -176,8 +176,8 @@ static void range(const Tensor *out, const void *state, size_t begin,
     for (size_t u = begin; u < end; u++) {
         const size_t n = u / s->units, c = u % s->units * s->unit;
         const size_t width = min_size(s->unit, s->C - c), at = n * s->C + c;
-        const float *x = (const float *)out->src[0]->data + n * s->P * s->C + c;
-        float *y = (float *)out->data + n * s->P * s->C + c;
+        const Elem *x = (const Elem *)out->src[0]->data + n * s->P * s->C + c;
+        Elem *y = (Elem *)out->data + n * s->P * s->C + c;
 
         moments(s, s->sum + at, s->squares + at, x, width);
         if (s->group == 1)
@@ -200,6 +200,7 @@ static int run(Device *dev, const Tensor *out, void *state)
 
 const Kernel SIMD(group_norm) = {
     .op = &group_norm_def,
+    .dtypes = SIMD_DTYPES,
     .name = "columns",
     .supports = weights_known,
     .plan = plan,

@@ -15,7 +15,7 @@ typedef struct Moments {
     float mean, rest, scale; /* mean is rounded: rest is what is left of it */
 } Moments;
 
-static Moments moments(const float *x, size_t C, float eps)
+static Moments moments(const Elem *x, size_t C, float eps)
 {
     const float mean = sum_row(x, C) / (float)C;
     Vec sums = splat(0), squares = sums;
@@ -23,7 +23,7 @@ static Moments moments(const float *x, size_t C, float eps)
     size_t c = 0;
 
     for (; c + LANES <= C; c += LANES) {
-        const Vec d = load(x + c) - mean;
+        const Vec d = load_elems(x + c) - mean;
 
         sums += d;
         squares += d * d;
@@ -31,22 +31,24 @@ static Moments moments(const float *x, size_t C, float eps)
     rest = sum_lanes(sums);
     square = sum_lanes(squares);
     for (; c < C; c++) {
-        rest += x[c] - mean;
-        square += (x[c] - mean) * (x[c] - mean);
+        rest += number(x[c]) - mean;
+        square += (number(x[c]) - mean) * (number(x[c]) - mean);
     }
     rest /= (float)C;
     var = square / (float)C - rest * rest;
     return (Moments){ mean, rest, 1 / sqrtf((var < 0 ? 0 : var) + eps) };
 }
 
-static void row(float *y, const float *x, const float *weight,
-                const float *bias, size_t C, float eps)
+static void row(Elem *y, const Elem *x, const Elem *weight, const Elem *bias,
+                size_t C, float eps)
 {
     const Moments m = moments(x, C, eps);
 
 #pragma omp simd
     for (size_t c = 0; c < C; c++)
-        y[c] = (x[c] - m.mean - m.rest) * (m.scale * weight[c]) + bias[c];
+        y[c] = elem((number(x[c]) - m.mean - m.rest) *
+                        (m.scale * number(weight[c])) +
+                    number(bias[c]));
 }
 
 static void range(const Tensor *out, const void *state, size_t begin,
@@ -54,9 +56,9 @@ static void range(const Tensor *out, const void *state, size_t begin,
 {
     const size_t C = (size_t)out->dim[1];
     const NormAttr *attr = out->attr;
-    const float *x = out->src[0]->data, *weight = out->src[1]->data,
-                *bias = out->src[2]->data;
-    float *y = out->data;
+    const Elem *x = out->src[0]->data, *weight = out->src[1]->data,
+               *bias = out->src[2]->data;
+    Elem *y = out->data;
 
     (void)state;
     for (size_t r = begin; r < end; r++)
@@ -72,6 +74,7 @@ static int run(Device *dev, const Tensor *out, void *state)
 
 const Kernel SIMD(layer_norm) = {
     .op = &layer_norm_def,
+    .dtypes = SIMD_DTYPES,
     .name = "rows",
     .run = run,
     .inplace = 1,

@@ -44,15 +44,16 @@ static void finish(const Tensor *out, size_t at, const float *sum, size_t n)
 {
     const bool conv = out->op == &conv2d_def;
     const Conv2dAttr *a = out->attr;
-    const float *z = conv && out->src[3] ? out->src[3]->data : NULL;
-    float *y = (float *)out->data + at;
+    const Elem *z = conv && out->src[3] ? out->src[3]->data : NULL;
+    Elem *y = (Elem *)out->data + at;
 
     if (!conv || (!z && a->act == ACT_NONE)) {
-        memcpy(y, sum, n * sizeof(*y));
+        for (size_t k = 0; k < n; k++)
+            y[k] = elem(sum[k]);
         return;
     }
     for (size_t k = 0; k < n; k++)
-        y[k] = act_of(a->act, z ? sum[k] + z[at + k] : sum[k]);
+        y[k] = elem(act_of(a->act, z ? sum[k] + number(z[at + k]) : sum[k]));
 }
 
 /* n rows (a constant) of one panel. */
@@ -60,7 +61,7 @@ INLINE void tile(const Tensor *out, const float *w, const float *b, size_t r,
                  size_t o, size_t n)
 {
     const size_t I = (size_t)out->src[1]->dim[1], O = (size_t)out->dim[1];
-    const float *x = (const float *)out->src[0]->data + r * I;
+    const Elem *x = (const Elem *)out->src[0]->data + r * I;
     Vec sum[2 * ROWS];
     float row[PANEL];
 
@@ -72,8 +73,8 @@ INLINE void tile(const Tensor *out, const float *w, const float *b, size_t r,
         const Vec w0 = load(w), w1 = load(w + LANES);
 
         for (size_t k = 0; k < n; k++) {
-            sum[2 * k] += x[k * I + i] * w0;
-            sum[2 * k + 1] += x[k * I + i] * w1;
+            sum[2 * k] += number(x[k * I + i]) * w0;
+            sum[2 * k + 1] += number(x[k * I + i]) * w1;
         }
     }
     for (size_t k = 0; k < n; k++) {
@@ -119,6 +120,7 @@ static int run(Device *dev, const Tensor *out, void *state)
 
 const Kernel SIMD(linear) = {
     .op = &linear_def,
+    .dtypes = SIMD_DTYPES,
     .name = "panels",
     .supports = few_rows,
     .plan = plan,
@@ -128,6 +130,7 @@ const Kernel SIMD(linear) = {
 
 const Kernel SIMD(conv2d_few_rows) = {
     .op = &conv2d_def,
+    .dtypes = SIMD_DTYPES,
     .name = "panels",
     .supports = pointwise_few_rows,
     .plan = plan,

@@ -82,20 +82,20 @@ static void outer_range(const Tensor *out, const void *state, size_t begin,
                         size_t end)
 {
     const Product p = product(out);
-    const float *a = out->src[0]->data, *b = out->src[1]->data;
+    const Elem *a = out->src[0]->data, *b = out->src[1]->data;
 
     (void)state;
     for (size_t u = begin; u < end; u++) {
         const size_t i = u % p.a.rows, g = u / p.a.rows % p.groups,
                      n = u / p.a.rows / p.groups;
         const float factor =
-            p.scale * a[n * p.a.image + g * p.a.group + i * p.a.row];
-        const float *row = b + n * p.b.image + g * p.b.group;
-        float *y = (float *)out->data + u * p.b.columns;
+            p.scale * number(a[n * p.a.image + g * p.a.group + i * p.a.row]);
+        const Elem *row = b + n * p.b.image + g * p.b.group;
+        Elem *y = (Elem *)out->data + u * p.b.columns;
 
 #pragma omp simd
         for (size_t j = 0; j < p.b.columns; j++)
-            y[j] = factor * row[j];
+            y[j] = elem(factor * number(row[j]));
     }
 }
 
@@ -121,31 +121,31 @@ static bool group_dot_supports(const Tensor *out)
            (n & (n - 1)) == 0;
 }
 
-/* y[g * step] = the sum of n neighbours of x * a; n is a constant. */
-INLINE void add_neighbours(float *y, size_t step, const float *x,
-                           const float *a, size_t groups, size_t n)
+/* y[g * step] = scale * the sum of n neighbours of x * a; n is a constant. */
+INLINE void add_neighbours(const Product *p, Elem *y, size_t step,
+                           const Elem *x, const Elem *a, size_t n)
 {
 #pragma omp simd
-    for (size_t g = 0; g < groups; g++) {
+    for (size_t g = 0; g < p->groups; g++) {
         float sum = 0;
 
         for (size_t i = 0; i < n; i++)
-            sum += x[g * n + i] * a[g * n + i];
-        y[g * step] = sum;
+            sum += number(x[g * n + i]) * number(a[g * n + i]);
+        y[g * step] = elem(p->scale * sum);
     }
 }
 
-static void group_dot_position(const Product *p, float *y, const float *x,
-                               const float *a)
+static void group_dot_position(const Product *p, Elem *y, const Elem *x,
+                               const Elem *a)
 {
     const size_t step = p->y.group, n = p->a.columns;
 
-#define CASE(k)                                          \
-    if (n == k) {                                        \
-        if (step == 1)                                   \
-            add_neighbours(y, 1, x, a, p->groups, k);    \
-        else                                             \
-            add_neighbours(y, step, x, a, p->groups, k); \
+#define CASE(k)                                  \
+    if (n == k) {                                \
+        if (step == 1)                           \
+            add_neighbours(p, y, 1, x, a, k);    \
+        else                                     \
+            add_neighbours(p, y, step, x, a, k); \
     }
     CASE(1)
     CASE(2)
@@ -160,8 +160,8 @@ static void group_dot_range(const Tensor *out, const void *state, size_t begin,
                             size_t end)
 {
     const Product p = product(out);
-    const float *a = out->src[0]->data, *b = out->src[1]->data;
-    float *y = out->data;
+    const Elem *a = out->src[0]->data, *b = out->src[1]->data;
+    Elem *y = out->data;
 
     (void)state;
     for (size_t u = begin; u < end; u++) {
@@ -170,11 +170,6 @@ static void group_dot_range(const Tensor *out, const void *state, size_t begin,
         group_dot_position(&p, y + n * p.y.image + j * p.y.column,
                            b + u * p.b.column, a + n * p.a.image);
     }
-    if (p.scale != 1)
-        for (size_t u = begin; u < end; u++)
-            for (size_t g = 0; g < p.groups; g++)
-                y[u / p.b.columns * p.y.image + u % p.b.columns * p.y.column +
-                  g * p.y.group] *= p.scale;
 }
 
 static int group_dot_run(Device *dev, const Tensor *out, void *state)
@@ -194,18 +189,18 @@ static bool vector_supports(const Tensor *out)
            (p.b.row == 1 || p.b.rows == 1);
 }
 
-static float dot(const float *a, const float *b, size_t n)
+static float dot(const Elem *a, const Elem *b, size_t n)
 {
     Vec low = splat(0), high = low;
     float sum;
 
     for (; n >= 2 * LANES; n -= 2 * LANES, a += 2 * LANES, b += 2 * LANES) {
-        low += load(a) * load(b);
-        high += load(a + LANES) * load(b + LANES);
+        low += load_elems(a) * load_elems(b);
+        high += load_elems(a + LANES) * load_elems(b + LANES);
     }
     sum = sum_lanes(low + high);
     for (; n; n--, a++, b++)
-        sum += *a * *b;
+        sum += number(*a) * number(*b);
     return sum;
 }
 
@@ -214,19 +209,19 @@ static void vector_range(const Tensor *out, const void *state, size_t begin,
                          size_t end)
 {
     const Product p = product(out);
-    float *y = out->data;
+    Elem *y = out->data;
 
     (void)state;
     for (size_t u = begin; u < end; u++) {
         const size_t i = u % p.a.rows, g = u / p.a.rows % p.groups,
                      n = u / p.a.rows / p.groups;
-        const float *a = (const float *)out->src[0]->data + n * p.a.image +
-                         g * p.a.group + i * p.a.row;
-        const float *b =
-            (const float *)out->src[1]->data + n * p.b.image + g * p.b.group;
+        const Elem *a = (const Elem *)out->src[0]->data + n * p.a.image +
+                        g * p.a.group + i * p.a.row;
+        const Elem *b =
+            (const Elem *)out->src[1]->data + n * p.b.image + g * p.b.group;
 
         y[n * p.y.image + g * p.y.group + i * p.y.row] =
-            p.scale * dot(a, b, p.a.columns);
+            elem(p.scale * dot(a, b, p.a.columns));
     }
 }
 
@@ -238,6 +233,8 @@ static int vector_run(Device *dev, const Tensor *out, void *state)
 }
 
 /* ---- in_double -------------------------------------------------------- */
+
+#ifndef SIMD_BF16 /* which has not the digits for it */
 
 enum { HALF = LANES / 2, ROWS = LANES == 16 ? 8 : 4 };
 
@@ -321,8 +318,19 @@ static int in_double_run(Device *dev, const Tensor *out, void *state)
                           n * (double)p.a.columns / 2 });
 }
 
+const Kernel SIMD(matmul_in_double) = {
+    .op = &matmul_def,
+    .dtypes = SIMD_DTYPES,
+    .name = "in_double",
+    .supports = in_double_supports,
+    .run = in_double_run,
+};
+
+#endif
+
 const Kernel SIMD(matmul_outer) = {
     .op = &matmul_def,
+    .dtypes = SIMD_DTYPES,
     .name = "outer",
     .supports = outer_supports,
     .run = outer_run,
@@ -330,20 +338,15 @@ const Kernel SIMD(matmul_outer) = {
 
 const Kernel SIMD(matmul_group_dot) = {
     .op = &matmul_def,
+    .dtypes = SIMD_DTYPES,
     .name = "group_dot",
     .supports = group_dot_supports,
     .run = group_dot_run,
 };
 
-const Kernel SIMD(matmul_in_double) = {
-    .op = &matmul_def,
-    .name = "in_double",
-    .supports = in_double_supports,
-    .run = in_double_run,
-};
-
 const Kernel SIMD(matmul_vector) = {
     .op = &matmul_def,
+    .dtypes = SIMD_DTYPES,
     .name = "vector",
     .supports = vector_supports,
     .run = vector_run,

@@ -17,8 +17,8 @@ enum { LONG = 256 }; /* numbers in a run that memcpy is for */
 
 /* n runs from rows x_step apart to rows y_step apart. */
 typedef struct Runs {
-    float *y;
-    const float *x;
+    Elem *y;
+    const Elem *x;
     size_t run, y_step, x_step;
 } Runs;
 
@@ -37,14 +37,14 @@ INLINE void copy_constant(Runs r, size_t run, size_t n)
 }
 
 /* A call of memcpy takes as long as this loop does for a hundred numbers. */
-static void copy(float *y, const float *x, size_t n)
+static void copy(Elem *y, const Elem *x, size_t n)
 {
     if (n >= LONG) {
         memcpy(y, x, n * sizeof(*y));
         return;
     }
     for (size_t k = 0; k + LANES <= n; k += LANES)
-        store(y + k, load(x + k));
+        store_elems(y + k, load_elems(x + k));
     for (size_t k = n / LANES * LANES; k < n; k++)
         y[k] = x[k];
 }
@@ -86,7 +86,7 @@ static size_t step_along(const Tensor *t, int dim)
 }
 
 /* Runs of a and of b in turn; run is a constant. */
-INLINE void pair_constant(float *y, const float *a, const float *b, size_t n,
+INLINE void pair_constant(Elem *y, const Elem *a, const Elem *b, size_t n,
                           size_t run)
 {
 #pragma omp simd
@@ -100,9 +100,9 @@ INLINE void pair_constant(float *y, const float *a, const float *b, size_t n,
 /* Whether out, of two sources of such runs, was written by pair_constant. */
 static bool concat_pair(const Tensor *out, size_t run, size_t begin, size_t end)
 {
-    const float *a = (const float *)out->src[0]->data + begin * run;
-    const float *b = (const float *)out->src[1]->data + begin * run;
-    float *y = (float *)out->data + begin * 2 * run;
+    const Elem *a = (const Elem *)out->src[0]->data + begin * run;
+    const Elem *b = (const Elem *)out->src[1]->data + begin * run;
+    Elem *y = (Elem *)out->data + begin * 2 * run;
 
     switch (run) {
     case 1:
@@ -128,7 +128,7 @@ static void concat_range(const Tensor *out, const void *state, size_t begin,
     const size_t step = step_along(out, attr->dim);
     const size_t row = (size_t)out->dim[attr->dim] * step;
     const size_t first = (size_t)out->src[0]->dim[attr->dim] * step;
-    float *y = out->data;
+    Elem *y = out->data;
 
     (void)state;
     if (!out->src[2] && 2 * first == row && concat_pair(out, first, begin, end))
@@ -160,8 +160,8 @@ static void slice_range(const Tensor *out, const void *state, size_t begin,
 
     (void)state;
     copy_runs((Runs){ out->data,
-                      (const float *)x->data + (size_t)a->begin * step, run,
-                      run, (size_t)x->dim[a->dim] * step },
+                      (const Elem *)x->data + (size_t)a->begin * step, run, run,
+                      (size_t)x->dim[a->dim] * step },
               begin, end);
 }
 
@@ -176,7 +176,7 @@ static int slice_run(Device *dev, const Tensor *out, void *state)
 }
 
 /* One row: number i of each of G pieces in turn; G is best a constant. */
-INLINE void shuffle_row(float *y, const float *x, size_t n, size_t G)
+INLINE void shuffle_row(Elem *y, const Elem *x, size_t n, size_t G)
 {
 #pragma omp simd
     for (size_t i = 0; i < n; i++)
@@ -189,8 +189,8 @@ static void shuffle_range(const Tensor *out, const void *state, size_t begin,
 {
     const ShuffleAttr *attr = out->attr;
     const size_t C = (size_t)out->dim[1], G = (size_t)attr->groups, n = C / G;
-    const float *x = (const float *)out->src[0]->data + begin * C;
-    float *y = (float *)out->data + begin * C;
+    const Elem *x = (const Elem *)out->src[0]->data + begin * C;
+    Elem *y = (Elem *)out->data + begin * C;
 
     (void)state;
     for (size_t r = begin; r < end; r++, x += C, y += C)
@@ -220,18 +220,21 @@ static int shuffle_run(Device *dev, const Tensor *out, void *state)
 
 const Kernel SIMD(concat) = {
     .op = &concat_def,
+    .dtypes = SIMD_DTYPES,
     .name = "runs",
     .run = concat_run,
 };
 
 const Kernel SIMD(slice) = {
     .op = &slice_def,
+    .dtypes = SIMD_DTYPES,
     .name = "runs",
     .run = slice_run,
 };
 
 const Kernel SIMD(channel_shuffle) = {
     .op = &channel_shuffle_def,
+    .dtypes = SIMD_DTYPES,
     .name = "interleave",
     .run = shuffle_run,
 };

@@ -13,24 +13,24 @@ static void mean_range(const Tensor *out, const void *state, size_t begin,
                        size_t end)
 {
     const size_t C = (size_t)out->src[0]->dim[1];
-    const float *x = (const float *)out->src[0]->data + begin * C;
-    float *y = out->data;
+    const Elem *x = (const Elem *)out->src[0]->data + begin * C;
+    Elem *y = out->data;
 
     (void)state;
     for (size_t r = begin; r < end; r++, x += C)
-        y[r] = sum_row(x, C) / (float)C;
+        y[r] = elem(sum_row(x, C) / (float)C);
 }
 
 static void max_range(const Tensor *out, const void *state, size_t begin,
                       size_t end)
 {
     const size_t C = (size_t)out->src[0]->dim[1];
-    const float *x = out->src[0]->data;
-    float *y = out->data;
+    const Elem *x = out->src[0]->data;
+    Elem *y = out->data;
 
     (void)state;
     for (size_t r = begin; r < end; r++)
-        y[r] = max_row(x + r * C, C);
+        y[r] = same_elem(max_row(x + r * C, C));
 }
 
 static int run(Device *dev, const Tensor *out, Range *range)
@@ -54,12 +54,14 @@ static int run_max(Device *dev, const Tensor *out, void *state)
 
 const Kernel SIMD(mean_c) = {
     .op = &mean_c_def,
+    .dtypes = SIMD_DTYPES,
     .name = "rows",
     .run = run_mean,
 };
 
 const Kernel SIMD(max_c) = {
     .op = &max_c_def,
+    .dtypes = SIMD_DTYPES,
     .name = "rows",
     .run = run_max,
 };

@@ -64,7 +64,7 @@ static int plan(Device *dev, const Tensor *out, void **state)
 }
 
 /* The padded rows that results i to i + rows - 1 need, a plane a channel. */
-static void spread(const Planes *s, float *plane, const float *x, size_t i,
+static void spread(const Planes *s, float *plane, const Elem *x, size_t i,
                    size_t rows)
 {
     const size_t C = s->C;
@@ -72,7 +72,7 @@ static void spread(const Planes *s, float *plane, const float *x, size_t i,
     memset(plane, 0, C * s->plane * sizeof(*plane));
     for (size_t r = 0; r < rows + s->kh - 1; r++) {
         const size_t h = i + r; /* in the padded map */
-        const float *from;
+        const Elem *from;
 
         if (h < s->pad_h || h >= s->H + s->pad_h)
             continue;
@@ -81,18 +81,18 @@ static void spread(const Planes *s, float *plane, const float *x, size_t i,
             float *to = plane + c * s->plane + r * s->width + s->pad_w;
 
             for (size_t w = 0; w < s->W; w++)
-                to[w] = from[w * C + c];
+                to[w] = number(from[w * C + c]);
         }
     }
 }
 
 /* result[i] = sum over c, u, v of w[c,u,v] plane[c][i + u width + v]. */
 static void convolve(const Planes *s, float *result, const float *plane,
-                     const float *w, size_t n)
+                     const Elem *w, size_t n)
 {
     for (size_t i = 0; i < n; i += V * LANES) {
         Vec sum[V] = { { 0 } };
-        const float *weight = w;
+        const Elem *weight = w;
 
         for (size_t c = 0; c < s->C; c++)
             for (size_t u = 0; u < s->kh; u++) {
@@ -100,7 +100,7 @@ static void convolve(const Planes *s, float *result, const float *plane,
 
                 for (size_t v = 0; v < s->kw; v++, weight++)
                     for (size_t k = 0; k < V; k++)
-                        sum[k] += *weight * load(x + v + k * LANES);
+                        sum[k] += number(*weight) * load(x + v + k * LANES);
             }
         for (size_t k = 0; k < V; k++)
             store(result + i + k * LANES, sum[k]);
@@ -112,15 +112,16 @@ static void gather(const Tensor *out, const Planes *s, const float *result,
                    size_t o, size_t at, size_t rows)
 {
     const Conv2dAttr *a = out->attr;
-    const float *z = out->src[3] ? out->src[3]->data : NULL;
-    const float b = out->src[2] ? ((float *)out->src[2]->data)[o] : 0;
-    float *y = out->data;
+    const Elem *z = out->src[3] ? out->src[3]->data : NULL;
+    const float b =
+        out->src[2] ? number(((const Elem *)out->src[2]->data)[o]) : 0;
+    Elem *y = out->data;
 
     for (size_t r = 0; r < rows; r++)
         for (size_t w = 0; w < s->out_w; w++, at += s->O) {
             const float sum = result[r * s->width + w] + b;
 
-            y[at + o] = act_of(a->act, z ? sum + z[at + o] : sum);
+            y[at + o] = elem(act_of(a->act, z ? sum + number(z[at + o]) : sum));
         }
 }
 
@@ -129,7 +130,7 @@ static void range(const Tensor *out, const void *state, size_t begin,
 {
     const Planes *s = state;
     const size_t units = ceil_div(s->out_h, ROWS);
-    const float *w = out->src[1]->data;
+    const Elem *w = out->src[1]->data;
     float *plane = s->scratch + (size_t)omp_get_thread_num() * s->unit;
     float *result = plane + s->C * s->plane;
 
@@ -138,7 +139,7 @@ static void range(const Tensor *out, const void *state, size_t begin,
         const size_t rows = min_size(ROWS, s->out_h - i);
 
         spread(s, plane,
-               (const float *)out->src[0]->data + n * s->H * s->W * s->C, i,
+               (const Elem *)out->src[0]->data + n * s->H * s->W * s->C, i,
                rows);
         for (size_t o = 0; o < s->O; o++) {
             convolve(s, result, plane, w + o * s->C * s->kh * s->kw,
@@ -162,6 +163,7 @@ static int run(Device *dev, const Tensor *out, void *state)
 
 const Kernel SIMD(conv2d_planes) = {
     .op = &conv2d_def,
+    .dtypes = SIMD_DTYPES,
     .name = "planes",
     .supports = supports,
     .plan = plan,

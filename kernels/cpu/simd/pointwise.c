@@ -209,6 +209,7 @@ static bool supports_conv(const Tensor *out)
 
 const Kernel SIMD(linear_tiles) = {
     .op = &linear_def,
+    .dtypes = SIMD_DTYPES,
     .name = "tiles",
     .supports = supports_linear,
     .plan = plan,
@@ -218,6 +219,7 @@ const Kernel SIMD(linear_tiles) = {
 
 const Kernel SIMD(conv2d_tiles) = {
     .op = &conv2d_def,
+    .dtypes = SIMD_DTYPES,
     .name = "tiles",
     .supports = supports_conv,
     .plan = plan,

@@ -41,8 +41,8 @@ static Span adaptive_span(size_t i, int size, int windows)
 
 /* Where the result of unit u is, and which image and window it is of. */
 typedef struct Place {
-    const float *x;
-    float *y;
+    const Elem *x;
+    Elem *y;
     size_t i, j;
 } Place;
 
@@ -53,8 +53,8 @@ static Place place(const Tensor *out, size_t u)
                  W = (size_t)out->dim[3];
 
     return (Place){
-        (const float *)x->data + u / (H * W) * tensor_positions(x) * C,
-        (float *)out->data + u * C,
+        (const Elem *)x->data + u / (H * W) * tensor_positions(x) * C,
+        (Elem *)out->data + u * C,
         u / W % H,
         u % W,
     };
@@ -71,19 +71,19 @@ INLINE void mean_vectors(const Place *at, size_t c, size_t C, size_t W, Span h,
     for (size_t k = 0; k < v; k++)
         sum[k] = splat(0);
     for (size_t i = h.begin; i < h.end; i++) {
-        const float *x = at->x + (i * W + w.begin) * C + c;
+        const Elem *x = at->x + (i * W + w.begin) * C + c;
         Vec row[V];
 
         for (size_t k = 0; k < v; k++)
             row[k] = splat(0);
         for (size_t j = w.begin; j < w.end; j++, x += C)
             for (size_t k = 0; k < v; k++)
-                row[k] += load(x + k * LANES);
+                row[k] += load_elems(x + k * LANES);
         for (size_t k = 0; k < v; k++)
             sum[k] += row[k];
     }
     for (size_t k = 0; k < v; k++)
-        store(at->y + c + k * LANES, sum[k] * scale);
+        store_elems(at->y + c + k * LANES, sum[k] * scale);
 }
 
 static void mean_of(const Tensor *out, const Place *at, Span h, Span w)
@@ -91,19 +91,18 @@ static void mean_of(const Tensor *out, const Place *at, Span h, Span w)
     const size_t C = (size_t)out->dim[1], W = (size_t)out->src[0]->dim[3];
     const float scale =
         (float)(1.0 / (double)((h.end - h.begin) * (w.end - w.begin)));
+    float rest[LANES] = { 0 };
     size_t c = 0;
 
     for (; c + V * LANES <= C; c += V * LANES)
         mean_vectors(at, c, C, W, h, w, V);
     for (; c + LANES <= C; c += LANES)
         mean_vectors(at, c, C, W, h, w, 1);
-    for (size_t k = c; k < C; k++)
-        at->y[k] = 0;
     for (size_t i = h.begin; c < C && i < h.end; i++)
-        add_rows(at->y + c, at->x + (i * W + w.begin) * C + c, w.end - w.begin,
-                 C, C - c);
-    for (size_t k = c; k < C; k++)
-        at->y[k] *= scale;
+        add_rows(rest, at->x + (i * W + w.begin) * C + c, w.end - w.begin, C,
+                 C - c);
+    for (size_t k = 0; k < C - c; k++)
+        at->y[c + k] = elem(rest[k] * scale);
 }
 
 static void avg_range(const Tensor *out, const void *state, size_t begin,
@@ -139,14 +138,14 @@ static int max_plan(Device *dev, const Tensor *out, void **state)
 {
     const size_t row = (size_t)(out->src[0]->dim[3] * out->dim[1]);
 
-    return state_new(state, (size_t)dev->threads * row * sizeof(float));
+    return state_new(state, (size_t)dev->threads * row * sizeof(Elem));
 }
 
 /* y[k] = the largest of x[k] of some rows; three are ResNet's. */
-static void max_of_rows(float *y, const float *x, size_t rows, size_t stride,
+static void max_of_rows(Elem *y, const Elem *x, size_t rows, size_t stride,
                         size_t width)
 {
-    const float *b = x + stride, *c = b + stride;
+    const Elem *b = x + stride, *c = b + stride;
 
     if (rows != 3) {
         memcpy(y, x, width * sizeof(*y));
@@ -155,7 +154,8 @@ static void max_of_rows(float *y, const float *x, size_t rows, size_t stride,
     }
 #pragma omp simd
     for (size_t k = 0; k < width; k++)
-        y[k] = max_nan(max_nan(x[k], b[k]), c[k]);
+        y[k] = same_elem(
+            max_nan(max_nan(number(x[k]), number(b[k])), number(c[k])));
 }
 
 /* Units are rows of the result. */
@@ -165,7 +165,7 @@ static void max_range(const Tensor *out, const void *state, size_t begin,
     const Tensor *x = out->src[0];
     const size_t C = (size_t)out->dim[1], W = (size_t)x->dim[3],
                  out_w = (size_t)out->dim[3];
-    float *row = (float *)state + (size_t)omp_get_thread_num() * W * C;
+    Elem *row = (Elem *)state + (size_t)omp_get_thread_num() * W * C;
 
     for (size_t u = begin; u < end; u++) {
         const Place at = place(out, u * out_w);
@@ -204,18 +204,21 @@ static int run_max(Device *dev, const Tensor *out, void *state)
 
 const Kernel SIMD(avg_pool2d) = {
     .op = &avg_pool2d_def,
+    .dtypes = SIMD_DTYPES,
     .name = "windows",
     .run = run_avg,
 };
 
 const Kernel SIMD(adaptive_avg_pool2d) = {
     .op = &adaptive_avg_pool2d_def,
+    .dtypes = SIMD_DTYPES,
     .name = "windows",
     .run = run_adaptive,
 };
 
 const Kernel SIMD(max_pool2d) = {
     .op = &max_pool2d_def,
+    .dtypes = SIMD_DTYPES,
     .name = "rows",
     .plan = max_plan,
     .run = run_max,

@@ -13,88 +13,96 @@
 #include "kernels/cpu/simd/lanes.h"
 
 /* acc[k] += the sum over rows of x[k]. */
-static inline void add_rows(float *acc, const float *x, size_t rows,
+static inline void add_rows(float *acc, const Elem *x, size_t rows,
                             size_t stride, size_t width)
 {
     for (; rows >= 8; rows -= 8, x += 8 * stride) {
-        const float *b = x + stride, *c = b + stride, *d = c + stride,
-                    *e = d + stride, *f = e + stride, *g = f + stride,
-                    *h = g + stride;
+        const Elem *b = x + stride, *c = b + stride, *d = c + stride,
+                   *e = d + stride, *f = e + stride, *g = f + stride,
+                   *h = g + stride;
 #pragma omp simd
         for (size_t k = 0; k < width; k++)
-            acc[k] += ((x[k] + b[k]) + (c[k] + d[k])) +
-                      ((e[k] + f[k]) + (g[k] + h[k]));
+            acc[k] +=
+                ((number(x[k]) + number(b[k])) +
+                 (number(c[k]) + number(d[k]))) +
+                ((number(e[k]) + number(f[k])) + (number(g[k]) + number(h[k])));
     }
     if (rows >= 4) {
-        const float *b = x + stride, *c = b + stride, *d = c + stride;
+        const Elem *b = x + stride, *c = b + stride, *d = c + stride;
 #pragma omp simd
         for (size_t k = 0; k < width; k++)
-            acc[k] += (x[k] + b[k]) + (c[k] + d[k]);
+            acc[k] +=
+                (number(x[k]) + number(b[k])) + (number(c[k]) + number(d[k]));
         rows -= 4;
         x += 4 * stride;
     }
     for (; rows; rows--, x += stride)
 #pragma omp simd
         for (size_t k = 0; k < width; k++)
-            acc[k] += x[k];
+            acc[k] += number(x[k]);
 }
 
 /* acc[k] = the larger of itself and x[k] of every row. */
-static inline void max_rows(float *acc, const float *x, size_t rows,
+static inline void max_rows(Elem *acc, const Elem *x, size_t rows,
                             size_t stride, size_t width)
 {
     for (; rows >= 4; rows -= 4, x += 4 * stride) {
-        const float *b = x + stride, *c = b + stride, *d = c + stride;
+        const Elem *b = x + stride, *c = b + stride, *d = c + stride;
 #pragma omp simd
         for (size_t k = 0; k < width; k++)
-            acc[k] = max_nan(acc[k],
-                             max_nan(max_nan(x[k], b[k]), max_nan(c[k], d[k])));
+            acc[k] = same_elem(max_nan(
+                number(acc[k]), max_nan(max_nan(number(x[k]), number(b[k])),
+                                        max_nan(number(c[k]), number(d[k])))));
     }
     for (; rows; rows--, x += stride)
 #pragma omp simd
         for (size_t k = 0; k < width; k++)
-            acc[k] = max_nan(acc[k], x[k]);
+            acc[k] = same_elem(max_nan(number(acc[k]), number(x[k])));
 }
 
 /* The sum of n numbers, by 4 LANES partial ones. */
-static inline float sum_row(const float *x, size_t n)
-{
-    Vec a = splat(0), b = a, c = a, d = a;
-    float sum;
-
-    for (; n >= 4 * LANES; n -= 4 * LANES, x += 4 * LANES) {
-        a += load(x);
-        b += load(x + LANES);
-        c += load(x + 2 * LANES);
-        d += load(x + 3 * LANES);
+#define SUM(id, Type, load_vec, number_of)                       \
+    static inline float id(const Type *x, size_t n)              \
+    {                                                            \
+        Vec a = splat(0), b = a, c = a, d = a;                   \
+        float sum;                                               \
+                                                                 \
+        for (; n >= 4 * LANES; n -= 4 * LANES, x += 4 * LANES) { \
+            a += load_vec(x);                                    \
+            b += load_vec(x + LANES);                            \
+            c += load_vec(x + 2 * LANES);                        \
+            d += load_vec(x + 3 * LANES);                        \
+        }                                                        \
+        for (; n >= LANES; n -= LANES, x += LANES)               \
+            a += load_vec(x);                                    \
+        sum = sum_lanes((a + b) + (c + d));                      \
+        for (; n; n--, x++)                                      \
+            sum += number_of(*x);                                \
+        return sum;                                              \
     }
-    for (; n >= LANES; n -= LANES, x += LANES)
-        a += load(x);
-    sum = sum_lanes((a + b) + (c + d));
-    for (; n; n--, x++)
-        sum += *x;
-    return sum;
-}
+SUM(sum_row, Elem, load_elems, number)
+SUM(sum_floats, float, load, (float))
+#undef SUM
 
 /* The largest of n numbers, NaN if any is.  A comparison that keeps NaN takes
  * some 8 cycles, hence four vectors, which gcc keeps in registers only if they
  * are no array. */
-static inline float max_row(const float *x, size_t n)
+static inline float max_row(const Elem *x, size_t n)
 {
     Vec a = splat(-INFINITY), b = a, c = a, d = a;
     float most;
 
     for (; n >= 4 * LANES; n -= 4 * LANES, x += 4 * LANES) {
-        a = max_vec(a, load(x));
-        b = max_vec(b, load(x + LANES));
-        c = max_vec(c, load(x + 2 * LANES));
-        d = max_vec(d, load(x + 3 * LANES));
+        a = max_vec(a, load_elems(x));
+        b = max_vec(b, load_elems(x + LANES));
+        c = max_vec(c, load_elems(x + 2 * LANES));
+        d = max_vec(d, load_elems(x + 3 * LANES));
     }
     for (; n >= LANES; n -= LANES, x += LANES)
-        a = max_vec(a, load(x));
+        a = max_vec(a, load_elems(x));
     most = max_lane(max_vec(max_vec(a, b), max_vec(c, d)));
     for (; n; n--, x++)
-        most = max_nan(most, *x);
+        most = max_nan(most, number(*x));
     return most;
 }
 
@@ -108,13 +116,13 @@ typedef struct Affine {
  * difference: exact where the mean is large beside the deviation, which
  * x * scale + shift would not be.
  */
-static inline void normalise_rows(float *y, const float *x, size_t rows,
+static inline void normalise_rows(Elem *y, const Elem *x, size_t rows,
                                   size_t stride, size_t width, Affine a)
 {
     for (; rows; rows--, x += stride, y += stride)
 #pragma omp simd
         for (size_t k = 0; k < width; k++)
-            y[k] = (x[k] - a.mean[k]) * a.scale[k] + a.shift[k];
+            y[k] = elem((number(x[k]) - a.mean[k]) * a.scale[k] + a.shift[k]);
 }
 
 #endif

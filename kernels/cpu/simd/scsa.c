@@ -140,8 +140,8 @@ static int plan(Device *dev, const Tensor *out, void **state)
 typedef struct Image {
     const Scsa *s;
     Work w;
-    const float *x;
-    float *y;
+    const Elem *x;
+    Elem *y;
 } Image;
 
 static Image image_at(const Scsa *s, const Tensor *out, size_t n, size_t thread)
@@ -149,8 +149,8 @@ static Image image_at(const Scsa *s, const Tensor *out, size_t n, size_t thread)
     const size_t numbers = s->H * s->W * s->C;
 
     return (Image){ s, work_at(s, thread),
-                    (const float *)out->src[SCSA_X]->data + n * numbers,
-                    (float *)out->data + n * numbers };
+                    (const Elem *)out->src[SCSA_X]->data + n * numbers,
+                    (Elem *)out->data + n * numbers };
 }
 
 /* A step does units begin to end - 1 and needs all of the step before.  Units
@@ -274,6 +274,7 @@ static int run(Device *dev, const Tensor *out, void *state)
 
 const Kernel SIMD(scsa) = {
     .op = &scsa_def,
+    .dtypes = SIMD_DTYPES,
     .name = "three_passes",
     .supports = supports,
     .plan = plan,

@@ -20,9 +20,9 @@ enum {
 /* Some channels of an image: everything at the first of them. */
 typedef struct Piece {
     const Scsa *s;
-    const float *x;
+    const Elem *x;
     float *h, *w; /* (H,row), (W,row): sums, or gates */
-    float *to;    /* x_p, or y                        */
+    float *to;    /* x_p                              */
 } Piece;
 
 static Piece moved(Piece p, size_t channels)
@@ -59,7 +59,7 @@ INLINE void sum_vectors(Piece p, const size_t nv)
     for (size_t j = 0; j < W; j++)
         memset(p.w + j * row, 0, nv * LANES * sizeof(float));
     for (size_t i = 0; i < p.s->H; i++) {
-        const float *x = p.x + i * W * C;
+        const Elem *x = p.x + i * W * C;
         float *w = p.w;
         Vec sum[VECTORS];
 
@@ -69,7 +69,7 @@ INLINE void sum_vectors(Piece p, const size_t nv)
         for (size_t j = W; j; j--, x += C, w += row)
             UNROLL
         for (size_t v = 0; v < nv; v++) {
-            const Vec in = load(x + v * LANES);
+            const Vec in = load_elems(x + v * LANES);
 
             __builtin_prefetch(x + v * LANES + AHEAD);
             sum[v] += in;
@@ -92,7 +92,7 @@ static void sum_rest(Piece p, size_t width)
         for (size_t j = 0; j < W; j++)
 #pragma omp simd
             for (size_t k = 0; k < width; k++) {
-                const float in = p.x[(i * W + j) * C + k];
+                const float in = number(p.x[(i * W + j) * C + k]);
 
                 p.h[i * row + k] += in;
                 p.w[j * row + k] += in;
@@ -101,7 +101,7 @@ static void sum_rest(Piece p, size_t width)
 }
 
 /* x_h and x_w, as sums, of channels c to c + width - 1. */
-static void sum_strips(const Scsa *s, const Work *w, const float *x, size_t c,
+static void sum_strips(const Scsa *s, const Work *w, const Elem *x, size_t c,
                        size_t width)
 {
     const size_t halo = s->halo * s->row;
@@ -117,7 +117,8 @@ static void sum_strips(const Scsa *s, const Work *w, const float *x, size_t c,
 INLINE void sum_across(Piece p, size_t i, const size_t rows, const size_t nv)
 {
     const size_t C = p.s->C, row = p.s->row, down = p.s->W * C;
-    const float *x = p.x + i * down, *h = p.h + i * row, *w = p.w;
+    const Elem *x = p.x + i * down;
+    const float *h = p.h + i * row, *w = p.w;
     float *to = p.to + i / rows * p.s->across * row;
 
     for (size_t k = p.s->across; k; k--, to += row) {
@@ -132,7 +133,7 @@ INLINE void sum_across(Piece p, size_t i, const size_t rows, const size_t nv)
             Vec column = splat(0);
 
             for (size_t r = 0; r < rows; r++)
-                column += load(x + r * down + v) * load(h + r * row + v);
+                column += load_elems(x + r * down + v) * load(h + r * row + v);
             sum[v / LANES] += column * load(w + v);
         }
         UNROLL
@@ -165,13 +166,13 @@ static void sum_windows_rest(Piece p, size_t width)
                 p.to + (i / s->window_h * s->across + j / s->window_w) * s->row;
 #pragma omp simd
             for (size_t k = 0; k < width; k++)
-                to[k] += p.x[(i * s->W + j) * s->C + k] *
+                to[k] += number(p.x[(i * s->W + j) * s->C + k]) *
                          (p.h[i * s->row + k] * p.w[j * s->row + k]);
         }
 }
 
 /* x_p, as sums, of channels c to c + width - 1. */
-static void sum_windows(const Scsa *s, const Work *w, const float *x, size_t c,
+static void sum_windows(const Scsa *s, const Work *w, const Elem *x, size_t c,
                         size_t width)
 {
     const Piece p = { s, x, w->h.gate, w->w.gate, w->pooled };
@@ -182,17 +183,18 @@ static void sum_windows(const Scsa *s, const Work *w, const float *x, size_t c,
 /* ---- y = x * attn_h * attn_w * attention --------------------------------- */
 
 /* nv vectors of one position; nv is a constant. */
-INLINE void write_vectors(float *y, const float *x, const float *gate_h,
+INLINE void write_vectors(Elem *y, const Elem *x, const float *gate_h,
                           const float *gate_w, const size_t nv)
 {
     UNROLL
     for (size_t v = 0; v < nv * LANES; v += LANES)
-        store(y + v, load(x + v) * (load(gate_h + v) * load(gate_w + v)));
+        store_elems(y + v,
+                    load_elems(x + v) * (load(gate_h + v) * load(gate_w + v)));
 }
 
 /* A row, position by position: the order of memory is worth more than gates
  * in registers. */
-static void write_row(float *y, const float *x, const float *gate_h,
+static void write_row(Elem *y, const Elem *x, const float *gate_h,
                       const float *gate_w, size_t C, size_t W, size_t row)
 {
     for (; W; W--, y += C, x += C, gate_w += row) {
@@ -203,12 +205,12 @@ static void write_row(float *y, const float *x, const float *gate_h,
         for (; k + LANES <= C; k += LANES)
             write_vectors(y + k, x + k, gate_h + k, gate_w + k, 1);
         for (; k < C; k++)
-            y[k] = x[k] * (gate_h[k] * gate_w[k]);
+            y[k] = elem(number(x[k]) * (gate_h[k] * gate_w[k]));
     }
 }
 
 /* Rows begin to end - 1; their attn_h becomes attn_h * attention. */
-static void write_rows(const Scsa *s, const Work *w, float *y, const float *x,
+static void write_rows(const Scsa *s, const Work *w, Elem *y, const Elem *x,
                        size_t begin, size_t end)
 {
     for (size_t i = begin; i < end; i++) {

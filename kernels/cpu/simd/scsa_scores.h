@@ -181,7 +181,7 @@ INLINE Vec load_first(const float *p, size_t n)
 
 static void set_series(Series *a, const Rows *r)
 {
-    const float mean = sum_row(r->k, r->keys) / (float)r->keys;
+    const float mean = sum_floats(r->k, r->keys) / (float)r->keys;
     Vec one[DEGREE + 1], with_v[DEGREE + 1], most = splat(FLT_MIN);
     double factorial = 1;
     float ones[LANES];

@@ -18,6 +18,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#ifdef SIMD_BF16
+#include <immintrin.h>
+#endif
+
 #include "kernels/core/backend.h"
 #include "kernels/core/err.h"
 #include "kernels/ops/ops.h"
@@ -85,6 +89,114 @@ static inline void store_part(float *p, Vec v, size_t n)
     store(part, v);
     for (size_t i = 0; i < n; i++)
         p[i] = part[i];
+}
+
+/* ---- elements --------------------------------------------------------- */
+
+/*
+ * What tensors hold in memory: floats, or, in a build with -DSIMD_BF16, the
+ * upper halves of floats.  Only loads and stores know: all arithmetic, scratch
+ * and packed weights are float.  Rounding is to the nearest, ties to even;
+ * NaN stays NaN, and what is too large becomes infinite.  Vectors flush
+ * denormals, as the threads' arithmetic does (team.h); single numbers do not.
+ */
+#ifdef SIMD_BF16
+
+#define SIMD_DTYPES DTYPE_BIT(BF16)
+
+typedef struct Elem {
+    uint16_t bits;
+} Elem;
+
+static inline float number(Elem e)
+{
+    const uint32_t bits = (uint32_t)e.bits << 16;
+    float x;
+
+    memcpy(&x, &bits, sizeof(x));
+    return x;
+}
+
+static inline Elem elem(float x)
+{
+    uint32_t bits, rounded;
+
+    memcpy(&bits, &x, sizeof(bits));
+    rounded = (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
+    return (Elem){ (uint16_t)(x != x ? bits >> 16 | 0x40 : rounded) };
+}
+
+/* Of what has been in an Elem: nothing is rounded. */
+static inline Elem same_elem(float x)
+{
+    uint32_t bits;
+
+    memcpy(&bits, &x, sizeof(bits));
+    return (Elem){ (uint16_t)(bits >> 16) };
+}
+
+static inline Vec load_elems(const Elem *p)
+{
+    const __m256i halves = _mm256_loadu_si256((const __m256i_u *)p);
+
+    return (Vec)_mm512_slli_epi32(_mm512_cvtepu16_epi32(halves), 16);
+}
+
+static inline void store_elems(Elem *p, Vec v)
+{
+    _mm256_storeu_si256((__m256i_u *)p, (__m256i)_mm512_cvtneps_pbh((__m512)v));
+}
+
+#else
+
+#define SIMD_DTYPES DTYPE_BIT(F32)
+
+typedef float Elem;
+
+static inline float number(Elem e)
+{
+    return e;
+}
+
+static inline Elem elem(float x)
+{
+    return x;
+}
+
+static inline Elem same_elem(float x)
+{
+    return x;
+}
+
+static inline Vec load_elems(const Elem *p)
+{
+    return load(p);
+}
+
+static inline void store_elems(Elem *p, Vec v)
+{
+    store(p, v);
+}
+
+#endif
+
+/* The first n < LANES at p, then zeros; and back. */
+static inline Vec load_elems_part(const Elem *p, size_t n)
+{
+    float part[LANES] = { 0 };
+
+    for (size_t i = 0; i < n; i++)
+        part[i] = number(p[i]);
+    return load(part);
+}
+
+static inline void store_elems_part(Elem *p, Vec v, size_t n)
+{
+    float part[LANES];
+
+    store(part, v);
+    for (size_t i = 0; i < n; i++)
+        p[i] = elem(part[i]);
 }
 
 /* ---- numbers ---------------------------------------------------------- */

@@ -4,16 +4,25 @@
 
 ISAS := generic
 ifeq ($(ARCH),x86_64)
-ISAS += avx2 avx512
+ISAS += avx2 avx512 avx512_bf16
 endif
 # Multiply-adds are fused (-std=c11 forbids it); NaN and inf stay as they are.
 isa_all := -O3 -ffp-contract=fast -fno-math-errno -fno-trapping-math
 isa_generic := $(isa_all)
 isa_avx2 := $(isa_all) -march=x86-64-v3
 isa_avx512 := $(isa_all) -march=x86-64-v4 -mprefer-vector-width=512
+# The same, for tensors of bf16.
+isa_avx512_bf16 := $(isa_avx512) -mavx512bf16 -DSIMD_BF16
 
-simd_obj := $(foreach isa,$(ISAS),$(patsubst %.c,$(B)/%.$(isa).o,\
-                $(wildcard kernels/cpu/simd/*.c)))
+# Files that are for tensors of one type alone.
+simd_f32 := pointwise.c winograd.c
+simd_bf16 :=
+
+simd_of = $(filter-out $(addprefix kernels/cpu/simd/,\
+              $(if $(findstring bf16,$(1)),$(simd_f32),$(simd_bf16))),\
+              $(wildcard kernels/cpu/simd/*.c))
+simd_obj := $(foreach isa,$(ISAS),\
+                $(patsubst %.c,$(B)/%.$(isa).o,$(call simd_of,$(isa))))
 
 define simd_rule
 $$(B)/%.$(1).o: %.c

@@ -29,26 +29,27 @@ typedef struct SmallGroups {
                               aligned like it                               */
     size_t w_vector; /* from one vector of channels to the next; 0: shared  */
     size_t w_row;    /* from one row of the filter to the next              */
-    float *zeros, *bias, *w; /* C; C; (kh, C or LANES, n, KW) in vectors    */
+    Elem *zeros;     /* C                                           */
+    float *bias, *w; /* C; (kh, C or LANES, n, KW) in vectors       */
 } SmallGroups;
 
 /* Adds to WIDTH sums the product of the columns of one row, lanes exchanged
  * by the constant d, with the three weights at w. */
-INLINE void add_row(Vec *sum, const float *const *column, size_t from,
+INLINE void add_row(Vec *sum, const Elem *const *column, size_t from,
                     const float *w, size_t d)
 {
     const Vec w0 = load(w), w1 = load(w + LANES), w2 = load(w + 2 * LANES);
     Vec x[WIDTH + KW - 1];
 
     for (size_t i = 0; i < WIDTH + KW - 1; i++)
-        x[i] = exchange(load(column[i] + from), d);
+        x[i] = exchange(load_elems(column[i] + from), d);
     for (size_t i = 0; i < WIDTH; i++)
         sum[i] += x[i] * w0 + x[i + 1] * w1 + x[i + 2] * w2;
 }
 
 /* The same for all n of a group; n is a constant.  `at` is the first of LANES
  * channels.  Where a group is wider than a vector, vectors exchange too. */
-INLINE void add_group(Vec *sum, const float *const *column, size_t at,
+INLINE void add_group(Vec *sum, const Elem *const *column, size_t at,
                       const float *w, size_t n)
 {
 #define ADD(d)                                                             \
@@ -77,8 +78,8 @@ INLINE void add_group(Vec *sum, const float *const *column, size_t at,
 /* Up to WIDTH outputs of one row: y is at their first, x at the first row of
  * the image that the window covers. */
 typedef struct Block {
-    const float *x, *z;
-    float *y;
+    const Elem *x, *z;
+    Elem *y;
     size_t top, rows;     /* of the filter, inside the map     */
     size_t column, width; /* of the first output; how many     */
 } Block;
@@ -92,10 +93,10 @@ static void store_block(const Tensor *out, const Block *b, const Vec *sum,
     for (size_t i = 0; i < b->width; i++) {
         float y[LANES];
 
-        store(y, b->z ? sum[i] + load(b->z + i * C + at) : sum[i]);
+        store(y, b->z ? sum[i] + load_elems(b->z + i * C + at) : sum[i]);
         for (size_t k = 0; a->act != ACT_NONE && k < LANES; k++)
             y[k] = act_of(a->act, y[k]);
-        store(b->y + i * C + at, load(y));
+        store_elems(b->y + i * C + at, load(y));
     }
 }
 
@@ -105,7 +106,7 @@ INLINE void block(const Tensor *out, const SmallGroups *s, const Block *b,
     const Conv2dAttr *a = out->attr;
     const size_t C = (size_t)out->dim[1], W = (size_t)out->src[0]->dim[3];
     const size_t pad = (size_t)a->pad_w;
-    const float *column[WIDTH + KW - 1];
+    const Elem *column[WIDTH + KW - 1];
 
     for (size_t at = 0; at < C; at += LANES) {
         const float *w = s->w + b->top * s->w_row + at / LANES * s->w_vector;
@@ -143,9 +144,9 @@ static Block block_at(const Tensor *out, size_t u)
     const size_t at = ((n * out_h + i) * out_w + j) * C;
 
     return (Block){
-        .x = (const float *)x->data + (n * H + i + top - pad) * W * C,
-        .z = z ? (const float *)z->data + at : NULL,
-        .y = (float *)out->data + at,
+        .x = (const Elem *)x->data + (n * H + i + top - pad) * W * C,
+        .z = z ? (const Elem *)z->data + at : NULL,
+        .y = (Elem *)out->data + at,
         .top = top,
         .rows = bottom > top ? bottom - top : 0,
         .column = j,
@@ -201,17 +202,18 @@ static int plan(Device *dev, const Tensor *out, void **state)
     float *to;
 
     (void)dev;
-    TRY(state_new(state,
-                  sizeof(*s) + (2 * C + kh * KW * n * width) * sizeof(float)));
+    TRY(state_new(state, sizeof(*s) +
+                             (C + kh * KW * n * width) * sizeof(float) +
+                             C * sizeof(Elem)));
     s = *state;
     s->n = n;
     s->w_vector = once ? 0 : n * KW * LANES;
     s->w_row = n * KW * width;
-    s->zeros = (float *)(s + 1);
-    s->bias = s->zeros + C;
+    s->bias = (float *)(s + 1);
     s->w = s->bias + C;
+    s->zeros = (Elem *)(s->w + kh * KW * n * width);
     for (size_t c = 0; c < C; c++) {
-        s->zeros[c] = 0;
+        s->zeros[c] = elem(0);
         s->bias[c] = b ? b[a->shared ? c % n : c] : 0;
     }
     to = s->w;
@@ -241,6 +243,7 @@ static int run(Device *dev, const Tensor *out, void *state)
 
 const Kernel SIMD(conv2d_small_groups) = {
     .op = &conv2d_def,
+    .dtypes = SIMD_DTYPES,
     .name = "rotate",
     .supports = supports,
     .plan = plan,

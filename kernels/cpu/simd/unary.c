@@ -20,14 +20,14 @@ static inline float hard_swish_of(float x)
     static void id##_range(const Tensor *out, const void *state, size_t begin, \
                            size_t end)                                         \
     {                                                                          \
-        const float *src = out->src[0]->data;                                  \
-        float *y = out->data;                                                  \
+        const Elem *src = out->src[0]->data;                                   \
+        Elem *y = out->data;                                                   \
                                                                                \
         (void)state;                                                           \
         _Pragma("omp simd") for (size_t i = begin; i < end; i++)               \
         {                                                                      \
-            const float x = src[i];                                            \
-            y[i] = formula;                                                    \
+            const float x = number(src[i]);                                    \
+            y[i] = elem(formula);                                              \
         }                                                                      \
     }                                                                          \
     static int id##_run(Device *dev, const Tensor *out, void *state)           \
@@ -39,6 +39,7 @@ static inline float hard_swish_of(float x)
     }                                                                          \
     const Kernel SIMD(id) = {                                                  \
         .op = &id##_def,                                                       \
+        .dtypes = SIMD_DTYPES,                                                 \
         .name = "flat",                                                        \
         .run = id##_run,                                                       \
         .inplace = 1,                                                          \
@@ -55,13 +56,13 @@ static void scale_shift_range(const Tensor *out, const void *state,
 {
     const ScaleShiftAttr *attr = out->attr;
     const float a = (float)attr->a, b = (float)attr->b;
-    const float *x = out->src[0]->data;
-    float *y = out->data;
+    const Elem *x = out->src[0]->data;
+    Elem *y = out->data;
 
     (void)state;
 #pragma omp simd
     for (size_t i = begin; i < end; i++)
-        y[i] = a * x[i] + b;
+        y[i] = elem(a * number(x[i]) + b);
 }
 
 static int scale_shift_run(Device *dev, const Tensor *out, void *state)
@@ -74,6 +75,7 @@ static int scale_shift_run(Device *dev, const Tensor *out, void *state)
 
 const Kernel SIMD(scale_shift) = {
     .op = &scale_shift_def,
+    .dtypes = SIMD_DTYPES,
     .name = "flat",
     .run = scale_shift_run,
     .inplace = 1,

@@ -347,6 +347,7 @@ static bool supports(const Tensor *out)
 
 const Kernel SIMD(conv2d_winograd) = {
     .op = &conv2d_def,
+    .dtypes = SIMD_DTYPES,
     .name = "winograd",
     .supports = supports,
     .plan = plan,
