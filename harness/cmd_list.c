@@ -133,6 +133,16 @@ static int list_kernels(void)
     return OK;
 }
 
+/* Whether a better kernel than the i-th has the name: the same one, for
+ * another dtype. */
+static bool named(const Backend *b, const Op *op, int i, const char *name)
+{
+    while (i-- > 0)
+        if (strcmp(kernel_for(b, op, i)->name, name) == 0)
+            return true;
+    return false;
+}
+
 /* What computes op on b: "rows, columns", best first. */
 enum { NAMES = 256 };
 static const char *kernel_names(const Backend *b, const Op *op,
@@ -145,9 +155,12 @@ static const char *kernel_names(const Backend *b, const Op *op,
         return "(costs nothing)";
     if (!b->kernel_at(0))
         return "(not here)";
-    for (int i = 0; n < NAMES && (k = kernel_for(b, op, i)); i++)
+    for (int i = 0; n < NAMES && (k = kernel_for(b, op, i)); i++) {
+        if (named(b, op, i, k->name))
+            continue;
         n += (size_t)snprintf(text + n, NAMES - n, "%s%s", i ? ", " : "",
                               k->name);
+    }
     return n ? text : "NONE";
 }
 

@@ -3,7 +3,7 @@
  * as kernel_trial.h says.
  *
  * The CPU: on every instruction set that this machine has, with one, two and
- * three threads.  The CUDA kernels: on the host, in every dtype and three
+ * three threads, and in bf16 where it has that.  The CUDA kernels: on the host, in every dtype and three
  * orders of threads; and under the checker, which must have nothing to say.
  *
  * The CUDA kernels once more on a GPU, where there is one.
@@ -20,7 +20,7 @@
 #include "tests/on_simt.h"
 #include "tests/test.h"
 
-static void check_isa(int index, int threads, Values values)
+static void check_isa_in(Dtype dtype, int index, int threads, Values values)
 {
     const char *isa = cpu_isa_name(index);
     const DeviceSettings settings = { threads, isa, .crowded = true };
@@ -31,8 +31,13 @@ static void check_isa(int index, int threads, Values values)
         SKIP("this processor has no further instruction set");
     REQUIRE(cpu_backend.open(&dev, &settings) == OK);
     snprintf(how, sizeof(how), "isa=%s, threads=%d", isa, dev->threads);
-    kernel_trials(dev, how, values, F32);
+    kernel_trials(dev, how, values, dtype);
     cpu_backend.close(dev);
+}
+
+static void check_isa(int index, int threads, Values values)
+{
+    check_isa_in(F32, index, threads, values);
 }
 
 TEST(kernels, best_isa_agrees_with_definitions_on_one_thread)
@@ -75,6 +80,33 @@ TEST(kernels, third_isa_agrees_with_definitions)
 TEST(kernels, third_isa_passes_nan_and_infinity_on)
 {
     check_isa(2, 2, NONFINITE);
+}
+
+static void check_bf16(int threads, Values values)
+{
+    if (cpu_check_bf16() != OK)
+        SKIP(err_message());
+    check_isa_in(BF16, 0, threads, values);
+}
+
+TEST(kernels, bf16_agrees_with_definitions_on_one_thread)
+{
+    check_bf16(1, PLAIN);
+}
+
+TEST(kernels, bf16_agrees_with_definitions_on_two_threads)
+{
+    check_bf16(2, PLAIN);
+}
+
+TEST(kernels, bf16_agrees_with_definitions_on_three_threads)
+{
+    check_bf16(3, PLAIN);
+}
+
+TEST(kernels, bf16_passes_nan_and_infinity_on)
+{
+    check_bf16(2, NONFINITE);
 }
 
 /* The CUDA kernels on the host; nothing that they do may be reported. */

@@ -90,6 +90,10 @@ typedef struct Backend {
      * end.  Needs no device: a device lists those of them that it can run. */
     const Kernel *(*kernel_at)(int i);
 
+    /* ERR_UNSUPPORTED with the reason where a device has no kernel at all for
+     * tensors of dtype.  NULL: their lists say all. */
+    int (*takes_dtype)(Device *dev, Dtype dtype);
+
     /* ERR_UNSUPPORTED with the reason where there is no such device. */
     int (*open)(Device **out, const DeviceSettings *settings);
     void (*close)(Device *dev); /* accepts NULL */

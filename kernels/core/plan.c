@@ -66,6 +66,8 @@ static int choose_kernels(Plan *p)
 
         if (t->role != ROLE_NODE || t->op->view)
             continue;
+        if (p->dev->backend->takes_dtype)
+            TRY(p->dev->backend->takes_dtype(p->dev, t->dtype));
         step->out = t;
         step->kernel = choose(p->dev, t, NULL);
         if (!step->kernel)

@@ -28,11 +28,12 @@ static const Kernel *const onednn_kernels[] = {
 
 /* The instruction sets, best first.  What their names mean to the compiler is
  * in the Makefile: avx2 is x86-64-v3, avx512 is x86-64-v4. */
-typedef struct Isa {
+struct Isa {
     const char *name;
     bool (*runs)(void); /* on this processor */
     const Kernel *const *kernels;
-} Isa;
+    const Kernel *const *bf16; /* NULL: none */
+};
 
 #if defined(__x86_64__)
 static bool runs_avx2(void)
@@ -58,7 +59,7 @@ static bool runs_generic(void)
 
 static const Isa isas[] = {
 #if defined(__x86_64__)
-    { "avx512", runs_avx512, simd_kernels_avx512 },
+    { "avx512", runs_avx512, simd_kernels_avx512, simd_kernels_avx512_bf16 },
     { "avx2", runs_avx2, simd_kernels_avx2 },
 #endif
     { "generic", runs_generic, simd_kernels_generic },
@@ -100,10 +101,32 @@ static int isa_find(const Isa **out, const char *name)
                 all);
 }
 
+int cpu_check_bf16(void)
+{
+#if defined(__x86_64__)
+    if (!runs_avx512() || !__builtin_cpu_supports("avx512bf16"))
+        return fail(ERR_UNSUPPORTED,
+                    "cpu: dtype=bf16 needs AVX512-BF16 or AMX; this processor "
+                    "has %s without it",
+                    cpu_isa_name(0));
+    if (!onednn_has_bf16())
+        return fail(ERR_UNSUPPORTED,
+                    "cpu: dtype=bf16 needs AVX512-BF16 or AMX, which oneDNN "
+                    "was told not to use: unset ONEDNN_MAX_CPU_ISA");
+    return OK;
+#else
+    return fail(ERR_UNSUPPORTED, "cpu: dtype=bf16 needs AVX512-BF16 or AMX; "
+                                 "this is another kind of processor");
+#endif
+}
+
 /* The i-th of a device whose own kernels are isa's. */
 static const Kernel *isa_kernel_at(const Isa *isa, int i)
 {
     for (const Kernel *const *k = isa->kernels; *k; k++)
+        if (i-- == 0)
+            return *k;
+    for (const Kernel *const *k = isa->bf16; k && *k; k++)
         if (i-- == 0)
             return *k;
     for (const Kernel *const *k = onednn_kernels; *k; k++)
@@ -117,11 +140,11 @@ static const Kernel *cpu_kernel_at(int i)
     return isa_kernel_at(isa_at(0), i);
 }
 
-static void list_kernels(CpuDevice *cpu, const Isa *isa)
+static void list_kernels(CpuDevice *cpu)
 {
     int n = 0;
 
-    while ((cpu->kernels[n] = isa_kernel_at(isa, n)))
+    while ((cpu->kernels[n] = isa_kernel_at(cpu->isa, n)))
         BUG_IF(++n == MAX_KERNELS);
 }
 
@@ -152,7 +175,7 @@ static void describe(CpuDevice *cpu)
     read_model(model, sizeof(model));
     snprintf(cpu->base.about, sizeof(cpu->base.about),
              "%s, %d thread%s, %s, %s", model, cpu->team.threads,
-             cpu->team.threads == 1 ? "" : "s", cpu->isa,
+             cpu->team.threads == 1 ? "" : "s", cpu->isa->name,
              onednn_version(onednn, sizeof(onednn)));
 }
 
@@ -189,8 +212,8 @@ static int cpu_open(Device **out, const DeviceSettings *settings)
     cpu->base.backend = &cpu_backend;
     cpu->base.kernels = cpu->kernels;
     cpu->base.threads = cpu->team.threads;
-    cpu->isa = isa->name;
-    list_kernels(cpu, isa);
+    cpu->isa = isa;
+    list_kernels(cpu);
     describe(cpu);
     err = onednn_open(&cpu->onednn, &cpu->base);
     if (err) {
@@ -241,11 +264,30 @@ bool cpu_flushes_denormals(Device *dev)
     return team_flushes_denormals(&cpu_device(dev)->team);
 }
 
+static int cpu_takes_dtype(Device *dev, Dtype dtype)
+{
+    const CpuDevice *cpu = cpu_device(dev);
+
+    if (dtype == F32)
+        return OK;
+    if (dtype != BF16)
+        return fail(ERR_UNSUPPORTED,
+                    "cpu: there are no kernels for dtype=%s; there are for f32 "
+                    "and bf16",
+                    dtype_name(dtype));
+    TRY(cpu_check_bf16());
+    if (!cpu->isa->bf16)
+        return fail(ERR_UNSUPPORTED, "cpu: isa=%s has no kernels in bf16",
+                    cpu->isa->name);
+    return OK;
+}
+
 const Backend cpu_backend = {
     .name = "cpu",
     .title = "this machine's processor",
     .host_memory = true,
     .kernel_at = cpu_kernel_at,
+    .takes_dtype = cpu_takes_dtype,
     .open = cpu_open,
     .close = cpu_close,
     .alloc = cpu_alloc,

@@ -62,6 +62,7 @@ static Problem describe(const Tensor *out)
     const Conv2dAttr *a = out->attr;
     const Tensor *x = out->src[0], *b = out->src[2], *z = out->src[3];
     Problem p = {
+        .dtype = out->dtype,
         .stride = { a->stride, a->stride },
         .pad_lo = { a->pad_h, a->pad_w },
         .pad_hi = { a->pad_h, a->pad_w },
@@ -92,10 +93,8 @@ static int plan(Device *dev, const Tensor *out, void **state)
     TRY(primitive_conv(&prim, cpu_device(dev)->onednn, &p));
     *state = prim;
     TRY(pack_copies(prim, SLOT_WEIGHTS, &order, out->src[1], copies));
-    if (b && copies > 1)
+    if (b)
         TRY(pack_copies(prim, SLOT_BIAS, &p.array[SLOT_BIAS], b, copies));
-    else if (b)
-        TRY(primitive_bind(prim, SLOT_BIAS, b->data));
     TRY(primitive_bind(prim, SLOT_SRC, out->src[0]->data));
     if (p.array[SLOT_ADDEND].rank)
         TRY(primitive_bind(prim, SLOT_ADDEND, out->src[3]->data));
@@ -104,19 +103,17 @@ static int plan(Device *dev, const Tensor *out, void **state)
 
 static bool supports(const Tensor *out)
 {
-    const Conv2dAttr *a = out->attr;
-    const Tensor *b = out->src[2];
-
-    return weight_of(out->src[1]) && (!a->shared || !b || weight_of(b));
+    return weights_known(out);
 }
 
 const Kernel onednn_conv2d = {
     .op = &conv2d_def,
+    .dtypes = ONEDNN_DTYPES,
     .name = "onednn",
     .supports = supports,
     .plan = plan,
     .run = primitive_run,
     .release = primitive_free,
     .inplace = 1u << 3,
-    .packs = 1u << 1,
+    .packs = 1u << 1 | 1u << 2,
 };

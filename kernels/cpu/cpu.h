@@ -10,6 +10,9 @@
  * DeviceSettings.isa limits our own kernels.  oneDNN picks its code by the
  * processor, once for the whole process; the environment variable
  * ONEDNN_MAX_CPU_ISA limits it.
+ *
+ * bf16 needs AVX512-BF16, which processors with AMX have, too: our own kernels
+ * are then once more in the list, for tensors of bf16, and oneDNN's take both.
  */
 #ifndef CPU_CPU_H
 #define CPU_CPU_H
@@ -23,11 +26,16 @@ extern const Kernel *const simd_kernels_generic[];
 #if defined(__x86_64__)
 extern const Kernel *const simd_kernels_avx2[];
 extern const Kernel *const simd_kernels_avx512[];
+extern const Kernel *const simd_kernels_avx512_bf16[];
 #endif
 
 /* The i-th instruction set that this processor can run, best first: "avx512",
  * "avx2", "generic"; NULL past the end.  For tests and lists. */
 const char *cpu_isa_name(int i);
+
+/* Whether this processor computes in bf16: OK, or ERR_UNSUPPORTED with the
+ * reason. */
+int cpu_check_bf16(void);
 
 /* Whether a denormal operand or result is taken as zero by every thread of
  * the device: measured, not remembered.  For the record of a run. */

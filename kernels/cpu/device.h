@@ -10,9 +10,11 @@
 
 enum { MAX_KERNELS = 128 };
 
+typedef struct Isa Isa;
+
 typedef struct CpuDevice {
     Device base;
-    const char *isa; /* of our own kernels */
+    const Isa *isa; /* of our own kernels */
     Team team;
     Onednn *onednn;
     const Kernel *kernels[MAX_KERNELS];
@@ -32,6 +34,15 @@ static inline const Tensor *weight_of(const Tensor *t)
     t = tensor_storage(t);
     return tensor_is_weight(t) ? t : NULL;
 }
+
+/* Whether sources 1 and, if there is one, 2 are: weights and bias. */
+static inline bool weights_known(const Tensor *out)
+{
+    return weight_of(out->src[1]) && (!out->src[2] || weight_of(out->src[2]));
+}
+
+/* What oneDNN is asked to compute in, if onednn_has_bf16(). */
+#define ONEDNN_DTYPES (DTYPE_BIT(F32) | DTYPE_BIT(BF16))
 
 /* The kernels made of oneDNN: conv.c, matmul.c. */
 #define ONEDNN_KERNELS(X) \

@@ -39,14 +39,16 @@ static inline MdRef md_ref(const Md *md)
 }
 
 static inline dnnl_status_t md_strided(Md *md, int rank, const dnnl_dims_t dim,
-                                       const dnnl_dims_t stride)
+                                       const dnnl_dims_t stride,
+                                       dnnl_data_type_t type)
 {
-    return dnnl_memory_desc_init_by_strides(md, rank, dim, dnnl_f32, stride);
+    return dnnl_memory_desc_init_by_strides(md, rank, dim, type, stride);
 }
 
-static inline dnnl_status_t md_any(Md *md, int rank, const dnnl_dims_t dim)
+static inline dnnl_status_t md_any(Md *md, int rank, const dnnl_dims_t dim,
+                                   dnnl_data_type_t type)
 {
-    return dnnl_memory_desc_init_by_tag(md, rank, dim, dnnl_f32,
+    return dnnl_memory_desc_init_by_tag(md, rank, dim, type,
                                         dnnl_format_tag_any);
 }
 
@@ -100,15 +102,16 @@ static inline MdRef md_ref(const Md *md)
 }
 
 static inline dnnl_status_t md_strided(Md *md, int rank, const dnnl_dims_t dim,
-                                       const dnnl_dims_t stride)
+                                       const dnnl_dims_t stride,
+                                       dnnl_data_type_t type)
 {
-    return dnnl_memory_desc_create_with_strides(md, rank, dim, dnnl_f32,
-                                                stride);
+    return dnnl_memory_desc_create_with_strides(md, rank, dim, type, stride);
 }
 
-static inline dnnl_status_t md_any(Md *md, int rank, const dnnl_dims_t dim)
+static inline dnnl_status_t md_any(Md *md, int rank, const dnnl_dims_t dim,
+                                   dnnl_data_type_t type)
 {
-    return dnnl_memory_desc_create_with_tag(md, rank, dim, dnnl_f32,
+    return dnnl_memory_desc_create_with_tag(md, rank, dim, type,
                                             dnnl_format_tag_any);
 }
 

@@ -16,7 +16,7 @@ static int plan_linear(Device *dev, const Tensor *out, void **state)
     const int64_t rows = (int64_t)tensor_rows(x), I = x->dim[1], O = w->dim[0];
     const Array order = { 2, { I, O }, { 1, I } };
     Primitive *prim;
-    Problem p = { 0 };
+    Problem p = { .dtype = out->dtype };
 
     p.array[SLOT_SRC] = (Array){ 2, { rows, I }, { I, 1 } };
     p.array[SLOT_WEIGHTS] = (Array){ 2, { I, O } };
@@ -28,23 +28,20 @@ static int plan_linear(Device *dev, const Tensor *out, void **state)
     TRY(primitive_pack(prim, SLOT_WEIGHTS, &order, weight_of(w)->host));
     TRY(primitive_bind(prim, SLOT_SRC, x->data));
     if (b)
-        TRY(primitive_bind(prim, SLOT_BIAS, b->data));
+        TRY(primitive_pack(prim, SLOT_BIAS, &p.array[SLOT_BIAS],
+                           weight_of(b)->host));
     return primitive_bind(prim, SLOT_DST, out->data);
-}
-
-static bool supports_linear(const Tensor *out)
-{
-    return weight_of(out->src[1]);
 }
 
 const Kernel onednn_linear = {
     .op = &linear_def,
+    .dtypes = ONEDNN_DTYPES,
     .name = "onednn",
-    .supports = supports_linear,
+    .supports = weights_known,
     .plan = plan_linear,
     .run = primitive_run,
     .release = primitive_free,
-    .packs = 1u << 1,
+    .packs = 1u << 1 | 1u << 2,
 };
 
 static void swap(int64_t *a, int64_t *b)
@@ -82,7 +79,7 @@ static int plan_matmul(Device *dev, const Tensor *out, void **state)
     const Tensor *a = out->src[0], *b = out->src[1];
     const bool swapped = attr->strip;
     Primitive *prim;
-    Problem p = { .scale = (float)attr->scale };
+    Problem p = { .dtype = out->dtype, .scale = (float)attr->scale };
     Array *left = &p.array[swapped ? SLOT_WEIGHTS : SLOT_SRC];
     Array *right = &p.array[swapped ? SLOT_SRC : SLOT_WEIGHTS];
 
@@ -98,6 +95,7 @@ static int plan_matmul(Device *dev, const Tensor *out, void **state)
 
 const Kernel onednn_matmul = {
     .op = &matmul_def,
+    .dtypes = ONEDNN_DTYPES,
     .name = "onednn",
     .plan = plan_matmul,
     .run = primitive_run,

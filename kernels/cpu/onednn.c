@@ -51,6 +51,13 @@ const char *onednn_version(char *text, size_t size)
     return text;
 }
 
+bool onednn_has_bf16(void)
+{
+    const dnnl_cpu_isa_t want = dnnl_cpu_isa_avx512_core_bf16;
+
+    return (dnnl_get_effective_cpu_isa() & want) == want;
+}
+
 int onednn_open(Onednn **out, Device *dev)
 {
     Onednn *lib;
@@ -117,16 +124,17 @@ Array array_of(const Tensor *t)
     return a;
 }
 
-static int md_make(Md *md, const Array *a)
+static int md_make(Md *md, const Array *a, Dtype dtype)
 {
+    const dnnl_data_type_t type = dtype == BF16 ? dnnl_bf16 : dnnl_f32;
     bool any = true;
 
     for (int i = 0; i < a->rank; i++)
         any &= a->stride[i] == 0;
     if (a->rank == 0)
         return OK;
-    return check(any ? md_any(md, a->rank, a->dim)
-                     : md_strided(md, a->rank, a->dim, a->stride),
+    return check(any ? md_any(md, a->rank, a->dim, type)
+                     : md_strided(md, a->rank, a->dim, a->stride, type),
                  "layout");
 }
 
@@ -260,7 +268,8 @@ static int primitive_new(Primitive **out, Onednn *lib, const Problem *p,
     prim->lib = lib;
     name_args(prim, p);
     for (int i = 0; i < NSLOTS && !err; i++)
-        err = md_make(&prim->md[i], &p->array[i]);
+        err = md_make(&prim->md[i], &p->array[i],
+                      i == SLOT_BIAS ? F32 : p->dtype);
     if (!err)
         err = make_attr(&attr, p, prim);
     mds = (Mds){
@@ -382,7 +391,7 @@ int primitive_pack(Primitive *prim, Slot slot, const Array *from,
     TRY(dev->backend->alloc(dev, &prim->packed[slot],
                             dnnl_memory_desc_get_size(to)));
     TRY(set_arg(prim, slot, prim->packed[slot]));
-    TRY(md_make(&md, from));
+    TRY(md_make(&md, from, F32));
     err = reorder(prim->lib, prim->arg[slot].memory, to, md_ref(&md), data);
     md_free(&md);
     return err;

@@ -1,10 +1,10 @@
 /*
  * onednn.h - oneDNN as our kernels use it: describe, make, bind, run.
  *
- * A Problem describes one operation on f32 arrays.  A Primitive is the code
- * that oneDNN made for it, with the memory that it works on.  Making one takes
- * up to milliseconds (code is generated), the second of its kind in a process
- * microseconds; running one allocates nothing.
+ * A Problem describes one operation on arrays of f32 or bf16.  A Primitive is
+ * the code that oneDNN made for it, with the memory that it works on.  Making
+ * one takes up to milliseconds (code is generated), the second of its kind in a
+ * process microseconds; running one allocates nothing.
  */
 #ifndef CPU_ONEDNN_H
 #define CPU_ONEDNN_H
@@ -20,6 +20,10 @@ void onednn_close(Onednn *lib); /* accepts NULL */
 
 /* "oneDNN 2.6.3" into text, which is returned. */
 const char *onednn_version(char *text, size_t size);
+
+/* Whether it computes in bf16 here by instructions for that, AVX512-BF16 or
+ * AMX.  ONEDNN_MAX_CPU_ISA may say that it must not. */
+bool onednn_has_bf16(void);
 
 /* rank 0: there is none.  All strides 0: oneDNN chooses the order, and the
  * array has to be packed.  Convolutions are (N,C,H,W) or (groups,O,I,h,w),
@@ -44,6 +48,7 @@ typedef enum Slot {
 /* dst = act(scale * op(src, weights) + bias' + addend), bias' being scaled
  * with the rest; windows are for convolutions. */
 typedef struct Problem {
+    Dtype dtype; /* F32 or BF16; a bias is always f32 */
     Array array[NSLOTS];
     int64_t stride[ARRAY_RANK];
     int64_t pad_lo[ARRAY_RANK], pad_hi[ARRAY_RANK];
@@ -62,8 +67,8 @@ void primitive_free(void *p); /* a Primitive, or NULL */
 /* Says where an operand is.  It stays the caller's. */
 int primitive_bind(Primitive *p, Slot slot, void *data);
 
-/* Copies an operand, laid out as from says, into the order that oneDNN chose
- * for it. */
+/* Copies an operand, laid out as from says, into the order and the type that
+ * oneDNN chose for it. */
 int primitive_pack(Primitive *p, Slot slot, const Array *from,
                    const float *data);
 
