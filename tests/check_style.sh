@@ -36,7 +36,7 @@ done
 git grep -nE '^.{81,}$' -- '*.c' '*.h' '*.cpp' '*.cu' ':!tests' &&
     bad "lines of more than 80 characters"
 marks='TO''DO|FIX''ME|\bXX''X\b|#if 0'
-git grep -nE "$marks" -- '*.c' '*.h' '*.cpp' '*.cu' '*.py' Makefile &&
+git grep -nE "$marks" -- '*.c' '*.h' '*.cpp' '*.cu' '*.py' '*.mk' Makefile &&
     bad "unfinished marks"
 git grep -nE '(^|[^a-zA-Z0-9_.])/(work|root|home/[a-z]+)/' -- . \
     ':!*.safetensors' && bad "paths of one machine"
