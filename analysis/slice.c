@@ -290,16 +290,19 @@ void slice_filter(RunList *list, bool (*keep)(const Run *r))
     list->n = kept;
 }
 
-char *settings_label(const char *settings, char text[SLICE_TEXT])
+char *settings_label(const Run *r, char text[SLICE_TEXT])
 {
+    char key[PARAM_NAME_MAX], value[SLICE_TEXT];
     size_t n = 0;
 
-    for (; *settings && n + 1 < SLICE_TEXT; settings++)
-        if (!strchr("{}\"", *settings))
-            text[n++] = *settings == ':'                         ? '='
-                        : *settings == ',' && settings[1] == '"' ? ' '
-                                                                 : *settings;
-    text[n] = '\0';
+    text[0] = '\0';
+    for (const char *flag = r->repeat; (flag = strstr(flag, " --")); flag++) {
+        snprintf(key, sizeof(key), "%.*s", (int)strcspn(flag + 3, "= "),
+                 flag + 3);
+        if (setting_value(r->settings, key, value) && n < SLICE_TEXT)
+            n += (size_t)snprintf(text + n, SLICE_TEXT - n, "%s%s=%s",
+                                  n ? " " : "", key, value);
+    }
     return text;
 }
 

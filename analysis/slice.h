@@ -51,8 +51,9 @@ int slice_split(RunList **out, int *n, RunList *list, const char *const *axes);
 /* Drops the runs for which keep is false. */
 void slice_filter(RunList *list, bool (*keep)(const Run *r));
 
-/* {"reduction":16} as "reduction=16", "" for {}.  Returns text. */
-char *settings_label(const char *settings, char text[SLICE_TEXT]);
+/* The module's settings that are not its defaults, as its repeat line has
+ * them: "reduction=4 kernels=3,5", "" if there are none.  Returns text. */
+char *settings_label(const Run *r, char text[SLICE_TEXT]);
 
 /* A module's name as papers print it: "SCSA", "SE-conv"; "plain" for none. */
 enum { LABEL_MAX = 96 };

@@ -128,8 +128,8 @@ static void row_label(const Grid *g, int row, char *text, size_t size)
         }
         if (!varies || used >= size)
             continue;
-        if (!strcmp(shown[k], "settings"))
-            settings_label(r->settings, value);
+        if (!strcmp(shown[k], "settings") && !settings_label(r, value)[0])
+            continue;
         used += (size_t)snprintf(
             text + used, size - used, " %s%s",
             strcmp(shown[k], "threads") ? "" : "threads=", value);

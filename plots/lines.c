@@ -84,7 +84,7 @@ static Series *series_of(Lines *l, const Run *r, bool settings)
     return &l->at[l->n++];
 }
 
-/* {"reduction":4} -> " reduction=4", for modules that come with several. */
+/* "SE reduction=4", and "SE" with its defaults: modules come with several. */
 static void name_series(const Lines *l, Series *s)
 {
     char label[LABEL_MAX], settings[SLICE_TEXT];
@@ -95,8 +95,9 @@ static void name_series(const Lines *l, Series *s)
         if (&l->at[i] == s || strcmp(l->at[i].run->module, s->run->module) ||
             run_is_fused(l->at[i].run) != run_is_fused(s->run))
             continue;
-        snprintf(s->name, sizeof(s->name), "%s %.60s", label,
-                 settings_label(s->run->settings, settings));
+        settings_label(s->run, settings);
+        snprintf(s->name, sizeof(s->name), "%s%s%.60s", label,
+                 settings[0] ? " " : "", settings);
         return;
     }
 }

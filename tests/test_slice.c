@@ -86,13 +86,19 @@ TEST(slice, a_modules_setting_counts_for_the_modules_that_have_it)
     free(list.at);
 }
 
-TEST(slice, settings_are_read_as_flags_are)
+TEST(slice, a_label_has_the_settings_that_are_not_defaults)
 {
+    Run r = { .settings = "{\"a\":4,\"b\":[3,5],\"c\":\"on\",\"d\":16}",
+              .repeat = "attnbench run --module=x --batch=2 --a=4 --b=3,5 "
+                        "--c=on" };
     char text[SLICE_TEXT];
 
-    CHECK(
-        !strcmp(settings_label("{\"a\":4,\"b\":[3,5]}", text), "a=4 b=[3,5]"));
-    CHECK(!strcmp(settings_label("{}", text), ""));
+    CHECK(!strcmp(settings_label(&r, text), "a=4 b=3,5 c=on"));
+    strcpy(r.repeat, "attnbench run --module=x --batch=2");
+    CHECK(!strcmp(settings_label(&r, text), ""));
+    strcpy(r.repeat, "attnbench run --module=x --batch=2 --a=4");
+    strcpy(r.settings, "{}");
+    CHECK(!strcmp(settings_label(&r, text), ""));
 }
 
 TEST(slice, mixing_is_refused_with_the_flag_that_chooses)
