@@ -1,0 +1,368 @@
+/*
+ * sweep.c - measures an experiment into the database, and says how it goes.
+ */
+#include "harness/sweep.h"
+
+#include <glob.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "harness/environment.h"
+#include "harness/progress.h"
+#include "kernels/core/err.h"
+#include "kernels/core/host.h"
+#include "kernels/cpu/cpu.h"
+
+/* clang-format off */
+static const Param params[] = {
+    PARAM_PATH(SweepSettings, db, STORE_PATH, "the database"),
+    PARAM_INT(SweepSettings, fresh, 0, 0, 1,
+              "begin anew, even if a sweep like this is unfinished"),
+    PARAM_NAME(SweepSettings, target, "1", NULL,
+               "a case has converged when the 95 % interval of its median is "
+               "within plus or minus this many percent"),
+    PARAM_INT(SweepSettings, limit, 10, 1, 86400,
+              "seconds that the samples of one case may take"),
+    PARAM_INT(SweepSettings, budget, 0, 0, 864000,
+              "seconds that all of it may take, shared among the cases; "
+              "0: no limit"),
+    PARAM_INT(SweepSettings, min_samples, 10, 6, 100000,
+              "samples before a case can have converged"),
+    PARAM_INT(SweepSettings, max_samples, 2000, 6, 1000000,
+              "samples at which a case is left alone"),
+    PARAM_INT(SweepSettings, warmup, 1, 0, 100000,
+              "milliseconds that each case runs before its samples"),
+    PARAM_INT(SweepSettings, block, 16, 1, 256,
+              "cases that are sampled turn by turn"),
+    PARAM_INT(SweepSettings, seed, 0, 0, 2147483647,
+              "of the order of the rounds; 0: from the clock"),
+    PARAM_PATH(SweepSettings, peer, "",
+               "a command that times the same cases, turn by turn with us"),
+    PARAM_END,
+};
+/* clang-format on */
+
+void sweep_params(Param out[SWEEP_PARAMS], const Param *own)
+{
+    const Param *const tables[] = { own, params };
+    int n = 0;
+
+    for (int k = 0; k < 2; k++)
+        for (const Param *p = tables[k]; p->name; p++) {
+            BUG_IF(n == SWEEP_PARAMS - 1);
+            out[n++] = *p;
+        }
+    out[n] = (Param)PARAM_END;
+}
+
+/* ---- Ctrl-C ---------------------------------------------------------- */
+
+/* The one global: there is no other way to hear of a signal. */
+static volatile sig_atomic_t stop;
+
+static void on_signal(int signal)
+{
+    stop = signal;
+}
+
+static void listen(void)
+{
+    struct sigaction action = { .sa_handler = on_signal };
+
+    /* The second one ends us at once; what a peer is saying is heard out. */
+    action.sa_flags = (int)SA_RESETHAND | SA_RESTART;
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+void sweep_end_by_signal(void)
+{
+    signal(stop, SIG_DFL);
+    raise(stop);
+}
+
+/* ---- settings -------------------------------------------------------- */
+
+int sweep_protocol(Protocol *p, const SweepSettings *s)
+{
+    char *end;
+    const double target = strtod(s->target.text, &end);
+
+    if (end == s->target.text || *end || !(target >= 0.01 && target <= 50))
+        return fail(ERR_INPUT,
+                    "target='%s' is no number of percent from 0.01 to 50",
+                    s->target.text);
+    *p = (Protocol){
+        .target = target / 100,
+        .limit = s->limit,
+        .budget = s->budget,
+        .warmup = s->warmup * 1e-3,
+        .min_samples = s->min_samples,
+        .max_samples = s->max_samples,
+        .block = s->block,
+        .seed = (uint64_t)s->seed,
+        .started_ns = host_now_ns(),
+        .stop = &stop,
+    };
+    if (!p->seed) {
+        struct timespec t;
+
+        clock_gettime(CLOCK_REALTIME, &t);
+        p->seed = ((uint64_t)t.tv_sec << 20 ^ (uint64_t)t.tv_nsec) & INT32_MAX;
+    }
+    return OK;
+}
+
+static const char experiments[] = "harness/experiments/";
+
+static bool is_file(const char *path)
+{
+    struct stat info;
+
+    return stat(path, &info) == 0 && !S_ISDIR(info.st_mode);
+}
+
+/* The i-th name in a glob_t of experiments, which loses its ".json". */
+static const char *experiment_name(const void *arg, int i)
+{
+    const glob_t *found = arg;
+    char *name;
+
+    if (i >= (int)found->gl_pathc)
+        return NULL;
+    name = found->gl_pathv[i] + strlen(experiments);
+    name[strcspn(name, ".")] = '\0';
+    return name;
+}
+
+static int no_experiment(const char *name, const char *path)
+{
+    const char *near = NULL;
+    glob_t found;
+    int err;
+
+    if (glob("harness/experiments/*.json", 0, NULL, &found) == 0)
+        near = name_nearest(name, experiment_name, &found);
+    err = near ? fail(ERR_INPUT,
+                      "there is no experiment '%s'; did you mean '%s'?", name,
+                      near)
+               : fail(ERR_INPUT,
+                      "there is no experiment '%s': no file of that name, and "
+                      "no %s",
+                      name, path);
+    globfree(&found);
+    return err;
+}
+
+int sweep_find(const char *name, char *path, size_t size, const char **found)
+{
+    *found = name;
+    if (strchr(name, '/') || is_file(name))
+        return OK;
+    snprintf(path, size, "%s%s%s", experiments, name,
+             strstr(name, ".json") ? "" : ".json");
+    *found = path;
+    return is_file(path) ? OK : no_experiment(name, path);
+}
+
+/* In quotes, where a shell would take it for something else. */
+static void put_argument(FILE *out, const char *text)
+{
+    if (*text && !strpbrk(text, " \t\n'\"\\$`*?[]{}()<>|&;#~!")) {
+        fputs(text, out);
+        return;
+    }
+    fputc('\'', out);
+    for (; *text; text++)
+        if (*text == '\'')
+            fputs("'\\''", out);
+        else
+            fputc(*text, out);
+    fputc('\'', out);
+}
+
+/* The command line, as far as size has room. */
+static void join_argv(char *text, size_t size, const Sweeping *s)
+{
+    FILE *out = fmemopen(text, size - 1, "w");
+
+    BUG_IF(!out);
+    text[size - 1] = '\0';
+    fprintf(out, "attnbench %s", s->command);
+    for (int i = 0; i < s->argc; i++) {
+        fputc(' ', out);
+        put_argument(out, s->argv[i]);
+    }
+    fclose(out);
+}
+
+/* ---- the sweep ------------------------------------------------------- */
+
+/* What the machine, the build and the day are, for every lane alike. */
+typedef struct Record {
+    Machine machine;
+    Build build;
+    Sweep sweep;
+} Record;
+
+static int fill_record(Record *r, const Sweeping *s)
+{
+    const Experiment *e = s->experiment;
+    Device *dev;
+
+    memset(r, 0, sizeof(*r));
+    environment_machine(&r->machine);
+    environment_build(&r->build);
+    environment_weather(&r->sweep);
+    snprintf(r->sweep.experiment, sizeof(r->sweep.experiment), "%s",
+             e->experiment);
+    snprintf(r->sweep.question, sizeof(r->sweep.question), "%s", e->question);
+    snprintf(r->sweep.cases_hash, sizeof(r->sweep.cases_hash), "%s",
+             e->cases_hash);
+    r->sweep.seed = s->protocol.seed;
+    join_argv(r->sweep.argv, sizeof(r->sweep.argv), s);
+    TRY(cpu_backend.open(&dev, &(DeviceSettings){ .isa = "" }));
+    r->sweep.denormals = cpu_flushes_denormals(dev);
+    cpu_backend.close(dev);
+    return OK;
+}
+
+static int begin_lanes(Lanes *lanes, Peer *peer, Store *store, Record *r,
+                       bool fresh, bool *resumed)
+{
+    *lanes = (Lanes){ .n = peer ? 2 : 1 };
+    lanes->at[1].peer = peer;
+    for (int i = 0; i < lanes->n; i++) {
+        snprintf(r->sweep.source, sizeof(r->sweep.source), "%s",
+                 i ? peer_name(peer) : "attnbench");
+        TRY(store_sweep_begin(store, &r->machine, &r->build, &r->sweep, fresh,
+                              &lanes->at[i].sweep_id, resumed));
+    }
+    return OK;
+}
+
+/* Why a sweep began anew where its user may have thought that it goes on. */
+static int say_abandoned(Store *store, int64_t sweep_id, const Build *now,
+                         FILE *out)
+{
+    Abandoned a;
+
+    TRY(store_sweep_abandoned(store, sweep_id, &a));
+    if (!a.runs)
+        return OK;
+    fprintf(
+        out,
+        "beginning anew: the %d cases of an unfinished sweep were measured ",
+        a.runs);
+    if (a.other_machine)
+        fprintf(out, "on another machine\n");
+    else if (strcmp(a.git_commit, now->git_commit) || a.dirty != now->dirty)
+        fprintf(out, "by another build (commit %.7s%s; this is %.7s%s)\n",
+                a.git_commit, a.dirty ? " with changes" : "", now->git_commit,
+                now->dirty ? " with changes" : "");
+    else
+        fprintf(out, "by a build with another compiler, flags or libraries\n");
+    return OK;
+}
+
+static int count_stored(const Experiment *e, const Lanes *lanes, Store *store,
+                        int *n)
+{
+    char repeat[CASE_TEXT];
+
+    *n = 0;
+    for (int i = 0; i < e->ncases; i++)
+        for (int lane = 0; lane < lanes->n; lane++) {
+            bool has;
+
+            TRY(store_has_run(store, lanes->at[lane].sweep_id,
+                              case_print(&e->cases[i], repeat), &has));
+            *n += has;
+        }
+    return OK;
+}
+
+static void on_step(void *arg, const Step *step)
+{
+    progress_step(arg, step);
+}
+
+static void on_done(void *arg, const Arm *a)
+{
+    progress_done(arg, a);
+}
+
+static void print_summary(const Sweeping *s, const Tally *t)
+{
+    const int cases = t->ok + t->unsupported + t->out_of_memory + t->bad;
+
+    fprintf(s->out, "\n%d ok", t->ok);
+    if (t->not_converged)
+        fprintf(s->out, " (%d not converged)", t->not_converged);
+    if (t->unsupported)
+        fprintf(s->out, ", %d unsupported", t->unsupported);
+    if (t->out_of_memory)
+        fprintf(s->out, ", %d out of memory", t->out_of_memory);
+    if (t->bad)
+        fprintf(s->out, ", %d failed", t->bad);
+    fprintf(s->out, "; %.1f s, of which %.1f s sampling",
+            (host_now_ns() - s->protocol.started_ns) * 1e-9,
+            t->sample_ns * 1e-9);
+    if (cases)
+        fprintf(s->out, " and %.1f ms a case preparing and storing",
+                (t->prepare_ns + t->store_ns) * 1e-6 / cases);
+    fprintf(s->out, "\nstored in %s; seed=%llu\n", s->settings->db,
+            (unsigned long long)s->protocol.seed);
+    if (t->interrupted)
+        fputs("interrupted: the same command goes on where this stopped\n",
+              s->out);
+}
+
+/* The part that needs the store and the peer open. */
+static int sweep(const Sweeping *s, Record *record, Store *store, Peer *peer,
+                 Tally *tally, int64_t *sweep_id)
+{
+    const Experiment *e = s->experiment;
+    const bool fresh = s->settings->fresh;
+    Progress progress;
+    const Listener listener = { &progress, on_step, on_done };
+    Lanes lanes;
+    bool resumed;
+    int stored, err;
+
+    TRY(begin_lanes(&lanes, peer, store, record, fresh, &resumed));
+    *sweep_id = lanes.at[0].sweep_id;
+    TRY(count_stored(e, &lanes, store, &stored));
+    if (!resumed && !fresh)
+        TRY(say_abandoned(store, *sweep_id, &record->build, s->out));
+    if (resumed && stored)
+        fprintf(s->out, "going on: %d of %d cases are stored already\n", stored,
+                e->ncases * lanes.n);
+    progress_begin(&progress, s->out, e->ncases * lanes.n, stored);
+    listen();
+    err = measure(e, &s->protocol, store, &lanes, &listener, tally);
+    progress_end(&progress);
+    if (!err)
+        print_summary(s, tally);
+    return err;
+}
+
+int sweep_run(const Sweeping *s, Tally *tally, int64_t *sweep_id)
+{
+    Store *store = NULL;
+    Peer *peer = NULL;
+    Record record;
+    int err = fill_record(&record, s);
+
+    if (!err && s->settings->peer[0])
+        err = peer_open(&peer, s->settings->peer);
+    if (!err)
+        err = store_open(&store, s->settings->db, STORE_WRITE);
+    if (!err)
+        err = sweep(s, &record, store, peer, tally, sweep_id);
+    store_close(store);
+    peer_close(peer);
+    return err;
+}
