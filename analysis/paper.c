@@ -1,8 +1,10 @@
 /*
- * paper.c - reads the paper's Table 2, and knows its rows by our names.
+ * paper.c - reads the paper's tables, and knows their rows by repeat lines.
  */
 #include "analysis/paper.h"
 
+#include <math.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,27 +17,32 @@ static const char table2[] =
 #include "results/paper/table2.csv.inc"
     ;
 
-typedef struct Name {
-    const char *ours, *paper;
-} Name;
-
-/* A backbone that attnbench lists and the paper measured has a line here. */
-static const Name backbones[] = {
-    { "resnet50", "ResNet-50" },
-    { "resnet101", "ResNet-101" },
+static const char *const files[] = {
+    [PAPER_TABLE2] = "results/paper/table2.csv",
 };
-enum { NBACKBONES = sizeof(backbones) / sizeof(backbones[0]) };
+static const char *const contents[] = { [PAPER_TABLE2] = table2 };
 
-/* Modules that are not called as in the paper, but for capitals; its SE is
- * the variant of 1x1 convolutions, and ours of linears is not in it. */
-static const Name methods[] = { { "se", "" }, { "se_conv", "SE" } };
-enum { NMETHODS = sizeof(methods) / sizeof(methods[0]) };
+typedef struct Column {
+    const char *name;
+    size_t offset, size; /* of a text */
+} Column;
+
+/* clang-format off */
+#define TEXT(name, field) \
+    { name, offsetof(PaperRow, field), sizeof(((PaperRow *)0)->field) }
+static const Column texts[] = {
+    TEXT("backbone", backbone), TEXT("method", method),
+    TEXT("variant", method), TEXT("type", type),
+    TEXT("paper_params_m", params_text), TEXT("paper_flops_g", flops_text),
+    TEXT("network", network), TEXT("params_note", params_note),
+    TEXT("flops_note", flops_note), TEXT("note", note),
+};
+#undef TEXT
+/* clang-format on */
+enum { NTEXTS = sizeof(texts) / sizeof(texts[0]) };
 
 /* The columns that are numbers. */
-static const struct {
-    const char *name;
-    size_t offset;
-} numbers[] = {
+static const Column numbers[] = {
     { "paper_params_m", offsetof(PaperRow, params_m) },
     { "paper_flops_g", offsetof(PaperRow, flops_g) },
     { "paper_throughput", offsetof(PaperRow, throughput) },
@@ -47,35 +54,39 @@ static const struct {
 };
 enum { NNUMBERS = sizeof(numbers) / sizeof(numbers[0]) };
 
-static int column(const Csv *csv, const char *name, int *at)
+/* NAN where a table has no such column. */
+static int read_number(double *out, const Csv *csv, const char *name)
 {
-    *at = csv_column(csv, name);
-    if (*at < 0)
-        return fail(ERR_INPUT, "%s: there is no column '%s'", csv->name, name);
+    const int at = csv_column(csv, name);
+    char *end;
+
+    *out = NAN;
+    if (at < 0)
+        return OK;
+    *out = strtod(csv->cell[at], &end);
+    if (end == csv->cell[at] || *end)
+        return fail(ERR_INPUT, "%s:%d: %s: '%s' is not a number", csv->name,
+                    csv->line, name, csv->cell[at]);
     return OK;
 }
 
 static int read_row(PaperRow *row, const Csv *csv)
 {
-    int backbone, method, type;
+    for (int i = 0; i < NTEXTS; i++) {
+        const int at = csv_column(csv, texts[i].name);
 
-    TRY(column(csv, "backbone", &backbone));
-    TRY(column(csv, "method", &method));
-    TRY(column(csv, "type", &type));
-    snprintf(row->backbone, sizeof(row->backbone), "%s", csv->cell[backbone]);
-    snprintf(row->method, sizeof(row->method), "%s", csv->cell[method]);
-    snprintf(row->type, sizeof(row->type), "%s", csv->cell[type]);
-    for (int i = 0; i < NNUMBERS; i++) {
-        char *end;
-        int at;
-
-        TRY(column(csv, numbers[i].name, &at));
-        *(double *)((char *)row + numbers[i].offset) =
-            strtod(csv->cell[at], &end);
-        if (end == csv->cell[at] || *end)
-            return fail(ERR_INPUT, "%s:%d: %s: '%s' is not a number", csv->name,
-                        csv->line, numbers[i].name, csv->cell[at]);
+        if (at >= 0)
+            snprintf((char *)row + texts[i].offset, texts[i].size, "%s",
+                     csv->cell[at]);
     }
+    for (int i = 0; i < NNUMBERS; i++)
+        TRY(read_number((double *)((char *)row + numbers[i].offset), csv,
+                        numbers[i].name));
+    if (!row->network[0] || !row->method[0] || isnan(row->throughput))
+        return fail(ERR_INPUT,
+                    "%s:%d: a row needs a method, its network and its "
+                    "throughput",
+                    csv->name, csv->line);
     return OK;
 }
 
@@ -94,45 +105,69 @@ static int read_rows(Paper *out, Csv *csv)
     }
 }
 
-int paper_read(Paper *out)
+int paper_read(Paper *out, PaperTable table)
 {
-    char *text = strdup(table2);
+    char *text = strdup(contents[table]);
     Csv csv;
     int err;
 
     *out = (Paper){ .n = 0 };
     if (!text)
         return fail(ERR_MEMORY, "memory ran out at the paper's table");
-    err = csv_open(&csv, "results/paper/table2.csv", text);
+    err = csv_open(&csv, files[table], text);
     if (!err)
         err = read_rows(out, &csv);
     free(text);
     return err;
 }
 
-static const char *in_paper(const Name *names, int n, const char *ours)
+/* Whether a setting says how something is measured, not what. */
+static bool is_how(const char *flag)
 {
-    for (int i = 0; i < n; i++)
-        if (strcmp(names[i].ours, ours) == 0)
-            return names[i].paper;
+    static const char *const how[] = { "impl",  "graph",   "backend",
+                                       "dtype", "batch",   "pass",
+                                       "state", "threads", "arm" };
+
+    for (size_t i = 0; i < sizeof(how) / sizeof(how[0]); i++) {
+        const size_t n = strlen(how[i]);
+
+        if (strncmp(flag + 2, how[i], n) == 0 && flag[2 + n] == '=')
+            return true;
+    }
+    return false;
+}
+
+char *paper_network(const char *repeat, char text[PAPER_TEXT])
+{
+    size_t used = 0;
+
+    text[0] = '\0';
+    for (const char *at = strstr(repeat, "--"); at && used < PAPER_TEXT;
+         at = strstr(at + 2, " --")) {
+        at += *at == ' ';
+        if (!is_how(at))
+            used +=
+                (size_t)snprintf(text + used, PAPER_TEXT - used, "%s%.*s",
+                                 used ? " " : "", (int)strcspn(at, " "), at);
+    }
+    return text;
+}
+
+const PaperRow *paper_find(const Paper *paper, const char *repeat)
+{
+    char network[PAPER_TEXT];
+
+    paper_network(repeat, network);
+    for (int i = 0; i < paper->n; i++)
+        if (strcmp(paper->at[i].network, network) == 0)
+            return &paper->at[i];
     return NULL;
 }
 
-const PaperRow *paper_find(const Paper *paper, const char *backbone,
-                           const char *module)
+const PaperRow *paper_base(const Paper *paper, const PaperRow *row)
 {
-    const char *b = in_paper(backbones, NBACKBONES, backbone);
-    const char *m = in_paper(methods, NMETHODS, module);
-    const bool plain = strcmp(module, "none") == 0;
-
-    for (int i = 0; b && i < paper->n; i++) {
-        const PaperRow *row = &paper->at[i];
-
-        if (strcmp(row->backbone, b))
-            continue;
-        if (plain ? !strcmp(row->type, "-")
-                  : !strcasecmp(row->method, m ? m : module))
-            return row;
-    }
-    return NULL;
+    for (int i = 0; i < paper->n; i++)
+        if (strcmp(paper->at[i].backbone, row->backbone) == 0)
+            return &paper->at[i];
+    return row;
 }

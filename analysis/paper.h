@@ -1,22 +1,30 @@
 /*
- * paper.h - the SCSA paper's Table 2, under the names of this program.
+ * paper.h - the SCSA paper's tables of throughput, and which run is which row.
  *
- * Source: results/paper/table2.csv, which the program carries.
+ * Source: results/paper/table1.csv and table2.csv, which the program carries.
  */
 #ifndef ANALYSIS_PAPER_H
 #define ANALYSIS_PAPER_H
 
-enum { PAPER_ROWS_MAX = 64 };
+enum { PAPER_ROWS_MAX = 64, PAPER_TEXT = 256 };
 
-/* One row.  What the paper prints, and what its network really counts. */
+typedef enum PaperTable { PAPER_TABLE1, PAPER_TABLE2 } PaperTable;
+
+/* One row.  What the paper prints, and what its network really counts; numbers
+ * that the paper does not give are NAN, texts "". */
 typedef struct PaperRow {
-    char backbone[32]; /* as printed: "ResNet-50"                         */
+    char backbone[32]; /* as printed: "ResNet-50"; "" in Table 1          */
     char method[32];   /* as printed: "SCSA"; the backbone's own if plain */
     char type[16];     /* "Channel", "Spatial", "Hybrid"; "-" if plain    */
-    double params_m, flops_g;   /* millions and billions, as printed       */
-    double throughput;          /* images/s on the paper's GPU             */
+    char params_text[16], flops_text[16]; /* as printed, in M and G        */
+    double params_m, flops_g;             /* the same                      */
+    double throughput;                    /* images/s on the paper's GPU   */
     double top1, top5;          /* percent on ImageNet-1k                  */
     double params, flops, macs; /* counted: the convention of the paper    */
+    char network[PAPER_TEXT];   /* see paper_network                       */
+    /* Why a count is not what is printed, where that is known; and how a row
+     * was read of which the paper says too little. */
+    char params_note[PAPER_TEXT], flops_note[PAPER_TEXT], note[PAPER_TEXT];
 } PaperRow;
 
 typedef struct Paper {
@@ -24,13 +32,17 @@ typedef struct Paper {
     int n;
 } Paper;
 
-/* Parses the table.  It fails only if the file in the repository is bad. */
-int paper_read(Paper *out);
+/* Parses a table.  It fails only if the file in the repository is bad. */
+int paper_read(Paper *out, PaperTable table);
 
-/* The row of a backbone with a module ("none": plain) by the names of
- * attnbench list, "resnet50" and "scsa"; NULL if the paper has none.  Its row
- * "SE" is se_conv: see results/paper/README.md. */
-const PaperRow *paper_find(const Paper *paper, const char *backbone,
-                           const char *module);
+/* What a repeat line measures, without how: "--backbone=resnet50
+ * --module=scsa", the size of the input included.  Returns text. */
+char *paper_network(const char *repeat, char text[PAPER_TEXT]);
+
+/* The row of the run with this repeat line, NULL if the paper has none. */
+const PaperRow *paper_find(const Paper *paper, const char *repeat);
+
+/* What a row is to be compared with: the first of its backbone. */
+const PaperRow *paper_base(const Paper *paper, const PaperRow *row);
 
 #endif

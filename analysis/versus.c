@@ -40,7 +40,7 @@ static void add_row(Versus *v, const Run *r)
     VersusRow *row = &v->at[v->n++];
 
     row->run = r;
-    row->paper = paper_find(&v->paper, r->backbone, r->module);
+    row->paper = paper_find(&v->paper, r->repeat);
     row->paper_ratio = row->paper && v->paper_plain
                            ? row->paper->throughput / v->paper_plain->throughput
                            : NAN;
@@ -57,13 +57,20 @@ static const Run *composed_of(const Versus *v, const Run *r)
     return NULL;
 }
 
+/* The paper's row of the plain network that a run has a module in. */
+static const PaperRow *plain_in_paper(const Paper *paper, const Run *r)
+{
+    const PaperRow *row = paper_find(paper, r->repeat);
+
+    return row ? paper_base(paper, row) : NULL;
+}
+
 int versus_make(Versus *out, const RunList *list)
 {
     *out = (Versus){ .n = 0 };
-    TRY(paper_read(&out->paper));
-    if (list->n)
-        out->paper_plain =
-            paper_find(&out->paper, list->at[0].backbone, "none");
+    TRY(paper_read(&out->paper, PAPER_TABLE2));
+    for (int i = 0; i < list->n && !out->paper_plain; i++)
+        out->paper_plain = plain_in_paper(&out->paper, &list->at[i]);
     for (int i = 0; i < list->n; i++) {
         const Run *r = &list->at[i];
 

@@ -334,10 +334,16 @@ TEST(paper, has_every_module_in_resnet50)
     Paper paper;
     int found = 0;
 
-    REQUIRE(paper_read(&paper) == OK);
+    REQUIRE(paper_read(&paper, PAPER_TABLE2) == OK);
     CHECK_MSG(paper.n == 35, "%d rows", paper.n);
-    for (int i = 0; zoo_name(i); i++)
-        found += paper_find(&paper, "resnet50", zoo_name(i)) != NULL;
+    for (int i = 0; zoo_name(i); i++) {
+        char repeat[128];
+
+        snprintf(repeat, sizeof(repeat),
+                 "attnbench run --backbone=resnet50 --module=%s --batch=8",
+                 zoo_name(i));
+        found += paper_find(&paper, repeat) != NULL;
+    }
     CHECK_MSG(found == 11, "%d of the 12 that are not se of linears", found);
 }
 
@@ -346,20 +352,23 @@ TEST(paper, knows_rows_by_our_names)
     const PaperRow *row;
     Paper paper;
 
-    REQUIRE(paper_read(&paper) == OK);
-    row = paper_find(&paper, "resnet50", "none");
+    REQUIRE(paper_read(&paper, PAPER_TABLE2) == OK);
+    row = paper_find(&paper, "attnbench run --backbone=resnet50");
     REQUIRE(row != NULL);
     CHECK(row->throughput == 2433 && row->params == 25557032);
-    row = paper_find(&paper, "resnet50", "se_conv");
+    row = paper_find(&paper,
+                     "attnbench run --backbone=resnet50 --module=se_conv");
     REQUIRE(row != NULL);
     CHECK(row->top1 == 77.23 && row->flops == 4111981408 &&
           !strcmp(row->type, "Channel"));
-    row = paper_find(&paper, "resnet101", "scsa");
+    row =
+        paper_find(&paper, "attnbench run --backbone=resnet101 --module=scsa");
     REQUIRE(row != NULL);
     CHECK(row->throughput == 1298 && row->macs == 7802961408);
-    CHECK(!paper_find(&paper, "resnet50", "se"));
-    CHECK(!paper_find(&paper, "resnet101", "ema"));
-    CHECK(!paper_find(&paper, "resnet18", "none"));
+    CHECK(!paper_find(&paper, "attnbench run --backbone=resnet50 --module=se"));
+    CHECK(
+        !paper_find(&paper, "attnbench run --backbone=resnet101 --module=ema"));
+    CHECK(!paper_find(&paper, "attnbench run --backbone=resnet18"));
 }
 
 TEST(csv, reads_quotes_blank_lines_and_crlf)
