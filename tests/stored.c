@@ -12,16 +12,24 @@
 
 enum { SAMPLES = 10 };
 
+static Build the_build(void)
+{
+    Build build = a_build;
+
+    snprintf(build.git_commit, sizeof(build.git_commit),
+             "0123456789abcdef0123456789abcdef01234567");
+    return build;
+}
+
 Stored stored_begin(const char *path, const char *experiment,
                     const char *source)
 {
-    Build build = a_build;
+    const Build build = the_build();
     Sweep sweep = a_sweep;
     Stored s = { 0 };
     bool resumed;
 
-    snprintf(build.git_commit, sizeof(build.git_commit),
-             "0123456789abcdef0123456789abcdef01234567");
+    snprintf(s.experiment, sizeof(s.experiment), "%s", experiment);
     snprintf(sweep.experiment, sizeof(sweep.experiment), "%s", experiment);
     snprintf(sweep.source, sizeof(sweep.source), "%s", source);
     snprintf(sweep.started_at, sizeof(sweep.started_at),
@@ -30,6 +38,20 @@ Stored stored_begin(const char *path, const char *experiment,
     BUG_IF(store_sweep_begin(s.store, &a_machine, &build, &sweep, true,
                              &s.sweep, &resumed));
     return s;
+}
+
+void stored_restart(Stored *s)
+{
+    const Build build = the_build();
+    Sweep sweep = a_sweep;
+    bool resumed;
+
+    snprintf(sweep.experiment, sizeof(sweep.experiment), "%s", s->experiment);
+    snprintf(sweep.started_at, sizeof(sweep.started_at),
+             "2026-11-22T11:00:00Z");
+    BUG_IF(store_sweep_begin(s->store, &a_machine, &build, &sweep, false,
+                             &s->sweep, &resumed));
+    BUG_IF(!resumed);
 }
 
 void stored_end(Stored *s)
@@ -56,7 +78,9 @@ Case stored_case(const char *settings)
     return c;
 }
 
-void stored_add(Stored *s, const Case *c, double ns, const char *status)
+/* Counts of one image. */
+static void add_counted(Stored *s, const Case *c, double ns, const char *status,
+                        double params, double paper_flops)
 {
     const bool ok = strcmp(status, "ok") == 0;
     char repeat[CASE_TEXT], settings[CASE_TEXT];
@@ -71,15 +95,28 @@ void stored_add(Stored *s, const Case *c, double ns, const char *status)
     o = an_outcome(case_print(c, repeat));
     o.status = status;
     o.message = ok ? "" : "because";
-    o.params = 25.6e6;
+    o.params = params;
     o.flops = 2.0 * c->channels * c->height * c->width;
     o.bytes = 8.0 * c->channels * c->height * c->width;
-    o.paper_flops = 4.11e9 * c->batch;
+    o.paper_flops = paper_flops * c->batch;
     o.n = ok ? SAMPLES : 0;
     o.ns = times;
     o.round = round;
     BUG_IF(store_run(s->store, s->sweep, case_params, c,
                      case_settings_json(c, settings), &o));
+}
+
+void stored_add(Stored *s, const Case *c, double ns, const char *status)
+{
+    add_counted(s, c, ns, status, 25.6e6, 4.11e9);
+}
+
+void stored_network(Stored *s, const char *settings, double ns, double params,
+                    double paper_flops)
+{
+    const Case c = stored_case(settings);
+
+    add_counted(s, &c, ns, "ok", params, paper_flops);
 }
 
 static void add(Stored *s, const char *settings, double ns, const char *status)

@@ -13,6 +13,7 @@
 typedef struct Stored {
     Store *store;
     int64_t sweep;
+    char experiment[64];
 } Stored;
 
 /* Begins a sweep in the database at path, which is made if need be.  Sources
@@ -26,6 +27,14 @@ Case stored_case(const char *settings);
 
 /* Adds a run; status "ok" or another. */
 void stored_add(Stored *s, const Case *c, double ns, const char *status);
+
+/* The same for the network of settings, with these counts, of one image. */
+void stored_network(Stored *s, const char *settings, double ns, double params,
+                    double paper_flops);
+
+/* Goes on with the sweep in another start, an hour later: what is added then
+ * shares no rounds with what was. */
+void stored_restart(Stored *s);
 
 /* The sweeps of the standard experiments, with numbers that tests know:
  * bench: plain takes 40 ms, in a second arm 40.4; scsa 50, se_conv 44, se 42.

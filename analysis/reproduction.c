@@ -1,0 +1,218 @@
+/*
+ * reproduction.c - joins runs with the rows of a paper's table, and judges.
+ */
+#include "analysis/reproduction.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/core/err.h"
+
+/* mmengine prints three decimals; the paper then rounded those. */
+enum { FIRST_DECIMALS = 3 };
+
+/* ---- verdicts -------------------------------------------------------- */
+
+/* Half up, as by hand; v is far from where a double has no halves. */
+static double rounded(double v, int decimals)
+{
+    const double scale = pow(10, decimals);
+
+    return floor(v * scale + 0.5 + 1e-9) / scale;
+}
+
+static int decimals_of(const char *printed)
+{
+    const char *point = strchr(printed, '.');
+
+    return point ? (int)strlen(point + 1) : 0;
+}
+
+CountVerdict count_verdict(double count, double unit, const char *printed)
+{
+    const int decimals = decimals_of(printed);
+    const double want = strtod(printed, NULL), v = count / unit;
+    const double near = pow(10, -decimals) / 1e3;
+
+    if (isnan(count) || !*printed)
+        return COUNT_UNKNOWN;
+    if (fabs(rounded(v, decimals) - want) < near)
+        return COUNT_EXACT;
+    if (fabs(rounded(rounded(v, FIRST_DECIMALS), decimals) - want) < near)
+        return COUNT_ROUNDING;
+    return COUNT_DIFFERS;
+}
+
+const char *count_verdict_name(CountVerdict v)
+{
+    static const char *const names[] = {
+        [COUNT_UNKNOWN] = "",
+        [COUNT_EXACT] = "exact",
+        [COUNT_ROUNDING] = "rounding",
+        [COUNT_DIFFERS] = "differs",
+    };
+
+    return names[v];
+}
+
+RatioAgreement ratio_agreement(const Ratio *ours, double papers)
+{
+    if (isnan(ours->ratio) || isnan(papers))
+        return RATIO_UNKNOWN;
+    if (papers < ours->lo * (1 - RATIO_SLACK))
+        return RATIO_FASTER;
+    return papers > ours->hi * (1 + RATIO_SLACK) ? RATIO_SLOWER : RATIO_AGREES;
+}
+
+const char *ratio_agreement_name(RatioAgreement a)
+{
+    static const char *const names[] = {
+        [RATIO_UNKNOWN] = "",
+        [RATIO_AGREES] = "agrees",
+        [RATIO_FASTER] = "faster",
+        [RATIO_SLOWER] = "slower",
+    };
+
+    return names[a];
+}
+
+/* ---- rows ------------------------------------------------------------ */
+
+/* The latest run of a row with that arm: of its repeat line, but for the arm,
+ * a sweep has one. */
+static const Run *find_run(const Paper *paper, const PaperRow *row, int arm,
+                           const RunList *runs)
+{
+    const Run *found = NULL;
+
+    for (int i = 0; i < runs->n; i++)
+        if (runs->at[i].arm == arm &&
+            paper_find(paper, runs->at[i].repeat) == row)
+            found = &runs->at[i];
+    return found;
+}
+
+static bool has_time(const ReproRow *row)
+{
+    return row->run && run_is_ok(row->run);
+}
+
+static double mean_images(const Run *r)
+{
+    double sum = 0;
+
+    for (int i = 0; i < r->time.n; i++)
+        sum += r->ns[i];
+    return 1e9 * r->batch * r->time.n / sum;
+}
+
+/* What a row has without the others; costs are of the whole batch. */
+static void fill_row(ReproRow *row)
+{
+    const PaperRow *p = row->paper;
+    const Run *r = row->run;
+
+    row->mean = has_time(row) ? mean_images(r) : NAN;
+    row->median =
+        has_time(row) ? throughput_of(r) : (Throughput){ NAN, NAN, NAN };
+    row->params = count_verdict(r ? r->params : NAN, 1e6, p->params_text);
+    row->flops =
+        count_verdict(r ? r->paper_flops / r->batch : NAN, 1e9, p->flops_text);
+}
+
+static Ratio ratio_of(const ReproRow *base, const Run *run)
+{
+    if (!has_time(base) || !run || !run_is_ok(run))
+        return (Ratio){ 0, NAN, NAN, NAN };
+    return summary_ratio(base->run, run); /* of throughputs: times turned */
+}
+
+/* ---- agreement of the order ------------------------------------------ */
+
+/* Whether two runs were sampled in the same rounds, until one had enough. */
+static bool share_rounds(const Run *a, const Run *b)
+{
+    const int n = a->time.n < b->time.n ? a->time.n : b->time.n;
+
+    return a->sweep_id == b->sweep_id && a->start == b->start &&
+           !memcmp(a->round, b->round, (size_t)n * sizeof(*a->round));
+}
+
+/* Of rounds that all share only those count. */
+static void cut_to_shortest(int *count, int n)
+{
+    int least = n ? count[0] : 0;
+
+    for (int i = 1; i < n; i++)
+        least = count[i] < least ? count[i] : least;
+    for (int i = 0; i < n; i++)
+        count[i] = least;
+}
+
+/* Times are ranked against the paper's, which are the inverse of throughput;
+ * the seed is fixed, so that a report can be printed again. */
+static void rank_group(ReproGroup *g, const ReproRow *rows)
+{
+    const double *value[PAPER_ROWS_MAX];
+    double known[PAPER_ROWS_MAX];
+    int count[PAPER_ROWS_MAX], n = 0;
+    const Run *first = NULL;
+
+    g->rank_paired = true;
+    for (int i = g->first; i < g->first + g->n; i++) {
+        const Run *r = rows[i].run;
+
+        if (!has_time(&rows[i]))
+            continue;
+        first = first ? first : r;
+        g->rank_paired &= share_rounds(first, r);
+        value[n] = r->ns;
+        count[n] = r->time.n;
+        known[n++] = 1 / rows[i].paper->throughput;
+    }
+    if (g->rank_paired)
+        cut_to_shortest(count, n);
+    g->rank = rank_agreement(&(RankSamples){ n, value, count, g->rank_paired },
+                             known, 1);
+}
+
+static void judge_group(Reproduction *out, ReproGroup *g, const RunList *runs)
+{
+    ReproRow *base = &out->at[g->first];
+
+    for (int i = g->first; i < g->first + g->n; i++) {
+        ReproRow *row = &out->at[i];
+
+        row->is_base = row == base;
+        row->ratio = (Ratio){ 0, NAN, NAN, NAN };
+        row->paper_ratio = NAN;
+        if (!row->is_base) {
+            row->ratio = ratio_of(base, row->run);
+            row->paper_ratio = row->paper->throughput / base->paper->throughput;
+        }
+        row->agreement = ratio_agreement(&row->ratio, row->paper_ratio);
+    }
+    g->noise = ratio_of(base, find_run(&out->paper, base->paper, 1, runs));
+    rank_group(g, out->at);
+}
+
+int reproduction_make(Reproduction *out, PaperTable table, const RunList *runs)
+{
+    *out = (Reproduction){ .n = 0 };
+    TRY(paper_read(&out->paper, table));
+    for (int i = 0; i < out->paper.n; i++) {
+        const PaperRow *p = &out->paper.at[i];
+        ReproRow *row = &out->at[out->n++];
+
+        row->paper = p;
+        row->run = find_run(&out->paper, p, 0, runs);
+        fill_row(row);
+        if (paper_base(&out->paper, p) == p)
+            out->group[out->groups++] = (ReproGroup){ .first = i };
+        out->group[out->groups - 1].n++;
+    }
+    for (int i = 0; i < out->groups; i++)
+        judge_group(out, &out->group[i], runs);
+    return OK;
+}
