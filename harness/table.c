@@ -213,11 +213,12 @@ static void put_groups(const Table *t, FILE *out, const int *width)
     fputc('\n', out);
 }
 
-/* Hides the columns of *t from first on that make it wider than a page, and
- * returns the first of them; the leftmost column always stays. */
+/* Hides the columns of *t from first on that make it wider than a page, or
+ * follow a break if some do, and returns the first of them; the leftmost column
+ * always stays. */
 static int fit(Table *t, const int *width, int first)
 {
-    int total = -GAP, c, shown = 0;
+    int total = -GAP, c, shown = 0, at_break = 0;
 
     for (c = 0; c < t->ncolumns; c++) {
         if (!is_shown(t, c, TABLE_TEXT))
@@ -226,8 +227,12 @@ static int fit(Table *t, const int *width, int first)
             t->column[c].reader = FOR_PROGRAMS;
             continue;
         }
-        if (shown > 1 && total + GAP + width[c] > TABLE_WIDTH)
+        if (t->column[c].breaks && shown > 1)
+            at_break = c;
+        if (shown > 1 && total + GAP + width[c] > TABLE_WIDTH) {
+            c = at_break ? at_break : c;
             break;
+        }
         total += GAP + width[c];
         shown++;
     }

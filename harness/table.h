@@ -34,6 +34,7 @@ typedef struct TableColumn {
     const char *group; /* above neighbours that share it, "" for none    */
     bool left;         /* aligned to the left: names                     */
     TableReader reader;
+    bool breaks; /* a text that is too wide is rather broken here  */
 } TableColumn;
 
 typedef struct Table {

@@ -144,3 +144,31 @@ TEST(table_formats, numbers_have_three_digits)
     CHECK(!strcmp(interval_text(2.5e9, 2.4e9, 2.6e9, time),
                   "2.50 s [2.40, 2.60]"));
 }
+
+/* Of three columns of which two and the name fit, the second breaks. */
+TEST(table_formats, a_text_that_is_too_wide_is_broken_where_it_may_be)
+{
+    static const char wide[] = "0123456789012345678901234567890123456789";
+    static const TableColumn columns[] = {
+        { "name", "name", "", "", true, FOR_ALL },
+        { "a", "a", "", "", true, FOR_ALL },
+        { "b", "b", "", "", true, FOR_ALL, true },
+        { "c", "c", "", "", true, FOR_ALL },
+    };
+    char *text;
+    Table t;
+
+    table_init(&t, columns, 4);
+    table_row(&t);
+    for (int i = 0; i < 4; i++)
+        table_set(&t, 0, columns[i].key, "%s", i ? wide : "x");
+    text = print_table(&t, TABLE_TEXT);
+    CHECK_MSG(strstr(text, "name  a\n") && strstr(text, "\n\nname  b  "), "%s",
+              text);
+    free(text);
+    table_set(&t, 0, "c", "short");
+    text = print_table(&t, TABLE_TEXT);
+    CHECK_MSG(!strstr(text, "\n\n"), "%s", text);
+    free(text);
+    table_free(&t);
+}
