@@ -10,6 +10,7 @@
     X(count, "params, MACs, FLOPs and bytes, by op, module or network")       \
     X(verify, "compare case files (.safetensors) with an implementation")     \
     X(run, "measure an experiment (JSON) or one case; resumes")               \
+    X(reproduce, "measure a table of the SCSA paper, with a verdict a row")   \
     X(table, "print a stored experiment as a table")                          \
     X(profile, "time of one case, op by op")                                  \
     X(plot, "draw figures from the database")                                 \

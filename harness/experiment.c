@@ -328,6 +328,19 @@ int experiment_read(Experiment *e, const char *path, const Flag *flags,
     return OK;
 }
 
+void experiment_of_cases(Experiment *e, const char *name, const char *question,
+                         const Case *cases, int n)
+{
+    *e = (Experiment){ .ncases = n };
+    snprintf(e->experiment, sizeof(e->experiment), "%s", name);
+    snprintf(e->question, sizeof(e->question), "%s", question);
+    e->cases = malloc((size_t)(n + 1) * sizeof(Case));
+    BUG_IF(!e->cases);
+    memcpy(e->cases, cases, (size_t)n * sizeof(Case));
+    drop_copies(e);
+    hash_cases(e);
+}
+
 void experiment_free(Experiment *e)
 {
     free(e->cases);

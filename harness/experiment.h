@@ -30,6 +30,7 @@ typedef struct Experiment {
     char cases_hash[32]; /* of the expanded list, to know it again */
     Case *cases;         /* completed, all different               */
     int ncases;
+    bool part; /* of more cases, which the hash is of: there is more to do */
 } Experiment;
 
 /*
@@ -39,6 +40,10 @@ typedef struct Experiment {
  */
 int experiment_read(Experiment *out, const char *path, const Flag *flags,
                     int nflags);
+
+/* An experiment of these cases, completed by the caller; equal ones once. */
+void experiment_of_cases(Experiment *out, const char *name,
+                         const char *question, const Case *cases, int n);
 void experiment_free(Experiment *e);
 
 #endif

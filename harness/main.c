@@ -35,7 +35,7 @@ static void usage(FILE *out)
           "measures and explains attention modules for vision\n\n",
           out);
     for (int i = 0; i < NCOMMANDS; i++)
-        fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].help);
+        fprintf(out, "  %-9s %s\n", commands[i].name, commands[i].help);
     fputs("\n'attnbench <command> --help' tells more.\n", out);
 }
 

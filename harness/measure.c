@@ -482,7 +482,7 @@ int measure(const Experiment *e, const Protocol *protocol, Store *store,
     err = list_missing(&s, c, &n);
     if (!err)
         err = measure_all(&s, c, n);
-    for (int i = 0; !err && !stopped(&s) && i < lanes->n; i++)
+    for (int i = 0; !err && !stopped(&s) && !e->part && i < lanes->n; i++)
         err = store_sweep_end(store, lanes->at[i].sweep_id);
     result->interrupted = stopped(&s);
     reference_free(s.ref);

@@ -1,0 +1,426 @@
+/*
+ * table_paper.c - a table of the paper beside its reproduction, as a report.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "analysis/conditions.h"
+#include "harness/reproduce.h"
+#include "harness/tables.h"
+#include "kernels/core/err.h"
+
+/* clang-format off */
+static const TableColumn columns[] = {
+    { "backbone",       "",         "",  "",          true,  FOR_PROGRAMS },
+    { "method",         "",         "",  "",          true,  FOR_PROGRAMS },
+    { "type",           "",         "",  "",          true,  FOR_PROGRAMS },
+    { "repeat",         "",         "",  "",          true,  FOR_PROGRAMS },
+    { "status",         "",         "",  "",          true,  FOR_PROGRAMS },
+    { "converged",      "",         "",  "",          true,  FOR_PROGRAMS },
+    { "samples",        "",         "",  "",          true,  FOR_PROGRAMS },
+    { "network",        "network",  "",  "",          true,  FOR_PEOPLE },
+    { "params",         "here",     "",  "params, M", false, FOR_ALL },
+    { "paper_params",   "paper",    "",  "params, M", false, FOR_ALL },
+    { "params_verdict", "verdict",  "",  "params, M", true,  FOR_ALL },
+    { "flops",          "here",     "",  "FLOPs, G",  false, FOR_ALL },
+    { "paper_flops",    "paper",    "",  "FLOPs, G",  false, FOR_ALL },
+    { "flops_verdict",  "verdict",  "",  "FLOPs, G",  true,  FOR_ALL },
+    { "mean_images_per_s", "mean",  "",  "images/s",  false, FOR_ALL, true },
+    { "images_per_s",   "median",   "",  "images/s",  false, FOR_ALL },
+    { "images_per_s_lo", "",        "",  "",          false, FOR_PROGRAMS },
+    { "images_per_s_hi", "",        "",  "",          false, FOR_PROGRAMS },
+    { "paper_images_per_s", "paper", "", "images/s",  false, FOR_ALL },
+    { "ratio",          "here",     "",  "ratio",     false, FOR_ALL },
+    { "ratio_lo",       "",         "",  "",          false, FOR_PROGRAMS },
+    { "ratio_hi",       "",         "",  "",          false, FOR_PROGRAMS },
+    { "paper_ratio",    "paper",    "",  "ratio",     false, FOR_ALL },
+    { "ratio_verdict",  "verdict",  "",  "ratio",     true,  FOR_ALL },
+};
+/* clang-format on */
+enum { NCOLUMNS = sizeof(columns) / sizeof(columns[0]) };
+
+static void put_number(Table *t, int row, const char *key, const char *fmt,
+                       double value)
+{
+    char text[64] = "";
+
+    if (!isnan(value))
+        snprintf(text, sizeof(text), fmt, value);
+    table_set(t, row, key, "%s", text);
+}
+
+/* "ResNet-50", "  SCSA" under it; a base that has a module says so. */
+static void put_names(Table *t, int row, const ReproRow *r)
+{
+    const PaperRow *p = r->paper;
+    const bool grouped = p->backbone[0];
+
+    table_set(t, row, "backbone", "%s", p->backbone);
+    table_set(t, row, "method", "%s", p->method);
+    table_set(t, row, "type", "%s", p->type);
+    if (!r->is_base || !grouped)
+        table_set(t, row, "network", "%s%s", grouped ? "  " : "", p->method);
+    else if (strcmp(p->type, "-"))
+        table_set(t, row, "network", "%s with %s", p->backbone, p->method);
+    else
+        table_set(t, row, "network", "%s", p->backbone);
+}
+
+static void put_counts(Table *t, int row, const ReproRow *r, bool exact)
+{
+    const Run *run = r->run;
+
+    if (run) {
+        put_number(t, row, "params", exact ? "%.6f" : "%.3f",
+                   run->params / 1e6);
+        put_number(t, row, "flops", exact ? "%.9f" : "%.3f",
+                   run->paper_flops / run->batch / 1e9);
+    }
+    table_set(t, row, "paper_params", "%s", r->paper->params_text);
+    table_set(t, row, "paper_flops", "%s", r->paper->flops_text);
+    table_set(t, row, "params_verdict", "%s", count_verdict_name(r->params));
+    table_set(t, row, "flops_verdict", "%s", count_verdict_name(r->flops));
+}
+
+static void put_throughput(Table *t, int row, const ReproRow *r, bool exact)
+{
+    const Throughput *m = &r->median;
+    char mean[32], median[32], lo[32], hi[32];
+
+    put_number(t, row, "paper_images_per_s", "%.0f", r->paper->throughput);
+    if (exact) {
+        put_number(t, row, "mean_images_per_s", "%.8g", r->mean);
+        put_number(t, row, "images_per_s", "%.8g", m->images);
+        put_number(t, row, "images_per_s_lo", "%.8g", m->lo);
+        put_number(t, row, "images_per_s_hi", "%.8g", m->hi);
+    } else if (!isnan(m->images)) {
+        table_set(t, row, "mean_images_per_s", "%s",
+                  digits_like(r->mean, m->images, mean));
+        table_set(t, row, "images_per_s", "%s%s [%s, %s]",
+                  r->run->converged ? "" : "~", three_digits(m->images, median),
+                  digits_like(m->lo, m->images, lo),
+                  digits_like(m->hi, m->images, hi));
+    } else if (r->run) {
+        table_set(t, row, "images_per_s", "%s", r->run->status);
+    } else {
+        table_set(t, row, "images_per_s", "missing");
+    }
+}
+
+static void put_ratio(Table *t, int row, const ReproRow *r, bool exact)
+{
+    const Ratio *q = &r->ratio;
+
+    put_number(t, row, "paper_ratio", "%.3f", r->paper_ratio);
+    table_set(t, row, "ratio_verdict", "%s",
+              ratio_agreement_name(r->agreement));
+    if (exact) {
+        put_number(t, row, "ratio", "%.6g", q->ratio);
+        put_number(t, row, "ratio_lo", "%.6g", q->lo);
+        put_number(t, row, "ratio_hi", "%.6g", q->hi);
+    } else if (!isnan(q->ratio)) {
+        table_set(t, row, "ratio", "%s%.3f [%.3f, %.3f]", q->n ? "" : "'",
+                  q->ratio, q->lo, q->hi);
+    }
+}
+
+static void put_row(Table *t, const ReproRow *r, bool exact)
+{
+    const int row = table_row(t);
+
+    put_names(t, row, r);
+    if (r->run) {
+        table_set(t, row, "repeat", "%s", r->run->repeat);
+        table_set(t, row, "status", "%s", r->run->status);
+        table_set(t, row, "converged", "%d", r->run->converged);
+        table_set(t, row, "samples", "%d", r->run->time.n);
+    } else {
+        table_set(t, row, "status", "missing");
+    }
+    put_counts(t, row, r, exact);
+    put_throughput(t, row, r, exact);
+    put_ratio(t, row, r, exact);
+}
+
+/* ---- what stands under the table ------------------------------------- */
+
+/* "ResNet-50 with SCSA", "GN->BN". */
+static const char *row_name(const ReproRow *r, char text[96])
+{
+    const PaperRow *p = r->paper;
+
+    if (!p->backbone[0])
+        snprintf(text, 96, "%s", p->method);
+    else if (!strcmp(p->type, "-"))
+        snprintf(text, 96, "%s", p->backbone);
+    else
+        snprintf(text, 96, "%s with %s", p->backbone, p->method);
+    return text;
+}
+
+static void say_conditions(const ReproReport *report, const Conditions *c,
+                           const RunList *runs)
+{
+    char settings[256], samples[128];
+
+    conditions_settings(c, runs, settings, sizeof(settings));
+    conditions_samples(runs, samples, sizeof(samples));
+    table_line(report->format, report->out,
+               "here: %s%s%s, %s; %s; %.10s, commit %s.", c->cpu,
+               c->gpu[0] ? ", " : "", c->gpu, settings, samples, c->started_at,
+               c->commit);
+    table_line(
+        report->format, report->out,
+        "paper: Table %d of Si et al. 2025: RTX 4090, PyTorch, batch 32, "
+        "f32, the mean of 100 runs. Compare ratios, not images/s.",
+        report->table == PAPER_TABLE1 ? 1 : 2);
+}
+
+/* What was chosen otherwise than in the paper; the device always is. */
+static void say_differences(const ReproReport *report, const RunList *runs)
+{
+    const Run *r = &runs->at[0];
+    char text[256] = "";
+    size_t n = 0;
+
+    if (r->batch != 32)
+        n += (size_t)snprintf(text + n, sizeof(text) - n, "; batch %d",
+                              r->batch);
+    if (strcmp(r->dtype, "f32"))
+        n += (size_t)snprintf(text + n, sizeof(text) - n, "; %s", r->dtype);
+    if (strcmp(r->graph, "as_written"))
+        n += (size_t)snprintf(text + n, sizeof(text) - n,
+                              "; batch norms, activations and shortcuts "
+                              "folded into convolutions");
+    if (strcmp(r->state, "hot"))
+        n += (size_t)snprintf(text + n, sizeof(text) - n, "; %s", r->state);
+    table_line(report->format, report->out,
+               "differs from the paper's: the device; attnbench's kernels "
+               "instead of PyTorch's%s.",
+               text);
+}
+
+static void say_verdicts(const ReproReport *report)
+{
+    if (report->table == PAPER_TABLE2)
+        table_line(report->format, report->out,
+                   "params, FLOPs (a multiply-add is 1, the classifier is left "
+                   "out): exact; rounding: equal when rounded to three "
+                   "decimals first, as the paper did; differs.");
+    table_line(report->format, report->out,
+               "ratio: of images/s, to %s, with its 95 %% interval. It agrees "
+               "if the paper's lies in the interval widened by %.0f %%; else "
+               "the network is faster or slower here than the paper's ratio "
+               "says.",
+               report->table == PAPER_TABLE2
+                   ? "the first network of the same backbone"
+                   : "the first row",
+               100 * RATIO_SLACK);
+}
+
+/* Of each count that differs: why, if that is known. */
+static void say_reasons(const ReproReport *report, const Reproduction *r)
+{
+    for (int i = 0; i < r->n; i++) {
+        const ReproRow *row = &r->at[i];
+        const struct {
+            CountVerdict verdict;
+            const char *what, *note;
+        } counts[] = {
+            { row->params, "params", row->paper->params_note },
+            { row->flops, "FLOPs", row->paper->flops_note },
+        };
+        char name[96];
+
+        for (int k = 0; k < 2 && report->wanted[i]; k++)
+            if (counts[k].verdict == COUNT_DIFFERS)
+                table_line(report->format, report->out, "differs: %s, %s: %s.",
+                           row_name(row, name), counts[k].what,
+                           counts[k].note[0] ? counts[k].note
+                                             : "no reason is known");
+    }
+}
+
+static void say_readings(const ReproReport *report, const Reproduction *r)
+{
+    char name[96];
+
+    for (int i = 0; i < r->n; i++)
+        if (report->wanted[i] && r->at[i].paper->note[0])
+            table_line(report->format, report->out, "%s: %s.",
+                       row_name(&r->at[i], name), r->at[i].paper->note);
+}
+
+/* ---- the backbones as a table ---------------------------------------- */
+
+static const TableColumn group_columns[] = {
+    { "backbone", "backbone", "", "", true, FOR_PEOPLE },
+    { "networks", "networks", "", "", false, FOR_PEOPLE },
+    { "tau", "tau-b with the paper's order", "", "", false, FOR_PEOPLE },
+    { "noise", "second one over the first", "", "", false, FOR_PEOPLE },
+};
+
+static void put_group(Table *t, const ReproGroup *g, const ReproRow *base)
+{
+    const int row = table_row(t);
+    const Rank *k = &g->rank;
+    char name[96];
+
+    table_set(t, row, "backbone", "%s", row_name(base, name));
+    table_set(t, row, "networks", "%d", k->n);
+    if (!isnan(k->lo))
+        table_set(t, row, "tau", "%s%.2f [%.2f, %.2f]",
+                  g->rank_paired ? "" : "'", k->tau, k->lo, k->hi);
+    if (!isnan(g->noise.ratio))
+        table_set(t, row, "noise", "%s%.3f [%.3f, %.3f]", g->noise.n ? "" : "'",
+                  g->noise.ratio, g->noise.lo, g->noise.hi);
+}
+
+/* For each backbone: how far the order of its networks is the paper's, and how
+ * far two copies of one network differ. */
+static void print_groups(const ReproReport *report, const Reproduction *r)
+{
+    Table t;
+
+    if (report->format == TABLE_CSV)
+        return;
+    table_init(&t, group_columns,
+               sizeof(group_columns) / sizeof(group_columns[0]));
+    for (int i = 0; i < r->groups; i++)
+        if (r->group[i].rank.n > 1)
+            put_group(&t, &r->group[i], &r->at[r->group[i].first]);
+    if (t.nrows) {
+        fputc('\n', report->out);
+        table_print(&t, report->format, report->out);
+        if (report->format == TABLE_TEXT)
+            fputc('\n', report->out);
+        table_line(report->format, report->out,
+                   "tau-b: Kendall's, 1 if the networks' images/s stand in the "
+                   "paper's order, -1 if in the reverse; 95 %% by bootstrap "
+                   "over rounds, or, with a ', over samples, because not all "
+                   "shared rounds. Second one over the first: the same "
+                   "network twice (A/A); no smaller difference means "
+                   "anything.");
+    }
+    table_free(&t);
+}
+
+static void say_marks(const ReproReport *report, const Reproduction *r)
+{
+    bool unconverged = false, unpaired = false;
+
+    for (int i = 0; i < r->n; i++) {
+        const ReproRow *row = &r->at[i];
+
+        unconverged |= !isnan(row->median.images) && !row->run->converged;
+        unpaired |= !row->ratio.n && !isnan(row->ratio.ratio);
+    }
+    if (unconverged)
+        table_line(report->format, report->out,
+                   "~ did not converge: its interval is wider than plus or "
+                   "minus 1 %%, or what --target asked for.");
+    if (unpaired)
+        table_unpaired(
+            &(TableOptions){ .format = report->format, .out = report->out });
+}
+
+/* Why a row has no time, as far as the next ';'. */
+static void why_missing(const ReproRow *row, char *text, size_t size)
+{
+    Case c;
+
+    if (row->run)
+        snprintf(text, size, "%s: %s", row->run->status, row->run->message);
+    else if (reproduce_case(&c, row->paper))
+        snprintf(text, size, "%.*s", (int)strcspn(err_message(), ";"),
+                 err_message());
+    else
+        snprintf(text, size, "not measured yet");
+}
+
+static bool same_backbone(const ReproRow *a, const ReproRow *b)
+{
+    return strcmp(a->paper->backbone, b->paper->backbone) == 0;
+}
+
+/* Rows without a time, those that have the same reason in one line. */
+static void say_missing(const ReproReport *report, const Reproduction *r)
+{
+    char names[1024] = "", why[600] = "", last[600] = "", name[96];
+    const ReproRow *before = NULL;
+
+    for (int i = 0; i <= r->n; i++) {
+        const ReproRow *row = &r->at[i];
+        const size_t used = strlen(names);
+
+        if (i < r->n && (!report->wanted[i] || !isnan(row->median.images)))
+            continue;
+        if (i < r->n)
+            why_missing(row, why, sizeof(why));
+        if (used && (i == r->n || strcmp(why, last))) {
+            table_line(report->format, report->out, "missing: %s: %s.", names,
+                       last);
+            names[0] = '\0';
+        }
+        if (i == r->n)
+            break;
+        snprintf(names + strlen(names), sizeof(names) - strlen(names), "%s%s",
+                 names[0] ? ", " : "",
+                 names[0] && same_backbone(row, before) ? row->paper->method
+                                                        : row_name(row, name));
+        before = row;
+        memcpy(last, why, sizeof(last));
+    }
+}
+
+/* "35 of 35 networks; params 33 exact, 0 rounding, 2 differ; ..." */
+static void say_tally(const ReproReport *report, const Reproduction *r)
+{
+    int timed = 0, all = 0, params[4] = { 0 }, flops[4] = { 0 };
+    int agreement[4] = { 0 };
+
+    for (int i = 0; i < r->n; i++) {
+        if (!report->wanted[i])
+            continue;
+        all++;
+        timed += !isnan(r->at[i].median.images);
+        params[r->at[i].params]++;
+        flops[r->at[i].flops]++;
+        agreement[r->at[i].agreement]++;
+    }
+    table_line(report->format, report->out,
+               "%d of %d networks measured. params: %d exact, %d rounding, %d "
+               "differ. FLOPs: %d exact, %d rounding, %d differ. ratios: %d "
+               "agree, %d faster, %d slower.",
+               timed, all, params[COUNT_EXACT], params[COUNT_ROUNDING],
+               params[COUNT_DIFFERS], flops[COUNT_EXACT], flops[COUNT_ROUNDING],
+               flops[COUNT_DIFFERS], agreement[RATIO_AGREES],
+               agreement[RATIO_FASTER], agreement[RATIO_SLOWER]);
+}
+
+int reproduce_print(const ReproReport *report, const Reproduction *r, Store *s,
+                    const RunList *runs)
+{
+    Conditions c;
+    Table t;
+
+    TRY(conditions_read(&c, s, runs->at[0].sweep_id));
+    table_init(&t, columns, NCOLUMNS);
+    for (int i = 0; i < r->n; i++)
+        if (report->wanted[i])
+            put_row(&t, &r->at[i], report->format == TABLE_CSV);
+    table_print(&t, report->format, report->out);
+    table_free(&t);
+    if (report->format == TABLE_TEXT)
+        fputc('\n', report->out);
+    say_conditions(report, &c, runs);
+    say_differences(report, runs);
+    say_verdicts(report);
+    say_reasons(report, r);
+    say_readings(report, r);
+    say_marks(report, r);
+    say_missing(report, r);
+    say_tally(report, r);
+    print_groups(report, r);
+    return OK;
+}

@@ -1,0 +1,363 @@
+/*
+ * test_reproduce.c - tables of the paper as cases, and as reports.
+ */
+#include "harness/reproduce.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/cmd.h"
+#include "kernels/core/err.h"
+#include "tests/databases.h"
+#include "tests/stored.h"
+#include "tests/test.h"
+#include "tests/texts.h"
+
+/* ---- which rows ------------------------------------------------------- */
+
+static Paper table2(void)
+{
+    Paper paper;
+
+    BUG_IF(paper_read(&paper, PAPER_TABLE2));
+    return paper;
+}
+
+/* How many rows a list asks for; -1 if it is refused. */
+static int rows_of(const char *list)
+{
+    const Paper paper = table2();
+    bool wanted[PAPER_ROWS_MAX];
+    int n = 0;
+
+    if (reproduce_rows(wanted, &paper, list))
+        return -1;
+    for (int i = 0; i < paper.n; i++)
+        n += wanted[i];
+    return n;
+}
+
+TEST(reproduce, rows_are_chosen_by_our_names_and_the_papers)
+{
+    CHECK(rows_of("") == 35);
+    CHECK(rows_of("resnet50") == 12);
+    CHECK(rows_of("ResNet-50") == 12);
+    CHECK(rows_of("resnet101,swin_t") == 10);
+    CHECK(rows_of("cpca") == 2);  /* and ResNet-50 */
+    CHECK(rows_of("scsa") == 14); /* with seven bases */
+    CHECK(rows_of("resnet50/se_conv") == 2);
+    CHECK(rows_of("ResNet-50/SE,resnet50/scsa") == 3);
+}
+
+TEST(reproduce, a_row_that_is_not_there_is_named)
+{
+    CHECK(rows_of("resnet50,renset101") == -1);
+    CHECK_MSG(strstr(err_message(), "'renset101'; did you mean 'ResNet-101'?"),
+              "%s", err_message());
+    CHECK(rows_of("resnet101/cpca") == -1);
+}
+
+/* ---- the cases -------------------------------------------------------- */
+
+static int experiment_of(Experiment *e, const char *rows, const Flag *flags,
+                         int nflags)
+{
+    const Paper paper = table2();
+    bool wanted[PAPER_ROWS_MAX];
+
+    TRY(reproduce_rows(wanted, &paper, rows));
+    return reproduce_experiment(e, PAPER_TABLE2, &paper, wanted, flags, nflags);
+}
+
+TEST(reproduce, cases_are_the_papers_unless_a_flag_says_how)
+{
+    const Flag flags[] = { { "batch", "4" }, { "graph", "folded" } };
+    char text[CASE_TEXT];
+    Experiment e;
+
+    REQUIRE(experiment_of(&e, "resnet50/scsa", NULL, 0) == OK);
+    CHECK(e.ncases == 3 && !strcmp(e.experiment, "table2"));
+    CHECK(!strcmp(case_print(&e.cases[0], text),
+                  "attnbench run --backbone=resnet50 --batch=32"));
+    CHECK(e.cases[1].arm == 1);
+    CHECK(!strcmp(case_print(&e.cases[2], text),
+                  "attnbench run --backbone=resnet50 --module=scsa "
+                  "--batch=32"));
+    experiment_free(&e);
+    REQUIRE(experiment_of(&e, "resnet50/scsa", flags, 2) == OK);
+    CHECK(!strcmp(case_print(&e.cases[2], text),
+                  "attnbench run --backbone=resnet50 --module=scsa "
+                  "--graph=folded --batch=4"));
+    experiment_free(&e);
+}
+
+/* A part is known by the same hash, and is not the end of the sweep. */
+TEST(reproduce, parts_belong_to_one_sweep)
+{
+    const Flag batch = { "batch", "4" };
+    Experiment part, other, larger;
+
+    REQUIRE(experiment_of(&part, "resnet50", NULL, 0) == OK);
+    REQUIRE(experiment_of(&other, "resnet101/eca", NULL, 0) == OK);
+    REQUIRE(experiment_of(&larger, "resnet50", &batch, 1) == OK);
+    CHECK(part.part && other.part);
+    CHECK(part.ncases == 13 && other.ncases == 3);
+    CHECK(!strcmp(part.cases_hash, other.cases_hash));
+    CHECK(strcmp(part.cases_hash, larger.cases_hash) != 0);
+    experiment_free(&part);
+    experiment_free(&other);
+    experiment_free(&larger);
+}
+
+TEST(reproduce, what_a_row_measures_is_not_for_flags)
+{
+    static const struct {
+        Flag flag;
+        const char *sentence;
+    } bad[] = {
+        { { "height", "192" }, "height is what table2 itself says" },
+        { { "module", "se" }, "choose rows by --rows=" },
+        { { "reduction", "8" }, "reduction is what table2 itself says" },
+        { { "batch", "4,8" }, "one value of batch, got '4,8'" },
+        { { "arm", "2" }, "one value of arm, got '2'" },
+        { { "dtype", "f23" }, "dtype" },
+    };
+    Experiment e;
+
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        CHECK(experiment_of(&e, "", &bad[i].flag, 1) == ERR_INPUT);
+        CHECK_MSG(strstr(err_message(), bad[i].sentence), "%s: %s",
+                  bad[i].flag.name, err_message());
+    }
+}
+
+/* ---- the report ------------------------------------------------------- */
+
+/* Plain ResNet-50 in 40 ms, twice; ECA as in the paper, SE faster, SCSA not to
+ * be run; ResNet-101 in a later start. */
+static void store_table2(const char *db)
+{
+    Stored s = stored_begin(db, "table2", "attnbench");
+    const Case scsa = stored_case("backbone=resnet50 batch=4 module=scsa");
+
+    stored_network(&s, "backbone=resnet50 batch=4", 40e6, 25557032, 4109464576);
+    stored_network(&s, "backbone=resnet50 batch=4 arm=1", 40.4e6, 25557032,
+                   4109464576);
+    stored_network(&s, "backbone=resnet50 batch=4 module=eca", 40e6 / 0.867,
+                   25557080, 4109509888);
+    stored_network(&s, "backbone=resnet50 batch=4 module=cpca", 40e6 / 0.7,
+                   27394836, 4868465152);
+    stored_add(&s, &scsa, 50e6, "out_of_memory");
+    stored_network(&s, "backbone=resnet101 batch=4", 80e6, 44549160,
+                   7831921664);
+    stored_restart(&s);
+    stored_network(&s, "backbone=resnet101 batch=4 module=afgca", 160e6,
+                   46929064, 7841349760);
+    stored_end(&s);
+}
+
+/* The report of what a database holds; to be freed. */
+static char *report(const char *db, const char *rows, TableFormat format)
+{
+    const RunFilter all = { "table2", NULL, 0 };
+    const Paper paper = table2();
+    Reproduction *r = malloc(sizeof(*r));
+    bool wanted[PAPER_ROWS_MAX];
+    char *text = NULL;
+    RunList runs;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    Store *s;
+
+    BUG_IF(!r || !out || reproduce_rows(wanted, &paper, rows));
+    BUG_IF(store_open(&s, db, STORE_READ) || summary_read(&runs, s, &all));
+    BUG_IF(reproduction_make(r, PAPER_TABLE2, &runs));
+    CHECK(reproduce_print(&(ReproReport){ PAPER_TABLE2, wanted, format, out },
+                          r, s, &runs) == OK);
+    summary_free(&runs);
+    store_close(s);
+    fclose(out);
+    free(r);
+    return text;
+}
+
+/* clang-format off */
+static const char table_text[] =
+"            ------ params, M ------  ----- FLOPs, G ------\n"
+"network       here  paper  verdict    here  paper  verdict\n"
+"ResNet-50   25.557  25.56  exact     4.109   4.02  differs\n"
+"  ECA       25.557  25.56  exact     4.110   4.11  exact\n"
+"  CPCA      27.395  27.40  rounding  4.868   4.87  exact\n"
+"  SCSA      25.600  25.62  differs   4.110   4.12  differs\n"
+"ResNet-101  44.549  44.55  exact     7.832   7.83  exact\n"
+"  AFGCA     46.929  45.98  differs   7.841   7.85  differs\n"
+"\n"
+"            ---------- images/s ----------  --------------- ratio ---------------\n"
+"network     mean             median  paper                   here  paper  verdict\n"
+"ResNet-50   95.7  95.7 [92.6, 99.0]   2433\n"
+"  ECA       83.0  83.0 [80.3, 85.8]   2109   0.867 [0.867, 0.867]  0.867  agrees\n"
+"  CPCA      67.0  67.0 [64.8, 69.3]   1379   0.700 [0.700, 0.700]  0.567  faster\n"
+"  SCSA                out_of_memory   2019                         0.830\n"
+"ResNet-101  47.8  47.8 [46.3, 49.5]   1588\n"
+"  AFGCA     23.9  23.9 [23.1, 24.8]   1301  '0.500 [0.468, 0.535]  0.819  slower\n"
+"\n"
+"here: a cpu, 2 threads, batch 4, f32, composed, as written, forward, hot; n = 10; 2026-11-22, commit 0123456.\n";
+/* clang-format on */
+
+static const char some_rows[] = "resnet50/eca,cpca,resnet50/scsa,"
+                                "resnet101/afgca";
+
+TEST(reproduce, a_report_has_ours_the_papers_and_verdicts)
+{
+    const char *db = temp_path("text.db");
+    char *text;
+
+    store_table2(db);
+    text = report(db, some_rows, TABLE_TEXT);
+    CHECK_MSG(!strncmp(text, table_text, strlen(table_text)), "%s", text);
+    free(text);
+}
+
+TEST(reproduce, a_report_says_what_differs_and_why)
+{
+    const char *db = temp_path("why.db");
+    char *text;
+
+    store_table2(db);
+    text = report(db, some_rows, TABLE_MARKDOWN);
+    check_holds(text, "\ndiffers from the paper's: the device; attnbench's "
+                      "kernels instead of PyTorch's; batch 4.\n");
+    check_holds(text, "\ndiffers: ResNet-50, FLOPs: likely a misprint: ");
+    check_holds(text, "\ndiffers: ResNet-50 with SCSA, params: no reason is "
+                      "known.\n");
+    check_holds(text, "\ndiffers: ResNet-101 with AFGCA, params: no placement");
+    check_holds(text, "\n' was not measured turn by turn");
+    check_holds(text, "\n5 of 6 networks measured. params: 3 exact, 1 "
+                      "rounding, 2 differ. FLOPs: 3 exact, 0 rounding, 3 "
+                      "differ. ratios: 1 agree, 1 faster, 1 slower.\n");
+    check_holds(text, "\n| ResNet-50 | 3 | 1.00 [1.00, 1.00] | 0.990 [0.990, "
+                      "0.990] |\n");
+    check_holds(text, "\n| ResNet-101 | 2 | '1.00 [1.00, 1.00] |  |\n");
+    free(text);
+}
+
+TEST(reproduce, rows_without_a_time_are_named_with_the_reason)
+{
+    const char *db = temp_path("missing.db");
+    char *text;
+
+    store_table2(db);
+    text = report(db, "", TABLE_MARKDOWN);
+    check_holds(text, "\nmissing: ResNet-50 with SCSA: out\\_of\\_memory: "
+                      "because.\n");
+    check_holds(text, "ELA, CA, EMA: not measured yet.\n");
+    check_holds(text, "\n5 of 35 networks measured.");
+    free(text);
+}
+
+/* A part of the table says nothing of the rest. */
+TEST(reproduce, rows_that_were_not_asked_for_are_not_missed)
+{
+    const char *db = temp_path("part.db");
+    char *text;
+
+    store_table2(db);
+    text = report(db, "resnet101/afgca", TABLE_MARKDOWN);
+    CHECK_MSG(!strstr(text, "missing") && !strstr(text, "CPCA"), "%s", text);
+    check_holds(text, "\n2 of 2 networks measured.");
+    free(text);
+}
+
+TEST(reproduce, latex_is_booktabs_and_prose_a_comment)
+{
+    const char *db = temp_path("latex.db");
+    char *text;
+
+    store_table2(db);
+    text = report(db, some_rows, TABLE_LATEX);
+    check_holds(text, "\\begin{tabular}{lrrlrrlrrrrrl}\n\\toprule\n");
+    check_holds(text, "\\multicolumn{3}{c}{params, M}");
+    check_holds(text, "\n  CPCA & 27.395 & 27.40 & rounding & 4.868 & 4.87 & "
+                      "exact & 67.0 & 67.0 [64.8, 69.3] & 1379 & 0.700 [0.700, "
+                      "0.700] & 0.567 & faster \\\\\n");
+    check_holds(text, "\n% missing: ResNet-50 with SCSA");
+    free(text);
+}
+
+TEST(reproduce, csv_is_one_table_of_plain_numbers)
+{
+    const char *db = temp_path("csv.db");
+    char *text;
+
+    store_table2(db);
+    text = report(db, some_rows, TABLE_CSV);
+    check_holds(text, "backbone,method,type,repeat,status,converged,samples,");
+    check_holds(text,
+                "\nResNet-50,CPCA,Hybrid,attnbench run --backbone=resnet50 "
+                "--module=cpca --batch=4,ok,1,10,27.394836,27.40,rounding,"
+                "4.868465152,4.87,exact,66.985646,66.985646,64.814815,"
+                "69.306931,1379,0.7,0.7,0.7,0.567,faster\n");
+    check_holds(text, "\nResNet-50,SCSA,Hybrid,attnbench run "
+                      "--backbone=resnet50 --module=scsa --batch=4,"
+                      "out_of_memory,1,0,");
+    CHECK_MSG(!strstr(text, "missing:") && !strstr(text, "tau"), "%s", text);
+    free(text);
+}
+
+/* ---- the command ------------------------------------------------------ */
+
+/* What it prints is no output of the test's. */
+static int command(const char *db, const char *flag, const char *table)
+{
+    char path[300];
+
+    CHECK(freopen("/dev/null", "w", stdout) != NULL);
+    snprintf(path, sizeof(path), "--db=%s", db);
+    return cmd_reproduce(4, (char *[]){ (char *)(size_t)table,
+                                        (char[]){ "--stored" }, path,
+                                        (char *)(size_t)flag });
+}
+
+TEST(reproduce, a_verdict_that_has_no_reason_ends_with_one)
+{
+    const char *db = temp_path("bad.db");
+    const char *good = temp_path("good.db");
+    Stored s;
+
+    store_table2(db);
+    CHECK(command(db, "--format=csv", "table2") == CMD_BAD);
+    s = stored_begin(good, "table2", "attnbench");
+    stored_network(&s, "backbone=resnet50 batch=4", 40e6, 25557032, 4109464576);
+    stored_end(&s);
+    CHECK(command(good, "--format=csv", "table2") == OK);
+}
+
+TEST(reproduce, of_stored_sweeps_the_latest_that_fits_is_printed)
+{
+    const char *db = temp_path("two.db");
+    Stored s;
+
+    store_table2(db);
+    s = stored_begin(db, "table2", "attnbench");
+    stored_network(&s, "backbone=resnet50 batch=8", 80e6, 25557032, 4109464576);
+    stored_end(&s);
+    CHECK(command(db, "--format=csv", "table2") == OK); /* batch 8 */
+    CHECK(command(db, "--batch=8", "table2") == OK);
+    CHECK(command(db, "--batch=4", "table2") == CMD_BAD);
+    CHECK(command(db, "--batch=16", "table2") == ERR_INPUT);
+    CHECK_MSG(strstr(err_message(), "batch=16"), "%s", err_message());
+}
+
+TEST(reproduce, what_is_not_there_is_named)
+{
+    const char *db = temp_path("none.db");
+    Stored s = stored_begin(db, "bench", "attnbench");
+
+    stored_end(&s);
+    CHECK(command(db, "--format=csv", "table2") == ERR_INPUT);
+    CHECK_MSG(strstr(err_message(), "no runs of table2"), "%s", err_message());
+    CHECK(command(db, "--format=csv", "table7") == ERR_INPUT);
+    CHECK_MSG(strstr(err_message(), "there is no table 'table7'"), "%s",
+              err_message());
+}
