@@ -66,3 +66,13 @@ Tensor *op_batch_norm(Graph *g, Tensor *x, Tensor *weight, Tensor *bias,
     return graph_apply(g, &batch_norm_def, &(NormAttr){ 1, eps },
                        (Tensor *[]){ x, weight, bias, mean, var });
 }
+
+NormAffine batch_norm_affine(const Tensor *norm, int c)
+{
+    const NormAttr *attr = norm->attr;
+    const double weight = norm->src[1]->host[c], bias = norm->src[2]->host[c],
+                 mean = norm->src[3]->host[c], var = norm->src[4]->host[c];
+    const double scale = weight / sqrt(var + attr->eps);
+
+    return (NormAffine){ scale, bias - mean * scale };
+}

@@ -8,12 +8,10 @@
  *   add, relu or relu6
  *
  * It becomes one node, made where the chain ends, because the shortcut that it
- * adds may be computed after the convolution.  With s = weight / sqrt(var +
- * eps) a batch norm turns (w, b) into (s w, s (b - mean) + bias), in double.
- * Weights that are read elsewhere too, or shared by groups, stay as they are,
- * and their batch norms too.
+ * adds may be computed after the convolution.  A batch norm, x s + t, turns
+ * (w, b) into (s w, s b + t), in double.  Weights that are read elsewhere too,
+ * or shared by groups, stay as they are, and their batch norms too.
  */
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -177,25 +175,24 @@ static Tensor *new_bias(Fold *f, const Tensor *w, int O)
  * of them, w and b are left without values. */
 static int fold_values(Tensor *w, Tensor *b, bool had_bias, const Tensor *norm)
 {
-    const NormAttr *attr = norm->attr;
-    const float *weight = norm->src[1]->host, *bias = norm->src[2]->host;
-    const float *mean = norm->src[3]->host, *var = norm->src[4]->host;
     const size_t O = (size_t)b->dim[0], each = tensor_count(w) / O;
+    bool values = w->host && (!had_bias || b->host);
 
-    if (!w->host || (had_bias && !b->host) || !weight || !bias || !mean ||
-        !var) {
+    for (int k = 1; k < 5; k++)
+        values = values && norm->src[k]->host;
+    if (!values) {
         graph_free_host(w);
         graph_free_host(b);
         return OK;
     }
     TRY(graph_alloc_host(b));
     for (size_t o = 0; o < O; o++) {
-        const double scale = weight[o] / sqrt(var[o] + attr->eps);
+        const NormAffine bn = batch_norm_affine(norm, (int)o);
         const double before = had_bias ? b->host[o] : 0;
 
-        b->host[o] = (float)((before - mean[o]) * scale + bias[o]);
+        b->host[o] = (float)(before * bn.scale + bn.shift);
         for (size_t i = 0; i < each; i++)
-            w->host[o * each + i] = (float)(w->host[o * each + i] * scale);
+            w->host[o * each + i] = (float)(w->host[o * each + i] * bn.scale);
     }
     return OK;
 }

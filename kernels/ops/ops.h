@@ -213,6 +213,13 @@ typedef struct NormAttr {
     int groups; /* of group_norm */
     double eps;
 } NormAttr;
+
+/* Channel c of a batch norm whose weights have values: x scale + shift. */
+typedef struct NormAffine {
+    double scale, shift;
+} NormAffine;
+NormAffine batch_norm_affine(const Tensor *norm, int c);
+
 typedef struct PoolAttr {
     int k, stride, pad;
 } PoolAttr;
