@@ -194,12 +194,19 @@ void cost_add(Cost *sum, const Cost *c)
     sum->paper_flops += c->paper_flops;
 }
 
+static bool in_scope(const char *name, const char *scope)
+{
+    const size_t n = strlen(scope);
+
+    return strncmp(name, scope, n) == 0 && (!name[n] || name[n] == '.');
+}
+
 Cost network_node_cost(const Case *c, const Tensor *node)
 {
     const Backbone *backbone = backbone_find(c->backbone.text);
     Cost cost = node->op->cost(node);
 
-    if (backbone && strcmp(node->name, backbone->classifier) == 0)
+    if (backbone && in_scope(node->name, backbone->classifier))
         cost.paper_flops = 0;
     return cost;
 }

@@ -11,19 +11,36 @@
 #include "harness/network.h"
 #include "tests/test.h"
 
-/* Table 1 of the paper. */
+static const struct {
+    const char *name;
+    int width[4]; /* of the stages */
+    double params, deploy_params;
+    int weights, deploy_weights; /* tensors of timm, statistics included;
+                                    0: there is one form */
+} nets[] = {
+    { "resnet18", { 64, 128, 256, 512 }, 11689512, 0, 102, 0 },
+    { "resnet34", { 64, 128, 256, 512 }, 21797672, 0, 182, 0 },
+    { "resnet50", { 256, 512, 1024, 2048 }, 25557032, 0, 267, 0 },
+    { "resnet101", { 256, 512, 1024, 2048 }, 44549160, 0, 522, 0 },
+    { "mobilenetv2_100", { 24, 32, 96, 320 }, 3504872, 0, 262, 0 },
+    { "acnet_r18", { 64, 128, 256, 512 }, 19028520, 11685672, 262, 54 },
+    { "repvgg_a0", { 48, 96, 192, 1280 }, 9108968, 8309384, 290, 46 },
+    { "repvit_m1_0", { 56, 112, 224, 448 }, 6852900, 6810312, 599, 208 },
+};
+enum { NNETS = sizeof(nets) / sizeof(nets[0]) };
+
+/* Table 1 of ResNet's paper. */
 static const struct {
     const char *name;
     bool bottleneck;
     int blocks[4];
-    double params; /* as torchvision and timm give them */
-} nets[] = {
-    { "resnet18", false, { 2, 2, 2, 2 }, 11689512 },
-    { "resnet34", false, { 3, 4, 6, 3 }, 21797672 },
-    { "resnet50", true, { 3, 4, 6, 3 }, 25557032 },
-    { "resnet101", true, { 3, 4, 23, 3 }, 44549160 },
+} resnets[] = {
+    { "resnet18", false, { 2, 2, 2, 2 } },
+    { "resnet34", false, { 3, 4, 6, 3 } },
+    { "resnet50", true, { 3, 4, 6, 3 } },
+    { "resnet101", true, { 3, 4, 23, 3 } },
 };
-enum { NNETS = sizeof(nets) / sizeof(nets[0]) };
+enum { NRESNETS = sizeof(resnets) / sizeof(resnets[0]) };
 
 static Case case_of(const char *backbone, const char *module)
 {
@@ -90,47 +107,138 @@ static int want_block(const Graph *g, const char *scope, bool bottleneck,
     return n;
 }
 
-TEST(backbones, parameters_are_named_as_in_timm_and_no_other)
+TEST(backbones, resnets_name_parameters_as_timm_and_no_other)
 {
-    for (int i = 0; i < NNETS; i++) {
-        const Case c = case_of(nets[i].name, "none");
+    for (int i = 0; i < NRESNETS; i++) {
+        const Case c = case_of(resnets[i].name, "none");
         Graph *g;
         int n = 0;
 
         REQUIRE(network_build(&g, &c, NULL, TAPS_NONE) == OK);
         n += want(g, "", "conv1", "weight", 64) + want_bn(g, "", "bn1", 64);
         for (int s = 0; s < 4; s++)
-            for (int b = 0; b < nets[i].blocks[s]; b++) {
+            for (int b = 0; b < resnets[i].blocks[s]; b++) {
                 char scope[32];
 
                 snprintf(scope, sizeof(scope), "layer%d.%d", s + 1, b);
-                n += want_block(g, scope, nets[i].bottleneck, 64 << s,
-                                b == 0 && (s > 0 || nets[i].bottleneck));
+                n += want_block(g, scope, resnets[i].bottleneck, 64 << s,
+                                b == 0 && (s > 0 || resnets[i].bottleneck));
             }
         n +=
             want(g, "", "fc", "weight", 1000) + want(g, "", "fc", "bias", 1000);
         CHECK_MSG(count_leaves(g) == n, "%s: %d weights, %d in timm",
-                  nets[i].name, count_leaves(g), n);
-        CHECK(graph_params(g) == nets[i].params);
+                  resnets[i].name, count_leaves(g), n);
         graph_free(g);
     }
 }
 
+/* Some of each kind; that the values which follow from all names are right, the
+ * case files say. */
+static const struct {
+    const char *net, *form, *name;
+    Dims dims;
+} named[] = {
+#define DIM(...)                                      \
+    {                                                 \
+        sizeof((int[]){ __VA_ARGS__ }) / sizeof(int), \
+        {                                             \
+            __VA_ARGS__                               \
+        }                                             \
+    }
+    { "mobilenetv2_100", "train", "conv_stem.weight", DIM(32, 3, 3, 3) },
+    { "mobilenetv2_100", "train", "blocks.0.0.conv_dw.weight",
+      DIM(32, 1, 3, 3) },
+    { "mobilenetv2_100", "train", "blocks.0.0.conv_pw.weight",
+      DIM(16, 32, 1, 1) },
+    { "mobilenetv2_100", "train", "blocks.6.0.conv_pwl.weight",
+      DIM(320, 960, 1, 1) },
+    { "mobilenetv2_100", "train", "blocks.6.0.bn3.running_var", DIM(320) },
+    { "mobilenetv2_100", "train", "classifier.weight", DIM(1000, 1280) },
+    { "acnet_r18", "train", "layer2.0.conv1.square_conv.weight",
+      DIM(128, 64, 3, 3) },
+    { "acnet_r18", "train", "layer2.0.conv1.ver_conv.weight",
+      DIM(128, 64, 3, 1) },
+    { "acnet_r18", "train", "layer2.0.conv1.hor_conv.weight",
+      DIM(128, 64, 1, 3) },
+    { "acnet_r18", "train", "layer4.1.conv2.hor_bn.weight", DIM(512) },
+    { "acnet_r18", "deploy", "layer4.1.conv2.bias", DIM(512) },
+    { "acnet_r18", "deploy", "layer2.0.downsample.1.running_mean", DIM(128) },
+    { "repvgg_a0", "train", "stem.conv_1x1.conv.weight", DIM(48, 3, 1, 1) },
+    { "repvgg_a0", "train", "stages.2.13.identity.running_mean", DIM(192) },
+    { "repvgg_a0", "train", "stages.3.0.conv_kxk.bn.bias", DIM(1280) },
+    { "repvgg_a0", "deploy", "stages.3.0.reparam_conv.weight",
+      DIM(1280, 192, 3, 3) },
+    { "repvgg_a0", "deploy", "head.fc.bias", DIM(1000) },
+    { "repvit_m1_0", "train", "stem.conv2.c.weight", DIM(56, 28, 3, 3) },
+    { "repvit_m1_0", "train", "stages.2.blocks.12.se.fc1.weight",
+      DIM(56, 224, 1, 1) },
+    { "repvit_m1_0", "train", "stages.0.blocks.0.token_mixer.conv1.bias",
+      DIM(56) },
+    { "repvit_m1_0", "train",
+      "stages.1.downsample.pre_block.token_mixer.bn.weight", DIM(56) },
+    { "repvit_m1_0", "train", "stages.3.downsample.ffn.conv1.c.weight",
+      DIM(896, 448, 1, 1) },
+    { "repvit_m1_0", "train", "head.head.bn.running_var", DIM(448) },
+    { "repvit_m1_0", "train", "head.head.l.weight", DIM(1000, 448) },
+    { "repvit_m1_0", "deploy", "stages.0.blocks.1.token_mixer.weight",
+      DIM(56, 1, 3, 3) },
+    { "repvit_m1_0", "deploy", "stages.1.downsample.channel_downsample.bias",
+      DIM(112) },
+    { "repvit_m1_0", "deploy", "head.weight", DIM(1000, 448) },
+#undef DIM
+};
+
+static bool has(const Graph *g, const char *name, Dims dims)
+{
+    const Tensor *t = graph_find(g, name);
+
+    return t && t->rank == dims.rank &&
+           memcmp(t->dim, dims.dim, (size_t)dims.rank * sizeof(int)) == 0;
+}
+
+static void check_weights(const char *name, const char *form, double params,
+                          int weights)
+{
+    Case c = case_of(name, "none");
+    Graph *g;
+
+    CHECK(case_set(&c, "form", form) == OK);
+    REQUIRE(network_build(&g, &c, NULL, TAPS_NONE) == OK);
+    CHECK_MSG(graph_params(g) == params && count_leaves(g) == weights,
+              "%s %s: %.0f parameters in %d tensors, not %.0f in %d", name,
+              form, graph_params(g), count_leaves(g), params, weights);
+    for (size_t i = 0; i < sizeof(named) / sizeof(named[0]); i++)
+        if (!strcmp(named[i].net, name) && !strcmp(named[i].form, form))
+            CHECK_MSG(has(g, named[i].name, named[i].dims),
+                      "%s is missing or has other dims", named[i].name);
+    graph_free(g);
+}
+
+TEST(backbones, have_the_parameters_of_timm)
+{
+    for (int i = 0; i < NNETS; i++) {
+        check_weights(nets[i].name, "train", nets[i].params, nets[i].weights);
+        if (nets[i].deploy_weights)
+            check_weights(nets[i].name, "deploy", nets[i].deploy_params,
+                          nets[i].deploy_weights);
+    }
+}
+
 /* Each stage halves, rounding up, as "same" padding of odd kernels does. */
-static void check_stages(int net, int height, int width)
+static void check_stages(int net, Form form, int height, int width)
 {
     const Backbone *b = backbone_find(nets[net].name);
     const Plug plain = { 0 };
     Tensor *stage[4] = { 0 }, *y;
     Graph *g = graph_new();
 
-    y = b->build(g, graph_input(g, "input", DIMS(2, 3, height, width)),
-                 FORM_TRAIN, &plain, stage);
+    y = b->build(g, graph_input(g, "input", DIMS(2, 3, height, width)), form,
+                 &plain, stage);
     REQUIRE(graph_error(g) == OK);
     height = (height + 3) / 4;
     width = (width + 3) / 4;
     for (int s = 0; s < 4; s++) {
-        const int C = (nets[net].bottleneck ? 256 : 64) << s;
+        const int C = nets[net].width[s];
 
         CHECK(stage[s]->dim[0] == 2 && stage[s]->dim[1] == C);
         CHECK_MSG(stage[s]->dim[2] == height && stage[s]->dim[3] == width,
@@ -143,76 +251,16 @@ static void check_stages(int net, int height, int width)
     graph_free(g);
 }
 
-TEST(backbones, stages_have_the_shapes_of_table_1)
+TEST(backbones, stages_have_the_shapes_of_the_papers)
 {
-    for (int i = 0; i < NNETS; i++) {
-        check_stages(i, 224, 224);
-        check_stages(i, 97, 33);
-        check_stages(i, 1, 1);
-    }
-}
-
-/* The nodes that read a module's output: what it stands before. */
-static const char *reader_of_plug(const Graph *g)
-{
-    const char *scope = "layer2.1.attn";
-    const Tensor *last = NULL;
-
-    for (int i = 0; i < graph_size(g); i++)
-        if (strncmp(graph_at(g, i)->name, scope, strlen(scope)) == 0 &&
-            graph_at(g, i)->role == ROLE_NODE)
-            last = graph_at(g, i);
-    for (int i = 0; last && i < graph_size(g); i++)
-        for (int k = 0; k < MAX_SRC; k++)
-            if (graph_at(g, i)->src[k] == last)
-                return graph_at(g, i)->op->name;
-    return "nothing";
-}
-
-static void check_position(Case c, const char *position, const char *reader)
-{
-    Graph *g;
-
-    CHECK(case_set(&c, "position", position) == OK);
-    REQUIRE(network_build(&g, &c, NULL, TAPS_NONE) == OK);
-    CHECK_MSG(!strcmp(reader_of_plug(g), reader),
-              "%s at %s of %s is read by %s", c.module.text, position,
-              c.backbone.text, reader_of_plug(g));
-    graph_free(g);
-}
-
-TEST(backbones, modules_stand_where_they_are_put)
-{
-    const Module *m;
-
     for (int i = 0; i < NNETS; i++)
-        for (int k = 0; (m = zoo_at(k)); k++) {
-            const Case usual = case_of(nets[i].name, m->name);
-
-            if (m == &sa_module)
-                continue; /* its 64 groups want 128 channels */
-            check_position(usual, "mid", "conv2d");
-            check_position(usual, "out", "add");
+        for (Form form = FORM_TRAIN; form <= FORM_DEPLOY; form++) {
+            if (form == FORM_DEPLOY && !nets[i].deploy_weights)
+                continue;
+            check_stages(i, form, 224, 224);
+            check_stages(i, form, 97, 65);
+            check_stages(i, form, 1, 1);
         }
-}
-
-/* SE and its like on the output, by their own papers; SCSA inside, by its own
- * code; and no position where there is nothing to place. */
-TEST(backbones, modules_stand_where_the_paper_has_them)
-{
-    const Case se = case_of("resnet50", "se"), sa = case_of("resnet50", "sa");
-    const Case scsa = case_of("resnet50", "scsa"),
-               ca = case_of("resnet18", "ca");
-    const Case plain = case_of("resnet50", "none"),
-               alone = case_of("none", "scsa");
-
-    CHECK(!strcmp(case_where(&se), "after bn3, before the shortcut"));
-    CHECK(!strcmp(case_where(&sa), "after bn3, before the shortcut"));
-    CHECK(!strcmp(case_where(&scsa), "after conv2-bn2-ReLU"));
-    CHECK(!strcmp(case_where(&ca), "after conv1-bn1-ReLU"));
-    CHECK(!strcmp(case_where(&plain), "") && !strcmp(case_where(&alone), ""));
-    CHECK(!strcmp(plain.position.text, "auto"));
-    CHECK(!strcmp(alone.position.text, "auto"));
 }
 
 TEST(backbones, a_network_without_branches_has_no_deploy_form)

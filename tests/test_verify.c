@@ -249,40 +249,56 @@ TEST(verify, what_this_build_does_not_have_is_skipped)
               "verdict %d: %s", v.verdict, v.why);
 }
 
-static void check_backbones(const char *backend, const char *graph,
-                            const char *pattern)
+/* How a network is run: flags of attnbench verify. */
+typedef struct How {
+    const char *backend, *graph, *form;
+} How;
+
+static void check_backbones(const How *wanted, const char *pattern)
 {
     glob_t files;
     Case how;
 
     case_defaults(&how);
-    REQUIRE(case_set(&how, "backend", backend) == OK);
-    REQUIRE(case_set(&how, "graph", graph) == OK);
-    REQUIRE(glob(pattern, 0, NULL, &files) == 0);
+    REQUIRE(case_set(&how, "backend", wanted->backend) == OK);
+    REQUIRE(case_set(&how, "graph", wanted->graph) == OK);
+    REQUIRE(case_set(&how, "form", wanted->form) == OK);
+    REQUIRE(glob(pattern, GLOB_BRACE, NULL, &files) == 0);
     for (size_t i = 0; i < files.gl_pathc; i++) {
         Verified v;
 
         verify_file(&v, files.gl_pathv[i], &how, NULL, NULL);
         CHECK_MSG(v.verdict == VERIFY_PASSED && v.outputs == 5,
-                  "attnbench verify --backend=%s --graph=%s %s: %s (%g)",
-                  backend, graph, files.gl_pathv[i], v.why, v.rel_l2);
+                  "attnbench verify --backend=%s --graph=%s --form=%s %s: "
+                  "%s (%g)",
+                  wanted->backend, wanted->graph, wanted->form,
+                  files.gl_pathv[i], v.why, v.rel_l2);
     }
     globfree(&files);
 }
 
+#define ALL_NETS "tests/cases/{resnet,mobilenet,acnet,repvgg,repvit}*"
+
 TEST(verify, backbones_as_written_agree_with_pytorch)
 {
-    check_backbones("cpu", "as_written", "tests/cases/resnet*");
+    check_backbones(&(How){ "cpu", "as_written", "train" }, ALL_NETS);
 }
 
 TEST(verify, folded_backbones_agree_with_pytorch)
 {
-    check_backbones("cpu", "folded", "tests/cases/resnet*");
+    check_backbones(&(How){ "cpu", "folded", "train" }, ALL_NETS);
+}
+
+TEST(verify, merged_backbones_agree_with_pytorch)
+{
+    check_backbones(&(How){ "cpu", "folded", "deploy" },
+                    "tests/cases/{repvgg,repvit}*");
 }
 
 TEST(verify, the_reference_backbone_agrees_with_pytorch)
 {
-    check_backbones("ref", "as_written", "tests/cases/resnet50_scsa*");
+    check_backbones(&(How){ "ref", "as_written", "train" },
+                    "tests/cases/{resnet50_scsa,mobilenetv2_100_none}*");
 }
 
 TEST(verify, what_was_computed_is_written_under_the_same_name)

@@ -7,11 +7,15 @@
 
 #include "attention_zoo/zoo.h"
 
-#define BACKBONES(X) \
-    X(resnet18)      \
-    X(resnet34)      \
-    X(resnet50)      \
-    X(resnet101)
+#define BACKBONES(X)   \
+    X(resnet18)        \
+    X(resnet34)        \
+    X(resnet50)        \
+    X(resnet101)       \
+    X(mobilenetv2_100) \
+    X(acnet_r18)       \
+    X(repvgg_a0)       \
+    X(repvit_m1_0)
 
 /* Networks that are trained with more branches than they run with have two
  * forms, which compute the same; all others have FORM_TRAIN alone. */
@@ -34,7 +38,7 @@ typedef struct Backbone {
     const char *title; /* as the paper's table has it: "ResNet-50" */
     const char *paper;
     int channels, height, width; /* of the input that it was made for  */
-    const char *classifier;      /* scope of the last layer: "fc"      */
+    const char *classifier;      /* scope of what follows the mean: "fc" */
 
     /* Each position in words that a result can print: "after conv2-bn2-ReLU".
      * And where this module stands unless the user says otherwise, which is

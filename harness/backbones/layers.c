@@ -8,9 +8,10 @@ static const double BN_EPS = 1e-5;
 Tensor *layer_conv(Graph *g, Tensor *x, const char *name, ConvShape shape)
 {
     const int groups = shape.groups ? shape.groups : 1;
+    const int k_w = shape.k_w ? shape.k_w : shape.k;
     const Conv2dAttr attr = { .stride = shape.stride,
                               .pad_h = shape.k / 2,
-                              .pad_w = shape.k / 2,
+                              .pad_w = k_w / 2,
                               .groups = groups };
     Tensor *w, *b = NULL;
 
@@ -18,7 +19,7 @@ Tensor *layer_conv(Graph *g, Tensor *x, const char *name, ConvShape shape)
         return NULL;
     graph_scope(g, "%s", name);
     w = graph_weight(g, "weight",
-                     DIMS(shape.width, x->dim[1] / groups, shape.k, shape.k));
+                     DIMS(shape.width, x->dim[1] / groups, shape.k, k_w));
     if (shape.bias)
         b = graph_weight(g, "bias", DIMS(shape.width));
     x = op_conv2d(g, x, w, b, &attr);

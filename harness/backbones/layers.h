@@ -9,14 +9,15 @@
 
 #include "kernels/ops/ops.h"
 
-/* width: of the output; stride 0 and groups 0 mean 1. */
+/* width: of the output; k by k_w, where k_w 0 means k; stride 0 and groups 0
+ * mean 1. */
 typedef struct ConvShape {
-    int width, k, stride, groups;
+    int width, k, k_w, stride, groups;
     bool bias;
 } ConvShape;
 
-/* x (N,C,H,W) -> (N,width,H/stride,W/stride): k by k, zero padding of k / 2.
- * Weights name.weight (width,C/groups,k,k), name.bias (width) if it has one. */
+/* x (N,C,H,W) -> (N,width,H/stride,W/stride): zero padding of half a kernel.
+ * Weights name.weight (width,C/groups,k,k_w), name.bias (width) if any. */
 Tensor *layer_conv(Graph *g, Tensor *x, const char *name, ConvShape shape);
 
 /* x rows -> the same: batch norm with stored statistics, eps 1e-5. */

@@ -16,12 +16,13 @@
  * of the SCSA paper's Table 2 come out for these positions and for no others
  * that were tried (results/paper/README.md has the rows that do not).
  */
-#include "harness/backbones/backbones.h"
+#include "harness/backbones/resnet.h"
+
 #include "harness/backbones/layers.h"
 
-enum { STAGES = 4, CLASSES = 1000, BOTTLENECK = 4 };
+enum { CLASSES = 1000, BOTTLENECK = 4 };
 
-static const int stage_width[STAGES] = { 64, 128, 256, 512 };
+const int resnet_width[RESNET_STAGES] = { 64, 128, 256, 512 };
 
 static Tensor *conv(Graph *g, Tensor *x, const char *name, int width, int k,
                     int stride)
@@ -40,21 +41,17 @@ static Tensor *relu(Graph *g, Tensor *x, const char *name)
     return layer(g, x, name, op_relu);
 }
 
-/* The shortcut: x, or a projection of it where the block changes its shape. */
-static Tensor *shortcut(Graph *g, Tensor *x, int width, int stride)
+Tensor *resnet_shortcut(Graph *g, Tensor *x, int width, int stride)
 {
     if (!x || (stride == 1 && x->dim[1] == width))
         return x;
     return bn(g, conv(g, x, "downsample.0", width, 1, stride), "downsample.1");
 }
 
-typedef Tensor *Block(Graph *g, Tensor *x, const Plug *plug, int stage,
-                      int stride);
-
 static Tensor *basic_block(Graph *g, Tensor *x, const Plug *plug, int stage,
                            int stride)
 {
-    const int width = stage_width[stage];
+    const int width = resnet_width[stage];
     Tensor *y = x;
 
     y = bn(g, conv(g, y, "conv1", width, 3, stride), "bn1");
@@ -64,14 +61,14 @@ static Tensor *basic_block(Graph *g, Tensor *x, const Plug *plug, int stage,
     y = bn(g, conv(g, y, "conv2", width, 3, 1), "bn2");
     if (plug->position == POSITION_OUT)
         y = plug_in(g, y, plug, "attn", stage);
-    y = op_add(g, y, shortcut(g, x, width, stride));
+    y = op_add(g, y, resnet_shortcut(g, x, width, stride));
     return relu(g, y, "act2");
 }
 
 static Tensor *bottleneck_block(Graph *g, Tensor *x, const Plug *plug,
                                 int stage, int stride)
 {
-    const int width = stage_width[stage];
+    const int width = resnet_width[stage];
     Tensor *y = x;
 
     y = bn(g, conv(g, y, "conv1", width, 1, 1), "bn1");
@@ -83,7 +80,7 @@ static Tensor *bottleneck_block(Graph *g, Tensor *x, const Plug *plug,
     y = bn(g, conv(g, y, "conv3", BOTTLENECK * width, 1, 1), "bn3");
     if (plug->position == POSITION_OUT)
         y = plug_in(g, y, plug, "attn", stage);
-    y = op_add(g, y, shortcut(g, x, BOTTLENECK * width, stride));
+    y = op_add(g, y, resnet_shortcut(g, x, BOTTLENECK * width, stride));
     return relu(g, y, "act3");
 }
 
@@ -96,14 +93,14 @@ static Tensor *stem(Graph *g, Tensor *x)
     return x;
 }
 
-static Tensor *resnet(Graph *g, Tensor *x, const Plug *plug, Tensor *stage[4],
-                      Block *block, const int blocks[STAGES])
+Tensor *resnet_build(Graph *g, Tensor *x, const Plug *plug, Tensor *stage[4],
+                     const ResNet *net)
 {
     x = stem(g, x);
-    for (int s = 0; s < STAGES; s++) {
-        for (int i = 0; i < blocks[s]; i++) {
+    for (int s = 0; s < RESNET_STAGES; s++) {
+        for (int i = 0; i < net->blocks[s]; i++) {
             graph_scope(g, "layer%d.%d", s + 1, i);
-            x = block(g, x, plug, s, s > 0 && i == 0 ? 2 : 1);
+            x = net->block(g, x, plug, s, s > 0 && i == 0 ? 2 : 1);
             graph_end_scope(g);
         }
         stage[s] = x;
@@ -121,10 +118,10 @@ static const char bottleneck_out[] = "after bn3, before the shortcut";
     static Tensor *resnet##depth(Graph *g, Tensor *x, Form form,     \
                                  const Plug *plug, Tensor *stage[4]) \
     {                                                                \
-        static const int blocks[STAGES] = { __VA_ARGS__ };           \
+        const ResNet net = { block##_block, { __VA_ARGS__ } };       \
                                                                      \
         (void)form;                                                  \
-        return resnet(g, x, plug, stage, block##_block, blocks);     \
+        return resnet_build(g, x, plug, stage, &net);                \
     }                                                                \
     const Backbone resnet##depth##_backbone = {                      \
         .name = "resnet" #depth,                                     \
