@@ -102,6 +102,11 @@ static const char *human(double value, const char *unit, char text[32])
     return text;
 }
 
+static bool is_deploy(const Case *c)
+{
+    return strcmp(c->form.text, "deploy") == 0;
+}
+
 static bool is_fused(const Case *c)
 {
     return strcmp(c->impl.text, "fused") == 0;
@@ -116,8 +121,9 @@ static void print_title(const Case *c)
     printf("%s%s%s", b ? b->title : "", b && m ? " + " : "", m ? m->title : "");
     if (b && m)
         printf(" (%s)", case_where(c));
-    printf(", %dx%dx%dx%d, %s%s\n", c->batch, c->channels, c->height, c->width,
-           c->graph.text, is_fused(c) ? ", fused" : "");
+    printf(", %dx%dx%dx%d, %s%s%s\n", c->batch, c->channels, c->height,
+           c->width, c->graph.text, is_deploy(c) ? ", deploy" : "",
+           is_fused(c) ? ", fused" : "");
 }
 
 static void print_network(const Count *count)
@@ -176,12 +182,13 @@ static void print_json(const Count *count, const Case *c, const char *by)
     char settings[CASE_TEXT];
 
     printf("{\"backbone\": \"%s\", \"module\": \"%s\", \"settings\": %s, "
-           "\"impl\": \"%s\", \"graph\": \"%s\",\n \"batch\": %d, "
+           "\"position\": \"%s\", \"form\": \"%s\", \"impl\": \"%s\", "
+           "\"graph\": \"%s\",\n \"batch\": %d, "
            "\"channels\": %d, "
            "\"height\": %d, \"width\": %d,\n ",
            c->backbone.text, c->module.text, case_settings_json(c, settings),
-           c->impl.text, c->graph.text, c->batch, c->channels, c->height,
-           c->width);
+           c->position.text, c->form.text, c->impl.text, c->graph.text,
+           c->batch, c->channels, c->height, c->width);
     print_json_row(&count->total);
     if (by_of(by) != COUNT_NETWORK) {
         printf(",\n \"by\": \"%s\", \"rows\": [", by);

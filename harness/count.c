@@ -11,27 +11,48 @@
 #include "harness/network.h"
 #include "kernels/core/err.h"
 
+/* The end of the part of a scope that begins here; whether it is a number. */
+static const char *part_end(const char *part)
+{
+    return part + strcspn(part, ".");
+}
+
+static bool is_number(const char *part)
+{
+    return isdigit((unsigned char)part[0]) != 0;
+}
+
 /*
- * A scope cut to the block that it is in: up to the block's number, and one
- * further for what is plugged into it.  "layer1.0.conv2" is "layer1.0",
- * "layer1.0.attn.fc" is "layer1.0.attn", and "fc" is itself.
+ * The end of a scope's block.  A block has its stage's number and its own:
+ * layer1.0, stages.0.0, or stages.0.blocks.0; what stands beside the blocks of
+ * a stage is like one: stages.1.downsample.  All else is its first part.
  */
+static const char *block_end(const char *scope)
+{
+    const char *end = part_end(scope), *part = end + 1;
+    const bool stage_inside = end > scope && isdigit((unsigned char)end[-1]);
+
+    if (!*end || !is_number(part))
+        return end;
+    end = part_end(part);
+    if (!*end || stage_inside)
+        return end;
+    part = end + 1;
+    end = part_end(part);
+    if (*end && strncmp(part, "blocks.", 7) == 0)
+        end = part_end(end + 1);
+    return end;
+}
+
+/* A scope cut to the block that it is in, or to what is plugged into it:
+ * "layer1.0.conv2" is "layer1.0", "layer1.0.attn.fc" is "layer1.0.attn". */
 static void block_of(char row[ROW_NAME], const char *scope)
 {
-    size_t n = strcspn(scope, "."), next = n;
+    const char *end = block_end(scope);
 
-    while (scope[next] == '.') {
-        const size_t begin = next + 1;
-
-        next = begin + strcspn(scope + begin, ".");
-        if (isdigit((unsigned char)scope[begin])) {
-            n = next;
-            break;
-        }
-    }
-    if (strncmp(scope + n, ".attn", 5) == 0)
-        n += 1 + strcspn(scope + n + 1, ".");
-    snprintf(row, ROW_NAME, "%.*s", (int)n, scope);
+    if (strncmp(end, ".attn", 5) == 0)
+        end = part_end(end + 1);
+    snprintf(row, ROW_NAME, "%.*s", (int)(end - scope), scope);
 }
 
 static void name_row(char row[ROW_NAME], const Tensor *node, const Case *c,
