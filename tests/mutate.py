@@ -14,7 +14,8 @@ tests/mutants_equivalent.txt.
     tests/mutate.py --list                 the mutants, without running them
 
 What was caught stays caught as long as the file is the same (build/mutants);
-what was missed is tried again.  The last lines are the score as a table.
+what was missed is tried again, unless it is listed.  The last lines are the
+score as a table.
 """
 import argparse
 import concurrent.futures
@@ -247,14 +248,17 @@ def equivalent_list():
     return table
 
 
+def is_listed(mutant, equivalent):
+    return (mutant["file"], mutant["kind"], mutant["nth"],
+            mutant["source"]) in equivalent
+
+
 def report(mutants, outcomes, files):
     equivalent = equivalent_list()
     counts = {f: {} for f in files}
     for m in mutants:
         outcome = outcomes.get(m["key"], "not run")
-        is_listed = (m["file"], m["kind"], m["nth"],
-                     m["source"]) in equivalent
-        if outcome == "missed" and is_listed:
+        if outcome == "missed" and is_listed(m, equivalent):
             outcome = "equivalent"
         if outcome == "missed":
             print("%s:%d: missed: %s #%d: %s" % (m["file"], m["line"],
@@ -311,8 +315,9 @@ def main():
             if user not in built:
                 built[user] = {b: commands(user, b) for b in BUILDS}
                 ops[user] = ops_of(user)
-    todo = [m for m in mutants
-            if outcomes.get(m["key"], "missed") == "missed"]
+    equivalent = equivalent_list()
+    todo = [m for m in mutants if m["key"] not in outcomes or
+            outcomes[m["key"]] == "missed" and not is_listed(m, equivalent)]
     start = time.time()
     with concurrent.futures.ThreadPoolExecutor(args.j) as pool:
         jobs = {pool.submit(try_mutant, m, built, ops): m
