@@ -123,7 +123,7 @@ static inline Elem elem(float x)
 
     memcpy(&bits, &x, sizeof(bits));
     rounded = (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
-    return (Elem){ (uint16_t)(x != x ? bits >> 16 | 0x40 : rounded) };
+    return (Elem){ (uint16_t)(x != x ? 0x7fc0 : rounded) };
 }
 
 /* Of what has been in an Elem: nothing is rounded. */

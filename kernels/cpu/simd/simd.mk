@@ -16,7 +16,7 @@ isa_avx512_bf16 := $(isa_avx512) -mavx512bf16 -DSIMD_BF16
 
 # Files that are for tensors of one type alone.
 simd_f32 := pointwise.c winograd.c
-simd_bf16 :=
+simd_bf16 := depthwise.c
 
 simd_of = $(filter-out $(addprefix kernels/cpu/simd/,\
               $(if $(findstring bf16,$(1)),$(simd_f32),$(simd_bf16))),\
