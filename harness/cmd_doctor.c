@@ -80,6 +80,10 @@ static void processor(Doctor *d, const Machine *m)
         n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s", i ? ", " : "",
                               cpu_isa_name(i));
     say(d, FINE, "kernels for", "%s", text);
+    if (cpu_check_bf16() == OK)
+        say(d, FINE, "dtypes", "f32, bf16");
+    else
+        say(d, ABSENT, "dtypes", "f32; %s", err_message());
     if (m->cores < 2)
         say(d, SPOILS, "cores",
             "%d: whatever else runs here shares it with the measurement",
