@@ -32,7 +32,7 @@ struct Isa {
     const char *name;
     bool (*runs)(void); /* on this processor */
     const Kernel *const *kernels;
-    const Kernel *const *bf16; /* NULL: none */
+    const Kernel *const *bf16, *const *bf16_products; /* NULL: none */
 };
 
 #if defined(__x86_64__)
@@ -52,6 +52,16 @@ static bool runs_avx512(void)
 }
 #endif
 
+/* What has AMX has AVX512-BF16. */
+static bool runs_bf16(void)
+{
+#if defined(__x86_64__)
+    return runs_avx512() && __builtin_cpu_supports("avx512bf16");
+#else
+    return false;
+#endif
+}
+
 static bool runs_generic(void)
 {
     return true;
@@ -59,7 +69,8 @@ static bool runs_generic(void)
 
 static const Isa isas[] = {
 #if defined(__x86_64__)
-    { "avx512", runs_avx512, simd_kernels_avx512, simd_kernels_avx512_bf16 },
+    { "avx512", runs_avx512, simd_kernels_avx512, simd_kernels_avx512_bf16,
+      simd_products_avx512_bf16 },
     { "avx2", runs_avx2, simd_kernels_avx2 },
 #endif
     { "generic", runs_generic, simd_kernels_generic },
@@ -103,8 +114,7 @@ static int isa_find(const Isa **out, const char *name)
 
 int cpu_check_bf16(void)
 {
-#if defined(__x86_64__)
-    if (!runs_avx512() || !__builtin_cpu_supports("avx512bf16"))
+    if (!runs_bf16())
         return fail(ERR_UNSUPPORTED,
                     "cpu: dtype=bf16 needs AVX512-BF16 or AMX; this processor "
                     "has %s without it",
@@ -114,24 +124,24 @@ int cpu_check_bf16(void)
                     "cpu: dtype=bf16 needs AVX512-BF16 or AMX, which oneDNN "
                     "was told not to use: unset ONEDNN_MAX_CPU_ISA");
     return OK;
-#else
-    return fail(ERR_UNSUPPORTED, "cpu: dtype=bf16 needs AVX512-BF16 or AMX; "
-                                 "this is another kind of processor");
-#endif
 }
 
 /* The i-th of a device whose own kernels are isa's. */
 static const Kernel *isa_kernel_at(const Isa *isa, int i)
 {
-    for (const Kernel *const *k = isa->kernels; *k; k++)
-        if (i-- == 0)
-            return *k;
-    for (const Kernel *const *k = isa->bf16; k && *k; k++)
-        if (i-- == 0)
-            return *k;
-    for (const Kernel *const *k = onednn_kernels; *k; k++)
-        if (i-- == 0)
-            return *k;
+    const Kernel *const *products = runs_bf16() ? isa->bf16_products : NULL;
+    const bool amx = onednn_has_amx();
+    const Kernel *const *const lists[] = {
+        isa->kernels,
+        runs_bf16() ? isa->bf16 : NULL,
+        amx ? onednn_kernels : products,
+        amx ? products : onednn_kernels,
+    };
+
+    for (size_t l = 0; l < sizeof(lists) / sizeof(lists[0]); l++)
+        for (const Kernel *const *k = lists[l]; k && *k; k++)
+            if (i-- == 0)
+                return *k;
     return NULL;
 }
 

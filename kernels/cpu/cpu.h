@@ -13,6 +13,7 @@
  *
  * bf16 needs AVX512-BF16, which processors with AMX have, too: our own kernels
  * are then once more in the list, for tensors of bf16, and oneDNN's take both.
+ * With AMX oneDNN's come before our own matrix products.
  */
 #ifndef CPU_CPU_H
 #define CPU_CPU_H
@@ -27,6 +28,7 @@ extern const Kernel *const simd_kernels_generic[];
 extern const Kernel *const simd_kernels_avx2[];
 extern const Kernel *const simd_kernels_avx512[];
 extern const Kernel *const simd_kernels_avx512_bf16[];
+extern const Kernel *const simd_products_avx512_bf16[];
 #endif
 
 /* The i-th instruction set that this processor can run, best first: "avx512",

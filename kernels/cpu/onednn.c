@@ -51,11 +51,19 @@ const char *onednn_version(char *text, size_t size)
     return text;
 }
 
+static bool may_use(dnnl_cpu_isa_t isa)
+{
+    return (dnnl_get_effective_cpu_isa() & isa) == isa;
+}
+
 bool onednn_has_bf16(void)
 {
-    const dnnl_cpu_isa_t want = dnnl_cpu_isa_avx512_core_bf16;
+    return may_use(dnnl_cpu_isa_avx512_core_bf16);
+}
 
-    return (dnnl_get_effective_cpu_isa() & want) == want;
+bool onednn_has_amx(void)
+{
+    return may_use(dnnl_cpu_isa_avx512_core_amx);
 }
 
 int onednn_open(Onednn **out, Device *dev)

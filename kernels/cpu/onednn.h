@@ -24,6 +24,7 @@ const char *onednn_version(char *text, size_t size);
 /* Whether it computes in bf16 here by instructions for that, AVX512-BF16 or
  * AMX.  ONEDNN_MAX_CPU_ISA may say that it must not. */
 bool onednn_has_bf16(void);
+bool onednn_has_amx(void);
 
 /* rank 0: there is none.  All strides 0: oneDNN chooses the order, and the
  * array has to be packed.  Convolutions are (N,C,H,W) or (groups,O,I,h,w),

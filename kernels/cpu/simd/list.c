@@ -68,3 +68,21 @@ const Kernel *const SIMD(simd_kernels)[] = {
 #undef X
         NULL,
 };
+
+/* Apart from the others, as oneDNN's are better where there is AMX. */
+#ifdef SIMD_BF16
+#define PRODUCTS(X) \
+    X(conv2d_tiles) \
+    X(linear_tiles)
+
+#define X(id) extern const Kernel SIMD(id);
+PRODUCTS(X)
+#undef X
+
+const Kernel *const SIMD(simd_products)[] = {
+#define X(id) &SIMD(id),
+    PRODUCTS(X)
+#undef X
+        NULL,
+};
+#endif

@@ -14,7 +14,7 @@
  *            prefetched, a few at a time: all at once would fill the queue
  *            that loads of w wait in.  Tiles go down a block of rows that
  *            stays in cache together with the panel.  Few rows starve it:
- *            linear.c has a kernel for those.
+ *            linear.c has a kernel for those.  In bf16 it needs C to be even.
  *
  * The scheme is that of Goto and van de Geijn, "Anatomy of high-performance
  * matrix multiplication", ACM TOMS 34(3), 2008, less their packing of x, which
@@ -24,20 +24,38 @@
 #include "kernels/cpu/simd/tiles.h"
 
 enum {
-    BLOCK_BYTES = 96 << 10, /* of x: in a second-level cache with a panel */
-    LINE = 16,              /* floats in a cache line */
+    BLOCK_BYTES = 96 << 10,   /* of x: in a second-level cache with a panel */
+    LINE = 64 / sizeof(Elem), /* numbers in a line of the cache */
 };
 
+/* State: b, then the panels, zeros where there is no output. */
 static int plan(Device *dev, const Tensor *out, void **state)
 {
+    const float *w = weight_host(out->src[1]), *b = weight_host(out->src[2]);
+    const size_t C = (size_t)out->src[1]->dim[1], O = (size_t)out->dim[1];
+    const size_t padded = panels_of(out, PANEL) * PANEL;
+    float *bias;
+    Elem *to;
+
     (void)dev;
-    return panels_new(state, out, PANEL);
+    TRY(state_new(state, padded * sizeof(float) + padded * C * sizeof(Elem)));
+    bias = *state;
+    to = (Elem *)(bias + padded);
+    for (size_t o = 0; o < padded; o++)
+        bias[o] = b && o < O ? b[o] : 0;
+    for (size_t first = 0; first < padded; first += PANEL)
+        for (size_t c = 0; c < C; c += PAIR)
+            for (size_t o = first; o < first + PANEL; o++)
+                for (size_t i = c; i < c + PAIR; i++)
+                    *to++ = elem(o < O ? w[o * C + i] : 0);
+    return OK;
 }
 
 /* What one run needs to know; a linear is a convolution with nothing added. */
 typedef struct Job {
-    const float *x, *bias, *panels, *z;
-    float *y;
+    const Elem *x, *panels, *z;
+    const float *bias;
+    Elem *y;
     size_t rows, C, O;
     size_t H, W, out_h, out_w; /* of a map that is strided over */
     size_t stride;
@@ -50,7 +68,8 @@ static Job job_of(const Tensor *out, const void *state)
     Job j = {
         .x = x->data,
         .bias = state,
-        .panels = (const float *)state + panels_of(out, PANEL) * PANEL,
+        .panels = (const Elem *)((const float *)state +
+                                 panels_of(out, PANEL) * PANEL),
         .y = out->data,
         .rows = tensor_rows(out),
         .C = (size_t)x->dim[1],
@@ -73,7 +92,7 @@ static Job job_of(const Tensor *out, const void *state)
 }
 
 /* The row of x that row r of the result is made of. */
-INLINE const float *source(const Job *j, size_t r)
+INLINE const Elem *source(const Job *j, size_t r)
 {
     size_t image, at;
 
@@ -87,18 +106,18 @@ INLINE const float *source(const Job *j, size_t r)
 }
 
 /* Lines of the next tile: rows of them, stride numbers apart. */
-INLINE void prefetch(const float *p, size_t stride, const size_t rows)
+INLINE void prefetch(const Elem *p, size_t stride, const size_t rows)
 {
     UNROLL
     for (size_t i = 0; i < rows; i++)
         __builtin_prefetch(p + i * stride);
 }
 
-INLINE void tile(const Job *j, const float *w, size_t r, size_t o,
+INLINE void tile(const Job *j, const Elem *w, size_t r, size_t o,
                  const size_t rows, const size_t nv)
 {
     const size_t C = j->C, O = j->O, next = rows * j->stride * C;
-    const float *x[ROWS];
+    const Elem *x[ROWS];
     Vec sum[ROWS * NV];
 
     UNROLL
@@ -118,8 +137,8 @@ INLINE void tile(const Job *j, const float *w, size_t r, size_t o,
         Vec y = sum[k] + load(j->bias + lane);
 
         if (j->z)
-            y += load(j->z + at);
-        store(j->y + at, activate(y, j->act));
+            y += load_elems(j->z + at);
+        store_elems(j->y + at, activate(y, j->act));
     }
 }
 
@@ -127,7 +146,7 @@ INLINE void tile(const Job *j, const float *w, size_t r, size_t o,
 INLINE void column(const Job *j, size_t panel, size_t begin, size_t end,
                    const size_t nv)
 {
-    const float *w = j->panels + panel * PANEL * j->C;
+    const Elem *w = j->panels + panel * PANEL * j->C;
     size_t r = begin;
 
     for (; r + ROWS <= end; r += ROWS)
@@ -156,7 +175,7 @@ static void columns(const Job *j, size_t panel, size_t begin, size_t end)
 static void blocks(const Job *j, size_t begin, size_t end, size_t panel,
                    size_t last)
 {
-    const size_t fit = BLOCK_BYTES / sizeof(float) / j->C / ROWS;
+    const size_t fit = BLOCK_BYTES / sizeof(Elem) / j->C / ROWS;
     const size_t block = (fit < 4 ? 4 : fit) * ROWS;
 
     for (size_t r = begin; r < end; r += block)
@@ -195,7 +214,8 @@ static int run(Device *dev, const Tensor *out, void *state)
 
 static bool supports_linear(const Tensor *out)
 {
-    return weights_known(out) && out->dim[1] % LANES == 0;
+    return weights_known(out) && out->dim[1] % LANES == 0 &&
+           out->src[0]->dim[1] % PAIR == 0;
 }
 
 static bool supports_conv(const Tensor *out)
