@@ -32,7 +32,7 @@ src  := $(wildcard kernels/core/*.c kernels/ops/*.c kernels/cpu/*.c) \
         $(wildcard harness/backbones/*.c) \
         $(filter-out harness/main.c,$(wildcard harness/*.c)) \
         kernels/cuda/nvml.c
-data := $(wildcard results/*.sql plots/*.gp) results/paper/table2.csv
+data := $(wildcard results/*.sql plots/*.gp) $(wildcard results/paper/*.csv)
 inc  := $(patsubst %,$(B)/%.inc,$(data))
 obj   = $(patsubst %,$(B)/%.o,$(1))
 

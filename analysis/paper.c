@@ -13,14 +13,23 @@
 #include "analysis/csv.h"
 #include "kernels/core/err.h"
 
+/* clang-format off */
+static const char table1[] =
+#include "results/paper/table1.csv.inc"
+    ;
 static const char table2[] =
 #include "results/paper/table2.csv.inc"
     ;
+/* clang-format on */
 
-static const char *const files[] = {
-    [PAPER_TABLE2] = "results/paper/table2.csv",
+/* A row's network is what all have in common, and its flags. */
+static const struct {
+    const char *file, *text, *common;
+} tables[] = {
+    [PAPER_TABLE1] = { "results/paper/table1.csv", table1,
+                       "--backbone=resnet50 --module=scsa" },
+    [PAPER_TABLE2] = { "results/paper/table2.csv", table2, "" },
 };
-static const char *const contents[] = { [PAPER_TABLE2] = table2 };
 
 typedef struct Column {
     const char *name;
@@ -33,8 +42,7 @@ typedef struct Column {
 static const Column texts[] = {
     TEXT("backbone", backbone), TEXT("method", method),
     TEXT("variant", method), TEXT("type", type),
-    TEXT("paper_params_m", params_text), TEXT("paper_flops_g", flops_text),
-    TEXT("network", network), TEXT("params_note", params_note),
+    TEXT("paper_params_m", params_text), TEXT("paper_flops_g", flops_text),  TEXT("params_note", params_note),
     TEXT("flops_note", flops_note), TEXT("note", note),
 };
 #undef TEXT
@@ -70,8 +78,11 @@ static int read_number(double *out, const Csv *csv, const char *name)
     return OK;
 }
 
-static int read_row(PaperRow *row, const Csv *csv)
+static int read_row(PaperRow *row, const Csv *csv, const char *common)
 {
+    const int at_flags = csv_column(csv, "flags");
+    const char *flags = at_flags < 0 ? "" : csv->cell[at_flags];
+
     for (int i = 0; i < NTEXTS; i++) {
         const int at = csv_column(csv, texts[i].name);
 
@@ -82,6 +93,8 @@ static int read_row(PaperRow *row, const Csv *csv)
     for (int i = 0; i < NNUMBERS; i++)
         TRY(read_number((double *)((char *)row + numbers[i].offset), csv,
                         numbers[i].name));
+    snprintf(row->network, sizeof(row->network), "%s%s%s", common,
+             *common && *flags ? " " : "", flags);
     if (!row->network[0] || !row->method[0] || isnan(row->throughput))
         return fail(ERR_INPUT,
                     "%s:%d: a row needs a method, its network and its "
@@ -90,7 +103,7 @@ static int read_row(PaperRow *row, const Csv *csv)
     return OK;
 }
 
-static int read_rows(Paper *out, Csv *csv)
+static int read_rows(Paper *out, Csv *csv, const char *common)
 {
     bool more;
 
@@ -101,22 +114,22 @@ static int read_rows(Paper *out, Csv *csv)
         if (out->n == PAPER_ROWS_MAX)
             return fail(ERR_INPUT, "%s:%d: more than %d rows", csv->name,
                         csv->line, PAPER_ROWS_MAX);
-        TRY(read_row(&out->at[out->n++], csv));
+        TRY(read_row(&out->at[out->n++], csv, common));
     }
 }
 
 int paper_read(Paper *out, PaperTable table)
 {
-    char *text = strdup(contents[table]);
+    char *text = strdup(tables[table].text);
     Csv csv;
     int err;
 
     *out = (Paper){ .n = 0 };
     if (!text)
         return fail(ERR_MEMORY, "memory ran out at the paper's table");
-    err = csv_open(&csv, files[table], text);
+    err = csv_open(&csv, tables[table].file, text);
     if (!err)
-        err = read_rows(out, &csv);
+        err = read_rows(out, &csv, tables[table].common);
     free(text);
     return err;
 }
