@@ -31,6 +31,12 @@ static const char stages_gp[] =
 static const char pareto_gp[] =
 #include "plots/pareto.gp.inc"
 ;
+static const char table1_gp[] =
+#include "plots/table1.gp.inc"
+;
+static const char table2_gp[] =
+#include "plots/table2.gp.inc"
+;
 /* clang-format on */
 #define channels_gp   scaling_gp
 #define resolution_gp scaling_gp

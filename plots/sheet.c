@@ -44,8 +44,11 @@ static int say_left_out(Sheet *s, const RunList *list)
     return n;
 }
 
-static int nothing_there(const char *experiment)
+static int nothing_there(const char *experiment, const char *command)
 {
+    if (command)
+        return fail(ERR_UNSUPPORTED, "no runs of experiment '%s'; run: %s",
+                    experiment, command);
     return fail(ERR_UNSUPPORTED,
                 "no runs of experiment '%s'; run: attnbench run "
                 "harness/experiments/%s.json",
@@ -75,7 +78,7 @@ int sheet_runs(Sheet *s, RunList *out, const SheetRuns *which)
     TRY(summary_read(out, s->store, &filter));
     if (!out->n) {
         summary_free(out);
-        return nothing_there(filter.experiment);
+        return nothing_there(filter.experiment, which->command);
     }
     err = slice_keep(out, o->wanted, o->nwanted);
     if (!err && !which->arms)

@@ -36,6 +36,7 @@ typedef struct SheetRuns {
     const char *experiment;
     const char *const *axes; /* NULL-ended */
     bool arms;
+    const char *command; /* that makes them; NULL: attnbench run */
 } SheetRuns;
 int sheet_runs(Sheet *s, RunList *out, const SheetRuns *which);
 

@@ -7,6 +7,7 @@
 #ifndef TESTS_STORED_H
 #define TESTS_STORED_H
 
+#include "analysis/paper.h"
 #include "harness/case.h"
 #include "results/store.h"
 
@@ -42,6 +43,11 @@ void stored_restart(Stored *s);
 void stored_bench(const char *path);
 void stored_channels(const char *path);
 void stored_resolution(const char *path);
+
+/* table1, table2: every row of the paper, the base of each backbone twice, with
+ * the paper's ratios, but for a few per cent that vary from round to round;
+ * rows of which the number is a multiple of skip are left out (0: none). */
+void stored_paper(const char *path, PaperTable table, int skip);
 
 /* module_stages: se takes C ns, scsa 4 C, fused 2 C, at two of the stages. */
 void stored_stages(const char *path);

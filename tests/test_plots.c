@@ -220,6 +220,59 @@ TEST(plots, stages_has_a_panel_a_shape_and_a_row_a_module)
     free(dat);
 }
 
+/* row ratio lo hi converged paper strong name */
+TEST(plots, table1_has_a_row_a_variant_but_for_the_base)
+{
+    char *dat;
+    int err;
+
+    dat = draw(full_database(), "table1", (PlotOptions){ 0 }, &err);
+    CHECK_MSG(err == OK || !have_gnuplot(), "%s", err_message());
+    check_holds(dat, "# row ratio lo hi converged paper strong name\n1 ");
+    check_holds(dat, " 1.09807 0 \"w/o SMSA\" \n"); /* 2217 / 2019 */
+    check_holds(dat, "\n3 0.9");                    /* hollow: ...  */
+    check_holds(dat, " 0 0.993066 0 \"PCSA Prior\" \n");
+    check_holds(dat, "\n14 ");
+    free(dat);
+}
+
+/* Here every fourth row is missing; SCSA is in focus. */
+TEST(plots, table2_has_a_block_a_backbone_with_ours_and_the_papers)
+{
+    const char *db = temp_path("t2.db");
+    char *dat, *gp;
+    size_t n;
+    int err;
+
+    stored_paper(db, PAPER_TABLE2, 4);
+    dat = draw(db, "table2", (PlotOptions){ 0 }, &err);
+    CHECK_MSG(err == OK || !have_gnuplot(), "%s", err_message());
+    check_holds(dat, "# ResNet-50: slot ratio lo hi converged paper strong "
+                     "name\n1 ");
+    check_holds(dat, "\n4 nan nan nan 1 0.56679 0 \"CPCA\" \n");
+    check_holds(dat, " 0.82984 1 \"SCSA\" \n\n\n# ResNet-101: ");
+    check_holds(dat, "# RepViT-1.0: slot");
+    check_holds(dat, "# Swin-T: slot");
+    gp = read_bytes(temp_path("table2.gp"), &n);
+    check_holds(gp, "Title[6] = 'RepViT-1.0, to SE'");
+    check_holds(gp, "were not measured.");
+    free(dat);
+    free(gp);
+}
+
+TEST(plots, tables_that_were_not_measured_are_refused_with_the_command)
+{
+    const char *db = temp_path("bench_only.db");
+    int err;
+
+    stored_bench(db);
+    free(draw(db, "table2", (PlotOptions){ 0 }, &err));
+    CHECK(err == ERR_UNSUPPORTED);
+    CHECK_MSG(!strcmp(err_message(), "no runs of experiment 'table2'; run: "
+                                     "attnbench reproduce table2"),
+              "%s", err_message());
+}
+
 /* ---- refusals -------------------------------------------------------- */
 
 TEST(plots, missing_runs_are_refused_with_the_command_that_makes_them)
