@@ -97,9 +97,11 @@ static bool matches(const PaperRow *row, const char *name)
 
     value_of(row->network, "backbone", backbone);
     value_of(row->network, "module", module);
+    if (is_named(name, backbone, row->backbone) ||
+        is_named(name, module, row->method))
+        return true;
     if (!slash)
-        return is_named(name, backbone, row->backbone) ||
-               is_named(name, module, row->method);
+        return false;
     snprintf(first, sizeof(first), "%.*s", (int)(slash - name), name);
     return is_named(first, backbone, row->backbone) &&
            is_named(slash + 1, module, row->method);
@@ -126,17 +128,30 @@ static int no_such_row(const Paper *paper, const char *name)
                        "resnet50/scsa");
 }
 
+/* The next name in a list, NULL at its end; a comma in parentheses is part of a
+ * name, "G2(3,7)".  *list goes on behind it. */
+static char *next_name(char **list)
+{
+    char *name = *list, *at = name;
+    int depth = 0;
+
+    for (; *at && (*at != ',' || depth); at++)
+        depth += (*at == '(') - (*at == ')');
+    *list = at + (*at == ',');
+    *at = '\0';
+    return *name ? name : NULL;
+}
+
 int reproduce_rows(bool wanted[PAPER_ROWS_MAX], const Paper *paper,
                    const char *rows)
 {
-    char text[1024], *rest;
+    char text[1024], *list = text;
 
     for (int i = 0; i < paper->n; i++)
         wanted[i] = !*rows;
     if (snprintf(text, sizeof(text), "%s", rows) >= (int)sizeof(text))
         return fail(ERR_INPUT, "--rows: the list is too long");
-    for (char *name = strtok_r(text, ",", &rest); name;
-         name = strtok_r(NULL, ",", &rest)) {
+    for (char *name; (name = next_name(&list));) {
         bool any = false;
 
         for (int i = 0; i < paper->n; i++)

@@ -66,6 +66,12 @@ static void put_names(Table *t, int row, const ReproRow *r)
         table_set(t, row, "network", "%s", p->backbone);
 }
 
+/* Whether the paper does. */
+static bool prints_counts(const ReproRow *r)
+{
+    return r->paper->params_text[0];
+}
+
 static void put_counts(Table *t, int row, const ReproRow *r, bool exact)
 {
     const Run *run = r->run;
@@ -76,6 +82,8 @@ static void put_counts(Table *t, int row, const ReproRow *r, bool exact)
         put_number(t, row, "flops", exact ? "%.9f" : "%.3f",
                    run->paper_flops / run->batch / 1e9);
     }
+    if (!prints_counts(r))
+        return;
     table_set(t, row, "paper_params", "%s", r->paper->params_text);
     table_set(t, row, "paper_flops", "%s", r->paper->flops_text);
     table_set(t, row, "params_verdict", "%s", count_verdict_name(r->params));
@@ -122,6 +130,37 @@ static void put_ratio(Table *t, int row, const ReproRow *r, bool exact)
         table_set(t, row, "ratio", "%s%.3f [%.3f, %.3f]", q->n ? "" : "'",
                   q->ratio, q->lo, q->hi);
     }
+}
+
+/* A column that has no group any more. */
+static void name_alone(TableColumn *c, const char *name, const char *unit)
+{
+    c->name = name;
+    c->unit = unit;
+    c->group = "";
+}
+
+/* Without the columns of counts that a paper does not print. */
+static void begin_table(Table *t, bool counts)
+{
+    static const char *const printed[] = { "paper_params", "params_verdict",
+                                           "paper_flops", "flops_verdict" };
+    int n = 0;
+
+    table_init(t, columns, NCOLUMNS);
+    for (int i = 0; i < NCOLUMNS; i++) {
+        bool skip = false;
+
+        for (int k = 0; k < 4 && !counts; k++)
+            skip |= strcmp(columns[i].key, printed[k]) == 0;
+        if (!skip)
+            t->column[n++] = columns[i];
+        if (!counts && !skip && strcmp(columns[i].key, "params") == 0)
+            name_alone(&t->column[n - 1], "params", "M");
+        if (!counts && !skip && strcmp(columns[i].key, "flops") == 0)
+            name_alone(&t->column[n - 1], "FLOPs", "G");
+    }
+    t->ncolumns = n;
 }
 
 static void put_row(Table *t, const ReproRow *r, bool exact)
@@ -247,14 +286,14 @@ static void say_readings(const ReproReport *report, const Reproduction *r)
 
     for (int i = 0; i < r->n; i++)
         if (report->wanted[i] && r->at[i].paper->note[0])
-            table_line(report->format, report->out, "%s: %s.",
+            table_line(report->format, report->out, "read as: %s: %s.",
                        row_name(&r->at[i], name), r->at[i].paper->note);
 }
 
 /* ---- the backbones as a table ---------------------------------------- */
 
 static const TableColumn group_columns[] = {
-    { "backbone", "backbone", "", "", true, FOR_PEOPLE },
+    { "base", "base", "", "", true, FOR_PEOPLE },
     { "networks", "networks", "", "", false, FOR_PEOPLE },
     { "tau", "tau-b with the paper's order", "", "", false, FOR_PEOPLE },
     { "noise", "second one over the first", "", "", false, FOR_PEOPLE },
@@ -266,7 +305,7 @@ static void put_group(Table *t, const ReproGroup *g, const ReproRow *base)
     const Rank *k = &g->rank;
     char name[96];
 
-    table_set(t, row, "backbone", "%s", row_name(base, name));
+    table_set(t, row, "base", "%s", row_name(base, name));
     table_set(t, row, "networks", "%d", k->n);
     if (!isnan(k->lo))
         table_set(t, row, "tau", "%s%.2f [%.2f, %.2f]",
@@ -389,13 +428,17 @@ static void say_tally(const ReproReport *report, const Reproduction *r)
         agreement[r->at[i].agreement]++;
     }
     table_line(report->format, report->out,
-               "%d of %d networks measured. params: %d exact, %d rounding, %d "
-               "differ. FLOPs: %d exact, %d rounding, %d differ. ratios: %d "
-               "agree, %d faster, %d slower.",
-               timed, all, params[COUNT_EXACT], params[COUNT_ROUNDING],
-               params[COUNT_DIFFERS], flops[COUNT_EXACT], flops[COUNT_ROUNDING],
-               flops[COUNT_DIFFERS], agreement[RATIO_AGREES],
-               agreement[RATIO_FASTER], agreement[RATIO_SLOWER]);
+               "%d of %d networks measured; ratios: %d agree, %d faster, %d "
+               "slower.",
+               timed, all, agreement[RATIO_AGREES], agreement[RATIO_FASTER],
+               agreement[RATIO_SLOWER]);
+    if (prints_counts(&r->at[0]))
+        table_line(report->format, report->out,
+                   "params: %d exact, %d rounding, %d differ; FLOPs: %d exact, "
+                   "%d rounding, %d differ.",
+                   params[COUNT_EXACT], params[COUNT_ROUNDING],
+                   params[COUNT_DIFFERS], flops[COUNT_EXACT],
+                   flops[COUNT_ROUNDING], flops[COUNT_DIFFERS]);
 }
 
 int reproduce_print(const ReproReport *report, const Reproduction *r, Store *s,
@@ -405,7 +448,7 @@ int reproduce_print(const ReproReport *report, const Reproduction *r, Store *s,
     Table t;
 
     TRY(conditions_read(&c, s, runs->at[0].sweep_id));
-    table_init(&t, columns, NCOLUMNS);
+    begin_table(&t, prints_counts(&r->at[0]));
     for (int i = 0; i < r->n; i++)
         if (report->wanted[i])
             put_row(&t, &r->at[i], report->format == TABLE_CSV);

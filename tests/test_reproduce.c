@@ -16,18 +16,23 @@
 
 /* ---- which rows ------------------------------------------------------- */
 
-static Paper table2(void)
+static Paper paper_table(PaperTable table)
 {
     Paper paper;
 
-    BUG_IF(paper_read(&paper, PAPER_TABLE2));
+    BUG_IF(paper_read(&paper, table));
     return paper;
 }
 
-/* How many rows a list asks for; -1 if it is refused. */
-static int rows_of(const char *list)
+static Paper table2(void)
 {
-    const Paper paper = table2();
+    return paper_table(PAPER_TABLE2);
+}
+
+/* How many rows a list asks for; -1 if it is refused. */
+static int rows_in(PaperTable table, const char *list)
+{
+    const Paper paper = paper_table(table);
     bool wanted[PAPER_ROWS_MAX];
     int n = 0;
 
@@ -36,6 +41,20 @@ static int rows_of(const char *list)
     for (int i = 0; i < paper.n; i++)
         n += wanted[i];
     return n;
+}
+
+static int rows_of(const char *list)
+{
+    return rows_in(PAPER_TABLE2, list);
+}
+
+TEST(reproduce, variants_are_chosen_by_name_with_their_marks)
+{
+    CHECK(rows_in(PAPER_TABLE1, "") == 15);
+    CHECK(rows_in(PAPER_TABLE1, "G2(3,7),w/o PC") == 3); /* and SCSA-50 */
+    CHECK(rows_in(PAPER_TABLE1, "scsa-50") == 1);
+    CHECK(rows_in(PAPER_TABLE1, "gn->ln") == 2);
+    CHECK(rows_in(PAPER_TABLE1, "w/o GN") == -1);
 }
 
 TEST(reproduce, rows_are_chosen_by_our_names_and_the_papers)
@@ -158,10 +177,11 @@ static void store_table2(const char *db)
 }
 
 /* The report of what a database holds; to be freed. */
-static char *report(const char *db, const char *rows, TableFormat format)
+static char *report_of(PaperTable table, const char *db, const char *rows,
+                       TableFormat format)
 {
-    const RunFilter all = { "table2", NULL, 0 };
-    const Paper paper = table2();
+    const RunFilter all = { reproduce_name(table), NULL, 0 };
+    const Paper paper = paper_table(table);
     Reproduction *r = malloc(sizeof(*r));
     bool wanted[PAPER_ROWS_MAX];
     char *text = NULL;
@@ -172,9 +192,9 @@ static char *report(const char *db, const char *rows, TableFormat format)
 
     BUG_IF(!r || !out || reproduce_rows(wanted, &paper, rows));
     BUG_IF(store_open(&s, db, STORE_READ) || summary_read(&runs, s, &all));
-    BUG_IF(reproduction_make(r, PAPER_TABLE2, &runs));
-    CHECK(reproduce_print(&(ReproReport){ PAPER_TABLE2, wanted, format, out },
-                          r, s, &runs) == OK);
+    BUG_IF(reproduction_make(r, table, &runs));
+    CHECK(reproduce_print(&(ReproReport){ table, wanted, format, out }, r, s,
+                          &runs) == OK);
     summary_free(&runs);
     store_close(s);
     fclose(out);
@@ -205,6 +225,11 @@ static const char table_text[] =
 "here: a cpu, 2 threads, batch 4, f32, composed, as written, forward, hot; n = 10; 2026-11-22, commit 0123456.\n";
 /* clang-format on */
 
+static char *report(const char *db, const char *rows, TableFormat format)
+{
+    return report_of(PAPER_TABLE2, db, rows, format);
+}
+
 static const char some_rows[] = "resnet50/eca,cpca,resnet50/scsa,"
                                 "resnet101/afgca";
 
@@ -233,9 +258,10 @@ TEST(reproduce, a_report_says_what_differs_and_why)
                       "known.\n");
     check_holds(text, "\ndiffers: ResNet-101 with AFGCA, params: no placement");
     check_holds(text, "\n' was not measured turn by turn");
-    check_holds(text, "\n5 of 6 networks measured. params: 3 exact, 1 "
-                      "rounding, 2 differ. FLOPs: 3 exact, 0 rounding, 3 "
-                      "differ. ratios: 1 agree, 1 faster, 1 slower.\n");
+    check_holds(text, "\n5 of 6 networks measured; ratios: 1 agree, 1 faster, "
+                      "1 slower.\n");
+    check_holds(text, "\nparams: 3 exact, 1 rounding, 2 differ; FLOPs: 3 "
+                      "exact, 0 rounding, 3 differ.\n");
     check_holds(text, "\n| ResNet-50 | 3 | 1.00 [1.00, 1.00] | 0.990 [0.990, "
                       "0.990] |\n");
     check_holds(text, "\n| ResNet-101 | 2 | '1.00 [1.00, 1.00] |  |\n");
@@ -252,7 +278,7 @@ TEST(reproduce, rows_without_a_time_are_named_with_the_reason)
     check_holds(text, "\nmissing: ResNet-50 with SCSA: out\\_of\\_memory: "
                       "because.\n");
     check_holds(text, "ELA, CA, EMA: not measured yet.\n");
-    check_holds(text, "\n5 of 35 networks measured.");
+    check_holds(text, "\n5 of 35 networks measured;");
     free(text);
 }
 
@@ -265,7 +291,7 @@ TEST(reproduce, rows_that_were_not_asked_for_are_not_missed)
     store_table2(db);
     text = report(db, "resnet101/afgca", TABLE_MARKDOWN);
     CHECK_MSG(!strstr(text, "missing") && !strstr(text, "CPCA"), "%s", text);
-    check_holds(text, "\n2 of 2 networks measured.");
+    check_holds(text, "\n2 of 2 networks measured;");
     free(text);
 }
 
@@ -303,6 +329,46 @@ TEST(reproduce, csv_is_one_table_of_plain_numbers)
                       "out_of_memory,1,0,");
     CHECK_MSG(!strstr(text, "missing:") && !strstr(text, "tau"), "%s", text);
     free(text);
+}
+
+/* The paper prints no counts there, so there are no verdicts on them. */
+TEST(reproduce, table1_has_ratios_to_scsa_and_how_it_was_read)
+{
+    const char *db = temp_path("t1.db");
+    char *text;
+
+    stored_paper(db, PAPER_TABLE1, 0);
+    text = report_of(PAPER_TABLE1, db, "GN->LN,G1(7)", TABLE_MARKDOWN);
+    check_holds(text, "| network | params (M) | FLOPs (G) | images/s: mean | "
+                      "images/s: median | images/s: paper | ratio: here | "
+                      "ratio: paper | ratio: verdict |\n");
+    check_holds(text, "\n| SCSA-50 | 25.617 | 4.119 | ");
+    check_holds(text, "\n| GN->LN | 25.617 | 4.119 | ");
+    check_holds(text, " | 0.993 | agrees |\n");
+    check_holds(text, "\nread as: GN->LN: in SMSA, over the channels of each");
+    check_holds(text, "\n3 of 3 networks measured; ratios: 2 agree, 0 faster, "
+                      "0 slower.\n");
+    CHECK_MSG(!strstr(text, "rounding") && !strstr(text, "w/o"), "%s", text);
+    check_holds(text, "\n| SCSA-50 | 15 | ");
+    free(text);
+}
+
+TEST(reproduce, all_rows_of_both_tables_that_are_built_make_cases)
+{
+    static const PaperTable tables[] = { PAPER_TABLE1, PAPER_TABLE2 };
+    static const int least[] = { 16, 22 };
+
+    for (int i = 0; i < 2; i++) {
+        const Paper paper = paper_table(tables[i]);
+        bool wanted[PAPER_ROWS_MAX];
+        Experiment e;
+
+        REQUIRE(reproduce_rows(wanted, &paper, "") == OK);
+        REQUIRE(reproduce_experiment(&e, tables[i], &paper, wanted, NULL, 0) ==
+                OK);
+        CHECK_MSG(e.ncases >= least[i] && !e.part, "%d cases", e.ncases);
+        experiment_free(&e);
+    }
 }
 
 /* ---- the command ------------------------------------------------------ */
