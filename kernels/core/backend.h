@@ -81,6 +81,13 @@ typedef struct Conditions {
 /* Takes one thing that is worth knowing: "cuDNN", "9.19.0". */
 typedef void Say(void *arg, const char *what, const char *text);
 
+/* Something that a device can be measured in at its best. */
+typedef enum RoofUnit { ROOF_BYTES, ROOF_FLOPS } RoofUnit;
+typedef struct RoofKind {
+    const char *name; /* "dram_copy", "fma_f32" */
+    RoofUnit unit;    /* a second               */
+} RoofKind;
+
 typedef struct Backend {
     const char *name;
     const char *title;
@@ -125,6 +132,11 @@ typedef struct Backend {
     /* Says what doctor should show, of the backend where dev is NULL, else of
      * the device.  NULL: nothing. */
     void (*tell)(Device *dev, Say *say, void *arg);
+
+    /* The roofs of a roofline: the i-th, false past the end; and some
+     * milliseconds of its work, which the caller times.  NULL: none. */
+    bool (*roof_at)(Device *dev, int i, RoofKind *out);
+    int (*roof_run)(Device *dev, int i, double *work);
 } Backend;
 
 /* Every backend's device starts with this. */

@@ -32,6 +32,7 @@ struct Isa {
     const char *name;
     bool (*runs)(void); /* on this processor */
     const Kernel *const *kernels;
+    const Peaks *peaks;
     const Kernel *const *bf16, *const *bf16_products; /* NULL: none */
 };
 
@@ -69,11 +70,11 @@ static bool runs_generic(void)
 
 static const Isa isas[] = {
 #if defined(__x86_64__)
-    { "avx512", runs_avx512, simd_kernels_avx512, simd_kernels_avx512_bf16,
-      simd_products_avx512_bf16 },
-    { "avx2", runs_avx2, simd_kernels_avx2 },
+    { "avx512", runs_avx512, simd_kernels_avx512, &peaks_avx512,
+      simd_kernels_avx512_bf16, simd_products_avx512_bf16 },
+    { "avx2", runs_avx2, simd_kernels_avx2, &peaks_avx2 },
 #endif
-    { "generic", runs_generic, simd_kernels_generic },
+    { "generic", runs_generic, simd_kernels_generic, &peaks_generic },
 };
 enum { NISAS = sizeof(isas) / sizeof(isas[0]) };
 
@@ -196,6 +197,7 @@ static void cpu_close(Device *dev)
     if (!cpu)
         return;
     host_release(dev, cpu->flood);
+    cpu_roofs_release(dev);
     onednn_close(cpu->onednn);
     team_close(&cpu->team);
     free(cpu);
@@ -223,6 +225,7 @@ static int cpu_open(Device **out, const DeviceSettings *settings)
     cpu->base.kernels = cpu->kernels;
     cpu->base.threads = cpu->team.threads;
     cpu->isa = isa;
+    cpu->peaks = isa->peaks;
     list_kernels(cpu);
     describe(cpu);
     err = onednn_open(&cpu->onednn, &cpu->base);
@@ -307,4 +310,6 @@ const Backend cpu_backend = {
     .clock_start = cpu_clock_start,
     .clock_stop = host_clock_stop,
     .evict = cpu_evict,
+    .roof_at = cpu_roof_at,
+    .roof_run = cpu_roof_run,
 };

@@ -54,22 +54,29 @@ static bool in_list(const char *list, int cpu)
     return false;
 }
 
-/* The part of each of its caches that is left to one thread, doubled. */
-static size_t thread_bytes(const Team *team, int thread)
+/* The part of a thread's i-th cache that is left to it; 0 past the last. */
+static size_t share(const Team *team, int thread, int i)
 {
     char text[TEXT];
-    size_t bytes = 0;
+    size_t size, sharers = 0;
 
-    for (int i = 0; read_cache(team->cpu[thread], i, "size", text); i++) {
-        const size_t size = size_of(text);
-        size_t sharers = 0;
+    if (!read_cache(team->cpu[thread], i, "size", text))
+        return 0;
+    size = size_of(text);
+    if (!read_cache(team->cpu[thread], i, "shared_cpu_list", text))
+        return 0;
+    for (int k = 0; k < team->threads; k++)
+        sharers += in_list(text, team->cpu[k]);
+    return size / (sharers ? sharers : 1);
+}
 
-        if (!read_cache(team->cpu[thread], i, "shared_cpu_list", text))
-            return 0;
-        for (int k = 0; k < team->threads; k++)
-            sharers += in_list(text, team->cpu[k]);
-        bytes += 2 * size / (sharers ? sharers : 1);
-    }
+/* Its part of each of its caches, doubled. */
+static size_t thread_bytes(const Team *team, int thread)
+{
+    size_t bytes = 0, part;
+
+    for (int i = 0; (part = share(team, thread, i)); i++)
+        bytes += 2 * part;
     return bytes;
 }
 
@@ -84,4 +91,18 @@ size_t cache_flood_bytes(const Team *team)
             most = bytes;
     }
     return most ? most : UNKNOWN_SIZE;
+}
+
+size_t cache_last_bytes(const Team *team)
+{
+    size_t bytes = 0;
+
+    for (int t = 0; t < team->threads; t++) {
+        size_t part, last = 0;
+
+        for (int i = 0; (part = share(team, t, i)); i++)
+            last = part;
+        bytes += last;
+    }
+    return bytes ? bytes : UNKNOWN_SIZE;
 }

@@ -12,4 +12,7 @@
  * within the team's reach is overwritten twice. */
 size_t cache_flood_bytes(const Team *team);
 
+/* Bytes of the last-level caches that the team's threads have together. */
+size_t cache_last_bytes(const Team *team);
+
 #endif

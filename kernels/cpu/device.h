@@ -6,6 +6,7 @@
 
 #include "kernels/core/backend.h"
 #include "kernels/cpu/onednn.h"
+#include "kernels/cpu/roofs.h"
 #include "kernels/cpu/team.h"
 
 enum { MAX_KERNELS = 128 };
@@ -20,6 +21,8 @@ typedef struct CpuDevice {
     const Kernel *kernels[MAX_KERNELS];
     char *flood; /* overwritten to evict the caches; NULL until then */
     size_t flood_bytes;
+    const Peaks *peaks; /* of the instruction set */
+    RoofBuffers roofs;
 } CpuDevice;
 
 static inline CpuDevice *cpu_device(Device *dev)

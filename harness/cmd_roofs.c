@@ -1,0 +1,95 @@
+/*
+ * cmd_roofs.c - attnbench roofs
+ */
+#include "harness/cmd.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "harness/backends.h"
+#include "harness/flags.h"
+#include "harness/roofs.h"
+#include "harness/table.h"
+#include "kernels/core/err.h"
+
+typedef struct RoofsSettings {
+    ParamName backend;
+    int threads, seconds, fresh;
+    const char *db;
+} RoofsSettings;
+
+static const Param roofs_params[] = {
+    PARAM_NAME(RoofsSettings, backend, "cpu", backend_name, "of which device"),
+    PARAM_INT(RoofsSettings, threads, 0, 0, 1024, "0: all cores"),
+    PARAM_INT(RoofsSettings, seconds, 1, 1, 600, "how long to measure each"),
+    PARAM_INT(RoofsSettings, fresh, 0, 0, 1,
+              "measure again what the database has"),
+    PARAM_PATH(RoofsSettings, db, STORE_PATH, "the database"),
+    PARAM_END,
+};
+
+static const Usage usage = {
+    .name = "roofs",
+    .args = "",
+    .what = "Measures how fast this machine is at best: bandwidths of the "
+            "last-level cache\nand of memory, and peaks of arithmetic.  They "
+            "are kept in the database, and are\nthe roofs of 'attnbench plot "
+            "roofline' and 'attnbench why'.",
+    .params = roofs_params,
+    .examples = "  attnbench roofs\n"
+                "  attnbench roofs --threads=1 --fresh\n",
+};
+
+static void print_roofs(const Roofs *roofs, const Device *dev)
+{
+    printf("%s\n\n  %-12s %12s %-20s %5s  %s\n", dev->about, "roof", "median",
+           "95 % interval", "n", "measured");
+    for (int i = 0; i < roofs->n; i++) {
+        const Roof *r = &roofs->at[i];
+        char value[32], lo[32], hi[32], interval[80];
+
+        snprintf(interval, sizeof(interval), "[%s, %s]",
+                 digits_like(r->lo / 1e9, r->value / 1e9, lo),
+                 digits_like(r->hi / 1e9, r->value / 1e9, hi));
+        printf("  %-12s %6s %s %-20s %5d  %.19s\n", r->name,
+               three_digits(r->value / 1e9, value),
+               strcmp(r->unit, "bytes/s") ? "Gop/s" : "GB/s ", interval, r->n,
+               r->measured_at[0] ? r->measured_at : "now");
+    }
+}
+
+static int get_roofs(Roofs *roofs, const RoofsSettings *s, Device *dev)
+{
+    Store *store;
+    int err;
+
+    TRY(store_open(&store, s->db, STORE_WRITE));
+    err = roofs_read(roofs, store, dev);
+    if (!err && (s->fresh || !roofs->n)) {
+        err = roofs_measure(roofs, dev, s->seconds);
+        if (!err)
+            err = roofs_store(store, roofs);
+    }
+    store_close(store);
+    return err;
+}
+
+int cmd_roofs(int argc, char **argv)
+{
+    RoofsSettings s;
+    Device *dev;
+    Flags flags;
+    Roofs roofs;
+    int err;
+
+    TRY(flags_parse(&flags, &usage, &s, argc, argv));
+    if (flags.help)
+        return flags_help(&flags, &usage, stdout);
+    TRY(backend_open(&dev, s.backend.text,
+                     &(DeviceSettings){ .threads = s.threads, .isa = "" }));
+    err = get_roofs(&roofs, &s, dev);
+    if (!err)
+        print_roofs(&roofs, dev);
+    backend_close(dev);
+    return err;
+}

@@ -1,0 +1,109 @@
+/*
+ * roofs.c - samples the roofs of a device.
+ */
+#include "harness/roofs.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "analysis/stats.h"
+#include "harness/environment.h"
+#include "kernels/core/err.h"
+#include "kernels/core/host.h"
+
+enum { MIN_SAMPLES = 7, MAX_SAMPLES = 1000 };
+
+/* Rates of one roof, a second. */
+static int sample(Device *dev, int i, double seconds, double *rate, int *n)
+{
+    const Backend *b = dev->backend;
+    double work, ns, end;
+
+    TRY(b->roof_run(dev, i, &work)); /* pages, caches, clock */
+    end = host_now_ns() + seconds * 1e9;
+    for (*n = 0; *n < MAX_SAMPLES; ++*n) {
+        if (*n >= MIN_SAMPLES && host_now_ns() > end)
+            break;
+        TRY(b->clock_start(dev));
+        TRY(b->roof_run(dev, i, &work));
+        TRY(b->clock_stop(dev, &ns));
+        rate[*n] = work / ns * 1e9;
+    }
+    return OK;
+}
+
+static double clock_of(Device *dev)
+{
+    Conditions now = { .clock_mhz = NAN };
+
+    if (dev->backend->conditions && dev->backend->conditions(dev, &now))
+        return NAN;
+    return now.clock_mhz;
+}
+
+static int measure_one(Roof *out, Device *dev, int i, double seconds)
+{
+    double rate[MAX_SAMPLES];
+    RoofKind kind;
+    Stats s;
+    int n;
+
+    BUG_IF(!dev->backend->roof_at(dev, i, &kind));
+    TRY(sample(dev, i, seconds, rate, &n));
+    s = stats_of(rate, n);
+    *out = (Roof){ .threads = dev->threads,
+                   .value = s.median,
+                   .lo = s.lo,
+                   .hi = s.hi,
+                   .n = s.n,
+                   .clock_mhz = clock_of(dev) };
+    snprintf(out->backend, sizeof(out->backend), "%s", dev->backend->name);
+    snprintf(out->name, sizeof(out->name), "%s", kind.name);
+    snprintf(out->unit, sizeof(out->unit), "%s",
+             kind.unit == ROOF_BYTES ? "bytes/s" : "flop/s");
+    return OK;
+}
+
+int roofs_measure(Roofs *out, Device *dev, double seconds)
+{
+    RoofKind kind;
+
+    out->n = 0;
+    if (!dev->backend->roof_at)
+        return fail(ERR_UNSUPPORTED, "backend '%s' has no roofs to measure",
+                    dev->backend->name);
+    while (dev->backend->roof_at(dev, out->n, &kind)) {
+        BUG_IF(out->n == ROOFS_MAX);
+        TRY(measure_one(&out->at[out->n], dev, out->n, seconds));
+        out->n++;
+    }
+    return OK;
+}
+
+int roofs_read(Roofs *out, Store *s, Device *dev)
+{
+    Machine machine;
+
+    environment_machine(&machine);
+    return store_roofs_read(s, &machine, dev->backend->name, dev->threads,
+                            out->at, ROOFS_MAX, &out->n);
+}
+
+int roofs_store(Store *s, const Roofs *roofs)
+{
+    Machine machine;
+
+    environment_machine(&machine);
+    for (int i = 0; i < roofs->n; i++)
+        TRY(store_roof(s, &machine, &roofs->at[i]));
+    return OK;
+}
+
+const Roof *roofs_find(const Roofs *roofs, const char *name)
+{
+    for (int i = 0; i < roofs->n; i++)
+        if (strcmp(roofs->at[i].name, name) == 0)
+            return &roofs->at[i];
+    return NULL;
+}

@@ -1,0 +1,258 @@
+/*
+ * roofs.c - bandwidths of the last-level cache and of memory, and peaks of
+ * arithmetic, of all threads of a device at once.
+ *
+ *   llc_*       each thread its own part of a buffer that takes half of the
+ *               last-level caches, and so is larger than those before
+ *   dram_*      each thread its own part of one that takes them four times;
+ *               write and copy by stores past the caches where there are such,
+ *               so that no line is read only to be overwritten
+ *   fma_f32     multiply-adds of the device's instruction set
+ *   dot_bf16    AVX512-BF16: products of pairs of bf16, summed in f32
+ *   tile_bf16   AMX: the same of tiles
+ *
+ * Bytes are those the loop asks for: a copy's are read and written.
+ */
+#include "kernels/cpu/roofs.h"
+
+#include <omp.h>
+#include <string.h>
+#include <unistd.h>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#include <sys/syscall.h>
+#endif
+
+#include "kernels/core/err.h"
+#include "kernels/core/host.h"
+#include "kernels/cpu/cache.h"
+#include "kernels/cpu/cpu.h"
+#include "kernels/cpu/device.h"
+
+enum {
+    LINE_FLOATS = 16,
+    FMA_ROUNDS = 200,       /* some milliseconds */
+    CACHE_WORK = 1 << 26,   /* bytes a thread moves in a cache at once */
+    MEMORY_LEAST = 1 << 26, /* bytes a thread moves in memory at least */
+    TILES_LEFT = 4,         /* accumulators of AMX                     */
+};
+
+/* ---- arithmetic ---------------------------------------------------------- */
+
+static double fma_f32(const CpuDevice *cpu)
+{
+    return cpu->peaks->fma(FMA_ROUNDS);
+}
+
+#if defined(__x86_64__)
+static bool has_dot_bf16(void)
+{
+    return __builtin_cpu_supports("avx512bf16");
+}
+
+/* Chains of vdpbf16ps: 32 products and sums in each instruction. */
+__attribute__((target("avx512bf16,avx512f"))) static double dot_bf16(
+    const CpuDevice *cpu)
+{
+    enum { CHAINS = 24, STEPS = 1024 * FMA_ROUNDS };
+    const __m512bh a = (__m512bh)_mm512_set1_epi32(0x3f7f3f7f);
+    const __m512bh b = (__m512bh)_mm512_set1_epi32(0x3a003a00);
+    __m512 chain[CHAINS];
+
+    (void)cpu;
+#pragma GCC unroll 24
+    for (int i = 0; i < CHAINS; i++)
+        chain[i] = _mm512_setzero_ps();
+    for (int k = 0; k < STEPS; k++) {
+#pragma GCC unroll 24
+        for (int i = 0; i < CHAINS; i++) {
+            chain[i] = _mm512_dpbf16_ps(chain[i], a, b);
+            __asm__ volatile("" : "+v"(chain[i]));
+        }
+    }
+#pragma GCC unroll 24
+    for (int i = 1; i < CHAINS; i++)
+        chain[0] = _mm512_add_ps(chain[0], chain[i]);
+    __asm__ volatile("" : : "v"(chain[0]));
+    return 2.0 * 32 * CHAINS * STEPS;
+}
+
+/* Linux gives a process the tiles if it asks. */
+static bool has_tile_bf16(void)
+{
+    enum { REQUEST = 0x1023, TILE_DATA = 18 };
+    unsigned a = 7, b = 0, c = 0, d = 0;
+
+    __asm__("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
+    return (d >> 22 & 1) && syscall(SYS_arch_prctl, REQUEST, TILE_DATA) == 0;
+}
+
+/* Four accumulators of 16x16, two tiles of 16 rows of 32 numbers. */
+__attribute__((target("amx-tile,amx-bf16"))) static double tile_bf16(
+    const CpuDevice *cpu)
+{
+    enum { STEPS = 256 * FMA_ROUNDS };
+    _Alignas(64) unsigned char config[64] = { 1 };
+    _Alignas(64) static const unsigned short ones[16 * 32] = { 0x3f80 };
+
+    (void)cpu;
+    for (int i = 0; i < TILES_LEFT + 2; i++) {
+        config[16 + 2 * i] = 64; /* bytes of a row */
+        config[48 + i] = 16;     /* rows           */
+    }
+    _tile_loadconfig(config);
+    _tile_zero(0);
+    _tile_zero(1);
+    _tile_zero(2);
+    _tile_zero(3);
+    _tile_loadd(4, ones, 64);
+    _tile_loadd(5, ones, 64);
+    for (int k = 0; k < STEPS; k++) {
+        _tile_dpbf16ps(0, 4, 5);
+        _tile_dpbf16ps(1, 4, 5);
+        _tile_dpbf16ps(2, 4, 5);
+        _tile_dpbf16ps(3, 4, 5);
+    }
+    _tile_release();
+    return 2.0 * 16 * 16 * 32 * TILES_LEFT * STEPS;
+}
+#endif
+
+/* ---- bandwidth ----------------------------------------------------------- */
+
+typedef enum Way { READ, WRITE, COPY } Way;
+
+/* Both buffers, each thread's part touched by itself. */
+static int buffers(CpuDevice *cpu)
+{
+    RoofBuffers *b = &cpu->roofs;
+    const size_t threads = (size_t)cpu->base.threads;
+    size_t bytes = 4 * cache_last_bytes(&cpu->team);
+
+    if (b->from)
+        return OK;
+    if (bytes < MEMORY_LEAST * threads)
+        bytes = MEMORY_LEAST * threads;
+    TRY(cpu_backend.alloc(&cpu->base, (void **)&b->from, bytes));
+    if (cpu_backend.alloc(&cpu->base, (void **)&b->to, bytes)) {
+        host_release(&cpu->base, b->from);
+        b->from = NULL;
+        return ERR_MEMORY;
+    }
+    b->bytes = bytes;
+#pragma omp parallel num_threads(cpu->base.threads)
+    {
+        const size_t part = bytes / threads, i = (size_t)omp_get_thread_num();
+
+        memset((char *)b->from + i * part, 0, part);
+        memset((char *)b->to + i * part, 0, part);
+    }
+    return OK;
+}
+
+/* Bytes that all threads moved. */
+static double move(const CpuDevice *cpu, Way way, bool in_cache)
+{
+    const RoofBuffers *b = &cpu->roofs;
+    const size_t threads = (size_t)cpu->base.threads;
+    const size_t arrays = way == COPY ? 2 : 1;
+    const size_t part = b->bytes / threads / sizeof(float);
+    size_t n = part, times = 1;
+
+    if (in_cache) {
+        n = cache_last_bytes(&cpu->team) / 2 / threads / arrays / sizeof(float);
+        times = CACHE_WORK / (n * arrays * sizeof(float)) + 1;
+    }
+    n = (n < part ? n : part) / LINE_FLOATS * LINE_FLOATS;
+#pragma omp parallel num_threads(cpu->base.threads)
+    {
+        const size_t first =
+            (size_t)omp_get_thread_num() * (part / LINE_FLOATS * LINE_FLOATS);
+
+        for (size_t t = 0; t < times; t++) {
+            if (way == READ)
+                cpu->peaks->read(b->from + first, n);
+            else if (way == WRITE)
+                cpu->peaks->write(b->to + first, n, !in_cache);
+            else
+                cpu->peaks->copy(b->to + first, b->from + first, n, !in_cache);
+        }
+    }
+    return (double)(n * arrays * times * threads * sizeof(float));
+}
+
+/* ---- all of them --------------------------------------------------------- */
+
+static bool always(void)
+{
+    return true;
+}
+
+static const struct {
+    RoofKind kind;
+    double (*compute)(const CpuDevice *cpu); /* on each thread; or ...  */
+    Way way;                                 /* ... bytes are moved ... */
+    bool in_cache;
+    bool (*runs)(void);
+} roofs[] = {
+    { { "llc_read", ROOF_BYTES }, NULL, READ, true, always },
+    { { "llc_write", ROOF_BYTES }, NULL, WRITE, true, always },
+    { { "llc_copy", ROOF_BYTES }, NULL, COPY, true, always },
+    { { "dram_read", ROOF_BYTES }, NULL, READ, false, always },
+    { { "dram_write", ROOF_BYTES }, NULL, WRITE, false, always },
+    { { "dram_copy", ROOF_BYTES }, NULL, COPY, false, always },
+    { { "fma_f32", ROOF_FLOPS }, fma_f32, READ, false, always },
+#if defined(__x86_64__)
+    { { "dot_bf16", ROOF_FLOPS }, dot_bf16, READ, false, has_dot_bf16 },
+    { { "tile_bf16", ROOF_FLOPS }, tile_bf16, READ, false, has_tile_bf16 },
+#endif
+};
+enum { NROOFS = sizeof(roofs) / sizeof(roofs[0]) };
+
+/* The place in the table of the i-th that this processor has; -1 past it. */
+static int place_of(int i)
+{
+    for (int k = 0; k < NROOFS; k++)
+        if (roofs[k].runs() && i-- == 0)
+            return k;
+    return -1;
+}
+
+bool cpu_roof_at(Device *dev, int i, RoofKind *out)
+{
+    const int k = place_of(i);
+
+    (void)dev;
+    if (k >= 0)
+        *out = roofs[k].kind;
+    return k >= 0;
+}
+
+int cpu_roof_run(Device *dev, int i, double *work)
+{
+    CpuDevice *cpu = cpu_device(dev);
+    const int k = place_of(i);
+    double sum = 0;
+
+    BUG_IF(k < 0);
+    team_enter(&cpu->team);
+    if (!roofs[k].compute) {
+        TRY(buffers(cpu));
+        *work = move(cpu, roofs[k].way, roofs[k].in_cache);
+        return OK;
+    }
+#pragma omp parallel num_threads(dev->threads) reduction(+ : sum)
+    sum += roofs[k].compute(cpu);
+    *work = sum;
+    return OK;
+}
+
+void cpu_roofs_release(Device *dev)
+{
+    CpuDevice *cpu = cpu_device(dev);
+
+    host_release(dev, cpu->roofs.from);
+    host_release(dev, cpu->roofs.to);
+    cpu->roofs = (RoofBuffers){ NULL, NULL, 0 };
+}

@@ -1,0 +1,129 @@
+/*
+ * test_roofs.c - roofs are of this machine, within what a machine can do, and
+ * kept.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/backends.h"
+#include "harness/environment.h"
+#include "harness/roofs.h"
+#include "kernels/cpu/peaks.h"
+#include "tests/databases.h"
+#include "tests/test.h"
+
+enum { NUMBERS = 5 * 512 + 128 }; /* a multiple of every loop's step */
+
+static const struct {
+    const char *isa;
+    const Peaks *peaks;
+} sets[] = {
+    { "generic", &peaks_generic },
+#if defined(__x86_64__)
+    { "avx2", &peaks_avx2 },
+    { "avx512", &peaks_avx512 },
+#endif
+};
+
+/* The loops touch every number, and no other. */
+TEST(roofs, loops_move_what_they_say)
+{
+    float *from = aligned_alloc(64, (NUMBERS + 64) * sizeof(float));
+    float *to = aligned_alloc(64, (NUMBERS + 64) * sizeof(float));
+
+    for (size_t k = 0; k < sizeof(sets) / sizeof(sets[0]); k++) {
+        Device *dev;
+
+        if (backend_open(&dev, "cpu", &(DeviceSettings){ .isa = sets[k].isa }))
+            continue; /* not this processor's */
+        backend_close(dev);
+        for (int past = 0; past < 2; past++) {
+            for (int i = 0; i < NUMBERS + 64; i++) {
+                from[i] = (float)(i + 1);
+                to[i] = -1;
+            }
+            sets[k].peaks->copy(to, from, NUMBERS, past);
+            CHECK(memcmp(to, from, NUMBERS * sizeof(float)) == 0);
+            CHECK(to[NUMBERS] == -1);
+            sets[k].peaks->write(to, NUMBERS, past);
+            for (int i = 0; i < NUMBERS; i++)
+                CHECK(to[i] == 1);
+            CHECK(to[NUMBERS] == -1);
+        }
+        CHECK(sets[k].peaks->fma(1) > 0);
+        CHECK(sets[k].peaks->fma(3) == 3 * sets[k].peaks->fma(1));
+    }
+    free(from);
+    free(to);
+}
+
+/* A core does at most 64 multiply-adds of f32 a cycle, at most 7 GHz. */
+TEST(roofs, of_the_cpu_are_within_what_cores_can_do)
+{
+    const double most = 2.0 * 64 * 7e9 * environment_cores();
+    const Roof *fma, *llc, *dram;
+    Device *dev;
+    Roofs r;
+
+    REQUIRE(backend_open(&dev, "cpu", &(DeviceSettings){ .isa = "" }) == OK);
+    REQUIRE(roofs_measure(&r, dev, 0) == OK);
+    for (int i = 0; i < r.n; i++) {
+        CHECK(r.at[i].lo > 0 && r.at[i].lo <= r.at[i].value);
+        CHECK(r.at[i].value <= r.at[i].hi && r.at[i].n >= 7);
+        for (int k = 0; k < i; k++)
+            CHECK(strcmp(r.at[i].name, r.at[k].name));
+    }
+    fma = roofs_find(&r, "fma_f32");
+    llc = roofs_find(&r, "llc_read");
+    dram = roofs_find(&r, "dram_read");
+    REQUIRE(fma && llc && dram && !roofs_find(&r, "dram"));
+    CHECK_MSG(fma->value < most, "%g FLOP/s are more than %g", fma->value,
+              most);
+    CHECK(fma->value > 1e9 && dram->value > 1e8);
+    CHECK(!strcmp(fma->unit, "flop/s") && !strcmp(dram->unit, "bytes/s"));
+    backend_close(dev);
+}
+
+TEST(roofs, are_kept_for_the_threads_they_were_measured_with)
+{
+    const char *path = temp_path("roofs.db");
+    Device *one, *two;
+    Roofs r, back;
+    Store *s;
+
+    REQUIRE(backend_open(&one, "cpu",
+                         &(DeviceSettings){ .threads = 1, .isa = "generic" }) ==
+            OK);
+    REQUIRE(backend_open(&two, "cpu",
+                         &(DeviceSettings){ .threads = 2,
+                                            .isa = "generic",
+                                            .crowded = true }) == OK);
+    REQUIRE(store_open(&s, path, STORE_WRITE) == OK);
+    REQUIRE(roofs_read(&r, s, one) == OK);
+    CHECK(r.n == 0);
+    REQUIRE(roofs_measure(&r, one, 0) == OK);
+    REQUIRE(roofs_store(s, &r) == OK);
+    REQUIRE(roofs_read(&back, s, one) == OK);
+    CHECK(back.n == r.n);
+    for (int i = 0; i < r.n; i++) {
+        const Roof *q = roofs_find(&back, r.at[i].name);
+
+        REQUIRE(q);
+        CHECK(q->value == r.at[i].value && q->n == r.at[i].n);
+    }
+    REQUIRE(roofs_read(&back, s, two) == OK);
+    CHECK(back.n == 0);
+    store_close(s);
+    backend_close(one);
+    backend_close(two);
+}
+
+TEST(roofs, of_the_reference_are_none)
+{
+    Device *dev;
+    Roofs r;
+
+    REQUIRE(backend_open(&dev, "ref", NULL) == OK);
+    CHECK(roofs_measure(&r, dev, 0) == ERR_UNSUPPORTED);
+    backend_close(dev);
+}
