@@ -12,6 +12,7 @@
     X(run, "measure an experiment (JSON) or one case; resumes")               \
     X(reproduce, "measure a table of the SCSA paper, with a verdict a row")   \
     X(table, "print a stored experiment as a table")                          \
+    X(why, "why a module costs what it costs, in a line")                     \
     X(roofs, "how fast this machine is at best, measured")                    \
     X(profile, "time of one case, op by op")                                  \
     X(plot, "draw figures from the database")                                 \

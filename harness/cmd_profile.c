@@ -1,5 +1,5 @@
 /*
- * cmd_profile.c - attnbench profile --backbone=B --module=M
+ * cmd_profile.c - attnbench profile [EXPERIMENT] --backbone=B --module=M
  */
 #include "harness/cmd.h"
 
@@ -7,17 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/arm.h"
-#include "harness/backends.h"
 #include "harness/flags.h"
-#include "harness/profile.h"
+#include "harness/profiler.h"
+#include "harness/sweep.h"
 #include "kernels/core/err.h"
-
-#define WARMUP_NS 0.5e9
 
 typedef struct ProfileSettings {
     int top, seconds;
     ParamName format;
+    const char *db;
 } ProfileSettings;
 
 static const char *format_choice(int i)
@@ -32,15 +30,19 @@ static const Param profile_params[] = {
     PARAM_INT(ProfileSettings, seconds, 3, 0, 3600, "how long to measure"),
     PARAM_NAME(ProfileSettings, format, "text", format_choice,
                "csv has every step, in the order run"),
+    PARAM_PATH(ProfileSettings, db, STORE_PATH,
+               "the database that it is kept in"),
     PARAM_END,
 };
 
 static const Usage usage = {
     .name = "profile",
-    .args = "",
-    .what = "Says where the time of a case goes: by kind of op, and step by "
-            "step.\nA step's time is the median over rounds; nothing is "
-            "stored.",
+    .args = "[EXPERIMENT]",
+    .max_args = 1,
+    .what = "Says where the time of a case, or of each case of an experiment, "
+            "goes: by kind\nof op, and step by step.  A step's time is the "
+            "median over rounds.  All of it is\nkept in the database, as "
+            "experiment 'profile'.",
     .params = profile_params,
     .takes_case = true,
     .examples = "  attnbench profile --backbone=resnet50 --graph=folded "
@@ -107,17 +109,17 @@ static void print_top(const Profile *p, int top)
     free(order);
 }
 
-static void print_csv(const Profile *p)
+static void print_csv(const Profile *p, const Arm *arm)
 {
     char dims[DIMS_TEXT];
 
-    printf("step,op,kernel,scope,shape,median_ns,flops,bytes\n");
     for (int i = 0; i < p->n; i++) {
         const ProfileStep *s = &p->step[i];
 
-        printf("%d,%s,%s,%s,\"%s\",%.0f,%.0f,%.0f\n", i, s->out->op->name,
-               s->kernel->name, s->out->name, tensor_dims_text(s->out, dims),
-               s->ns, s->cost.flops, s->cost.bytes);
+        printf("%s,%d,%s,%s,%s,\"%s\",%.0f,%.0f,%.0f\n", arm->repeat, i,
+               s->out->op->name, s->kernel->name, s->out->name,
+               tensor_dims_text(s->out, dims), s->ns, s->cost.flops,
+               s->cost.bytes);
     }
 }
 
@@ -133,48 +135,98 @@ static void print_text(const Profile *p, const Arm *arm, int top)
            "cannot avoid)\n");
 }
 
-static int profile_case(const Case *c, const ProfileSettings *s)
+static bool is_csv(const ProfileSettings *s)
 {
-    const DeviceSettings settings = { c->threads, "" };
-    Device *dev;
-    Profile p;
-    Arm arm;
+    return strcmp(s->format.text, "csv") == 0;
+}
+
+static int profile_case(const Case *c, const ProfileSettings *s, Store *store,
+                        int64_t sweep_id)
+{
+    Profiled p;
     int err;
 
-    TRY(backend_open(&dev, c->backend.text, &settings));
-    arm_init(&arm, c, NULL, 0);
-    arm_prepare(&arm, &(Checker){ dev, NULL }, WARMUP_NS, NULL);
-    err = arm_ok(&arm)
-              ? profile_plan(&p, dev, arm.plan, s->seconds)
-              : fail(ERR_UNSUPPORTED, "%s: %s", arm.status, arm.message);
-    if (!err) {
-        if (strcmp(s->format.text, "csv") == 0)
-            print_csv(&p);
-        else
-            print_text(&p, &arm, s->top);
-        profile_free(&p);
+    if (strcmp(c->state.text, "hot"))
+        return fail(ERR_INPUT,
+                    "a profile is of hot runs, one after the other; leave out "
+                    "--state=%s",
+                    c->state.text);
+    err = profiler_run(&p, c, s->seconds);
+    if (!err)
+        err = profiler_store(&p, store, sweep_id);
+    if (!err && is_csv(s))
+        print_csv(&p.profile, &p.arm);
+    else if (!err)
+        print_text(&p.profile, &p.arm, s->top);
+    profiler_free(&p);
+    return err;
+}
+
+/* What has no profile says why; the others go on. */
+static int profile_cases(const Experiment *e, const ProfileSettings *s,
+                         Store *store, int64_t sweep_id)
+{
+    char repeat[CASE_TEXT];
+    int bad = 0;
+
+    if (is_csv(s))
+        printf("case,step,op,kernel,scope,shape,median_ns,flops,bytes\n");
+    for (int i = 0; i < e->ncases; i++) {
+        const int err = profile_case(&e->cases[i], s, store, sweep_id);
+
+        if (err && (err != ERR_UNSUPPORTED || e->ncases == 1))
+            return err;
+        if (err)
+            fprintf(stderr, "%s: %s\n", case_print(&e->cases[i], repeat),
+                    err_message());
+        bad += err != OK;
+        if (!is_csv(s) && i + 1 < e->ncases)
+            printf("\n");
     }
-    arm_free(&arm);
-    backend_close(dev);
+    return bad == e->ncases ? CMD_BAD : OK;
+}
+
+static int profile_experiment(Experiment *e, const ProfileSettings *s, int argc,
+                              char **argv)
+{
+    const SweepSettings settings = { .db = s->db, .fresh = 1 };
+    const Sweeping sweeping = { .experiment = e,
+                                .settings = &settings,
+                                .command = usage.name,
+                                .argc = argc,
+                                .argv = argv };
+    int64_t sweep_id;
+    Store *store;
+    int err;
+
+    snprintf(e->experiment, sizeof(e->experiment), "profile");
+    TRY(sweep_begin(&sweeping, &store, &sweep_id));
+    err = profile_cases(e, s, store, sweep_id);
+    if (!err)
+        err = store_sweep_end(store, sweep_id);
+    store_close(store);
     return err;
 }
 
 int cmd_profile(int argc, char **argv)
 {
+    const char *found = NULL;
     ProfileSettings s;
+    char path[512];
+    Experiment e;
     Flags flags;
-    Case c;
+    int err;
 
     TRY(flags_parse(&flags, &usage, &s, argc, argv));
     if (flags.help)
         return flags_help(&flags, &usage, stdout);
-    case_defaults(&c);
-    TRY(flags_case(&flags, &c));
-    TRY(case_complete(&c));
-    if (strcmp(c.state.text, "hot"))
-        return fail(ERR_INPUT,
-                    "a profile is of hot runs, one after the other; leave out "
-                    "--state=%s",
-                    c.state.text);
-    return profile_case(&c, &s);
+    if (flags.nargs)
+        TRY(sweep_find(flags.arg[0], path, sizeof(path), &found));
+    else if (!flags.nflags)
+        return fail(ERR_INPUT, "there is nothing to profile: name an "
+                               "experiment, or give --backbone or --module");
+    TRY(experiment_read(&e, found, flags.flag, flags.nflags));
+    err = profile_experiment(&e, &s, argc, argv);
+    experiment_free(&e);
+    return err;
 }

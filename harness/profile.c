@@ -64,16 +64,16 @@ int profile_plan(Profile *p, Device *dev, Plan *plan, double seconds)
 {
     const size_t n = (size_t)plan_steps(plan);
     double *times = malloc((n + 1) * MAX_ROUNDS * sizeof(*times));
-    double whole[MAX_ROUNDS];
     int err;
 
     memset(p, 0, sizeof(*p));
     p->n = (int)n;
     p->step = calloc(n + 1, sizeof(*p->step));
-    BUG_IF(!times || !p->step);
-    err = run_rounds(dev, plan, seconds, times, whole, &p->rounds);
+    p->whole = malloc(MAX_ROUNDS * sizeof(*p->whole));
+    BUG_IF(!times || !p->step || !p->whole);
+    err = run_rounds(dev, plan, seconds, times, p->whole, &p->rounds);
     if (!err) {
-        p->whole_ns = stats_of(whole, p->rounds).median;
+        p->whole_ns = stats_of(p->whole, p->rounds).median;
         summarise(p, plan, times);
     }
     free(times);
@@ -85,6 +85,7 @@ int profile_plan(Profile *p, Device *dev, Plan *plan, double seconds)
 void profile_free(Profile *p)
 {
     free(p->step);
+    free(p->whole);
     memset(p, 0, sizeof(*p));
 }
 

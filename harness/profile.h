@@ -6,6 +6,7 @@
 
 #include "kernels/core/op.h"
 #include "kernels/core/plan.h"
+#include "results/profile.h"
 
 typedef struct ProfileStep {
     const Tensor *out;
@@ -18,8 +19,9 @@ typedef struct Profile {
     ProfileStep *step; /* in the order run */
     int n;
     int rounds;
+    double *whole;     /* ns of each round's run with no clock inside */
     double sum_ns;     /* of the steps, each timed apart     */
-    double whole_ns;   /* median of runs with no clock inside */
+    double whole_ns;   /* median of the whole                 */
     double outside_ns; /* of steps that are no convolution or linear */
 } Profile;
 
@@ -39,5 +41,17 @@ typedef struct ProfileKind {
 /* The steps by kind of op, slowest first, into kinds (of p->n at most);
  * returns how many kinds there are. */
 int profile_kinds(const Profile *p, ProfileKind *kinds);
+
+/*
+ * The profile of graph g as rows for the database: of each step its time, what
+ * its op states of itself, and how many kernels it launched (one, on the CPU);
+ * of the whole run the same, and
+ *   compulsory_bytes   inputs, outputs and weights, each once
+ *   working_set_bytes  what one run leaves for the next: activations, weights
+ *   cache_bytes        of the last cache before memory, where it is known
+ * Free it by stored_profile_free.
+ */
+void profile_rows(StoredProfile *out, const Profile *p, const Graph *g,
+                  Device *dev, double arena_bytes);
 
 #endif

@@ -86,8 +86,7 @@ int roofs_read(Roofs *out, Store *s, Device *dev)
     Machine machine;
 
     environment_machine(&machine);
-    return store_roofs_read(s, &machine, dev->backend->name, dev->threads,
-                            out->at, ROOFS_MAX, &out->n);
+    return store_roofs_read(out, s, &machine, dev->backend->name, dev->threads);
 }
 
 int roofs_store(Store *s, const Roofs *roofs)
@@ -95,15 +94,5 @@ int roofs_store(Store *s, const Roofs *roofs)
     Machine machine;
 
     environment_machine(&machine);
-    for (int i = 0; i < roofs->n; i++)
-        TRY(store_roof(s, &machine, &roofs->at[i]));
-    return OK;
-}
-
-const Roof *roofs_find(const Roofs *roofs, const char *name)
-{
-    for (int i = 0; i < roofs->n; i++)
-        if (strcmp(roofs->at[i].name, name) == 0)
-            return &roofs->at[i];
-    return NULL;
+    return store_roofs(s, &machine, roofs);
 }

@@ -8,13 +8,6 @@
 #include "kernels/core/backend.h"
 #include "results/profile.h"
 
-enum { ROOFS_MAX = 32 };
-
-typedef struct Roofs {
-    Roof at[ROOFS_MAX];
-    int n;
-} Roofs;
-
 /* Measures each roof of dev for about so many seconds.  ERR_UNSUPPORTED if its
  * backend has none. */
 int roofs_measure(Roofs *out, Device *dev, double seconds);
@@ -22,8 +15,5 @@ int roofs_measure(Roofs *out, Device *dev, double seconds);
 /* Those that the store has for this machine and device; n = 0 if none. */
 int roofs_read(Roofs *out, Store *s, Device *dev);
 int roofs_store(Store *s, const Roofs *roofs);
-
-/* The roof of that name, or NULL. */
-const Roof *roofs_find(const Roofs *roofs, const char *name);
 
 #endif

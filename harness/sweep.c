@@ -366,3 +366,23 @@ int sweep_run(const Sweeping *s, Tally *tally, int64_t *sweep_id)
     peer_close(peer);
     return err;
 }
+
+int sweep_begin(const Sweeping *s, Store **store, int64_t *sweep_id)
+{
+    Record record;
+    Lanes lanes;
+    bool resumed;
+    int err;
+
+    *store = NULL;
+    TRY(fill_record(&record, s));
+    TRY(store_open(store, s->settings->db, STORE_WRITE));
+    err = begin_lanes(&lanes, NULL, *store, &record, true, &resumed);
+    if (err) {
+        store_close(*store);
+        *store = NULL;
+        return err;
+    }
+    *sweep_id = lanes.at[0].sweep_id;
+    return OK;
+}

@@ -43,6 +43,10 @@ typedef struct Sweeping {
  * cases if there is one.  *sweep_id becomes that of our own rows. */
 int sweep_run(const Sweeping *s, Tally *tally, int64_t *sweep_id);
 
+/* Opens the database and begins a sweep of its own, for rows that the caller
+ * adds one by one. */
+int sweep_begin(const Sweeping *s, Store **store, int64_t *sweep_id);
+
 /* Ends the program as the shell expects of one that a signal stopped. */
 void sweep_end_by_signal(void);
 

@@ -179,11 +179,16 @@ int store_run_id(Store *s, int64_t sweep_id, const char *repeat, int64_t *id)
 
 /* ---- roofs ----------------------------------------------------------- */
 
-int store_roof(Store *s, const Machine *m, const Roof *r)
+const Roof *roofs_find(const Roofs *roofs, const char *name)
 {
-    int64_t machine = 0;
+    for (int i = 0; i < roofs->n; i++)
+        if (strcmp(roofs->at[i].name, name) == 0)
+            return &roofs->at[i];
+    return NULL;
+}
 
-    TRY(sql_machine_id(s, m, &machine));
+static int add_roof(const Store *s, int64_t machine, const Roof *r)
+{
     return sql_query(s, NULL,
                      "INSERT INTO roof (machine_id, backend, threads, name, "
                      "unit, value, lo, hi, n, clock_mhz, measured_at) "
@@ -195,6 +200,16 @@ int store_roof(Store *s, const Machine *m, const Roof *r)
                      machine, r->backend, (int64_t)r->threads, r->name, r->unit,
                      r->value, r->lo, r->hi, (int64_t)r->n, r->clock_mhz,
                      r->measured_at);
+}
+
+int store_roofs(Store *s, const Machine *m, const Roofs *roofs)
+{
+    int64_t machine = 0;
+
+    TRY(sql_machine_id(s, m, &machine));
+    for (int i = 0; i < roofs->n; i++)
+        TRY(add_roof(s, machine, &roofs->at[i]));
+    return OK;
 }
 
 static void read_roof(Roof *r, sqlite3_stmt *row)
@@ -211,8 +226,8 @@ static void read_roof(Roof *r, sqlite3_stmt *row)
     TEXT_AT(row, 9, r->measured_at);
 }
 
-int store_roofs_read(Store *s, const Machine *m, const char *backend,
-                     int threads, Roof *roofs, int room, int *n)
+int store_roofs_read(Roofs *out, Store *s, const Machine *m,
+                     const char *backend, int threads)
 {
     static const char sql[] =
         "SELECT backend, threads, name, unit, value, lo, hi, roof.n, "
@@ -222,7 +237,7 @@ int store_roofs_read(Store *s, const Machine *m, const char *backend,
         "AND threads = ? GROUP BY name ORDER BY name";
     sqlite3_stmt *row;
 
-    *n = 0;
+    out->n = 0;
     if (sqlite3_prepare_v2(s->db, sql, -1, &row, NULL) != SQLITE_OK)
         return sql_refused(s);
     sqlite3_bind_text(row, 1, m->cpu, -1, SQLITE_STATIC);
@@ -230,8 +245,8 @@ int store_roofs_read(Store *s, const Machine *m, const char *backend,
     sqlite3_bind_text(row, 3, m->gpu, -1, SQLITE_STATIC);
     sqlite3_bind_text(row, 4, backend, -1, SQLITE_STATIC);
     sqlite3_bind_int(row, 5, threads);
-    while (*n < room && sqlite3_step(row) == SQLITE_ROW)
-        read_roof(&roofs[(*n)++], row);
+    while (out->n < ROOFS_MAX && sqlite3_step(row) == SQLITE_ROW)
+        read_roof(&out->at[out->n++], row);
     sqlite3_finalize(row);
     return OK;
 }

@@ -58,12 +58,21 @@ typedef struct Roof {
     char measured_at[32]; /* UTC, ISO 8601; "": now            */
 } Roof;
 
-/* Adds a roof of this machine. */
-int store_roof(Store *s, const Machine *m, const Roof *roof);
+enum { ROOFS_MAX = 32 };
+typedef struct Roofs {
+    Roof at[ROOFS_MAX];
+    int n;
+} Roofs;
 
-/* The latest roof of each name that this machine has for a backend and number
- * of threads, at most `room` of them, by name. */
-int store_roofs_read(Store *s, const Machine *m, const char *backend,
-                     int threads, Roof *roofs, int room, int *n);
+/* The roof of that name, or NULL. */
+const Roof *roofs_find(const Roofs *roofs, const char *name);
+
+/* Adds roofs of a machine. */
+int store_roofs(Store *s, const Machine *m, const Roofs *roofs);
+
+/* The latest roof of each name that a machine has for a backend and number of
+ * threads; n = 0 if there are none. */
+int store_roofs_read(Roofs *out, Store *s, const Machine *m,
+                     const char *backend, int threads);
 
 #endif

@@ -102,6 +102,15 @@ TEST(profile_store, a_run_is_found_by_its_repeat_line)
     store_close(s);
 }
 
+static const Roofs *one_of(const Roof *roof)
+{
+    static Roofs one;
+
+    one.at[0] = *roof;
+    one.n = 1;
+    return &one;
+}
+
 TEST(profile_store, the_latest_roof_of_a_name_counts_on_its_machine)
 {
     const char *path = temp_path("a.db");
@@ -109,10 +118,10 @@ TEST(profile_store, the_latest_roof_of_a_name_counts_on_its_machine)
         "cpu", 2,    "dram_copy", "bytes/s", 1e10,
         9e9,   2e10, 5,           NAN,       "2026-01-01T00:00:00.000Z"
     };
-    Roof now = old, peak = old, others = old, found[8];
+    Roof now = old, peak = old, others = old;
+    Roofs found;
     Machine other = a_machine;
     Store *s;
-    int n;
 
     REQUIRE(make_database(path, 1) == OK);
     REQUIRE(store_open(&s, path, STORE_WRITE) == OK);
@@ -123,21 +132,21 @@ TEST(profile_store, the_latest_roof_of_a_name_counts_on_its_machine)
     snprintf(peak.unit, sizeof(peak.unit), "flop/s");
     others.threads = 1;
     other.cores++;
-    REQUIRE(store_roof(s, &a_machine, &now) == OK);
-    REQUIRE(store_roof(s, &a_machine, &old) == OK);
-    REQUIRE(store_roof(s, &a_machine, &peak) == OK);
-    REQUIRE(store_roof(s, &a_machine, &others) == OK);
-    REQUIRE(store_roof(s, &other, &peak) == OK);
+    REQUIRE(store_roofs(s, &a_machine, one_of(&now)) == OK);
+    REQUIRE(store_roofs(s, &a_machine, one_of(&old)) == OK);
+    REQUIRE(store_roofs(s, &a_machine, one_of(&peak)) == OK);
+    REQUIRE(store_roofs(s, &a_machine, one_of(&others)) == OK);
+    REQUIRE(store_roofs(s, &other, one_of(&peak)) == OK);
 
-    REQUIRE(store_roofs_read(s, &a_machine, "cpu", 2, found, 8, &n) == OK);
-    REQUIRE(n == 2);
-    CHECK(!strcmp(found[0].name, "dram_copy") && found[0].value == 2e10);
-    CHECK(found[0].clock_mhz == 4100 && found[0].measured_at[0]);
-    CHECK(!strcmp(found[1].name, "fma_f32") && isnan(found[1].clock_mhz));
-    CHECK(!strcmp(found[1].unit, "flop/s") && found[1].n == 5);
-    REQUIRE(store_roofs_read(s, &other, "cpu", 2, found, 8, &n) == OK);
-    CHECK(n == 1);
-    REQUIRE(store_roofs_read(s, &a_machine, "cuda", 0, found, 8, &n) == OK);
-    CHECK(n == 0);
+    REQUIRE(store_roofs_read(&found, s, &a_machine, "cpu", 2) == OK);
+    REQUIRE(found.n == 2);
+    CHECK(!strcmp(found.at[0].name, "dram_copy") && found.at[0].value == 2e10);
+    CHECK(found.at[0].clock_mhz == 4100 && found.at[0].measured_at[0]);
+    CHECK(!strcmp(found.at[1].name, "fma_f32") && isnan(found.at[1].clock_mhz));
+    CHECK(!strcmp(found.at[1].unit, "flop/s") && found.at[1].n == 5);
+    REQUIRE(store_roofs_read(&found, s, &other, "cpu", 2) == OK);
+    CHECK(found.n == 1);
+    REQUIRE(store_roofs_read(&found, s, &a_machine, "cuda", 0) == OK);
+    CHECK(found.n == 0);
     store_close(s);
 }

@@ -126,9 +126,8 @@ TEST(upgrade, tells_where_modules_stood_before_that_could_be_chosen)
     const char *db = old_database();
     StoredProfile profile;
     RunList runs;
-    Roof roof;
+    Roofs roofs;
     Store *s;
-    int n;
 
     REQUIRE(alter(db,
                   "CREATE TEMP TABLE r AS SELECT * FROM run;"
@@ -144,7 +143,8 @@ TEST(upgrade, tells_where_modules_stood_before_that_could_be_chosen)
     CHECK(!strcmp(runs.at[2].position, "mid"));
     CHECK(!strcmp(runs.at[2].form, "train"));
     CHECK(store_profile_read(&profile, s, 1) == OK && profile.nsteps == 0);
-    CHECK(store_roofs_read(s, &a_machine, "cpu", 2, &roof, 1, &n) == OK && !n);
+    CHECK(store_roofs_read(&roofs, s, &a_machine, "cpu", 2) == OK);
+    CHECK(roofs.n == 0);
     summary_free(&runs);
     store_close(s);
     REQUIRE(store_open(&s, db, STORE_WRITE) == OK);

@@ -137,6 +137,10 @@ typedef struct Backend {
      * milliseconds of its work, which the caller times.  NULL: none. */
     bool (*roof_at)(Device *dev, int i, RoofKind *out);
     int (*roof_run)(Device *dev, int i, double *work);
+
+    /* Bytes of the last cache before memory, all that the device has of it;
+     * 0: not known.  NULL: it has none. */
+    size_t (*cache_bytes)(Device *dev);
 } Backend;
 
 /* Every backend's device starts with this. */

@@ -312,4 +312,5 @@ const Backend cpu_backend = {
     .evict = cpu_evict,
     .roof_at = cpu_roof_at,
     .roof_run = cpu_roof_run,
+    .cache_bytes = cpu_cache_bytes,
 };

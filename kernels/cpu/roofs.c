@@ -248,6 +248,11 @@ int cpu_roof_run(Device *dev, int i, double *work)
     return OK;
 }
 
+size_t cpu_cache_bytes(Device *dev)
+{
+    return cache_last_bytes(&cpu_device(dev)->team);
+}
+
 void cpu_roofs_release(Device *dev)
 {
     CpuDevice *cpu = cpu_device(dev);

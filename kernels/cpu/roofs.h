@@ -11,6 +11,8 @@
 bool cpu_roof_at(Device *dev, int i, RoofKind *out);
 int cpu_roof_run(Device *dev, int i, double *work);
 
+size_t cpu_cache_bytes(Device *dev);
+
 /* What roofs are measured in: allocated by the first that needs it. */
 typedef struct RoofBuffers {
     float *from, *to;

@@ -1,0 +1,72 @@
+/*
+ * profiler.c - from a case to its profile, and into the database.
+ */
+#include "harness/profiler.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/backends.h"
+#include "kernels/core/err.h"
+
+static const double WARMUP_NS = 0.5e9;
+
+/* The runs as a whole are the run's samples. */
+static void take_samples(Arm *a, const Profile *p)
+{
+    a->reps = 1;
+    a->n = a->capacity = p->rounds;
+    free(a->ns);
+    free(a->round);
+    a->ns = malloc((size_t)p->rounds * sizeof(*a->ns));
+    a->round = malloc((size_t)p->rounds * sizeof(*a->round));
+    BUG_IF(!a->ns || !a->round);
+    memcpy(a->ns, p->whole, (size_t)p->rounds * sizeof(*a->ns));
+    for (int i = 0; i < p->rounds; i++)
+        a->round[i] = i;
+}
+
+int profiler_run(Profiled *out, const Case *c, double seconds)
+{
+    const DeviceSettings settings = { c->threads, "" };
+    Arm *a = &out->arm;
+
+    memset(out, 0, sizeof(*out));
+    arm_init(a, c, NULL, 0);
+    TRY(backend_open(&out->dev, c->backend.text, &settings));
+    arm_prepare(a, &(Checker){ out->dev, NULL }, WARMUP_NS, NULL);
+    if (!arm_ok(a))
+        return fail(ERR_UNSUPPORTED, "%s: %s", a->status, a->message);
+    TRY(profile_plan(&out->profile, out->dev, a->plan, seconds));
+    take_samples(a, &out->profile);
+    profile_rows(&out->rows, &out->profile, a->graph, out->dev, a->arena_bytes);
+    return OK;
+}
+
+void profiler_free(Profiled *p)
+{
+    stored_profile_free(&p->rows);
+    profile_free(&p->profile);
+    arm_free(&p->arm);
+    backend_close(p->dev);
+    p->dev = NULL;
+}
+
+static int store(const Profiled *p, Store *s, int64_t sweep_id)
+{
+    const Arm *a = &p->arm;
+    const Outcome o = arm_outcome(a);
+    char settings[CASE_TEXT];
+    int64_t id;
+
+    TRY(store_run(s, sweep_id, case_params, a->c,
+                  case_settings_json(a->c, settings), &o));
+    TRY(store_run_id(s, sweep_id, a->repeat, &id));
+    return store_profile(s, id, &p->rows);
+}
+
+int profiler_store(const Profiled *p, Store *s, int64_t sweep_id)
+{
+    TRY(store_group_begin(s));
+    return store_group_end(s, store(p, s, sweep_id));
+}

@@ -1,0 +1,27 @@
+/*
+ * profiler.h - one case profiled: prepared and verified as for a measurement,
+ * timed step by step, kept with the run it belongs to.
+ */
+#ifndef HARNESS_PROFILER_H
+#define HARNESS_PROFILER_H
+
+#include "harness/arm.h"
+#include "harness/profile.h"
+
+typedef struct Profiled {
+    Arm arm; /* its samples are the runs as a whole */
+    Device *dev;
+    Profile profile;
+    StoredProfile rows;
+} Profiled;
+
+/* Profiles c, which stays alive as long as *out, for about so many seconds.
+ * ERR_UNSUPPORTED with the reason where it cannot be run.  Free it in any
+ * case. */
+int profiler_run(Profiled *out, const Case *c, double seconds);
+void profiler_free(Profiled *p);
+
+/* Adds the run and its profile to a sweep, whole or not at all. */
+int profiler_store(const Profiled *p, Store *s, int64_t sweep_id);
+
+#endif
