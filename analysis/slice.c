@@ -23,7 +23,8 @@ typedef struct Column {
 static const Column columns[] = {
     TEXT(source), TEXT(backbone), TEXT(module), TEXT(settings), TEXT(impl),
     TEXT(position), TEXT(form), TEXT(weights), TEXT(graph), TEXT(backend),
-    TEXT(dtype), INT(batch), INT(channels), INT(height), INT(width), TEXT(pass), TEXT(state), INT(threads), INT(arm),
+    TEXT(dtype), INT(batch), INT(channels), INT(height), INT(width),
+    TEXT(pass), TEXT(state), INT(threads), INT(arm),
 };
 #undef TEXT
 #undef INT

@@ -346,6 +346,14 @@ static int look(const Arm *a, Moment *out)
     return OK;
 }
 
+void arm_add(Arm *a, double ns, int round)
+{
+    const Moment unknown = { NAN, NAN, NAN, NULL };
+
+    a->reps = 1;
+    keep(a, ns, round, &unknown);
+}
+
 static void drop_samples(Arm *a)
 {
     for (int i = 0; i < a->n; i++)

@@ -65,6 +65,9 @@ void arm_wake(Arm *a, double for_ns);
 /* Adds one sample, in this round of the sweep. */
 void arm_sample(Arm *a, int round);
 
+/* Adds one that the caller took, of one run. */
+void arm_add(Arm *a, double ns, int round);
+
 /* Gives back all but samples and outcome. */
 void arm_release(Arm *a);
 void arm_free(Arm *a);

@@ -3,28 +3,12 @@
  */
 #include "harness/profiler.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "harness/backends.h"
 #include "kernels/core/err.h"
 
 static const double WARMUP_NS = 0.5e9;
-
-/* The runs as a whole are the run's samples. */
-static void take_samples(Arm *a, const Profile *p)
-{
-    a->reps = 1;
-    a->n = a->capacity = p->rounds;
-    free(a->ns);
-    free(a->round);
-    a->ns = malloc((size_t)p->rounds * sizeof(*a->ns));
-    a->round = malloc((size_t)p->rounds * sizeof(*a->round));
-    BUG_IF(!a->ns || !a->round);
-    memcpy(a->ns, p->whole, (size_t)p->rounds * sizeof(*a->ns));
-    for (int i = 0; i < p->rounds; i++)
-        a->round[i] = i;
-}
 
 int profiler_run(Profiled *out, const Case *c, double seconds)
 {
@@ -38,7 +22,8 @@ int profiler_run(Profiled *out, const Case *c, double seconds)
     if (!arm_ok(a))
         return fail(ERR_UNSUPPORTED, "%s: %s", a->status, a->message);
     TRY(profile_plan(&out->profile, out->dev, a->plan, seconds));
-    take_samples(a, &out->profile);
+    for (int i = 0; i < out->profile.rounds; i++)
+        arm_add(a, out->profile.whole[i], i);
     profile_rows(&out->rows, &out->profile, a->graph, out->dev, a->arena_bytes);
     return OK;
 }

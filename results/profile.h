@@ -17,9 +17,9 @@ typedef enum Source { SOURCE_COUNTED, SOURCE_MODELLED, SOURCE_TIMED } Source;
 enum { WHOLE_RUN = -1 };
 
 /* Names: time_ns, launches, flops, transcendentals, bytes (each operand once),
- * dram_read_bytes, dram_write_bytes, l2_bytes, l1_bytes, fp32_flops, fp16_flops,
- * tensor_flops, occupancy, clock_mhz, or a metric's own.  A value of NAN has a
- * reason. */
+ * dram_read_bytes, dram_write_bytes, l2_bytes, l1_bytes, fp32_flops,
+ * fp16_flops, tensor_flops, occupancy, clock_mhz, or a metric's own.  A value
+ * of NAN has a reason. */
 typedef struct Quantity {
     int step;         /* or WHOLE_RUN                            */
     char launch[128]; /* a GPU kernel; "": all that the step ran */
@@ -40,7 +40,8 @@ typedef struct StoredProfile {
 /* Adds a profile to a run that has none, whole or not at all. */
 int store_profile(Store *s, int64_t run_id, const StoredProfile *p);
 
-/* Reads a run's profile, empty if it has none; free it by stored_profile_free. */
+/* Reads a run's profile, empty if it has none; free it by
+ * stored_profile_free. */
 int store_profile_read(StoredProfile *out, Store *s, int64_t run_id);
 void stored_profile_free(StoredProfile *p);
 

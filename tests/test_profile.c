@@ -1,12 +1,17 @@
 /*
  * test_profile.c - a profile has every step once, and its sums are right.
  */
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "harness/cmd.h"
 #include "harness/network.h"
 #include "harness/profile.h"
 #include "harness/seed.h"
+#include "kernels/core/err.h"
+#include "tests/databases.h"
 #include "tests/test.h"
 
 TEST(profile, has_every_step_once_and_sums_that_agree)
@@ -65,4 +70,86 @@ TEST(profile, refuses_a_state_that_it_would_not_measure)
 {
     CHECK(cmd_profile(2, (char *[]){ "--module=eca", "--state=cold" }) ==
           ERR_INPUT);
+}
+
+/* ---- kept ----------------------------------------------------------------- */
+
+/* What a command prints, and "--db=" of a database of its own. */
+static char *printed(int (*cmd)(int argc, char **argv), const char *db,
+                     const char *flags)
+{
+    const char *path = temp_path("printed.txt");
+    char line[512], *argv[16];
+    int argc = 0, saved;
+    size_t n;
+
+    snprintf(line, sizeof(line), "%s --db=%s", flags, db);
+    for (char *word = strtok(line, " "); word; word = strtok(NULL, " "))
+        argv[argc++] = word;
+    fflush(stdout);
+    saved = dup(1);
+    BUG_IF(!freopen(path, "w", stdout));
+    CHECK_MSG(cmd(argc, argv) == OK, "%s: %s", flags, err_message());
+    fflush(stdout);
+    dup2(saved, 1);
+    close(saved);
+    return read_bytes(path, &n);
+}
+
+TEST(profile, is_kept_with_its_run_and_says_what_each_number_is)
+{
+    const char *db = temp_path("profile.db");
+
+    free(printed(cmd_profile, db,
+                 "--module=se,eca --height=8 --width=8 --seconds=0"));
+    CHECK_ASK(db, "SELECT group_concat(module, ' ') FROM run", "se eca");
+    CHECK_ASK(db, "SELECT count(*) FROM run WHERE status = 'ok'", "2");
+    CHECK_ASK(db, "SELECT experiment FROM sweep WHERE ended_at IS NOT NULL",
+              "profile");
+    CHECK_ASK(db,
+              "SELECT group_concat(op, ' ') FROM (SELECT op FROM step "
+              "WHERE run_id = 1 ORDER BY step)",
+              "global_avg_pool linear relu linear sigmoid mul");
+    /* every step has a time, and what its op states */
+    CHECK_ASK(db,
+              "SELECT min(n) || ' ' || max(n) FROM (SELECT count(*) AS n "
+              "FROM quantity WHERE step >= 0 GROUP BY run_id, step)",
+              "5 5");
+    CHECK_ASK(db,
+              "SELECT group_concat(DISTINCT source) FROM quantity "
+              "WHERE name = 'time_ns'",
+              "timed");
+    CHECK_ASK(db,
+              "SELECT count(*) FROM quantity AS whole JOIN run ON run.id = "
+              "run_id WHERE step = -1 AND name = 'flops' AND value <> flops",
+              "0");
+    /* x in, y out, and SE's weights, each once */
+    CHECK_ASK(db,
+              "SELECT value FROM quantity WHERE run_id = 1 AND "
+              "name = 'compulsory_bytes'",
+              "34816.0");
+    CHECK_ASK(db,
+              "SELECT count(*) FROM quantity AS q JOIN run_time USING (run_id) "
+              "WHERE step = -1 AND name = 'time_ns' AND value = median_ns",
+              "2");
+}
+
+TEST(profile, why_says_what_binds_and_how_far_the_floor_is)
+{
+    const char *db = temp_path("why.db");
+    char *text = printed(cmd_why, db,
+                         "--module=scsa,se --height=14 --width=14 --seconds=0");
+
+    CHECK_MSG(strstr(text, "scsa composed 1x64x14x14: ") &&
+                  strstr(text, "scsa fused 1x64x14x14: ") &&
+                  strstr(text, "se composed 1x64x14x14: ") &&
+                  !strstr(text, "se fused"),
+              "%s", text);
+    CHECK_MSG(strstr(text, " kernels, ") && strstr(text, " us, 1 kernel, 1.0"),
+              "%s", text);
+    CHECK_MSG(strstr(text, "-bound at ") && strstr(text, "its floor is "), "%s",
+              text);
+    CHECK_ASK(db, "SELECT count(*) FROM run", "3");
+    CHECK(atoi(ask(db, "SELECT count(*) FROM roof")) >= 7);
+    free(text);
 }
