@@ -10,8 +10,9 @@
 A case file is what "attnbench verify" reads: a .safetensors file with what a
 module or a backbone must answer, and for a module also what it is asked.
 Expected values come from PyTorch, in float64 and evaluation mode, from the
-definitions in harness/peers/torch_modules.py, which share nothing with the C
-sources.  Weights and inputs are seeded: harness/seed.c has the rule.
+definitions in harness/peers/torch_modules.py and torch_backbones.py, which share
+nothing with the C sources.  Weights and inputs are seeded: harness/seed.c has
+the rule.
 
 Needs PyTorch 1.13 or newer and NumPy; nothing else of attnbench does.
 """
@@ -25,6 +26,7 @@ import torch
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(ROOT, "harness", "peers"))
+import torch_backbones as backbones  # noqa: E402
 import torch_modules as peer  # noqa: E402
 
 NOTE = "eval mode; computed in float64, stored as float32"
@@ -71,7 +73,11 @@ VARIANTS_SHAPE, VARIANTS_SEED = (2, 12, 9, 7), 41
 BACKBONES = (("resnet50", "none"), ("resnet50", "scsa"), ("resnet50", "cbam"),
              ("resnet50", "se_conv"), ("resnet101", "none"),
              ("resnet101", "scsa"), ("resnet18", "none"), ("resnet18", "fca"),
-             ("resnet34", "scsa"))
+             ("resnet34", "scsa"), ("mobilenetv2_100", "none"),
+             ("mobilenetv2_100", "scsa"), ("repvgg_a0", "none"),
+             ("repvgg_a0", "scsa"), ("acnet_r18", "none"),
+             ("acnet_r18", "scsa"), ("repvit_m1_0", "none"),
+             ("repvit_m1_0", "scsa"))
 BACKBONE_SEED = 21
 IMAGE = (1, 3, 224, 224)
 
@@ -145,14 +151,23 @@ def module_case(module, config, shape, seed):
     return out
 
 
+def form_of(backbone):
+    """The form that has the seeded values: ACNet's branches have no names but
+    its authors', so that its file is of the other form."""
+    return "deploy" if backbone == "acnet_r18" else "train"
+
+
 def backbone_case(backbone, module, shape, seed):
     """Expected answers, and how many parameters the network has."""
-    net = peer.make_backbone(backbone, module).double().eval()
+    net = backbones.make_backbone(backbone, module).double()
+    if form_of(backbone) == "deploy":
+        backbones.deploy(net)
+    net.double().eval()
     peer.seed_values(net, seed)
     x = torch.from_numpy(peer.seeded_input(shape, seed)).double()
     with torch.no_grad():
-        maps = net.stages(x)
-        out = {"output": net.fc(maps[-1].mean((2, 3))).numpy()}
+        maps = net.maps(x)
+        out = {"output": net.logits(maps[-1]).numpy()}
         for i, m in enumerate(maps, 1):
             out[f"stage{i}"] = m.mean((2, 3)).numpy()
     return out, sum(p.numel() for p in net.parameters())
@@ -199,7 +214,7 @@ def make_backbones(folder, part):
         tensors, params = backbone_case(backbone, module, IMAGE, BACKBONE_SEED)
         write_file(os.path.join(folder, name + ".safetensors"),
                    {"kind": "backbone", "backbone": backbone, "module": module,
-                    "seed": str(BACKBONE_SEED), "form": "train",
+                    "seed": str(BACKBONE_SEED), "form": form_of(backbone),
                     "input": "x".join(map(str, IMAGE)), "params": str(params),
                     "note": "weights and input seeded; " + NOTE}, tensors)
         print(name)

@@ -1,4 +1,4 @@
-"""torch_modules.py - the modules and backbones of attnbench, in PyTorch.
+"""torch_modules.py - the modules of attnbench, and ResNet, in PyTorch.
 
 Written from the papers and from the authors' published code, apart from the C
 sources: the peer that times them (torch_peer.py) and the script that makes
@@ -362,7 +362,7 @@ class ResNet(nn.Module):
             setattr(self, f"layer{stage + 1}", nn.Sequential(*row))
         self.fc = nn.Linear(inputs, 1000)
 
-    def stages(self, x):
+    def maps(self, x):
         """The output of each of the four stages."""
         x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
         maps = []
@@ -372,8 +372,10 @@ class ResNet(nn.Module):
         return maps
 
     def forward(self, x):
-        x = F.adaptive_avg_pool2d(self.stages(x)[-1], 1)
-        return self.fc(torch.flatten(x, 1))
+        return self.logits(self.maps(x)[-1])
+
+    def logits(self, x):
+        return self.fc(torch.flatten(F.adaptive_avg_pool2d(x, 1), 1))
 
 
 BACKBONES = {

@@ -33,6 +33,7 @@ import sys
 
 import torch
 
+import torch_backbones
 import torch_device
 import torch_modules
 from torch_device import Refusal
@@ -88,12 +89,15 @@ class Arm:
             net = torch_modules.make_module(case["module"], case["channels"],
                                             settings)
         else:
-            net = torch_modules.make_backbone(name, case["module"], settings)
+            net = torch_backbones.make_backbone(name, case["module"], settings,
+                                                case["position"])
         torch_modules.seed_values(net, SEED)
+        if case["form"] == "deploy":
+            torch_backbones.deploy(net)
         self.params = sum(p.numel() for p in net.parameters())
         net.eval()
         if name != "none" and case["graph"] == "folded":
-            torch_modules.fold_batch_norms(net)
+            torch_backbones.fold_batch_norms(net)
         return net
 
     def run(self, reps):
