@@ -42,7 +42,8 @@ typedef struct Column {
 static const Column texts[] = {
     TEXT("backbone", backbone), TEXT("method", method),
     TEXT("variant", method), TEXT("type", type),
-    TEXT("paper_params_m", params_text), TEXT("paper_flops_g", flops_text),  TEXT("params_note", params_note),
+    TEXT("paper_params_m", params_text), TEXT("paper_flops_g", flops_text),
+    TEXT("params_note", params_note),
     TEXT("flops_note", flops_note), TEXT("note", note),
 };
 #undef TEXT

@@ -416,12 +416,16 @@ static void say_missing(const ReproReport *report, const Reproduction *r)
 static void say_tally(const ReproReport *report, const Reproduction *r)
 {
     int timed = 0, all = 0, params[4] = { 0 }, flops[4] = { 0 };
-    int agreement[4] = { 0 };
+    int agreement[4] = { 0 }, wide = 0;
 
     for (int i = 0; i < r->n; i++) {
+        const Ratio *q = &r->at[i].ratio;
+
         if (!report->wanted[i])
             continue;
         all++;
+        wide += r->at[i].agreement == RATIO_AGREES &&
+                q->hi - q->lo > 2 * RATIO_SLACK * q->ratio;
         timed += !isnan(r->at[i].median.images);
         params[r->at[i].params]++;
         flops[r->at[i].flops]++;
@@ -432,6 +436,11 @@ static void say_tally(const ReproReport *report, const Reproduction *r)
                "slower.",
                timed, all, agreement[RATIO_AGREES], agreement[RATIO_FASTER],
                agreement[RATIO_SLOWER]);
+    if (wide)
+        table_line(report->format, report->out,
+                   "%d of those that agree have an interval wider than plus or "
+                   "minus %.0f %%: they say little.",
+                   wide, 100 * RATIO_SLACK);
     if (prints_counts(&r->at[0]))
         table_line(report->format, report->out,
                    "params: %d exact, %d rounding, %d differ; FLOPs: %d exact, "

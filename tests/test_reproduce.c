@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "harness/cmd.h"
 #include "kernels/core/err.h"
@@ -426,4 +428,54 @@ TEST(reproduce, what_is_not_there_is_named)
     CHECK(command(db, "--format=csv", "table7") == ERR_INPUT);
     CHECK_MSG(strstr(err_message(), "there is no table 'table7'"), "%s",
               err_message());
+}
+
+/* ---- measured --------------------------------------------------------- */
+
+/* Runs the program on a part of Table 2; its exit code. */
+static int measure_part(const char *db, const char *rows)
+{
+    const char *program = test_beside("attnbench");
+    char line[1024];
+
+    if (access(program, X_OK))
+        test_skip("attnbench is not built");
+    snprintf(line, sizeof(line),
+             "%s reproduce table2 --batch=1 --repeats=6 "
+             "--rows=%s --db=%s --format=csv >%s.csv 2>%s.log",
+             program, rows, db, db, db);
+    return WEXITSTATUS(system(line));
+}
+
+static char *left(const char *db, const char *kind)
+{
+    char path[300];
+    size_t n;
+
+    snprintf(path, sizeof(path), "%s.%s", db, kind);
+    return read_bytes(path, &n);
+}
+
+/* Exit code 0: MobileNetV2's own counts are all as printed. */
+TEST(reproduce, parts_join_and_what_is_stored_is_not_measured_again)
+{
+    const char *db = temp_path("parts.db");
+    char *text;
+
+    CHECK(measure_part(db, "mobilenetv2_100/eca") == 0);
+    CHECK_ASK(db, "SELECT count(*) FROM run WHERE status = 'ok'", "3");
+    CHECK_ASK(db, "SELECT count(*) FROM sample", "18");
+    CHECK(measure_part(db, "mobilenetv2_100/cbam") == 0);
+    text = left(db, "log");
+    check_holds(text, "going on: 2 of 3 cases are stored already\n");
+    free(text);
+    text = left(db, "csv");
+    check_holds(text, "\nMobileNetV2-1.0,CBAM,Hybrid,attnbench run "
+                      "--backbone=mobilenetv2_100 --module=cbam,ok,");
+    CHECK_MSG(!strstr(text, "ECA"), "%s", text);
+    free(text);
+    CHECK(measure_part(db, "mobilenetv2_100/eca,mobilenetv2_100/cbam") == 0);
+    CHECK_ASK(db, "SELECT count(*) FROM run", "4");
+    CHECK_ASK(db, "SELECT count(*) FROM sweep WHERE ended_at IS NULL", "1");
+    CHECK_ASK(db, "SELECT count(*) FROM sweep", "1");
 }
