@@ -52,10 +52,14 @@ static void print_positions(const Backbone *b)
     const Module *m;
 
     for (int p = 0; p < POSITIONS; p++) {
-        printf("    position=%s: %s;", name[p], b->where[p]);
+        const char *before = ";";
+
+        printf("    position=%s: %s", name[p], b->where[p]);
         for (int i = 0; (m = zoo_at(i)); i++)
-            if (b->usual(m) == (Position)p)
-                printf(" %s", m->name);
+            if (b->usual(m) == (Position)p) {
+                printf("%s %s", before, m->name);
+                before = "";
+            }
         printf("\n");
     }
     if (b->reparam)
@@ -74,7 +78,7 @@ static int list_backbones(void)
         TRY(case_set(&c, "backbone", b->name));
         TRY(case_complete(&c));
         TRY(network_build(&g, &c, NULL, TAPS_NONE));
-        printf("%-15s %-11s %dx%dx%d, %.3f M params; %s\n", b->name, b->title,
+        printf("%-15s %-15s %dx%dx%d, %.3f M params; %s\n", b->name, b->title,
                b->channels, b->height, b->width, graph_params(g) / 1e6,
                b->paper);
         print_positions(b);

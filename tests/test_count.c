@@ -332,6 +332,21 @@ TEST(count, json_holds_the_integers_under_their_names)
     cJSON_Delete(json);
 }
 
+TEST(count, json_tells_the_form_and_the_position)
+{
+    char *argv[] = { "--backbone=acnet_r18", "--module=se", "--form=deploy",
+                     "--format=json" };
+    cJSON *json = printed_json(4, argv);
+
+    REQUIRE(json != NULL);
+    CHECK(number(json, "params") == 11772712);
+    CHECK(!strcmp(cJSON_GetStringValue(cJSON_GetObjectItem(json, "form")),
+                  "deploy"));
+    CHECK(!strcmp(cJSON_GetStringValue(cJSON_GetObjectItem(json, "position")),
+                  "out"));
+    cJSON_Delete(json);
+}
+
 /* As one op a module costs the same, but what is between need not be moved. */
 TEST(count, a_fused_module_has_the_counts_of_the_composed_and_fewer_bytes)
 {
