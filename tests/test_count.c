@@ -6,61 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/paper.h"
 #include "harness/backbones/backbones.h"
 #include "harness/cmd.h"
 #include "harness/count.h"
 #include "harness/network.h"
+#include "harness/reproduce.h"
 #include "tests/test.h"
-
-static const char table2[] = "results/paper/table2.csv";
-
-/* Rows whose case does not follow from their names, with the reason. */
-static const struct {
-    const char *backbone, *method, *module;
-} rows[] = {
-    /* what its figures are: results/paper/README.md */
-    { "ResNet-50", "SE", "se_conv" },
-    { "ResNet-101", "SE", "se_conv" },
-    /* it has an SE of its own, which is the plain network */
-    { "RepViT-1.0", "SE", "none" },
-};
-
-/* Networks that the paper counts in the form that they run with. */
-static const char *const deployed[] = { "ACNet-r18", "RepViT-1.0" };
-
-static const char *module_of_row(const char *backbone, const char *method)
-{
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-        if (!strcmp(rows[i].backbone, backbone) &&
-            !strcmp(rows[i].method, method))
-            return rows[i].module;
-    for (int i = 0; zoo_at(i); i++)
-        if (strcmp(zoo_at(i)->title, method) == 0)
-            return zoo_name(i);
-    /* the plain network is called by its family */
-    CHECK_MSG(!strncmp(backbone, method, strlen(method)), "no module for %s",
-              method);
-    return "none";
-}
-
-/* The case that a row of Table 2 is; false for families not written yet. */
-static bool case_of_row(Case *c, const char *backbone, const char *method)
-{
-    const Backbone *b = NULL;
-
-    for (int i = 0; (b = backbone_at(i)); i++)
-        if (strcmp(b->title, backbone) == 0)
-            break;
-    if (!b)
-        return false;
-    case_defaults(c);
-    CHECK(case_set(c, "backbone", b->name) == OK);
-    CHECK(case_set(c, "module", module_of_row(backbone, method)) == OK);
-    for (size_t i = 0; i < sizeof(deployed) / sizeof(deployed[0]); i++)
-        if (strcmp(backbone, deployed[i]) == 0)
-            CHECK(case_set(c, "form", "deploy") == OK);
-    return case_complete(c) == OK;
-}
 
 static Count count_case(const Case *c, CountBy by)
 {
@@ -77,42 +29,34 @@ static Count count_case(const Case *c, CountBy by)
     return count;
 }
 
+static void check_row(const PaperRow *row)
+{
+    Count count;
+    Case c;
+
+    REQUIRE(reproduce_case(&c, row) == OK);
+    c.batch = 1;
+    count = count_case(&c, COUNT_NETWORK);
+    CHECK_MSG(count.total.params == row->params &&
+                  count.total.cost.macs == row->macs &&
+                  count.total.cost.paper_flops == row->flops,
+              "%s + %s: params %.0f of %.0f, macs %.0f of %.0f, "
+              "paper_flops %.0f of %.0f",
+              row->backbone, row->method, count.total.params, row->params,
+              count.total.cost.macs, row->macs, count.total.cost.paper_flops,
+              row->flops);
+    count_free(&count);
+}
+
 TEST(count, rows_equal_table_2_to_the_last_integer)
 {
-    char line[1024], backbone[32], method[32];
-    double params, paper_flops, macs;
-    int found = 0;
-    FILE *f = fopen(table2, "r");
+    Paper paper;
 
-    REQUIRE(f != NULL);
-    while (fgets(line, sizeof(line), f)) {
-        Count count;
-        Case c;
-
-        /* backbone,method,type, five printed numbers, three counted ones */
-        if (sscanf(line,
-                   "%31[^,],%31[^,],%*[^,],%*[^,],%*[^,],%*[^,],%*[^,],%*[^,],"
-                   "%lf,%lf,%lf",
-                   backbone, method, &params, &paper_flops, &macs) != 5)
-            continue;
-        found++;
-        if (!case_of_row(&c, backbone, method)) {
-            CHECK_MSG(!strcmp(backbone, "Swin-T"), "no backbone is %s",
-                      backbone);
-            continue;
-        }
-        count = count_case(&c, COUNT_NETWORK);
-        CHECK_MSG(
-            count.total.params == params && count.total.cost.macs == macs &&
-                count.total.cost.paper_flops == paper_flops,
-            "%s + %s: params %.0f of %.0f, macs %.0f of %.0f, "
-            "paper_flops %.0f of %.0f",
-            backbone, method, count.total.params, params, count.total.cost.macs,
-            macs, count.total.cost.paper_flops, paper_flops);
-        count_free(&count);
-    }
-    fclose(f);
-    CHECK_MSG(found == 35, "%d rows, 35 wanted", found);
+    REQUIRE(paper_read(&paper, PAPER_TABLE2) == OK);
+    CHECK(paper.n == 35);
+    for (int i = 0; i < paper.n; i++)
+        if (backbone_find("swin_t") || strcmp(paper.at[i].backbone, "Swin-T"))
+            check_row(&paper.at[i]);
 }
 
 /* Every module alone and in every backbone; false when i is past the last. */
