@@ -32,6 +32,10 @@ bool kernel_source_is_weight(const Op *op, int k)
 {
     if (op == &conv2d_def || op == &dwconv1d_def || op == &linear_def)
         return k == 1 || k == 2;
+    if (op == &window_bias_def)
+        return k == 0;
+    if (op == &window_attention_def)
+        return k == 1;
     if (op == &batch_norm_def || op == &group_norm_def ||
         op == &layer_norm_def || op == &scsa_def)
         return k >= 1;

@@ -31,6 +31,7 @@ typedef struct KernelCase {
     X(pools)            \
     X(pointwise)        \
     X(moves)            \
+    X(windows)          \
     X(fused)
 
 /* The i-th of all cases, NULL past the end. */

@@ -54,6 +54,11 @@ extern "C" {
     X(concat)              \
     X(slice)               \
     X(channel_shuffle)     \
+    X(window_partition)    \
+    X(window_reverse)      \
+    X(window_bias)         \
+    X(patch_merge)         \
+    X(window_attention)    \
     X(scsa)
 
 /* Only for devices that have thread-block clusters and let a block have this

@@ -3,19 +3,11 @@
  *
  * Bound by bytes: each number is read once and written once.
  *
- *   gather   what moves together is a unit: of 16 bytes where every run of
- *            neighbours is, else of 8, 4 or 2, so that one kernel serves all
- *            dtypes.  A thread makes 16 bytes of the result, of as many units
- *            as that is, and strides over it by the grid; a map says where
- *            unit i comes from.  Reads of small units (a shuffle's: one
- *            number) are as many as there are units, but neighbours in the
- *            warp find them in the same lines.
- *
- * Grid: what the machine holds at once, each block equally many rounds.
+ *   gather   (gather.h) a map says where unit i comes from.  Reads of small
+ *            units (a shuffle's: one number) are as many as there are units,
+ *            but neighbours in the warp find them in the same lines.
  */
-#include "kernels/cuda/kernel.h"
-
-enum { THREADS = 256, BLOCKS_PER_SM = 8 };
+#include "kernels/cuda/gather.h"
 
 /* ---- where unit i of the result is ------------------------------------- */
 
@@ -69,62 +61,6 @@ template <typename U> struct FromShuffle {
     }
 };
 
-/* ---- the kernel -------------------------------------------------------- */
-
-template <typename U, typename From>
-static __global__ void __launch_bounds__(THREADS)
-    gather(U *y, unsigned n, From from)
-{
-    constexpr unsigned N = 16 / sizeof(U);
-    const unsigned thread = blockIdx.x * THREADS + threadIdx.x;
-    const unsigned threads = gridDim.x * THREADS;
-    const unsigned whole = n / N;
-
-    for (unsigned i = thread; i < whole; i += threads) {
-        union {
-            uint4 word;
-            U at[N];
-        } u;
-
-#pragma unroll
-        for (unsigned k = 0; k < N; k++)
-            u.at[k] = from(i * N + k);
-        reinterpret_cast<uint4 *>(y)[i] = u.word;
-    }
-    for (unsigned i = whole * N + thread; i < n; i += threads)
-        y[i] = from(i);
-}
-
-/* from is of units of U. */
-template <typename U, typename From>
-static int run(Device *dev, const Tensor *out, From from)
-{
-    const unsigned n = (unsigned)(tensor_bytes(out) / sizeof(U));
-    const size_t blocks = ceil_div(tensor_bytes(out), THREADS * 16);
-    const Launch l = { even_grid(dev, blocks, BLOCKS_PER_SM), THREADS };
-
-    return launch(dev, l, gather<U, From>, (U *)out->data, n, from);
-}
-
-/* Runs a statement with U standing for the largest unit that `bytes` (of all
- * sizes the bits, or-ed) is a multiple of. */
-#define FOR_UNIT(bytes, U, ...)        \
-    do {                               \
-        if ((bytes) % 16 == 0) {       \
-            typedef uint4 U;           \
-            __VA_ARGS__;               \
-        } else if ((bytes) % 8 == 0) { \
-            typedef uint2 U;           \
-            __VA_ARGS__;               \
-        } else if ((bytes) % 4 == 0) { \
-            typedef unsigned U;        \
-            __VA_ARGS__;               \
-        } else {                       \
-            typedef unsigned short U;  \
-            __VA_ARGS__;               \
-        }                              \
-    } while (0)
-
 /* Bytes between neighbours of t along dim. */
 static size_t step_along(const Tensor *t, int dim)
 {
@@ -149,7 +85,7 @@ static int run_slice(Device *dev, const Tensor *out, void *state)
                                     divider(piece / sizeof(U)),
                                     (unsigned)(row / sizeof(U)) };
 
-        err = run<U>(dev, out, from);
+        err = run_gather<U>(dev, out, from);
     });
     return err;
 }
@@ -163,7 +99,7 @@ static int run_concat_of(Device *dev, const Tensor *out, int dim, size_t step)
         from.x[s] = (const U *)out->src[s]->data;
         from.run[s] = (unsigned)(out->src[s]->dim[dim] * step / sizeof(U));
     }
-    return run<U>(dev, out, from);
+    return run_gather<U>(dev, out, from);
 }
 
 static int run_concat(Device *dev, const Tensor *out, void *state)
@@ -186,7 +122,7 @@ static int run_shuffle_of(Device *dev, const Tensor *out, int C, int G)
     const FromShuffle<U> from = { (const U *)out->src[0]->data, divider(C),
                                   divider(G), (unsigned)(C / G) };
 
-    return run<U>(dev, out, from);
+    return run_gather<U>(dev, out, from);
 }
 
 static int run_shuffle(Device *dev, const Tensor *out, void *state)
@@ -199,20 +135,6 @@ static int run_shuffle(Device *dev, const Tensor *out, void *state)
                : run_shuffle_of<unsigned short>(dev, out, C, G);
 }
 
-/* All that it reads and writes has an index of 31 bits. */
-static bool small(const Tensor *out)
-{
-    return small_index(out) && small_index(out->src[0]);
-}
-
-#define GATHER(id, run_id)     \
-    const Kernel cuda_##id = { \
-        .op = &id##_def,       \
-        .name = "gather",      \
-        .dtypes = ALL_DTYPES,  \
-        .supports = small,     \
-        .run = run_id,         \
-    };
 GATHER(concat, run_concat)
 GATHER(slice, run_slice)
 GATHER(channel_shuffle, run_shuffle)

@@ -48,16 +48,23 @@ extern "C" {
     X(slice)               \
     X(channel_shuffle)     \
     X(view)                \
-    X(dct_pool)
+    X(dct_pool)            \
+    X(window_partition)    \
+    X(window_reverse)      \
+    X(window_bias)         \
+    X(patch_merge)
 
 /*
- * Modules that may run as one op each.  An op of these is defined in
- * attention_zoo, in its module's file, by the graph of ops that it replaces
- * (fused.h); what its kernels need to know of it is at the end of this file.
+ * Ops that are defined by the graph of ops that they replace (fused.h): modules
+ * that may run as one op each, in attention_zoo, in the module's file; and the
+ * attention of Swin's windows.  What the kernels of a module's op need to know
+ * of it is at the end of this file.
  */
-#define FUSED_OPS(X) X(scsa)
+#define FUSED_OPS(X) \
+    X(scsa)          \
+    X(window_attention)
 
-#define X(id)        extern const Op id##_def;
+#define X(id) extern const Op id##_def;
 OPS(X)
 FUSED_OPS(X)
 #undef X
@@ -200,6 +207,39 @@ double dct_basis(int p, int q, int L);
 Tensor *op_dct_pool(Graph *g, Tensor *x, const DctPoolAttr *attr);
 
 /*
+ * How a map is cut into windows: after rolling it by -shift on both axes, row
+ * by row.  Windows must tile the map; a shift is less than a window.
+ */
+typedef struct WindowAttr {
+    int map_h, map_w;
+    int h, w; /* of a window */
+    int shift_h, shift_w;
+} WindowAttr;
+
+/* x (N,C,map_h,map_w) -> (N nW,C,h,w), nW windows an image; and back. */
+Tensor *op_window_partition(Graph *g, Tensor *x, const WindowAttr *attr);
+Tensor *op_window_reverse(Graph *g, Tensor *x, const WindowAttr *attr);
+
+/*
+ * table ((2h-1)(2w-1),heads) -> (1,nW heads,P,P), or (1,heads,P,P) without a
+ * shift, P = h w: a bias for each two positions of a window, less 100 where the
+ * shift alone has made them neighbours.
+ */
+Tensor *op_window_bias(Graph *g, Tensor *table, const WindowAttr *attr);
+
+/* x (N,C,H,W) -> (N,4C,H/2,W/2): each 2x2 patch, down first. */
+Tensor *op_patch_merge(Graph *g, Tensor *x);
+
+/* qkv (N,3C,H,W) and the bias table -> (N,C,H,W): attention within each
+ * window, as one op. */
+typedef struct WindowAttentionAttr {
+    WindowAttr window;
+    int heads;
+} WindowAttentionAttr;
+Tensor *op_window_attention(Graph *g, Tensor *qkv, Tensor *table,
+                            const WindowAttentionAttr *attr);
+
+/*
  * A new graph with what follows a convolution folded into it, where nothing
  * else reads the value between: batch norm into weights and bias, then the
  * addition of a shortcut, then ReLU or ReLU6; and an activation into the
@@ -247,6 +287,17 @@ typedef struct AddAttr {
 typedef struct ViewAttr {
     Dims dims;
 } ViewAttr;
+
+/*
+ * Windows, as kernels see them: how many an image has; the map's position
+ * (y map_w + x) that is position i of a window; the row of the bias table for
+ * positions i and j; and what is added to their score, 0 or -100.
+ */
+int window_count(const WindowAttr *a);
+bool window_shifted(const WindowAttr *a);
+int window_position(const WindowAttr *a, int window, int i);
+int window_offset(const WindowAttr *a, int i, int j);
+float window_mask(const WindowAttr *a, int window, int i, int j);
 
 /* SCSA: x (N,C,H,W) and its weights -> the same shape as x. */
 typedef struct ScsaAttr {

@@ -23,6 +23,9 @@ int want_rows(const Tensor *x, int lo, int hi);
 /* Refuses w unless it has exactly these dims; NULL is accepted. */
 int want_dims(const Tensor *w, const char *name, Dims dims);
 
+/* Refuses windows that do not tile their map, and shifts beyond a window. */
+int want_windows(const WindowAttr *a);
+
 /* Bytes of out and of every source, each once. */
 double bytes_once(const Tensor *out);
 

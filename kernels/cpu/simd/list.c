@@ -39,6 +39,11 @@
     X(adaptive_avg_pool2d)        \
     X(dct_pool)                   \
     X(scsa)                       \
+    X(window_attention)           \
+    X(window_partition)           \
+    X(window_reverse)             \
+    X(window_bias)                \
+    X(patch_merge)                \
     X(softmax)                    \
     X(concat)                     \
     X(slice)                      \

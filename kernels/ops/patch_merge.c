@@ -1,0 +1,59 @@
+/*
+ * patch_merge.c - four neighbours of a map as one position of four times the
+ * channels
+ *
+ *   y[n, (2 dx + dy) C + c, h, w] = x[n, c, 2h + dy, 2w + dx]
+ *
+ * Liu et al., "Swin Transformer", ICCV 2021, arXiv:2103.14030, section 3.1;
+ * the order of the four (down first) is that of the authors' code.  Only
+ * copies.
+ */
+#include "kernels/ops/shapes.h"
+
+static int shape(Tensor *out)
+{
+    const Tensor *x = out->src[0];
+
+    TRY(want_rank(x, "x", 4, 4));
+    TRY(want_rows(x, 4, 4));
+    if (x->dim[2] % 2 || x->dim[3] % 2)
+        return fail(ERR_INPUT, "a map of %dx%d has no whole 2x2 patches",
+                    x->dim[2], x->dim[3]);
+    return shape_dims(
+        out, DIMS(x->dim[0], 4 * x->dim[1], x->dim[2] / 2, x->dim[3] / 2));
+}
+
+static Cost cost(const Tensor *out)
+{
+    return (Cost){ .bytes = bytes_once(out) };
+}
+
+static void ref(const Tensor *out)
+{
+    const Tensor *x = out->src[0];
+    const int C = x->dim[1];
+
+    for (int n = 0; n < out->dim[0]; n++)
+        for (int k = 0; k < out->dim[1]; k++)
+            for (int h = 0; h < out->dim[2]; h++)
+                for (int w = 0; w < out->dim[3]; w++) {
+                    const int dx = k / C / 2, dy = k / C % 2;
+
+                    *at(out, n, k, h, w) =
+                        *at(x, n, k % C, 2 * h + dy, 2 * w + dx);
+                }
+}
+
+const Op patch_merge_def = {
+    .name = "patch_merge",
+    .sources = 1,
+    .shape = shape,
+    .cost = cost,
+    .ref = ref,
+    .tol_f32 = 0,
+};
+
+Tensor *op_patch_merge(Graph *g, Tensor *x)
+{
+    return graph_apply(g, &patch_merge_def, NULL, &x);
+}
