@@ -15,7 +15,8 @@
     X(mobilenetv2_100) \
     X(acnet_r18)       \
     X(repvgg_a0)       \
-    X(repvit_m1_0)
+    X(repvit_m1_0)     \
+    X(swin_t)
 
 /* Networks that are trained with more branches than they run with have two
  * forms, which compute the same; all others have FORM_TRAIN alone. */
