@@ -9,6 +9,7 @@
 
 #include "harness/backbones/backbones.h"
 #include "harness/network.h"
+#include "kernels/core/err.h"
 #include "tests/test.h"
 
 static const struct {
@@ -26,6 +27,7 @@ static const struct {
     { "acnet_r18", { 64, 128, 256, 512 }, 19028520, 11685672, 262, 54 },
     { "repvgg_a0", { 48, 96, 192, 1280 }, 9108968, 8309384, 290, 46 },
     { "repvit_m1_0", { 56, 112, 224, 448 }, 6852900, 6810312, 599, 208 },
+    { "swin_t", { 96, 192, 384, 768 }, 28288354, 0, 173, 0 },
 };
 enum { NNETS = sizeof(nets) / sizeof(nets[0]) };
 
@@ -185,6 +187,15 @@ static const struct {
     { "repvit_m1_0", "deploy", "stages.1.downsample.channel_downsample.bias",
       DIM(112) },
     { "repvit_m1_0", "deploy", "head.weight", DIM(1000, 448) },
+    { "swin_t", "train", "patch_embed.proj.weight", DIM(96, 3, 4, 4) },
+    { "swin_t", "train", "layers.1.downsample.norm.weight", DIM(384) },
+    { "swin_t", "train", "layers.1.downsample.reduction.weight",
+      DIM(192, 384) },
+    { "swin_t", "train", "layers.2.blocks.5.attn.relative_position_bias_table",
+      DIM(169, 12) },
+    { "swin_t", "train", "layers.3.blocks.1.attn.qkv.bias", DIM(2304) },
+    { "swin_t", "train", "layers.0.blocks.0.mlp.fc1.weight", DIM(384, 96) },
+    { "swin_t", "train", "head.fc.weight", DIM(1000, 768) },
 #undef DIM
 };
 
@@ -258,6 +269,8 @@ TEST(backbones, stages_have_the_shapes_of_the_papers)
             if (form == FORM_DEPLOY && !nets[i].deploy_weights)
                 continue;
             check_stages(i, form, 224, 224);
+            if (backbone_find(nets[i].name) == &swin_t_backbone)
+                continue; /* its own sizes: below */
             check_stages(i, form, 97, 65);
             check_stages(i, form, 1, 1);
         }
@@ -341,4 +354,26 @@ TEST(backbones, a_fused_module_leaves_the_rest_of_the_network_as_it_is)
     }
     CHECK(fused[0] == 0 && fused[1] == 8);
     CHECK(convs[0] == convs[1] && params[0] == params[1]);
+}
+
+static const char *refusal_of_swin(int height, int width)
+{
+    const Plug plain = { 0 };
+    Tensor *stage[4];
+    Graph *g = graph_new();
+
+    swin_t_backbone.build(g, graph_input(g, "input", DIMS(1, 3, height, width)),
+                          FORM_TRAIN, &plain, stage);
+    CHECK((graph_error(g) == OK) == (height % 224 == 0 && width % 224 == 0));
+    graph_free(g);
+    return err_message();
+}
+
+/* A map of no more than a window is one window; others must be tiled. */
+TEST(backbones, swin_takes_maps_that_its_windows_tile)
+{
+    refusal_of_swin(224, 224);
+    refusal_of_swin(448, 224);
+    CHECK(strstr(refusal_of_swin(97, 224), "97x224 has no whole 4x4 patches"));
+    CHECK(strstr(refusal_of_swin(256, 224), "7x7 do not tile a map of 64x56"));
 }

@@ -249,6 +249,18 @@ static void pack_query(const Attention *s, float *to, const Elem *q)
         store(to + c, s->scale * load_some(q + c, s->d - c));
 }
 
+/* sum += x[row][c] w[c] for all c < n, of floats whatever tensors hold: scores
+ * and exponentials are not rounded. */
+INLINE void add_floats(Vec *sum, const float *const *x, const float *w,
+                       size_t n, const size_t rows, const size_t nv)
+{
+    for (size_t c = 0; c < n; c++) {
+        UNROLL
+        for (size_t k = 0; k < rows * nv; k++)
+            sum[k] += x[k / nv][c] * load(w + c * PANEL + k % nv * LANES);
+    }
+}
+
 /* y[row] = q[row] k + bias[row], of nv vectors of positions. */
 INLINE void score_tile(const Attention *s, float *y, const float *const *q,
                        const float *k, const float *bias, const size_t rows,
@@ -257,7 +269,7 @@ INLINE void score_tile(const Attention *s, float *y, const float *const *q,
     Vec sum[ROWS * NV];
 
     clear_sums(sum, rows, nv);
-    add_products(sum, q, k, 0, s->d, rows, nv);
+    add_floats(sum, q, k, s->d, rows, nv);
     UNROLL
     for (size_t i = 0; i < rows * nv; i++) {
         const size_t at = i / nv * s->keys + i % nv * LANES;
@@ -290,7 +302,7 @@ INLINE void value_tile(const Attention *s, Elem *const *y,
     Vec sum[ROWS * NV];
 
     clear_sums(sum, rows, nv);
-    add_products(sum, p, v, 0, s->P, rows, nv);
+    add_floats(sum, p, v, s->P, rows, nv);
     UNROLL
     for (size_t i = 0; i < rows * nv; i++) {
         const size_t at = i % nv * LANES;
