@@ -48,12 +48,14 @@ static const Usage about = {
         "batch 32, as written, 100 times; those of one backbone turn by turn.\n"
         "Prints each row beside the paper's, with verdicts: params and FLOPs\n"
         "exact, rounding or differs; the ratio to the first network of the\n"
-        "backbone agrees, faster or slower.  A sweep that was interrupted "
-        "goes\n"
-        "on; one part of a table (--rows) joins what was measured of the "
-        "rest.\n"
-        "Progress goes to the standard error.  Ends with 1 if a case failed,\n"
-        "or a count differs for no known reason.",
+        "backbone agrees, faster or slower.  An interrupted sweep goes on;\n"
+        "one part of a table (--rows) joins what was measured of the others.\n"
+        "Settings of the case may say how it is measured (--graph=folded);\n"
+        "their defaults hold, but for batch=32.  Progress goes to the "
+        "standard\n"
+        "error.  Ends with 1 if a case failed, or a count differs for no "
+        "known\n"
+        "reason.",
     .takes_case = true,
     .examples =
         "  attnbench reproduce table2 --batch=4 --repeats=0\n"
@@ -115,13 +117,15 @@ static int find_stored(Store *store, const char *table, const Flags *flags,
 }
 
 /* Whether what was found calls for an answer: a bad verdict. */
-static bool is_bad(const Reproduction *r)
+static bool is_bad(const Reproduction *r, const bool *wanted)
 {
     bool bad = false;
 
     for (int i = 0; i < r->n; i++) {
         const ReproRow *row = &r->at[i];
 
+        if (!wanted[i])
+            continue;
         bad |= row->params == COUNT_DIFFERS && !row->paper->params_note[0];
         bad |= row->flops == COUNT_DIFFERS && !row->paper->flops_note[0];
         bad |= row->run && (!strcmp(row->run->status, "wrong") ||
@@ -147,7 +151,7 @@ static int print_report(Store *store, int64_t sweep_id,
     if (!err)
         err = reproduce_print(report, r, store, &runs);
     if (!err)
-        *bad = is_bad(r);
+        *bad = is_bad(r, report->wanted);
     summary_free(&runs);
     free(r);
     return err;
@@ -174,6 +178,17 @@ static int report_stored(const ReproSettings *settings, const Flags *flags,
 
 /* ---- measuring ------------------------------------------------------- */
 
+static void print_next(const Sweeping *s, const char *table)
+{
+    const char *db = s->settings->db;
+    const char *flag = strcmp(db, STORE_PATH) ? " --db=" : "";
+
+    fprintf(s->out,
+            "next: attnbench plot %s%s%s\n"
+            "      attnbench reproduce %s --stored --format=latex%s%s\n\n",
+            table, flag, flag[0] ? db : "", table, flag, flag[0] ? db : "");
+}
+
 static int measure_rows(Sweeping *s, PaperTable table, const Paper *paper,
                         const bool *wanted, const Flags *flags, Tally *tally,
                         int64_t *sweep_id)
@@ -186,7 +201,8 @@ static int measure_rows(Sweeping *s, PaperTable table, const Paper *paper,
     s->experiment = &e;
     err = sweep_run(s, tally, sweep_id);
     experiment_free(&e);
-    fputc('\n', s->out);
+    if (!err && !tally->interrupted)
+        print_next(s, reproduce_name(table));
     return err;
 }
 
@@ -207,6 +223,8 @@ static int reproduce(Sweeping *s, ReproSettings *settings, const Flags *flags,
     if (!settings->stored)
         TRY(measure_rows(s, report.table, &paper, wanted, flags, tally,
                          &sweep_id));
+    if (tally->interrupted)
+        return OK;
     return report_stored(settings, flags, &report, sweep_id, bad);
 }
 
