@@ -14,7 +14,8 @@
  *                   of scores are made, exponentiated and multiplied by v at a
  *                   time: they, k and v are in the L1 cache.  The bias has been
  *                   looked up and masked at plan time, once for each kind of
- *                   window.  Starves where d is no multiple of a vector, and on
+ *                   window.  Meanwhile the next head's rows are prefetched:
+ *                   no hardware foresees them.  Starves where d is no multiple of a vector, and on
  *                   windows of few positions.
  */
 #include "kernels/cpu/simd/lanes.h"
@@ -366,34 +367,58 @@ INLINE void attend(const Attention *s, const Work *w, const Head *h, size_t i,
     }
 }
 
-/* Units are heads of windows of images. */
+/* Head u of all windows of all images. */
+static Head head_at(const Attention *s, const Tensor *out, size_t u)
+{
+    const size_t head = u % s->heads, window = u / s->heads % s->windows;
+    const size_t image = u / s->heads / s->windows, map = s->windows * s->P;
+    const Elem *qkv =
+        (const Elem *)out->src[0]->data + image * map * QKV * s->C;
+
+    return (Head){
+        .q = qkv + head * s->d,
+        .k = qkv + s->C + head * s->d,
+        .v = qkv + 2 * s->C + head * s->d,
+        .y = (Elem *)out->data + image * map * s->C + head * s->d,
+        .position = s->position + window * s->P,
+        .bias =
+            s->bias + (kind_of(s, window) * s->heads + head) * s->P * s->keys,
+    };
+}
+
+/* Rows i to i + rows - 1 of the head to come: too far apart for the hardware to
+ * foresee. */
+static void prefetch(const Attention *s, const Head *h, size_t i, size_t rows)
+{
+    for (; rows; rows--, i++) {
+        const size_t at = (size_t)h->position[i] * QKV * s->C;
+
+        for (size_t c = 0; c < s->d; c += LINE) {
+            __builtin_prefetch(h->q + at + c);
+            __builtin_prefetch(h->k + at + c);
+            __builtin_prefetch(h->v + at + c);
+        }
+    }
+}
+
 static void range(const Tensor *out, const void *state, size_t begin,
                   size_t end)
 {
     const Attention *s = state;
-    const size_t map = s->windows * s->P;
     const Work w = work_at(s, (size_t)omp_get_thread_num());
 
     for (size_t u = begin; u < end; u++) {
-        const size_t head = u % s->heads, window = u / s->heads % s->windows;
-        const size_t image = u / s->heads / s->windows;
-        const Elem *qkv =
-            (const Elem *)out->src[0]->data + image * map * QKV * s->C;
-        const Head h = {
-            .q = qkv + head * s->d,
-            .k = qkv + s->C + head * s->d,
-            .v = qkv + 2 * s->C + head * s->d,
-            .y = (Elem *)out->data + image * map * s->C + head * s->d,
-            .position = s->position + window * s->P,
-            .bias = s->bias +
-                    (kind_of(s, window) * s->heads + head) * s->P * s->keys,
-        };
+        const Head h = head_at(s, out, u);
+        const Head next = head_at(s, out, u + 1 < end ? u + 1 : u);
         size_t i = 0;
 
         pack_keys(s, w.k, &h);
         pack_values(s, w.v, &h);
-        for (; i + ROWS <= s->P; i += ROWS)
+        for (; i + ROWS <= s->P; i += ROWS) {
+            prefetch(s, &next, i, ROWS);
             attend(s, &w, &h, i, ROWS);
+        }
+        prefetch(s, &next, i, s->P - i);
         for (; i < s->P; i++)
             attend(s, &w, &h, i, 1);
     }
