@@ -307,7 +307,9 @@ static void put_group(Table *t, const ReproGroup *g, const ReproRow *base)
 
     table_set(t, row, "base", "%s", row_name(base, name));
     table_set(t, row, "networks", "%d", k->n);
-    if (!isnan(k->lo))
+    if (isnan(k->lo) && !isnan(k->tau))
+        table_set(t, row, "tau", "%.2f", k->tau);
+    else if (!isnan(k->tau))
         table_set(t, row, "tau", "%s%.2f [%.2f, %.2f]",
                   g->rank_paired ? "" : "'", k->tau, k->lo, k->hi);
     if (!isnan(g->noise.ratio))
@@ -403,10 +405,13 @@ static void say_missing(const ReproReport *report, const Reproduction *r)
         }
         if (i == r->n)
             break;
+        if (names[0] && same_backbone(row, before))
+            snprintf(name, sizeof(name), "%s%s", before->is_base ? "with " : "",
+                     row->paper->method);
+        else
+            row_name(row, name);
         snprintf(names + strlen(names), sizeof(names) - strlen(names), "%s%s",
-                 names[0] ? ", " : "",
-                 names[0] && same_backbone(row, before) ? row->paper->method
-                                                        : row_name(row, name));
+                 names[0] ? ", " : "", name);
         before = row;
         memcpy(last, why, sizeof(last));
     }
@@ -438,9 +443,9 @@ static void say_tally(const ReproReport *report, const Reproduction *r)
                agreement[RATIO_SLOWER]);
     if (wide)
         table_line(report->format, report->out,
-                   "%d of those that agree have an interval wider than plus or "
-                   "minus %.0f %%: they say little.",
-                   wide, 100 * RATIO_SLACK);
+                   "agree, but with an interval wider than plus or minus "
+                   "%.0f %%, which says little: %d.",
+                   100 * RATIO_SLACK, wide);
     if (prints_counts(&r->at[0]))
         table_line(report->format, report->out,
                    "params: %d exact, %d rounding, %d differ; FLOPs: %d exact, "

@@ -245,6 +245,7 @@ static int draw_bars(Sheet *s, const Reproduction *r, const RunList *runs)
         hi = fmax(hi, fmax(r->at[i].ratio.hi, r->at[i].paper_ratio));
     sheet_number(s, "panels", r->groups);
     sheet_number(s, "yhi", fmin(hi, 3) + 0.05);
+    sheet_number(s, "ystep", hi > 1.6 ? 0.5 : 0.2);
     sheet_number(s, "slot", SLOT);
     sheet_number(s, "line_height", LINE);
     sheet_number(s, "left", LEFT);

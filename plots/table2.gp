@@ -34,10 +34,10 @@ do for [format in formats] {
         set tmargin at screen 1 - (Y[p] + head) / height
         set bmargin at screen 1 - (Y[p] + line_height - names) / height
         unset ytics
-        if (at_left) { set ytics 0, 0.2 format "%.1f" scale 0 }
+        if (at_left) { set ytics 0, ystep format "%.1f" scale 0 }
         set label 903 Title[p] at graph 0, graph 1 left offset 0,1.7 textcolor rgb ink
         set label 904 Rank[p] at graph 0, graph 1 left offset 0,0.7 font small textcolor rgb soft
-        plot for [k = 1:int(yhi / 0.2)] (k == 5 ? NaN : k * 0.2) with lines lc rgb faint dt solid lw 0.5, \
+        plot for [k = 1:int(yhi / ystep)] (abs(k * ystep - 1) < 0.01 ? NaN : k * ystep) with lines lc rgb faint dt solid lw 0.5, \
              data index p - 1 using ($1 + 0.19):($6 / 2):($1 + 0.02):($1 + 0.36):(0):6 with boxxyerror fs solid noborder fc rgb grey, \
              data index p - 1 using ($1 - 0.19):($2 / 2):($1 - 0.36):($1 - 0.02):(0):2:(shade($7, $5)) with boxxyerror fs solid noborder lc rgb variable, \
              data index p - 1 using ($1 - 0.36):(0):(0):2:(colour($7)) with vectors nohead lc rgb variable dt solid lw 1, \
