@@ -1,8 +1,8 @@
 """torch_backbones.py - MobileNetV2, ACNet, RepVGG and RepViT in PyTorch.
 
 Written from the papers, as an eager user would write them; ResNet is in
-torch_modules.py.  Names of weights are timm's, those of ACNet's branches its
-authors'.  Every network has
+torch_modules.py, Swin in torch_swin.py.  Names of weights are timm's, those of
+ACNet's branches its authors'.  Every network has
 
     maps(x)     what its four stages put out
     logits(x)   from the last of them
@@ -455,8 +455,10 @@ class RepViT(Net):
 
 # ---- by name ---------------------------------------------------------------
 
+from torch_swin import Swin             # which uses what is above
+
 NETS = {"mobilenetv2_100": MobileNetV2, "acnet_r18": ACNet,
-        "repvgg_a0": RepVGG, "repvit_m1_0": RepViT}
+        "repvgg_a0": RepVGG, "repvit_m1_0": RepViT, "swin_t": Swin}
 
 
 def make_backbone(name, module="none", settings=None, position="auto"):
@@ -470,7 +472,7 @@ def make_backbone(name, module="none", settings=None, position="auto"):
     if name not in NETS:
         raise Refusal(f"backbone={name} is not in these files")
     if position == "auto" and name != "acnet_r18":
-        position = "mid"
+        position = "out" if name == "swin_t" else "mid"
     return NETS[name](module, settings, position)
 
 

@@ -461,7 +461,8 @@ def seed_range(name, owner, shape):
     norms = (nn.BatchNorm2d, nn.BatchNorm1d, nn.GroupNorm, nn.LayerNorm)
     if last == "running_var" or (last == "weight" and isinstance(owner, norms)):
         return 0.75, 1.25
-    if last in ("bias", "running_mean") or last.endswith("_b"):
+    if last.endswith("_b") or last in ("bias", "running_mean",
+                                       "relative_position_bias_table"):
         return -0.1, 0.1
     if last == "weight":
         a = math.sqrt(3 / math.prod(shape[1:]))
