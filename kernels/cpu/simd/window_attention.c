@@ -15,8 +15,8 @@
  *                   time: they, k and v are in the L1 cache.  The bias has been
  *                   looked up and masked at plan time, once for each kind of
  *                   window.  Meanwhile the next head's rows are prefetched:
- *                   no hardware foresees them.  Starves where d is no multiple of a vector, and on
- *                   windows of few positions.
+ *                   no hardware foresees them.  Starves where d is no multiple
+ *                   of a vector, and on windows of few positions.
  */
 #include "kernels/cpu/simd/lanes.h"
 #include "kernels/cpu/simd/math.h"
