@@ -15,16 +15,23 @@
 
 enum { SIDE = 33, SEED = 5 };
 
-static Case case_of(const char *weights)
+static Case network_of(const char *backbone, const char *form,
+                       const char *weights)
 {
     Case c;
 
     case_defaults(&c);
-    CHECK(case_set(&c, "backbone", "resnet18") == OK);
+    CHECK(case_set(&c, "backbone", backbone) == OK);
+    CHECK(case_set(&c, "form", form) == OK);
     CHECK(case_set(&c, "weights", weights) == OK);
     c.height = c.width = SIDE;
     CHECK(case_complete(&c) == OK);
     return c;
+}
+
+static Case case_of(const char *weights)
+{
+    return network_of("resnet18", "train", weights);
 }
 
 /* What a change does to a file that would fit: leaves a tensor out, renames
@@ -48,17 +55,17 @@ static void write_tensor(StWriter *w, const Tensor *t, const Change *how)
                      t->rank, dim, t->host);
 }
 
-/* ResNet-18's weights, seeded with SEED, and the counters that PyTorch keeps. */
-static const char *weights_file(const Change *how)
+/* The weights of c, seeded with SEED, and the counters that PyTorch keeps. */
+static const char *file_of(const Case *c, const Change *how)
 {
     static char path[512];
     const Values values = { .seed = SEED };
-    const Case c = case_of("seeded");
     StWriter *w = st_writer_new();
     Graph *g;
 
-    snprintf(path, sizeof(path), "%s/resnet18.safetensors", test_tmpdir());
-    BUG_IF(network_build(&g, &c, &values, TAPS_NONE));
+    snprintf(path, sizeof(path), "%s/%s.safetensors", test_tmpdir(),
+             c->backbone.text);
+    BUG_IF(network_build(&g, c, &values, TAPS_NONE));
     for (int i = 0; i < graph_size(g); i++)
         if (tensor_is_weight(graph_at(g, i)))
             write_tensor(w, graph_at(g, i), how);
@@ -69,6 +76,13 @@ static const char *weights_file(const Change *how)
     st_writer_free(w);
     graph_free(g);
     return path;
+}
+
+static const char *weights_file(const Change *how)
+{
+    const Case c = case_of("seeded");
+
+    return file_of(&c, how);
 }
 
 static float *logits(const Case *c, uint64_t seed)
@@ -96,6 +110,49 @@ TEST(weights, of_a_file_answer_as_those_that_were_written)
     free(want);
     free(got);
     free(other);
+}
+
+/* A file of merged weights is for form=deploy: what it was merged from cannot
+ * be told.  One of train does for both. */
+TEST(weights, are_known_to_be_of_either_form_by_their_names)
+{
+    const Case train = network_of("repvgg_a0", "train", "seeded"),
+               deploy = network_of("repvgg_a0", "deploy", "seeded");
+    const Values values = { .seed = SEED + 1 };
+    float *want = logits(&deploy, SEED), *got;
+    Case file;
+    Graph *g;
+
+    file =
+        network_of("repvgg_a0", "deploy", file_of(&train, &(Change){ NULL }));
+    got = logits(&file, SEED + 1);
+    CHECK(memcmp(want, got, 1000 * sizeof(float)) == 0);
+    free(got);
+
+    file =
+        network_of("repvgg_a0", "deploy", file_of(&deploy, &(Change){ NULL }));
+    got = logits(&file, SEED + 1);
+    CHECK(memcmp(want, got, 1000 * sizeof(float)) == 0);
+    free(got);
+    free(want);
+
+    CHECK(case_set(&file, "form", "train") == OK);
+    CHECK(network_build(&g, &file, &values, TAPS_NONE) == ERR_UNSUPPORTED);
+    CHECK_MSG(strstr(err_message(), "form=deploy"), "%s", err_message());
+}
+
+/* timm's files of RepViT have a second head, for training. */
+TEST(weights, that_only_training_wants_are_passed_over)
+{
+    const Case seeded = network_of("repvit_m1_0", "train", "seeded");
+    const Case file = network_of(
+        "repvit_m1_0", "train",
+        file_of(&seeded, &(Change){ .added = "head.head_dist.l.bias" }));
+    float *want = logits(&seeded, SEED), *got = logits(&file, SEED + 1);
+
+    CHECK(memcmp(want, got, 1000 * sizeof(float)) == 0);
+    free(want);
+    free(got);
 }
 
 static void refused(const Change *how, const char *says)

@@ -230,4 +230,5 @@ const Backbone repvit_m1_0_backbone = {
     .usual = position_mid,
     .build = repvit,
     .reparam = repvit_reparam,
+    .unused = "head.head_dist.", /* of training by distillation */
 };
