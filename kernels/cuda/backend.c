@@ -16,6 +16,7 @@
 #include "kernels/cuda/library.h"
 #include "kernels/cuda/list.h"
 #include "kernels/cuda/plugin.h"
+#include "kernels/cuda/roofs.h"
 
 /* What every device with clusters can run; more only some kernels may. */
 enum { PORTABLE_CLUSTER = 8 };
@@ -150,6 +151,7 @@ static void cuda_close(Device *dev)
     if (!c)
         return;
     clock_let_go(&c->clock);
+    cuda_roofs_release(dev);
     if (c->cuda.libraries)
         cuda_libraries_close(&c->cuda);
     cuda_workspace_free(&c->cuda);
@@ -362,6 +364,9 @@ static const Backend backend = {
     .recording_free = cuda_recording_free,
     .conditions = cuda_conditions,
     .tell = cuda_tell,
+    .roof_at = cuda_roof_at,
+    .roof_run = cuda_roof_run,
+    .cache_bytes = cuda_cache_bytes,
 };
 
 __attribute__((visibility("default"))) const Backend *attnbench_cuda_backend(

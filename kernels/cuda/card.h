@@ -52,6 +52,14 @@ typedef struct Weather {
     char throttle[96], with_launches[128];
 } Weather;
 
+/* What roofs are measured in (roofs.c); all zero until then. */
+typedef struct RoofBuffers {
+    float *from, *to;
+    size_t n; /* floats of each */
+    struct Product *product;
+    Dtype product_dtype;
+} RoofBuffers;
+
 enum { MAX_CUDA_KERNELS = 256, BUS_ID = 32 };
 
 typedef struct Card {
@@ -63,6 +71,7 @@ typedef struct Card {
     size_t l2_bytes;
     bool l2_persists; /* lines may be set aside, and must be given back */
     void *flood;      /* overwritten to evict the caches; NULL until then */
+    RoofBuffers roofs;
 } Card;
 
 int weather_open(Weather *w, const char *bus_id);

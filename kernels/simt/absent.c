@@ -3,6 +3,7 @@
  * switches of stacks are written for x86-64, and a C++ compiler is needed.
  */
 #include "kernels/core/err.h"
+#include "kernels/cuda/peaks.h"
 #include "kernels/simt/host.h"
 
 static int absent_open(Device **out, const DeviceSettings *settings)
@@ -52,4 +53,30 @@ SimtTraffic simt_watched(int slot)
 {
     (void)slot;
     return (SimtTraffic){ 0, 0 };
+}
+
+/* Of kernels/cuda/peaks.h: there is no device to call them with. */
+int cuda_peak_read(Device *dev, float *sink, const float *x, size_t n,
+                   int times)
+{
+    (void)dev, (void)sink, (void)x, (void)n, (void)times;
+    return ERR_UNSUPPORTED;
+}
+
+int cuda_peak_write(Device *dev, float *y, size_t n, int times)
+{
+    (void)dev, (void)y, (void)n, (void)times;
+    return ERR_UNSUPPORTED;
+}
+
+int cuda_peak_copy(Device *dev, float *y, const float *x, size_t n, int times)
+{
+    (void)dev, (void)y, (void)x, (void)n, (void)times;
+    return ERR_UNSUPPORTED;
+}
+
+int cuda_peak_fma(Device *dev, float *sink, int rounds, double *flops)
+{
+    (void)dev, (void)sink, (void)rounds, (void)flops;
+    return ERR_UNSUPPORTED;
 }

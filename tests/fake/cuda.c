@@ -165,6 +165,33 @@ void cuda_tell(Device *dev, Say *say, void *arg)
     say(arg, "fake", dev ? "a device" : "a plugin");
 }
 
+/* Roofs take memory and libraries that the fake has not. */
+bool cuda_roof_at(Device *dev, int i, RoofKind *out)
+{
+    (void)dev;
+    (void)i;
+    (void)out;
+    return false;
+}
+
+int cuda_roof_run(Device *dev, int i, double *work)
+{
+    (void)dev;
+    (void)i;
+    *work = 0;
+    return OK;
+}
+
+size_t cuda_cache_bytes(Device *dev)
+{
+    return ((Card *)dev)->l2_bytes;
+}
+
+void cuda_roofs_release(Device *dev)
+{
+    (void)dev;
+}
+
 int cuda_libraries_open(CudaDevice *cuda)
 {
     (void)cuda;

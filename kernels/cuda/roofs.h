@@ -1,0 +1,14 @@
+/*
+ * roofs.h - what a GPU is at its best in: slots of the backend.
+ */
+#ifndef CUDA_ROOFS_H
+#define CUDA_ROOFS_H
+
+#include "kernels/core/backend.h"
+
+bool cuda_roof_at(Device *dev, int i, RoofKind *out);
+int cuda_roof_run(Device *dev, int i, double *work);
+size_t cuda_cache_bytes(Device *dev);
+void cuda_roofs_release(Device *dev);
+
+#endif
