@@ -117,6 +117,14 @@ do_sanitizer() {
 }
 
 do_run() { $bench run "$@" --backend=cuda --db="$db" --max_samples=200; }
+do_roofs() { $bench roofs --backend=cuda --db="$db"; }
+do_why() {
+    for shape in 64,56 128,28 256,14 512,7; do
+        $bench why --backend=cuda --db="$db" --batch=32 --seconds=1 --top=3 \
+            --module=se,scsa --channels=${shape%,*} \
+            --height=${shape#*,} --width=${shape#*,} || return
+    done
+}
 do_peer() { # FLAGS EXPERIMENT...
     python3 -c 'import sys, torch
 sys.exit(not torch.cuda.is_available())' || return 77
@@ -239,7 +247,8 @@ check_kernels() {
 
 check_files() {
     all=$(echo tests/cases/*.safetensors)
-    modules=$(echo tests/cases/[!r]*.safetensors)
+    modules=$(ls tests/cases/*.safetensors |
+              grep -v -E '/(resnet|mobilenet|acnet|repv|swin)')
     nets='tests/cases/resnet50_scsa.safetensors
           tests/cases/resnet18_none.safetensors'
     scsa=$(echo tests/cases/*scsa*.safetensors)
@@ -260,8 +269,10 @@ check_files() {
 
 measure() {
     now copy 30 copy
+    now roofs 40 roofs
     now stages 165 run module_stages --dtype=f32,f16 --state=hot,cold,graph \
         --budget=140
+    now why 40 why
     now networks 50 run tests/gpu_check/networks.json --budget=30
     now torch_eager 50 peer '' tests/gpu_check/torch_eager.json --budget=30
     now torch_compiled 100 peer --compile tests/gpu_check/torch_compiled.json \
