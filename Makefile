@@ -27,11 +27,13 @@ Q = @printf '  %-6s %s\n' $(1) $@;
 endif
 
 # The program: what stands in these folders, and files of data that it carries.
+# Of kernels/cuda it has what needs no CUDA to be built, nor to be tested.
+cuda_in_program := nvml.c metrics.c cupti.c cupti_host.c
 src  := $(wildcard kernels/core/*.c kernels/ops/*.c kernels/cpu/*.c) \
         $(wildcard attention_zoo/*.c results/*.c analysis/*.c plots/*.c) \
         $(wildcard harness/backbones/*.c) \
         $(filter-out harness/main.c,$(wildcard harness/*.c)) \
-        kernels/cuda/nvml.c
+        $(addprefix kernels/cuda/,$(cuda_in_program))
 data := $(wildcard results/*.sql plots/*.gp) $(wildcard results/paper/*.csv)
 inc  := $(patsubst %,$(B)/%.inc,$(data))
 obj   = $(patsubst %,$(B)/%.o,$(1))

@@ -19,7 +19,7 @@ NVCCFLAGS := -std=c++20 -O3 -lineinfo -I. -I$(B) -Werror all-warnings \
 cu    := $(wildcard kernels/cuda/*.cu)
 cudnn := $(addprefix kernels/cuda/,descriptors.c conv_graph.c conv_engine.c)
 cuda  := $(cu) $(wildcard kernels/cuda/device_only/*.cu) \
-         $(filter-out kernels/cuda/nvml.c \
+         $(filter-out $(addprefix kernels/cuda/,$(cuda_in_program)) \
              $(if $(CUDA_CUDNN),,kernels/cuda/cudnn.c $(cudnn)), \
              $(wildcard kernels/cuda/*.c))
 cuda_obj := $(patsubst %,$(B)/cuda/%.o,$(cuda))
