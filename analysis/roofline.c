@@ -4,21 +4,27 @@
 #include "analysis/roofline.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 const char *level_name(Level level, const char *backend)
 {
+    const bool gpu = strcmp(backend, "cuda") == 0;
+
     return level == LEVEL_DRAM            ? "DRAM"
-           : strcmp(backend, "cuda") == 0 ? "L2"
-                                          : "L3";
+           : level == LEVEL_CACHE && !gpu ? "L3"
+                                          : "L2";
 }
 
 /* The larger of what there is and the roof of that name. */
 static void take(double *best, const char **name, const Roofs *roofs,
-                 const char *candidate)
+                 const char *first, const char *second)
 {
-    const Roof *r = roofs_find(roofs, candidate);
+    char candidate[64];
+    const Roof *r;
 
+    snprintf(candidate, sizeof(candidate), "%s_%s", first, second);
+    r = roofs_find(roofs, candidate);
     if (!r || !(isnan(*best) || r->value > *best))
         return;
     *best = r->value;
@@ -27,31 +33,26 @@ static void take(double *best, const char **name, const Roofs *roofs,
 
 void roofline_limits(Limits *out, const Roofs *roofs, const char *dtype)
 {
-    static const char *const cached[] = { "llc_read", "llc_write", "llc_copy",
-                                          "l2_read",  "l2_write",  "l2_copy" };
-    static const char *const in_dram[] = { "dram_read", "dram_write",
-                                           "dram_copy" };
+    static const char *const ways[] = { "read", "write", "copy", "update" };
     static const char *const kinds[] = { "fma", "dot", "tile", "tensor" };
-    double flops = NAN;
+    /* A GPU's second level is its last. */
+    const bool has_third = roofs_find(roofs, "llc_read") != NULL;
+    const char *const memory[LEVELS] = { [LEVEL_PRIVATE] =
+                                             has_third ? "l2" : "none",
+                                         [LEVEL_CACHE] =
+                                             has_third ? "llc" : "l2",
+                                         [LEVEL_DRAM] = "dram" };
 
-    *out = (Limits){ .bytes = { NAN, NAN },
-                     .flops_name = "",
-                     .bytes_name = { "", "" } };
-    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-        char name[48] = "";
-
-        strncat(name, kinds[i], 16);
-        strcat(name, "_");
-        strncat(name, dtype, 16);
-        take(&flops, &out->flops_name, roofs, name);
+    *out = (Limits){ .flops = NAN, .flops_name = "" };
+    for (int i = 0; i < 4; i++)
+        take(&out->flops, &out->flops_name, roofs, kinds[i], dtype);
+    for (int level = 0; level < LEVELS; level++) {
+        out->bytes[level] = NAN;
+        out->bytes_name[level] = "";
+        for (int i = 0; i < 4; i++)
+            take(&out->bytes[level], &out->bytes_name[level], roofs,
+                 memory[level], ways[i]);
     }
-    out->flops[LEVEL_CACHE] = out->flops[LEVEL_DRAM] = flops;
-    for (size_t i = 0; i < sizeof(cached) / sizeof(cached[0]); i++)
-        take(&out->bytes[LEVEL_CACHE], &out->bytes_name[LEVEL_CACHE], roofs,
-             cached[i]);
-    for (size_t i = 0; i < sizeof(in_dram) / sizeof(in_dram[0]); i++)
-        take(&out->bytes[LEVEL_DRAM], &out->bytes_name[LEVEL_DRAM], roofs,
-             in_dram[i]);
 }
 
 /* NAN if either is. */
@@ -62,7 +63,7 @@ static double longer(double a, double b)
 
 void roofline_place(Place *out, const Work *w, const Limits *l, Level level)
 {
-    const double compute = w->flops / l->flops[level] * 1e9;
+    const double compute = w->flops / l->flops * 1e9;
     const double memory = w->bytes / l->bytes[level] * 1e9;
 
     *out = (Place){
@@ -103,10 +104,19 @@ Work roofline_work(const StoredProfile *p, int step)
     };
 }
 
-Level roofline_level(const StoredProfile *p)
+Level roofline_level(const StoredProfile *p, int step)
 {
-    const double set = quantity_value(p, WHOLE_RUN, "working_set_bytes");
-    const double cache = quantity_value(p, WHOLE_RUN, "cache_bytes");
+    static const char *const caches[] = {
+        [LEVEL_PRIVATE] = "private_cache_bytes",
+        [LEVEL_CACHE] = "cache_bytes",
+    };
+    const double touched = quantity_value(
+        p, step, step == WHOLE_RUN ? "working_set_bytes" : "bytes");
+    int level = LEVEL_PRIVATE;
 
-    return set <= cache ? LEVEL_CACHE : LEVEL_DRAM;
+    /* A cache of unknown size, NAN, holds nothing. */
+    while (level < LEVEL_DRAM &&
+           !(touched <= quantity_value(p, WHOLE_RUN, caches[level])))
+        level++;
+    return (Level)level;
 }

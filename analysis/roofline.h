@@ -13,14 +13,14 @@
 
 #include "results/profile.h"
 
-/* The memory that bytes come from: what is used again and again within a run
- * stays in the last-level cache if all of it fits, else it comes from DRAM. */
-typedef enum Level { LEVEL_CACHE, LEVEL_DRAM, LEVELS } Level;
+/* The memory that bytes come from, nearest first: caches that each core has to
+ * itself (not on a GPU), the last one, which all share, and DRAM. */
+typedef enum Level { LEVEL_PRIVATE, LEVEL_CACHE, LEVEL_DRAM, LEVELS } Level;
 const char *level_name(Level level, const char *backend); /* "L3", "DRAM" */
 
 /* What binds on a machine: the fastest of the roofs that apply. */
 typedef struct Limits {
-    double flops[LEVELS]; /* a second: the same for both             */
+    double flops;         /* a second                                 */
     double bytes[LEVELS]; /* a second; NAN where nothing was measured */
     const char *flops_name, *bytes_name[LEVELS]; /* of those roofs */
 } Limits;
@@ -54,7 +54,13 @@ Work roofline_work(const StoredProfile *p, int step);
  * the order counted, timed, modelled. */
 double quantity_value(const StoredProfile *p, int step, const char *name);
 
-/* Where the bytes of a profile come from. */
-Level roofline_level(const StoredProfile *p);
+/*
+ * Where the bytes of a step, or of the WHOLE_RUN, come from: the nearest memory
+ * that holds all that it touches.  For a step these are its operands and its
+ * result, which the step before may just have left there; for the run all that
+ * it uses, as the next run finds what this one leaves.  So a step of a run at
+ * DRAM may well be at L3.
+ */
+Level roofline_level(const StoredProfile *p, int step);
 
 #endif

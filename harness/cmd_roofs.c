@@ -31,8 +31,8 @@ static const Param roofs_params[] = {
 static const Usage usage = {
     .name = "roofs",
     .args = "",
-    .what = "Measures how fast this machine is at best: bandwidths of the "
-            "last-level cache\nand of memory, and peaks of arithmetic.  They "
+    .what = "Measures how fast this machine is at best: bandwidths of its "
+            "caches and\nof memory, and peaks of arithmetic.  They "
             "are kept in the database, and are\nthe roofs of 'attnbench plot "
             "roofline' and 'attnbench why'.",
     .params = roofs_params,
@@ -64,12 +64,10 @@ static int get_roofs(Roofs *roofs, const RoofsSettings *s, Device *dev)
     int err;
 
     TRY(store_open(&store, s->db, STORE_WRITE));
-    err = roofs_read(roofs, store, dev);
-    if (!err && (s->fresh || !roofs->n)) {
-        err = roofs_measure(roofs, dev, s->seconds);
-        if (!err)
-            err = roofs_store(store, roofs);
-    }
+    err = roofs_get(roofs, store, dev, s->seconds, s->fresh);
+    if (!err && !roofs->n)
+        err = fail(ERR_UNSUPPORTED, "backend '%s' has no roofs to measure",
+                   dev->backend->name);
     store_close(store);
     return err;
 }

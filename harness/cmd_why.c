@@ -1,5 +1,5 @@
 /*
- * cmd_why.c - attnbench why --module=M
+ * cmd_why.c - attnbench why [EXPERIMENT] --module=M
  *
  * A module's time against what its operations and bytes would take at best on
  * this machine, composed and, where there is such an op, fused; and the ops
@@ -20,6 +20,8 @@
 #include "harness/table.h"
 #include "kernels/core/err.h"
 
+static const double ROOF_SECONDS = 0.2; /* each */
+
 typedef struct WhySettings {
     int top, seconds;
     const char *db;
@@ -34,16 +36,21 @@ static const Param why_params[] = {
 
 static const Usage usage = {
     .name = "why",
-    .args = "",
+    .args = "[EXPERIMENT]",
+    .max_args = 1,
     .what = "Says why a module, or a network, costs what it costs: how many "
             "kernels it\nlaunches, how many bytes it moves beside what it "
             "must, and how near that comes to\nthis machine's roofs, which "
-            "are measured if the database has none.",
+            "are measured if the database has none.  All of it is\nkept in the "
+            "database, as experiment 'profile': 'attnbench plot roofline' "
+            "draws it.",
     .params = why_params,
     .takes_case = true,
     .examples = "  attnbench why --module=scsa --batch=8\n"
                 "  attnbench why --module=se,cbam,scsa --channels=256 "
-                "--height=14 --width=14\n",
+                "--height=14 --width=14\n"
+                "  attnbench why module_stages --batch=8 --state=hot --top=0 "
+                "--seconds=1\n",
 };
 
 /* "SCSA composed 8x64x56x56" */
@@ -62,7 +69,7 @@ static void print_label(const Case *c)
  * L3's 141 GB/s; its floor is 4.1 times faster" */
 static void print_line(const Profiled *p, const Limits *limits)
 {
-    const Level level = roofline_level(&p->rows);
+    const Level level = roofline_level(&p->rows, WHOLE_RUN);
     const Work w = roofline_work(&p->rows, WHOLE_RUN);
     const char *memory = level_name(level, p->arm.c->backend.text);
     char a[32], b[32];
@@ -82,7 +89,7 @@ static void print_line(const Profiled *p, const Limits *limits)
                memory, three_digits(limits->bytes[level] / 1e9, a));
     else
         printf("; compute-bound at %.0f %% of %s GFLOP/s", 100 * place.reached,
-               three_digits(limits->flops[level] / 1e9, a));
+               three_digits(limits->flops / 1e9, a));
     printf("; its floor is %s times faster\n",
            three_digits(w.ns / place.floor_ns, a));
 }
@@ -97,7 +104,6 @@ static int by_time(const void *a, const void *b)
 
 static void print_top(const Profiled *p, const Limits *limits, int top)
 {
-    const Level level = roofline_level(&p->rows);
     const int n = p->profile.n;
     const ProfileStep **order = calloc((size_t)n + 1, sizeof(*order));
     char us[32], dims[DIMS_TEXT];
@@ -108,7 +114,9 @@ static void print_top(const Profiled *p, const Limits *limits, int top)
     qsort(order, (size_t)n, sizeof(*order), by_time);
     for (int i = 0; i < top && i < n; i++) {
         const ProfileStep *s = order[i];
-        const Work w = roofline_work(&p->rows, (int)(s - p->profile.step));
+        const int step = (int)(s - p->profile.step);
+        const Level level = roofline_level(&p->rows, step);
+        const Work w = roofline_work(&p->rows, step);
         Place place;
 
         roofline_place(&place, &w, limits, level);
@@ -116,21 +124,13 @@ static void print_top(const Profiled *p, const Limits *limits, int top)
                tensor_dims_text(s->out, dims), three_digits(s->ns / 1e3, us),
                100 * s->ns / p->profile.sum_ns);
         if (!isnan(place.reached))
-            printf("   %3.0f %% of the %s roof", 100 * place.reached,
-                   place.memory_bound ? "memory" : "compute");
+            printf("   %3.0f %% of the roof of %s", 100 * place.reached,
+                   place.memory_bound
+                       ? level_name(level, p->arm.c->backend.text)
+                       : "arithmetic");
         printf("\n");
     }
     free(order);
-}
-
-/* Those of the device, measured now if they never were. */
-static int find_roofs(Roofs *roofs, Store *store, Device *dev)
-{
-    TRY(roofs_read(roofs, store, dev));
-    if (roofs->n || !dev->backend->roof_at)
-        return OK;
-    TRY(roofs_measure(roofs, dev, 0.5));
-    return roofs_store(store, roofs);
 }
 
 static int why_case(const Case *c, const WhySettings *s, Store *store,
@@ -142,7 +142,7 @@ static int why_case(const Case *c, const WhySettings *s, Store *store,
     int err = profiler_run(&p, c, s->seconds);
 
     if (!err)
-        err = find_roofs(&roofs, store, p.dev);
+        err = roofs_get(&roofs, store, p.dev, ROOF_SECONDS, false);
     if (!err)
         err = profiler_store(&p, store, sweep_id);
     if (!err) {
@@ -167,27 +167,39 @@ static int why_cases(const Experiment *e, const WhySettings *s, Store *store,
             printf(": %s\n", err_message());
         }
     }
-    printf("\n(modelled: operations and bytes that the ops state; a "
-           "multiply-add is 2, an\noperand is read once an op.  A share "
-           "above 100 %% is an algorithm that needs fewer\noperations than "
-           "the definition, such as Winograd's.)\n");
+    printf(
+        "\n(modelled: operations and bytes that the ops state; a "
+        "multiply-add is 2, an\noperand is read once an op.  Bytes come from "
+        "the "
+        "nearest memory that holds all that\nthe op, or the whole, "
+        "touches.  A share above 100 %% is work that was spared: Winograd's\n"
+        "convolution needs fewer operations than the definition, and a "
+        "part of a map may have\nstayed in a cache nearer than the one "
+        "that holds all of it.)\n");
     return OK;
 }
 
-/* Where the user does not say which impl: both. */
+/* Where neither the user nor an experiment says which impl: both. */
 static int read_cases(Experiment *e, const Flags *flags)
 {
+    const char *found = NULL;
     Flag with_impl[FLAGS_MAX];
+    char path[512];
     int n = 0;
-    bool said = false;
+    bool said = flags->nargs > 0;
 
+    if (flags->nargs)
+        TRY(sweep_find(flags->arg[0], path, sizeof(path), &found));
+    else if (!flags->nflags)
+        return fail(ERR_INPUT, "there is nothing to ask about: name an "
+                               "experiment, or give --module or --backbone");
     for (; n < flags->nflags; n++) {
         with_impl[n] = flags->flag[n];
         said |= strcmp(flags->flag[n].name, "impl") == 0;
     }
     if (!said && n < FLAGS_MAX)
         with_impl[n++] = (Flag){ "impl", "composed,fused" };
-    return experiment_read(e, NULL, with_impl, n);
+    return experiment_read(e, found, with_impl, n);
 }
 
 int cmd_why(int argc, char **argv)
@@ -204,12 +216,13 @@ int cmd_why(int argc, char **argv)
         return flags_help(&flags, &usage, stdout);
     TRY(read_cases(&e, &flags));
     snprintf(e.experiment, sizeof(e.experiment), "profile");
-    err = sweep_begin(&(Sweeping){ .experiment = &e,
-                                   .settings = &(SweepSettings){ .db = s.db },
-                                   .command = usage.name,
-                                   .argc = argc,
-                                   .argv = argv },
-                      &store, &sweep_id);
+    err = sweep_begin(
+        &(Sweeping){ .experiment = &e,
+                     .settings = &(SweepSettings){ .db = s.db, .fresh = 1 },
+                     .command = usage.name,
+                     .argc = argc,
+                     .argv = argv },
+        &store, &sweep_id);
     if (!err) {
         err = why_cases(&e, &s, store, sweep_id);
         if (!err)

@@ -48,7 +48,8 @@ int profile_kinds(const Profile *p, ProfileKind *kinds);
  * of the whole run the same, and
  *   compulsory_bytes   inputs, outputs and weights, each once
  *   working_set_bytes  what one run leaves for the next: activations, weights
- *   cache_bytes        of the last cache before memory, where it is known
+ *   cache_bytes        of the last cache before memory, where it is known;
+ *   private_cache_bytes   and of those before it that cores have to themselves
  * Free it by stored_profile_free.
  */
 void profile_rows(StoredProfile *out, const Profile *p, const Graph *g,

@@ -11,7 +11,7 @@
 #include "kernels/core/err.h"
 #include "kernels/core/graph.h"
 
-enum { OF_A_STEP = 5, OF_ALL = 8 };
+enum { OF_A_STEP = 5, OF_ALL = 9 };
 
 static void add(StoredProfile *out, int step, const char *name, Source source,
                 double value)
@@ -62,11 +62,17 @@ static void sizes(const Graph *g, double *weights, double *ends)
         *ends += (double)tensor_bytes(graph_output_at(g, i, NULL));
 }
 
+static double size_of(size_t (*cache)(Device *), Device *dev)
+{
+    const size_t bytes = cache ? cache(dev) : 0;
+
+    return bytes ? (double)bytes : NAN;
+}
+
 void profile_rows(StoredProfile *out, const Profile *p, const Graph *g,
                   Device *dev, double arena_bytes)
 {
-    size_t (*cache)(Device *) = dev->backend->cache_bytes;
-    const size_t cache_bytes = cache ? cache(dev) : 0;
+    const Backend *b = dev->backend;
     double weights, ends;
     Cost all = { 0 };
 
@@ -86,5 +92,7 @@ void profile_rows(StoredProfile *out, const Profile *p, const Graph *g,
     add(out, WHOLE_RUN, "working_set_bytes", SOURCE_MODELLED,
         arena_bytes + weights);
     add(out, WHOLE_RUN, "cache_bytes", SOURCE_MODELLED,
-        cache_bytes ? (double)cache_bytes : NAN);
+        size_of(b->cache_bytes, dev));
+    add(out, WHOLE_RUN, "private_cache_bytes", SOURCE_MODELLED,
+        size_of(b->private_cache_bytes, dev));
 }

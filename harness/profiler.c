@@ -16,6 +16,11 @@ int profiler_run(Profiled *out, const Case *c, double seconds)
     Arm *a = &out->arm;
 
     memset(out, 0, sizeof(*out));
+    if (strcmp(c->state.text, "hot"))
+        return fail(ERR_INPUT,
+                    "a profile is of hot runs, one after the other: give "
+                    "--state=hot in place of %s",
+                    c->state.text);
     arm_init(a, c, NULL, 0);
     TRY(backend_open(&out->dev, c->backend.text, &settings));
     arm_prepare(a, &(Checker){ out->dev, NULL }, WARMUP_NS, NULL);

@@ -16,7 +16,8 @@ typedef struct Profiled {
 } Profiled;
 
 /* Profiles c, which stays alive as long as *out, for about so many seconds.
- * ERR_UNSUPPORTED with the reason where it cannot be run.  Free it in any
+ * ERR_INPUT unless its state is hot, ERR_UNSUPPORTED with the reason where it
+ * cannot be run.  Free it in any
  * case. */
 int profiler_run(Profiled *out, const Case *c, double seconds);
 void profiler_free(Profiled *p);

@@ -89,6 +89,28 @@ int roofs_read(Roofs *out, Store *s, Device *dev)
     return store_roofs_read(out, s, &machine, dev->backend->name, dev->threads);
 }
 
+static bool has_all(const Roofs *roofs, Device *dev)
+{
+    RoofKind kind;
+
+    for (int i = 0; dev->backend->roof_at(dev, i, &kind); i++)
+        if (!roofs_find(roofs, kind.name))
+            return false;
+    return true;
+}
+
+int roofs_get(Roofs *out, Store *s, Device *dev, double seconds, bool fresh)
+{
+    out->n = 0;
+    if (!dev->backend->roof_at)
+        return OK;
+    TRY(roofs_read(out, s, dev));
+    if (!fresh && has_all(out, dev))
+        return OK;
+    TRY(roofs_measure(out, dev, seconds));
+    return roofs_store(s, out);
+}
+
 int roofs_store(Store *s, const Roofs *roofs)
 {
     Machine machine;

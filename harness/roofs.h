@@ -16,4 +16,8 @@ int roofs_measure(Roofs *out, Device *dev, double seconds);
 int roofs_read(Roofs *out, Store *s, Device *dev);
 int roofs_store(Store *s, const Roofs *roofs);
 
+/* Those of the store if it has all that the device has and fresh is false; else
+ * they are measured and kept.  n = 0 if the backend has none. */
+int roofs_get(Roofs *out, Store *s, Device *dev, double seconds, bool fresh);
+
 #endif

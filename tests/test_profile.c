@@ -70,6 +70,8 @@ TEST(profile, refuses_a_state_that_it_would_not_measure)
 {
     CHECK(cmd_profile(2, (char *[]){ "--module=eca", "--state=cold" }) ==
           ERR_INPUT);
+    CHECK(strstr(err_message(), "--state=hot in place of cold"));
+    CHECK(cmd_why(0, NULL) == ERR_INPUT);
 }
 
 /* ---- kept ----------------------------------------------------------------- */

@@ -49,6 +49,10 @@ TEST(roofs, loops_move_what_they_say)
             for (int i = 0; i < NUMBERS; i++)
                 CHECK(to[i] == 1);
             CHECK(to[NUMBERS] == -1);
+            sets[k].peaks->update(from, NUMBERS);
+            for (int i = 0; i < NUMBERS; i++)
+                CHECK(from[i] == (float)-i);
+            CHECK(from[NUMBERS] == NUMBERS + 1);
         }
         CHECK(sets[k].peaks->fma(1) > 0);
         CHECK(sets[k].peaks->fma(3) == 3 * sets[k].peaks->fma(1));
@@ -77,6 +81,9 @@ TEST(roofs, of_the_cpu_are_within_what_cores_can_do)
     llc = roofs_find(&r, "llc_read");
     dram = roofs_find(&r, "dram_read");
     REQUIRE(fma && llc && dram && !roofs_find(&r, "dram"));
+    CHECK(roofs_find(&r, "llc_update") && roofs_find(&r, "dram_update"));
+    CHECK(!roofs_find(&r, "l2_read") ==
+          !dev->backend->private_cache_bytes(dev));
     CHECK_MSG(fma->value < most, "%g FLOP/s are more than %g", fma->value,
               most);
     CHECK(fma->value > 1e9 && dram->value > 1e8);
@@ -111,6 +118,10 @@ TEST(roofs, are_kept_for_the_threads_they_were_measured_with)
         REQUIRE(q);
         CHECK(q->value == r.at[i].value && q->n == r.at[i].n);
     }
+    REQUIRE(roofs_get(&back, s, one, 0, false) == OK); /* not measured again */
+    CHECK(back.n == r.n && back.at[0].measured_at[0]);
+    CHECK(roofs_find(&back, "fma_f32")->value ==
+          roofs_find(&r, "fma_f32")->value);
     REQUIRE(roofs_read(&back, s, two) == OK);
     CHECK(back.n == 0);
     store_close(s);

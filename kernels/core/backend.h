@@ -141,6 +141,10 @@ typedef struct Backend {
     /* Bytes of the last cache before memory, all that the device has of it;
      * 0: not known.  NULL: it has none. */
     size_t (*cache_bytes)(Device *dev);
+
+    /* The same of the caches before it that cores do not share, together;
+     * 0 or NULL: there is none between a core's first and the last. */
+    size_t (*private_cache_bytes)(Device *dev);
 } Backend;
 
 /* Every backend's device starts with this. */

@@ -313,4 +313,5 @@ const Backend cpu_backend = {
     .roof_at = cpu_roof_at,
     .roof_run = cpu_roof_run,
     .cache_bytes = cpu_cache_bytes,
+    .private_cache_bytes = cpu_private_cache_bytes,
 };

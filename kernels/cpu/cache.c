@@ -93,6 +93,27 @@ size_t cache_flood_bytes(const Team *team)
     return most ? most : UNKNOWN_SIZE;
 }
 
+/* A thread's part of its second-level cache, unless that is its last. */
+static size_t second(const Team *team, int thread)
+{
+    char text[TEXT];
+    size_t part;
+
+    for (int i = 0; (part = share(team, thread, i)); i++)
+        if (read_cache(team->cpu[thread], i, "level", text) && text[0] == '2')
+            return share(team, thread, i + 1) ? part : 0;
+    return 0;
+}
+
+size_t cache_second_bytes(const Team *team)
+{
+    size_t bytes = 0;
+
+    for (int t = 0; t < team->threads; t++)
+        bytes += second(team, t);
+    return bytes;
+}
+
 size_t cache_last_bytes(const Team *team)
 {
     size_t bytes = 0;

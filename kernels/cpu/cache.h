@@ -15,4 +15,8 @@ size_t cache_flood_bytes(const Team *team);
 /* Bytes of the last-level caches that the team's threads have together. */
 size_t cache_last_bytes(const Team *team);
 
+/* Those of the second-level caches before the last; 0: there are none, or the
+ * system does not say. */
+size_t cache_second_bytes(const Team *team);
+
 #endif

@@ -14,6 +14,7 @@ typedef struct Peaks {
     /* Of numbers that begin at a line of the cache. */
     void (*write)(float *p, size_t n, bool past_caches);
     void (*copy)(float *to, const float *from, size_t n, bool past_caches);
+    void (*update)(float *p, size_t n); /* each x becomes 1 - x */
 } Peaks;
 
 extern const Peaks peaks_generic;

@@ -1,17 +1,23 @@
 /*
- * roofs.c - bandwidths of the last-level cache and of memory, and peaks of
- * arithmetic, of all threads of a device at once.
+ * roofs.c - bandwidths of the caches and of memory, and peaks of arithmetic, of
+ * all threads of a device at once.
  *
+ *   l2_*        each thread its own part of a buffer that takes half of the
+ *               second-level caches, where these are not the last
  *   llc_*       each thread its own part of a buffer that takes half of the
  *               last-level caches, and so is larger than those before
  *   dram_*      each thread its own part of one that takes them four times;
  *               write and copy by stores past the caches where there are such,
  *               so that no line is read only to be overwritten
+ *   *_update    a buffer is read and written back in place, as a network does
+ *               where nobody needs the operand again: a copy in a cache also
+ *               reads the lines that it is about to write
  *   fma_f32     multiply-adds of the device's instruction set
  *   dot_bf16    AVX512-BF16: products of pairs of bf16, summed in f32
  *   tile_bf16   AMX: the same of tiles
  *
- * Bytes are those the loop asks for: a copy's are read and written.
+ * Bytes are those the loop asks for: a copy's, and an update's, are read and
+ * written.
  */
 #include "kernels/cpu/roofs.h"
 
@@ -46,8 +52,9 @@ static double fma_f32(const CpuDevice *cpu)
 }
 
 #if defined(__x86_64__)
-static bool has_dot_bf16(void)
+static bool has_dot_bf16(const CpuDevice *cpu)
 {
+    (void)cpu;
     return __builtin_cpu_supports("avx512bf16");
 }
 
@@ -79,11 +86,12 @@ __attribute__((target("avx512bf16,avx512f"))) static double dot_bf16(
 }
 
 /* Linux gives a process the tiles if it asks. */
-static bool has_tile_bf16(void)
+static bool has_tile_bf16(const CpuDevice *cpu)
 {
     enum { REQUEST = 0x1023, TILE_DATA = 18 };
     unsigned a = 7, b = 0, c = 0, d = 0;
 
+    (void)cpu;
     __asm__("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
     return (d >> 22 & 1) && syscall(SYS_arch_prctl, REQUEST, TILE_DATA) == 0;
 }
@@ -121,14 +129,27 @@ __attribute__((target("amx-tile,amx-bf16"))) static double tile_bf16(
 
 /* ---- bandwidth ----------------------------------------------------------- */
 
-typedef enum Way { READ, WRITE, COPY } Way;
+typedef enum Way { READ, WRITE, COPY, UPDATE } Way;
+typedef enum Where { IN_L2, IN_LLC, IN_DRAM } Where;
+
+/* Numbers of each array, of a part of so many, that a thread goes through. */
+static size_t fits(const CpuDevice *cpu, Where where, size_t part, int arrays)
+{
+    const size_t each = 2 * (size_t)cpu->base.threads * (size_t)arrays;
+    const size_t bytes =
+        where == IN_L2 ? cpu->roofs.second_bytes : cpu->roofs.cache_bytes;
+    const size_t n = bytes / each / sizeof(float);
+
+    return (where == IN_DRAM || part < n ? part : n) / LINE_FLOATS *
+           LINE_FLOATS;
+}
 
 /* Both buffers, each thread's part touched by itself. */
 static int buffers(CpuDevice *cpu)
 {
     RoofBuffers *b = &cpu->roofs;
     const size_t threads = (size_t)cpu->base.threads;
-    size_t bytes = 4 * cache_last_bytes(&cpu->team);
+    size_t bytes = 4 * b->cache_bytes;
 
     if (b->from)
         return OK;
@@ -152,19 +173,16 @@ static int buffers(CpuDevice *cpu)
 }
 
 /* Bytes that all threads moved. */
-static double move(const CpuDevice *cpu, Way way, bool in_cache)
+static double move(const CpuDevice *cpu, Way way, Where where)
 {
     const RoofBuffers *b = &cpu->roofs;
     const size_t threads = (size_t)cpu->base.threads;
-    const size_t arrays = way == COPY ? 2 : 1;
     const size_t part = b->bytes / threads / sizeof(float);
-    size_t n = part, times = 1;
+    const size_t n = fits(cpu, where, part, way == COPY ? 2 : 1);
+    const size_t moved = n * sizeof(float) * (way >= COPY ? 2 : 1);
+    const size_t times = where == IN_DRAM ? 1 : CACHE_WORK / moved + 1;
+    const bool past_caches = where == IN_DRAM;
 
-    if (in_cache) {
-        n = cache_last_bytes(&cpu->team) / 2 / threads / arrays / sizeof(float);
-        times = CACHE_WORK / (n * arrays * sizeof(float)) + 1;
-    }
-    n = (n < part ? n : part) / LINE_FLOATS * LINE_FLOATS;
 #pragma omp parallel num_threads(cpu->base.threads)
     {
         const size_t first =
@@ -174,56 +192,73 @@ static double move(const CpuDevice *cpu, Way way, bool in_cache)
             if (way == READ)
                 cpu->peaks->read(b->from + first, n);
             else if (way == WRITE)
-                cpu->peaks->write(b->to + first, n, !in_cache);
+                cpu->peaks->write(b->to + first, n, past_caches);
+            else if (way == COPY)
+                cpu->peaks->copy(b->to + first, b->from + first, n,
+                                 past_caches);
             else
-                cpu->peaks->copy(b->to + first, b->from + first, n, !in_cache);
+                cpu->peaks->update(b->to + first, n);
         }
     }
-    return (double)(n * arrays * times * threads * sizeof(float));
+    return (double)(moved * times * threads);
 }
 
 /* ---- all of them --------------------------------------------------------- */
 
-static bool always(void)
+static bool always(const CpuDevice *cpu)
 {
+    (void)cpu;
     return true;
 }
+
+static bool has_l2(const CpuDevice *cpu)
+{
+    return cpu->roofs.second_bytes > 0;
+}
+
+#define BANDWIDTH(name, where, runs)                                 \
+    { { name "_read", ROOF_BYTES }, NULL, READ, where, runs },       \
+        { { name "_write", ROOF_BYTES }, NULL, WRITE, where, runs }, \
+        { { name "_copy", ROOF_BYTES }, NULL, COPY, where, runs },   \
+    {                                                                \
+        { name "_update", ROOF_BYTES }, NULL, UPDATE, where, runs    \
+    }
 
 static const struct {
     RoofKind kind;
     double (*compute)(const CpuDevice *cpu); /* on each thread; or ...  */
     Way way;                                 /* ... bytes are moved ... */
-    bool in_cache;
-    bool (*runs)(void);
+    Where where;
+    bool (*runs)(const CpuDevice *cpu);
 } roofs[] = {
-    { { "llc_read", ROOF_BYTES }, NULL, READ, true, always },
-    { { "llc_write", ROOF_BYTES }, NULL, WRITE, true, always },
-    { { "llc_copy", ROOF_BYTES }, NULL, COPY, true, always },
-    { { "dram_read", ROOF_BYTES }, NULL, READ, false, always },
-    { { "dram_write", ROOF_BYTES }, NULL, WRITE, false, always },
-    { { "dram_copy", ROOF_BYTES }, NULL, COPY, false, always },
-    { { "fma_f32", ROOF_FLOPS }, fma_f32, READ, false, always },
+    BANDWIDTH("l2", IN_L2, has_l2),
+    BANDWIDTH("llc", IN_LLC, always),
+    BANDWIDTH("dram", IN_DRAM, always),
+    { { "fma_f32", ROOF_FLOPS }, fma_f32, READ, IN_DRAM, always },
 #if defined(__x86_64__)
-    { { "dot_bf16", ROOF_FLOPS }, dot_bf16, READ, false, has_dot_bf16 },
-    { { "tile_bf16", ROOF_FLOPS }, tile_bf16, READ, false, has_tile_bf16 },
+    { { "dot_bf16", ROOF_FLOPS }, dot_bf16, READ, IN_DRAM, has_dot_bf16 },
+    { { "tile_bf16", ROOF_FLOPS }, tile_bf16, READ, IN_DRAM, has_tile_bf16 },
 #endif
 };
 enum { NROOFS = sizeof(roofs) / sizeof(roofs[0]) };
 
-/* The place in the table of the i-th that this processor has; -1 past it. */
-static int place_of(int i)
+/* The place in the table of the i-th that this device has; -1 past it. */
+static int place_of(CpuDevice *cpu, int i)
 {
+    if (!cpu->roofs.cache_bytes) {
+        cpu->roofs.cache_bytes = cache_last_bytes(&cpu->team);
+        cpu->roofs.second_bytes = cache_second_bytes(&cpu->team);
+    }
     for (int k = 0; k < NROOFS; k++)
-        if (roofs[k].runs() && i-- == 0)
+        if (roofs[k].runs(cpu) && i-- == 0)
             return k;
     return -1;
 }
 
 bool cpu_roof_at(Device *dev, int i, RoofKind *out)
 {
-    const int k = place_of(i);
+    const int k = place_of(cpu_device(dev), i);
 
-    (void)dev;
     if (k >= 0)
         *out = roofs[k].kind;
     return k >= 0;
@@ -232,14 +267,14 @@ bool cpu_roof_at(Device *dev, int i, RoofKind *out)
 int cpu_roof_run(Device *dev, int i, double *work)
 {
     CpuDevice *cpu = cpu_device(dev);
-    const int k = place_of(i);
+    const int k = place_of(cpu, i);
     double sum = 0;
 
     BUG_IF(k < 0);
     team_enter(&cpu->team);
     if (!roofs[k].compute) {
         TRY(buffers(cpu));
-        *work = move(cpu, roofs[k].way, roofs[k].in_cache);
+        *work = move(cpu, roofs[k].way, roofs[k].where);
         return OK;
     }
 #pragma omp parallel num_threads(dev->threads) reduction(+ : sum)
@@ -253,11 +288,16 @@ size_t cpu_cache_bytes(Device *dev)
     return cache_last_bytes(&cpu_device(dev)->team);
 }
 
+size_t cpu_private_cache_bytes(Device *dev)
+{
+    return cache_second_bytes(&cpu_device(dev)->team);
+}
+
 void cpu_roofs_release(Device *dev)
 {
     CpuDevice *cpu = cpu_device(dev);
 
     host_release(dev, cpu->roofs.from);
     host_release(dev, cpu->roofs.to);
-    cpu->roofs = (RoofBuffers){ NULL, NULL, 0 };
+    cpu->roofs = (RoofBuffers){ NULL };
 }

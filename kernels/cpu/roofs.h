@@ -12,11 +12,13 @@ bool cpu_roof_at(Device *dev, int i, RoofKind *out);
 int cpu_roof_run(Device *dev, int i, double *work);
 
 size_t cpu_cache_bytes(Device *dev);
+size_t cpu_private_cache_bytes(Device *dev);
 
-/* What roofs are measured in: allocated by the first that needs it. */
+/* What roofs are measured in, found by the first that needs it. */
 typedef struct RoofBuffers {
     float *from, *to;
-    size_t bytes; /* of each */
+    size_t bytes;                     /* of each                      */
+    size_t cache_bytes, second_bytes; /* cache.h; reading them is slow */
 } RoofBuffers;
 void cpu_roofs_release(Device *dev);
 

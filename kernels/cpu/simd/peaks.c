@@ -6,6 +6,7 @@
  *   read   loads, and an addition each, which costs less
  *   write  stores; those past the caches where there is such an instruction
  *   copy   a load and such a store
+ *   update a load, and a store to the same place
  */
 #include "kernels/cpu/peaks.h"
 
@@ -115,4 +116,14 @@ static void copy_all(float *to, const float *from, size_t n, bool past_caches)
     fence();
 }
 
-const Peaks SIMD(peaks) = { fma_flops, read_all, write_all, copy_all };
+static void update_all(float *p, size_t n)
+{
+    const Vec one = splat(1);
+
+    for (size_t k = 0; k + AT_ONCE * LANES <= n; k += AT_ONCE * LANES)
+        for (size_t i = k; i < k + AT_ONCE * LANES; i += LANES)
+            store(p + i, one - load(p + i));
+}
+
+const Peaks SIMD(peaks) = { fma_flops, read_all, write_all, copy_all,
+                            update_all };
