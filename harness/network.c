@@ -19,7 +19,6 @@
 static int check_supported(const Case *c)
 {
     const Module *m = case_module(c);
-
     const Backbone *b = backbone_find(c->backbone.text);
 
     if (is(&c->impl, "fused") && m && !m->fuse)
@@ -77,7 +76,7 @@ static int derive_values(Graph *g, const Case *c, const Values *values)
     if (values->form == FORM_DEPLOY)
         return fail(ERR_UNSUPPORTED,
                     "the weights are of form=deploy, and those of form=train "
-                    "cannot be told from them");
+                    "cannot be told from them: give --form=deploy");
     train = graph_new();
     err = build_as_written(train, c, FORM_TRAIN, TAPS_NONE);
     if (!err)
@@ -107,8 +106,8 @@ static int find_form(Values *values, const Case *c)
     return OK;
 }
 
-/* From the case's own file of weights. */
-static int load_values(Graph *g, const Case *c)
+/* From the case's own file of weights, into g if it is not NULL. */
+static int load_values(Graph *g, const Case *c, Form *form)
 {
     const Backbone *b = backbone_find(c->backbone.text);
     Values values = { .whole = true, .unused = b ? b->unused : NULL };
@@ -118,15 +117,23 @@ static int load_values(Graph *g, const Case *c)
     TRY(st_open(&file, c->weights.text));
     values.file = file;
     err = find_form(&values, c);
-    if (!err)
+    *form = values.form;
+    if (!err && g)
         err = derive_values(g, c, &values);
     st_close(file);
     return err;
 }
 
+int network_values_form(Form *form, const Case *c, const Values *values)
+{
+    *form = values->form;
+    return is(&c->weights, "seeded") ? OK : load_values(NULL, c, form);
+}
+
 int network_build(Graph **out, const Case *c, const Values *values, Taps taps)
 {
     Graph *g, *folded;
+    Form form;
     int err;
 
     *out = NULL;
@@ -135,7 +142,7 @@ int network_build(Graph **out, const Case *c, const Values *values, Taps taps)
     err = build_as_written(g, c, form_of(c), taps);
     if (!err && values)
         err = is(&c->weights, "seeded") ? derive_values(g, c, values)
-                                        : load_values(g, c);
+                                        : load_values(g, c, &form);
     if (!err && is(&c->graph, "folded")) {
         err = graph_fold(&folded, g);
         graph_free(g); /* with its weights: two sets of them are too many */

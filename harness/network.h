@@ -25,6 +25,10 @@ typedef enum Taps { TAPS_NONE, TAPS_STAGE_MEANS } Taps;
  */
 int network_build(Graph **out, const Case *c, const Values *values, Taps taps);
 
+/* Which form the values of c's weights are of: those of its file, if it has
+ * one, else of values. */
+int network_values_form(Form *form, const Case *c, const Values *values);
+
 /*
  * Runs g, which has values, once on dev; recorded: first records it, and then
  * replays that (the state called graph).  values gets an array for each output

@@ -120,6 +120,7 @@ TEST(weights, are_known_to_be_of_either_form_by_their_names)
                deploy = network_of("repvgg_a0", "deploy", "seeded");
     const Values values = { .seed = SEED + 1 };
     float *want = logits(&deploy, SEED), *got;
+    Comparison found;
     Case file;
     Graph *g;
 
@@ -135,6 +136,9 @@ TEST(weights, are_known_to_be_of_either_form_by_their_names)
     CHECK(memcmp(want, got, 1000 * sizeof(float)) == 0);
     free(got);
     free(want);
+    CHECK_MSG(verify_case(&found, &file, VERIFY_BUDGET, NULL) == OK, "%s",
+              err_message());
+    CHECK(found.rel_l2 <= found.limit);
 
     CHECK(case_set(&file, "form", "train") == OK);
     CHECK(network_build(&g, &file, &values, TAPS_NONE) == ERR_UNSUPPORTED);
