@@ -51,6 +51,15 @@ static int define(Case *out, const Case *c)
     return case_set(out, "arm", "0");
 }
 
+/* Weights of form=deploy define nothing else. */
+static int define_form(Reference *r)
+{
+    Form form;
+
+    TRY(network_values_form(&form, &r->c, &r->values));
+    return form == FORM_DEPLOY ? case_set(&r->c, "form", "deploy") : OK;
+}
+
 static int build(Reference *r)
 {
     graph_free(r->graph);
@@ -206,6 +215,23 @@ static Reference *empty(const Case *c, const Values *values, Taps taps)
     return r;
 }
 
+/* Where a product of maps grows from block to block, seeded weights may take it
+ * beyond all floats. */
+static int want_finite(const Reference *r)
+{
+    for (int i = 0; i < graph_outputs(r->graph); i++) {
+        const size_t n = tensor_count(graph_output_at(r->graph, i, NULL));
+
+        for (size_t k = 0; k < n; k++)
+            if (!isfinite(r->expected[i][k]))
+                return fail(ERR_UNSUPPORTED,
+                            "with these weights the network overflows floats, "
+                            "so there is nothing to compare with: give others "
+                            "(--weights)");
+    }
+    return OK;
+}
+
 static int fill(Reference *r, const float *input)
 {
     const Case *c = &r->c;
@@ -222,7 +248,8 @@ static int fill(Reference *r, const float *input)
         seed_structured(r->input,
                         DIMS(c->batch, c->channels, c->height, c->width),
                         "input", SEED);
-    return run(r->expected, r, NULL, F32);
+    TRY(run(r->expected, r, NULL, F32));
+    return want_finite(r);
 }
 
 /* Gives it to *out, or frees it. */
@@ -247,7 +274,9 @@ int reference_find(Reference **at, const Case *c, double budget)
     }
     reference_free(*at);
     *at = NULL;
-    err = fit_budget(r, budget);
+    err = define_form(r);
+    if (!err)
+        err = fit_budget(r, budget);
     if (!err)
         err = fill(r, NULL);
     return hand_over(at, r, err);
@@ -257,9 +286,11 @@ int reference_new(Reference **out, const Case *c, const Values *values,
                   Taps taps, const float *input)
 {
     Reference *r = empty(c, values, taps);
-    int err = build(r);
+    int err = define_form(r);
 
     *out = NULL;
+    if (!err)
+        err = build(r);
     if (!err)
         err = fill(r, input);
     return hand_over(out, r, err);

@@ -21,6 +21,9 @@ static const double MODULE_LIMIT = 3e-6, BACKBONE_LIMIT = 1e-5;
  * limit never is. */
 static const double ROUNDINGS = 32, HIGHEST_LIMIT = 1e-4;
 
+/* The relative error of an answer of zeros: a limit so high lets all pass. */
+static const double NOTHING = 1;
+
 /* What a kernel may lose over the reference that rounds as it must. */
 static const double OF_ROUNDED = 2;
 
@@ -70,6 +73,12 @@ int verify_rounded_limit(Reference *r, const Case *c, double *limit)
                     "overflows",
                     c->dtype.text);
     *limit = fmax(*limit, OF_ROUNDED * change);
+    if (*limit >= NOTHING)
+        return fail(ERR_UNSUPPORTED,
+                    "dtype=%s cannot hold it: the reference, rounded to that "
+                    "at every op, is off by %.0f %%, so a comparison would "
+                    "say nothing",
+                    c->dtype.text, 100 * change);
     return OK;
 }
 

@@ -141,3 +141,31 @@ TEST(verify_case, a_case_that_cannot_be_built_says_why)
     CHECK(strstr(err_message(), "sa: group_num=64 needs"));
     CHECK(isnan(v.rel_l2));
 }
+
+/* CPCA's maps are products of products: in ACNet they outgrow floats. */
+TEST(verify_case, a_reference_that_overflows_is_no_reference)
+{
+    Comparison v;
+    Case c;
+
+    make_case(&c, "acnet_r18", "cpca", 1, 3, 33);
+    CHECK(verify_case(&v, &c, VERIFY_BUDGET, NULL) == ERR_UNSUPPORTED);
+    CHECK_MSG(strstr(err_message(), "overflows floats"), "%s", err_message());
+}
+
+/* An answer of zeros would pass: its error is 1. */
+TEST(verify_case, a_dtype_in_which_the_definition_is_lost_is_refused)
+{
+    Reference r = { .moved = { NAN } };
+    double limit;
+    Case c;
+
+    make_case(&c, "none", "se", 1, 64, 7);
+    CHECK(case_set(&c, "dtype", "bf16") == OK);
+    r.moved[BF16] = 0.49;
+    CHECK(verify_rounded_limit(&r, &c, &limit) == OK);
+    CHECK(limit > 0.97 && limit < 0.99);
+    r.moved[BF16] = 0.51;
+    CHECK(verify_rounded_limit(&r, &c, &limit) == ERR_UNSUPPORTED);
+    CHECK_MSG(strstr(err_message(), "is off by 51 %"), "%s", err_message());
+}
