@@ -136,26 +136,39 @@ static void print_network(const Count *count)
                columns[i].about);
 }
 
-static void print_row(const CountRow *r)
+static void print_row(const CountRow *r, int width)
 {
     char text[32];
 
-    printf("  %-16s %5d", r->name, r->nodes);
+    printf("  %-*s %5d", width, r->name, r->nodes);
     for (int i = 0; i < NCOLUMNS; i++)
         printf(" %*s", columns[i].width,
                human(column_value(r, i), columns[i].unit, text));
     printf("\n");
 }
 
+/* Of the names: those of Swin's blocks are long. */
+static int name_width(const Count *count)
+{
+    int width = 16;
+
+    for (int i = 0; i < count->n; i++)
+        if ((int)strlen(count->at[i].name) > width)
+            width = (int)strlen(count->at[i].name);
+    return width;
+}
+
 static void print_rows(const Count *count, const char *by)
 {
-    printf("\n  %-16s %5s", by, "nodes");
+    const int width = name_width(count);
+
+    printf("\n  %-*s %5s", width, by, "nodes");
     for (int i = 0; i < NCOLUMNS; i++)
         printf(" %*s", columns[i].width, columns[i].name);
     printf("\n");
     for (int i = 0; i < count->n; i++)
-        print_row(&count->at[i]);
-    print_row(&count->total);
+        print_row(&count->at[i], width);
+    print_row(&count->total, width);
     printf("\n");
     for (int i = 0; i < NCOLUMNS; i++)
         printf("  %-16s %s\n", columns[i].name, columns[i].about);

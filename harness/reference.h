@@ -1,9 +1,10 @@
 /*
  * reference.h - what a case must agree with: its definition, run on "ref".
  *
- * The definition is the case as_written, composed, in form=train and f32.  It
- * is the same for every impl, form, graph, backend, dtype, state and number of
- * threads, and it is slow; so it is kept for the next case that has the same.
+ * The definition is the case as_written, composed, in f32 and form=train (in
+ * form=deploy if that is what its weights are of).  It is the same for every
+ * impl, form, graph, backend, dtype, state and number of threads, and it is
+ * slow; so it is kept for the next case that has the same.
  */
 #ifndef HARNESS_REFERENCE_H
 #define HARNESS_REFERENCE_H

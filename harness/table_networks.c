@@ -294,8 +294,19 @@ static const char *backbone_title(const Versus *v, const Run *any)
     return b ? b->title : versus_backbone(v);
 }
 
-/* "SCSA costs ResNet-50 17.4 % [17.1, 17.7] of its throughput here; 17.0 % in
- * the paper." */
+/* "; in the paper it costs 17.0 %"; nothing if it has none. */
+static void say_in_paper(char text[64], const VersusRow *r)
+{
+    const double change = r->paper_ratio - 1;
+
+    text[0] = '\0';
+    if (r->paper)
+        snprintf(text, 64, "; in the paper it %s %.1f %%",
+                 change > 0 ? "adds" : "costs", 100 * fabs(change));
+}
+
+/* "SCSA costs ResNet-50 17.4 % [17.1, 17.7] of its throughput here; in the
+ * paper it costs 17.0 %."  Or "adds to Swin-T 3.1 % ...". */
 static void answer(const Versus *v, const TableOptions *o)
 {
     char label[LABEL_MAX], paper[64];
@@ -309,13 +320,10 @@ static void answer(const Versus *v, const TableOptions *o)
         if (strcmp(r->run->module, o->focus) || isnan(q->ratio) || said[fused])
             continue;
         said[fused] = true;
-        paper[0] = '\0';
-        if (r->paper)
-            snprintf(paper, sizeof(paper), "; %.1f %% in the paper",
-                     100 * (1 - r->paper_ratio));
+        say_in_paper(paper, r);
         table_line(o->format, o->out,
                    "%s %s %s %.1f %% [%.1f, %.1f] of its throughput here%s.",
-                   run_label(r->run, label), gains ? "gives" : "costs",
+                   run_label(r->run, label), gains ? "adds to" : "costs",
                    backbone_title(v, r->run), 100 * fabs(1 - q->ratio),
                    100 * (gains ? q->lo - 1 : 1 - q->hi),
                    100 * (gains ? q->hi - 1 : 1 - q->lo), paper);

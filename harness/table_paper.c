@@ -328,7 +328,7 @@ static void print_groups(const ReproReport *report, const Reproduction *r)
     table_init(&t, group_columns,
                sizeof(group_columns) / sizeof(group_columns[0]));
     for (int i = 0; i < r->groups; i++)
-        if (r->group[i].rank.n > 1)
+        if (report->wanted[r->group[i].first] && r->group[i].rank.n > 1)
             put_group(&t, &r->group[i], &r->at[r->group[i].first]);
     if (t.nrows) {
         fputc('\n', report->out);

@@ -60,7 +60,7 @@ static const char networks_text[] =
 "modules stand after conv2-bn2-ReLU (mid): SCSA; after bn3, before the shortcut (out): SE, SE-conv.\n"
 "paper: Table 2 of Si et al. 2025, RTX 4090, batch 32: compare the ratios, not the images/s.\n"
 "noise: a second plain network against the first (A/A) gave 0.990 [0.990, 0.990]; no smaller difference means anything.\n"
-"SCSA costs ResNet-50 20.0 % [20.0, 20.0] of its throughput here; 17.0 % in the paper.\n"
+"SCSA costs ResNet-50 20.0 % [20.0, 20.0] of its throughput here; in the paper it costs 17.0 %.\n"
 "\n";
 /* clang-format on */
 
@@ -118,7 +118,7 @@ TEST(table, the_last_sentence_is_about_the_module_in_focus)
     text = print(db, "bench", table_networks,
                  (TableOptions){ .focus = "se_conv" });
     check_holds(text, "\nSE-conv costs ResNet-50 9.1 % [9.1, 9.1] of its "
-                      "throughput here; 14.6 % in the paper.\n");
+                      "throughput here; in the paper it costs 14.6 %.\n");
     free(text);
 }
 
