@@ -15,7 +15,9 @@
  *   columns   a unit is one o and a block of k small enough that its
  *             accumulators stay in the L1 cache; rows are read in order.
  *             Sums are taken in float over at most 256 rows and then added,
- *             so that on large maps fewer roundings meet in one sum.  Starves
+ *             so that on large maps fewer roundings meet in one sum.  Maxima
+ *             are taken by comparisons that may lose a NaN, beside sums that
+ *             cannot: where one is NaN, it is done again.  Starves
  *             where o and k are both small (one image of few channels): then
  *             there is one unit for all threads.
  */
@@ -89,17 +91,63 @@ static void sum_range(const Tensor *out, const void *state, size_t begin,
     }
 }
 
+/* The larger, or b where either is NaN: one instruction. */
+static inline float larger(float a, float b)
+{
+    return a > b ? a : b;
+}
+
+/* most[k] = the largest x[k] of the rows, unless one was NaN: then sum[k] is. */
+static void max_and_sum(float *most, float *sum, const Elem *x, size_t rows,
+                        size_t stride, size_t width)
+{
+    for (; rows >= 4; rows -= 4, x += 4 * stride) {
+        const Elem *b = x + stride, *c = b + stride, *d = c + stride;
+#pragma omp simd
+        for (size_t k = 0; k < width; k++) {
+            const float p = number(x[k]), q = number(b[k]), r = number(c[k]),
+                        s = number(d[k]);
+
+            most[k] = larger(larger(p, q), larger(larger(r, s), most[k]));
+            sum[k] += (p + q) + (r + s);
+        }
+    }
+    for (; rows; rows--, x += stride)
+#pragma omp simd
+        for (size_t k = 0; k < width; k++) {
+            most[k] = larger(number(x[k]), most[k]);
+            sum[k] += number(x[k]);
+        }
+}
+
+static bool any_nan(const float *x, size_t n)
+{
+    int found = 0;
+
+#pragma omp simd reduction(| : found)
+    for (size_t k = 0; k < n; k++)
+        found |= x[k] != x[k];
+    return found;
+}
+
 static void max_range(const Tensor *out, const void *state, size_t begin,
                       size_t end)
 {
     const Columns *c = state;
+    float most[BLOCK], sum[BLOCK];
 
     for (size_t u = begin; u < end; u++) {
         const Piece p = piece(out, c, u);
 
+        for (size_t k = 0; k < p.width; k++) {
+            most[k] = -INFINITY;
+            sum[k] = 0;
+        }
+        max_and_sum(most, sum, p.x, c->rows, c->width, p.width);
         for (size_t k = 0; k < p.width; k++)
-            p.y[k] = elem(-INFINITY);
-        max_rows(p.y, p.x, c->rows, c->width, p.width);
+            p.y[k] = elem(most[k]);
+        if (any_nan(sum, p.width))
+            max_rows(p.y, p.x, c->rows, c->width, p.width);
     }
 }
 

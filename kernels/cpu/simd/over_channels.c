@@ -6,8 +6,16 @@
  *
  *   rows   every row is one sum or maximum of LANES partial ones, joined at
  *          its end.  Joining costs as much as 64 channels do: starves on few.
+ *          The maxima of LANES rows are joined at once, two halves of two rows
+ *          at a time, by comparisons that may lose a NaN; the sum of all that
+ *          was seen tells whether there can have been one, and then the rows
+ *          are gone over again.
  */
 #include "kernels/cpu/simd/rows.h"
+
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
 
 static void mean_range(const Tensor *out, const void *state, size_t begin,
                        size_t end)
@@ -21,16 +29,102 @@ static void mean_range(const Tensor *out, const void *state, size_t begin,
         y[r] = elem(sum_row(x, C) / (float)C);
 }
 
+/* The larger, or a where either is NaN: one instruction, where there is one. */
+INLINE Vec larger(Vec a, Vec b)
+{
+#if LANES == 16
+    return (Vec)_mm512_max_ps((__m512)b, (__m512)a);
+#elif LANES == 8
+    return (Vec)_mm256_max_ps((__m256)b, (__m256)a);
+#else
+    const VecInt second = b > a;
+
+    return (Vec)((second & (VecInt)b) | (~second & (VecInt)a));
+#endif
+}
+
+/* Blocks of 2 w lanes: the maxima of a's halves, then those of b's.  w is a
+ * constant. */
+INLINE Vec fold(Vec a, Vec b, const size_t w)
+{
+    VecInt near, far;
+
+    UNROLL
+    for (size_t l = 0; l < LANES; l++) {
+        near[l] = (int32_t)(l % (2 * w) < w ? l : l - w + LANES);
+        far[l] = (int32_t)(near[l] + (int32_t)w);
+    }
+    return larger(__builtin_shuffle(a, b, near), __builtin_shuffle(a, b, far));
+}
+
+/* Lane r: the largest lane of m[r]. */
+INLINE Vec join(Vec m[LANES])
+{
+#if LANES >= 16
+    UNROLL
+    for (size_t i = 0; i < 8; i++)
+        m[i] = fold(m[i], m[i + 8], 8);
+#endif
+#if LANES >= 8
+    UNROLL
+    for (size_t i = 0; i < 4; i++)
+        m[i] = fold(m[i], m[i + 4], 4);
+#endif
+    m[0] = fold(m[0], m[2], 2);
+    m[1] = fold(m[1], m[3], 2);
+    return fold(m[0], m[1], 1);
+}
+
+/* The maxima of LANES rows of C >= LANES channels; false if one of them may be
+ * NaN.  What fills no vector is seen twice. */
+INLINE bool max_rows_at_once(Vec *y, const Elem *x, size_t C)
+{
+    Vec m[LANES], sum = splat(0);
+
+    UNROLL
+    for (size_t r = 0; r < LANES; r++, x += C) {
+        size_t k = LANES;
+
+        m[r] = load_elems(x);
+        sum += m[r];
+        for (; k + LANES <= C; k += LANES) {
+            const Vec v = load_elems(x + k);
+
+            sum += v;
+            m[r] = larger(m[r], v);
+        }
+        if (k < C) {
+            const Vec v = load_elems(x + C - LANES);
+
+            sum += v;
+            m[r] = larger(m[r], v);
+        }
+    }
+    *y = join(m);
+    return !isnan(sum_lanes(sum));
+}
+
 static void max_range(const Tensor *out, const void *state, size_t begin,
                       size_t end)
 {
     const size_t C = (size_t)out->src[0]->dim[1];
-    const Elem *x = out->src[0]->data;
-    Elem *y = out->data;
+    const Elem *x = (const Elem *)out->src[0]->data + begin * C;
+    Elem *y = (Elem *)out->data + begin;
+    size_t rows = end - begin;
+    Vec at_once;
 
     (void)state;
-    for (size_t r = begin; r < end; r++)
-        y[r] = same_elem(max_row(x + r * C, C));
+    for (; rows >= LANES && C >= LANES; rows -= LANES) {
+        if (max_rows_at_once(&at_once, x, C))
+            store_elems(y, at_once);
+        else
+            for (size_t r = 0; r < LANES; r++)
+                y[r] = same_elem(max_row(x + r * C, C));
+        x += LANES * C;
+        y += LANES;
+    }
+    for (; rows; rows--, x += C)
+        *y++ = same_elem(max_row(x, C));
 }
 
 static int run(Device *dev, const Tensor *out, Range *range)
