@@ -99,13 +99,20 @@ double memory_available(void)
     return fmin(unused, group_memory_left());
 }
 
-int environment_cores(void)
+/* Counted before main, as an open device pins this thread to one of them. */
+static int cores;
+__attribute__((constructor)) static void count_cores(void)
 {
     cpu_set_t set;
 
-    if (sched_getaffinity(0, sizeof(set), &set))
-        return (int)sysconf(_SC_NPROCESSORS_ONLN);
-    return CPU_COUNT(&set);
+    cores = sched_getaffinity(0, sizeof(set), &set)
+                ? (int)sysconf(_SC_NPROCESSORS_ONLN)
+                : CPU_COUNT(&set);
+}
+
+int environment_cores(void)
+{
+    return cores;
 }
 
 /* The first word of text that is a version: "580.65.06". */

@@ -28,6 +28,9 @@ static const char scaling_gp[] =
 static const char stages_gp[] =
 #include "plots/stages.gp.inc"
 ;
+static const char roofline_gp[] =
+#include "plots/roofline.gp.inc"
+;
 static const char pareto_gp[] =
 #include "plots/pareto.gp.inc"
 ;

@@ -226,6 +226,15 @@ static void read_roof(Roof *r, sqlite3_stmt *row)
     TEXT_AT(row, 9, r->measured_at);
 }
 
+/* All rows, and ends the query. */
+static void read_roofs(Roofs *out, sqlite3_stmt *row)
+{
+    out->n = 0;
+    while (out->n < ROOFS_MAX && sqlite3_step(row) == SQLITE_ROW)
+        read_roof(&out->at[out->n++], row);
+    sqlite3_finalize(row);
+}
+
 int store_roofs_read(Roofs *out, Store *s, const Machine *m,
                      const char *backend, int threads)
 {
@@ -245,8 +254,27 @@ int store_roofs_read(Roofs *out, Store *s, const Machine *m,
     sqlite3_bind_text(row, 3, m->gpu, -1, SQLITE_STATIC);
     sqlite3_bind_text(row, 4, backend, -1, SQLITE_STATIC);
     sqlite3_bind_int(row, 5, threads);
-    while (out->n < ROOFS_MAX && sqlite3_step(row) == SQLITE_ROW)
-        read_roof(&out->at[out->n++], row);
-    sqlite3_finalize(row);
+    read_roofs(out, row);
+    return OK;
+}
+
+int store_roofs_of_run(Roofs *out, Store *s, int64_t run_id)
+{
+    static const char sql[] =
+        "SELECT roof.backend, roof.threads, name, unit, value, lo, hi, roof.n, "
+        "clock_mhz, max(measured_at) FROM run "
+        "JOIN sweep ON sweep.id = run.sweep_id "
+        "JOIN machine AS its ON its.id = sweep.machine_id "
+        "JOIN machine ON machine.cpu = its.cpu "
+        "AND machine.cores = its.cores AND machine.gpu = its.gpu "
+        "JOIN roof ON roof.machine_id = machine.id "
+        "AND roof.backend = run.backend "
+        "WHERE run.id = ? AND roof.threads = coalesce(nullif(run.threads, 0), "
+        "(SELECT max(threads) FROM roof AS any WHERE any.backend = run.backend "
+        "AND any.machine_id = machine.id)) GROUP BY name ORDER BY name";
+    sqlite3_stmt *row;
+
+    TRY(prepare(&row, s, sql, run_id));
+    read_roofs(out, row);
     return OK;
 }

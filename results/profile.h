@@ -76,4 +76,8 @@ int store_roofs(Store *s, const Machine *m, const Roofs *roofs);
 int store_roofs_read(Roofs *out, Store *s, const Machine *m,
                      const char *backend, int threads);
 
+/* The same for the machine, backend and threads of a run; where these are 0,
+ * the most for which there are roofs. */
+int store_roofs_of_run(Roofs *out, Store *s, int64_t run_id);
+
 #endif

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "results/profile.h"
 #include "tests/databases.h"
 #include "tests/test.h"
 
@@ -188,6 +189,76 @@ void stored_stages(const char *path)
                      channels, side, side);
             add(&s, settings, times[i] * channels, "ok");
         }
+    stored_end(&s);
+}
+
+/* A step of the mul, or the whole run: n times all of it. */
+static int add_quantities(Quantity *to, int step, int n)
+{
+    const Quantity all[] = {
+        { step, "", "time_ns", SOURCE_TIMED, 1000.0 * n, "" },
+        { step, "", "flops", SOURCE_MODELLED, 1000.0 * n, "" },
+        { step, "", "bytes", SOURCE_MODELLED, 4000.0 * n, "" },
+        { step, "", "compulsory_bytes", SOURCE_MODELLED, 2000, "" },
+        { step, "", "working_set_bytes", SOURCE_MODELLED, 100, "" },
+        { step, "", "cache_bytes", SOURCE_MODELLED, 100, "" },
+    };
+    const int count = step == WHOLE_RUN ? 6 : 3;
+
+    memcpy(to, all, (size_t)count * sizeof(*to));
+    return count;
+}
+
+static void add_profile(Stored *s, const Case *c, int steps)
+{
+    StoredStep step[2] = { { "mul", "mul_rows", "scale", "64x56x56" },
+                           { "relu", "relu", "relu", "64x56x56" } };
+    char repeat[CASE_TEXT];
+    Quantity quantity[12];
+    StoredProfile p = { step, steps, quantity, 0 };
+    int64_t id;
+
+    p.nquantities = add_quantities(quantity, WHOLE_RUN, steps);
+    for (int i = 0; i < steps; i++)
+        p.nquantities += add_quantities(quantity + p.nquantities, i, 1);
+    BUG_IF(store_run_id(s->store, s->sweep, case_print(c, repeat), &id));
+    BUG_IF(store_profile(s->store, id, &p));
+}
+
+void stored_profiles(const char *path)
+{
+    static const struct {
+        const char *name, *unit;
+        double value;
+    } of[] = { { "llc_read", "bytes/s", 50e9 },
+               { "llc_update", "bytes/s", 90e9 },
+               { "dram_copy", "bytes/s", 10e9 },
+               { "fma_f32", "flop/s", 100e9 } };
+    Stored s = stored_begin(path, "profile", "attnbench");
+    Roofs roofs = { .n = 4 };
+
+    for (int i = 0; i < 4; i++) {
+        const Case c = stored_case(
+            i == 0   ? "module=se channels=64 height=56 width=56"
+            : i == 1 ? "module=scsa channels=64 height=56 width=56"
+            : i == 2
+                ? "module=se channels=256 height=14 width=14"
+                : "module=scsa impl=fused channels=256 height=14 width=14");
+        Roof *r = &roofs.at[i];
+
+        stored_add(&s, &c, 1000, "ok");
+        add_profile(&s, &c, i == 1 ? 2 : 1);
+        *r = (Roof){ .backend = "cpu",
+                     .threads = 2,
+                     .value = of[i].value,
+                     .lo = of[i].value,
+                     .hi = of[i].value,
+                     .n = 9,
+                     .clock_mhz = NAN };
+        snprintf(r->name, sizeof(r->name), "%s", of[i].name);
+        snprintf(r->unit, sizeof(r->unit), "%s", of[i].unit);
+    }
+    BUG_IF(store_roofs(s.store, &a_machine, &roofs));
     stored_end(&s);
 }
 

@@ -52,4 +52,10 @@ void stored_paper(const char *path, PaperTable table, int skip);
 /* module_stages: se takes C ns, scsa 4 C, fused 2 C, at two of the stages. */
 void stored_stages(const char *path);
 
+/* profile: at 64x56x56 and 256x14x14 se takes 1000 ns, of 1000 FLOPs and 4000
+ * bytes, compulsory 2000, in one step, scsa twice all of it but for the
+ * compulsory bytes, in two; and roofs of 100 GFLOP/s and 10 GB/s, of the cache
+ * 50 and 90. */
+void stored_profiles(const char *path);
+
 #endif

@@ -220,6 +220,57 @@ TEST(plots, stages_has_a_panel_a_shape_and_a_row_a_module)
     free(dat);
 }
 
+/* FLOP/byte GFLOP/s filled style, the same of the floor, ns name */
+TEST(plots, roofline_has_a_point_a_module_and_the_roofs_of_the_machine)
+{
+    char *dat;
+    int err;
+
+    dat = draw(full_database(), "roofline", (PlotOptions){ 0 }, &err);
+    CHECK_MSG(err == OK || !have_gnuplot(), "%s", err_message());
+    /* se: 2000 bytes at 90 GB/s are 22.2 ns, for 1000 FLOPs; scsa 2000 */
+    check_holds(dat, "# 64x56x56: FLOP/byte GFLOP/s filled style "
+                     "floor_FLOP/byte floor_GFLOP/s ns name\n"
+                     "0.25 1 0 2 0.5 45 1000 \"SE\" \n"
+                     "0.25 1 0 1 1 90 2000 \"SCSA\" \n\n\n");
+    check_holds(dat, "0.25 1 1 17 0.5 45 1000 \"SCSA fused\" \n");
+    check_holds(dat, " 1 \"L3 90 GB/s\"\n");
+    check_holds(dat, " 10 100 1 \"DRAM 10 GB/s\"\n");
+    check_holds(dat, " 0 \"fma_f32 100 GFLOP/s\"\n");
+    free(dat);
+}
+
+TEST(plots, roofline_of_one_run_has_a_point_a_step)
+{
+    const Wanted wanted[] = { { "module", "scsa" }, { "channels", "64" } };
+    char *dat;
+    int err;
+
+    dat = draw(full_database(), "roofline",
+               (PlotOptions){ .wanted = wanted, .nwanted = 2 }, &err);
+    CHECK_MSG(err == OK || !have_gnuplot(), "%s", err_message());
+    check_holds(dat, "0.25 1 1 1 nan nan 1000 \"mul\" \n"
+                     "0.25 1 1 2 nan nan 1000 \"relu\" \n\n\n");
+    free(dat);
+}
+
+TEST(plots, roofline_without_roofs_or_profiles_says_how_to_measure_them)
+{
+    const PlotOptions o = { .experiment = "module_stages" };
+    const char *db = temp_path("stages.db");
+    int err;
+
+    stored_stages(db);
+    free(draw(db, "roofline", o, &err));
+    CHECK(err == ERR_UNSUPPORTED);
+    check_holds(err_message(), "no roofs of this machine for f32");
+    check_holds(err_message(), "run: attnbench roofs");
+    stored_profiles(db);
+    free(draw(db, "roofline", o, &err));
+    CHECK(err == ERR_UNSUPPORTED);
+    check_holds(err_message(), "have no profile; run: attnbench profile");
+}
+
 /* row ratio lo hi converged paper strong name */
 TEST(plots, table1_has_a_row_a_variant_but_for_the_base)
 {

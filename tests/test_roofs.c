@@ -129,6 +129,20 @@ TEST(roofs, are_kept_for_the_threads_they_were_measured_with)
     backend_close(two);
 }
 
+/* An open device pins its threads; the machine stays what it is. */
+TEST(roofs, are_of_the_machine_that_runs_are_of)
+{
+    Machine before, after;
+    Device *dev;
+
+    environment_machine(&before);
+    REQUIRE(backend_open(&dev, "cpu", &(DeviceSettings){ .isa = "" }) == OK);
+    REQUIRE(dev->backend->clock_start(dev) == OK);
+    environment_machine(&after);
+    CHECK(after.cores == before.cores && after.cores >= dev->threads);
+    backend_close(dev);
+}
+
 TEST(roofs, of_the_reference_are_none)
 {
     Device *dev;
