@@ -169,3 +169,19 @@ TEST(verify_case, a_dtype_in_which_the_definition_is_lost_is_refused)
     CHECK(verify_rounded_limit(&r, &c, &limit) == ERR_UNSUPPORTED);
     CHECK_MSG(strstr(err_message(), "is off by 51 %"), "%s", err_message());
 }
+
+/* CA in RepViT, folded: a neighbour for each number makes a difference of 5e-3.
+ * No kernel can do better, so none is called wrong. */
+TEST(verify_case, a_network_that_amplifies_roundings_is_not_called_wrong)
+{
+    Comparison v;
+    Case c;
+    int err;
+
+    make_case(&c, "repvit_m1_0", "ca", 1, 3, 64);
+    CHECK(case_set(&c, "graph", "folded") == OK);
+    err = verify_case(&v, &c, VERIFY_BUDGET, NULL);
+    CHECK_MSG(err == OK ? v.rel_l2 <= v.limit : err == ERR_UNSUPPORTED,
+              "%g, limit %g", v.rel_l2, v.limit);
+    CHECK(err == OK || strstr(err_message(), "turns roundings into errors"));
+}
