@@ -20,8 +20,8 @@
  *
  * A token is a position of a channels-last map, so that a linear layer of
  * tokens is one of the map's rows and a module sees a map.  The attention is
- * one op (op_window_attention), as frameworks have it.  A map that is no larger
- * than a window is one window, without a shift.
+ * one op (op_window_attention), as frameworks have it.  The authors' code pads
+ * maps that windows do not tile; here such inputs are refused.
  */
 #include "harness/backbones/backbones.h"
 #include "harness/backbones/layers.h"
@@ -34,6 +34,7 @@ enum {
     HEAD_WIDTH = 32, /* channels of a head                          */
     WINDOW = 7,
     SHIFT = WINDOW / 2,
+    WHOLE = WINDOW * PATCH << (STAGES - 1), /* an input that windows tile */
     MLP = 4, /* the hidden layer's channels: four times as many */
 };
 
@@ -60,9 +61,11 @@ static Tensor *patch_embed(Graph *g, Tensor *x)
 
     if (!x)
         return NULL;
-    if (x->dim[2] % PATCH || x->dim[3] % PATCH)
-        return graph_fail(g, "swin_t: a map of %dx%d has no whole 4x4 patches",
-                          x->dim[2], x->dim[3]);
+    if (x->dim[2] % WHOLE || x->dim[3] % WHOLE)
+        return graph_fail(g,
+                          "swin_t: windows of 7x7 do not tile the maps of an "
+                          "input of %dx%d: choose multiples of %d",
+                          x->dim[2], x->dim[3], WHOLE);
     graph_scope(g, "patch_embed");
     graph_scope(g, "proj");
     weight = graph_weight(g, "weight", DIMS(WIDTH, x->dim[1], PATCH, PATCH));
@@ -74,12 +77,7 @@ static Tensor *patch_embed(Graph *g, Tensor *x)
     return x;
 }
 
-/* Along an axis: a map that is no larger than a window is one. */
-static int window_of(int size)
-{
-    return size <= WINDOW ? size : WINDOW;
-}
-
+/* Along an axis: a map that is one window is not shifted. */
 static int shift_of(int size, bool shifted)
 {
     return shifted && size > WINDOW ? SHIFT : 0;
@@ -98,8 +96,8 @@ static Tensor *attention(Graph *g, Tensor *x, bool shifted)
     attr.heads = C / HEAD_WIDTH;
     w->map_h = x->dim[2];
     w->map_w = x->dim[3];
-    w->h = window_of(w->map_h);
-    w->w = window_of(w->map_w);
+    w->h = WINDOW;
+    w->w = WINDOW;
     w->shift_h = shift_of(w->map_h, shifted);
     w->shift_w = shift_of(w->map_w, shifted);
     graph_scope(g, "attn");
