@@ -3,6 +3,7 @@
  */
 #include "harness/cmd.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -125,8 +126,31 @@ static void print_csv(const Profile *p, const Arm *arm)
     }
 }
 
-static void print_text(const Profile *p, const Arm *arm, int top)
+/* Of the run as a whole; and once each reason why something is missing. */
+static void print_counted(const StoredProfile *p)
 {
+    const char *reason = "";
+
+    for (int i = 0; i < p->nquantities; i++) {
+        const Quantity *q = &p->quantity[i];
+
+        if (q->step != WHOLE_RUN || q->source != SOURCE_COUNTED)
+            continue;
+        if (isnan(q->value) && strcmp(q->reason, reason))
+            printf("\nnot counted: %s", reason = q->reason);
+        else if (!isnan(q->value))
+            printf("\ncounted: %-24s %.6g", q->name, q->value);
+    }
+    if (reason[0])
+        printf("\n(what stands above is modelled from shapes, and timed)");
+    printf("\n");
+}
+
+static void print_text(const Profiled *profiled, int top)
+{
+    const Profile *p = &profiled->profile;
+    const Arm *arm = &profiled->arm;
+
     printf("%s\non %s: %s; %d rounds, relative L2 error %.1e\n", arm->repeat,
            arm->c->backend.text, arm->dev->about, p->rounds, arm->rel_l2);
     print_kinds(p);
@@ -134,7 +158,8 @@ static void print_text(const Profile *p, const Arm *arm, int top)
     printf("\noutside convolutions and linears: %.1f %%\n",
            100 * p->outside_ns / p->sum_ns);
     printf("(GFLOP/s: a multiply-add is 2; GB/s: of the bytes that the op "
-           "cannot avoid)\n");
+           "cannot avoid)");
+    print_counted(&profiled->rows);
 }
 
 static bool is_csv(const ProfileSettings *s)
@@ -153,7 +178,7 @@ static int profile_case(const Case *c, const ProfileSettings *s, Store *store,
     if (!err && is_csv(s))
         print_csv(&p.profile, &p.arm);
     else if (!err)
-        print_text(&p.profile, &p.arm, s->top);
+        print_text(&p, s->top);
     profiler_free(&p);
     return err;
 }

@@ -55,4 +55,9 @@ int profile_kinds(const Profile *p, ProfileKind *kinds);
 void profile_rows(StoredProfile *out, const Profile *p, const Graph *g,
                   Device *dev, double arena_bytes);
 
+/* Adds what hardware counters say of plan's steps, where dev has any: runs them
+ * again, and is not to be called between timings.  metrics is "" or "a,b". */
+int profile_count(StoredProfile *rows, Device *dev, Plan *plan, Dtype dtype,
+                  const char *metrics);
+
 #endif

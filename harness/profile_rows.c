@@ -96,3 +96,51 @@ void profile_rows(StoredProfile *out, const Profile *p, const Graph *g,
     add(out, WHOLE_RUN, "private_cache_bytes", SOURCE_MODELLED,
         size_of(b->private_cache_bytes, dev));
 }
+
+/* ---- counted ---------------------------------------------------------- */
+
+typedef struct Counter {
+    StoredProfile *rows;
+    Plan *plan;
+    int room; /* for quantities; 0 at first */
+} Counter;
+
+static int launch(void *arg, int step)
+{
+    return plan_run_step(((const Counter *)arg)->plan, step);
+}
+
+static void take(void *arg, const Counted *counted)
+{
+    Counter *c = arg;
+    StoredProfile *rows = c->rows;
+    Quantity *q;
+
+    if (rows->nquantities >= c->room) {
+        c->room = 2 * rows->nquantities + OF_ALL;
+        rows->quantity =
+            realloc(rows->quantity, (size_t)c->room * sizeof(*rows->quantity));
+        BUG_IF(!rows->quantity);
+    }
+    q = &rows->quantity[rows->nquantities++];
+    *q = (Quantity){ .step = counted->step,
+                     .source = SOURCE_COUNTED,
+                     .value = counted->value };
+    snprintf(q->name, sizeof(q->name), "%s", counted->quantity);
+    snprintf(q->reason, sizeof(q->reason), "%s", counted->reason);
+}
+
+int profile_count(StoredProfile *rows, Device *dev, Plan *plan, Dtype dtype,
+                  const char *metrics)
+{
+    Counter c = { rows, plan, 0 };
+    const Counting counting = { .steps = plan_steps(plan),
+                                .dtype = dtype,
+                                .metrics = metrics,
+                                .launch = launch,
+                                .take = take,
+                                .arg = &c };
+
+    _Static_assert((int)ALL_STEPS == (int)WHOLE_RUN, "a step is a step");
+    return dev->backend->count ? dev->backend->count(dev, &counting) : OK;
+}

@@ -30,7 +30,7 @@ int profiler_run(Profiled *out, const Case *c, double seconds)
     for (int i = 0; i < out->profile.rounds; i++)
         arm_add(a, out->profile.whole[i], i);
     profile_rows(&out->rows, &out->profile, a->graph, out->dev, a->arena_bytes);
-    return OK;
+    return profile_count(&out->rows, out->dev, a->plan, case_dtype(c), "");
 }
 
 void profiler_free(Profiled *p)

@@ -128,14 +128,14 @@ TEST(cupti, lists_what_a_chip_has)
 
 /* ---- quantities ---------------------------------------------------------- */
 
-typedef struct Counted {
+typedef struct Value {
     const char *metric;
     double value;
-} Counted;
+} Value;
 
 /* A quantity of a set, of the values that are given by name; others are 0. */
 static double quantity_of(const char *chip, MetricSet set, Dtype dtype,
-                          const char *quantity, const Counted *counted,
+                          const char *quantity, const Value *counted,
                           const char **missing)
 {
     const Metric *m[MAX_METRICS];
@@ -153,7 +153,7 @@ static double quantity_of(const char *chip, MetricSet set, Dtype dtype,
 
 TEST(metrics, a_multiply_add_is_two_and_a_pair_of_them_four)
 {
-    static const Counted counted[] = {
+    static const Value counted[] = {
         { OP("fadd"), 1 },      { OP("fmul"), 10 },
         { OP("ffma"), 100 },    { OP("fadd2"), 1000 },
         { OP("fmul2"), 10000 }, { OP("ffma2"), 1e5 },
@@ -173,7 +173,7 @@ TEST(metrics, a_multiply_add_is_two_and_a_pair_of_them_four)
 
 TEST(metrics, units_are_those_of_the_quantities)
 {
-    static const Counted counted[] = {
+    static const Value counted[] = {
         { "sm__warps_active.avg.pct_of_peak_sustained_active", 62.5 },
         { "sm__cycles_elapsed.avg.per_second", 1.98e9 },
         { "smsp__inst_executed_pipe_xu.sum", 7 },
@@ -193,7 +193,7 @@ TEST(metrics, units_are_those_of_the_quantities)
 
 TEST(metrics, tensor_operations_are_those_of_the_dtype)
 {
-    static const Counted counted[] = {
+    static const Value counted[] = {
         { "sm__ops_path_tensor_src_tf32_dst_fp32.sum", 1 },
         { "sm__ops_path_tensor_src_bf16_dst_fp32.sum", 2 },
         { "sm__ops_path_tensor_src_fp16.sum", 4 },
@@ -213,9 +213,9 @@ TEST(metrics, tensor_operations_are_those_of_the_dtype)
 
 TEST(metrics, a_quantity_lacks_its_value_where_one_counter_does)
 {
-    static const Counted counted[] = { { OP("fadd"), 1 },
-                                       { OP("ffma"), NAN },
-                                       { NULL } };
+    static const Value counted[] = { { OP("fadd"), 1 },
+                                     { OP("ffma"), NAN },
+                                     { NULL } };
     const char *missing;
 
     CHECK(isnan(quantity_of("GH100", SET_INSTRUCTIONS, F32, "fp32_flops",

@@ -88,6 +88,25 @@ typedef struct RoofKind {
     RoofUnit unit;    /* a second               */
 } RoofKind;
 
+/* What hardware counters said of a step of a run, or of all of it. */
+enum { ALL_STEPS = -1 };
+typedef struct Counted {
+    int step; /* or ALL_STEPS                                          */
+    const char *quantity;
+    double value;       /* NAN: it could not be counted, for the reason */
+    const char *reason; /* "", or one sentence                          */
+} Counted;
+
+/* A run to be counted. */
+typedef struct Counting {
+    int steps;
+    Dtype dtype;
+    const char *metrics; /* "": the usual ones; else names, "a,b"  */
+    int (*launch)(void *arg, int step);
+    void (*take)(void *arg, const Counted *counted); /* borrowed */
+    void *arg;
+} Counting;
+
 typedef struct Backend {
     const char *name;
     const char *title;
@@ -145,6 +164,11 @@ typedef struct Backend {
     /* The same of the caches before it that cores do not share, together;
      * 0 or NULL: there is none between a core's first and the last. */
     size_t (*private_cache_bytes)(Device *dev);
+
+    /* Runs all steps, as often as it takes, and says what was counted.  What
+     * may not be counted here has a reason, and that is no error.  Nothing may
+     * be timed meanwhile.  NULL: it has no counters. */
+    int (*count)(Device *dev, const Counting *counting);
 } Backend;
 
 /* Every backend's device starts with this. */

@@ -370,7 +370,7 @@ void plan_free(Plan *p)
     free(p);
 }
 
-static int run_step(const Plan *p, int i)
+int plan_run_step(const Plan *p, int i)
 {
     const Step *s = &p->steps[i];
     const int err = s->kernel->run(p->dev, s->out, s->state);
@@ -382,7 +382,7 @@ static int run_step(const Plan *p, int i)
 static int run_steps(const Plan *p)
 {
     for (int i = 0; i < p->nsteps; i++)
-        TRY(run_step(p, i));
+        TRY(plan_run_step(p, i));
     return OK;
 }
 
@@ -412,7 +412,7 @@ int plan_run_timed(Plan *p, double *ns)
 {
     for (int i = 0; i < p->nsteps; i++) {
         TRY(p->dev->backend->clock_start(p->dev));
-        TRY(run_step(p, i));
+        TRY(plan_run_step(p, i));
         TRY(p->dev->backend->clock_stop(p->dev, &ns[i]));
     }
     return OK;

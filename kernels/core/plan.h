@@ -36,6 +36,9 @@ int plan_run_timed(Plan *plan, double *ns);
 
 /* The steps: nodes that a kernel computes (views are none). */
 int plan_steps(const Plan *plan);
+
+/* Runs one step; those before it have run. */
+int plan_run_step(const Plan *plan, int i);
 const Tensor *plan_step(const Plan *plan, int i, const Kernel **kernel);
 
 /* Bytes that inputs, outputs and all between share; weights are apart. */

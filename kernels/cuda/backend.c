@@ -12,6 +12,7 @@
 
 #include "kernels/core/err.h"
 #include "kernels/cuda/card.h"
+#include "kernels/cuda/counters.h"
 #include "kernels/cuda/cuda.h"
 #include "kernels/cuda/library.h"
 #include "kernels/cuda/list.h"
@@ -339,6 +340,13 @@ static void cuda_recording_free(Device *dev, void *recording)
         cudaGraphExecDestroy(recording);
 }
 
+static int cuda_count(Device *dev, const Counting *counting)
+{
+    TRY(cuda_check(cudaStreamSynchronize(card(dev)->clock.stream),
+                   "cudaStreamSynchronize"));
+    return counters_count(counting);
+}
+
 static const Kernel *kernel_at(int i)
 {
     return cuda_kernel_at(true, i);
@@ -367,6 +375,7 @@ static const Backend backend = {
     .roof_at = cuda_roof_at,
     .roof_run = cuda_roof_run,
     .cache_bytes = cuda_cache_bytes,
+    .count = cuda_count,
 };
 
 __attribute__((visibility("default"))) const Backend *attnbench_cuda_backend(

@@ -196,7 +196,8 @@ enum {
 
 /* clang-format off */
 #define CUPTI_FUNCTIONS(X)                                                     \
-    X(host_initialize,  "cuptiProfilerHostInitialize",     CuptiHostInitialize) \
+    X(host_initialize,  "cuptiProfilerHostInitialize",                         \
+                        CuptiHostInitialize)                                   \
     X(host_deinitialize, "cuptiProfilerHostDeinitialize",  CuptiHostObject)    \
     X(host_base,        "cuptiProfilerHostGetBaseMetrics", CuptiHostBase)      \
     X(host_metrics,     "cuptiProfilerHostConfigAddMetrics", CuptiHostMetrics) \

@@ -1,0 +1,26 @@
+/*
+ * counters.h - what a run makes a GPU's hardware counters count, step by step.
+ */
+#ifndef CUDA_COUNTERS_H
+#define CUDA_COUNTERS_H
+
+#include "kernels/core/backend.h"
+#include "kernels/cuda/cupti.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Backend.count, for the first GPU, whose context is current: there must be
+ * one, because without it some of CUPTI's calls crash. */
+int counters_count(const Counting *counting);
+
+/* The same through a given CUPTI, on a given context (CUcontext). */
+int counters_count_by(const Cupti *cupti, void *context,
+                      const Counting *counting);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
