@@ -23,6 +23,7 @@
 #include "kernels/core/err.h"
 #include "kernels/core/host.h"
 #include "kernels/cpu/cpu.h"
+#include "kernels/cuda/cupti.h"
 #include "kernels/cuda/nvml.h"
 #include "results/store.h"
 
@@ -335,6 +336,24 @@ static int device_now(Doctor *d, Device *dev)
     return OK;
 }
 
+/* Whether a profile will have counters, as far as can be told without one. */
+static void counters(Doctor *d)
+{
+    Cupti cupti;
+    int err = cupti_open(&cupti);
+
+    if (!err)
+        err =
+            cupti_may_count("/proc/driver/nvidia/params", "/proc/self/status");
+    if (err)
+        say(d, ABSENT, "counters", "%s; a profile is modelled and timed",
+            err_message());
+    else
+        say(d, FINE, "counters", "%s, and nothing seen that forbids it",
+            cupti.path);
+    cupti_close(&cupti);
+}
+
 /* A plugin that does not work is broken only where there is a GPU for it. */
 static void gpu(Doctor *d, const Machine *m)
 {
@@ -344,6 +363,8 @@ static void gpu(Doctor *d, const Machine *m)
     Device *dev = NULL;
     int err;
 
+    if (bad == BROKEN)
+        counters(d);
     if (plugin_path(path, sizeof(path))) {
         say(d, bad == BROKEN ? SPOILS : ABSENT, "cuda plugin",
             "%s; with the CUDA Toolkit 12.4 or newer, run make again",

@@ -8,15 +8,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/backends.h"
 #include "harness/flags.h"
 #include "harness/profiler.h"
 #include "harness/sweep.h"
 #include "kernels/core/err.h"
+#include "kernels/cuda/counters.h"
 
 typedef struct ProfileSettings {
     int top, seconds;
     ParamName format;
-    const char *db;
+    const char *db, *metrics;
 } ProfileSettings;
 
 static const char *format_choice(int i)
@@ -33,6 +35,8 @@ static const Param profile_params[] = {
                "csv has every step, in the order run"),
     PARAM_PATH(ProfileSettings, db, STORE_PATH,
                "the database that it is kept in"),
+    PARAM_PATH(ProfileSettings, metrics, "",
+               "counters of a GPU by CUPTI's names, a,b; help lists them"),
     PARAM_END,
 };
 
@@ -171,7 +175,7 @@ static int profile_case(const Case *c, const ProfileSettings *s, Store *store,
                         int64_t sweep_id)
 {
     Profiled p;
-    int err = profiler_run(&p, c, s->seconds);
+    int err = profiler_run(&p, c, s->seconds, s->metrics);
 
     if (!err)
         err = profiler_store(&p, store, sweep_id);
@@ -229,6 +233,24 @@ static int profile_experiment(Experiment *e, const ProfileSettings *s, int argc,
     return err;
 }
 
+static void print_metric(void *arg, const char *metric)
+{
+    (void)arg;
+    printf("%s\n", metric);
+}
+
+/* Of the GPU that is here. */
+static int list_metrics(void)
+{
+    Device *dev;
+    int err;
+
+    TRY(backend_open(&dev, "cuda", NULL));
+    err = counters_list(print_metric, NULL);
+    backend_close(dev);
+    return err;
+}
+
 int cmd_profile(int argc, char **argv)
 {
     const char *found = NULL;
@@ -241,6 +263,8 @@ int cmd_profile(int argc, char **argv)
     TRY(flags_parse(&flags, &usage, &s, argc, argv));
     if (flags.help)
         return flags_help(&flags, &usage, stdout);
+    if (strcmp(s.metrics, "help") == 0)
+        return list_metrics();
     if (flags.nargs)
         TRY(sweep_find(flags.arg[0], path, sizeof(path), &found));
     else if (!flags.nflags)

@@ -139,7 +139,7 @@ static int why_case(const Case *c, const WhySettings *s, Store *store,
     Limits limits;
     Roofs roofs;
     Profiled p;
-    int err = profiler_run(&p, c, s->seconds);
+    int err = profiler_run(&p, c, s->seconds, "");
 
     if (!err)
         err = roofs_get(&roofs, store, p.dev, ROOF_SECONDS, false);

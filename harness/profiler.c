@@ -10,7 +10,8 @@
 
 static const double WARMUP_NS = 0.5e9;
 
-int profiler_run(Profiled *out, const Case *c, double seconds)
+int profiler_run(Profiled *out, const Case *c, double seconds,
+                 const char *metrics)
 {
     const DeviceSettings settings = { c->threads, "" };
     Arm *a = &out->arm;
@@ -30,7 +31,7 @@ int profiler_run(Profiled *out, const Case *c, double seconds)
     for (int i = 0; i < out->profile.rounds; i++)
         arm_add(a, out->profile.whole[i], i);
     profile_rows(&out->rows, &out->profile, a->graph, out->dev, a->arena_bytes);
-    return profile_count(&out->rows, out->dev, a->plan, case_dtype(c), "");
+    return profile_count(&out->rows, out->dev, a->plan, case_dtype(c), metrics);
 }
 
 void profiler_free(Profiled *p)

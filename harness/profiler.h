@@ -16,10 +16,12 @@ typedef struct Profiled {
 } Profiled;
 
 /* Profiles c, which stays alive as long as *out, for about so many seconds.
+ * metrics is "" for the usual counters, or CUPTI's names, "a,b".
  * ERR_INPUT unless its state is hot, ERR_UNSUPPORTED with the reason where it
  * cannot be run.  Free it in any
  * case. */
-int profiler_run(Profiled *out, const Case *c, double seconds);
+int profiler_run(Profiled *out, const Case *c, double seconds,
+                 const char *metrics);
 void profiler_free(Profiled *p);
 
 /* Adds the run and its profile to a sweep, whole or not at all. */

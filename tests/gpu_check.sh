@@ -125,6 +125,10 @@ do_why() {
             --height=${shape#*,} --width=${shape#*,} || return
     done
 }
+do_profile() {
+    $bench profile module_stages --backend=cuda --db="$db" --module=se,scsa \
+        --batch=32 --state=hot --dtype="$1" --seconds=1 --top=0
+}
 do_peer() { # FLAGS EXPERIMENT...
     python3 -c 'import sys, torch
 sys.exit(not torch.cuda.is_available())' || return 77
@@ -273,6 +277,8 @@ measure() {
     now stages 165 run module_stages --dtype=f32,f16 --state=hot,cold,graph \
         --budget=140
     now why 40 why
+    now profile_f32 40 profile f32
+    now profile_f16 40 profile f16
     now networks 50 run tests/gpu_check/networks.json --budget=30
     now torch_eager 50 peer '' tests/gpu_check/torch_eager.json --budget=30
     now torch_compiled 100 peer --compile tests/gpu_check/torch_compiled.json \

@@ -28,7 +28,7 @@ TEST(profile_speed, steps_add_up_to_the_whole_within_3_percent)
     REQUIRE(case_set(&c, "module", "scsa") == OK);
     REQUIRE(case_set(&c, "batch", "8") == OK);
     REQUIRE(case_complete(&c) == OK);
-    REQUIRE(profiler_run(&p, &c, 10) == OK);
+    REQUIRE(profiler_run(&p, &c, 10, "") == OK);
     off = p.profile.sum_ns / p.profile.whole_ns - 1;
     printf("    %d steps: %.1f ms, the whole: %.1f ms, %+.1f %%\n", p.profile.n,
            p.profile.sum_ns / 1e6, p.profile.whole_ns / 1e6, 100 * off);

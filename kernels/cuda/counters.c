@@ -469,3 +469,24 @@ int counters_count(const Counting *c)
     cupti_close(&cupti);
     return err;
 }
+
+int counters_list(void (*take)(void *arg, const char *metric), void *arg)
+{
+    CuptiChip chip = { CUPTI_SIZE(CuptiChip, chip) };
+    CuptiNothing nothing = { CUPTI_SIZE(CuptiNothing, unused) };
+    Cupti cupti;
+    int err;
+
+    if (!current_context())
+        return fail(ERR_UNSUPPORTED,
+                    "counters: the driver has no context here");
+    TRY(cupti_open(&cupti));
+    err = cupti_check(cupti.initialize(&nothing), "CUPTI's initialize");
+    if (!err)
+        err = cupti_check(cupti.chip(&chip), "CUPTI's chip");
+    if (!err)
+        err = cupti_host_list(&cupti, chip.chip, take, arg);
+    cupti.deinitialize(&nothing);
+    cupti_close(&cupti);
+    return err;
+}

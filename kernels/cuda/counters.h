@@ -15,7 +15,11 @@ extern "C" {
  * one, because without it some of CUPTI's calls crash. */
 int counters_count(const Counting *counting);
 
-/* The same through a given CUPTI, on a given context (CUcontext). */
+/* The names of all metrics of the first GPU, to which a rollup is added: .sum,
+ * .avg, ...  It is open, as for counters_count. */
+int counters_list(void (*take)(void *arg, const char *metric), void *arg);
+
+/* counters_count through a given CUPTI, on a given context (CUcontext). */
 int counters_count_by(const Cupti *cupti, void *context,
                       const Counting *counting);
 
