@@ -167,15 +167,13 @@ static int why_cases(const Experiment *e, const WhySettings *s, Store *store,
             printf(": %s\n", err_message());
         }
     }
-    printf(
-        "\n(modelled: operations and bytes that the ops state; a "
-        "multiply-add is 2, an\noperand is read once an op.  Bytes come from "
-        "the "
-        "nearest memory that holds all that\nthe op, or the whole, "
-        "touches.  A share above 100 %% is work that was spared: Winograd's\n"
-        "convolution needs fewer operations than the definition, and a "
-        "part of a map may have\nstayed in a cache nearer than the one "
-        "that holds all of it.)\n");
+    printf("\n(modelled: operations and bytes that the ops state; a "
+           "multiply-add is 2, an\noperand is read once an op.  Bytes come "
+           "from the nearest memory that holds all\nthat the op, or the "
+           "whole, touches.  A share above 100 %% is work that was\nspared: "
+           "Winograd's convolution needs fewer operations than the "
+           "definition, and\na part of a map may have stayed in a cache "
+           "nearer than the one that holds all\nof it.)\n");
     return OK;
 }
 
