@@ -33,7 +33,8 @@ struct Isa {
     bool (*runs)(void); /* on this processor */
     const Kernel *const *kernels;
     const Peaks *peaks;
-    const Kernel *const *bf16, *const *bf16_products; /* NULL: none */
+    const Kernel *const *bf16; /* NULL, like the two below: none */
+    const Kernel *const *bf16_products, *const *bf16_depthwise;
 };
 
 #if defined(__x86_64__)
@@ -71,7 +72,8 @@ static bool runs_generic(void)
 static const Isa isas[] = {
 #if defined(__x86_64__)
     { "avx512", runs_avx512, simd_kernels_avx512, &peaks_avx512,
-      simd_kernels_avx512_bf16, simd_products_avx512_bf16 },
+      simd_kernels_avx512_bf16, simd_products_avx512_bf16,
+      simd_depthwise_avx512_bf16 },
     { "avx2", runs_avx2, simd_kernels_avx2, &peaks_avx2 },
 #endif
     { "generic", runs_generic, simd_kernels_generic, &peaks_generic },
@@ -131,12 +133,14 @@ int cpu_check_bf16(void)
 static const Kernel *isa_kernel_at(const Isa *isa, int i)
 {
     const Kernel *const *products = runs_bf16() ? isa->bf16_products : NULL;
+    const Kernel *const *depthwise = runs_bf16() ? isa->bf16_depthwise : NULL;
     const bool amx = onednn_has_amx();
     const Kernel *const *const lists[] = {
         isa->kernels,
         runs_bf16() ? isa->bf16 : NULL,
-        amx ? onednn_kernels : products,
-        amx ? products : onednn_kernels,
+        amx ? depthwise : products,
+        onednn_kernels,
+        amx ? products : depthwise,
     };
 
     for (size_t l = 0; l < sizeof(lists) / sizeof(lists[0]); l++)

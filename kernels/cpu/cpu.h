@@ -29,6 +29,7 @@ extern const Kernel *const simd_kernels_avx2[];
 extern const Kernel *const simd_kernels_avx512[];
 extern const Kernel *const simd_kernels_avx512_bf16[];
 extern const Kernel *const simd_products_avx512_bf16[];
+extern const Kernel *const simd_depthwise_avx512_bf16[];
 #endif
 
 /* The i-th instruction set that this processor can run, best first: "avx512",

@@ -5,8 +5,8 @@
  *                    x[n,c, i s + u - p_h, j s + v - p_w] w[c,u,v])
  *
  * 2 kh kw flops a number: bound by multiply-adds, or where windows are columns
- * by loads, each of which is widened for one of them.  In f32 oneDNN has the
- * better kernel; its bf16 one takes ten times as long.
+ * by loads, each of which is widened for one of them.  oneDNN has the better
+ * kernel in f32, and in bf16 where there is no AMX: it comes first there.
  *
  *   columns   WIDTH results of a row at once for LANES channels, so that a
  *             weight is loaded once for as many products.  Columns outside the

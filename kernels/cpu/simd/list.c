@@ -2,65 +2,62 @@
  * list.c - our own CPU kernels of one instruction set, best first.
  *
  * To add one: write its file, add its line here.  What is for one type of
- * tensors alone stands in FOR_F32 or FOR_BF16; if that is a whole file, in
- * simd.mk too.
+ * tensors alone stands in FOR_F32; if that is a whole file, in simd.mk
+ * too.
  */
 #include "kernels/cpu/simd/simd.h"
 
 #ifdef SIMD_BF16
 #define FOR_F32(...)
-#define FOR_BF16(...) __VA_ARGS__
 #else
 #define FOR_F32(...) __VA_ARGS__
-#define FOR_BF16(...)
 #endif
 
-#define KERNELS(X)                \
-    X(relu)                       \
-    X(relu6)                      \
-    X(sigmoid)                    \
-    X(hard_swish)                 \
-    X(gelu)                       \
-    X(scale_shift)                \
-    X(mul)                        \
-    X(add)                        \
-    X(batch_norm)                 \
-    X(group_norm)                 \
-    X(layer_norm)                 \
-    X(global_avg_pool)            \
-    X(global_max_pool)            \
-    X(mean_h)                     \
-    X(mean_w)                     \
-    X(sum_rows)                   \
-    X(mean_c)                     \
-    X(max_c)                      \
-    X(avg_pool2d)                 \
-    X(max_pool2d)                 \
-    X(adaptive_avg_pool2d)        \
-    X(dct_pool)                   \
-    X(scsa)                       \
-    X(window_attention)           \
-    X(window_partition)           \
-    X(window_reverse)             \
-    X(window_bias)                \
-    X(patch_merge)                \
-    X(softmax)                    \
-    X(concat)                     \
-    X(slice)                      \
-    X(channel_shuffle)            \
-    X(dwconv1d_one_channel)       \
-    X(dwconv1d)                   \
-    X(conv2d_few_rows)            \
-    FOR_F32(X(conv2d_tiles))      \
-    FOR_F32(X(conv2d_winograd))   \
-    X(conv2d_small_groups)        \
-    X(conv2d_planes)              \
-    FOR_BF16(X(conv2d_depthwise)) \
-    X(linear)                     \
-    FOR_F32(X(linear_tiles))      \
-    X(matmul_outer)               \
-    X(matmul_group_dot)           \
-    X(matmul_vector)              \
+#define KERNELS(X)              \
+    X(relu)                     \
+    X(relu6)                    \
+    X(sigmoid)                  \
+    X(hard_swish)               \
+    X(gelu)                     \
+    X(scale_shift)              \
+    X(mul)                      \
+    X(add)                      \
+    X(batch_norm)               \
+    X(group_norm)               \
+    X(layer_norm)               \
+    X(global_avg_pool)          \
+    X(global_max_pool)          \
+    X(mean_h)                   \
+    X(mean_w)                   \
+    X(sum_rows)                 \
+    X(mean_c)                   \
+    X(max_c)                    \
+    X(avg_pool2d)               \
+    X(max_pool2d)               \
+    X(adaptive_avg_pool2d)      \
+    X(dct_pool)                 \
+    X(scsa)                     \
+    X(window_attention)         \
+    X(window_partition)         \
+    X(window_reverse)           \
+    X(window_bias)              \
+    X(patch_merge)              \
+    X(softmax)                  \
+    X(concat)                   \
+    X(slice)                    \
+    X(channel_shuffle)          \
+    X(dwconv1d_one_channel)     \
+    X(dwconv1d)                 \
+    X(conv2d_few_rows)          \
+    FOR_F32(X(conv2d_tiles))    \
+    FOR_F32(X(conv2d_winograd)) \
+    X(conv2d_small_groups)      \
+    X(conv2d_planes)            \
+    X(linear)                   \
+    FOR_F32(X(linear_tiles))    \
+    X(matmul_outer)             \
+    X(matmul_group_dot)         \
+    X(matmul_vector)            \
     FOR_F32(X(matmul_in_double))
 
 #define X(id) extern const Kernel SIMD(id);
@@ -90,4 +87,8 @@ const Kernel *const SIMD(simd_products)[] = {
 #undef X
         NULL,
 };
+
+/* And this one, as oneDNN's is better where there is none. */
+extern const Kernel SIMD(conv2d_depthwise);
+const Kernel *const SIMD(simd_depthwise)[] = { &SIMD(conv2d_depthwise), NULL };
 #endif
