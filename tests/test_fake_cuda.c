@@ -12,6 +12,7 @@
 #include "harness/backends.h"
 #include "harness/case.h"
 #include "harness/environment.h"
+#include "kernels/core/err.h"
 #include "kernels/core/plan.h"
 #include "kernels/cuda/nvml.h"
 #include "kernels/ops/ops.h"
@@ -405,4 +406,43 @@ TEST(nvml, is_not_needed)
         SKIP("it is here");
     }
     CHECK(err_message()[0] && !nvml);
+}
+
+/* ---- counters ------------------------------------------------------------ */
+
+typedef struct Refused {
+    int n, with_reason;
+} Refused;
+
+static int no_launch(void *arg, int step)
+{
+    (void)arg;
+    (void)step;
+    return fail(ERR_DEVICE, "nothing may be launched");
+}
+
+static void take_refused(void *arg, const Counted *c)
+{
+    Refused *r = arg;
+
+    r->n++;
+    r->with_reason += c->step == ALL_STEPS && isnan(c->value) &&
+                      strstr(c->reason, "has no context here") != NULL;
+}
+
+TEST(fake_cuda, counters_of_no_driver_are_refused_with_the_reason)
+{
+    Refused refused = { 0 };
+    const Counting counting = { .steps = 3,
+                                .metrics = "",
+                                .launch = no_launch,
+                                .take = take_refused,
+                                .arg = &refused };
+    Device *dev;
+
+    fake_gpu();
+    REQUIRE(backend_open(&dev, "cuda", NULL) == OK);
+    CHECK(dev->backend->count(dev, &counting) == OK);
+    CHECK(refused.n == 11 && refused.with_reason == refused.n);
+    backend_close(dev);
 }

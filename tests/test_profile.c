@@ -1,6 +1,7 @@
 /*
  * test_profile.c - a profile has every step once, and its sums are right.
  */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -64,6 +65,58 @@ TEST(profile, has_every_step_once_and_sums_that_agree)
     graph_free(g);
     dev->backend->close(dev);
     free(x);
+}
+
+/* A device's counters: 7 bytes a step, and no occupancy. */
+static int count_sevens(Device *dev, const Counting *c)
+{
+    (void)dev;
+    for (int i = 0; i < c->steps; i++) {
+        TRY(c->launch(c->arg, i));
+        c->take(c->arg, &(Counted){ i, "l2_bytes", 7, "" });
+    }
+    c->take(c->arg, &(Counted){ ALL_STEPS, c->metrics, NAN, "it is hidden" });
+    return OK;
+}
+
+TEST(profile, what_is_counted_becomes_rows_beside_the_others)
+{
+    StoredProfile rows = { NULL };
+    Device *dev = NULL;
+    Plan *plan = NULL;
+    Graph *g = graph_new();
+    Tensor *t = graph_input(g, "x", DIMS(1, 8, 4, 4));
+    Backend counting;
+    float x[128] = { 1 };
+
+    for (int i = 0; i < 20; i++)
+        t = op_relu(g, t);
+    graph_output(g, "y", t);
+    REQUIRE(ref_backend.open(&dev, &(DeviceSettings){ 0, "" }) == OK);
+    REQUIRE(plan_new(&plan, dev, g) == OK);
+    REQUIRE(plan_set(plan, graph_find(g, "x"), x) == OK);
+
+    /* a device without counters has no such rows */
+    CHECK(profile_count(&rows, dev, plan, F32, "") == OK);
+    CHECK(rows.nquantities == 0);
+
+    counting = *dev->backend;
+    counting.count = count_sevens;
+    dev->backend = &counting;
+    CHECK(profile_count(&rows, dev, plan, F32, "occupancy") == OK);
+    REQUIRE(rows.nquantities == 21);
+    for (int i = 0; i < 20; i++)
+        CHECK(rows.quantity[i].step == i && rows.quantity[i].value == 7 &&
+              rows.quantity[i].source == SOURCE_COUNTED &&
+              !strcmp(rows.quantity[i].name, "l2_bytes"));
+    CHECK(rows.quantity[20].step == WHOLE_RUN &&
+          isnan(rows.quantity[20].value) &&
+          !strcmp(rows.quantity[20].name, "occupancy") &&
+          !strcmp(rows.quantity[20].reason, "it is hidden"));
+    stored_profile_free(&rows);
+    plan_free(plan);
+    graph_free(g);
+    ref_backend.close(dev);
 }
 
 TEST(profile, refuses_a_state_that_it_would_not_measure)
