@@ -168,10 +168,12 @@ static void put_row(Table *t, const VersusRow *r, bool exact)
 {
     const Module *m = zoo_find(r->run->module);
     const int row = table_row(t);
-    char label[LABEL_MAX];
+    char label[LABEL_MAX], settings[SLICE_TEXT];
 
     put_case(t, row, r->run);
-    table_set(t, row, "method", "%s", run_label(r->run, label));
+    settings_label(r->run, settings);
+    table_set(t, row, "method", "%s%s%s", run_label(r->run, label),
+              settings[0] ? " " : "", settings);
     table_set(t, row, "type", "%s", m ? m->type : "-");
     put_number(t, row, "params", exact ? "%.6f" : "%.2f", r->run->params / 1e6);
     put_number(t, row, "paper_flops", exact ? "%.9f" : "%.2f",

@@ -122,6 +122,21 @@ TEST(table, the_last_sentence_is_about_the_module_in_focus)
     free(text);
 }
 
+TEST(table, variants_of_a_module_are_told_apart)
+{
+    const char *db = temp_path("variants.db");
+    Stored s = stored_begin(db, "bench", "attnbench");
+    char *text;
+
+    stored_network(&s, "backbone=resnet50", 40e6, 25557032, 4109464576);
+    stored_network(&s, "backbone=resnet50 module=scsa norm=bn", 50e6, 25617448,
+                   4118612992);
+    stored_end(&s);
+    text = print(db, "bench", table_networks, (TableOptions){ .focus = "se" });
+    check_holds(text, "\nSCSA norm=bn ");
+    free(text);
+}
+
 /* Plain in the first go at a sweep, the module in the second. */
 TEST(table, networks_measured_apart_are_marked)
 {
