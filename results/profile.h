@@ -23,7 +23,7 @@ enum { WHOLE_RUN = -1 };
 typedef struct Quantity {
     int step;         /* or WHOLE_RUN                            */
     char launch[128]; /* a GPU kernel; "": all that the step ran */
-    char name[48];
+    char name[96];
     Source source;
     double value;
     char reason[256];

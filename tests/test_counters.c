@@ -172,6 +172,20 @@ TEST(counters, many_steps_are_counted_in_batches)
           100. * STEPS * (STEPS + 1) / 2);
 }
 
+TEST(counters, only_sums_are_summed_over_steps)
+{
+    Cupti cupti;
+    FakeCupti *fake = fake_cupti(&cupti);
+
+    CHECK(count(&cupti, 2, "a.sum,a.sum.per_second,a.avg") == OK);
+    all_is_said(fake);
+    CHECK(value_of(ALL_STEPS, "a.sum") == 300);
+    CHECK(!row_of(ALL_STEPS, "a.sum.per_second") &&
+          !row_of(ALL_STEPS, "a.avg"));
+    CHECK(value_of(1, "a.sum.per_second") == 200 &&
+          value_of(1, "a.avg") == 200);
+}
+
 /* ---- refusals ------------------------------------------------------------ */
 
 TEST(counters, a_refusal_at_any_call_is_the_reason_of_every_quantity)

@@ -408,22 +408,37 @@ static int count_usual(const Target *t, const Counting *c)
     return OK;
 }
 
-/* Each named metric is a session of its own and a quantity of its own name. */
+static bool ends_in(const char *text, const char *end)
+{
+    const size_t n = strlen(text), m = strlen(end);
+
+    return n >= m && strcmp(text + n - m, end) == 0;
+}
+
+/* A metric that is a quantity of its own name. */
+static int count_metric(const Target *t, const Counting *c, const char *name)
+{
+    const Metric metric = { .quantity = name,
+                            .name = name,
+                            .factor = 1,
+                            .sums = ends_in(name, ".sum") };
+    Session s = { .metric = { &metric }, .n = 1 };
+
+    return count_set(t, c, &s);
+}
+
+/* Each in a session of its own: what goes together depends on the chip. */
 static int count_named(const Target *t, const Counting *c)
 {
-    char list[1024], *at = list;
+    char *list = strdup(c->metrics), *at = list;
+    int err = OK;
 
-    snprintf(list, sizeof(list), "%s", c->metrics);
-    for (char *name; (name = strsep(&at, ","));) {
-        const Metric metric = { .quantity = name,
-                                .name = name,
-                                .factor = 1,
-                                .sums = strstr(name, ".sum") != NULL };
-        Session s = { .metric = { &metric }, .n = 1 };
-
-        TRY(count_set(t, c, &s));
-    }
-    return OK;
+    if (!list)
+        return fail(ERR_MEMORY, "no memory for counters");
+    for (char *name; !err && (name = strsep(&at, ","));)
+        err = count_metric(t, c, name);
+    free(list);
+    return err;
 }
 
 int counters_count_by(const Cupti *cupti, void *context, const Counting *c)
