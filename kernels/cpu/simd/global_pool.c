@@ -97,7 +97,7 @@ static inline float larger(float a, float b)
     return a > b ? a : b;
 }
 
-/* most[k] = the largest x[k] of the rows, unless one is NaN: then sum[k] is. */
+/* most[k] = the largest x[k] of the rows; if one was NaN, sum[k] is NaN. */
 static void max_and_sum(float *most, float *sum, const Elem *x, size_t rows,
                         size_t stride, size_t width)
 {
