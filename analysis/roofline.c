@@ -92,15 +92,12 @@ double quantity_value(const StoredProfile *p, int step, const char *name)
 
 Work roofline_work(const StoredProfile *p, int step)
 {
-    const double launches = quantity_value(p, step, "launches");
-
     return (Work){
         .ns = quantity_value(p, step, "time_ns"),
         .flops = quantity_value(p, step, "flops"),
         .bytes = quantity_value(p, step, "bytes"),
         .compulsory = quantity_value(
             p, step, step == WHOLE_RUN ? "compulsory_bytes" : "bytes"),
-        .launches = isnan(launches) ? 0 : (int)launches,
     };
 }
 

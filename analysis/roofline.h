@@ -34,7 +34,6 @@ typedef struct Work {
     double flops, bytes; /* bytes: each step reads its operands once, and
                             writes its result                         */
     double compulsory;   /* the same if all of it were one step        */
-    int launches;
 } Work;
 
 typedef struct Place {

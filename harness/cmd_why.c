@@ -39,7 +39,7 @@ static const Usage usage = {
     .args = "[EXPERIMENT]",
     .max_args = 1,
     .what = "Says why a module, or a network, costs what it costs: how many "
-            "kernels it\nlaunches, how many bytes it moves beside what it "
+            "kernels it\nis, how many bytes it moves beside what it "
             "must, and how near that comes to\nthis machine's roofs, which "
             "are measured if the database has none.  All of it is\nkept in the "
             "database, as experiment 'profile': 'attnbench plot roofline' "
@@ -72,13 +72,14 @@ static void print_line(const Profiled *p, const Limits *limits)
     const Level level = roofline_level(&p->rows, WHOLE_RUN);
     const Work w = roofline_work(&p->rows, WHOLE_RUN);
     const char *memory = level_name(level, p->arm.c->backend.text);
+    const int kernels = p->profile.n; /* one a step */
     char a[32], b[32];
     Place place;
 
     roofline_place(&place, &w, limits, level);
     print_label(p->arm.c);
     printf(": %s us, %d kernel%s, %s times the bytes that it must move",
-           three_digits(w.ns / 1e3, a), w.launches, w.launches == 1 ? "" : "s",
+           three_digits(w.ns / 1e3, a), kernels, kernels == 1 ? "" : "s",
            three_digits(w.bytes / w.compulsory, b));
     if (isnan(place.reached)) {
         printf("; no roof was measured for it\n");

@@ -44,8 +44,7 @@ int profile_kinds(const Profile *p, ProfileKind *kinds);
 
 /*
  * The profile of graph g as rows for the database: of each step its time, what
- * its op states of itself, and how many kernels it launched (one, on the CPU);
- * of the whole run the same, and
+ * its op states of itself; of the whole run the same, and
  *   compulsory_bytes   inputs, outputs and weights, each once
  *   working_set_bytes  what one run leaves for the next: activations, weights
  *   cache_bytes        of the last cache before memory, where it is known;

@@ -11,7 +11,7 @@
 #include "kernels/core/err.h"
 #include "kernels/core/graph.h"
 
-enum { OF_A_STEP = 5, OF_ALL = 9 };
+enum { OF_A_STEP = 4, OF_ALL = 8 };
 
 static void add(StoredProfile *out, int step, const char *name, Source source,
                 double value)
@@ -24,12 +24,11 @@ static void add(StoredProfile *out, int step, const char *name, Source source,
         snprintf(q->reason, sizeof(q->reason), "this machine does not say");
 }
 
-static void add_cost(StoredProfile *out, int step, const Cost *c, int launches)
+static void add_cost(StoredProfile *out, int step, const Cost *c)
 {
     add(out, step, "flops", SOURCE_MODELLED, c->flops);
     add(out, step, "transcendentals", SOURCE_MODELLED, c->transcendentals);
     add(out, step, "bytes", SOURCE_MODELLED, c->bytes);
-    add(out, step, "launches", SOURCE_MODELLED, launches);
 }
 
 static void add_step(StoredProfile *out, const ProfileStep *s)
@@ -42,7 +41,7 @@ static void add_step(StoredProfile *out, const ProfileStep *s)
     snprintf(t->scope, sizeof(t->scope), "%s", s->out->name);
     snprintf(t->shape, sizeof(t->shape), "%s", tensor_dims_text(s->out, dims));
     add(out, out->nsteps, "time_ns", SOURCE_TIMED, s->ns);
-    add_cost(out, out->nsteps, &s->cost, 1);
+    add_cost(out, out->nsteps, &s->cost);
     out->nsteps++;
 }
 
@@ -87,7 +86,7 @@ void profile_rows(StoredProfile *out, const Profile *p, const Graph *g,
     }
     sizes(g, &weights, &ends);
     add(out, WHOLE_RUN, "time_ns", SOURCE_TIMED, p->whole_ns);
-    add_cost(out, WHOLE_RUN, &all, p->n);
+    add_cost(out, WHOLE_RUN, &all);
     add(out, WHOLE_RUN, "compulsory_bytes", SOURCE_MODELLED, weights + ends);
     add(out, WHOLE_RUN, "working_set_bytes", SOURCE_MODELLED,
         arena_bytes + weights);

@@ -70,6 +70,16 @@ void table_set(Table *t, int row, const char *key, const char *fmt, ...)
     va_end(args);
 }
 
+void table_number(Table *t, int row, const char *key, const char *fmt,
+                  double value)
+{
+    char text[64] = "";
+
+    if (!isnan(value))
+        snprintf(text, sizeof(text), fmt, value);
+    table_set(t, row, key, "%s", text);
+}
+
 /* Characters, not bytes. */
 static int text_width(const char *text)
 {

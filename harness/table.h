@@ -55,6 +55,10 @@ int table_row(Table *t);
 void table_set(Table *t, int row, const char *key, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 
+/* A cell that a number fills, by a format for one double; empty for NAN. */
+void table_number(Table *t, int row, const char *key, const char *fmt,
+                  double value);
+
 void table_print(const Table *t, TableFormat format, FILE *out);
 
 /* A line of prose around a table, as the format has it; CSV has none. */

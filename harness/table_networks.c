@@ -94,16 +94,6 @@ static void sort_rows(Versus *v, const char *sort)
     }
 }
 
-static void put_number(Table *t, int row, const char *key, const char *fmt,
-                       double value)
-{
-    char text[64] = "";
-
-    if (!isnan(value))
-        snprintf(text, sizeof(text), fmt, value);
-    table_set(t, row, key, "%s", text);
-}
-
 /* The columns that are the run's own, as they are stored. */
 static void put_case(Table *t, int row, const Run *r)
 {
@@ -129,9 +119,9 @@ static void put_throughput(Table *t, int row, const Run *r, bool exact)
     if (!run_is_ok(r)) {
         table_set(t, row, "images_per_s", "%s", exact ? "" : r->status);
     } else if (exact) {
-        put_number(t, row, "images_per_s", "%.8g", p.images);
-        put_number(t, row, "images_per_s_lo", "%.8g", p.lo);
-        put_number(t, row, "images_per_s_hi", "%.8g", p.hi);
+        table_number(t, row, "images_per_s", "%.8g", p.images);
+        table_number(t, row, "images_per_s_lo", "%.8g", p.lo);
+        table_number(t, row, "images_per_s_hi", "%.8g", p.hi);
     } else {
         table_set(t, row, "images_per_s", "%s%s [%s, %s]",
                   r->converged ? "" : "~", three_digits(p.images, m),
@@ -143,9 +133,9 @@ static void put_throughput(Table *t, int row, const Run *r, bool exact)
 static void put_ratio(Table *t, int row, const Ratio *r, bool exact)
 {
     if (exact) {
-        put_number(t, row, "ratio", "%.6g", r->ratio);
-        put_number(t, row, "ratio_lo", "%.6g", r->lo);
-        put_number(t, row, "ratio_hi", "%.6g", r->hi);
+        table_number(t, row, "ratio", "%.6g", r->ratio);
+        table_number(t, row, "ratio_lo", "%.6g", r->lo);
+        table_number(t, row, "ratio_hi", "%.6g", r->hi);
     } else if (!isnan(r->ratio)) {
         table_set(t, row, "ratio", "%s%.3f [%.3f, %.3f]", r->n ? "" : "'",
                   r->ratio, r->lo, r->hi);
@@ -156,11 +146,11 @@ static void put_paper(Table *t, int row, const PaperRow *p, double ratio)
 {
     if (!p)
         return;
-    put_number(t, row, "in_paper_params", "%.2f", p->params_m);
-    put_number(t, row, "in_paper_flops", "%.2f", p->flops_g);
-    put_number(t, row, "in_paper_images_per_s", "%.0f", p->throughput);
-    put_number(t, row, "in_paper_top1", "%.2f", p->top1);
-    put_number(t, row, "in_paper_ratio", "%.3f", ratio);
+    table_number(t, row, "in_paper_params", "%.2f", p->params_m);
+    table_number(t, row, "in_paper_flops", "%.2f", p->flops_g);
+    table_number(t, row, "in_paper_images_per_s", "%.0f", p->throughput);
+    table_number(t, row, "in_paper_top1", "%.2f", p->top1);
+    table_number(t, row, "in_paper_ratio", "%.3f", ratio);
 }
 
 /* Costs are of the whole batch; the paper's are of an image. */
@@ -175,9 +165,10 @@ static void put_row(Table *t, const VersusRow *r, bool exact)
     table_set(t, row, "method", "%s%s%s", run_label(r->run, label),
               settings[0] ? " " : "", settings);
     table_set(t, row, "type", "%s", m ? m->type : "-");
-    put_number(t, row, "params", exact ? "%.6f" : "%.2f", r->run->params / 1e6);
-    put_number(t, row, "paper_flops", exact ? "%.9f" : "%.2f",
-               r->run->paper_flops / r->run->batch / 1e9);
+    table_number(t, row, "params", exact ? "%.6f" : "%.2f",
+                 r->run->params / 1e6);
+    table_number(t, row, "paper_flops", exact ? "%.9f" : "%.2f",
+                 r->run->paper_flops / r->run->batch / 1e9);
     put_throughput(t, row, r->run, exact);
     put_ratio(t, row, &r->ratio, exact);
     put_paper(t, row, r->paper, r->paper_ratio);

@@ -39,16 +39,6 @@ static const TableColumn columns[] = {
 /* clang-format on */
 enum { NCOLUMNS = sizeof(columns) / sizeof(columns[0]) };
 
-static void put_number(Table *t, int row, const char *key, const char *fmt,
-                       double value)
-{
-    char text[64] = "";
-
-    if (!isnan(value))
-        snprintf(text, sizeof(text), fmt, value);
-    table_set(t, row, key, "%s", text);
-}
-
 /* "ResNet-50", "  SCSA" under it; a base that has a module says so. */
 static void put_names(Table *t, int row, const ReproRow *r)
 {
@@ -77,10 +67,10 @@ static void put_counts(Table *t, int row, const ReproRow *r, bool exact)
     const Run *run = r->run;
 
     if (run) {
-        put_number(t, row, "params", exact ? "%.6f" : "%.3f",
-                   run->params / 1e6);
-        put_number(t, row, "flops", exact ? "%.9f" : "%.3f",
-                   run->paper_flops / run->batch / 1e9);
+        table_number(t, row, "params", exact ? "%.6f" : "%.3f",
+                     run->params / 1e6);
+        table_number(t, row, "flops", exact ? "%.9f" : "%.3f",
+                     run->paper_flops / run->batch / 1e9);
     }
     if (!prints_counts(r))
         return;
@@ -95,12 +85,12 @@ static void put_throughput(Table *t, int row, const ReproRow *r, bool exact)
     const Throughput *m = &r->median;
     char mean[32], median[32], lo[32], hi[32];
 
-    put_number(t, row, "paper_images_per_s", "%.0f", r->paper->throughput);
+    table_number(t, row, "paper_images_per_s", "%.0f", r->paper->throughput);
     if (exact) {
-        put_number(t, row, "mean_images_per_s", "%.8g", r->mean);
-        put_number(t, row, "images_per_s", "%.8g", m->images);
-        put_number(t, row, "images_per_s_lo", "%.8g", m->lo);
-        put_number(t, row, "images_per_s_hi", "%.8g", m->hi);
+        table_number(t, row, "mean_images_per_s", "%.8g", r->mean);
+        table_number(t, row, "images_per_s", "%.8g", m->images);
+        table_number(t, row, "images_per_s_lo", "%.8g", m->lo);
+        table_number(t, row, "images_per_s_hi", "%.8g", m->hi);
     } else if (!isnan(m->images)) {
         table_set(t, row, "mean_images_per_s", "%s",
                   digits_like(r->mean, m->images, mean));
@@ -119,13 +109,13 @@ static void put_ratio(Table *t, int row, const ReproRow *r, bool exact)
 {
     const Ratio *q = &r->ratio;
 
-    put_number(t, row, "paper_ratio", "%.3f", r->paper_ratio);
+    table_number(t, row, "paper_ratio", "%.3f", r->paper_ratio);
     table_set(t, row, "ratio_verdict", "%s",
               ratio_agreement_name(r->agreement));
     if (exact) {
-        put_number(t, row, "ratio", "%.6g", q->ratio);
-        put_number(t, row, "ratio_lo", "%.6g", q->lo);
-        put_number(t, row, "ratio_hi", "%.6g", q->hi);
+        table_number(t, row, "ratio", "%.6g", q->ratio);
+        table_number(t, row, "ratio_lo", "%.6g", q->lo);
+        table_number(t, row, "ratio_hi", "%.6g", q->hi);
     } else if (!isnan(q->ratio)) {
         table_set(t, row, "ratio", "%s%.3f [%.3f, %.3f]", q->n ? "" : "'",
                   q->ratio, q->lo, q->hi);

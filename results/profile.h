@@ -16,7 +16,7 @@ typedef enum Source { SOURCE_COUNTED, SOURCE_MODELLED, SOURCE_TIMED } Source;
 
 enum { WHOLE_RUN = -1 };
 
-/* Names: time_ns, launches, flops, transcendentals, bytes (each operand once),
+/* Names: time_ns, flops, transcendentals, bytes (each operand once),
  * dram_read_bytes, dram_write_bytes, l2_bytes, l1_bytes, fp32_flops,
  * fp16_flops, tensor_flops, occupancy, clock_mhz, or a metric's own.  A value
  * of NAN has a reason. */

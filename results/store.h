@@ -24,7 +24,7 @@ struct sqlite3;
 /* STORE_WRITE makes the file, and its folder, if need be; STORE_READ never
  * writes, but for taking back what a killed process left half done.  A file
  * that is no database, not ours, truncated or of a newer schema is refused with
- * a sentence, and left as it is.  One of schema 1 is upgraded, in one
+ * a sentence, and left as it is.  One of an older schema is upgraded, in one
  * transaction, when it is opened for writing; for reading it looks as if it
  * were. */
 typedef enum StoreMode { STORE_READ, STORE_WRITE } StoreMode;

@@ -11,7 +11,7 @@
 
 #include "tests/test.h"
 
-enum { PATHS = 4, TEXT_SIZE = 512 };
+enum { PATHS = 4, TEXT_SIZE = 4096 };
 
 const Machine a_machine = { "a cpu", 2, 8e9, "", "", "an os" };
 const Build a_build = { "unknown", 0, "gcc 12", "-O2", "sqlite" };

@@ -36,10 +36,10 @@ int plan_run_timed(Plan *plan, double *ns);
 
 /* The steps: nodes that a kernel computes (views are none). */
 int plan_steps(const Plan *plan);
+const Tensor *plan_step(const Plan *plan, int i, const Kernel **kernel);
 
 /* Runs one step; those before it have run. */
 int plan_run_step(const Plan *plan, int i);
-const Tensor *plan_step(const Plan *plan, int i, const Kernel **kernel);
 
 /* Bytes that inputs, outputs and all between share; weights are apart. */
 size_t plan_arena_bytes(const Plan *plan);

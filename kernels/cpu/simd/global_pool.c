@@ -92,7 +92,7 @@ static void sum_range(const Tensor *out, const void *state, size_t begin,
 }
 
 /* The larger, or b where either is NaN: one instruction. */
-static inline float larger(float a, float b)
+static inline float larger_of(float a, float b)
 {
     return a > b ? a : b;
 }
@@ -108,14 +108,15 @@ static void max_and_sum(float *most, float *sum, const Elem *x, size_t rows,
             const float p = number(x[k]), q = number(b[k]), r = number(c[k]),
                         s = number(d[k]);
 
-            most[k] = larger(larger(p, q), larger(larger(r, s), most[k]));
+            most[k] =
+                larger_of(larger_of(p, q), larger_of(larger_of(r, s), most[k]));
             sum[k] += (p + q) + (r + s);
         }
     }
     for (; rows; rows--, x += stride)
 #pragma omp simd
         for (size_t k = 0; k < width; k++) {
-            most[k] = larger(number(x[k]), most[k]);
+            most[k] = larger_of(number(x[k]), most[k]);
             sum[k] += number(x[k]);
         }
 }

@@ -9,6 +9,10 @@
 
 #include "kernels/cpu/simd/simd.h"
 
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
 /* Lane l gets lane l ^ d.  d must be a constant after inlining. */
 INLINE Vec exchange(Vec v, size_t d)
 {
@@ -60,6 +64,21 @@ INLINE Vec max_vec(Vec a, Vec b)
     const VecInt second = (b > a) | (b != b);
 
     return (Vec)((second & (VecInt)b) | (~second & (VecInt)a));
+}
+
+/* The larger in every lane, or a's where either is NaN: one instruction, where
+ * there is one. */
+INLINE Vec larger(Vec a, Vec b)
+{
+#if LANES == 16
+    return (Vec)_mm512_max_ps((__m512)b, (__m512)a);
+#elif LANES == 8
+    return (Vec)_mm256_max_ps((__m256)b, (__m256)a);
+#else
+    const VecInt second = b > a;
+
+    return (Vec)((second & (VecInt)b) | (~second & (VecInt)a));
+#endif
 }
 
 /* The largest of all lanes, NaN if any is. */

@@ -13,10 +13,6 @@
  */
 #include "kernels/cpu/simd/rows.h"
 
-#if defined(__AVX2__)
-#include <immintrin.h>
-#endif
-
 static void mean_range(const Tensor *out, const void *state, size_t begin,
                        size_t end)
 {
@@ -27,20 +23,6 @@ static void mean_range(const Tensor *out, const void *state, size_t begin,
     (void)state;
     for (size_t r = begin; r < end; r++, x += C)
         y[r] = elem(sum_row(x, C) / (float)C);
-}
-
-/* The larger, or a where either is NaN: one instruction, where there is one. */
-INLINE Vec larger(Vec a, Vec b)
-{
-#if LANES == 16
-    return (Vec)_mm512_max_ps((__m512)b, (__m512)a);
-#elif LANES == 8
-    return (Vec)_mm256_max_ps((__m256)b, (__m256)a);
-#else
-    const VecInt second = b > a;
-
-    return (Vec)((second & (VecInt)b) | (~second & (VecInt)a));
-#endif
 }
 
 /* Blocks of 2 w lanes: the maxima of a's halves, then those of b's.  w is a

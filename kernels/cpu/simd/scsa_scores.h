@@ -120,14 +120,6 @@ static Vec attend_plain(const Rows *r)
 
 /* ---- shifted ------------------------------------------------------------- */
 
-/* The larger in every lane; a NaN of b is lost, but stays among the scores. */
-INLINE Vec larger(Vec a, Vec b)
-{
-    const VecInt second = b > a;
-
-    return (Vec)((second & (VecInt)b) | (~second & (VecInt)a));
-}
-
 /* Keeps the scores with n channels from j on; n is a constant. */
 INLINE Vec keep_scores(Vec most, const Rows *r, size_t j, const size_t n)
 {
