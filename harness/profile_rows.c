@@ -123,8 +123,10 @@ static void take(void *arg, const Counted *counted)
     }
     q = &rows->quantity[rows->nquantities++];
     *q = (Quantity){ .step = counted->step,
-                     .source = SOURCE_COUNTED,
+                     .source = counted->timed ? SOURCE_TIMED : SOURCE_COUNTED,
                      .value = counted->value };
+    if (counted->launch)
+        snprintf(q->launch, sizeof(q->launch), "%s", counted->launch);
     snprintf(q->name, sizeof(q->name), "%s", counted->quantity);
     snprintf(q->reason, sizeof(q->reason), "%s", counted->reason);
 }

@@ -88,13 +88,17 @@ typedef struct RoofKind {
     RoofUnit unit;    /* a second               */
 } RoofKind;
 
-/* What hardware counters said of a step of a run, or of all of it. */
+/* What a device's counters, or its own records, said of a step of a run, or of
+ * all of it. */
 enum { ALL_STEPS = -1 };
 typedef struct Counted {
     int step; /* or ALL_STEPS                                          */
     const char *quantity;
     double value;       /* NAN: it could not be counted, for the reason */
     const char *reason; /* "", or one sentence                          */
+    const char *launch; /* one of the kernels that the device ran in the
+                           step, by its name; NULL: all of them         */
+    bool timed;         /* by the device's clock, not counted           */
 } Counted;
 
 /* A run to be counted. */
@@ -102,6 +106,9 @@ typedef struct Counting {
     int steps;
     Dtype dtype;
     const char *metrics; /* "": the usual ones; else names, "a,b"  */
+
+    /* What comes before a step and is not to be counted; NULL: nothing. */
+    int (*before)(void *arg, int step);
     int (*launch)(void *arg, int step);
     void (*take)(void *arg, const Counted *counted); /* borrowed */
     void *arg;

@@ -191,6 +191,13 @@ static void session_end(Session *s)
     s->profiler = s->data = NULL;
 }
 
+static int before(const Session *s, int step)
+{
+    const Counting *c = s->counting;
+
+    return c->before ? c->before(c->arg, step) : OK;
+}
+
 static int run_range(Session *s, int step)
 {
     const Cupti *cupti = s->target->cupti;
@@ -202,6 +209,7 @@ static int run_range(Session *s, int step)
     int err;
 
     snprintf(name, sizeof(name), "%d", step);
+    TRY(before(s, step));
     CALL(cupti, push, &push);
     err = s->counting->launch(s->counting->arg, step);
     if (err)
@@ -216,8 +224,10 @@ static int run_steps(Session *s)
     for (int i = 0; i < s->counting->steps; i++)
         if (i >= s->from && i < s->to)
             TRY(run_range(s, i));
-        else
+        else {
+            TRY(before(s, i));
             TRY(s->counting->launch(s->counting->arg, i));
+        }
     return OK;
 }
 
