@@ -6,6 +6,7 @@
 #ifndef SIMT_HALF_H
 #define SIMT_HALF_H
 
+#include <math.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -96,6 +97,16 @@ static inline float2 __half22float2(__half2 x)
 static inline __half2 __floats2half2_rn(float x, float y)
 {
     return { __float2half(x), __float2half(y) };
+}
+
+/* A product of halves is a float; so is its sum with another, but where the two
+ * are further apart than a float is wide. */
+static inline __half2 __hfma2(__half2 x, __half2 y, __half2 z)
+{
+    const float2 a = __half22float2(x), b = __half22float2(y);
+    const float2 c = __half22float2(z);
+
+    return __floats2half2_rn(fmaf(a.x, b.x, c.x), fmaf(a.y, b.y, c.y));
 }
 
 static inline float2 __bfloat1622float2(__nv_bfloat162 x)

@@ -368,6 +368,21 @@ static inline float __fdividef(float a, float b)
     return a / b;
 }
 
+static inline float __fmaf_rn(float x, float y, float z)
+{
+    return fmaf(x, y, z);
+}
+
+static inline float __fadd_rn(float x, float y)
+{
+    return x + y;
+}
+
+static inline float __fmul_rn(float x, float y)
+{
+    return x * y;
+}
+
 static inline float __frcp_rn(float x)
 {
     return 1.0f / x;
