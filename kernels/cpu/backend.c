@@ -16,6 +16,7 @@
 #include "kernels/core/host.h"
 #include "kernels/cpu/cache.h"
 #include "kernels/cpu/device.h"
+#include "kernels/cpu/perf.h"
 
 enum { CACHE_LINE = 64, HUGE_PAGE = 1 << 21 };
 
@@ -318,4 +319,5 @@ const Backend cpu_backend = {
     .roof_run = cpu_roof_run,
     .cache_bytes = cpu_cache_bytes,
     .private_cache_bytes = cpu_private_cache_bytes,
+    .count = perf_count,
 };

@@ -23,6 +23,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "kernels/core/err.h"
 
@@ -209,6 +211,12 @@ void team_close(Team *team)
         set_float_mode(found.float_mode);
     }
     omp_set_num_threads(found.threads);
+}
+
+void team_tids(const Team *team, int *tid)
+{
+#pragma omp parallel num_threads(team->threads)
+    tid[omp_get_thread_num()] = (int)syscall(SYS_gettid);
 }
 
 /* The product, computed when the program runs and not by the compiler. */

@@ -27,6 +27,10 @@ void team_close(Team *team);
  * flushed.  Another team may have had it since the last time. */
 void team_enter(const Team *team);
 
+/* The kernel's number of thread i into tid[i]; the same until the size of the
+ * team changes. */
+void team_tids(const Team *team, int *tid);
+
 /* Whether every thread takes denormals as zero: tries it. */
 bool team_flushes_denormals(const Team *team);
 
