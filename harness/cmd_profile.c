@@ -36,7 +36,8 @@ static const Param profile_params[] = {
     PARAM_PATH(ProfileSettings, db, STORE_PATH,
                "the database that it is kept in"),
     PARAM_PATH(ProfileSettings, metrics, "",
-               "counters of a GPU by CUPTI's names, a,b; help lists them"),
+               "counters by name, a,b; of a GPU by CUPTI's, help lists "
+               "them"),
     PARAM_END,
 };
 
@@ -83,23 +84,11 @@ static void print_kinds(const Profile *p)
     free(kinds);
 }
 
-static int by_time(const void *a, const void *b)
-{
-    const ProfileStep *x = *(ProfileStep *const *)a,
-                      *y = *(ProfileStep *const *)b;
-
-    return x->ns < y->ns ? 1 : x->ns > y->ns ? -1 : 0;
-}
-
 static void print_top(const Profile *p, int top)
 {
-    const ProfileStep **order = calloc((size_t)p->n + 1, sizeof(*order));
+    const ProfileStep **order = profile_slowest(p);
     char dims[DIMS_TEXT];
 
-    BUG_IF(!order);
-    for (int i = 0; i < p->n; i++)
-        order[i] = &p->step[i];
-    qsort(order, (size_t)p->n, sizeof(*order), by_time);
     if (top > p->n)
         top = p->n;
     if (top > 0)

@@ -95,25 +95,12 @@ static void print_line(const Profiled *p, const Limits *limits)
            three_digits(w.ns / place.floor_ns, a));
 }
 
-static int by_time(const void *a, const void *b)
-{
-    const ProfileStep *x = *(ProfileStep *const *)a,
-                      *y = *(ProfileStep *const *)b;
-
-    return x->ns < y->ns ? 1 : x->ns > y->ns ? -1 : 0;
-}
-
 static void print_top(const Profiled *p, const Limits *limits, int top)
 {
-    const int n = p->profile.n;
-    const ProfileStep **order = calloc((size_t)n + 1, sizeof(*order));
+    const ProfileStep **order = profile_slowest(&p->profile);
     char us[32], dims[DIMS_TEXT];
 
-    BUG_IF(!order);
-    for (int i = 0; i < n; i++)
-        order[i] = &p->profile.step[i];
-    qsort(order, (size_t)n, sizeof(*order), by_time);
-    for (int i = 0; i < top && i < n; i++) {
+    for (int i = 0; i < top && i < p->profile.n; i++) {
         const ProfileStep *s = order[i];
         const int step = (int)(s - p->profile.step);
         const Level level = roofline_level(&p->rows, step);

@@ -89,11 +89,32 @@ void profile_free(Profile *p)
     memset(p, 0, sizeof(*p));
 }
 
-static int by_time(const void *a, const void *b)
+/* The larger first. */
+static int order(double x, double y)
 {
-    const ProfileKind *x = a, *y = b;
+    return x < y ? 1 : x > y ? -1 : 0;
+}
 
-    return x->ns < y->ns ? 1 : x->ns > y->ns ? -1 : 0;
+static int steps_by_time(const void *a, const void *b)
+{
+    return order((*(ProfileStep *const *)a)->ns,
+                 (*(ProfileStep *const *)b)->ns);
+}
+
+const ProfileStep **profile_slowest(const Profile *p)
+{
+    const ProfileStep **steps = calloc((size_t)p->n + 1, sizeof(*steps));
+
+    BUG_IF(!steps);
+    for (int i = 0; i < p->n; i++)
+        steps[i] = &p->step[i];
+    qsort(steps, (size_t)p->n, sizeof(*steps), steps_by_time);
+    return steps;
+}
+
+static int kinds_by_time(const void *a, const void *b)
+{
+    return order(((const ProfileKind *)a)->ns, ((const ProfileKind *)b)->ns);
 }
 
 int profile_kinds(const Profile *p, ProfileKind *kinds)
@@ -112,6 +133,6 @@ int profile_kinds(const Profile *p, ProfileKind *kinds)
         kinds[k].ns += s->ns;
         cost_add(&kinds[k].cost, &s->cost);
     }
-    qsort(kinds, (size_t)n, sizeof(*kinds), by_time);
+    qsort(kinds, (size_t)n, sizeof(*kinds), kinds_by_time);
     return n;
 }

@@ -30,6 +30,9 @@ typedef struct Profile {
 int profile_plan(Profile *out, Device *dev, Plan *plan, double seconds);
 void profile_free(Profile *p);
 
+/* Its steps, slowest first; the caller frees the list, not the steps. */
+const ProfileStep **profile_slowest(const Profile *p);
+
 /* All steps of one kind. */
 typedef struct ProfileKind {
     const Op *op;
