@@ -411,7 +411,7 @@ TEST(nvml, is_not_needed)
 /* ---- counters ------------------------------------------------------------ */
 
 typedef struct Refused {
-    int n, with_reason;
+    int n, launches, with_reason;
 } Refused;
 
 static int no_launch(void *arg, int step)
@@ -426,6 +426,7 @@ static void take_refused(void *arg, const Counted *c)
     Refused *r = arg;
 
     r->n++;
+    r->launches += strcmp(c->quantity, "launches") == 0;
     r->with_reason += c->step == ALL_STEPS && isnan(c->value) &&
                       strstr(c->reason, "has no context here") != NULL;
 }
@@ -443,6 +444,7 @@ TEST(fake_cuda, counters_of_no_driver_are_refused_with_the_reason)
     fake_gpu();
     REQUIRE(backend_open(&dev, "cuda", NULL) == OK);
     CHECK(dev->backend->count(dev, &counting) == OK);
-    CHECK(refused.n == 11 && refused.with_reason == refused.n);
+    CHECK(refused.n == 12 && refused.with_reason == refused.n);
+    CHECK(refused.launches == 1);
     backend_close(dev);
 }

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "kernels/core/err.h"
+#include "kernels/cuda/activity.h"
 #include "kernels/cuda/card.h"
 #include "kernels/cuda/counters.h"
 #include "kernels/cuda/cuda.h"
@@ -340,10 +341,19 @@ static void cuda_recording_free(Device *dev, void *recording)
         cudaGraphExecDestroy(recording);
 }
 
+static int wait_for_all(void *dev)
+{
+    return cuda_check(cudaStreamSynchronize(card(dev)->clock.stream),
+                      "cudaStreamSynchronize");
+}
+
+/* Launches first: a session of counters may not be one of records, too, and
+ * leaves CUPTI's own numbers in doubt. */
 static int cuda_count(Device *dev, const Counting *counting)
 {
-    TRY(cuda_check(cudaStreamSynchronize(card(dev)->clock.stream),
-                   "cudaStreamSynchronize"));
+    TRY(wait_for_all(dev));
+    if (!counting->metrics[0])
+        TRY(activity_count(counting, wait_for_all, dev));
     return counters_count(counting);
 }
 

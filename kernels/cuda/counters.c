@@ -9,7 +9,6 @@
  */
 #include "kernels/cuda/counters.h"
 
-#include <dlfcn.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -464,25 +463,9 @@ int counters_count_by(const Cupti *cupti, void *context, const Counting *c)
     return err;
 }
 
-/* The driver's, which CUDA's runtime has made. */
-static void *current_context(void)
-{
-    void *driver = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
-    int (*get)(void **) = NULL;
-    void *context = NULL;
-
-    if (driver)
-        *(void **)&get = dlsym(driver, "cuCtxGetCurrent");
-    if (get && get(&context))
-        context = NULL;
-    if (driver)
-        dlclose(driver); /* it stays: the runtime has it, too */
-    return context;
-}
-
 int counters_count(const Counting *c)
 {
-    void *context = current_context();
+    void *context = cupti_context();
     Cupti cupti;
     int err;
 
@@ -502,7 +485,7 @@ int counters_list(void (*take)(void *arg, const char *metric), void *arg)
     Cupti cupti;
     int err;
 
-    if (!current_context())
+    if (!cupti_context())
         return fail(ERR_UNSUPPORTED,
                     "counters: the driver has no context here");
     TRY(cupti_open(&cupti));

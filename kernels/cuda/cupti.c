@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "kernels/core/err.h"
+#include "kernels/cuda/cupti_activity.h"
 
 static const char *const places[] = {
     "libcupti.so.13",
@@ -24,10 +25,14 @@ static const char *const places[] = {
 };
 enum { NPLACES = sizeof(places) / sizeof(places[0]) };
 
+/* What is loaded stays: from CUPTI's first record on, a thread of its own may
+ * run in it. */
+enum { HOW = RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE };
+
 static int find(Cupti *c)
 {
     for (int i = 0; i < NPLACES && !c->library; i++)
-        c->library = dlopen(places[i], RTLD_NOW | RTLD_LOCAL);
+        c->library = dlopen(places[i], HOW);
     if (!c->library)
         return fail(ERR_UNSUPPORTED,
                     "counters: CUPTI is not here; it comes with the CUDA "
@@ -49,9 +54,9 @@ static int load_beside(Cupti *c)
     slash = strrchr(path, '/');
     snprintf(slash, sizeof(path) - (size_t)(slash - path),
              "/libnvperf_host.so");
-    c->host_library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    c->host_library = dlopen(path, HOW);
     if (!c->host_library)
-        c->host_library = dlopen("libnvperf_host.so", RTLD_NOW | RTLD_LOCAL);
+        c->host_library = dlopen("libnvperf_host.so", HOW);
     return c->host_library
                ? OK
                : fail(ERR_UNSUPPORTED,
@@ -60,18 +65,31 @@ static int load_beside(Cupti *c)
                       c->path);
 }
 
+static int load_function(const Cupti *c, void *out, const char *symbol)
+{
+    *(void **)out = dlsym(c->library, symbol);
+    return *(void **)out
+               ? OK
+               : fail(ERR_UNSUPPORTED,
+                      "counters: %s has no %s; CUPTI of CUDA 12.6 or newer is "
+                      "needed",
+                      c->path, symbol);
+}
+
 static int load(Cupti *c)
 {
     TRY(find(c));
     TRY(load_beside(c));
-#define X(id, symbol, Params)                                                 \
-    *(void **)&c->id = dlsym(c->library, symbol);                             \
-    if (!c->id)                                                               \
-        return fail(ERR_UNSUPPORTED,                                          \
-                    "counters: %s has no %s; CUPTI of CUDA 12.6 or newer is " \
-                    "needed",                                                 \
-                    c->path, symbol);
+#define X(id, symbol, Params) TRY(load_function(c, &c->id, symbol));
     CUPTI_FUNCTIONS(X)
+#undef X
+    return OK;
+}
+
+int cupti_activity_find(CuptiActivity *out, const Cupti *c)
+{
+#define X(id, symbol, args) TRY(load_function(c, &out->id, symbol));
+    CUPTI_ACTIVITY_FUNCTIONS(X)
 #undef X
     return OK;
 }
@@ -94,6 +112,22 @@ void cupti_close(Cupti *c)
     if (c->library)
         dlclose(c->library);
     memset(c, 0, sizeof(*c));
+}
+
+/* The driver's, which CUDA's runtime has made. */
+void *cupti_context(void)
+{
+    void *driver = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
+    int (*get)(void **) = NULL;
+    void *context = NULL;
+
+    if (driver)
+        *(void **)&get = dlsym(driver, "cuCtxGetCurrent");
+    if (get && get(&context))
+        context = NULL;
+    if (driver)
+        dlclose(driver); /* it stays: the runtime has it, too */
+    return context;
 }
 
 /* ---- refusals ----------------------------------------------------------- */

@@ -240,6 +240,9 @@ typedef struct Cupti {
 int cupti_open(Cupti *out);
 void cupti_close(Cupti *cupti);
 
+/* The context (CUcontext) that is current in the driver, or NULL. */
+void *cupti_context(void);
+
 /* OK for 0, else ERR_UNSUPPORTED with what refused, why, and what helps. */
 int cupti_check(int code, const char *call);
 

@@ -1,16 +1,21 @@
 /*
- * cupti_layout.c - that cupti.h declares what the toolkit's headers do.
+ * cupti_layout.c - that cupti.h and cupti_activity.h declare what the toolkit's
+ *                  headers do.
  *
  * Compiled where they are there; it gives no code.  The header for the host
  * side is no C: what it declares is called by the tests.
  */
 #if __has_include(<cupti_range_profiler.h>) && __has_include(<cuda.h>)
 #include <cuda.h>
+#include <cupti_activity.h>
+#include <cupti_callbacks.h>
 #include <cupti_profiler_target.h>
 #include <cupti_range_profiler.h>
 #include <cupti_target.h>
+#include <cupti_version.h>
 
 #include "kernels/cuda/cupti.h"
+#include "kernels/cuda/cupti_activity.h"
 
 /* As long, and the last fields at the same place. */
 #define SAME(Theirs, their_last, Ours, our_last)                               \
@@ -49,4 +54,43 @@ _Static_assert((int)CUPTI_USER_RANGE == (int)CUPTI_UserRange &&
                    (int)CUPTI_SUPPORTED ==
                        (int)CUPTI_PROFILER_CONFIGURATION_SUPPORTED,
                "cupti.h has other numbers");
+
+/* A field at the same place, and as wide.  The records have a number at the end
+ * of their names, which differs from version to version. */
+#if CUPTI_API_VERSION >= 130001
+#define AT(Theirs, theirs, Ours, ours)                                 \
+    _Static_assert(offsetof(Theirs, theirs) == offsetof(Ours, ours) && \
+                       sizeof(((Theirs *)0)->theirs) ==                \
+                           sizeof(((Ours *)0)->ours),                  \
+                   "cupti_activity.h is not as " #Theirs)
+
+AT(CUpti_Activity, kind, CuptiRecord, kind);
+AT(CUpti_ActivityKernel10, start, CuptiKernelRecord, start);
+AT(CUpti_ActivityKernel10, end, CuptiKernelRecord, end);
+AT(CUpti_ActivityKernel10, correlationId, CuptiKernelRecord, correlation);
+AT(CUpti_ActivityKernel10, name, CuptiKernelRecord, name);
+AT(CUpti_ActivityMemcpy6, start, CuptiMemoryRecord, start);
+AT(CUpti_ActivityMemcpy6, end, CuptiMemoryRecord, end);
+AT(CUpti_ActivityMemcpy6, correlationId, CuptiMemoryRecord, correlation);
+AT(CUpti_ActivityMemset4, start, CuptiMemoryRecord, start);
+AT(CUpti_ActivityMemset4, end, CuptiMemoryRecord, end);
+AT(CUpti_ActivityMemset4, correlationId, CuptiMemoryRecord, correlation);
+AT(CUpti_ActivityExternalCorrelation, externalKind, CuptiExternalRecord,
+   external_kind);
+AT(CUpti_ActivityExternalCorrelation, externalId, CuptiExternalRecord, id);
+AT(CUpti_ActivityExternalCorrelation, correlationId, CuptiExternalRecord,
+   correlation);
+_Static_assert((int)CUPTI_MEMCPY == (int)CUPTI_ACTIVITY_KIND_MEMCPY &&
+                   (int)CUPTI_MEMSET == (int)CUPTI_ACTIVITY_KIND_MEMSET &&
+                   (int)CUPTI_DRIVER == (int)CUPTI_ACTIVITY_KIND_DRIVER &&
+                   (int)CUPTI_RUNTIME == (int)CUPTI_ACTIVITY_KIND_RUNTIME &&
+                   (int)CUPTI_CONCURRENT_KERNEL ==
+                       (int)CUPTI_ACTIVITY_KIND_CONCURRENT_KERNEL &&
+                   (int)CUPTI_EXTERNAL_CORRELATION ==
+                       (int)CUPTI_ACTIVITY_KIND_EXTERNAL_CORRELATION &&
+                   (int)CUPTI_CUSTOM0 ==
+                       (int)CUPTI_EXTERNAL_CORRELATION_KIND_CUSTOM0 &&
+                   (int)CUPTI_NO_MORE == (int)CUPTI_ERROR_MAX_LIMIT_REACHED,
+               "cupti_activity.h has other numbers");
+#endif
 #endif
