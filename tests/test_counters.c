@@ -48,7 +48,8 @@ static void take(void *arg, const Counted *c)
 }
 
 /* Counts a run of so many steps; what is asked for has one row. */
-static int count(const Cupti *cupti, int steps, const char *metrics)
+static int count_by(const Cupti *cupti, int steps, const char *metrics,
+                    const Calibration *calibration)
 {
     static int context;
     const int fails_at = trial.fails_at;
@@ -60,7 +61,13 @@ static int count(const Cupti *cupti, int steps, const char *metrics)
                                           .dtype = F16,
                                           .metrics = metrics,
                                           .launch = launch,
-                                          .take = take });
+                                          .take = take },
+                             calibration);
+}
+
+static int count(const Cupti *cupti, int steps, const char *metrics)
+{
+    return count_by(cupti, steps, metrics, NULL);
 }
 
 static const Row *row_of(int step, const char *name)
@@ -291,4 +298,155 @@ TEST(counters, a_launch_that_fails_is_an_error_and_ends_the_session)
     CHECK_MSG(strcmp(err_message(), "a launch failed") == 0, "%s",
               err_message());
     CHECK(!fake->wrong && !fake->open && !fake->enabled && !fake->started);
+}
+
+/* ---- calibration --------------------------------------------------------- */
+
+/* The fake has 100 of every metric in a range that is no step. */
+typedef struct Work {
+    int launches[NSETS];
+    int steps_before; /* launches of steps when the last was launched */
+    int err;
+} Work;
+
+static int launch_known(void *arg, MetricSet set)
+{
+    Work *w = arg;
+
+    w->launches[set]++;
+    w->steps_before = trial.launches[0];
+    return w->err ? fail(w->err, "known work failed") : OK;
+}
+
+static Calibration known(Work *w)
+{
+    return (Calibration){ .known = { { SET_MEMORY, "dram_read_bytes", 100 },
+                                     { SET_MEMORY, "dram_write_bytes", 80 },
+                                     { SET_INSTRUCTIONS, "fp32_flops", 800 },
+                                     { SET_INSTRUCTIONS, "fp16_flops", 640 },
+                                     { SET_TENSOR, "tensor_flops", 1000 } },
+                          .n = 5,
+                          .launch = launch_known,
+                          .arg = w };
+}
+
+TEST(counters, known_work_is_counted_before_the_steps_and_told_as_a_factor)
+{
+    Cupti cupti;
+    FakeCupti *fake = fake_cupti(&cupti);
+    Work w = { { 0 } };
+    const Calibration c = known(&w);
+
+    fake->chip = "GH100";
+    CHECK(count_by(&cupti, 2, "", &c) == OK);
+    all_is_said(fake);
+    CHECK(value_of(ALL_STEPS, "calibration_dram_read_bytes") == 1);
+    CHECK(value_of(ALL_STEPS, "calibration_dram_write_bytes") == 1.25);
+    CHECK(value_of(ALL_STEPS, "calibration_fp32_flops") == 0.5);
+    CHECK(value_of(ALL_STEPS, "calibration_fp16_flops") == 800. / 640);
+    CHECK(value_of(ALL_STEPS, "calibration_tensor_flops") == 0.1);
+    CHECK(!row_of(ALL_STEPS, "calibration_l2_bytes"));
+    /* nothing is corrected, and no step has it in it */
+    CHECK(value_of(0, "dram_write_bytes") == 100 &&
+          value_of(ALL_STEPS, "dram_write_bytes") == 300);
+    CHECK(!row_of(0, "calibration_dram_read_bytes"));
+    /* each twice, the first time for nothing; the steps once after it, so that
+     * they find the caches as they left them */
+    for (int set = 0; set < NSETS; set++)
+        CHECK(w.launches[set] == 2);
+    CHECK(trial.launches[0] == NSETS * 2 && trial.launches[1] == NSETS * 2);
+    CHECK(w.steps_before == (NSETS - 1) * 2);
+    CHECK(fake->most_ranges == 3);
+}
+
+TEST(counters, known_work_belongs_to_the_first_batch_and_every_pass)
+{
+    Cupti cupti;
+    FakeCupti *fake = fake_cupti(&cupti);
+    Work w = { { 0 } };
+    const Calibration c = known(&w);
+
+    fake->passes = 3;
+    CHECK(count_by(&cupti, 300, "", &c) == OK);
+    all_is_said(fake);
+    CHECK(fake->sessions == 2 * NSETS && fake->most_ranges == 257);
+    for (int set = 0; set < NSETS; set++)
+        CHECK(w.launches[set] == 2 * 3);
+    CHECK(value_of(ALL_STEPS, "calibration_dram_read_bytes") == 1);
+    CHECK(value_of(ALL_STEPS, "dram_read_bytes") == 100. * 300 * 301 / 2);
+}
+
+TEST(counters, what_cannot_be_calibrated_says_why)
+{
+    Cupti cupti;
+    FakeCupti *fake = fake_cupti(&cupti);
+    Work w = { { 0 } };
+    Calibration c = known(&w);
+    const Row *row;
+
+    /* there is no memory for it: the steps are counted all the same */
+    snprintf(c.reason, sizeof(c.reason), "no memory for it");
+    CHECK(count_by(&cupti, 2, "", &c) == OK);
+    all_is_said(fake);
+    row = row_of(ALL_STEPS, "calibration_fp32_flops");
+    CHECK(row && !strcmp(row->reason, "no memory for it"));
+    CHECK(value_of(ALL_STEPS, "fp32_flops") == 300 * 4);
+    CHECK(w.launches[0] == 0 && fake->most_ranges == 2);
+
+    /* one of its metrics is missing, or has no value */
+    c = known(&w);
+    fake = fake_cupti(&cupti);
+    fake->lacks = "dram__bytes_read.sum";
+    fake->blank = "dram__bytes_write.sum";
+    CHECK(count_by(&cupti, 2, "", &c) == OK);
+    all_is_said(fake);
+    CHECK(strstr(row_of(ALL_STEPS, "calibration_dram_read_bytes")->reason,
+                 "GH100 does not count dram__bytes_read"));
+    CHECK(strstr(row_of(ALL_STEPS, "calibration_dram_write_bytes")->reason,
+                 "CUPTI has no value of dram__bytes_write"));
+    CHECK(value_of(ALL_STEPS, "calibration_fp32_flops") == 0.5);
+
+    /* all of it is refused, before and after the known work was counted */
+    for (int late = 0; late < 2; late++) {
+        fake = fake_cupti(&cupti);
+        fake->fails = late ? "range_info" : "enable";
+        fake->code = 35;
+        CHECK(count_by(&cupti, 2, "", &c) == OK);
+        all_is_said(fake);
+        row = row_of(ALL_STEPS, "calibration_tensor_flops");
+        CHECK(row && strstr(row->reason, "for administrators"));
+    }
+    fake = fake_cupti(&cupti);
+    fake->fails = "initialize";
+    fake->code = 999;
+    CHECK(count_by(&cupti, 2, "", &c) == OK);
+    CHECK(isnan(value_of(ALL_STEPS, "calibration_dram_read_bytes")));
+}
+
+TEST(counters, known_work_that_fails_is_an_error_as_a_step_is)
+{
+    Cupti cupti;
+    FakeCupti *fake = fake_cupti(&cupti);
+    Work w = { .err = ERR_DEVICE };
+    const Calibration c = known(&w);
+
+    CHECK(count_by(&cupti, 2, "", &c) == ERR_DEVICE);
+    CHECK(strcmp(err_message(), "known work failed") == 0);
+    CHECK(!fake->wrong && !fake->open && !fake->enabled && !fake->started);
+}
+
+TEST(counters, a_metric_that_is_named_is_counted_once_and_not_calibrated)
+{
+    Cupti cupti;
+    FakeCupti *fake = fake_cupti(&cupti);
+    Work w = { { 0 } };
+    const Calibration c = known(&w);
+
+    CHECK(count_by(&cupti, 1, "a.sum,a.sum.per_second,a.sum,b.sum,a.sum", &c) ==
+          OK);
+    all_is_said(fake);
+    CHECK(fake->sessions == 3 && trial.n == 3 + 2); /* two are sums */
+    CHECK(value_of(0, "a.sum") == 100 && value_of(0, "b.sum") == 100);
+    for (int set = 0; set < NSETS; set++)
+        CHECK(w.launches[set] == 0);
 }

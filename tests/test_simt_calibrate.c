@@ -7,6 +7,7 @@
 
 #include "kernels/core/dtype.h"
 #include "kernels/cuda/calibrate.h"
+#include "kernels/cuda/known.h"
 #include "tests/on_simt.h"
 
 enum { STEPS = 3, NUMBERS = STEPS * CALIBRATE_STEP, BYTES = NUMBERS * 4 };
@@ -100,5 +101,51 @@ TEST(simt_calibrate, every_byte_is_read_once_and_written_once)
     }
     dev->backend->release(dev, x);
     dev->backend->release(dev, y);
+    simt_device_close(dev);
+}
+
+/* ---- as counters have it -------------------------------------------------- */
+
+static int products;
+static int one_product(Device *dev)
+{
+    (void)dev;
+    products++;
+    return OK;
+}
+
+TEST(simt_calibrate, is_launched_by_set_and_moves_the_bytes_stated)
+{
+    Device *dev = simt_device();
+    KnownWork work = { .dev = dev,
+                       .from = filled(dev, NULL),
+                       .to = filled(dev, NULL),
+                       .n = NUMBERS,
+                       .product = one_product,
+                       .product_flops = 77 };
+    Calibration c;
+
+    known_work(&c, &work);
+    CHECK(c.n == 5 && !c.reason[0]);
+    for (int i = 0; i < c.n; i++) {
+        const Known *k = &c.known[i];
+
+        simt_watch(0, work.from, BYTES);
+        simt_watch(1, work.to, BYTES);
+        CHECK(c.launch(c.arg, k->set) == OK);
+        if (simt_is_checked() && !strcmp(k->quantity, "dram_read_bytes"))
+            CHECK(simt_watched(0).read == k->amount);
+        if (simt_is_checked() && !strcmp(k->quantity, "dram_write_bytes"))
+            CHECK(simt_watched(1).written == k->amount);
+    }
+    CHECK(products == 1);
+    CHECK(c.known[2].amount == 24. * NUMBERS &&
+          c.known[3].amount == 64. * NUMBERS);
+    CHECK(c.known[4].amount == 77);
+    work.product = NULL;
+    known_work(&c, &work);
+    CHECK(c.n == 4);
+    dev->backend->release(dev, work.from);
+    dev->backend->release(dev, work.to);
     simt_device_close(dev);
 }

@@ -9,7 +9,7 @@ on_host   := $(if $(SIMTS),$(call simt_obj,plain),$(call obj,kernels/simt/absent
 
 # What of the plugin is tested without a GPU: arithmetic; what cuDNN says of a
 # card that is only described, where there is cuDNN 9.8.
-tests_obj += $(call obj,$(addprefix kernels/cuda/,gemm.c workspace.c))
+tests_obj += $(call obj,$(addprefix kernels/cuda/,gemm.c known.c workspace.c))
 ifeq ($(CUDA_MISSING),)
 ifeq ($(filter 0 1 2 3 4 5 6 7,$(CUDA_CUDNN_MINOR))$(if $(CUDA_CUDNN),,no),)
 tests_obj += $(patsubst %,$(B)/cuda/%.o,$(cudnn) \

@@ -347,14 +347,33 @@ static int wait_for_all(void *dev)
                       "cudaStreamSynchronize");
 }
 
+/* Where there is memory for it. */
+static void make_known(Calibration *out, KnownWork *work, Device *dev,
+                       const Counting *counting)
+{
+    const int err = cuda_known_work(work, dev, counting->dtype);
+
+    clock_let_go(&card(dev)->clock);
+    known_work(out, work);
+    if (err)
+        snprintf(out->reason, sizeof(out->reason),
+                 "counters are not calibrated: %s", err_message());
+}
+
 /* Launches first: a session of counters may not be one of records, too, and
  * leaves CUPTI's own numbers in doubt. */
 static int cuda_count(Device *dev, const Counting *counting)
 {
+    Calibration known;
+    KnownWork work;
+
     TRY(wait_for_all(dev));
-    if (!counting->metrics[0])
-        TRY(activity_count(counting, wait_for_all, dev));
-    return counters_count(counting);
+    if (counting->metrics[0])
+        return counters_count(counting, NULL);
+    TRY(activity_count(counting, wait_for_all, dev));
+    make_known(&known, &work, dev, counting);
+    TRY(wait_for_all(dev));
+    return counters_count(counting, &known);
 }
 
 static const Kernel *kernel_at(int i)

@@ -1,6 +1,6 @@
 /*
- * calibrate.cu - chains of operations: f32 in turn v a + b, v + b, v a + b, v a;
- * pairs of f16 v a + b alone
+ * calibrate.cu - chains of v a + b, v + b, v a + b, v a of floats; of pairs of
+ * halves v a + b alone
  *
  * Not to be fast, but to be counted: no loop, no tail, intrinsics that a
  * compiler may not join.  Bound by memory, or nearly so.

@@ -6,14 +6,18 @@
 
 #include "kernels/core/backend.h"
 #include "kernels/cuda/cupti.h"
+#include "kernels/cuda/known.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
 /* Backend.count, for the first GPU, whose context is current: there must be
- * one, because without it some of CUPTI's calls crash. */
-int counters_count(const Counting *counting);
+ * one, because without it some of CUPTI's calls crash.  Where the metrics are
+ * the usual ones, each set of them counts known work first, and the factor is
+ * told beside the quantities of ALL_STEPS: "calibration_dram_read_bytes" is
+ * what was counted over what it is.  NULL: nothing is known. */
+int counters_count(const Counting *counting, const Calibration *calibration);
 
 /* The names of all metrics of the first GPU, to which a rollup is added: .sum,
  * .avg, ...  It is open, as for counters_count. */
@@ -21,7 +25,7 @@ int counters_list(void (*take)(void *arg, const char *metric), void *arg);
 
 /* counters_count through a given CUPTI, on a given context (CUcontext). */
 int counters_count_by(const Cupti *cupti, void *context,
-                      const Counting *counting);
+                      const Counting *counting, const Calibration *calibration);
 
 #ifdef __cplusplus
 }

@@ -169,3 +169,31 @@ int cuda_roof_run(Device *dev, int i, double *work)
     TRY(buffers(dev, PEAK_STEP));
     return cuda_peak_fma(dev, card(dev)->roofs.to, FMA_ROUNDS, work);
 }
+
+/* ---- known work --------------------------------------------------------- */
+
+static int one_product(Device *dev)
+{
+    return product_run(card(dev)->roofs.product, 0);
+}
+
+int cuda_known_work(KnownWork *out, Device *dev, Dtype dtype)
+{
+    const size_t n = whole_steps(L2S_OF_MEMORY * card(dev)->l2_bytes);
+    const size_t most = (size_t)SIDE * SIDE * 2;
+    RoofBuffers *b = &card(dev)->roofs;
+    int err;
+
+    *out = (KnownWork){ .dev = dev, .n = n };
+    TRY(buffers(dev, n > most ? n : most)); /* they stay where they are */
+    if (card(dev)->cuda.libraries) {
+        err = make_product(dev, dtype == F32 ? TF32 : dtype);
+        if (err && err != ERR_UNSUPPORTED)
+            return err;
+        out->product = err ? NULL : one_product;
+        out->product_flops = 2.0 * SIDE * SIDE * SIDE;
+    }
+    out->from = b->from;
+    out->to = b->to;
+    return OK;
+}

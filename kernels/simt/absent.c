@@ -3,6 +3,7 @@
  * switches of stacks are written for x86-64, and a C++ compiler is needed.
  */
 #include "kernels/core/err.h"
+#include "kernels/cuda/calibrate.h"
 #include "kernels/cuda/peaks.h"
 #include "kernels/simt/host.h"
 
@@ -55,7 +56,22 @@ SimtTraffic simt_watched(int slot)
     return (SimtTraffic){ 0, 0 };
 }
 
-/* Of kernels/cuda/peaks.h: there is no device to call them with. */
+/* Of kernels/cuda/calibrate.h and peaks.h: there is no device to call them
+ * with. */
+int cuda_calibrate_f32(Device *dev, float *y, const float *x, size_t n, float a,
+                       float b)
+{
+    (void)dev, (void)y, (void)x, (void)n, (void)a, (void)b;
+    return ERR_UNSUPPORTED;
+}
+
+int cuda_calibrate_f16(Device *dev, void *y, const void *x, size_t n, float a,
+                       float b)
+{
+    (void)dev, (void)y, (void)x, (void)n, (void)a, (void)b;
+    return ERR_UNSUPPORTED;
+}
+
 int cuda_peak_read(Device *dev, float *sink, const float *x, size_t n,
                    int times)
 {
