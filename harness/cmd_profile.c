@@ -10,6 +10,7 @@
 
 #include "harness/backends.h"
 #include "harness/flags.h"
+#include "harness/launches.h"
 #include "harness/profiler.h"
 #include "harness/sweep.h"
 #include "kernels/core/err.h"
@@ -29,7 +30,8 @@ static const char *format_choice(int i)
 }
 
 static const Param profile_params[] = {
-    PARAM_INT(ProfileSettings, top, 15, 0, 100000, "how many steps to show"),
+    PARAM_INT(ProfileSettings, top, 15, 0, 100000,
+              "how many steps to show, and kernels of a GPU"),
     PARAM_INT(ProfileSettings, seconds, 3, 0, 3600, "how long to measure"),
     PARAM_NAME(ProfileSettings, format, "text", format_choice,
                "csv has every step, in the order run"),
@@ -46,9 +48,9 @@ static const Usage usage = {
     .args = "[EXPERIMENT]",
     .max_args = 1,
     .what = "Says where the time of a case, or of each case of an experiment, "
-            "goes: by kind\nof op, and step by step.  A step's time is the "
-            "median over rounds.  All of it is\nkept in the database, as "
-            "experiment 'profile'.",
+            "goes: by kind\nof op, step by step, and, on a GPU, by the kernels "
+            "that it launches.  A step's\ntime is the median over rounds.  "
+            "All of it is kept in the database, as experiment\n'profile'.",
     .params = profile_params,
     .takes_case = true,
     .examples = "  attnbench profile --backbone=resnet50 --graph=folded "
@@ -148,6 +150,7 @@ static void print_text(const Profiled *profiled, int top)
            arm->c->backend.text, arm->dev->about, p->rounds, arm->rel_l2);
     print_kinds(p);
     print_top(p, top);
+    launches_write(stdout, &profiled->rows, top);
     printf("\noutside convolutions and linears: %.1f %%\n",
            100 * p->outside_ns / p->sum_ns);
     printf("(GFLOP/s: a multiply-add is 2; GB/s: of the bytes that the op "

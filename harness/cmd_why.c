@@ -72,7 +72,9 @@ static void print_line(const Profiled *p, const Limits *limits)
     const Level level = roofline_level(&p->rows, WHOLE_RUN);
     const Work w = roofline_work(&p->rows, WHOLE_RUN);
     const char *memory = level_name(level, p->arm.c->backend.text);
-    const int kernels = p->profile.n; /* one a step */
+    const double launches = quantity_value(&p->rows, WHOLE_RUN, "launches");
+    /* on a CPU each step is one */
+    const int kernels = isnan(launches) ? p->profile.n : (int)launches;
     char a[32], b[32];
     Place place;
 

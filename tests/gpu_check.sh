@@ -127,7 +127,7 @@ do_why() {
 }
 do_profile() {
     $bench profile module_stages --backend=cuda --db="$db" --module=se,scsa \
-        --batch=32 --state=hot --dtype="$1" --seconds=1 --top=0
+        --batch=32 --state=hot --dtype="$1" --seconds=1 --top=5
 }
 do_peer() { # FLAGS EXPERIMENT...
     python3 -c 'import sys, torch

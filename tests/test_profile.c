@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "harness/cmd.h"
+#include "harness/launches.h"
 #include "harness/network.h"
 #include "harness/profile.h"
 #include "harness/seed.h"
@@ -206,5 +207,61 @@ TEST(profile, why_says_what_binds_and_how_far_the_floor_is)
               text);
     CHECK_ASK(db, "SELECT count(*) FROM run", "3");
     CHECK(atoi(ask(db, "SELECT count(*) FROM roof")) >= 7);
+    free(text);
+}
+
+/* ---- kernels of a GPU ----------------------------------------------------- */
+
+/* Two steps share a kernel, and one of them has another beside it. */
+static Quantity of_kernels[] = {
+    { WHOLE_RUN, "", "time_ns", SOURCE_TIMED, 90000, "" },
+    { 0, "", "time_ns", SOURCE_TIMED, 40000, "" },
+    { 0, "memset", "launches", SOURCE_COUNTED, 1, "" },
+    { 0, "memset", "time_ns", SOURCE_TIMED, 2500, "" },
+    { 0, "packs<float, Relu>", "launches", SOURCE_COUNTED, 2, "" },
+    { 0, "packs<float, Relu>", "time_ns", SOURCE_TIMED, 17500, "" },
+    { 0, "", "launches", SOURCE_COUNTED, 3, "" },
+    { 1, "packs<float, Relu>", "launches", SOURCE_COUNTED, 1, "" },
+    { 1, "packs<float, Relu>", "time_ns", SOURCE_TIMED, 5000, "" },
+    { 1, "", "launches", SOURCE_COUNTED, 1, "" },
+    { WHOLE_RUN, "", "launches", SOURCE_COUNTED, 4, "" },
+};
+enum { OF_KERNELS = sizeof(of_kernels) / sizeof(of_kernels[0]) };
+
+/* What is written of the first n of them; free it. */
+static char *kernels_written(int n, int top)
+{
+    const StoredProfile p = { NULL, 0, of_kernels, n };
+    char *text = NULL;
+    size_t size;
+    FILE *f = open_memstream(&text, &size);
+
+    BUG_IF(!f);
+    launches_write(f, &p, top);
+    fclose(f);
+    return text;
+}
+
+TEST(profile, kernels_of_a_gpu_are_summed_over_steps_slowest_first)
+{
+    const char *const head = "\n  launches        us   share  GPU kernel\n",
+                      *const first =
+                          "         3      22.5  90.0 %  packs<float, Relu>\n",
+                      *const second = "         1       2.5  10.0 %  memset\n",
+                      *const sum =
+                          "         4      25.0          sum of all 2, "
+                          "gaps left out\n";
+    char all[512], one[512], *text;
+
+    snprintf(all, sizeof(all), "%s%s%s%s", head, first, second, sum);
+    snprintf(one, sizeof(one), "%s%s%s", head, first, sum);
+    text = kernels_written(OF_KERNELS, 15);
+    CHECK_MSG(!strcmp(text, all), "%s", text);
+    free(text);
+    text = kernels_written(OF_KERNELS, 1);
+    CHECK_MSG(!strcmp(text, one), "%s", text);
+    free(text);
+    text = kernels_written(2, 15);
+    CHECK_MSG(!text[0], "%s", text);
     free(text);
 }

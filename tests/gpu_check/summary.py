@@ -37,6 +37,33 @@ JOIN (SELECT sweep.experiment, repeat, median_ns AS ns, source
 WHERE ours.source = 'attnbench' AND theirs.source <> 'attnbench'
 ORDER BY theirs.source, ours.module, ours.impl, ours.channels"""
 
+# Of each profiled run: launches; us that the steps took by our clock, that the
+# kernels took by their records, and that the counters took for time; and the
+# least and most that a step's records were of its counted time.
+LAUNCHES = """
+WITH by_step AS (
+    SELECT run_id, step,
+           sum(value) FILTER (WHERE launch = '' AND name = 'launches') AS n,
+           sum(value) FILTER (WHERE launch = '' AND name = 'time_ns') AS ours,
+           sum(value) FILTER (WHERE launch <> '' AND name = 'time_ns') AS traced,
+           sum(value) FILTER (WHERE name = 'gpu__time_duration.sum') AS counted
+    FROM quantity WHERE step >= 0 GROUP BY run_id, step)
+SELECT repeat, sum(n), sum(ours) / 1e3, sum(traced) / 1e3, sum(counted) / 1e3,
+       min(traced / counted), max(traced / counted)
+FROM by_step JOIN run ON run.id = run_id
+WHERE backend = 'cuda' GROUP BY run_id ORDER BY run_id"""
+
+REFUSED = """
+SELECT DISTINCT reason FROM quantity
+WHERE step = -1 AND name = 'launches' AND value IS NULL"""
+
+KERNELS = """
+SELECT launch, sum(value) FILTER (WHERE name = 'launches'),
+       sum(value) FILTER (WHERE name = 'time_ns') / 1e3 AS us
+FROM quantity JOIN run ON run.id = run_id
+WHERE launch <> '' AND backend = 'cuda'
+GROUP BY launch ORDER BY us DESC LIMIT 10"""
+
 OUTCOMES = """
 SELECT experiment, source, status, count(*),
        min(CASE WHEN status <> 'ok' THEN repeat || ': ' || message END)
@@ -125,6 +152,28 @@ def print_peers(db):
               f"{theirs / 1e3:9.2f} {theirs / ours:7.2f}")
 
 
+def number(value, form):
+    return "-" if value is None else format(value, form)
+
+
+def print_launches(db):
+    runs = list(db.execute(LAUNCHES))
+    if not runs:
+        return
+    title("launches of profiled runs: us by our clock, by the GPU's records, "
+          "by its counters; records over counters, step by step")
+    for (reason,) in db.execute(REFUSED):
+        print(f"not recorded: {reason}")
+    for repeat, n, ours, traced, counted, least, most in runs:
+        print(f"{number(n, '.0f'):>5} {number(ours, '10.1f'):>10} "
+              f"{number(traced, '10.1f'):>10} {number(counted, '10.1f'):>10}  "
+              f"{number(least, '.2f'):>5} to {number(most, '.2f'):<5}  "
+              f"{repeat}")
+    title("GPU kernels of all these runs: launches, us")
+    for kernel, n, us in db.execute(KERNELS):
+        print(f"{number(n, '.0f'):>6} {number(us, '.1f'):>10}  {kernel}")
+
+
 def print_outcomes(db):
     title("runs")
     for experiment, source, status, n, example in db.execute(OUTCOMES):
@@ -139,6 +188,7 @@ def main():
     print_scsa(db, copies)
     print_networks(db)
     print_peers(db)
+    print_launches(db)
     print_outcomes(db)
 
 
