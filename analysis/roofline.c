@@ -65,13 +65,31 @@ void roofline_place(Place *out, const Work *w, const Limits *l, Level level)
 {
     const double compute = w->flops / l->flops * 1e9;
     const double memory = w->bytes / l->bytes[level] * 1e9;
+    const double least =
+        w->bytes_from == SOURCE_COUNTED && w->bytes < w->compulsory
+            ? w->bytes
+            : w->compulsory;
 
     *out = (Place){
         .intensity = w->bytes > 0 ? w->flops / w->bytes : NAN,
         .memory_bound = memory > compute,
         .reached = longer(compute, memory) / w->ns,
-        .floor_ns = longer(compute, w->compulsory / l->bytes[level] * 1e9),
+        .floor_bytes = least,
+        .floor_ns = longer(compute, least / l->bytes[level] * 1e9),
     };
+}
+
+double quantity_from(const StoredProfile *p, int step, const char *name,
+                     Source source)
+{
+    for (int i = 0; i < p->nquantities; i++) {
+        const Quantity *q = &p->quantity[i];
+
+        if (q->step == step && q->source == source && !q->launch[0] &&
+            !isnan(q->value) && strcmp(q->name, name) == 0)
+            return q->value;
+    }
+    return NAN;
 }
 
 double quantity_value(const StoredProfile *p, int step, const char *name)
@@ -79,29 +97,69 @@ double quantity_value(const StoredProfile *p, int step, const char *name)
     static const Source order[] = { SOURCE_COUNTED, SOURCE_TIMED,
                                     SOURCE_MODELLED };
 
-    for (int k = 0; k < 3; k++)
-        for (int i = 0; i < p->nquantities; i++) {
-            const Quantity *q = &p->quantity[i];
+    for (int k = 0; k < 3; k++) {
+        const double value = quantity_from(p, step, name, order[k]);
 
-            if (q->step == step && q->source == order[k] && !q->launch[0] &&
-                !isnan(q->value) && strcmp(q->name, name) == 0)
-                return q->value;
-        }
+        if (!isnan(value))
+            return value;
+    }
     return NAN;
 }
 
-Work roofline_work(const StoredProfile *p, int step)
+/* NAN if any of the names has none. */
+static double counted(const StoredProfile *p, int step,
+                      const char *const *names)
 {
-    return (Work){
-        .ns = quantity_value(p, step, "time_ns"),
-        .flops = quantity_value(p, step, "flops"),
-        .bytes = quantity_value(p, step, "bytes"),
-        .compulsory = quantity_value(
-            p, step, step == WHOLE_RUN ? "compulsory_bytes" : "bytes"),
-    };
+    double sum = 0;
+
+    for (; *names; names++)
+        sum += quantity_from(p, step, *names, SOURCE_COUNTED);
+    return sum;
 }
 
-Level roofline_level(const StoredProfile *p, int step)
+/* Bytes that crossed the level; NAN where nobody counted them. */
+static double counted_bytes(const StoredProfile *p, int step, Level level)
+{
+    static const char *const dram[] = { "dram_read_bytes", "dram_write_bytes",
+                                        NULL },
+                             *const l2[] = { "l2_bytes", NULL };
+
+    /* only GPUs count l2_bytes, whose L2 is their last cache */
+    return level == LEVEL_DRAM    ? counted(p, step, dram)
+           : level == LEVEL_CACHE ? counted(p, step, l2)
+                                  : NAN;
+}
+
+/* A CPU counts them together. */
+static double counted_flops(const StoredProfile *p, int step)
+{
+    static const char *const kinds[] = { "fp32_flops", "fp16_flops",
+                                         "tensor_flops", NULL };
+    const double flops = quantity_from(p, step, "flops", SOURCE_COUNTED);
+
+    return isnan(flops) ? counted(p, step, kinds) : flops;
+}
+
+Work roofline_work(const StoredProfile *p, int step, Level level)
+{
+    const double bytes = counted_bytes(p, step, level);
+    const double flops = counted_flops(p, step);
+
+#define MODELLED(name) quantity_from(p, step, name, SOURCE_MODELLED)
+    return (Work){
+        .ns = quantity_from(p, step, "time_ns", SOURCE_TIMED),
+        .flops = isnan(flops) ? MODELLED("flops") : flops,
+        .flops_from = isnan(flops) ? SOURCE_MODELLED : SOURCE_COUNTED,
+        .bytes = isnan(bytes) ? MODELLED("bytes") : bytes,
+        .bytes_from = isnan(bytes) ? SOURCE_MODELLED : SOURCE_COUNTED,
+        .compulsory =
+            MODELLED(step == WHOLE_RUN ? "compulsory_bytes" : "bytes"),
+    };
+#undef MODELLED
+}
+
+/* The nearest memory that holds all that is touched. */
+static Level level_by_size(const StoredProfile *p, int step)
 {
     static const char *const caches[] = {
         [LEVEL_PRIVATE] = "private_cache_bytes",
@@ -116,4 +174,16 @@ Level roofline_level(const StoredProfile *p, int step)
            !(touched <= quantity_value(p, WHOLE_RUN, caches[level])))
         level++;
     return (Level)level;
+}
+
+Level roofline_level(const StoredProfile *p, int step, const Limits *l)
+{
+    const double cache =
+        counted_bytes(p, step, LEVEL_CACHE) / l->bytes[LEVEL_CACHE];
+    const double dram =
+        counted_bytes(p, step, LEVEL_DRAM) / l->bytes[LEVEL_DRAM];
+
+    if (isnan(cache) || isnan(dram))
+        return level_by_size(p, step);
+    return cache > dram ? LEVEL_CACHE : LEVEL_DRAM;
 }

@@ -28,29 +28,41 @@ typedef struct Limits {
 /* dtype: "f32", "bf16".  Borrows names from roofs. */
 void roofline_limits(Limits *out, const Roofs *roofs, const char *dtype);
 
-/* A step, or several one after the other. */
+/* A step, or several one after the other.  Where bytes are modelled, each step
+ * reads its operands once, and writes its result. */
 typedef struct Work {
     double ns;
-    double flops, bytes; /* bytes: each step reads its operands once, and
-                            writes its result                         */
-    double compulsory;   /* the same if all of it were one step        */
+    double flops, bytes;
+    double compulsory; /* modelled: its bytes if all of it were one step */
+    Source flops_from, bytes_from;
 } Work;
 
 typedef struct Place {
-    double intensity;  /* FLOPs a byte                               */
-    bool memory_bound; /* by the roofs, not by its time              */
-    double reached;    /* of the roof that binds: 1 is the roof      */
-    double floor_ns;   /* of its operations and compulsory bytes      */
+    double intensity;   /* FLOPs a byte                               */
+    bool memory_bound;  /* by the roofs, not by its time              */
+    double reached;     /* of the roof that binds: 1 is the roof      */
+    double floor_bytes; /* compulsory, but no more than were counted: what
+                           a nearer cache spared                      */
+    double floor_ns;    /* of these and its operations                 */
 } Place;
 
 /* Where w stands.  NANs where a roof is missing. */
 void roofline_place(Place *out, const Work *w, const Limits *l, Level level);
 
-/* Reads a work of a stored profile: a step, or WHOLE_RUN. */
-Work roofline_work(const StoredProfile *p, int step);
+/*
+ * Reads a work of a stored profile: a step, or WHOLE_RUN.  Its bytes are those
+ * that were counted at the level, else the modelled ones; its operations are
+ * counted if those of every kind were, else modelled, and never a part of each.
+ */
+Work roofline_work(const StoredProfile *p, int step, Level level);
 
-/* A quantity's value, NAN if it has none: the first source that has one, in
- * the order counted, timed, modelled. */
+/* A quantity's value by one source, NAN if it has none. */
+double quantity_from(const StoredProfile *p, int step, const char *name,
+                     Source source);
+
+/* The same of the first source that has one, in the order counted, timed,
+ * modelled; for what is the same whichever says it.  Counted transcendentals
+ * are not: they are instructions, of which some convert integers. */
 double quantity_value(const StoredProfile *p, int step, const char *name);
 
 /*
@@ -59,7 +71,10 @@ double quantity_value(const StoredProfile *p, int step, const char *name);
  * result, which the step before may just have left there; for the run all that
  * it uses, as the next run finds what this one leaves.  So a step of a run at
  * DRAM may well be at L3.
+ *
+ * Where bytes were counted at DRAM and at the last cache, it is not inferred,
+ * but the one of the two whose bytes take longer.
  */
-Level roofline_level(const StoredProfile *p, int step);
+Level roofline_level(const StoredProfile *p, int step, const Limits *l);
 
 #endif

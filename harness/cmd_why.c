@@ -7,17 +7,16 @@
  */
 #include "harness/cmd.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "analysis/roofline.h"
 #include "harness/flags.h"
 #include "harness/profiler.h"
 #include "harness/roofs.h"
 #include "harness/sweep.h"
 #include "harness/table.h"
+#include "harness/why.h"
 #include "kernels/core/err.h"
 
 static const double ROOF_SECONDS = 0.2; /* each */
@@ -65,66 +64,34 @@ static void print_label(const Case *c)
     printf(" %dx%dx%dx%d", c->batch, c->channels, c->height, c->width);
 }
 
-/* "27 kernels, 9.8 times the bytes that it must move; memory-bound at 61 % of
- * L3's 141 GB/s; its floor is 4.1 times faster" */
 static void print_line(const Profiled *p, const Limits *limits)
 {
-    const Level level = roofline_level(&p->rows, WHOLE_RUN);
-    const Work w = roofline_work(&p->rows, WHOLE_RUN);
-    const char *memory = level_name(level, p->arm.c->backend.text);
-    const double launches = quantity_value(&p->rows, WHOLE_RUN, "launches");
-    /* on a CPU each step is one */
-    const int kernels = isnan(launches) ? p->profile.n : (int)launches;
-    char a[32], b[32];
-    Place place;
+    char text[WHY_TEXT];
 
-    roofline_place(&place, &w, limits, level);
     print_label(p->arm.c);
-    printf(": %s us, %d kernel%s, %s times the bytes that it must move",
-           three_digits(w.ns / 1e3, a), kernels, kernels == 1 ? "" : "s",
-           three_digits(w.bytes / w.compulsory, b));
-    if (isnan(place.reached)) {
-        printf("; no roof was measured for it\n");
-        return;
-    }
-    if (place.memory_bound)
-        printf("; memory-bound at %.0f %% of %s's %s GB/s", 100 * place.reached,
-               memory, three_digits(limits->bytes[level] / 1e9, a));
-    else
-        printf("; compute-bound at %.0f %% of %s GFLOP/s", 100 * place.reached,
-               three_digits(limits->flops / 1e9, a));
-    printf("; its floor is %s times faster\n",
-           three_digits(w.ns / place.floor_ns, a));
+    printf(": %s\n", why_run(text, &p->rows, limits, p->dev->backend->name));
 }
 
 static void print_top(const Profiled *p, const Limits *limits, int top)
 {
     const ProfileStep **order = profile_slowest(&p->profile);
-    char us[32], dims[DIMS_TEXT];
+    char us[32], dims[DIMS_TEXT], text[WHY_TEXT];
 
     for (int i = 0; i < top && i < p->profile.n; i++) {
         const ProfileStep *s = order[i];
         const int step = (int)(s - p->profile.step);
-        const Level level = roofline_level(&p->rows, step);
-        const Work w = roofline_work(&p->rows, step);
-        Place place;
 
-        roofline_place(&place, &w, limits, level);
-        printf("    %-18s %-20s %8s us %5.1f %%", s->out->op->name,
+        why_step(text, &p->rows, step, limits, p->dev->backend->name);
+        printf("    %-18s %-20s %8s us %5.1f %%%s%s\n", s->out->op->name,
                tensor_dims_text(s->out, dims), three_digits(s->ns / 1e3, us),
-               100 * s->ns / p->profile.sum_ns);
-        if (!isnan(place.reached))
-            printf("   %3.0f %% of the roof of %s", 100 * place.reached,
-                   place.memory_bound
-                       ? level_name(level, p->arm.c->backend.text)
-                       : "arithmetic");
-        printf("\n");
+               100 * s->ns / p->profile.sum_ns, text[0] ? "   " : "", text);
     }
     free(order);
 }
 
+/* Whether something of it was counted into *counted, else left as it is. */
 static int why_case(const Case *c, const WhySettings *s, Store *store,
-                    int64_t sweep_id)
+                    int64_t sweep_id, bool *counted)
 {
     Limits limits;
     Roofs roofs;
@@ -139,6 +106,7 @@ static int why_case(const Case *c, const WhySettings *s, Store *store,
         roofline_limits(&limits, &roofs, c->dtype.text);
         print_line(&p, &limits);
         print_top(&p, &limits, s->top);
+        *counted |= why_counted(&p.rows, &limits);
     }
     profiler_free(&p);
     return err;
@@ -147,8 +115,10 @@ static int why_case(const Case *c, const WhySettings *s, Store *store,
 static int why_cases(const Experiment *e, const WhySettings *s, Store *store,
                      int64_t sweep_id)
 {
+    bool counted = false;
+
     for (int i = 0; i < e->ncases; i++) {
-        const int err = why_case(&e->cases[i], s, store, sweep_id);
+        const int err = why_case(&e->cases[i], s, store, sweep_id, &counted);
 
         if (err && err != ERR_UNSUPPORTED)
             return err;
@@ -157,13 +127,7 @@ static int why_cases(const Experiment *e, const WhySettings *s, Store *store,
             printf(": %s\n", err_message());
         }
     }
-    printf("\n(modelled: operations and bytes that the ops state; a "
-           "multiply-add is 2, an\noperand is read once an op.  Bytes come "
-           "from the nearest memory that holds all\nthat the op, or the "
-           "whole, touches.  A share above 100 %% is work that was\nspared: "
-           "Winograd's convolution needs fewer operations than the "
-           "definition, and\na part of a map may have stayed in a cache "
-           "nearer than the one that holds all\nof it.)\n");
+    printf("\n%s", why_sources(counted));
     return OK;
 }
 

@@ -6,8 +6,12 @@
  * second.  A thin line leads to what its FLOPs and compulsory bytes would
  * allow: to the right, as nothing is moved twice, and up to the roof.
  *
+ * Bytes and operations are those that were counted, where they were: the figure
+ * says of which points.
+ *
  * The data file holds a block a panel (intensity GFLOP/s filled style
- * intensity and GFLOP/s of the floor, time, name), then the key and the roofs.
+ * intensity and GFLOP/s of the floor, time, name, the memory whose bytes it
+ * are and where they and the operations are from), then the key and the roofs.
  */
 #include "analysis/roofline.h"
 
@@ -45,6 +49,8 @@ typedef struct Mark {
     double x, y;             /* NAN: not known                    */
     double floor_x, floor_y; /* NAN: of a step                    */
     double ns;
+    Level level;
+    Source bytes_from, flops_from;
     char name[LABEL_MAX];
 } Mark;
 
@@ -100,17 +106,21 @@ static void add_mark(Chart *c, const Mark *m)
 
 static void add_run(Chart *c, const Run *r, const StoredProfile *p)
 {
-    const Work w = roofline_work(p, WHOLE_RUN);
+    const Level level = roofline_level(p, WHOLE_RUN, &c->limits);
+    const Work w = roofline_work(p, WHOLE_RUN, level);
     Mark m = { .panel = panel_of(c, r),
                .style = run_style(r),
                .filled = run_is_fused(r),
-               .ns = w.ns };
+               .ns = w.ns,
+               .level = level,
+               .bytes_from = w.bytes_from,
+               .flops_from = w.flops_from };
     Place place;
 
-    roofline_place(&place, &w, &c->limits, roofline_level(p, WHOLE_RUN));
+    roofline_place(&place, &w, &c->limits, level);
     m.x = place.intensity;
     m.y = w.flops / w.ns;
-    m.floor_x = w.flops / w.compulsory;
+    m.floor_x = w.flops / place.floor_bytes;
     m.floor_y = w.flops / place.floor_ns;
     run_label(r, m.name);
     add_mark(c, &m);
@@ -120,7 +130,8 @@ static void add_run(Chart *c, const Run *r, const StoredProfile *p)
 static void add_steps(Chart *c, const Run *r, const StoredProfile *p)
 {
     for (int i = 0; i < p->nsteps; i++) {
-        const Work w = roofline_work(p, i);
+        const Level level = roofline_level(p, i, &c->limits);
+        const Work w = roofline_work(p, i, level);
         Mark m = { .panel = panel_of(c, r),
                    .style = c->keys % STYLES + 1,
                    .filled = true,
@@ -128,7 +139,10 @@ static void add_steps(Chart *c, const Run *r, const StoredProfile *p)
                    .y = w.flops / w.ns,
                    .floor_x = NAN,
                    .floor_y = NAN,
-                   .ns = w.ns };
+                   .ns = w.ns,
+                   .level = level,
+                   .bytes_from = w.bytes_from,
+                   .flops_from = w.flops_from };
 
         snprintf(m.name, sizeof(m.name), "%s", p->step[i].op);
         for (int k = 0; k < c->keys; k++)
@@ -206,6 +220,11 @@ static int gather(Chart *c, Sheet *s, const RunList *runs)
 
 /* ---- the files ----------------------------------------------------------- */
 
+static const char *source_name(Source from)
+{
+    return from == SOURCE_COUNTED ? "counted" : "modelled";
+}
+
 static void write_marks(Sheet *s, const Chart *c)
 {
     char name[32];
@@ -215,7 +234,7 @@ static void write_marks(Sheet *s, const Chart *c)
 
         fprintf(s->dat,
                 "# %dx%dx%d: FLOP/byte GFLOP/s filled style floor_FLOP/byte "
-                "floor_GFLOP/s ns name\n",
+                "floor_GFLOP/s ns name level bytes operations\n",
                 r->channels, r->height, r->width);
         for (int i = 0; i < c->marks; i++) {
             const Mark *m = &c->mark[i];
@@ -225,7 +244,8 @@ static void write_marks(Sheet *s, const Chart *c)
             fprintf(s->dat, "%.6g %.6g %d %d %.6g %.6g %.6g ", m->x, m->y,
                     m->filled, m->style, m->floor_x, m->floor_y, m->ns);
             sheet_word(s, m->name);
-            fprintf(s->dat, "\n");
+            fprintf(s->dat, "%s %s %s\n", level_name(m->level, r->backend),
+                    source_name(m->bytes_from), source_name(m->flops_from));
         }
         fprintf(s->dat, "\n\n");
         snprintf(name, sizeof(name), "Shape[%d]", p + 1);
@@ -295,6 +315,34 @@ static void write_axes(Sheet *s, const Chart *c)
     sheet_number(s, "margin_bottom", BOTTOM);
 }
 
+/* "counted", "modelled", or of how many points which. */
+static void describe_source(char text[64], const Chart *c, int counted)
+{
+    if (counted && counted < c->marks)
+        snprintf(text, 64, "counted of %d of %d points, else modelled", counted,
+                 c->marks);
+    else
+        snprintf(text, 64, "%s", counted ? "counted" : "modelled");
+}
+
+static void say_sources(Sheet *s, const Chart *c)
+{
+    char bytes[64], operations[64];
+    int b = 0, o = 0;
+
+    for (int i = 0; i < c->marks; i++) {
+        b += c->mark[i].bytes_from == SOURCE_COUNTED;
+        o += c->mark[i].flops_from == SOURCE_COUNTED;
+    }
+    describe_source(bytes, c, b);
+    describe_source(operations, c, o);
+    if (strcmp(bytes, operations) == 0)
+        sheet_say(s, "Bytes and operations are %s; roofs are measured.", bytes);
+    else
+        sheet_say(s, "Bytes are %s; operations are %s; roofs are measured.",
+                  bytes, operations);
+}
+
 static int write_all(Sheet *s, const Chart *c, const RunList *runs)
 {
     const double panel = c->panels > 1 ? WIDE : ALONE;
@@ -315,7 +363,7 @@ static int write_all(Sheet *s, const Chart *c, const RunList *runs)
     else
         sheet_say(s, "Hollow: composed; filled: fused. A thin line ends where "
                      "all operations and each byte once would take it.");
-    sheet_say(s, "Bytes and operations are modelled; roofs are measured.");
+    say_sources(s, c);
     return sheet_page(s, runs, width, down * high + key + KEY_LINE / 2.0);
 }
 

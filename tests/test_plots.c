@@ -220,7 +220,8 @@ TEST(plots, stages_has_a_panel_a_shape_and_a_row_a_module)
     free(dat);
 }
 
-/* FLOP/byte GFLOP/s filled style, the same of the floor, ns name */
+/* FLOP/byte GFLOP/s filled style, the same of the floor, ns name, and whose bytes
+ * these are and where they and the operations are from */
 TEST(plots, roofline_has_a_point_a_module_and_the_roofs_of_the_machine)
 {
     char *dat;
@@ -229,11 +230,13 @@ TEST(plots, roofline_has_a_point_a_module_and_the_roofs_of_the_machine)
     dat = draw(full_database(), "roofline", (PlotOptions){ 0 }, &err);
     CHECK_MSG(err == OK || !have_gnuplot(), "%s", err_message());
     /* se: 2000 bytes at 90 GB/s are 22.2 ns, for 1000 FLOPs; scsa 2000 */
-    check_holds(dat, "# 64x56x56: FLOP/byte GFLOP/s filled style "
-                     "floor_FLOP/byte floor_GFLOP/s ns name\n"
-                     "0.25 1 0 2 0.5 45 1000 \"SE\" \n"
-                     "0.25 1 0 1 1 90 2000 \"SCSA\" \n\n\n");
-    check_holds(dat, "0.25 1 1 17 0.5 45 1000 \"SCSA fused\" \n");
+    check_holds(dat,
+                "# 64x56x56: FLOP/byte GFLOP/s filled style "
+                "floor_FLOP/byte floor_GFLOP/s ns name level bytes operations\n"
+                "0.25 1 0 2 0.5 45 1000 \"SE\" L3 modelled modelled\n"
+                "0.25 1 0 1 1 90 2000 \"SCSA\" L3 modelled modelled\n\n\n");
+    check_holds(
+        dat, "0.25 1 1 17 0.5 45 1000 \"SCSA fused\" L3 modelled modelled\n");
     check_holds(dat, " 1 \"L3 90 GB/s\"\n");
     check_holds(dat, " 10 100 1 \"DRAM 10 GB/s\"\n");
     check_holds(dat, " 0 \"fma_f32 100 GFLOP/s\"\n");
@@ -249,8 +252,46 @@ TEST(plots, roofline_of_one_run_has_a_point_a_step)
     dat = draw(full_database(), "roofline",
                (PlotOptions){ .wanted = wanted, .nwanted = 2 }, &err);
     CHECK_MSG(err == OK || !have_gnuplot(), "%s", err_message());
-    check_holds(dat, "0.25 1 1 1 nan nan 1000 \"mul\" \n"
-                     "0.25 1 1 2 nan nan 1000 \"relu\" \n\n\n");
+    check_holds(
+        dat, "0.25 1 1 1 nan nan 1000 \"mul\" DRAM modelled modelled\n"
+             "0.25 1 1 2 nan nan 1000 \"relu\" DRAM modelled modelled\n\n\n");
+    free(dat);
+}
+
+/* Of se at 64x56x56 500 bytes in place of 4000, fewer than its compulsory 2000;
+ * a read without a write is no count. */
+TEST(plots, roofline_says_which_points_were_counted)
+{
+    const char *db = temp_path("counted.db");
+    const Wanted wanted[] = { { "module", "scsa" }, { "channels", "64" } };
+    char *dat, *gp;
+    size_t n;
+    int err;
+
+    stored_profiles(db);
+    CHECK(alter(db,
+                "INSERT INTO quantity SELECT id, -1, '', name, 'counted', "
+                "250, '' FROM run, (SELECT 'dram_read_bytes' AS name UNION "
+                "SELECT 'dram_write_bytes') WHERE channels = 64 AND (module "
+                "= 'se' OR name = 'dram_read_bytes')"));
+    CHECK(alter(db, "UPDATE quantity SET value = 1e9 WHERE name = "
+                    "'working_set_bytes'"));
+    dat = draw(db, "roofline", (PlotOptions){ 0 }, &err);
+    CHECK_MSG(err == OK || !have_gnuplot(), "%s", err_message());
+    /* the floor: 500 bytes at 10 GB/s are 50 ns */
+    check_holds(dat, "2 1 0 2 2 20 1000 \"SE\" DRAM counted modelled\n"
+                     "0.25 1 0 1 1 10 2000 \"SCSA\" DRAM modelled modelled\n");
+    free(dat);
+    gp = read_bytes(temp_path("roofline.gp"), &n);
+    check_holds(gp, "of 1 of 4 points, else modelled; operations are modelled; "
+                    "roofs are measured.");
+    free(gp);
+    CHECK(alter(db, "INSERT INTO quantity SELECT run_id, step, '', 'flops', "
+                    "'counted', 2 * value, '' FROM quantity WHERE name = "
+                    "'flops'"));
+    dat = draw(db, "roofline", (PlotOptions){ .wanted = wanted, .nwanted = 2 },
+               &err);
+    check_holds(dat, "0.5 2 1 1 nan nan 1000 \"mul\" DRAM modelled counted\n");
     free(dat);
 }
 

@@ -1,12 +1,13 @@
 /*
  * test_roofline.c - what binds, how near it is, and what the floor is: by
- * hand, on a machine of round numbers.
+ * hand, on a machine of round numbers; and in words.
  */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "analysis/roofline.h"
+#include "harness/why.h"
 #include "tests/test.h"
 
 /* 100 GFLOP/s; 90 GB/s from the near cache, 50 from the last, 10 from
@@ -130,9 +131,12 @@ static Level level_of(double set, double bytes, double near, double last,
         { WHOLE_RUN, "", "private_cache_bytes", SOURCE_MODELLED, near, "" },
         { WHOLE_RUN, "", "cache_bytes", SOURCE_MODELLED, last, "" },
     };
+    const Roofs r = machine();
+    Limits limits;
 
+    roofline_limits(&limits, &r, "f32");
     return roofline_level(&(StoredProfile){ .quantity = q, .nquantities = 4 },
-                          step);
+                          step, &limits);
 }
 
 TEST(roofline, bytes_come_from_the_nearest_memory_that_holds_all)
@@ -146,4 +150,197 @@ TEST(roofline, bytes_come_from_the_nearest_memory_that_holds_all)
     CHECK(level_of(1, 1, NAN, 20, WHOLE_RUN) == LEVEL_CACHE);
     CHECK(level_of(1, 1, NAN, NAN, WHOLE_RUN) == LEVEL_DRAM);
     CHECK(level_of(NAN, 1, 10, 20, WHOLE_RUN) == LEVEL_DRAM);
+}
+
+/* ---- counted ---------------------------------------------------------- */
+
+/* A run of 200 ns, 1000 FLOPs and 1000 bytes as modelled, 250 of them
+ * compulsory, of which counters say what they say: NAN is nothing. */
+typedef struct Counts {
+    double dram_read, dram_write, l2, fp32, fp16, tensor;
+} Counts;
+
+static StoredProfile counted(const Counts *c)
+{
+    static const char *const names[] = { "dram_read_bytes", "dram_write_bytes",
+                                         "l2_bytes",        "fp32_flops",
+                                         "fp16_flops",      "tensor_flops" };
+    static const Quantity modelled[] = {
+        { WHOLE_RUN, "", "time_ns", SOURCE_TIMED, 200, "" },
+        { WHOLE_RUN, "", "flops", SOURCE_MODELLED, 1000, "" },
+        { WHOLE_RUN, "", "bytes", SOURCE_MODELLED, 1000, "" },
+        { WHOLE_RUN, "", "compulsory_bytes", SOURCE_MODELLED, 250, "" },
+        { WHOLE_RUN, "", "working_set_bytes", SOURCE_MODELLED, 1e6, "" },
+        { WHOLE_RUN, "", "cache_bytes", SOURCE_MODELLED, 1e3, "" },
+        { WHOLE_RUN, "", "transcendentals", SOURCE_COUNTED, 320, "" },
+    };
+    enum { MODELLED = sizeof(modelled) / sizeof(modelled[0]), COUNTED = 6 };
+    static Quantity q[MODELLED + COUNTED];
+    const double *values = &c->dram_read;
+
+    memcpy(q, modelled, sizeof(modelled));
+    for (int i = 0; i < COUNTED; i++) {
+        Quantity *to = &q[MODELLED + i];
+
+        *to = (Quantity){ .step = WHOLE_RUN,
+                          .source = SOURCE_COUNTED,
+                          .value = values[i] };
+        snprintf(to->name, sizeof(to->name), "%s", names[i]);
+    }
+    return (StoredProfile){ .quantity = q, .nquantities = MODELLED + COUNTED };
+}
+
+static const Counts nothing = { NAN, NAN, NAN, NAN, NAN, NAN };
+
+TEST(roofline, bytes_are_those_that_were_counted_at_the_level)
+{
+    Counts c = nothing;
+    StoredProfile p;
+    Work w;
+
+    c.dram_read = 300;
+    p = counted(&c); /* half of it is no count */
+    w = roofline_work(&p, WHOLE_RUN, LEVEL_DRAM);
+    CHECK(w.bytes == 1000 && w.bytes_from == SOURCE_MODELLED);
+    c.dram_write = 100;
+    c.l2 = 4000;
+    p = counted(&c);
+    w = roofline_work(&p, WHOLE_RUN, LEVEL_DRAM);
+    CHECK(w.bytes == 400 && w.bytes_from == SOURCE_COUNTED);
+    CHECK(w.compulsory == 250 && w.flops_from == SOURCE_MODELLED);
+    w = roofline_work(&p, WHOLE_RUN, LEVEL_CACHE);
+    CHECK(w.bytes == 4000 && w.bytes_from == SOURCE_COUNTED);
+    w = roofline_work(&p, WHOLE_RUN, LEVEL_PRIVATE);
+    CHECK(w.bytes == 1000 && w.bytes_from == SOURCE_MODELLED);
+}
+
+TEST(roofline, operations_are_counted_all_or_none)
+{
+    Counts c = nothing;
+    StoredProfile p;
+    Work w;
+
+    c.fp32 = 100;
+    c.fp16 = 20;
+    p = counted(&c);
+    w = roofline_work(&p, WHOLE_RUN, LEVEL_DRAM);
+    CHECK(w.flops == 1000 && w.flops_from == SOURCE_MODELLED);
+    c.tensor = 3;
+    p = counted(&c);
+    w = roofline_work(&p, WHOLE_RUN, LEVEL_DRAM);
+    CHECK(w.flops == 123 && w.flops_from == SOURCE_COUNTED);
+}
+
+/* 50 GB/s of the cache, 10 of DRAM: 400 bytes and 2000 take as long. */
+TEST(roofline, what_was_counted_at_both_is_at_the_level_that_takes_longer)
+{
+    const Roofs r = machine();
+    Counts c = { 300, 100, 2001, NAN, NAN, NAN };
+    StoredProfile p;
+    Limits l;
+
+    roofline_limits(&l, &r, "f32");
+    p = counted(&c);
+    CHECK(roofline_level(&p, WHOLE_RUN, &l) == LEVEL_CACHE);
+    c.l2 = 1999;
+    p = counted(&c);
+    CHECK(roofline_level(&p, WHOLE_RUN, &l) == LEVEL_DRAM);
+    c.dram_write = NAN; /* of the working set, 1e6 */
+    c.l2 = 1e9;
+    p = counted(&c);
+    CHECK(roofline_level(&p, WHOLE_RUN, &l) == LEVEL_DRAM);
+}
+
+TEST(roofline, no_more_must_be_moved_than_was_counted)
+{
+    const Roofs r = machine();
+    Work w = { .ns = 200, .flops = 100, .bytes = 100, .compulsory = 250 };
+    Limits l;
+    Place p;
+
+    roofline_limits(&l, &r, "f32");
+    w.bytes_from = SOURCE_COUNTED;
+    roofline_place(&p, &w, &l, LEVEL_DRAM);
+    CHECK(p.floor_bytes == 100 && fabs(p.floor_ns - 10) < 1e-12);
+    w.bytes_from = SOURCE_MODELLED;
+    roofline_place(&p, &w, &l, LEVEL_DRAM);
+    CHECK(p.floor_bytes == 250 && fabs(p.floor_ns - 25) < 1e-12);
+}
+
+/* ---- in words ------------------------------------------------------------ */
+
+static const char *words(const Counts *c)
+{
+    static char text[WHY_TEXT];
+    const Roofs r = machine();
+    StoredProfile p = counted(c);
+    StoredStep steps[27];
+    Limits l;
+
+    p.step = steps;
+    p.nsteps = 27;
+    roofline_limits(&l, &r, "f32");
+    CHECK(why_counted(&p, &l) ==
+          (strstr(why_run(text, &p, &l, "cuda"), "counted") != NULL));
+    return text;
+}
+
+TEST(why, says_what_was_counted_and_nothing_of_what_was_not)
+{
+    Counts c = nothing;
+
+    CHECK_MSG(!strcmp(words(&c),
+                      "0.200 us, 27 kernels, 4.00 times the bytes that it must "
+                      "move; memory-bound at 50 % of DRAM's 10.0 GB/s; its "
+                      "floor is 8.00 times faster"),
+              "%s", words(&c));
+    c.dram_read = 300;
+    c.dram_write = 200;
+    CHECK_MSG(!strcmp(words(&c),
+                      "0.200 us, 27 kernels, 2.00 times the bytes that it must "
+                      "move (counted at DRAM); memory-bound at 25 % of DRAM's "
+                      "10.0 GB/s; its floor is 8.00 times faster"),
+              "%s", words(&c));
+    c.l2 = 5000;
+    CHECK_MSG(strstr(words(&c), "20.0 times the bytes that it must move "
+                                "(counted at L2); memory-bound at 50 % of L2's "
+                                "50.0 GB/s; its floor is 20.0 times faster"),
+              "%s", words(&c));
+    c = nothing;
+    c.fp32 = 18000;
+    c.fp16 = c.tensor = 0;
+    CHECK_MSG(strstr(words(&c), "4.00 times the bytes that it must move; "
+                                "compute-bound at 90 % of 100 GFLOP/s "
+                                "(operations counted); its floor"),
+              "%s", words(&c));
+}
+
+TEST(why, steps_and_footnote_name_their_sources)
+{
+    Quantity q[] = {
+        { 0, "", "time_ns", SOURCE_TIMED, 200, "" },
+        { 0, "", "flops", SOURCE_MODELLED, 10, "" },
+        { 0, "", "bytes", SOURCE_MODELLED, 1000, "" },
+        { 0, "", "dram_read_bytes", SOURCE_COUNTED, 100, "" },
+        { 0, "", "dram_write_bytes", SOURCE_COUNTED, 100, "" },
+    };
+    StoredStep step;
+    StoredProfile p = { &step, 1, q, 3 };
+    const Roofs r = machine(), none = { .n = 0 };
+    char text[WHY_TEXT];
+    Limits l;
+
+    roofline_limits(&l, &r, "f32");
+    CHECK(
+        !strcmp(why_step(text, &p, 0, &l, "cpu"), " 50 % of the roof of DRAM"));
+    CHECK(!why_counted(&p, &l));
+    p.nquantities = 5;
+    CHECK(!strcmp(why_step(text, &p, 0, &l, "cuda"),
+                  " 10 % of the roof of DRAM (counted)"));
+    CHECK(why_counted(&p, &l));
+    roofline_limits(&l, &none, "f32");
+    CHECK(!why_step(text, &p, 0, &l, "cuda")[0]);
+    CHECK(!strncmp(why_sources(false), "(modelled: ", 11));
+    CHECK(!strncmp(why_sources(true), "(counted, where it says so: ", 28) &&
+          strstr(why_sources(true), "is modelled: "));
 }

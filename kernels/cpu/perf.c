@@ -420,7 +420,7 @@ static void say_all(const Tally *t)
     say_unknown(t->counting);
 }
 
-/* ---- all of it ------------------------------------------------------------ */
+/* ---- all of it ----------------------------------------------------------- */
 
 static bool tally_new(Tally *t, const Counting *c)
 {

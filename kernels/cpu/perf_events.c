@@ -6,8 +6,8 @@
  * codes of their own here.  Intel's events count instructions by width, a fused
  * multiply-add twice, with masked lanes as work; AMD's counts operations.
  * Neither of them counts what AMX and the bf16 instructions do (on AMD: not
- * all of it, or not surely), so in bf16 there is none.  Hybrid processors, whose
- * small cores count otherwise, and older ones are left out.
+ * all of it, or not surely), so in bf16 there is none.  Left out are hybrid
+ * processors, whose small cores count otherwise, and older ones.
  *
  * Few events are counted together: so many have a counter even where hyper-
  * threads share them and the kernel's watchdog has one.  AMD's takes two.

@@ -1,0 +1,27 @@
+/*
+ * why.h - what a profile says of its time, in words.
+ */
+#ifndef HARNESS_WHY_H
+#define HARNESS_WHY_H
+
+#include "analysis/roofline.h"
+
+enum { WHY_TEXT = 256 };
+
+/* Of the whole run: "123 us, 27 kernels, 9.8 times the bytes that it must move;
+ * memory-bound at 61 % of L3's 141 GB/s; its floor is 4.1 times faster".  What
+ * was counted says so: "the bytes that it must move (counted at DRAM)". */
+char *why_run(char text[WHY_TEXT], const StoredProfile *p, const Limits *l,
+              const char *backend);
+
+/* Of a step: " 61 % of the roof of DRAM (counted)", or "" without a roof. */
+char *why_step(char text[WHY_TEXT], const StoredProfile *p, int step,
+               const Limits *l, const char *backend);
+
+/* Whether any of these words rest on counters. */
+bool why_counted(const StoredProfile *p, const Limits *l);
+
+/* The footnote: where numbers are from.  A literal. */
+const char *why_sources(bool counted);
+
+#endif
