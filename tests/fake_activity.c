@@ -184,15 +184,11 @@ static void record(const Stored *stored)
 /* A call of the runtime's or the driver's; under an id, that comes first. */
 static void record_call(int kind)
 {
-    if (fake.pushed) {
-        record(
-            &(Stored){ .external = { CUPTI_EXTERNAL_CORRELATION, CUPTI_CUSTOM0,
-                                     fake.id, fake.correlation } });
-        /* another library's ids are not ours */
+    /* between ids of other kinds, which are another library's */
+    for (int i = -1; fake.pushed && i <= 1; i++)
         record(&(Stored){ .external = { CUPTI_EXTERNAL_CORRELATION,
-                                        CUPTI_CUSTOM0 + 1, fake.id + 1,
+                                        CUPTI_CUSTOM0 + i, fake.id + !!i,
                                         fake.correlation } });
-    }
     record(&(Stored){ .kind = kind });
 }
 

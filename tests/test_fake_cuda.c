@@ -434,11 +434,11 @@ static void take_refused(void *arg, const Counted *c)
 TEST(fake_cuda, counters_of_no_driver_are_refused_with_the_reason)
 {
     Refused refused = { 0 };
-    const Counting counting = { .steps = 3,
-                                .metrics = "",
-                                .launch = no_launch,
-                                .take = take_refused,
-                                .arg = &refused };
+    Counting counting = { .steps = 3,
+                          .metrics = "",
+                          .launch = no_launch,
+                          .take = take_refused,
+                          .arg = &refused };
     Device *dev;
 
     fake_gpu();
@@ -446,5 +446,10 @@ TEST(fake_cuda, counters_of_no_driver_are_refused_with_the_reason)
     CHECK(dev->backend->count(dev, &counting) == OK);
     CHECK(refused.n == 12 && refused.with_reason == refused.n);
     CHECK(refused.launches == 1);
+    /* who asks for some metrics gets those alone */
+    refused = (Refused){ 0 };
+    counting.metrics = "lts__t_bytes.sum";
+    CHECK(dev->backend->count(dev, &counting) == OK);
+    CHECK(refused.n > 0 && refused.launches == 0);
     backend_close(dev);
 }

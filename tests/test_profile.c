@@ -68,7 +68,7 @@ TEST(profile, has_every_step_once_and_sums_that_agree)
     free(x);
 }
 
-/* A device's counters: 7 bytes a step, and no occupancy. */
+/* A device's counters: 7 bytes a step, no occupancy, and a kernel's time. */
 static int count_sevens(Device *dev, const Counting *c)
 {
     (void)dev;
@@ -77,6 +77,7 @@ static int count_sevens(Device *dev, const Counting *c)
         c->take(c->arg, &(Counted){ i, "l2_bytes", 7, "" });
     }
     c->take(c->arg, &(Counted){ ALL_STEPS, c->metrics, NAN, "it is hidden" });
+    c->take(c->arg, &(Counted){ 3, "time_ns", 5, "", "flat<float>", true });
     return OK;
 }
 
@@ -105,15 +106,19 @@ TEST(profile, what_is_counted_becomes_rows_beside_the_others)
     counting.count = count_sevens;
     dev->backend = &counting;
     CHECK(profile_count(&rows, dev, plan, F32, "occupancy") == OK);
-    REQUIRE(rows.nquantities == 21);
+    REQUIRE(rows.nquantities == 22);
     for (int i = 0; i < 20; i++)
         CHECK(rows.quantity[i].step == i && rows.quantity[i].value == 7 &&
               rows.quantity[i].source == SOURCE_COUNTED &&
+              !rows.quantity[i].launch[0] &&
               !strcmp(rows.quantity[i].name, "l2_bytes"));
     CHECK(rows.quantity[20].step == WHOLE_RUN &&
           isnan(rows.quantity[20].value) &&
           !strcmp(rows.quantity[20].name, "occupancy") &&
           !strcmp(rows.quantity[20].reason, "it is hidden"));
+    CHECK(rows.quantity[21].step == 3 && rows.quantity[21].value == 5 &&
+          rows.quantity[21].source == SOURCE_TIMED &&
+          !strcmp(rows.quantity[21].launch, "flat<float>"));
     stored_profile_free(&rows);
     plan_free(plan);
     graph_free(g);

@@ -58,7 +58,7 @@ typedef struct Trace {
     void *subscriber;
     int enabled; /* kinds */
     Records records;
-    Launch *launch; /* by step, name and round */
+    Launch *launch; /* by step and name */
     int n;
 } Trace;
 
@@ -260,11 +260,8 @@ static int by_call(const void *a, const void *b)
 static int by_name(const void *a, const void *b)
 {
     const Launch *x = a, *y = b;
-    const int names = strcmp(x->name, y->name);
 
-    return x->step != y->step ? x->step - y->step
-           : names            ? names
-                              : x->round - y->round;
+    return x->step != y->step ? x->step - y->step : strcmp(x->name, y->name);
 }
 
 /* A launch of the first round has only prepared; what was launched between the
