@@ -129,6 +129,11 @@ do_profile() {
     $bench profile module_stages --backend=cuda --db="$db" --module=se,scsa \
         --batch=32 --state=hot --dtype="$1" --seconds=1 --top=5
 }
+# One case before and after CUPTI has traced and counted in the process.
+do_profile_twice() {
+    $bench profile --backend=cuda --db="$db" --module=scsa --batch=32 \
+        --channels=64 --height=56 --width=56 --arm=0,1 --seconds=2 --top=0
+}
 do_peer() { # FLAGS EXPERIMENT...
     python3 -c 'import sys, torch
 sys.exit(not torch.cuda.is_available())' || return 77
@@ -279,6 +284,7 @@ measure() {
     now why 40 why
     now profile_f32 40 profile f32
     now profile_f16 40 profile f16
+    now profile_twice 20 profile_twice
     now networks 50 run tests/gpu_check/networks.json --budget=30
     now torch_eager 50 peer '' tests/gpu_check/torch_eager.json --budget=30
     now torch_compiled 100 peer --compile tests/gpu_check/torch_compiled.json \

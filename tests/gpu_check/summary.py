@@ -53,6 +53,15 @@ SELECT repeat, sum(n), sum(ours) / 1e3, sum(traced) / 1e3, sum(counted) / 1e3,
 FROM by_step JOIN run ON run.id = run_id
 WHERE backend = 'cuda' GROUP BY run_id ORDER BY run_id"""
 
+TWICE = """
+SELECT before.repeat, first.median_ns / 1e3, second.median_ns / 1e3
+FROM run AS before JOIN sweep ON sweep.id = before.sweep_id
+JOIN run AS after ON after.sweep_id = before.sweep_id
+                 AND after.repeat = before.repeat || ' --arm=1'
+JOIN run_time AS first ON first.run_id = before.id
+JOIN run_time AS second ON second.run_id = after.id
+WHERE experiment = 'profile'"""
+
 REFUSED = """
 SELECT DISTINCT reason FROM quantity
 WHERE step = -1 AND name = 'launches' AND value IS NULL"""
@@ -174,6 +183,13 @@ def print_launches(db):
         print(f"{number(n, '.0f'):>6} {number(us, '.1f'):>10}  {kernel}")
 
 
+def print_twice(db):
+    for repeat, first, second in db.execute(TWICE):
+        title(f"before and after CUPTI traced and counted in the process: "
+              f"{first:.2f} us, {second:.2f} us, {second / first:.3f}")
+        print(repeat)
+
+
 def print_outcomes(db):
     title("runs")
     for experiment, source, status, n, example in db.execute(OUTCOMES):
@@ -189,6 +205,7 @@ def main():
     print_networks(db)
     print_peers(db)
     print_launches(db)
+    print_twice(db)
     print_outcomes(db)
 
 
