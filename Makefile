@@ -29,7 +29,7 @@ endif
 # The program: what stands in these folders, and files of data that it carries.
 # Of kernels/cuda it has what needs no CUDA to be built, nor to be tested.
 cuda_in_program := nvml.c metrics.c cupti.c cupti_host.c counters.c session.c \
-                   said.c activity.c kernel_name.c
+                   forecast.c said.c activity.c kernel_name.c
 src  := $(wildcard kernels/core/*.c kernels/ops/*.c kernels/cpu/*.c) \
         $(wildcard attention_zoo/*.c results/*.c analysis/*.c plots/*.c) \
         $(wildcard harness/backbones/*.c) \

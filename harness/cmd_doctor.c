@@ -23,7 +23,9 @@
 #include "kernels/core/err.h"
 #include "kernels/core/host.h"
 #include "kernels/cpu/cpu.h"
+#include "kernels/cpu/perf.h"
 #include "kernels/cuda/cupti.h"
+#include "kernels/cuda/forecast.h"
 #include "kernels/cuda/nvml.h"
 #include "results/store.h"
 
@@ -95,6 +97,25 @@ static void processor(Doctor *d, const Machine *m)
         say(d, FINE, "caches", "%s", text);
     else
         say(d, ABSENT, "caches", "not visible");
+}
+
+/* Why there are none: the error, without the word that begins the line. */
+static const char *without_counters(void)
+{
+    static const char word[] = "counters: ";
+    const char *why = err_message();
+
+    return strncmp(why, word, strlen(word)) ? why : why + strlen(word);
+}
+
+/* The processor's; a GPU has its own. */
+static void cpu_counters(Doctor *d)
+{
+    if (perf_may_count(NULL))
+        say(d, ABSENT, "cpu counters", "%s; a profile is modelled and timed",
+            without_counters());
+    else
+        say(d, FINE, "cpu counters", "perf events, of user space");
 }
 
 static void memory(Doctor *d, const Machine *m)
@@ -339,18 +360,21 @@ static int device_now(Doctor *d, Device *dev)
 /* Whether a profile will have counters, as far as can be told without one. */
 static void counters(Doctor *d)
 {
+    Nvml *nvml = NULL; /* where it does not open, it is not asked */
     Cupti cupti;
     int err = cupti_open(&cupti);
 
-    if (!err)
-        err =
-            cupti_may_count("/proc/driver/nvidia/params", "/proc/self/status");
+    if (!err) {
+        nvml_open(&nvml, NULL);
+        err = forecast_counters("/proc", nvml);
+    }
     if (err)
         say(d, ABSENT, "counters", "%s; a profile is modelled and timed",
-            err_message());
+            without_counters());
     else
         say(d, FINE, "counters", "%s, and nothing seen that forbids it",
             cupti.path);
+    nvml_close(nvml);
     cupti_close(&cupti);
 }
 
@@ -410,6 +434,7 @@ int cmd_doctor(int argc, char **argv)
     processor(&d, &m);
     memory(&d, &m);
     denormals(&d);
+    cpu_counters(&d);
     timer(&d);
     governor(&d, &s);
     turbo(&d);

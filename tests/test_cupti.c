@@ -249,6 +249,7 @@ TEST(cupti, each_refusal_says_what_helps)
         { 40, "ask who runs it" },
         { 41, "confidential" },
         { 43, "MIG" },
+        { 42, "use another" },
         { 999, "driver" },
         { 5, "CUPTI refused (call: 5)" },
     };

@@ -401,6 +401,32 @@ TEST(doctor, shows_a_gpu)
     CHECK(strstr(text, "  gpu now      1500 MHz"));
 }
 
+/* Of a processor: tried.  Of a GPU: foreseen; where there is no CUPTI, that is
+ * the first thing that is missing. */
+TEST(doctor, foresees_what_can_be_counted)
+{
+    static const char *const cases[][2] = {
+        { "mig", "nvidia-smi -mig 0" },
+        { "vgpu", "Cool is virtual (vGPU)" },
+    };
+    char flag[256], path[256], text[OUTPUT];
+    const char *const args[] = { "doctor", db_flag(flag, path, "d.db"), NULL };
+
+    if (access("/proc/driver/nvidia", F_OK) == 0)
+        SKIP("there is a real driver");
+    setenv("LD_LIBRARY_PATH", test_beside("fake"), 1);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        setenv("FAKE_NVML", cases[i][0], 1);
+        run(text, args);
+        CHECK_MSG(strstr(text, "  cpu counters "), "%s", text);
+        CHECK_MSG(strstr(text, "--  counters ") &&
+                      (strstr(text, cases[i][1]) ||
+                       strstr(text, "CUPTI is not here")) &&
+                      strstr(text, "; a profile is modelled and timed"),
+                  "%s", text);
+    }
+}
+
 TEST(run, a_case_without_its_backend_is_a_row_that_says_why)
 {
     char flag[256], path[256], text[OUTPUT];

@@ -151,14 +151,15 @@ static const struct {
     { 40, "the GPU is virtual and its host keeps the counters; ask who runs "
           "it to enable profiling" },
     { 41, "confidential computing hides the counters; run where it is off" },
-    { 42, "this GPU is for mining and has no counters" },
+    { 42, "this GPU is for mining and has no counters; use another" },
     { 43, "this slice of a GPU (MIG) has no counters; use a whole GPU, or an "
           "instance with all of its compute slices" },
     { 44, "GPUs in SLI have no counters; turn SLI off" },
     { 45, "WSL shows no counters; allow access to them in NVIDIA's control "
           "panel on Windows" },
     { 46, "CUPTI does not know this GPU; install a newer one" },
-    { 999, "CUPTI cannot use the driver" },
+    { 999, "CUPTI cannot use the driver; is it loaded, and new enough for it "
+           "(nvidia-smi)?" },
 };
 enum { NREFUSALS = sizeof(refusals) / sizeof(refusals[0]) };
 

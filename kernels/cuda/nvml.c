@@ -29,6 +29,10 @@
     X(temperature,  "nvmlDeviceGetTemperature", int,                           \
                     (void *, int, unsigned *))                                 \
     X(power,        "nvmlDeviceGetPowerUsage", int, (void *, unsigned *))      \
+    X(mig,          "nvmlDeviceGetMigMode", int,                               \
+                    (void *, unsigned *, unsigned *))                          \
+    X(virtualised,  "nvmlDeviceGetVirtualizationMode", int,                    \
+                    (void *, unsigned *))                                      \
     X(reasons,      "nvmlDeviceGetCurrentClocksThrottleReasons", int,          \
                     (void *, unsigned long long *))
 
@@ -48,6 +52,7 @@ static const struct {
 };
 /* clang-format on */
 enum { NREASONS = sizeof(reasons) / sizeof(reasons[0]), GPU_CORE = 0 };
+enum { MIG_ON = 1, GUEST_OF_A_GPU = 2 };
 
 struct Nvml {
     void *library;
@@ -149,6 +154,21 @@ const char *nvml_driver(const Nvml *n)
 int nvml_count(const Nvml *n)
 {
     return (int)n->devices;
+}
+
+bool nvml_is_sliced(Nvml *n)
+{
+    unsigned now, next;
+
+    return n->mig && n->mig(n->device, &now, &next) == 0 && now == MIG_ON;
+}
+
+bool nvml_is_virtual(Nvml *n)
+{
+    unsigned mode;
+
+    return n->virtualised && n->virtualised(n->device, &mode) == 0 &&
+           mode == GUEST_OF_A_GPU;
 }
 
 const char *nvml_read(Nvml *n, Conditions *out, char *text, size_t size)

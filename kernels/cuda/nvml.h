@@ -8,6 +8,7 @@
 #ifndef CUDA_NVML_H
 #define CUDA_NVML_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "kernels/core/backend.h"
@@ -27,6 +28,12 @@ void nvml_close(Nvml *nvml); /* accepts NULL */
 const char *nvml_name(const Nvml *nvml);
 const char *nvml_driver(const Nvml *nvml);
 int nvml_count(const Nvml *nvml); /* GPUs that the driver has */
+
+/* Whether the GPU is cut into instances (MIG); whether it is itself a part of
+ * another (vGPU; one that is passed through whole is not).  false where NVML
+ * does not say. */
+bool nvml_is_sliced(Nvml *nvml);
+bool nvml_is_virtual(Nvml *nvml);
 
 /* Fills in temperature_c and power_w (NaN where not known), and returns why the
  * clock is lower than it could be as text of size ("": nothing holds it back),

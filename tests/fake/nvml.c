@@ -1,7 +1,11 @@
 /*
  * nvml.c - a libnvidia-ml with two GPUs, one of them hot.
+ *
+ * FAKE_NVML says what the GPUs are: "mig", "vgpu", "passthrough", "mute": a
+ * driver that does not say.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { COOL, HOT, GPUS };
@@ -73,4 +77,26 @@ int nvmlDeviceGetCurrentClocksThrottleReasons(void *device,
 {
     *bits = *(int *)device == HOT ? 0x04 | 0x20 : 0x01;
     return 0;
+}
+
+static int is(const char *what)
+{
+    const char *said = getenv("FAKE_NVML");
+
+    return said && strcmp(said, what) == 0;
+}
+
+int nvmlDeviceGetMigMode(void *device, unsigned *now, unsigned *next)
+{
+    (void)device;
+    *now = is("mig") || is("mute");
+    *next = 0;
+    return is("mute") ? 3 : 0;
+}
+
+int nvmlDeviceGetVirtualizationMode(void *device, unsigned *mode)
+{
+    (void)device;
+    *mode = is("passthrough") ? 1 : is("vgpu") || is("mute") ? 2 : 0;
+    return is("mute") ? 3 : 0;
 }
