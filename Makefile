@@ -13,6 +13,7 @@
 B ?= build
 prefix ?= /usr/local
 ARCH := $(shell uname -m)
+OBJCOPY ?= objcopy
 GIT_COMMIT := $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 GIT_DIRTY := $(if $(shell git status --porcelain -uno 2>/dev/null),1,0)
 
@@ -121,5 +122,5 @@ $(B)/harness/environment.c.o: $(B)/build_info.h
 FORCE:
 
 -include $(patsubst %.o,%.d,$(lib) $(call obj,harness/main.c) $(cuda_obj) \
-                           $(nvcc_obj) $(tests_obj) $(fake_obj) $(on_host) \
+                           $(nvcc_obj) $(tests_obj) $(in_double) $(fake_obj) $(on_host) \
                            $(foreach s,$(SIMTS),$(call simt_obj,$(s))))

@@ -62,7 +62,7 @@ static Tensor *afgca_build(Graph *g, Tensor *x, const void *settings)
     o2 = op_mul(g, o2, op_scale_shift(g, m, -1, 1));
     s = op_view(g, op_add(g, o1, o2), strip);
     s = op_sigmoid(g, op_dwconv1d(g, s, conv1, NULL));
-    return op_mul(g, x, op_view(g, s, vector));
+    return op_gate(g, x, op_view(g, s, vector));
 }
 
 /* The filter k, the layer C^2 + C, the mixing number. */

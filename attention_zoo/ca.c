@@ -66,7 +66,7 @@ static Tensor *ca_build(Graph *g, Tensor *x, const void *settings)
     gh = op_sigmoid(g, op_conv2d(g, fh, wh, bh, &conv)); /* eq. (7) */
     gw = op_sigmoid(g, op_conv2d(g, fw, ww, bw, &conv)); /* eq. (8) */
     gw = op_view(g, gw, DIMS(N, C, 1, W));
-    return op_mul(g, op_mul(g, x, gw), gh); /* eq. (9) */
+    return op_gate(g, op_gate(g, x, gw), gh); /* eq. (9) */
 }
 
 /* Three 1x1 convolutions of C x hidden, two biases, the norm. */

@@ -69,13 +69,13 @@ static Tensor *cbam_build(Graph *g, Tensor *x, const void *settings)
     avg = mlp(g, op_global_avg_pool(g, x, SQUEEZE_MEAN), w0, w1, pixel);
     max = mlp(g, op_global_max_pool(g, x), w0, w1, pixel);
     gate = op_sigmoid(g, op_add(g, avg, max)); /* eq. (2) */
-    x = op_mul(g, x, gate);                    /* eq. (1) */
+    x = op_gate(g, x, gate);                   /* eq. (1) */
 
     avg = op_mean_c(g, x);
     max = op_max_c(g, x);
     gate = op_concat(g, 1, 2, (Tensor *[]){ avg, max });
     gate = op_sigmoid(g, op_conv2d(g, gate, w, NULL, &conv)); /* eq. (3) */
-    return op_mul(g, x, gate);                                /* eq. (1) */
+    return op_gate(g, x, gate);                               /* eq. (1) */
 }
 
 /* The shared MLP 2 C hidden, the convolution 2 k^2. */

@@ -97,7 +97,7 @@ static Tensor *cpca_build(Graph *g, Tensor *x, const void *settings)
     u = op_gelu(g, conv_apply(g, x, &conv));
     avg = gate(g, op_global_avg_pool(g, u, SQUEEZE_MEAN), pixel, fc);
     max = gate(g, op_global_max_pool(g, u), pixel, fc);
-    u = op_mul(g, u, op_add(g, avg, max)); /* the channel prior */
+    u = op_gate(g, u, op_add(g, avg, max)); /* the channel prior */
 
     s = i = conv_apply(g, u, &dwc);
     for (int k = 0; k < 3; k++) {
@@ -107,7 +107,7 @@ static Tensor *cpca_build(Graph *g, Tensor *x, const void *settings)
         s = op_add(g, s, branch);
     }
     s = conv_apply(g, s, &conv); /* the spatial attention */
-    return conv_apply(g, op_mul(g, u, s), &conv);
+    return conv_apply(g, op_gate(g, u, s), &conv);
 }
 
 /* conv C^2 + C; fc1, fc2 2 C^2 / r + C / r + C; depthwise 103 C + 7 C. */

@@ -51,7 +51,7 @@ static Tensor *eca_build(Graph *g, Tensor *x, const void *settings)
     z = op_view(g, z, DIMS(N, 1, C));
     s = op_sigmoid(g, op_dwconv1d(g, z, w, NULL)); /* sigmoid(C1D_k(z)) */
     s = op_view(g, s, DIMS(N, C));
-    return op_mul(g, x, s);
+    return op_gate(g, x, s);
 }
 
 /* The one filter. */

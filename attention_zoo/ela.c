@@ -51,7 +51,7 @@ static Tensor *ela_build(Graph *g, Tensor *x, const void *settings)
     yh = op_sigmoid(g, op_group_norm(g, yh, weight, bias, groups, 1e-5));
     yw = op_sigmoid(g, op_group_norm(g, yw, weight, bias, groups, 1e-5));
     yw = op_view(g, yw, DIMS(N, C, 1, W));
-    return op_mul(g, op_mul(g, x, yh), yw);
+    return op_gate(g, op_gate(g, x, yh), yw);
 }
 
 /* A filter, a scale and a shift for each channel. */

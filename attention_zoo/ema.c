@@ -100,7 +100,7 @@ static Tensor *ema_build(Graph *g, Tensor *x, const void *settings)
     m2 = op_matmul(g, a2, z1, &dot);
     m = op_sigmoid(g, op_add(g, m1, m2));
     m = op_view(g, m, DIMS(N, groups, H, W));
-    return op_mul(g, x, m);
+    return op_gate(g, x, m);
 }
 
 /* For n = C/g: 1x1 and 3x3 convolutions 10 n^2, biases and norm 4 n. */

@@ -75,7 +75,7 @@ static Tensor *fca_build(Graph *g, Tensor *x, const void *settings)
     z = op_dct_pool(g, z, &dct); /* the squeeze */
     s = op_relu(g, op_linear(g, z, w1, NULL));
     s = op_sigmoid(g, op_linear(g, s, w2, NULL));
-    return op_mul(g, x, s);
+    return op_gate(g, x, s);
 }
 
 /* As SE: 2 C^2 / r; the transform is computed, not learned. */

@@ -62,13 +62,13 @@ static Tensor *sa_build(Graph *g, Tensor *x, const void *settings)
     s = op_global_avg_pool(g, a, SQUEEZE_MEAN); /* eq. (1) */
     s = op_view(g, s, DIMS(N, n, G, 1));
     s = op_sigmoid(g, op_add(g, op_mul(g, s, c_w), c_b));
-    a = op_mul(g, a, op_view(g, s, DIMS(N, n * G))); /* eq. (2) */
+    a = op_gate(g, a, op_view(g, s, DIMS(N, n * G))); /* eq. (2) */
 
     b = op_view(g, b, DIMS(N, n * G, H * W));
     s = op_group_norm(g, b, weight, bias, n * G, 1e-5);
     s = op_view(g, s, DIMS(N, n, H * W, G));
     s = op_sigmoid(g, op_add(g, op_mul(g, s, s_w), s_b));
-    b = op_mul(g, b, op_view(g, s, DIMS(N, n * G, H * W))); /* eq. (3) */
+    b = op_gate(g, b, op_view(g, s, DIMS(N, n * G, H * W))); /* eq. (3) */
 
     a = op_view(g, a, DIMS(N, n, H * W, G));
     b = op_view(g, b, DIMS(N, n, H * W, G));

@@ -105,8 +105,8 @@ static Tensor *smsa(Graph *g, const Scsa *s, Tensor *x)
     attn_h = attention(g, s, &s->h, x_h); /* (1) (3) (5) */
     attn_w = attention(g, s, &s->w, x_w); /* (2) (4) (6) */
     attn_w = op_view(g, attn_w, DIMS(x->dim[0], x->dim[1], 1, x->dim[3]));
-    x = op_mul(g, x, attn_h);    /* eq. (7) */
-    return op_mul(g, x, attn_w); /* eq. (7) */
+    x = op_gate(g, x, attn_h);    /* eq. (7) */
+    return op_gate(g, x, attn_w); /* eq. (7) */
 }
 
 /* What the scores of eq. (11) are divided by the root of. */
@@ -149,7 +149,7 @@ static Tensor *pcsa(Graph *g, const Scsa *s, Tensor *x_s)
     if (s->is.shuffle)
         a = op_channel_shuffle(g, a, heads);
     a = op_global_avg_pool(g, a, SQUEEZE_MEAN); /* (N,C) */
-    return op_mul(g, x_s, op_sigmoid(g, a));    /* eq. (12) */
+    return op_gate(g, x_s, op_sigmoid(g, a));   /* eq. (12) */
 }
 
 static Tensor *scsa(Graph *g, const Scsa *s, Tensor *x)

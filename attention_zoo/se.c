@@ -41,7 +41,7 @@ static Tensor *se_build(Graph *g, Tensor *x, const void *settings)
     z = op_global_avg_pool(g, x, SQUEEZE_ADAPTIVE); /* eq. (2) squeeze */
     s = op_relu(g, op_linear(g, z, w1, NULL));      /* eq. (3) excite  */
     s = op_sigmoid(g, op_linear(g, s, w2, NULL));
-    return op_mul(g, x, s); /* eq. (4) scale   */
+    return op_gate(g, x, s); /* eq. (4) scale   */
 }
 
 /* Eq. (5) for one block: 2 C^2 / r. */

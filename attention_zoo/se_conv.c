@@ -53,7 +53,7 @@ static Tensor *se_conv_build(Graph *g, Tensor *x, const void *settings)
     s = op_conv2d(g, z, w1, NULL, &conv); /* eq. (3) excite  */
     s = op_relu(g, op_batch_norm(g, s, weight, bias, mean, var, 1e-5));
     s = op_sigmoid(g, op_conv2d(g, s, w2, NULL, &conv));
-    return op_mul(g, x, s); /* eq. (4) scale   */
+    return op_gate(g, x, s); /* eq. (4) scale   */
 }
 
 /* Eq. (5) for one block, and the norm: 2 C^2 / r + 2 C / r. */

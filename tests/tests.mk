@@ -3,8 +3,15 @@
 #
 # Gives checked, the second program where it can be built; tests_obj, fake_obj.
 
+# The ops with float as double, behind gradient_trial() alone.
+in_double_only := tests/gradient_trial.c
+in_double := $(patsubst %,$(B)/double/%.o,$(in_double_only) \
+                 $(wildcard tests/kernel_cases*.c kernels/ops/*.c attention_zoo/scsa*.c) \
+                 $(addprefix kernels/core/,graph.c tensor.c))
+
 checked   := $(if $(filter checked,$(SIMTS)),$(B)/run_tests_checked)
-tests_obj := $(call obj,$(wildcard tests/*.c))
+tests_obj := $(call obj,$(filter-out $(in_double_only),$(wildcard tests/*.c))) \
+             $(B)/double/gradient_trial.o
 on_host   := $(if $(SIMTS),$(call simt_obj,plain),$(call obj,kernels/simt/absent.c))
 
 # What of the plugin is tested without a GPU: arithmetic; what cuDNN says of a
@@ -31,6 +38,13 @@ $(B)/run_tests: $(lib) $(tests_obj) $(on_host) | $(fake)
 	$(call Q,LINK) $(if $(SIMTS),$(CXX),$(CC)) $(LDFLAGS) -no-pie -o $@ $^ $(LIBS) $(tests_link)
 $(B)/run_tests_checked: $(lib) $(tests_obj) $(call simt_obj,checked) | $(fake)
 	$(call Q,LINK) $(CXX) $(LDFLAGS) -no-pie -o $@ $^ $(LIBS) $(tests_link)
+
+$(B)/double/%.c.o: %.c
+	@mkdir -p $(@D)
+	$(call Q,CC) $(CC) $(CFLAGS) -include tests/in_double.h -MMD -MP -c -o $@ $<
+$(B)/double/gradient_trial.o: $(in_double)
+	$(call Q,LINK) $(LD) -r -o $@ $^
+	@$(OBJCOPY) --keep-global-symbol=gradient_trial $@
 
 $(B)/fake/attnbench_cuda.so: $(fake_obj)
 	$(call Q,LINK) $(CC) $(LDFLAGS) -shared -o $@ $^

@@ -81,6 +81,11 @@ int graph_error(const Graph *g)
     return g->error ? fail(g->error, "%s", g->message) : OK;
 }
 
+bool graph_failed(const Graph *g)
+{
+    return g->error != OK;
+}
+
 static Tensor *tensor_new(Graph *g, Role role, const char *name)
 {
     Tensor *t = calloc(1, sizeof(*t));
@@ -164,10 +169,11 @@ Tensor *graph_apply(Graph *g, const Op *op, const void *attr,
     for (int i = 0; i < op->sources + op->optional; i++)
         t->src[i] = src[i];
     if (op->attr_size) {
-        void *copy = malloc(op->attr_size);
+        void *copy = calloc(1, op->attr_size);
 
-        BUG_IF(!copy || !attr);
-        memcpy(copy, attr, op->attr_size);
+        BUG_IF(!copy);
+        if (attr)
+            memcpy(copy, attr, op->attr_size);
         t->attr = copy;
     }
     t->dtype = src[0]->dtype;

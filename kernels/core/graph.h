@@ -40,7 +40,7 @@ Tensor *graph_weight(Graph *g, const char *name, Dims dims);
 Tensor *graph_buffer(Graph *g, const char *name, Dims dims);
 
 /* Applies op.  src holds op->sources + op->optional pointers, of which the
- * optional may be NULL; attr (op->attr_size bytes) is copied. */
+ * optional may be NULL; attr (op->attr_size bytes; NULL: zeros) is copied. */
 Tensor *graph_apply(Graph *g, const Op *op, const void *attr,
                     Tensor *const *src);
 
@@ -68,6 +68,7 @@ Tensor *graph_unsupported(Graph *g, const char *fmt, ...)
 /* OK, or the code of the first error, whose sentence is then set again as
  * err_message(). */
 int graph_error(const Graph *g);
+bool graph_failed(const Graph *g);
 
 int graph_size(const Graph *g);
 Tensor *graph_at(const Graph *g, int i);

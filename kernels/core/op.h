@@ -53,10 +53,11 @@ typedef struct Op {
     struct Tensor *(*compose)(struct Graph *g, struct Tensor *const *src,
                               const void *attr);
 
-    /* The gradient rule, as a graph of ops: adds to grad[i] the gradient of
-     * source i, given that of out.  NULL until the op has one. */
-    int (*grad)(struct Graph *g, Tensor *out, Tensor *grad_out,
-                Tensor *grad[MAX_SRC]);
+    /* The gradient rule, as more of the same graph: into grad[k] the gradient
+     * of source k, for each that wants[k], given dy, that of out.  NULL where
+     * it has none.  A fused op needs no rule: what it replaces has. */
+    void (*grad)(struct Graph *g, Tensor *out, Tensor *dy, const bool *wants,
+                 Tensor **grad);
 
     /* The largest relative L2 error that a float kernel may show. */
     double tol_f32;

@@ -50,6 +50,22 @@ static void ref(const Tensor *out)
     }
 }
 
+static void grad(Graph *g, Tensor *out, Tensor *dy, const bool *wants,
+                 Tensor **grad)
+{
+    const double eps = ((const NormAttr *)out->attr)->eps;
+    Tensor *const *s = out->src;
+
+    if (wants[0])
+        grad[0] = op_batch_norm_grad_x(g, dy, s[1], s[4], eps);
+    if (wants[1])
+        grad[1] = op_batch_norm_grad_w(g, s[0], dy, s[3], s[4], eps);
+    if (wants[2])
+        grad[2] = bias_grad(g, dy, out->dim[1]);
+    if (wants[3] || wants[4])
+        graph_unsupported(g, "the statistics of a batch norm have no gradient");
+}
+
 const Op batch_norm_def = {
     .name = "batch_norm",
     .sources = 5,
@@ -57,6 +73,7 @@ const Op batch_norm_def = {
     .shape = shape,
     .cost = cost,
     .ref = ref,
+    .grad = grad,
     .tol_f32 = 3e-6,
 };
 

@@ -25,7 +25,7 @@ static int shape(Tensor *out)
 
 static double act_of_out(const Tensor *out)
 {
-    const AddAttr *attr = out->attr;
+    const AddAttr *attr = out->op == &add_def ? out->attr : NULL;
 
     return attr ? act_flops(attr->act) : 0;
 }
@@ -99,6 +99,37 @@ static void mul_ref(const Tensor *out)
     broadcast(out, product, ACT_NONE);
 }
 
+/* Whether y is neither broadcast nor stored in another order. */
+static bool is_like(const Tensor *y, const Tensor *x)
+{
+    return tensor_same_dims(y, x) && (x->rank <= 2 || y->layout == x->layout);
+}
+
+static void add_grad(Graph *g, Tensor *out, Tensor *dy, const bool *wants,
+                     Tensor **grad)
+{
+    const AddAttr *attr = out->attr;
+    Tensor *y = out->src[1];
+
+    dy = act_grad(g, attr->act, out, dy);
+    if (wants[0])
+        grad[0] = dy;
+    if (wants[1])
+        grad[1] = is_like(y, out) ? dy : op_reduce_like(g, dy, NULL, y);
+}
+
+static void mul_grad(Graph *g, Tensor *out, Tensor *dy, const bool *wants,
+                     Tensor **grad)
+{
+    Tensor *x = out->src[0], *y = out->src[1];
+
+    if (wants[0])
+        grad[0] = op_mul(g, dy, y);
+    if (wants[1])
+        grad[1] =
+            is_like(y, out) ? op_mul(g, dy, x) : op_reduce_like(g, dy, x, y);
+}
+
 /* One rounding each (double holds the sum or product of two floats well
  * enough), so kernels must match exactly. */
 const Op add_def = {
@@ -108,21 +139,29 @@ const Op add_def = {
     .shape = shape,
     .cost = cost,
     .ref = add_ref,
+    .grad = add_grad,
     .tol_f32 = 0,
 };
 
 const Op mul_def = {
     .name = "mul",
     .sources = 2,
+    .attr_size = sizeof(MulAttr),
     .shape = shape,
     .cost = cost,
     .ref = mul_ref,
+    .grad = mul_grad,
     .tol_f32 = 0,
 };
 
 Tensor *op_mul(Graph *g, Tensor *x, Tensor *y)
 {
-    return graph_apply(g, &mul_def, NULL, (Tensor *[]){ x, y });
+    return graph_apply(g, &mul_def, &(MulAttr){ false }, (Tensor *[]){ x, y });
+}
+
+Tensor *op_gate(Graph *g, Tensor *x, Tensor *y)
+{
+    return graph_apply(g, &mul_def, &(MulAttr){ true }, (Tensor *[]){ x, y });
 }
 
 Tensor *op_add(Graph *g, Tensor *x, Tensor *y)

@@ -38,6 +38,15 @@ static void ref(const Tensor *out)
     }
 }
 
+static void grad(Graph *g, Tensor *out, Tensor *dy, const bool *wants,
+                 Tensor **grad)
+{
+    const ShuffleAttr *attr = out->attr;
+
+    if (wants[0])
+        grad[0] = op_channel_shuffle(g, dy, out->dim[1] / attr->groups);
+}
+
 const Op channel_shuffle_def = {
     .name = "channel_shuffle",
     .sources = 1,
@@ -45,6 +54,7 @@ const Op channel_shuffle_def = {
     .shape = shape,
     .cost = cost,
     .ref = ref,
+    .grad = grad,
     .tol_f32 = 0,
 };
 

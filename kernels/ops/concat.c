@@ -63,6 +63,21 @@ static void ref(const Tensor *out)
     }
 }
 
+static void grad(Graph *g, Tensor *out, Tensor *dy, const bool *wants,
+                 Tensor **grad)
+{
+    const int dim = ((const DimAttr *)out->attr)->dim;
+    int begin = 0;
+
+    for (int s = 0; s < CONCAT_MAX && out->src[s]; s++) {
+        const int count = out->src[s]->dim[dim];
+
+        if (wants[s])
+            grad[s] = op_slice(g, dy, dim, begin, count);
+        begin += count;
+    }
+}
+
 const Op concat_def = {
     .name = "concat",
     .sources = 2,
@@ -71,6 +86,7 @@ const Op concat_def = {
     .shape = shape,
     .cost = cost,
     .ref = ref,
+    .grad = grad,
     .tol_f32 = 0,
 };
 

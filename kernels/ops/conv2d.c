@@ -176,6 +176,23 @@ static void ref(const Tensor *out)
     free(taps);
 }
 
+static void grad(Graph *g, Tensor *out, Tensor *dy, const bool *wants,
+                 Tensor **grad)
+{
+    Tensor *x = out->src[0], *w = out->src[1];
+    const Conv2dAttr *a = out->attr;
+
+    dy = act_grad(g, a->act, out, dy);
+    if (wants[0])
+        grad[0] = op_conv2d_grad_x(g, dy, w, x->dim[2], x->dim[3], a);
+    if (wants[1])
+        grad[1] = op_conv2d_grad_w(g, x, dy, w->dim[2], w->dim[3], a);
+    if (wants[2])
+        grad[2] = bias_grad(g, dy, w->dim[0]);
+    if (wants[3])
+        grad[3] = dy;
+}
+
 const Op conv2d_def = {
     .name = "conv2d",
     .sources = 2,
@@ -184,6 +201,7 @@ const Op conv2d_def = {
     .shape = shape,
     .cost = cost,
     .ref = ref,
+    .grad = grad,
     .tol_f32 = 3e-6,
 };
 

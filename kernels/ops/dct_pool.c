@@ -1,5 +1,6 @@
 /*
- * dct_pool.c - one coefficient of the cosine transform of each channel
+ * dct_pool.c - one coefficient of the cosine transform of each channel; and its
+ * gradient, dct_pool_grad
  *
  *   y[n,c] = sum over h,w of x[n,c,h,w] B(h,u,H) B(w,v,W)
  *   B(p,q,L) = cos(pi q (p + 1/2) / L) / sqrt(L), times sqrt 2 if q > 0
@@ -75,6 +76,15 @@ static void ref(const Tensor *out)
         }
 }
 
+static void grad(Graph *g, Tensor *out, Tensor *dy, const bool *wants,
+                 Tensor **grad)
+{
+    const Tensor *x = out->src[0];
+
+    if (wants[0])
+        grad[0] = op_dct_pool_grad(g, dy, x->dim[2], x->dim[3], out->attr);
+}
+
 const Op dct_pool_def = {
     .name = "dct_pool",
     .sources = 1,
@@ -82,10 +92,70 @@ const Op dct_pool_def = {
     .shape = shape,
     .cost = cost,
     .ref = ref,
+    .grad = grad,
     .tol_f32 = 3e-6,
 };
 
 Tensor *op_dct_pool(Graph *g, Tensor *x, const DctPoolAttr *attr)
 {
     return graph_apply(g, &dct_pool_def, attr, &x);
+}
+
+/* ---- the gradient: dy times the basis ------------------------------------ */
+
+static int grad_shape(Tensor *out)
+{
+    const DctPoolGradAttr *a = out->attr;
+    const Tensor *dy = out->src[0];
+    Tensor x = { .rank = 4,
+                 .layout = CHANNELS_LAST,
+                 .dim = { dy->dim[0], dy->dim[1], a->h, a->w } };
+    Tensor pooled = { .attr = &a->dct, .src = { &x } };
+
+    TRY(want_rank(dy, "dy", 2, 2));
+    TRY(shape(&pooled));
+    return shape_like(out, &x);
+}
+
+/* As one table of h by w: a multiplication a number. */
+static Cost grad_cost(const Tensor *out)
+{
+    return (Cost){ .flops = (double)tensor_count(out),
+                   .bytes = bytes_once(out) };
+}
+
+static void grad_ref(const Tensor *out)
+{
+    const DctPoolGradAttr *a = out->attr;
+    const Tensor *dy = out->src[0];
+    const int C = out->dim[1], H = a->h, W = a->w;
+
+    for (int n = 0; n < out->dim[0]; n++)
+        for (int c = 0; c < C; c++)
+            for (int h = 0; h < H; h++)
+                for (int w = 0; w < W; w++) {
+                    const int f = c / (C / a->dct.n);
+
+                    *at(out, n, c, h, w) =
+                        (float)(*at(dy, n, c, 0, 0) *
+                                dct_basis(h, a->dct.u[f], H) *
+                                dct_basis(w, a->dct.v[f], W));
+                }
+}
+
+const Op dct_pool_grad_def = {
+    .name = "dct_pool_grad",
+    .sources = 1,
+    .attr_size = sizeof(DctPoolGradAttr),
+    .shape = grad_shape,
+    .cost = grad_cost,
+    .ref = grad_ref,
+    .tol_f32 = 3e-6,
+};
+
+Tensor *op_dct_pool_grad(Graph *g, Tensor *dy, int h, int w,
+                         const DctPoolAttr *attr)
+{
+    return graph_apply(g, &dct_pool_grad_def, &(DctPoolGradAttr){ *attr, h, w },
+                       &dy);
 }

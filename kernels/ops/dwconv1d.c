@@ -54,6 +54,29 @@ static void ref(const Tensor *out)
             }
 }
 
+/* That of a depthwise convolution of a map of one row. */
+static void grad(Graph *g, Tensor *out, Tensor *dy, const bool *wants,
+                 Tensor **grad)
+{
+    Tensor *x = out->src[0], *w = out->src[1];
+    const int C = out->dim[1], L = out->dim[2], k = w->dim[2];
+    const Dims map = DIMS(out->dim[0], C, 1, L), strip = dims_of(out);
+    const Conv2dAttr a = { .groups = C, .pad_w = k / 2 };
+
+    dy = op_view(g, dy, map);
+    if (wants[0]) {
+        grad[0] =
+            op_conv2d_grad_x(g, dy, op_view(g, w, DIMS(C, 1, 1, k)), 1, L, &a);
+        grad[0] = op_view(g, grad[0], strip);
+    }
+    if (wants[1]) {
+        grad[1] = op_conv2d_grad_w(g, op_view(g, x, map), dy, 1, k, &a);
+        grad[1] = op_view(g, grad[1], dims_of(w));
+    }
+    if (wants[2])
+        grad[2] = bias_grad(g, dy, C);
+}
+
 const Op dwconv1d_def = {
     .name = "dwconv1d",
     .sources = 2,
@@ -61,6 +84,7 @@ const Op dwconv1d_def = {
     .shape = shape,
     .cost = cost,
     .ref = ref,
+    .grad = grad,
     .tol_f32 = 3e-6,
 };
 

@@ -86,6 +86,21 @@ static void ref(const Tensor *out)
             normalise(out, n, g * cg, cg);
 }
 
+static void grad(Graph *g, Tensor *out, Tensor *dy, const bool *wants,
+                 Tensor **grad)
+{
+    const NormAttr *a = out->attr;
+    Tensor *x = out->src[0], *weight = out->src[1];
+
+    if (wants[0])
+        grad[0] = op_group_norm_grad_x(g, x, dy, weight, a->groups, a->eps);
+    if (wants[1])
+        grad[1] =
+            op_group_norm_grad_w(g, x, dy, weight->dim[0], a->groups, a->eps);
+    if (wants[2])
+        grad[2] = bias_grad(g, dy, weight->dim[0]);
+}
+
 const Op group_norm_def = {
     .name = "group_norm",
     .sources = 3,
@@ -93,6 +108,7 @@ const Op group_norm_def = {
     .shape = shape,
     .cost = cost,
     .ref = ref,
+    .grad = grad,
     .tol_f32 = 3e-6,
 };
 

@@ -54,6 +54,25 @@ static void ref(const Tensor *out)
     }
 }
 
+/* Each row is an image of its own to a group norm of one group. */
+static void grad(Graph *g, Tensor *out, Tensor *dy, const bool *wants,
+                 Tensor **grad)
+{
+    const double eps = ((const NormAttr *)out->attr)->eps;
+    const int C = out->dim[1];
+    const Dims rows = DIMS((int)tensor_rows(out), C), dims = dims_of(out);
+    Tensor *x = op_view(g, out->src[0], rows), *weight = out->src[1];
+
+    dy = op_view(g, dy, rows);
+    if (wants[0])
+        grad[0] =
+            op_view(g, op_group_norm_grad_x(g, x, dy, weight, 1, eps), dims);
+    if (wants[1])
+        grad[1] = op_group_norm_grad_w(g, x, dy, C, 1, eps);
+    if (wants[2])
+        grad[2] = bias_grad(g, dy, C);
+}
+
 const Op layer_norm_def = {
     .name = "layer_norm",
     .sources = 3,
@@ -61,6 +80,7 @@ const Op layer_norm_def = {
     .shape = shape,
     .cost = cost,
     .ref = ref,
+    .grad = grad,
     .tol_f32 = 3e-6,
 };
 

@@ -79,6 +79,27 @@ static void ref(const Tensor *out)
     free(w);
 }
 
+/* That of a 1x1 convolution. */
+static void grad(Graph *g, Tensor *out, Tensor *dy, const bool *wants,
+                 Tensor **grad)
+{
+    Tensor *x = as_map(g, out->src[0]), *w = out->src[1];
+
+    dy = as_map(g, dy);
+    if (wants[0]) {
+        Tensor *as_kernel = op_view(g, w, DIMS(w->dim[0], w->dim[1], 1, 1));
+
+        grad[0] =
+            op_conv2d_grad_x(g, dy, as_kernel, x->dim[2], x->dim[3], NULL);
+        grad[0] = op_view(g, grad[0], dims_of(out->src[0]));
+    }
+    if (wants[1])
+        grad[1] =
+            op_view(g, op_conv2d_grad_w(g, x, dy, 1, 1, NULL), dims_of(w));
+    if (wants[2])
+        grad[2] = bias_grad(g, dy, w->dim[0]);
+}
+
 const Op linear_def = {
     .name = "linear",
     .sources = 2,
@@ -86,6 +107,7 @@ const Op linear_def = {
     .shape = shape,
     .cost = cost,
     .ref = ref,
+    .grad = grad,
     .tol_f32 = 3e-6,
 };
 

@@ -128,6 +128,39 @@ static void ref(const Tensor *out)
             }
 }
 
+/* A strip, as which a product comes, under the dims of the operand. */
+static Tensor *like(Graph *g, const Tensor *operand, Tensor *strip)
+{
+    return is_stack(operand) ? strip : op_view(g, strip, dims_of(operand));
+}
+
+/*
+ * Of y = s a b:  da = s dy b^T  and  db = s a^T dy; of a transposed operand the
+ * transpose of that.
+ */
+static void grad(Graph *g, Tensor *out, Tensor *dy, const bool *wants,
+                 Tensor **grad)
+{
+    const MatmulAttr *m = out->attr;
+    Tensor *a = out->src[0], *b = out->src[1];
+    MatmulAttr of_a = *m, of_b = *m;
+
+    of_a.strip = !is_stack(a);
+    of_a.trans_a = m->trans_a && m->trans_b;
+    of_a.trans_b = m->trans_a || !m->trans_b;
+    of_b.strip = !is_stack(b);
+    of_b.trans_a = m->trans_b || !m->trans_a;
+    of_b.trans_b = m->trans_b && m->trans_a;
+    if (wants[0])
+        grad[0] = like(g, a,
+                       m->trans_a ? op_matmul(g, b, dy, &of_a)
+                                  : op_matmul(g, dy, b, &of_a));
+    if (wants[1])
+        grad[1] = like(g, b,
+                       m->trans_b ? op_matmul(g, dy, a, &of_b)
+                                  : op_matmul(g, a, dy, &of_b));
+}
+
 const Op matmul_def = {
     .name = "matmul",
     .sources = 2,
@@ -135,6 +168,7 @@ const Op matmul_def = {
     .shape = shape,
     .cost = cost,
     .ref = ref,
+    .grad = grad,
     .tol_f32 = 3e-6,
 };
 

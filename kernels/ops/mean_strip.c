@@ -70,6 +70,17 @@ static void w_ref(const Tensor *out)
     ref(out, 3, 2);
 }
 
+static void h_grad(Graph *g, Tensor *out, Tensor *dy, const bool *wants,
+                   Tensor **grad)
+{
+    const Tensor *x = out->src[0];
+
+    if (!wants[0])
+        return;
+    dy = op_view(g, dy, DIMS(x->dim[0], x->dim[1], 1, x->dim[3]));
+    grad[0] = op_expand(g, dy, dims_of(x), 1.0 / x->dim[2]);
+}
+
 const Op mean_h_def = {
     .name = "mean_h",
     .sources = 1,
@@ -77,8 +88,20 @@ const Op mean_h_def = {
     .shape = h_shape,
     .cost = cost,
     .ref = h_ref,
+    .grad = h_grad,
     .tol_f32 = 3e-6,
 };
+
+static void w_grad(Graph *g, Tensor *out, Tensor *dy, const bool *wants,
+                   Tensor **grad)
+{
+    const Tensor *x = out->src[0];
+
+    if (!wants[0])
+        return;
+    dy = op_view(g, dy, DIMS(x->dim[0], x->dim[1], x->dim[2], 1));
+    grad[0] = op_expand(g, dy, dims_of(x), 1.0 / x->dim[3]);
+}
 
 const Op mean_w_def = {
     .name = "mean_w",
@@ -87,6 +110,7 @@ const Op mean_w_def = {
     .shape = w_shape,
     .cost = cost,
     .ref = w_ref,
+    .grad = w_grad,
     .tol_f32 = 3e-6,
 };
 

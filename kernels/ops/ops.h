@@ -64,9 +64,39 @@ extern "C" {
     X(scsa)          \
     X(window_attention)
 
+/*
+ * What gradients are made of besides (grad.h), each in the file of the op that
+ * it belongs to or in one called <name>_grad.c.
+ */
+#define GRADIENT_OPS(X)         \
+    X(expand)                   \
+    X(reduce)                   \
+    X(relu_grad)                \
+    X(relu6_grad)               \
+    X(sigmoid_grad)             \
+    X(hard_swish_grad)          \
+    X(gelu_grad)                \
+    X(softmax_grad)             \
+    X(conv2d_grad_x)            \
+    X(conv2d_grad_w)            \
+    X(batch_norm_grad_x)        \
+    X(batch_norm_grad_w)        \
+    X(group_norm_grad_x)        \
+    X(group_norm_grad_w)        \
+    X(avg_pool2d_grad)          \
+    X(adaptive_avg_pool2d_grad) \
+    X(max_pool2d_grad)          \
+    X(global_max_pool_grad)     \
+    X(max_c_grad)               \
+    X(dct_pool_grad)            \
+    X(slice_grad)               \
+    X(patch_split)              \
+    X(window_bias_grad)
+
 #define X(id) extern const Op id##_def;
 OPS(X)
 FUSED_OPS(X)
+GRADIENT_OPS(X)
 #undef X
 
 /* What follows a convolution or an addition in the same pass over memory. */
@@ -175,6 +205,9 @@ Tensor *op_mul(Graph *g, Tensor *x, Tensor *y);
 Tensor *op_add(Graph *g, Tensor *x, Tensor *y);
 Tensor *op_add_act(Graph *g, Tensor *x, Tensor *y, Activation act);
 
+/* op_mul, where an attention module multiplies features with its gate y. */
+Tensor *op_gate(Graph *g, Tensor *x, Tensor *y);
+
 /* Two to four tensors that differ in one dim only, one after the other along
  * it; and a piece of one. */
 enum { CONCAT_MAX = 4 };
@@ -191,8 +224,10 @@ Tensor *op_channel_shuffle(Graph *g, Tensor *x, int groups);
  *   (N,C,H,W) as (N,C,HW); (N,C) as (N,C,1,1); (N,C) as (N,1,C)
  *   (N,C,L) as (N,C/G,L G): groups of channels become positions, so what
  *   acts on every position alike acts within every group alike.
+ * The second makes a stack of matrices of it, or takes one, row-major.
  */
 Tensor *op_view(Graph *g, Tensor *x, Dims dims);
+Tensor *op_view_stack(Graph *g, Tensor *x, Dims dims);
 
 /*
  * x (N,C,H,W) -> (N,C): y = sum over h,w of x B(h,u,H) B(w,v,W), where channel
@@ -239,6 +274,68 @@ typedef struct WindowAttentionAttr {
 Tensor *op_window_attention(Graph *g, Tensor *qkv, Tensor *table,
                             const WindowAttentionAttr *attr);
 
+/* ---- gradients -----------------------------------------------------------
+ *
+ * dy is the gradient of an op's result.  A gradient has the dims of what it
+ * belongs to.
+ */
+
+/* y broadcast to x's dims, as op_mul does it, times scale (0 means 1). */
+Tensor *op_expand(Graph *g, Tensor *y, Dims dims, double scale);
+
+/* The sum of x, or of x times z, over all that is broadcast when a tensor of
+ * these dims, or one like y, is multiplied with x. */
+Tensor *op_reduce(Graph *g, Tensor *x, Tensor *z, Dims dims);
+Tensor *op_reduce_like(Graph *g, Tensor *x, Tensor *z, const Tensor *y);
+
+/* dy times the derivative, which follows from y = f(x) or else from x. */
+Tensor *op_relu_grad(Graph *g, Tensor *y, Tensor *dy);
+Tensor *op_relu6_grad(Graph *g, Tensor *y, Tensor *dy);
+Tensor *op_sigmoid_grad(Graph *g, Tensor *y, Tensor *dy);
+Tensor *op_hard_swish_grad(Graph *g, Tensor *x, Tensor *dy);
+Tensor *op_gelu_grad(Graph *g, Tensor *x, Tensor *dy);
+Tensor *op_softmax_grad(Graph *g, Tensor *y, Tensor *dy, int dim);
+
+/* Of op_conv2d without b, z and act, whose attributes are given: of x (N,C,h,w)
+ * and of w (O,C/groups,h,w). */
+Tensor *op_conv2d_grad_x(Graph *g, Tensor *dy, Tensor *w, int h, int width,
+                         const Conv2dAttr *attr);
+Tensor *op_conv2d_grad_w(Graph *g, Tensor *x, Tensor *dy, int h, int width,
+                         const Conv2dAttr *attr);
+
+/* Of batch norm with stored statistics: of x, and of the weight (C). */
+Tensor *op_batch_norm_grad_x(Graph *g, Tensor *dy, Tensor *weight, Tensor *var,
+                             double eps);
+Tensor *op_batch_norm_grad_w(Graph *g, Tensor *x, Tensor *dy, Tensor *mean,
+                             Tensor *var, double eps);
+
+/* Of x, and of a weight of so many numbers. */
+Tensor *op_group_norm_grad_x(Graph *g, Tensor *x, Tensor *dy, Tensor *weight,
+                             int groups, double eps);
+Tensor *op_group_norm_grad_w(Graph *g, Tensor *x, Tensor *dy, int weights,
+                             int groups, double eps);
+
+/* Of x, of size h by w.  Of maxima the first counts. */
+Tensor *op_avg_pool2d_grad(Graph *g, Tensor *dy, int k, int stride, int h,
+                           int w);
+Tensor *op_adaptive_avg_pool2d_grad(Graph *g, Tensor *dy, int h, int w);
+Tensor *op_max_pool2d_grad(Graph *g, Tensor *x, Tensor *dy, int k, int stride,
+                           int pad);
+Tensor *op_global_max_pool_grad(Graph *g, Tensor *x, Tensor *dy);
+Tensor *op_max_c_grad(Graph *g, Tensor *x, Tensor *dy);
+Tensor *op_dct_pool_grad(Graph *g, Tensor *dy, int h, int w,
+                         const DctPoolAttr *attr);
+
+/* dy in zeros: where a dim of this size was sliced from begin. */
+Tensor *op_slice_grad(Graph *g, Tensor *dy, int dim, int begin, int size);
+
+/* x (N,4C,H,W) -> (N,C,2H,2W): the inverse of op_patch_merge. */
+Tensor *op_patch_split(Graph *g, Tensor *x);
+
+/* dy (1,nW heads,P,P) or (1,heads,P,P) -> of the table. */
+Tensor *op_window_bias_grad(Graph *g, Tensor *dy, int heads,
+                            const WindowAttr *attr);
+
 /*
  * A new graph with what follows a convolution folded into it, where nothing
  * else reads the value between: batch norm into weights and bias, then the
@@ -284,9 +381,41 @@ typedef struct ScaleShiftAttr {
 typedef struct AddAttr {
     Activation act;
 } AddAttr;
+typedef struct MulAttr {
+    bool gate; /* y is what an attention module multiplies x with */
+} MulAttr;
 typedef struct ViewAttr {
     Dims dims;
+    bool stack; /* row-major, whatever x is */
 } ViewAttr;
+typedef struct ExpandAttr { /* expand, reduce */
+    Dims dims;
+    Layout layout;
+    double scale; /* of expand */
+} ExpandAttr;
+typedef struct Conv2dGradAttr {
+    Conv2dAttr conv;
+    int h, w; /* of the result: a map or a kernel */
+} Conv2dGradAttr;
+typedef struct NormGradAttr {
+    int groups, weights; /* weights: how many, of the weight's gradient */
+    double eps;
+} NormGradAttr;
+typedef struct PoolGradAttr {
+    PoolAttr pool;
+    int h, w; /* of x */
+} PoolGradAttr;
+typedef struct DctPoolGradAttr {
+    DctPoolAttr dct;
+    int h, w; /* of x */
+} DctPoolGradAttr;
+typedef struct SliceGradAttr {
+    int dim, begin, size;
+} SliceGradAttr;
+typedef struct WindowBiasGradAttr {
+    WindowAttr window;
+    int heads;
+} WindowBiasGradAttr;
 
 /*
  * Windows, as kernels see them: how many an image has; the map's position

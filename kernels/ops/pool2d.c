@@ -1,12 +1,17 @@
 /*
- * pool2d.c - mean and maximum over windows of k by k: avg_pool2d, max_pool2d
+ * pool2d.c - mean and maximum over windows of k by k: avg_pool2d, max_pool2d;
+ * and their gradients, avg_pool2d_grad, max_pool2d_grad
  *
  * SCSA's 7x7 mean, the stem's 3x3 maximum.  The mean has no padding and
  * ignores the last rows and columns that no window reaches; the maximum pads
  * with -inf, and a NaN in a window wins.  Bound by bytes.  The paper's
  * convention counts neither.
+ *
+ * Each number's gradient is spread over its window, or goes to the first of its
+ * maxima.
  */
 #include <math.h>
+#include <stdlib.h>
 
 #include "kernels/ops/shapes.h"
 
@@ -122,6 +127,17 @@ static void max_ref(const Tensor *out)
     pool(out, largest_of);
 }
 
+static void avg_grad(Graph *g, Tensor *out, Tensor *dy, const bool *wants,
+                     Tensor **grad)
+{
+    const PoolAttr *a = out->attr;
+    const Tensor *x = out->src[0];
+
+    if (wants[0])
+        grad[0] =
+            op_avg_pool2d_grad(g, dy, a->k, a->stride, x->dim[2], x->dim[3]);
+}
+
 const Op avg_pool2d_def = {
     .name = "avg_pool2d",
     .sources = 1,
@@ -129,8 +145,19 @@ const Op avg_pool2d_def = {
     .shape = shape,
     .cost = avg_cost,
     .ref = avg_ref,
+    .grad = avg_grad,
     .tol_f32 = 3e-6,
 };
+
+static void max_grad(Graph *g, Tensor *out, Tensor *dy, const bool *wants,
+                     Tensor **grad)
+{
+    const PoolAttr *a = out->attr;
+
+    if (wants[0])
+        grad[0] =
+            op_max_pool2d_grad(g, out->src[0], dy, a->k, a->stride, a->pad);
+}
 
 const Op max_pool2d_def = {
     .name = "max_pool2d",
@@ -139,6 +166,7 @@ const Op max_pool2d_def = {
     .shape = shape,
     .cost = max_cost,
     .ref = max_ref,
+    .grad = max_grad,
     .tol_f32 = 0,
 };
 
@@ -150,4 +178,157 @@ Tensor *op_avg_pool2d(Graph *g, Tensor *x, int k, int stride)
 Tensor *op_max_pool2d(Graph *g, Tensor *x, int k, int stride, int pad)
 {
     return graph_apply(g, &max_pool2d_def, &(PoolAttr){ k, stride, pad }, &x);
+}
+
+/* ---- gradients ---------------------------------------------------------- */
+
+/* Refuses dy that pooling a map like x does not make; out gets x's dims. */
+static int grad_shape(Tensor *out, const Tensor *x, const Tensor *dy,
+                      const PoolAttr *a)
+{
+    char is[DIMS_TEXT];
+    Tensor pooled = { .attr = a };
+
+    pooled.src[0] = (Tensor *)(uintptr_t)x;
+    TRY(shape(&pooled));
+    TRY(want_rows(dy, 4, 4));
+    if (!tensor_same_dims(&pooled, dy))
+        return fail(ERR_INPUT, "dy %s is not what pooling a map of %dx%d gives",
+                    tensor_dims_text(dy, is), x->dim[2], x->dim[3]);
+    return shape_like(out, x);
+}
+
+static int avg_grad_shape(Tensor *out)
+{
+    const PoolGradAttr *a = out->attr;
+    const Tensor *dy = out->src[0];
+    const Tensor x = { .rank = 4,
+                       .layout = CHANNELS_LAST,
+                       .dim = { dy->dim[0], dy->dim[1], a->h, a->w } };
+
+    return grad_shape(out, &x, dy, &a->pool);
+}
+
+static int max_grad_shape(Tensor *out)
+{
+    return grad_shape(out, out->src[0], out->src[1], out->attr);
+}
+
+/* A division a number of dy, an addition a number of a window; or as many
+ * comparisons as the maximum took, and the additions. */
+static Cost avg_grad_cost(const Tensor *out)
+{
+    const PoolGradAttr *a = out->attr;
+    const double n = (double)tensor_count(out->src[0]);
+
+    return (Cost){ .flops = n * (1 + a->pool.k * a->pool.k),
+                   .bytes = bytes_once(out) };
+}
+
+static Cost max_grad_cost(const Tensor *out)
+{
+    const PoolAttr *a = out->attr;
+    const double n = (double)tensor_count(out->src[1]);
+
+    return (Cost){ .flops = n * a->k * a->k, .bytes = bytes_once(out) };
+}
+
+typedef struct Spread {
+    const PoolAttr *pool;
+    const Tensor *dx, *dy;
+    const Tensor *x; /* of a maximum; NULL: the mean */
+    double *sum;     /* by dx's place                */
+} Spread;
+
+static void spread_mean(const Spread *s, int n, int c, const int h[2],
+                        const int w[2], double dy)
+{
+    for (int i = h[0]; i < h[1]; i++)
+        for (int j = w[0]; j < w[1]; j++)
+            s->sum[tensor_at(s->dx, n, c, i, j)] +=
+                dy / ((h[1] - h[0]) * (w[1] - w[0]));
+}
+
+static void spread_max(const Spread *s, int n, int c, const int h[2],
+                       const int w[2], double dy)
+{
+    float most = -INFINITY;
+    int at_h = h[0], at_w = w[0];
+
+    for (int i = h[0]; i < h[1]; i++)
+        for (int j = w[0]; j < w[1]; j++)
+            if (is_more(*at(s->x, n, c, i, j), most)) {
+                most = *at(s->x, n, c, i, j);
+                at_h = i;
+                at_w = j;
+            }
+    s->sum[tensor_at(s->dx, n, c, at_h, at_w)] += dy;
+}
+
+static void spread(const Tensor *out, const PoolAttr *pool, const Tensor *x,
+                   const Tensor *dy)
+{
+    const size_t size = tensor_count(out);
+    const Spread s = { pool, out, dy, x, calloc(size, sizeof(double)) };
+    int h[2], w[2];
+
+    BUG_IF(!s.sum);
+    for (int n = 0; n < dy->dim[0]; n++)
+        for (int i = 0; i < dy->dim[2]; i++)
+            for (int j = 0; j < dy->dim[3]; j++) {
+                window(pool, i, out->dim[2], &h[0], &h[1]);
+                window(pool, j, out->dim[3], &w[0], &w[1]);
+                for (int c = 0; c < dy->dim[1]; c++)
+                    (x ? spread_max : spread_mean)(&s, n, c, h, w,
+                                                   *at(dy, n, c, i, j));
+            }
+    for (size_t i = 0; i < size; i++)
+        ((float *)out->data)[i] = (float)s.sum[i];
+    free(s.sum);
+}
+
+static void avg_grad_ref(const Tensor *out)
+{
+    const PoolGradAttr *a = out->attr;
+
+    spread(out, &a->pool, NULL, out->src[0]);
+}
+
+static void max_grad_ref(const Tensor *out)
+{
+    spread(out, out->attr, out->src[0], out->src[1]);
+}
+
+const Op avg_pool2d_grad_def = {
+    .name = "avg_pool2d_grad",
+    .sources = 1,
+    .attr_size = sizeof(PoolGradAttr),
+    .shape = avg_grad_shape,
+    .cost = avg_grad_cost,
+    .ref = avg_grad_ref,
+    .tol_f32 = 3e-6,
+};
+
+const Op max_pool2d_grad_def = {
+    .name = "max_pool2d_grad",
+    .sources = 2,
+    .attr_size = sizeof(PoolAttr),
+    .shape = max_grad_shape,
+    .cost = max_grad_cost,
+    .ref = max_grad_ref,
+    .tol_f32 = 3e-6,
+};
+
+Tensor *op_avg_pool2d_grad(Graph *g, Tensor *dy, int k, int stride, int h,
+                           int w)
+{
+    return graph_apply(g, &avg_pool2d_grad_def,
+                       &(PoolGradAttr){ { k, stride, 0 }, h, w }, &dy);
+}
+
+Tensor *op_max_pool2d_grad(Graph *g, Tensor *x, Tensor *dy, int k, int stride,
+                           int pad)
+{
+    return graph_apply(g, &max_pool2d_grad_def, &(PoolAttr){ k, stride, pad },
+                       (Tensor *[]){ x, dy });
 }

@@ -85,3 +85,38 @@ double bytes_once(const Tensor *out)
     }
     return bytes;
 }
+
+Dims dims_of(const Tensor *t)
+{
+    Dims dims = { .rank = t->rank };
+
+    memcpy(dims.dim, t->dim, sizeof(dims.dim));
+    return dims;
+}
+
+Tensor *act_grad(Graph *g, Activation act, Tensor *y, Tensor *dy)
+{
+    return act == ACT_NONE   ? dy
+           : act == ACT_RELU ? op_relu_grad(g, y, dy)
+                             : op_relu6_grad(g, y, dy);
+}
+
+/* Channels c, c + n, c + 2n, ... become the positions of channel c. */
+Tensor *bias_grad(Graph *g, Tensor *dy, int n)
+{
+    Tensor *sum = op_reduce(g, dy, NULL, DIMS(1, dy->dim[1]));
+
+    if (n < dy->dim[1]) {
+        sum = op_view(g, sum, DIMS(1, n, dy->dim[1] / n));
+        sum = op_reduce(g, sum, NULL, DIMS(1, n));
+    }
+    return op_view(g, sum, DIMS(n));
+}
+
+Tensor *as_map(Graph *g, Tensor *x)
+{
+    return x->rank == 4 ? x
+                        : op_view(g, x,
+                                  DIMS(x->dim[0], x->dim[1],
+                                       x->rank > 2 ? x->dim[2] : 1, 1));
+}

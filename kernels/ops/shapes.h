@@ -36,10 +36,30 @@ enum { SMALL_WORK = 1 << 20 };
 double act_flops(Activation act);
 double act_of(Activation act, double x);
 
+/* ---- for gradient rules ------------------------------------------------- */
+
+Dims dims_of(const Tensor *t);
+
+/* dy before the activation that made y. */
+Tensor *act_grad(Graph *g, Activation act, Tensor *y, Tensor *dy);
+
+/* Of a bias of n numbers that was added to dy's channels, again and again if
+ * these are more. */
+Tensor *bias_grad(Graph *g, Tensor *dy, int n);
+
+/* A vector, strip or map as a map of the same positions. */
+Tensor *as_map(Graph *g, Tensor *x);
+
 /* The larger; NaN if either is. */
 static inline float max_of(float a, float b)
 {
     return b > a || b != b ? b : a;
+}
+
+/* Whether a is to be the maximum in place of b: larger, or the first NaN. */
+static inline bool is_more(float a, float b)
+{
+    return a > b || (a != a && b == b);
 }
 
 /* The float at (i,j,k,l) of a tensor, by dims, whatever the layout. */

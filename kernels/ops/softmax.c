@@ -60,6 +60,15 @@ static void ref(const Tensor *out)
             softmax((float *)out->data + block + i, x + block + i, n, step);
 }
 
+static void grad(Graph *g, Tensor *out, Tensor *dy, const bool *wants,
+                 Tensor **grad)
+{
+    const DimAttr *attr = out->attr;
+
+    if (wants[0])
+        grad[0] = op_softmax_grad(g, out, dy, attr->dim);
+}
+
 const Op softmax_def = {
     .name = "softmax",
     .sources = 1,
@@ -67,6 +76,7 @@ const Op softmax_def = {
     .shape = shape,
     .cost = cost,
     .ref = ref,
+    .grad = grad,
     .tol_f32 = 3e-6,
 };
 

@@ -43,12 +43,24 @@ static void ref(const Tensor *out)
         }
 }
 
+static void grad(Graph *g, Tensor *out, Tensor *dy, const bool *wants,
+                 Tensor **grad)
+{
+    const Tensor *x = out->src[0];
+
+    if (!wants[0])
+        return;
+    dy = op_view_stack(g, dy, DIMS(x->dim[0], x->dim[1], 1, x->dim[3]));
+    grad[0] = op_expand(g, dy, dims_of(x), 1);
+}
+
 const Op sum_rows_def = {
     .name = "sum_rows",
     .sources = 1,
     .shape = shape,
     .cost = cost,
     .ref = ref,
+    .grad = grad,
     .tol_f32 = 3e-6,
 };
 

@@ -39,40 +39,47 @@ static double relu6_of(double x)
 }
 
 /* One op: its reference by the formula, its cost, descriptor, constructor. */
-#define UNARY(id, nflops, ntrans, tol, formula)     \
-    static Cost id##_cost(const Tensor *out)        \
-    {                                               \
-        return unary_cost(out, nflops, ntrans);     \
-    }                                               \
-    static void id##_ref(const Tensor *out)         \
-    {                                               \
-        const float *src = out->src[0]->data;       \
-        const size_t n = tensor_count(out);         \
-        float *y = out->data;                       \
-                                                    \
-        for (size_t i = 0; i < n; i++) {            \
-            const double x = src[i];                \
-            y[i] = (float)(formula);                \
-        }                                           \
-    }                                               \
-    const Op id##_def = {                           \
-        .name = #id,                                \
-        .sources = 1,                               \
-        .shape = shape,                             \
-        .cost = id##_cost,                          \
-        .ref = id##_ref,                            \
-        .tol_f32 = tol,                             \
-    };                                              \
-    Tensor *op_##id(Graph *g, Tensor *x)            \
-    {                                               \
-        return graph_apply(g, &id##_def, NULL, &x); \
+#define UNARY(id, nflops, ntrans, tol, of, formula)          \
+    static Cost id##_cost(const Tensor *out)                 \
+    {                                                        \
+        return unary_cost(out, nflops, ntrans);              \
+    }                                                        \
+    static void id##_ref(const Tensor *out)                  \
+    {                                                        \
+        const float *src = out->src[0]->data;                \
+        const size_t n = tensor_count(out);                  \
+        float *y = out->data;                                \
+                                                             \
+        for (size_t i = 0; i < n; i++) {                     \
+            const double x = src[i];                         \
+            y[i] = (float)(formula);                         \
+        }                                                    \
+    }                                                        \
+    static void id##_rule(Graph *g, Tensor *out, Tensor *dy, \
+                          const bool *wants, Tensor **grad)  \
+    {                                                        \
+        if (wants[0])                                        \
+            grad[0] = op_##id##_grad(g, of, dy);             \
+    }                                                        \
+    const Op id##_def = {                                    \
+        .name = #id,                                         \
+        .sources = 1,                                        \
+        .shape = shape,                                      \
+        .cost = id##_cost,                                   \
+        .ref = id##_ref,                                     \
+        .grad = id##_rule,                                   \
+        .tol_f32 = tol,                                      \
+    };                                                       \
+    Tensor *op_##id(Graph *g, Tensor *x)                     \
+    {                                                        \
+        return graph_apply(g, &id##_def, NULL, &x);          \
     }
 
-UNARY(relu, 1, 0, 0, x > 0 ? x : x != x ? x : 0)
-UNARY(relu6, 2, 0, 0, x != x ? x : relu6_of(x))
-UNARY(sigmoid, 3, 1, 1e-6, 1 / (1 + exp(-x)))
-UNARY(hard_swish, 5, 0, 1e-6, x *relu6_of(x + 3) / 6)
-UNARY(gelu, 4, 1, 1e-6, x *(1 + erf(x * M_SQRT1_2)) / 2)
+UNARY(relu, 1, 0, 0, out, x > 0 ? x : x != x ? x : 0)
+UNARY(relu6, 2, 0, 0, out, x != x ? x : relu6_of(x))
+UNARY(sigmoid, 3, 1, 1e-6, out, 1 / (1 + exp(-x)))
+UNARY(hard_swish, 5, 0, 1e-6, out->src[0], x *relu6_of(x + 3) / 6)
+UNARY(gelu, 4, 1, 1e-6, out->src[0], x *(1 + erf(x * M_SQRT1_2)) / 2)
 
 static Cost scale_shift_cost(const Tensor *out)
 {
@@ -90,6 +97,15 @@ static void scale_shift_ref(const Tensor *out)
         y[i] = (float)(attr->a * x[i] + attr->b);
 }
 
+static void scale_shift_grad(Graph *g, Tensor *out, Tensor *dy,
+                             const bool *wants, Tensor **grad)
+{
+    const ScaleShiftAttr *attr = out->attr;
+
+    if (wants[0])
+        grad[0] = op_scale_shift(g, dy, attr->a, 0);
+}
+
 const Op scale_shift_def = {
     .name = "scale_shift",
     .sources = 1,
@@ -97,6 +113,7 @@ const Op scale_shift_def = {
     .shape = shape,
     .cost = scale_shift_cost,
     .ref = scale_shift_ref,
+    .grad = scale_shift_grad,
     .tol_f32 = 1e-6,
 };
 

@@ -17,6 +17,8 @@ static int shape(Tensor *out)
     TRY(shape_dims(out, attr->dims));
     if (x->rank > 2)
         out->layout = x->layout;
+    if (attr->stack)
+        out->layout = ROW_MAJOR;
     if (attr->dims.rank < 1 || tensor_count(out) != tensor_count(x))
         return fail(ERR_INPUT, "%s has %zu elements, %s has %zu",
                     tensor_dims_text(x, is), tensor_count(x),
@@ -35,6 +37,17 @@ static void ref(const Tensor *out)
     (void)out;
 }
 
+static void grad(Graph *g, Tensor *out, Tensor *dy, const bool *wants,
+                 Tensor **grad)
+{
+    const Tensor *x = out->src[0];
+    const bool stack = x->layout == ROW_MAJOR && x->rank > 2;
+
+    if (wants[0])
+        grad[0] =
+            graph_apply(g, &view_def, &(ViewAttr){ dims_of(x), stack }, &dy);
+}
+
 const Op view_def = {
     .name = "view",
     .sources = 1,
@@ -43,10 +56,16 @@ const Op view_def = {
     .shape = shape,
     .cost = cost,
     .ref = ref,
+    .grad = grad,
     .tol_f32 = 0,
 };
 
 Tensor *op_view(Graph *g, Tensor *x, Dims dims)
 {
-    return graph_apply(g, &view_def, &(ViewAttr){ dims }, &x);
+    return graph_apply(g, &view_def, &(ViewAttr){ dims, false }, &x);
+}
+
+Tensor *op_view_stack(Graph *g, Tensor *x, Dims dims)
+{
+    return graph_apply(g, &view_def, &(ViewAttr){ dims, true }, &x);
 }

@@ -156,6 +156,13 @@ static void reverse_ref(const Tensor *out)
     copy_rows(out, false);
 }
 
+static void partition_grad(Graph *g, Tensor *out, Tensor *dy, const bool *wants,
+                           Tensor **grad)
+{
+    if (wants[0])
+        grad[0] = op_window_reverse(g, dy, out->attr);
+}
+
 const Op window_partition_def = {
     .name = "window_partition",
     .sources = 1,
@@ -163,8 +170,16 @@ const Op window_partition_def = {
     .shape = partition_shape,
     .cost = cost,
     .ref = partition_ref,
+    .grad = partition_grad,
     .tol_f32 = 0,
 };
+
+static void reverse_grad(Graph *g, Tensor *out, Tensor *dy, const bool *wants,
+                         Tensor **grad)
+{
+    if (wants[0])
+        grad[0] = op_window_partition(g, dy, out->attr);
+}
 
 const Op window_reverse_def = {
     .name = "window_reverse",
@@ -173,6 +188,7 @@ const Op window_reverse_def = {
     .shape = reverse_shape,
     .cost = cost,
     .ref = reverse_ref,
+    .grad = reverse_grad,
     .tol_f32 = 0,
 };
 

@@ -1,0 +1,194 @@
+/*
+ * conv2d_grad.c - the gradients of a convolution: conv2d_grad_x, conv2d_grad_w
+ *
+ *   dx[n,c,h,w] = sum of dy[n,o,i,j] w[o,c',u,v]   over all o, u, v, i, j with
+ *   dw[o,c',u,v] = sum of dy[n,o,i,j] x[n,c,h,w]   h = i s + u - p_h,
+ *                                                  w = j s + v - p_w
+ *
+ * c being channel c' of o's group.  Each costs as many multiply-adds as the
+ * convolution itself.  With stride 1, dx is a convolution of dy with the
+ * turned kernel, its channels swapped.
+ */
+#include <stdlib.h>
+
+#include "kernels/ops/shapes.h"
+
+static int check_window(const Conv2dGradAttr *a)
+{
+    const Conv2dAttr *c = &a->conv;
+
+    if (c->stride < 1 || c->groups < 1 || c->pad_h < 0 || c->pad_w < 0 ||
+        a->h < 1 || a->w < 1)
+        return fail(ERR_INPUT,
+                    "stride=%d groups=%d pad_h=%d pad_w=%d, result %dx%d: none "
+                    "may be negative",
+                    c->stride, c->groups, c->pad_h, c->pad_w, a->h, a->w);
+    if (c->act != ACT_NONE)
+        return fail(ERR_INPUT, "an activation has a gradient of its own");
+    return OK;
+}
+
+/* Refuses dy that no convolution of these sizes makes. */
+static int check_dy(const Tensor *dy, const Conv2dAttr *c, int h, int w, int kh,
+                    int kw)
+{
+    char dims[DIMS_TEXT];
+    const int H = (h + 2 * c->pad_h - kh) / c->stride + 1;
+    const int W = (w + 2 * c->pad_w - kw) / c->stride + 1;
+
+    TRY(want_rows(dy, 4, 4));
+    if (dy->dim[2] == H && dy->dim[3] == W && h + 2 * c->pad_h >= kh &&
+        w + 2 * c->pad_w >= kw)
+        return OK;
+    return fail(ERR_INPUT, "a map of %dx%d gives %dx%d, dy is %s", h, w, H, W,
+                tensor_dims_text(dy, dims));
+}
+
+static int x_shape(Tensor *out)
+{
+    const Conv2dGradAttr *a = out->attr;
+    const Tensor *dy = out->src[0], *w = out->src[1];
+    const int G = a->conv.groups;
+
+    TRY(check_window(a));
+    TRY(want_rank(w, "w", 4, 4));
+    TRY(check_dy(dy, &a->conv, a->h, a->w, w->dim[2], w->dim[3]));
+    if (dy->dim[1] != w->dim[0] * (a->conv.shared ? G : 1) || dy->dim[1] % G)
+        return fail(ERR_INPUT, "dy has %d channels in groups=%d, w gives %d",
+                    dy->dim[1], G, w->dim[0]);
+    return shape_dims(out, DIMS(dy->dim[0], w->dim[1] * G, a->h, a->w));
+}
+
+static int w_shape(Tensor *out)
+{
+    const Conv2dGradAttr *a = out->attr;
+    const Tensor *x = out->src[0], *dy = out->src[1];
+    const int G = a->conv.groups;
+
+    TRY(check_window(a));
+    TRY(want_rows(x, 4, 4));
+    TRY(check_dy(dy, &a->conv, x->dim[2], x->dim[3], a->h, a->w));
+    if (x->dim[1] % G || dy->dim[1] % G || x->dim[0] != dy->dim[0])
+        return fail(ERR_INPUT, "groups=%d does not divide channels %d and %d",
+                    G, x->dim[1], dy->dim[1]);
+    TRY(shape_dims(out, DIMS(dy->dim[1] / (a->conv.shared ? G : 1),
+                             x->dim[1] / G, a->h, a->w)));
+    out->layout = ROW_MAJOR;
+    return OK;
+}
+
+/* dy, and what stands in for x and w: of which one is the result. */
+typedef struct Parts {
+    const Tensor *x, *w, *dy;
+    const Conv2dAttr *conv;
+} Parts;
+
+static Parts parts_of(const Tensor *out)
+{
+    const Conv2dGradAttr *a = out->attr;
+
+    if (out->op == &conv2d_grad_x_def)
+        return (Parts){ out, out->src[1], out->src[0], &a->conv };
+    return (Parts){ out->src[0], out, out->src[1], &a->conv };
+}
+
+/* Every number of dy meets a whole kernel. */
+static Cost cost(const Tensor *out)
+{
+    const Parts p = parts_of(out);
+    const double macs =
+        (double)tensor_count(p.dy) * p.w->dim[1] * p.w->dim[2] * p.w->dim[3];
+
+    return (Cost){
+        .macs = macs,
+        .flops = 2 * macs,
+        .bytes = bytes_once(out),
+        .paper_flops = macs,
+    };
+}
+
+/* Adds dy[n,o,i,j] times the other operand to the sum of one. */
+static void add_one(const Parts *p, double *sum, bool of_x, int n, int o, int i,
+                    int j)
+{
+    const Conv2dAttr *a = p->conv;
+    const int c = p->w->dim[1], first = o / (p->dy->dim[1] / a->groups) * c;
+    const int row = o % p->w->dim[0];
+    const double dy = *at(p->dy, n, o, i, j);
+
+    for (int u = 0; u < p->w->dim[2]; u++)
+        for (int v = 0; v < p->w->dim[3]; v++) {
+            const int h = i * a->stride + u - a->pad_h;
+            const int w = j * a->stride + v - a->pad_w;
+
+            if (h < 0 || h >= p->x->dim[2] || w < 0 || w >= p->x->dim[3])
+                continue;
+            for (int k = 0; k < c; k++)
+                if (of_x)
+                    sum[tensor_at(p->x, n, first + k, h, w)] +=
+                        dy * *at(p->w, row, k, u, v);
+                else
+                    sum[tensor_at(p->w, row, k, u, v)] +=
+                        dy * *at(p->x, n, first + k, h, w);
+        }
+}
+
+static void ref(const Tensor *out)
+{
+    const Parts p = parts_of(out);
+    const size_t size = tensor_count(out);
+    double *sum = calloc(size, sizeof(*sum));
+
+    BUG_IF(!sum);
+    for (int n = 0; n < p.dy->dim[0]; n++)
+        for (int i = 0; i < p.dy->dim[2]; i++)
+            for (int j = 0; j < p.dy->dim[3]; j++)
+                for (int o = 0; o < p.dy->dim[1]; o++)
+                    add_one(&p, sum, p.x == out, n, o, i, j);
+    for (size_t k = 0; k < size; k++)
+        ((float *)out->data)[k] = (float)sum[k];
+    free(sum);
+}
+
+const Op conv2d_grad_x_def = {
+    .name = "conv2d_grad_x",
+    .sources = 2,
+    .attr_size = sizeof(Conv2dGradAttr),
+    .shape = x_shape,
+    .cost = cost,
+    .ref = ref,
+    .tol_f32 = 3e-6,
+};
+
+const Op conv2d_grad_w_def = {
+    .name = "conv2d_grad_w",
+    .sources = 2,
+    .attr_size = sizeof(Conv2dGradAttr),
+    .shape = w_shape,
+    .cost = cost,
+    .ref = ref,
+    .tol_f32 = 3e-6,
+};
+
+static Tensor *apply(Graph *g, const Op *op, const Conv2dAttr *attr, int h,
+                     int w, Tensor *const *src)
+{
+    Conv2dGradAttr a = { attr ? *attr : (Conv2dAttr){ 0 }, h, w };
+
+    a.conv.stride = a.conv.stride ? a.conv.stride : 1;
+    a.conv.groups = a.conv.groups ? a.conv.groups : 1;
+    a.conv.act = ACT_NONE;
+    return graph_apply(g, op, &a, src);
+}
+
+Tensor *op_conv2d_grad_x(Graph *g, Tensor *dy, Tensor *w, int h, int width,
+                         const Conv2dAttr *attr)
+{
+    return apply(g, &conv2d_grad_x_def, attr, h, width, (Tensor *[]){ dy, w });
+}
+
+Tensor *op_conv2d_grad_w(Graph *g, Tensor *x, Tensor *dy, int h, int width,
+                         const Conv2dAttr *attr)
+{
+    return apply(g, &conv2d_grad_w_def, attr, h, width, (Tensor *[]){ x, dy });
+}
