@@ -232,6 +232,8 @@ TEST(metrics, another_chip_has_none)
 
     CHECK(metrics_of(m, SET_MEMORY, "TU102", F32) == 0);
     CHECK(metrics_of(m, SET_MEMORY, "GH100", F32) == 8);
+    CHECK(metrics_of(m, SET_MEMORY, "GB102", F32) == 8);
+    CHECK(metrics_of(m, SET_MEMORY, "GB20B", F32) == 6); /* of no DRAM */
 }
 
 /* ---- refusals ------------------------------------------------------------ */

@@ -2,11 +2,14 @@
  * metrics.c - the table of quantities.
  *
  * A fused multiply-add is two operations, and an instruction on packed pairs
- * twice what it is on one number.  All half-precision instructions are of
- * pairs: code that uses one lane of them is counted double.  Tensor metrics
- * count operations already, of every instruction that there is, and padding as
- * work.  The transcendental unit (XU) is counted by warps, and also converts
- * integers.
+ * twice what it is on one number.  Half-precision instructions are taken to be
+ * of pairs; that these are counted so, calibration_fp16_flops tells.  Code that
+ * uses one lane of them is counted double, and code that uses none is not
+ * counted as 0: ptxas makes zeros and other constants by multiply-adds of
+ * pairs.  Tensor metrics count operations already, of every instruction that
+ * there is, and padding as work.  The transcendental unit (XU) is counted by
+ * warps, and also converts integers.  A GPU that uses a processor's memory
+ * counts no bytes of it.
  *
  * Sources: descriptions in CUPTI's own list of metrics; NVIDIA's Nsight Compute
  * guide, metrics of the rooflines.
@@ -17,7 +20,7 @@
 #include <string.h>
 
 /* Families of chips that count by the same names. */
-typedef enum Family { GA100, GA102, AD102, GH100, GB100, GB202 } Family;
+typedef enum Family { GA100, GA102, AD102, GH100, GB100, GB202, GB10B } Family;
 
 static const struct {
     const char *name;
@@ -28,14 +31,17 @@ static const struct {
     { "GA106", GA102 }, { "GA107", GA102 }, { "AD102", AD102 },
     { "AD103", AD102 }, { "AD104", AD102 }, { "AD106", AD102 },
     { "AD107", AD102 }, { "GH100", GH100 }, /* H100, H200 */
-    { "GB100", GB100 }, { "GB202", GB202 }, { "GB203", GB202 },
-    { "GB205", GB202 }, { "GB206", GB202 }, { "GB207", GB202 },
+    { "GB100", GB100 }, { "GB102", GB100 }, { "GB110", GB100 },
+    { "GB202", GB202 }, { "GB203", GB202 }, { "GB205", GB202 },
+    { "GB206", GB202 }, { "GB207", GB202 }, { "GB10B", GB10B },
+    { "GB20B", GB10B }, /* in a processor's memory */
 };
 enum { NCHIPS = sizeof(chips) / sizeof(chips[0]) };
 
 #define ONLY(family)   (1u << (family))
 #define BUT(family)    (~ONLY(family))
 #define ANY            (~0u)
+#define DRAM           (BUT(GB202) & BUT(GB10B))
 #define DTYPE(d)       (1u << (d))
 #define INSTRUCTION(x) "smsp__sass_thread_inst_executed_op_" x "_pred_on.sum"
 #define TENSOR(x)      "sm__ops_path_tensor_src_" x ".sum"
@@ -46,11 +52,12 @@ enum { WARP = 32 };
 #define I SET_INSTRUCTIONS
 #define T SET_TENSOR
 static const Metric metrics[] = {
-    { M, "dram_read_bytes",  "dram__bytes_read.sum", 1, true, BUT(GB202), ANY },
+    { M, "dram_read_bytes",  "dram__bytes_read.sum",
+                                                 1, true, DRAM, ANY },
     { M, "dram_read_bytes",  "dram__bytes_op_read.sum",
                                                  1, true, ONLY(GB202), ANY },
     { M, "dram_write_bytes", "dram__bytes_write.sum",
-                                                 1, true, BUT(GB202), ANY },
+                                                 1, true, DRAM, ANY },
     { M, "dram_write_bytes", "dram__bytes_op_write.sum",
                                                  1, true, ONLY(GB202), ANY },
     { M, "l2_bytes",         "lts__t_bytes.sum",   1, true, ANY, ANY },
