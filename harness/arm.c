@@ -8,6 +8,7 @@
 #include "harness/arm.h"
 
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -359,6 +360,17 @@ static void drop_samples(Arm *a)
     for (int i = 0; i < a->n; i++)
         free((char *)a->moment[i].throttle);
     a->n = 0;
+}
+
+void arm_discard(Arm *a, const char *format, ...)
+{
+    va_list args;
+
+    drop_samples(a);
+    a->status = "failed";
+    va_start(args, format);
+    vsnprintf(a->message, sizeof(a->message), format, args);
+    va_end(args);
 }
 
 void arm_wake(Arm *a, double for_ns)

@@ -68,6 +68,10 @@ void arm_sample(Arm *a, int round);
 /* Adds one that the caller took, of one run. */
 void arm_add(Arm *a, double ns, int round);
 
+/* Drops all samples, because of what is said of them; the arm has failed. */
+void arm_discard(Arm *a, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
 /* Gives back all but samples and outcome. */
 void arm_release(Arm *a);
 void arm_free(Arm *a);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/counted.h"
 #include "harness/backends.h"
 #include "harness/flags.h"
 #include "harness/launches.h"
@@ -121,6 +122,13 @@ static void print_csv(const Profile *p, const Arm *arm)
     }
 }
 
+static bool is_calibration(const Quantity *q)
+{
+    const size_t n = strlen(CALIBRATION_PREFIX);
+
+    return strncmp(q->name, CALIBRATION_PREFIX, n) == 0;
+}
+
 /* Of the run as a whole; and once each reason why something is missing. */
 static void print_counted(const StoredProfile *p)
 {
@@ -133,12 +141,70 @@ static void print_counted(const StoredProfile *p)
             continue;
         if (isnan(q->value) && strcmp(q->reason, reason))
             printf("\nnot counted: %s", reason = q->reason);
-        else if (!isnan(q->value))
+        else if (!isnan(q->value) && !is_calibration(q))
             printf("\ncounted: %-24s %.6g", q->name, q->value);
     }
     if (reason[0])
         printf("\n(what stands above is modelled from shapes, and timed)");
     printf("\n");
+}
+
+/* "calibration: DRAM read 1.000, FP32 1.000": of known work, what was
+ * counted. */
+static void print_calibration(const StoredProfile *p)
+{
+    static const char *const names[][2] = {
+        { "dram_read_bytes", "DRAM read" },
+        { "dram_write_bytes", "DRAM write" },
+        { "fp32_flops", "FP32" },
+        { "fp16_flops", "FP16" },
+        { "tensor_flops", "tensor" },
+    };
+    const char *before = "calibration: ";
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        const double factor = counted_calibration(p, names[i][0]);
+
+        if (isnan(factor))
+            continue;
+        printf("%s%s %.3f", before, names[i][1], factor);
+        before = ", ";
+    }
+    if (before[0] == ',')
+        printf("\n");
+}
+
+static void print_disagreements(const StoredProfile *p)
+{
+    int n;
+    Disagreement *all = counted_disagreements(p, &n);
+
+    if (n)
+        printf("disagreements:\n");
+    for (int i = 0; i < n; i++) {
+        const Disagreement *d = &all[i];
+
+        if (d->step == WHOLE_RUN)
+            printf("  %s: %.3f of what it is\n", d->name, d->counted);
+        else
+            printf("  step %d, %s by %s: %s %.6g counted, %.6g modelled: "
+                   "%.3f\n",
+                   d->step, p->step[d->step].op, p->step[d->step].kernel,
+                   d->name, d->counted, d->expected, d->counted / d->expected);
+    }
+    free(all);
+}
+
+static void print_cold(const StoredProfile *p)
+{
+    const ColdCheck c = counted_cold(p);
+
+    if (c.is == COLD_NOT_CHECKED)
+        printf("cold: not checked: %s\n", c.reason);
+    else
+        printf("cold: %s: of the %.0f bytes that it must read from memory it "
+               "read %.0f\n",
+               c.is == COLD_HELD ? "yes" : "NO", c.compulsory, c.read);
 }
 
 static void print_text(const Profiled *profiled, int top)
@@ -156,6 +222,10 @@ static void print_text(const Profiled *profiled, int top)
     printf("(GFLOP/s: a multiply-add is 2; GB/s: of the bytes that the op "
            "cannot avoid)");
     print_counted(&profiled->rows);
+    print_calibration(&profiled->rows);
+    print_disagreements(&profiled->rows);
+    if (profiler_is_cold(arm->c))
+        print_cold(&profiled->rows);
 }
 
 static bool is_csv(const ProfileSettings *s)
@@ -163,8 +233,9 @@ static bool is_csv(const ProfileSettings *s)
     return strcmp(s->format.text, "csv") == 0;
 }
 
+/* *bad: it is stored, but its times are not. */
 static int profile_case(const Case *c, const ProfileSettings *s, Store *store,
-                        int64_t sweep_id)
+                        int64_t sweep_id, bool *bad)
 {
     Profiled p;
     int err = profiler_run(&p, c, s->seconds, s->metrics);
@@ -175,6 +246,10 @@ static int profile_case(const Case *c, const ProfileSettings *s, Store *store,
         print_csv(&p.profile, &p.arm);
     else if (!err)
         print_text(&p, s->top);
+    *bad = !err && !arm_ok(&p.arm);
+    if (*bad)
+        fprintf(stderr, "%s: %s: %s\n", p.arm.repeat, p.arm.status,
+                p.arm.message);
     profiler_free(&p);
     return err;
 }
@@ -189,14 +264,15 @@ static int profile_cases(const Experiment *e, const ProfileSettings *s,
     if (is_csv(s))
         printf("case,step,op,kernel,scope,shape,median_ns,flops,bytes\n");
     for (int i = 0; i < e->ncases; i++) {
-        const int err = profile_case(&e->cases[i], s, store, sweep_id);
+        bool failed;
+        const int err = profile_case(&e->cases[i], s, store, sweep_id, &failed);
 
         if (err && (err != ERR_UNSUPPORTED || e->ncases == 1))
             return err;
         if (err)
             fprintf(stderr, "%s: %s\n", case_print(&e->cases[i], repeat),
                     err_message());
-        bad += err != OK;
+        bad += err != OK || failed;
         if (!is_csv(s) && i + 1 < e->ncases)
             printf("\n");
     }
@@ -219,8 +295,11 @@ static int profile_experiment(Experiment *e, const ProfileSettings *s, int argc,
     snprintf(e->experiment, sizeof(e->experiment), "profile");
     TRY(sweep_begin(&sweeping, &store, &sweep_id));
     err = profile_cases(e, s, store, sweep_id);
-    if (!err)
-        err = store_sweep_end(store, sweep_id);
+    if (!err || err == CMD_BAD) {
+        const int ended = store_sweep_end(store, sweep_id);
+
+        err = ended ? ended : err;
+    }
     store_close(store);
     return err;
 }

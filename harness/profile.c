@@ -23,19 +23,35 @@ static bool is_product(const Op *op)
     return op == &conv2d_def || op == &dwconv1d_def || op == &linear_def;
 }
 
-/* times holds the steps of a round one after the other, round by round. */
-static int run_rounds(Device *dev, Plan *plan, double seconds, double *times,
-                      double *whole, int *rounds)
+static int run_whole(const Profiling *how, double *ns)
 {
-    const int n = plan_steps(plan);
-    const double end = host_now_ns() + seconds * 1e9;
+    const Backend *backend = how->dev->backend;
+
+    if (how->cold)
+        TRY(backend->evict(how->dev));
+    TRY(backend->clock_start(how->dev));
+    TRY(plan_run(how->plan));
+    return backend->clock_stop(how->dev, ns);
+}
+
+static int run_by_step(const Profiling *how, double *ns)
+{
+    if (how->cold)
+        TRY(how->dev->backend->evict(how->dev));
+    return plan_run_timed(how->plan, ns);
+}
+
+/* times holds the steps of a round one after the other, round by round. */
+static int run_rounds(const Profiling *how, double *times, double *whole,
+                      int *rounds)
+{
+    const int n = plan_steps(how->plan);
+    const double end = host_now_ns() + how->seconds * 1e9;
     int r = 0;
 
     while (r < MAX_ROUNDS && (r < MIN_ROUNDS || host_now_ns() < end)) {
-        TRY(dev->backend->clock_start(dev));
-        TRY(plan_run(plan));
-        TRY(dev->backend->clock_stop(dev, &whole[r]));
-        TRY(plan_run_timed(plan, times + (size_t)r * (size_t)n));
+        TRY(run_whole(how, &whole[r]));
+        TRY(run_by_step(how, times + (size_t)r * (size_t)n));
         r++;
     }
     *rounds = r;
@@ -60,9 +76,9 @@ static void summarise(Profile *p, const Plan *plan, const double *times)
     }
 }
 
-int profile_plan(Profile *p, Device *dev, Plan *plan, double seconds)
+int profile_plan(Profile *p, const Profiling *how)
 {
-    const size_t n = (size_t)plan_steps(plan);
+    const size_t n = (size_t)plan_steps(how->plan);
     double *times = malloc((n + 1) * MAX_ROUNDS * sizeof(*times));
     int err;
 
@@ -71,10 +87,10 @@ int profile_plan(Profile *p, Device *dev, Plan *plan, double seconds)
     p->step = calloc(n + 1, sizeof(*p->step));
     p->whole = malloc(MAX_ROUNDS * sizeof(*p->whole));
     BUG_IF(!times || !p->step || !p->whole);
-    err = run_rounds(dev, plan, seconds, times, p->whole, &p->rounds);
+    err = run_rounds(how, times, p->whole, &p->rounds);
     if (!err) {
         p->whole_ns = stats_of(p->whole, p->rounds).median;
-        summarise(p, plan, times);
+        summarise(p, how->plan, times);
     }
     free(times);
     if (err)

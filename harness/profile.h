@@ -25,9 +25,20 @@ typedef struct Profile {
     double outside_ns; /* of steps that are no convolution or linear */
 } Profile;
 
-/* Runs plan, turn by turn whole and step by step, for about this long and at
- * least five rounds.  The plan's input is set; its tensors are borrowed. */
-int profile_plan(Profile *out, Device *dev, Plan *plan, double seconds);
+/* What is profiled, and how. */
+typedef struct Profiling {
+    Device *dev;
+    Plan *plan;
+    Dtype dtype;
+    double seconds;      /* about so long, and at least five rounds          */
+    const char *metrics; /* "": the usual counters; else names, "a,b"        */
+    bool cold; /* the caches are emptied before each run, outside the clock;
+                  a step finds what those before it left                    */
+} Profiling;
+
+/* Runs a plan, turn by turn whole and step by step.  Its input is set; its
+ * tensors are borrowed. */
+int profile_plan(Profile *out, const Profiling *how);
 void profile_free(Profile *p);
 
 /* Its steps, slowest first; the caller frees the list, not the steps. */
@@ -47,19 +58,21 @@ int profile_kinds(const Profile *p, ProfileKind *kinds);
 
 /*
  * The profile of graph g as rows for the database: of each step its time, what
- * its op states of itself; of the whole run the same, and
+ * its op states of itself, and fp32_flops where that is known (harness/fp32.h);
+ * of the whole run the same, and
  *   compulsory_bytes   inputs, outputs and weights, each once
- *   working_set_bytes  what one run leaves for the next: activations, weights
+ *   compulsory_read_bytes   inputs and weights, each once
+ *   working_set_bytes  what one run leaves for the next: activations, weights;
+ *                      none where the caches are emptied between them
  *   cache_bytes        of the last cache before memory, where it is known;
  *   private_cache_bytes   and of those before it that cores have to themselves
  * Free it by stored_profile_free.
  */
 void profile_rows(StoredProfile *out, const Profile *p, const Graph *g,
-                  Device *dev, double arena_bytes);
+                  const Profiling *how, double arena_bytes);
 
-/* Adds what hardware counters say of plan's steps, where dev has any: runs them
- * again, and is not to be called between timings.  metrics is "" or "a,b". */
-int profile_count(StoredProfile *rows, Device *dev, Plan *plan, Dtype dtype,
-                  const char *metrics);
+/* Adds what hardware counters say of the plan's steps, where the device has
+ * any: runs them again, and is not to be called between timings. */
+int profile_count(StoredProfile *rows, const Profiling *how);
 
 #endif

@@ -6,12 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/fp32.h"
 #include "harness/network.h"
 #include "harness/profile.h"
 #include "kernels/core/err.h"
 #include "kernels/core/graph.h"
 
-enum { OF_A_STEP = 4, OF_ALL = 8 };
+enum { OF_A_STEP = 5, OF_ALL = 9 };
 
 static void add(StoredProfile *out, int step, const char *name, Source source,
                 double value)
@@ -24,6 +25,14 @@ static void add(StoredProfile *out, int step, const char *name, Source source,
         snprintf(q->reason, sizeof(q->reason), "this machine does not say");
 }
 
+static void add_missing(StoredProfile *out, const char *name,
+                        const char *reason)
+{
+    add(out, WHOLE_RUN, name, SOURCE_MODELLED, NAN);
+    snprintf(out->quantity[out->nquantities - 1].reason,
+             sizeof(out->quantity->reason), "%s", reason);
+}
+
 static void add_cost(StoredProfile *out, int step, const Cost *c)
 {
     add(out, step, "flops", SOURCE_MODELLED, c->flops);
@@ -31,8 +40,9 @@ static void add_cost(StoredProfile *out, int step, const Cost *c)
     add(out, step, "bytes", SOURCE_MODELLED, c->bytes);
 }
 
-static void add_step(StoredProfile *out, const ProfileStep *s)
+static void add_step(StoredProfile *out, const ProfileStep *s, bool on_gpu)
 {
+    const double fp32 = on_gpu ? fp32_flops(s->out, s->kernel) : NAN;
     StoredStep *t = &out->step[out->nsteps];
     char dims[DIMS_TEXT];
 
@@ -42,23 +52,30 @@ static void add_step(StoredProfile *out, const ProfileStep *s)
     snprintf(t->shape, sizeof(t->shape), "%s", tensor_dims_text(s->out, dims));
     add(out, out->nsteps, "time_ns", SOURCE_TIMED, s->ns);
     add_cost(out, out->nsteps, &s->cost);
+    if (!isnan(fp32))
+        add(out, out->nsteps, "fp32_flops", SOURCE_MODELLED, fp32);
     out->nsteps++;
 }
 
-/* Of weights; and of inputs and outputs. */
-static void sizes(const Graph *g, double *weights, double *ends)
+typedef struct Sizes {
+    double weights, inputs, outputs;
+} Sizes;
+
+static Sizes sizes(const Graph *g)
 {
-    *weights = *ends = 0;
+    Sizes s = { 0 };
+
     for (int i = 0; i < graph_size(g); i++) {
         const Tensor *t = graph_at(g, i);
 
         if (tensor_is_weight(t))
-            *weights += (double)tensor_bytes(t);
+            s.weights += (double)tensor_bytes(t);
         else if (t->role == ROLE_INPUT)
-            *ends += (double)tensor_bytes(t);
+            s.inputs += (double)tensor_bytes(t);
     }
     for (int i = 0; i < graph_outputs(g); i++)
-        *ends += (double)tensor_bytes(graph_output_at(g, i, NULL));
+        s.outputs += (double)tensor_bytes(graph_output_at(g, i, NULL));
+    return s;
 }
 
 static double size_of(size_t (*cache)(Device *), Device *dev)
@@ -69,10 +86,11 @@ static double size_of(size_t (*cache)(Device *), Device *dev)
 }
 
 void profile_rows(StoredProfile *out, const Profile *p, const Graph *g,
-                  Device *dev, double arena_bytes)
+                  const Profiling *how, double arena_bytes)
 {
-    const Backend *b = dev->backend;
-    double weights, ends;
+    const Backend *b = how->dev->backend;
+    const bool on_gpu = strcmp(b->name, "cuda") == 0;
+    const Sizes s = sizes(g);
     Cost all = { 0 };
 
     *out = (StoredProfile){ NULL };
@@ -81,32 +99,44 @@ void profile_rows(StoredProfile *out, const Profile *p, const Graph *g,
         calloc((size_t)p->n * OF_A_STEP + OF_ALL, sizeof(*out->quantity));
     BUG_IF(!out->step || !out->quantity);
     for (int i = 0; i < p->n; i++) {
-        add_step(out, &p->step[i]);
+        add_step(out, &p->step[i], on_gpu);
         cost_add(&all, &p->step[i].cost);
     }
-    sizes(g, &weights, &ends);
     add(out, WHOLE_RUN, "time_ns", SOURCE_TIMED, p->whole_ns);
     add_cost(out, WHOLE_RUN, &all);
-    add(out, WHOLE_RUN, "compulsory_bytes", SOURCE_MODELLED, weights + ends);
-    add(out, WHOLE_RUN, "working_set_bytes", SOURCE_MODELLED,
-        arena_bytes + weights);
+    add(out, WHOLE_RUN, "compulsory_bytes", SOURCE_MODELLED,
+        s.inputs + s.weights + s.outputs);
+    add(out, WHOLE_RUN, "compulsory_read_bytes", SOURCE_MODELLED,
+        s.inputs + s.weights);
+    if (how->cold)
+        add_missing(out, "working_set_bytes", "a cold run leaves nothing");
+    else
+        add(out, WHOLE_RUN, "working_set_bytes", SOURCE_MODELLED,
+            arena_bytes + s.weights);
     add(out, WHOLE_RUN, "cache_bytes", SOURCE_MODELLED,
-        size_of(b->cache_bytes, dev));
+        size_of(b->cache_bytes, how->dev));
     add(out, WHOLE_RUN, "private_cache_bytes", SOURCE_MODELLED,
-        size_of(b->private_cache_bytes, dev));
+        size_of(b->private_cache_bytes, how->dev));
 }
 
 /* ---- counted ---------------------------------------------------------- */
 
 typedef struct Counter {
     StoredProfile *rows;
-    Plan *plan;
+    const Profiling *how;
     int room; /* for quantities; 0 at first */
 } Counter;
 
 static int launch(void *arg, int step)
 {
-    return plan_run_step(((const Counter *)arg)->plan, step);
+    return plan_run_step(((const Counter *)arg)->how->plan, step);
+}
+
+static int evict_first(void *arg, int step)
+{
+    Device *dev = ((const Counter *)arg)->how->dev;
+
+    return step == 0 ? dev->backend->evict(dev) : OK;
 }
 
 static void take(void *arg, const Counted *counted)
@@ -131,17 +161,18 @@ static void take(void *arg, const Counted *counted)
     snprintf(q->reason, sizeof(q->reason), "%s", counted->reason);
 }
 
-int profile_count(StoredProfile *rows, Device *dev, Plan *plan, Dtype dtype,
-                  const char *metrics)
+int profile_count(StoredProfile *rows, const Profiling *how)
 {
-    Counter c = { rows, plan, 0 };
-    const Counting counting = { .steps = plan_steps(plan),
-                                .dtype = dtype,
-                                .metrics = metrics,
+    const Backend *backend = how->dev->backend;
+    Counter c = { rows, how, 0 };
+    const Counting counting = { .steps = plan_steps(how->plan),
+                                .dtype = how->dtype,
+                                .metrics = how->metrics,
+                                .before = how->cold ? evict_first : NULL,
                                 .launch = launch,
                                 .take = take,
                                 .arg = &c };
 
     _Static_assert((int)ALL_STEPS == (int)WHOLE_RUN, "a step is a step");
-    return dev->backend->count ? dev->backend->count(dev, &counting) : OK;
+    return backend->count ? backend->count(how->dev, &counting) : OK;
 }

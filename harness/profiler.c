@@ -5,10 +5,36 @@
 
 #include <string.h>
 
+#include "analysis/counted.h"
 #include "harness/backends.h"
 #include "kernels/core/err.h"
 
 static const double WARMUP_NS = 0.5e9;
+
+void profiler_check_cold(Profiled *out)
+{
+    const ColdCheck c = counted_cold(&out->rows);
+
+    if (c.is == COLD_NOT_HELD)
+        arm_discard(&out->arm,
+                    "the run was not cold: of the %.0f bytes that it must read "
+                    "from memory it read %.0f",
+                    c.compulsory, c.read);
+}
+
+static int profile(Profiled *out, const Profiling *how)
+{
+    Arm *a = &out->arm;
+
+    TRY(profile_plan(&out->profile, how));
+    for (int i = 0; i < out->profile.rounds; i++)
+        arm_add(a, out->profile.whole[i], i);
+    profile_rows(&out->rows, &out->profile, a->graph, how, a->arena_bytes);
+    TRY(profile_count(&out->rows, how));
+    if (how->cold)
+        profiler_check_cold(out);
+    return OK;
+}
 
 int profiler_run(Profiled *out, const Case *c, double seconds,
                  const char *metrics)
@@ -17,21 +43,26 @@ int profiler_run(Profiled *out, const Case *c, double seconds,
     Arm *a = &out->arm;
 
     memset(out, 0, sizeof(*out));
-    if (strcmp(c->state.text, "hot"))
-        return fail(ERR_INPUT,
-                    "a profile is of hot runs, one after the other: give "
-                    "--state=hot in place of %s",
-                    c->state.text);
+    if (strcmp(c->state.text, "graph") == 0)
+        return fail(ERR_INPUT, "a profile is of steps, and a recording has "
+                               "none: give --state=hot or cold in place of "
+                               "graph");
     arm_init(a, c, NULL, 0);
     TRY(backend_open(&out->dev, c->backend.text, &settings));
     arm_prepare(a, &(Checker){ out->dev, NULL }, WARMUP_NS, NULL);
     if (!arm_ok(a))
         return fail(ERR_UNSUPPORTED, "%s: %s", a->status, a->message);
-    TRY(profile_plan(&out->profile, out->dev, a->plan, seconds));
-    for (int i = 0; i < out->profile.rounds; i++)
-        arm_add(a, out->profile.whole[i], i);
-    profile_rows(&out->rows, &out->profile, a->graph, out->dev, a->arena_bytes);
-    return profile_count(&out->rows, out->dev, a->plan, case_dtype(c), metrics);
+    return profile(out, &(Profiling){ .dev = out->dev,
+                                      .plan = a->plan,
+                                      .dtype = case_dtype(c),
+                                      .seconds = seconds,
+                                      .metrics = metrics,
+                                      .cold = profiler_is_cold(c) });
+}
+
+bool profiler_is_cold(const Case *c)
+{
+    return strcmp(c->state.text, "cold") == 0;
 }
 
 void profiler_free(Profiled *p)

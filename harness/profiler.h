@@ -16,13 +16,18 @@ typedef struct Profiled {
 } Profiled;
 
 /* Profiles c, which stays alive as long as *out, for about so many seconds.
- * metrics is "" for the usual counters, or CUPTI's names, "a,b".
- * ERR_INPUT unless its state is hot, ERR_UNSUPPORTED with the reason where it
- * cannot be run.  Free it in any
- * case. */
+ * metrics is "" for the usual counters, or CUPTI's names, "a,b".  A case whose
+ * state is cold, and which counters saw not to be, has failed: its arm says so
+ * and has no samples.  ERR_INPUT if the state is graph, ERR_UNSUPPORTED with
+ * the reason where it cannot be run.  Free it in any case. */
 int profiler_run(Profiled *out, const Case *c, double seconds,
                  const char *metrics);
 void profiler_free(Profiled *p);
+
+/* Whether the case is to be cold; and takes the samples from one that was
+ * not. */
+bool profiler_is_cold(const Case *c);
+void profiler_check_cold(Profiled *p);
 
 /* Adds the run and its profile to a sweep, whole or not at all. */
 int profiler_store(const Profiled *p, Store *s, int64_t sweep_id);

@@ -18,7 +18,8 @@ enum { WHOLE_RUN = -1 };
 
 /* Names: time_ns, flops, transcendentals, bytes (each operand once),
  * dram_read_bytes, dram_write_bytes, l2_bytes, l1_bytes, fp32_flops,
- * fp16_flops, tensor_flops, occupancy, clock_mhz, cycles, instructions,
+ * fp16_flops, tensor_flops, occupancy, clock_mhz, calibration_dram_read_bytes
+ * and others (of known work, what part was counted), cycles, instructions,
  * cache_misses, counted_share, launches, or a metric's own.  A value of NAN
  * has a reason. */
 typedef struct Quantity {

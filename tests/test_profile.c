@@ -11,6 +11,7 @@
 #include "harness/launches.h"
 #include "harness/network.h"
 #include "harness/profile.h"
+#include "harness/profiler.h"
 #include "harness/seed.h"
 #include "kernels/core/err.h"
 #include "tests/databases.h"
@@ -43,7 +44,7 @@ TEST(profile, has_every_step_once_and_sums_that_agree)
     x = malloc(tensor_bytes(input));
     seed_input(x, tensor_count(input), "input", 1);
     REQUIRE(plan_set(plan, input, x) == OK);
-    REQUIRE(profile_plan(&p, dev, plan, 0) == OK);
+    REQUIRE(profile_plan(&p, &(Profiling){ .dev = dev, .plan = plan }) == OK);
 
     CHECK(p.n == plan_steps(plan) && p.rounds >= 5 && p.whole_ns > 0);
     kinds = calloc((size_t)p.n, sizeof(*kinds));
@@ -83,6 +84,7 @@ static int count_sevens(Device *dev, const Counting *c)
 
 TEST(profile, what_is_counted_becomes_rows_beside_the_others)
 {
+    Profiling how = { .dtype = F32, .metrics = "" };
     StoredProfile rows = { NULL };
     Device *dev = NULL;
     Plan *plan = NULL;
@@ -99,13 +101,16 @@ TEST(profile, what_is_counted_becomes_rows_beside_the_others)
     REQUIRE(plan_set(plan, graph_find(g, "x"), x) == OK);
 
     /* a device without counters has no such rows */
-    CHECK(profile_count(&rows, dev, plan, F32, "") == OK);
+    how.dev = dev;
+    how.plan = plan;
+    CHECK(profile_count(&rows, &how) == OK);
     CHECK(rows.nquantities == 0);
 
     counting = *dev->backend;
     counting.count = count_sevens;
     dev->backend = &counting;
-    CHECK(profile_count(&rows, dev, plan, F32, "occupancy") == OK);
+    how.metrics = "occupancy";
+    CHECK(profile_count(&rows, &how) == OK);
     REQUIRE(rows.nquantities == 22);
     for (int i = 0; i < 20; i++)
         CHECK(rows.quantity[i].step == i && rows.quantity[i].value == 7 &&
@@ -125,12 +130,87 @@ TEST(profile, what_is_counted_becomes_rows_beside_the_others)
     ref_backend.close(dev);
 }
 
-TEST(profile, refuses_a_state_that_it_would_not_measure)
+TEST(profile, refuses_a_state_that_has_no_steps)
 {
-    CHECK(cmd_profile(2, (char *[]){ "--module=eca", "--state=cold" }) ==
+    CHECK(cmd_profile(2, (char *[]){ "--module=eca", "--state=graph" }) ==
           ERR_INPUT);
-    CHECK(strstr(err_message(), "--state=hot in place of cold"));
+    CHECK(strstr(err_message(), "--state=hot or cold in place of graph"));
     CHECK(cmd_why(0, NULL) == ERR_INPUT);
+}
+
+/* ---- cold ----------------------------------------------------------------- */
+
+/* What a device was told to do: E evicts, C starts the clock, a digit is a
+ * step that was counted. */
+static char told[4096];
+
+static void tell(char what)
+{
+    const size_t n = strlen(told);
+
+    if (n + 1 < sizeof(told))
+        told[n] = what, told[n + 1] = '\0';
+}
+
+static int evict(Device *dev)
+{
+    (void)dev;
+    tell('E');
+    return OK;
+}
+
+static int start_clock(Device *dev)
+{
+    tell('C');
+    return ref_backend.clock_start(dev);
+}
+
+static int count_steps(Device *dev, const Counting *c)
+{
+    (void)dev;
+    for (int i = 0; i < c->steps; i++) {
+        if (c->before)
+            TRY(c->before(c->arg, i));
+        tell((char)('0' + i));
+        TRY(c->launch(c->arg, i));
+    }
+    return OK;
+}
+
+TEST(profile, of_a_cold_run_evicts_before_each_run_and_outside_the_clock)
+{
+    Graph *g = graph_new();
+    Tensor *t = graph_input(g, "x", DIMS(1, 8, 4, 4));
+    float x[128] = { 1 };
+    Profiling how = { .metrics = "" };
+    StoredProfile rows = { NULL };
+    Backend watched = ref_backend;
+    Profile p;
+
+    watched.evict = evict;
+    watched.clock_start = start_clock;
+    watched.count = count_steps;
+    graph_output(g, "y", op_relu(g, op_relu(g, op_sigmoid(g, t))));
+    REQUIRE(ref_backend.open(&how.dev, &(DeviceSettings){ 0, "" }) == OK);
+    REQUIRE(plan_new(&how.plan, how.dev, g) == OK);
+    REQUIRE(plan_set(how.plan, t, x) == OK);
+    how.dev->backend = &watched;
+    for (int cold = 0; cold < 2; cold++) {
+        how.cold = cold;
+        told[0] = '\0';
+        REQUIRE(profile_plan(&p, &how) == OK);
+        /* five rounds of a whole run and one of three steps */
+        CHECK_MSG(strcmp(told, cold ? "ECECCCECECCCECECCCECECCCECECCC"
+                                    : "CCCCCCCCCCCCCCCCCCCC") == 0,
+                  "%s", told);
+        profile_free(&p);
+        told[0] = '\0';
+        REQUIRE(profile_count(&rows, &how) == OK);
+        CHECK_MSG(strcmp(told, cold ? "E012" : "012") == 0, "%s", told);
+    }
+    plan_free(how.plan);
+    graph_free(g);
+    ref_backend.close(how.dev);
 }
 
 /* ---- kept ----------------------------------------------------------------- */
@@ -269,4 +349,84 @@ TEST(profile, kernels_of_a_gpu_are_summed_over_steps_slowest_first)
     text = kernels_written(2, 15);
     CHECK_MSG(!text[0], "%s", text);
     free(text);
+}
+
+TEST(profile, of_a_cold_run_says_whether_it_was)
+{
+    const char *db = temp_path("cold.db");
+    char *text = printed(
+        cmd_profile, db,
+        "--module=se --height=8 --width=8 --state=cold,hot --seconds=0");
+    const char *cold = strstr(text, "cold: not checked: ");
+
+    /* no CPU counts the bytes of its memory: said of the cold run alone */
+    CHECK_MSG(cold && !strstr(cold + 1, "cold: "), "%s", text);
+    CHECK_ASK(db,
+              "SELECT group_concat(state, ' ') FROM run WHERE status = 'ok'",
+              "cold hot");
+    CHECK_ASK(db, "SELECT count(DISTINCT run_id) FROM sample", "2");
+    /* x and SE's weights; and y besides */
+    CHECK_ASK(db,
+              "SELECT value FROM quantity WHERE run_id = 1 AND "
+              "name = 'compulsory_read_bytes'",
+              "18432.0");
+    CHECK_ASK(db,
+              "SELECT count(*) FROM quantity WHERE name = 'working_set_bytes' "
+              "AND (value IS NULL) = (run_id = 1)",
+              "2");
+    free(text);
+}
+
+/* A cold run, and what a counter said of it. */
+static void store_cold(const char *db, double read_bytes)
+{
+    Quantity q = { .step = WHOLE_RUN,
+                   .name = "dram_read_bytes",
+                   .source = SOURCE_COUNTED,
+                   .value = read_bytes };
+    Profiled p;
+    Case c;
+    Store *s;
+    int64_t sweep;
+
+    case_defaults(&c);
+    CHECK(case_set(&c, "module", "se") == OK);
+    CHECK(case_set(&c, "height", "8") == OK);
+    CHECK(case_set(&c, "width", "8") == OK);
+    CHECK(case_set(&c, "state", "cold") == OK);
+    CHECK(case_complete(&c) == OK);
+    REQUIRE(profiler_run(&p, &c, 0, "none") == OK);
+    CHECK(arm_ok(&p.arm) && p.arm.n >= 5);
+    p.rows.quantity =
+        realloc(p.rows.quantity, ((size_t)p.rows.nquantities + 1) * sizeof(q));
+    p.rows.quantity[p.rows.nquantities++] = q;
+    profiler_check_cold(&p);
+    REQUIRE(make_database(db, 1) == OK);
+    REQUIRE(store_open(&s, db, STORE_WRITE) == OK);
+    sweep = atoi(ask(db, "SELECT max(id) FROM sweep"));
+    REQUIRE(profiler_store(&p, s, sweep) == OK);
+    store_close(s);
+    profiler_free(&p);
+}
+
+TEST(profile, a_run_that_read_too_little_was_not_cold_and_has_failed)
+{
+    const char *db = temp_path("not_cold.db");
+    static const char status[] =
+        "SELECT status FROM run WHERE state = 'cold' AND module = 'se'";
+    static const char samples[] =
+        "SELECT count(*) FROM sample JOIN run ON run.id = run_id "
+        "WHERE state = 'cold'";
+
+    store_cold(db, 18432 * 0.98);
+    CHECK_ASK(db, status, "failed");
+    CHECK_ASK(db, samples, "0");
+    CHECK_ASK(db, "SELECT message FROM run WHERE state = 'cold'",
+              "the run was not cold: of the 18432 bytes that it must read from "
+              "memory it read 18063");
+    CHECK_ASK(db, "SELECT count(*) > 0 FROM quantity", "1");
+    db = temp_path("was_cold.db");
+    store_cold(db, 18432 * 0.995);
+    CHECK_ASK(db, status, "ok");
+    CHECK(atoi(ask(db, samples)) >= 5);
 }

@@ -1,0 +1,47 @@
+/*
+ * counted.h - whether a profile's counters are to be believed.
+ *
+ * Three checks: of known work they count what it is; of a step of our own FP32
+ * kernels, the operations that it has (fp32_flops, which is modelled for those
+ * steps alone where that follows from the op); of a cold run, at least the
+ * bytes that it must read.
+ */
+#ifndef ANALYSIS_COUNTED_H
+#define ANALYSIS_COUNTED_H
+
+#include "results/profile.h"
+
+/* What is counted may differ by this part of what it should be. */
+#define COUNTED_TOLERANCE 0.01
+
+/* Quantities of known work are called so, as a part of what they should be:
+ * "calibration_dram_read_bytes". */
+#define CALIBRATION_PREFIX "calibration_"
+
+/* The factor that was counted of a quantity ("dram_read_bytes"); NAN if none
+ * was. */
+double counted_calibration(const StoredProfile *p, const char *quantity);
+
+typedef struct Disagreement {
+    int step;         /* or WHOLE_RUN              */
+    const char *name; /* of the quantity; borrowed */
+    double counted, expected;
+} Disagreement;
+
+/* All disagreements of the first two kinds, in the order of the profile's
+ * quantities; *n: how many.  The caller frees them. */
+Disagreement *counted_disagreements(const StoredProfile *p, int *n);
+
+typedef enum Coldness { COLD_HELD, COLD_NOT_HELD, COLD_NOT_CHECKED } Coldness;
+
+/* Whether a run read from memory what it must, once: *read of *compulsory
+ * bytes; or *reason why nobody knows. */
+typedef struct ColdCheck {
+    Coldness is;
+    double read, compulsory;
+    const char *reason; /* borrowed */
+} ColdCheck;
+
+ColdCheck counted_cold(const StoredProfile *p);
+
+#endif

@@ -1,0 +1,78 @@
+/*
+ * test_fp32.c - which of an op's operations a GPU counts, by the kernels that
+ * it has.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "harness/fp32.h"
+#include "kernels/core/err.h"
+#include "kernels/core/graph.h"
+#include "kernels/ops/ops.h"
+#include "kernels/simt/host.h"
+#include "tests/test.h"
+
+static double flops_by(const Tensor *out, const char *kernel)
+{
+    return fp32_flops(out, &(Kernel){ .op = out->op, .name = kernel });
+}
+
+/* A convolution of 4 to 8 channels on 5x5 with a bias: n = 200. */
+static Tensor *conv(Graph *g, Activation act)
+{
+    Tensor *x = graph_input(g, "x", DIMS(1, 4, 5, 5));
+    Tensor *w = graph_weight(g, "w", DIMS(8, 4, 3, 3));
+    Tensor *b = graph_weight(g, "b", DIMS(8));
+    Tensor *y = op_conv2d(
+        g, x, w, b,
+        &(Conv2dAttr){
+            .stride = 1, .pad_h = 1, .pad_w = 1, .groups = 1, .act = act });
+
+    BUG_IF(!y);
+    return y;
+}
+
+TEST(fp32, comparisons_of_an_activation_are_not_counted)
+{
+    const double flops = 2 * 200 * 4 * 9 + 200;
+
+    for (int act = ACT_NONE; act <= ACT_RELU6; act++) {
+        Graph *g = graph_new();
+        Tensor *y = conv(g, act), *x = y->src[0];
+
+        CHECK(flops_by(y, "tiles") == flops);
+        CHECK(y->op->cost(y).flops == flops + 200 * act);
+        CHECK(flops_by(op_add_act(g, x, x, act), "packs") == 100);
+        graph_free(g);
+    }
+}
+
+TEST(fp32, libraries_and_other_ops_are_not_known)
+{
+    Graph *g = graph_new();
+    Tensor *y = conv(g, ACT_NONE);
+
+    CHECK(isnan(flops_by(y, "cudnn")) && isnan(flops_by(y, "packs")));
+    CHECK(isnan(flops_by(op_sigmoid(g, y), "packs")));
+    graph_set_dtype(g, F16);
+    CHECK(isnan(flops_by(y, "tiles")));
+    graph_free(g);
+}
+
+/* A kernel that has another name by now would never be checked. */
+TEST(fp32, every_kernel_that_is_named_is_there)
+{
+    const char *op, *name;
+    const Kernel *k;
+
+    if (!simt_backend.kernel_at(0))
+        SKIP("the CUDA kernels are not here");
+    for (int i = 0; fp32_known(i, &op, &name); i++) {
+        bool found = false;
+
+        for (int j = 0; (k = simt_backend.kernel_at(j)); j++)
+            found |=
+                k->op && !strcmp(k->op->name, op) && !strcmp(k->name, name);
+        CHECK_MSG(found, "%s by %s", op, name);
+    }
+}
