@@ -10,6 +10,8 @@
 
 #include "kernels/core/err.h"
 
+static const char PREFIX[] = "calibration_";
+
 /* Of all that a step, or the run, launched. */
 static const Quantity *find(const StoredProfile *p, int step, const char *name,
                             Source source)
@@ -24,12 +26,18 @@ static const Quantity *find(const StoredProfile *p, int step, const char *name,
     return NULL;
 }
 
+bool counted_is_calibration(const Quantity *q)
+{
+    return q->step == WHOLE_RUN && q->source == SOURCE_COUNTED &&
+           strncmp(q->name, PREFIX, strlen(PREFIX)) == 0;
+}
+
 double counted_calibration(const StoredProfile *p, const char *quantity)
 {
     char name[sizeof(p->quantity->name)];
     const Quantity *q;
 
-    snprintf(name, sizeof(name), CALIBRATION_PREFIX "%s", quantity);
+    snprintf(name, sizeof(name), "%s%s", PREFIX, quantity);
     q = find(p, WHOLE_RUN, name, SOURCE_COUNTED);
     return q ? q->value : NAN;
 }
@@ -37,12 +45,11 @@ double counted_calibration(const StoredProfile *p, const char *quantity)
 /* What a counted quantity should be; NAN where nobody says. */
 static double expected_of(const StoredProfile *p, const Quantity *q)
 {
-    const size_t n = strlen(CALIBRATION_PREFIX);
     const Quantity *modelled;
 
-    if (q->step == WHOLE_RUN)
-        return strncmp(q->name, CALIBRATION_PREFIX, n) == 0 ? 1 : NAN;
-    if (strcmp(q->name, "fp32_flops"))
+    if (counted_is_calibration(q))
+        return 1;
+    if (q->step == WHOLE_RUN || strcmp(q->name, "fp32_flops"))
         return NAN;
     modelled = find(p, q->step, q->name, SOURCE_MODELLED);
     return modelled ? modelled->value : NAN;

@@ -9,17 +9,18 @@
 #ifndef ANALYSIS_COUNTED_H
 #define ANALYSIS_COUNTED_H
 
+#include <stdbool.h>
+
 #include "results/profile.h"
 
 /* What is counted may differ by this part of what it should be. */
 #define COUNTED_TOLERANCE 0.01
 
-/* Quantities of known work are called so, as a part of what they should be:
+/* Whether a quantity says what part of known work was counted:
  * "calibration_dram_read_bytes". */
-#define CALIBRATION_PREFIX "calibration_"
+bool counted_is_calibration(const Quantity *q);
 
-/* The factor that was counted of a quantity ("dram_read_bytes"); NAN if none
- * was. */
+/* That part of a quantity ("dram_read_bytes"); NAN if it was not counted. */
 double counted_calibration(const StoredProfile *p, const char *quantity);
 
 typedef struct Disagreement {

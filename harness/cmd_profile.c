@@ -10,6 +10,7 @@
 
 #include "analysis/counted.h"
 #include "harness/backends.h"
+#include "harness/checks.h"
 #include "harness/flags.h"
 #include "harness/launches.h"
 #include "harness/profiler.h"
@@ -122,13 +123,6 @@ static void print_csv(const Profile *p, const Arm *arm)
     }
 }
 
-static bool is_calibration(const Quantity *q)
-{
-    const size_t n = strlen(CALIBRATION_PREFIX);
-
-    return strncmp(q->name, CALIBRATION_PREFIX, n) == 0;
-}
-
 /* Of the run as a whole; and once each reason why something is missing. */
 static void print_counted(const StoredProfile *p)
 {
@@ -141,70 +135,12 @@ static void print_counted(const StoredProfile *p)
             continue;
         if (isnan(q->value) && strcmp(q->reason, reason))
             printf("\nnot counted: %s", reason = q->reason);
-        else if (!isnan(q->value) && !is_calibration(q))
+        else if (!isnan(q->value) && !counted_is_calibration(q))
             printf("\ncounted: %-24s %.6g", q->name, q->value);
     }
     if (reason[0])
         printf("\n(what stands above is modelled from shapes, and timed)");
     printf("\n");
-}
-
-/* "calibration: DRAM read 1.000, FP32 1.000": of known work, what was
- * counted. */
-static void print_calibration(const StoredProfile *p)
-{
-    static const char *const names[][2] = {
-        { "dram_read_bytes", "DRAM read" },
-        { "dram_write_bytes", "DRAM write" },
-        { "fp32_flops", "FP32" },
-        { "fp16_flops", "FP16" },
-        { "tensor_flops", "tensor" },
-    };
-    const char *before = "calibration: ";
-
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        const double factor = counted_calibration(p, names[i][0]);
-
-        if (isnan(factor))
-            continue;
-        printf("%s%s %.3f", before, names[i][1], factor);
-        before = ", ";
-    }
-    if (before[0] == ',')
-        printf("\n");
-}
-
-static void print_disagreements(const StoredProfile *p)
-{
-    int n;
-    Disagreement *all = counted_disagreements(p, &n);
-
-    if (n)
-        printf("disagreements:\n");
-    for (int i = 0; i < n; i++) {
-        const Disagreement *d = &all[i];
-
-        if (d->step == WHOLE_RUN)
-            printf("  %s: %.3f of what it is\n", d->name, d->counted);
-        else
-            printf("  step %d, %s by %s: %s %.6g counted, %.6g modelled: "
-                   "%.3f\n",
-                   d->step, p->step[d->step].op, p->step[d->step].kernel,
-                   d->name, d->counted, d->expected, d->counted / d->expected);
-    }
-    free(all);
-}
-
-static void print_cold(const StoredProfile *p)
-{
-    const ColdCheck c = counted_cold(p);
-
-    if (c.is == COLD_NOT_CHECKED)
-        printf("cold: not checked: %s\n", c.reason);
-    else
-        printf("cold: %s: of the %.0f bytes that it must read from memory it "
-               "read %.0f\n",
-               c.is == COLD_HELD ? "yes" : "NO", c.compulsory, c.read);
 }
 
 static void print_text(const Profiled *profiled, int top)
@@ -222,10 +158,7 @@ static void print_text(const Profiled *profiled, int top)
     printf("(GFLOP/s: a multiply-add is 2; GB/s: of the bytes that the op "
            "cannot avoid)");
     print_counted(&profiled->rows);
-    print_calibration(&profiled->rows);
-    print_disagreements(&profiled->rows);
-    if (profiler_is_cold(arm->c))
-        print_cold(&profiled->rows);
+    checks_write(stdout, &profiled->rows, profiler_is_cold(arm->c));
 }
 
 static bool is_csv(const ProfileSettings *s)

@@ -134,6 +134,17 @@ do_profile_twice() {
     $bench profile --backend=cuda --db="$db" --module=scsa --batch=32 \
         --channels=64 --height=56 --width=56 --arm=0,1 --seconds=2 --top=0
 }
+# Counters against known work, and a cold run against a hot one.
+do_checks() {
+    $bench profile --backend=cuda --db="$db" --module=scsa --batch=32 \
+        --channels=64 --height=56 --width=56 --state=cold,hot \
+        --seconds=1 --top=0 >"$steps/said.$$"
+    code=$?
+    cat "$steps/said.$$"
+    grep -E '^attnbench|^calibration|^cold|^disagreements|^  step|^  cal|^not c' \
+        "$steps/said.$$" >>"$out/summary.txt"
+    return $code
+}
 do_peer() { # FLAGS EXPERIMENT...
     python3 -c 'import sys, torch
 sys.exit(not torch.cuda.is_available())' || return 77
@@ -282,6 +293,7 @@ measure() {
     now stages 165 run module_stages --dtype=f32,f16 --state=hot,cold,graph \
         --budget=140
     now why 40 why
+    now checks 40 checks
     now profile_f32 40 profile f32
     now profile_f16 40 profile f16
     now profile_twice 20 profile_twice

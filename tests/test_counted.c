@@ -8,6 +8,8 @@
 #include <string.h>
 
 #include "analysis/counted.h"
+#include "harness/checks.h"
+#include "kernels/core/err.h"
 #include "tests/test.h"
 
 static StoredStep steps[] = {
@@ -163,4 +165,59 @@ TEST(counted, a_cold_run_that_nobody_counted_is_not_checked)
     p.nquantities = 1;
     c = counted_cold(&p);
     CHECK(c.is == COLD_NOT_CHECKED && strstr(c.reason, "not stored"));
+}
+
+/* ---- in words ------------------------------------------------------------ */
+
+static void check_written(Quantity quantities[MOST], bool cold,
+                          const char *expected)
+{
+    const StoredProfile p = profile(quantities);
+    char *text = NULL;
+    size_t size;
+    FILE *f = open_memstream(&text, &size);
+
+    BUG_IF(!f);
+    checks_write(f, &p, cold);
+    fclose(f);
+    CHECK_MSG(strcmp(text, expected) == 0, "%s", text);
+    free(text);
+}
+
+TEST(counted, all_checks_are_told_in_a_line_each)
+{
+    Quantity none[MOST] = { MODELLED(0, "flops", 1) };
+    Quantity good[MOST] = {
+        COUNTED(WHOLE_RUN, "calibration_fp32_flops", 1),
+        COUNTED(WHOLE_RUN, "calibration_tensor_flops", NAN),
+        COUNTED(WHOLE_RUN, "calibration_dram_read_bytes", 1.0021),
+        COUNTED(WHOLE_RUN, "dram_read_bytes", 1500),
+        MODELLED(WHOLE_RUN, "compulsory_read_bytes", 1000),
+    };
+    Quantity bad[MOST] = {
+        COUNTED(WHOLE_RUN, "calibration_fp16_flops", 0.5),
+        COUNTED(0, "fp32_flops", 1200000),
+        MODELLED(0, "fp32_flops", 1000000),
+        COUNTED(WHOLE_RUN, "dram_read_bytes", 7),
+        MODELLED(WHOLE_RUN, "compulsory_read_bytes", 1000),
+    };
+
+    check_written(none, false, "");
+    check_written(none, true,
+                  "cold: not checked: nothing here counts the bytes that "
+                  "memory delivers\n");
+    check_written(good, false, "calibration: DRAM read 1.002, FP32 1.000\n");
+    check_written(good, true,
+                  "calibration: DRAM read 1.002, FP32 1.000\n"
+                  "cold: yes: of the 1000 bytes that it must read from memory "
+                  "it read 1500\n");
+    check_written(
+        bad, true,
+        "calibration: FP16 0.500\n"
+        "disagreements:\n"
+        "  calibration_fp16_flops: 0.500\n"
+        "  step 0, conv2d by tiles: fp32_flops 1.2e+06 counted, "
+        "1e+06 modelled: 1.200\n"
+        "cold: no: of the 1000 bytes that it must read from memory it "
+        "read 7\n");
 }

@@ -23,9 +23,19 @@ typedef struct Row {
 
 static struct Trial {
     Row row[ROWS];
-    int n, launches[STEPS];
+    int n, launches[STEPS], before[STEPS];
     int fails_at; /* the step whose launch fails, from 1; 0: none */
 } trial;
+
+/* Comes right before a step, and in no range. */
+static int before(void *arg, int step)
+{
+    const FakeCupti *fake = arg;
+
+    CHECK(trial.launches[step] == trial.before[step] && !fake->pushed);
+    trial.before[step]++;
+    return OK;
+}
 
 static int launch(void *arg, int step)
 {
@@ -449,4 +459,29 @@ TEST(counters, a_metric_that_is_named_is_counted_once_and_not_calibrated)
     CHECK(value_of(0, "a.sum") == 100 && value_of(0, "b.sum") == 100);
     for (int set = 0; set < NSETS; set++)
         CHECK(w.launches[set] == 0);
+}
+
+TEST(counters, what_comes_before_a_step_is_in_no_range)
+{
+    static int context;
+    Cupti cupti;
+    FakeCupti *fake = fake_cupti(&cupti);
+    Work w = { { 0 } };
+    const Calibration c = known(&w);
+
+    memset(&trial, 0, sizeof(trial));
+    fake->passes = 2;
+    CHECK(counters_count_by(&cupti, &context,
+                            &(Counting){ .steps = 3,
+                                         .dtype = F16,
+                                         .metrics = "",
+                                         .before = before,
+                                         .launch = launch,
+                                         .take = take,
+                                         .arg = fake },
+                            &c) == OK);
+    all_is_said(fake);
+    for (int i = 0; i < 3; i++)
+        CHECK(trial.before[i] == 2 * 2 * NSETS &&
+              trial.launches[i] == trial.before[i]);
 }
