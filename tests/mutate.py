@@ -156,10 +156,13 @@ def ops_of(path):
     return sorted(set(re.findall(r" U (\w+)_def$", said, re.M)))
 
 
-def run_tests(program, ops, log):
-    """Whether a test fails; the quickest to tell come first."""
+def run_tests(program, user, ops, log):
+    """Whether a test fails; the quickest to tell come first.  A file of no op
+    has a suite of its name."""
     env = dict(os.environ, OP=",".join(ops))
     parts = PARTS + (["simt_scsa"] if "scsa" in ops else [])
+    if not ops:
+        parts = ["simt_" + os.path.basename(user)[:-len(".cu")]]
     for part in parts:
         try:
             done = subprocess.run([program, part], env=env, timeout=LIMIT_S,
@@ -211,7 +214,7 @@ def try_mutant(mutant, built, ops):
                                        log)
                 if not program:
                     outcome = "does not compile"
-                elif run_tests(program, ops[user], log):
+                elif run_tests(program, user, ops[user], log):
                     outcome = build
                 if outcome != "missed":
                     break
