@@ -32,6 +32,8 @@ bool kernel_source_is_weight(const Op *op, int k)
 {
     if (op == &conv2d_def || op == &dwconv1d_def || op == &linear_def)
         return k == 1 || k == 2;
+    if (op == &conv2d_grad_x_def)
+        return k == 1;
     if (op == &window_bias_def)
         return k == 0;
     if (op == &window_attention_def)

@@ -32,6 +32,7 @@ typedef struct KernelCase {
     X(pointwise)        \
     X(moves)            \
     X(windows)          \
+    X(gradients_conv)   \
     X(fused)
 
 /* The i-th of all cases, NULL past the end. */

@@ -198,11 +198,13 @@ static bool multiplies_pairs(const Trial *t)
 }
 
 /* Winograd's algorithm adds neighbours before it multiplies, so what is not
- * finite makes a NaN of every result of the tile that saw it. */
+ * finite makes a NaN of every result of the tile that saw it.  A turned
+ * convolution may be computed so. */
 static bool spread_nan(const Trial *t, float got)
 {
     return t->s->values == NONFINITE && isnan(got) &&
-           (multiplies_pairs(t) || strcmp(t->kernel->name, "winograd") == 0);
+           (multiplies_pairs(t) || strcmp(t->kernel->name, "winograd") == 0 ||
+            strcmp(t->kernel->name, "turned") == 0);
 }
 
 /* Beside a mask: a masked score's exponential is at the end of the denormals, so
@@ -423,11 +425,14 @@ static int try_kernels(const Sample *s, Device *dev, const char *how)
     return n;
 }
 
-static bool has_kernel_for(const Device *dev, const Op *op)
+static bool has_kernel_for(const Device *dev, const Op *op, Dtype dtype)
 {
-    for (const Kernel *const *k = dev->kernels; *k; k++)
-        if (!(*k)->op || (*k)->op == op)
+    for (const Kernel *const *k = dev->kernels; *k; k++) {
+        const unsigned dtypes = (*k)->dtypes ? (*k)->dtypes : DTYPE_BIT(F32);
+
+        if ((!(*k)->op || (*k)->op == op) && dtypes & DTYPE_BIT(dtype))
             return true;
+    }
     return false;
 }
 
@@ -453,7 +458,8 @@ void kernel_trials(Device *dev, const char *how, Values values, Dtype dtype)
         Sample s;
 
         if (c->op->view || !is_chosen(c->op->name) ||
-            !has_kernel_for(dev, c->op) || !sample_new(&s, c, values, dtype))
+            !has_kernel_for(dev, c->op, dtype) ||
+            !sample_new(&s, c, values, dtype))
             continue;
         CHECK_MSG(try_kernels(&s, dev, how) > 0,
                   "%s '%s': no kernel takes it, %s (%s), %s", c->op->name,

@@ -11,7 +11,7 @@ typedef enum Values { PLAIN, NONFINITE } Values;
 
 /* Runs all of the device's kernels on every case of kernel_cases.h; fails where
  * one is wrong, or where none takes a case of an op that the device has kernels
- * for.  how is for failures: "isa=avx2, threads=2".  OP=conv2d,linear in the
+ * for in that dtype.  how is for failures: "isa=avx2, threads=2".  OP=conv2d,linear in the
  * environment leaves out all other ops. */
 void kernel_trials(Device *dev, const char *how, Values values, Dtype dtype);
 

@@ -13,20 +13,18 @@
 #include <string.h>
 
 #include "kernels/core/err.h"
+#include "kernels/cpu/conv.h"
 #include "kernels/cpu/device.h"
 
-/* Weights as (groups, O/groups, C/groups, kh, kw), or without the first. */
-static Array weights_array(const Tensor *out)
+Array conv_weights_array(const Tensor *w, int outputs, const Conv2dAttr *a)
 {
-    const Conv2dAttr *a = out->attr;
-    const Tensor *w = out->src[1];
     Array grouped = { .rank = 5 };
     int64_t step = 1;
 
     if (a->groups == 1)
         return array_of(w);
     grouped.dim[0] = a->groups;
-    grouped.dim[1] = out->dim[1] / a->groups;
+    grouped.dim[1] = outputs / a->groups;
     for (int i = 1; i < 4; i++)
         grouped.dim[i + 1] = w->dim[i];
     for (int i = 4; i >= 0; i--) {
@@ -36,9 +34,14 @@ static Array weights_array(const Tensor *out)
     return grouped;
 }
 
-/* Packs t's values, one copy after the other, of which order says the dims. */
-static int pack_copies(Primitive *prim, Slot slot, const Array *order,
-                       const Tensor *t, int copies)
+Array array_in_any_order(Array a)
+{
+    memset(a.stride, 0, sizeof(a.stride));
+    return a;
+}
+
+int conv_pack_copies(Primitive *prim, Slot slot, const Array *order,
+                     const Tensor *t, int copies)
 {
     const size_t n = tensor_count(t);
     float *values;
@@ -71,8 +74,8 @@ static Problem describe(const Tensor *out)
     };
 
     p.array[SLOT_SRC] = array_of(x);
-    p.array[SLOT_WEIGHTS] = weights_array(out);
-    memset(p.array[SLOT_WEIGHTS].stride, 0, sizeof(p.array[0].stride));
+    p.array[SLOT_WEIGHTS] =
+        array_in_any_order(conv_weights_array(out->src[1], out->dim[1], a));
     if (b)
         p.array[SLOT_BIAS] = (Array){ 1, { out->dim[1] }, { 1 } };
     p.array[SLOT_DST] = array_of(out);
@@ -86,15 +89,15 @@ static int plan(Device *dev, const Tensor *out, void **state)
     const Problem p = describe(out);
     const Conv2dAttr *a = out->attr;
     const Tensor *b = out->src[2];
-    const Array order = weights_array(out);
+    const Array order = conv_weights_array(out->src[1], out->dim[1], a);
     const int copies = a->shared ? a->groups : 1;
     Primitive *prim;
 
     TRY(primitive_conv(&prim, cpu_device(dev)->onednn, &p));
     *state = prim;
-    TRY(pack_copies(prim, SLOT_WEIGHTS, &order, out->src[1], copies));
+    TRY(conv_pack_copies(prim, SLOT_WEIGHTS, &order, out->src[1], copies));
     if (b)
-        TRY(pack_copies(prim, SLOT_BIAS, &p.array[SLOT_BIAS], b, copies));
+        TRY(conv_pack_copies(prim, SLOT_BIAS, &p.array[SLOT_BIAS], b, copies));
     TRY(primitive_bind(prim, SLOT_SRC, out->src[0]->data));
     if (p.array[SLOT_ADDEND].rank)
         TRY(primitive_bind(prim, SLOT_ADDEND, out->src[3]->data));

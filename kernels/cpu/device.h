@@ -47,10 +47,13 @@ static inline bool weights_known(const Tensor *out)
 /* What oneDNN is asked to compute in, if onednn_has_bf16(). */
 #define ONEDNN_DTYPES (DTYPE_BIT(F32) | DTYPE_BIT(BF16))
 
-/* The kernels made of oneDNN: conv.c, matmul.c. */
-#define ONEDNN_KERNELS(X) \
-    X(conv2d)             \
-    X(linear)             \
+/* The kernels made of oneDNN or of others: conv.c, conv_grad.c, matmul.c. */
+#define ONEDNN_KERNELS(X)   \
+    X(conv2d)               \
+    X(conv2d_grad_x_turned) \
+    X(conv2d_grad_x)        \
+    X(conv2d_grad_w)        \
+    X(linear)               \
     X(matmul)
 
 #define X(id) extern const Kernel onednn_##id;

@@ -26,10 +26,16 @@ typedef const dnnl_memory_desc_t *MdRef;
 typedef const_dnnl_memory_desc_t MdRef;
 #endif
 
-/* The descriptors of what an operation reads and writes; NULL: nothing. */
+/* The descriptors of what an operation reads and writes; NULL: nothing.  Of a
+ * gradient they are those of the operation whose gradient it is. */
 typedef struct Mds {
     MdRef src, weights, bias, dst;
 } Mds;
+
+/* How the windows of a convolution lie. */
+typedef struct Window {
+    const int64_t *stride, *pad_lo, *pad_hi;
+} Window;
 
 #if DNNL_VERSION_MAJOR < 3
 
@@ -70,17 +76,45 @@ static inline dnnl_status_t append_sum(dnnl_post_ops_t ops)
 }
 
 static inline dnnl_status_t conv_pd(dnnl_primitive_desc_t *pd, dnnl_engine_t e,
-                                    const Mds *m, const dnnl_dims_t stride,
-                                    const dnnl_dims_t pad_lo,
-                                    const dnnl_dims_t pad_hi,
+                                    dnnl_prop_kind_t kind, const Mds *m,
+                                    const Window *w,
                                     const_dnnl_primitive_attr_t attr)
 {
     dnnl_convolution_desc_t desc;
     const dnnl_status_t status = dnnl_convolution_forward_desc_init(
-        &desc, dnnl_forward_inference, dnnl_convolution_direct, m->src,
-        m->weights, m->bias, m->dst, stride, pad_lo, pad_hi);
+        &desc, kind, dnnl_convolution_direct, m->src, m->weights, m->bias,
+        m->dst, w->stride, w->pad_lo, w->pad_hi);
 
     return status ? status : dnnl_primitive_desc_create(pd, &desc, attr, e, 0);
+}
+
+/* hint: that of the convolution whose gradient this is. */
+static inline dnnl_status_t conv_grad_src_pd(dnnl_primitive_desc_t *pd,
+                                             dnnl_engine_t e, const Mds *m,
+                                             const Window *w,
+                                             const_dnnl_primitive_desc_t hint,
+                                             const_dnnl_primitive_attr_t attr)
+{
+    dnnl_convolution_desc_t desc;
+    const dnnl_status_t status = dnnl_convolution_backward_data_desc_init(
+        &desc, dnnl_convolution_direct, m->src, m->weights, m->dst, w->stride,
+        w->pad_lo, w->pad_hi);
+
+    return status ? status
+                  : dnnl_primitive_desc_create(pd, &desc, attr, e, hint);
+}
+
+static inline dnnl_status_t conv_grad_weights_pd(
+    dnnl_primitive_desc_t *pd, dnnl_engine_t e, const Mds *m, const Window *w,
+    const_dnnl_primitive_desc_t hint, const_dnnl_primitive_attr_t attr)
+{
+    dnnl_convolution_desc_t desc;
+    const dnnl_status_t status = dnnl_convolution_backward_weights_desc_init(
+        &desc, dnnl_convolution_direct, m->src, m->weights, NULL, m->dst,
+        w->stride, w->pad_lo, w->pad_hi);
+
+    return status ? status
+                  : dnnl_primitive_desc_create(pd, &desc, attr, e, hint);
 }
 
 static inline dnnl_status_t matmul_pd(dnnl_primitive_desc_t *pd,
@@ -134,14 +168,33 @@ static inline dnnl_status_t append_sum(dnnl_post_ops_t ops)
 }
 
 static inline dnnl_status_t conv_pd(dnnl_primitive_desc_t *pd, dnnl_engine_t e,
-                                    const Mds *m, const dnnl_dims_t stride,
-                                    const dnnl_dims_t pad_lo,
-                                    const dnnl_dims_t pad_hi,
+                                    dnnl_prop_kind_t kind, const Mds *m,
+                                    const Window *w,
                                     const_dnnl_primitive_attr_t attr)
 {
     return dnnl_convolution_forward_primitive_desc_create(
-        pd, e, dnnl_forward_inference, dnnl_convolution_direct, m->src,
-        m->weights, m->bias, m->dst, stride, NULL, pad_lo, pad_hi, attr);
+        pd, e, kind, dnnl_convolution_direct, m->src, m->weights, m->bias,
+        m->dst, w->stride, NULL, w->pad_lo, w->pad_hi, attr);
+}
+
+static inline dnnl_status_t conv_grad_src_pd(dnnl_primitive_desc_t *pd,
+                                             dnnl_engine_t e, const Mds *m,
+                                             const Window *w,
+                                             const_dnnl_primitive_desc_t hint,
+                                             const_dnnl_primitive_attr_t attr)
+{
+    return dnnl_convolution_backward_data_primitive_desc_create(
+        pd, e, dnnl_convolution_direct, m->src, m->weights, m->dst, w->stride,
+        NULL, w->pad_lo, w->pad_hi, hint, attr);
+}
+
+static inline dnnl_status_t conv_grad_weights_pd(
+    dnnl_primitive_desc_t *pd, dnnl_engine_t e, const Mds *m, const Window *w,
+    const_dnnl_primitive_desc_t hint, const_dnnl_primitive_attr_t attr)
+{
+    return dnnl_convolution_backward_weights_primitive_desc_create(
+        pd, e, dnnl_convolution_direct, m->src, m->weights, NULL, m->dst,
+        w->stride, NULL, w->pad_lo, w->pad_hi, hint, attr);
 }
 
 static inline dnnl_status_t matmul_pd(dnnl_primitive_desc_t *pd,

@@ -25,12 +25,17 @@ enum { NARGS = NSLOTS + 1, SCRATCH = NSLOTS };
 
 struct Primitive {
     Onednn *lib;
+    Pass pass;
     dnnl_primitive_t code;
     dnnl_primitive_desc_t desc;
     Md md[NSLOTS];        /* as described, before oneDNN chose */
     void *packed[NSLOTS]; /* ours                              */
     void *scratch;        /* what the scratchpad is bound to   */
     dnnl_exec_arg_t arg[NARGS];
+
+    /* A copy of one of them in another order, after each run; or NULL. */
+    dnnl_primitive_t copy;
+    dnnl_exec_arg_t copied[2];
 };
 
 static int check(dnnl_status_t status, const char *what)
@@ -196,34 +201,49 @@ static int addend_arg(const Problem *p)
     return DNNL_ARG_ATTR_MULTIPLE_POST_OP(before) | DNNL_ARG_SRC_1;
 }
 
+/* What oneDNN calls the operands of a pass, and the layouts that it chose. */
+typedef struct Operand {
+    int arg;
+    dnnl_query_t query;
+} Operand;
+
+static const Operand operands[NPASSES][NSLOTS] = {
+    [PASS_FORWARD] = {
+        [SLOT_SRC] = { DNNL_ARG_SRC, dnnl_query_src_md },
+        [SLOT_WEIGHTS] = { DNNL_ARG_WEIGHTS, dnnl_query_weights_md },
+        [SLOT_BIAS] = { DNNL_ARG_BIAS },
+        [SLOT_DST] = { DNNL_ARG_DST, dnnl_query_dst_md },
+    },
+    [PASS_OF_SRC] = {
+        [SLOT_SRC] = { DNNL_ARG_DIFF_SRC, dnnl_query_diff_src_md },
+        [SLOT_WEIGHTS] = { DNNL_ARG_WEIGHTS, dnnl_query_weights_md },
+        [SLOT_DST] = { DNNL_ARG_DIFF_DST, dnnl_query_diff_dst_md },
+    },
+    [PASS_OF_WEIGHTS] = {
+        [SLOT_SRC] = { DNNL_ARG_SRC, dnnl_query_src_md },
+        [SLOT_WEIGHTS] = { DNNL_ARG_DIFF_WEIGHTS, dnnl_query_diff_weights_md },
+        [SLOT_DST] = { DNNL_ARG_DIFF_DST, dnnl_query_diff_dst_md },
+    },
+};
+
 static void name_args(Primitive *prim, const Problem *p)
 {
-    static const int names[NARGS] = {
-        [SLOT_SRC] = DNNL_ARG_SRC,       [SLOT_WEIGHTS] = DNNL_ARG_WEIGHTS,
-        [SLOT_BIAS] = DNNL_ARG_BIAS,     [SLOT_DST] = DNNL_ARG_DST,
-        [SCRATCH] = DNNL_ARG_SCRATCHPAD,
-    };
-
-    for (int i = 0; i < NARGS; i++)
-        prim->arg[i].arg = names[i];
+    for (int i = 0; i < NSLOTS; i++)
+        prim->arg[i].arg = operands[p->pass][i].arg;
     prim->arg[SLOT_ADDEND].arg = addend_arg(p);
+    prim->arg[SCRATCH].arg = DNNL_ARG_SCRATCHPAD;
 }
 
 /* The layout of an operand: the one that oneDNN chose, if that was its to
  * choose. */
 static MdRef chosen(const Primitive *prim, int i)
 {
-    static const dnnl_query_t query[NSLOTS] = {
-        [SLOT_SRC] = dnnl_query_src_md,
-        [SLOT_WEIGHTS] = dnnl_query_weights_md,
-        [SLOT_DST] = dnnl_query_dst_md,
-    };
-
     if (i == SCRATCH)
         return dnnl_primitive_desc_query_md(prim->desc,
                                             dnnl_query_scratchpad_md, 0);
-    if (query[i])
-        return dnnl_primitive_desc_query_md(prim->desc, query[i], 0);
+    if (operands[prim->pass][i].query)
+        return dnnl_primitive_desc_query_md(prim->desc,
+                                            operands[prim->pass][i].query, 0);
     return md_ref(&prim->md[i]);
 }
 
@@ -274,6 +294,7 @@ static int primitive_new(Primitive **out, Onednn *lib, const Problem *p,
         return fail(ERR_MEMORY, "no memory for a primitive");
     take_threads(lib->dev);
     prim->lib = lib;
+    prim->pass = p->pass;
     name_args(prim, p);
     for (int i = 0; i < NSLOTS && !err; i++)
         err = md_make(&prim->md[i], &p->array[i],
@@ -302,11 +323,25 @@ static int primitive_new(Primitive **out, Onednn *lib, const Problem *p,
     return OK;
 }
 
+/* A gradient is described together with the convolution that it is of. */
 static dnnl_status_t describe_conv(Primitive *prim, const Problem *p,
                                    const Mds *mds, dnnl_primitive_attr_t attr)
 {
-    return conv_pd(&prim->desc, prim->lib->engine, mds, p->stride, p->pad_lo,
-                   p->pad_hi, attr);
+    const Window w = { p->stride, p->pad_lo, p->pad_hi };
+    dnnl_engine_t engine = prim->lib->engine;
+    dnnl_primitive_desc_t of = NULL;
+    dnnl_status_t status;
+
+    if (p->pass == PASS_FORWARD)
+        return conv_pd(&prim->desc, engine, dnnl_forward_inference, mds, &w,
+                       attr);
+    status = conv_pd(&of, engine, dnnl_forward_training, mds, &w, NULL);
+    if (status)
+        return status;
+    status = (p->pass == PASS_OF_SRC ? conv_grad_src_pd : conv_grad_weights_pd)(
+        &prim->desc, engine, mds, &w, of, attr);
+    dnnl_primitive_desc_destroy(of);
+    return status;
 }
 
 int primitive_conv(Primitive **out, Onednn *lib, const Problem *p)
@@ -335,6 +370,10 @@ void primitive_free(void *state)
     for (int i = 0; i < NARGS; i++)
         if (prim->arg[i].memory)
             dnnl_memory_destroy(prim->arg[i].memory);
+    if (prim->copied[1].memory)
+        dnnl_memory_destroy(prim->copied[1].memory);
+    if (prim->copy)
+        dnnl_primitive_destroy(prim->copy);
     if (prim->code)
         dnnl_primitive_destroy(prim->code);
     if (prim->desc)
@@ -354,11 +393,26 @@ int primitive_bind(Primitive *prim, Slot slot, void *data)
     return set_arg(prim, slot, data);
 }
 
+/* Code that copies from one layout into another. */
+static int reorder_new(dnnl_primitive_t *out, Onednn *lib, MdRef to, MdRef from)
+{
+    dnnl_primitive_desc_t desc = NULL;
+    int err;
+
+    err = check(dnnl_reorder_primitive_desc_create(&desc, from, lib->engine, to,
+                                                   lib->engine, NULL),
+                "packing");
+    if (!err)
+        err = check(dnnl_primitive_create(out, desc), "packing");
+    if (desc)
+        dnnl_primitive_desc_destroy(desc);
+    return err;
+}
+
 /* Copies from one layout into another, once. */
 static int reorder(Onednn *lib, dnnl_memory_t to, MdRef to_md, MdRef from_md,
                    const float *data)
 {
-    dnnl_primitive_desc_t desc = NULL;
     dnnl_primitive_t code = NULL;
     dnnl_memory_t from = NULL;
     int err;
@@ -367,11 +421,7 @@ static int reorder(Onednn *lib, dnnl_memory_t to, MdRef to_md, MdRef from_md,
                                    (void *)(uintptr_t)data),
                 "weights");
     if (!err)
-        err = check(dnnl_reorder_primitive_desc_create(
-                        &desc, from_md, lib->engine, to_md, lib->engine, NULL),
-                    "packing");
-    if (!err)
-        err = check(dnnl_primitive_create(&code, desc), "packing");
+        err = reorder_new(&code, lib, to_md, from_md);
     if (!err) {
         const dnnl_exec_arg_t args[] = { { DNNL_ARG_FROM, from },
                                          { DNNL_ARG_TO, to } };
@@ -381,26 +431,51 @@ static int reorder(Onednn *lib, dnnl_memory_t to, MdRef to_md, MdRef from_md,
     }
     if (code)
         dnnl_primitive_destroy(code);
-    if (desc)
-        dnnl_primitive_desc_destroy(desc);
     if (from)
         dnnl_memory_destroy(from);
     return err;
 }
 
+/* Memory for an operand in the order that oneDNN chose. */
+static int own_packed(Primitive *prim, Slot slot)
+{
+    Device *dev = prim->lib->dev;
+
+    TRY(dev->backend->alloc(dev, &prim->packed[slot],
+                            dnnl_memory_desc_get_size(chosen(prim, slot))));
+    return set_arg(prim, slot, prim->packed[slot]);
+}
+
 int primitive_pack(Primitive *prim, Slot slot, const Array *from,
                    const float *data)
 {
-    Device *dev = prim->lib->dev;
-    const MdRef to = chosen(prim, slot);
     Md md = { 0 };
     int err;
 
-    TRY(dev->backend->alloc(dev, &prim->packed[slot],
-                            dnnl_memory_desc_get_size(to)));
-    TRY(set_arg(prim, slot, prim->packed[slot]));
+    TRY(own_packed(prim, slot));
     TRY(md_make(&md, from, F32));
-    err = reorder(prim->lib, prim->arg[slot].memory, to, md_ref(&md), data);
+    err = reorder(prim->lib, prim->arg[slot].memory, chosen(prim, slot),
+                  md_ref(&md), data);
+    md_free(&md);
+    return err;
+}
+
+int primitive_unpack(Primitive *prim, Slot slot, const Array *to, float *data)
+{
+    Onednn *lib = prim->lib;
+    Md md = { 0 };
+    int err;
+
+    TRY(own_packed(prim, slot));
+    TRY(md_make(&md, to, F32));
+    prim->copied[0] =
+        (dnnl_exec_arg_t){ DNNL_ARG_FROM, prim->arg[slot].memory };
+    prim->copied[1].arg = DNNL_ARG_TO;
+    err = check(dnnl_memory_create(&prim->copied[1].memory, md_ref(&md),
+                                   lib->engine, data),
+                "operand");
+    if (!err)
+        err = reorder_new(&prim->copy, lib, md_ref(&md), chosen(prim, slot));
     md_free(&md);
     return err;
 }
@@ -408,6 +483,7 @@ int primitive_pack(Primitive *prim, Slot slot, const Array *from,
 int primitive_run(Device *dev, const Tensor *out, void *state)
 {
     Primitive *prim = state;
+    dnnl_stream_t stream = prim->lib->stream;
     dnnl_exec_arg_t arg[NARGS];
     int n = 0;
 
@@ -420,6 +496,9 @@ int primitive_run(Device *dev, const Tensor *out, void *state)
     for (int i = 0; i < NARGS; i++)
         if (prim->arg[i].memory)
             arg[n++] = prim->arg[i];
-    return check(dnnl_primitive_execute(prim->code, prim->lib->stream, n, arg),
+    TRY(check(dnnl_primitive_execute(prim->code, stream, n, arg), "run"));
+    if (!prim->copy)
+        return OK;
+    return check(dnnl_primitive_execute(prim->copy, stream, 2, prim->copied),
                  "run");
 }

@@ -46,9 +46,14 @@ typedef enum Slot {
     NSLOTS
 } Slot;
 
+/* Of a convolution also the gradients: of src from weights and dst, or of
+ * weights from src and dst, each being the gradient where the pass says so. */
+typedef enum Pass { PASS_FORWARD, PASS_OF_SRC, PASS_OF_WEIGHTS, NPASSES } Pass;
+
 /* dst = act(scale * op(src, weights) + bias' + addend), bias' being scaled
- * with the rest; windows are for convolutions. */
+ * with the rest; windows are for convolutions.  A gradient has none of this. */
 typedef struct Problem {
+    Pass pass;
     Dtype dtype; /* F32 or BF16; a bias is always f32 */
     Array array[NSLOTS];
     int64_t stride[ARRAY_RANK];
@@ -72,6 +77,10 @@ int primitive_bind(Primitive *p, Slot slot, void *data);
  * oneDNN chose for it. */
 int primitive_pack(Primitive *p, Slot slot, const Array *from,
                    const float *data);
+
+/* The same for a result: after each run it is copied to data, in the order that
+ * to says. */
+int primitive_unpack(Primitive *p, Slot slot, const Array *to, float *data);
 
 /* The run() of every kernel whose state is a Primitive. */
 int primitive_run(Device *dev, const Tensor *out, void *state);
