@@ -32,6 +32,7 @@ typedef struct KernelCase {
     X(pointwise)        \
     X(moves)            \
     X(windows)          \
+    X(gradients)        \
     X(gradients_conv)   \
     X(fused)
 

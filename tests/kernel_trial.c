@@ -103,7 +103,21 @@ static Tensor *source(Graph *g, const KernelCase *c, int k)
     return t;
 }
 
-/* In [-1,1); variances in [0.5,1.5). */
+static bool is_variance(const Op *op, int k)
+{
+    return (op == &batch_norm_def && k == 4) ||
+           (op == &batch_norm_grad_x_def && k == 2) ||
+           (op == &batch_norm_grad_w_def && k == 3);
+}
+
+/* Whether it matters which of two equal numbers comes first. */
+static bool has_ties(const Op *op, int k)
+{
+    return k == 0 && (op == &max_pool2d_grad_def ||
+                      op == &global_max_pool_grad_def || op == &max_c_grad_def);
+}
+
+/* In [-1,1); variances in [0.5,1.5); eighths, where equals are wanted. */
 static float *source_values(const Sample *s, int k, uint64_t *state)
 {
     static const float odd[] = { NAN, INFINITY, -INFINITY };
@@ -112,8 +126,10 @@ static float *source_values(const Sample *s, int k, uint64_t *state)
 
     BUG_IF(!x);
     sample_fill(state, x, n);
-    for (size_t i = 0; i < n && s->c->op == &batch_norm_def && k == 4; i++)
+    for (size_t i = 0; i < n && is_variance(s->c->op, k); i++)
         x[i] = 1 + x[i] / 2;
+    for (size_t i = 0; i < n && has_ties(s->c->op, k); i++)
+        x[i] = floorf(x[i] * 8) / 8;
     for (int i = 0; i < 3 && k == 0 && s->values == NONFINITE; i++)
         x[sample_below(state, (int)n)] = odd[i];
     for (size_t i = 0; i < n; i++)

@@ -122,7 +122,13 @@ static void reduce_ref(const Tensor *out)
     free(sum);
 }
 
-/* The gradient of each is the other. */
+/* What is stored in which order when it is made of x. */
+static Layout layout_of(const Tensor *x)
+{
+    return x && x->rank > 2 ? x->layout : CHANNELS_LAST;
+}
+
+/* The gradient of each is the other, stored as x is. */
 static void expand_grad(Graph *g, Tensor *out, Tensor *dy, const bool *wants,
                         Tensor **grad)
 {
@@ -137,9 +143,11 @@ static void reduce_grad(Graph *g, Tensor *out, Tensor *dy, const bool *wants,
                         Tensor **grad)
 {
     Tensor *x = out->src[0], *z = out->src[1];
+    const ExpandAttr like_x = { dims_of(x), layout_of(x), 1 };
 
     if (wants[0])
-        grad[0] = z ? op_mul(g, z, dy) : op_expand(g, dy, dims_of(x), 1);
+        grad[0] =
+            z ? op_mul(g, z, dy) : graph_apply(g, &expand_def, &like_x, &dy);
     if (wants[1])
         grad[1] = op_mul(g, x, dy);
 }
@@ -166,12 +174,6 @@ const Op reduce_def = {
     .grad = reduce_grad,
     .tol_f32 = 3e-6,
 };
-
-/* What is stored in which order when it is made of x. */
-static Layout layout_of(const Tensor *x)
-{
-    return x && x->rank > 2 ? x->layout : CHANNELS_LAST;
-}
 
 Tensor *op_expand(Graph *g, Tensor *y, Dims dims, double scale)
 {
