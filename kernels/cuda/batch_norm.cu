@@ -1,5 +1,6 @@
 /*
- * batch_norm.cu - y = (x - mean[c]) / sqrt(var[c] + eps) * weight[c] + bias[c]
+ * batch_norm.cu - y = (x - mean[c]) / sqrt(var[c] + eps) * weight[c] + bias[c];
+ * and batch_norm_grad_x, which is the same without mean and bias
  *
  * Memory bound: one number in, one out.
  *
@@ -11,6 +12,7 @@
 
 enum { THREADS = 256, BLOCKS_PER_SM = 8 };
 
+/* bias and mean may be NULL. */
 template <typename T> struct Norm {
     const T *weight, *bias, *mean, *var;
     float eps;
@@ -24,9 +26,9 @@ static __global__ void columns(T *y, const T *x, Norm<T> p, size_t rows, int C)
     const size_t thread = (size_t)blockIdx.x * THREADS + threadIdx.x;
     const size_t down = (size_t)gridDim.x * THREADS / packs;
     const int c = thread % packs * N;
-    const Pack<T, N> mean = load_pack<N>(p.mean + c);
+    const Pack<T, N> mean = p.mean ? load_pack<N>(p.mean + c) : Pack<T, N>{};
+    const Pack<T, N> bias = p.bias ? load_pack<N>(p.bias + c) : Pack<T, N>{};
     const Pack<T, N> var = load_pack<N>(p.var + c);
-    const Pack<T, N> bias = load_pack<N>(p.bias + c);
     Pack<T, N> scale = load_pack<N>(p.weight + c);
 
 #pragma unroll
@@ -55,21 +57,30 @@ static size_t blocks_for(Device *dev, size_t rows, size_t packs)
     return all < most ? all : most > row ? most : row;
 }
 
-static int run(Device *dev, const Tensor *out, void *state)
+/* Where the sources are; -1: there is none. */
+typedef struct Sources {
+    int weight, bias, mean, var;
+} Sources;
+
+template <typename T> static const T *source(const Tensor *out, int i)
+{
+    return i < 0 ? NULL : (const T *)out->src[i]->data;
+}
+
+static int run_with(Device *dev, const Tensor *out, Sources at)
 {
     const size_t rows = tensor_rows(out);
     const int C = tensor_channels(out);
     int err = OK;
 
-    (void)state;
     FOR_PACK(out->dtype, whole_packs(out->dtype, (size_t)C), T, N, {
         const Launch l = { dim3((unsigned)blocks_for(dev, rows, C / N)),
                            THREADS };
         const Norm<T> norm = {
-            (const T *)out->src[1]->data,
-            (const T *)out->src[2]->data,
-            (const T *)out->src[3]->data,
-            (const T *)out->src[4]->data,
+            source<T>(out, at.weight),
+            source<T>(out, at.bias),
+            source<T>(out, at.mean),
+            source<T>(out, at.var),
             (float)((const NormAttr *)out->attr)->eps,
         };
 
@@ -79,10 +90,25 @@ static int run(Device *dev, const Tensor *out, void *state)
     return err;
 }
 
-const Kernel cuda_batch_norm = {
-    .op = &batch_norm_def,
-    .name = "columns",
-    .dtypes = ALL_DTYPES,
-    .run = run,
-    .inplace = 1u << 0,
-};
+static int run(Device *dev, const Tensor *out, void *state)
+{
+    (void)state;
+    return run_with(dev, out, { 1, 2, 3, 4 });
+}
+
+static int run_grad_x(Device *dev, const Tensor *out, void *state)
+{
+    (void)state;
+    return run_with(dev, out, { 1, -1, -1, 2 });
+}
+
+#define COLUMNS(id, run_id)    \
+    const Kernel cuda_##id = { \
+        .op = &id##_def,       \
+        .name = "columns",     \
+        .dtypes = ALL_DTYPES,  \
+        .run = run_id,         \
+        .inplace = 1u << 0,    \
+    };
+COLUMNS(batch_norm, run)
+COLUMNS(batch_norm_grad_x, run_grad_x)

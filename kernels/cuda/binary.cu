@@ -4,9 +4,7 @@
  * Bound by the bytes of x and y, and of z where it has as many; a smaller z
  * stays in the L1 or L2 cache.
  *
- * How z moves is settled at plan time: x's dims in storage order, each with the
- * step of z along it (0: z stays), neighbours merged where z moves as x does.
- * (N,C,H,W) op (N,C) is three dims, op (N,1,H,W) two, op the same one.
+ * How z moves is settled at plan time (broadcast.h).
  *
  *   packs   a thread takes 16 bytes of x, and strides over the tensor by the
  *           grid, whatever C is; the last few numbers go one to a thread.  Its
@@ -17,7 +15,7 @@
  *
  * Grid: what the machine holds at once, each block equally many rounds.
  */
-#include "kernels/cuda/kernel.h"
+#include "kernels/cuda/broadcast.h"
 
 enum { THREADS = 256, BLOCKS_PER_SM = 8 };
 
@@ -52,98 +50,6 @@ struct AddRelu6 {
         return s < 0 ? 0 : s > 6 ? 6 : s;
     }
 };
-
-/* ---- how z moves ------------------------------------------------------- */
-
-enum { FORM_DIMS = MAX_RANK + 1 }; /* C may be split in groups of neighbours */
-
-/* Innermost dim first. */
-typedef struct Form {
-    int n;
-    Divider len[FORM_DIMS];
-    unsigned step[FORM_DIMS], outermost; /* the last step again */
-} Form;
-
-/* The dims that a pack is in: z has as many neighbours, or one, or others. */
-typedef enum Reach { PACK, ONE, EACH } Reach;
-
-/* The next dim outwards. */
-static void form_push(Form *f, size_t len, size_t step)
-{
-    const int last = f->n - 1;
-
-    if (len == 1)
-        return;
-    if (f->n && step == f->len[last].by * f->step[last]) {
-        f->len[last] = divider(f->len[last].by * len);
-        return;
-    }
-    f->len[f->n] = divider(len);
-    f->step[f->n++] = (unsigned)step;
-}
-
-static Form form_of(const Tensor *x, const Tensor *z)
-{
-    const bool last = x->layout == CHANNELS_LAST && x->rank > 2;
-    size_t step[MAX_RANK];
-    Form f = { 0 };
-
-    tensor_strides(z, step);
-    for (int i = x->rank - 1; i >= 0; i--) {
-        const int d = !last || i == 0 ? i : i == x->rank - 1 ? 1 : i + 1;
-        const size_t len = (size_t)x->dim[d];
-        const size_t own = d < z->rank ? (size_t)z->dim[d] : 1;
-
-        if (own > 1)
-            form_push(&f, len / own, 0);
-        form_push(&f, own > 1 ? own : len, own > 1 ? step[d] : 0);
-    }
-    f.outermost = f.n ? f.step[f.n - 1] : 0;
-    return f;
-}
-
-/* z is dense: where it moves by one along the innermost dim, its other steps
- * are multiples of that dim. */
-static Reach form_reach(const Form *f, size_t pack)
-{
-    if (!f->n || f->len[0].by % pack || f->step[0] > 1)
-        return EACH;
-    return f->step[0] ? PACK : ONE;
-}
-
-/* Where z is for number i of x. */
-static __device__ __forceinline__ unsigned form_at(const Form &f, unsigned i)
-{
-    unsigned at = 0;
-
-#pragma unroll
-    for (int d = 0; d < FORM_DIMS - 1 && d < f.n - 1; d++) {
-        unsigned inner = i;
-
-        i = divmod(&inner, f.len[d]);
-        at += inner * f.step[d];
-    }
-    return at + i * f.outermost;
-}
-
-/* ---- the kernel -------------------------------------------------------- */
-
-/* The numbers of z for those of x from i on. */
-template <Reach R, typename T>
-static __device__ __forceinline__ Pack<T> reach(const T *z, const Form &f,
-                                                unsigned i)
-{
-    Pack<T> v;
-
-    if (R == PACK)
-        return load_pack(z + form_at(f, i));
-    if (R == ONE)
-        v.at[0] = to_float(z[form_at(f, i)]);
-#pragma unroll
-    for (int k = 0; k < Pack<T>::N; k++)
-        v.at[k] = R == ONE ? v.at[0] : to_float(z[form_at(f, i + k)]);
-    return v;
-}
 
 /* y may be x. */
 template <typename T, typename Op, Reach R>

@@ -45,33 +45,46 @@ typedef struct Columns {
 
 /* ---- the kernel -------------------------------------------------------- */
 
-/* As the numbers are: no weight for those of row r from column k on. */
+/* What is joined are the numbers of row r from column k on, number `at` of x:
+ * as they are, with no weight; and so is the result of column k. */
 template <typename How> struct Plain : How {
+    template <typename P, typename T>
+    __device__ __forceinline__ P load(const T *x, size_t at, unsigned,
+                                      unsigned) const
+    {
+        return load_pack<P::N>(x + at);
+    }
+
     template <typename P>
     __device__ __forceinline__ void weigh(P *, unsigned, unsigned) const
     {
     }
+
+    __device__ __forceinline__ float finish(float v, unsigned) const
+    {
+        return v;
+    }
 };
 
-/* Every high-th row from rows.begin on, of the P::N columns from p on, the
- * first of which is k. */
+/* Every high-th row from rows.begin on, of the P::N columns from k on; the
+ * first row of all is at `from`. */
 template <typename P, typename T, typename How>
-static __device__ __forceinline__ P join_rows(const T *p, const Columns &c,
-                                              const How &how,
+static __device__ __forceinline__ P join_rows(const T *x, size_t from,
+                                              const Columns &c, const How &how,
                                               Span<unsigned> rows, unsigned k)
 {
     const size_t step = (size_t)c.high * c.width;
+    size_t at = from + (size_t)rows.begin * c.width;
     P acc = no_pack<How, P>();
 
-    p += (size_t)rows.begin * c.width;
     for (unsigned r = rows.begin; r < rows.end; r += UNDER_WAY * c.high) {
         P v[UNDER_WAY];
 
 #pragma unroll
-        for (int i = 0; i < UNDER_WAY; i++, p += step) {
+        for (int i = 0; i < UNDER_WAY; i++, at += step) {
             v[i] = no_pack<How, P>();
             if (r + i * c.high < rows.end)
-                v[i] = load_pack<P::N>(p);
+                v[i] = how.template load<P>(x, at, r + i * c.high, k);
         }
         /* What is not there is 0 under any weight. */
 #pragma unroll
@@ -137,17 +150,17 @@ static __global__ void __launch_bounds__(JOIN_THREADS)
                                   min(begin + c.share, c.rows) };
     float *partial = c.partial + o * c.splits * c.width + first;
 
-    x += o * c.rows * c.width + first + own;
     y += o * c.width + first;
     if (own < numbers)
         store_floats(&part[thread * N],
-                     join_rows<P>(x, c, how, rows, first + own));
+                     join_rows<P>(x, o * c.rows * c.width + first + own, c, how,
+                                  rows, first + own));
     __syncthreads();
     for (unsigned q = thread; q < numbers; q += threads) {
         const float v = join_parts<How>(&part[q], c.high, stride);
 
         if (c.splits == 1)
-            from_float(&y[q], v * c.scale);
+            from_float(&y[q], how.finish(v, first + q) * c.scale);
         else
             partial[blockIdx.y * c.width + q] = v;
     }
@@ -158,7 +171,9 @@ static __global__ void __launch_bounds__(JOIN_THREADS)
         __syncthreads();
         for (unsigned q = thread; q < numbers; q += threads)
             from_float(&y[q],
-                       join_parts<How>(&part[q], c.high, stride) * c.scale);
+                       how.finish(join_parts<How>(&part[q], c.high, stride),
+                                  first + q) *
+                           c.scale);
     }
 }
 

@@ -59,7 +59,19 @@ extern "C" {
     X(window_bias)         \
     X(patch_merge)         \
     X(window_attention)    \
-    X(scsa)
+    X(scsa)                \
+    X(relu_grad)           \
+    X(relu6_grad)          \
+    X(sigmoid_grad)        \
+    X(hard_swish_grad)     \
+    X(gelu_grad)           \
+    X(expand)              \
+    X(reduce_rows)         \
+    X(reduce_columns)      \
+    X(reduce_each)         \
+    X(batch_norm_grad_x)   \
+    X(slice_grad)          \
+    X(patch_split)
 
 /* Only for devices that have thread-block clusters and let a block have this
  * much shared memory (sm_90, sm_100; not sm_120); before the others. */

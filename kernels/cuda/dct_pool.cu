@@ -13,7 +13,7 @@
 #include "kernels/cuda/columns.h"
 
 /* The sum of weighted numbers; RUN neighbours have the same frequency. */
-template <int RUN> struct Basis : Sum {
+template <int RUN> struct Basis : Plain<Sum> {
     const float *along_h, *along_w; /* (H,n), (W,n) */
     Divider W, group;
     unsigned n;

@@ -1,5 +1,6 @@
 /*
- * move.cu - numbers to other places: concat, slice, channel_shuffle
+ * move.cu - numbers to other places: concat, slice, slice_grad,
+ * channel_shuffle
  *
  * Bound by bytes: each number is read once and written once.
  *
@@ -22,6 +23,21 @@ template <typename U> struct FromSlice {
         const unsigned r = divmod(&i, run);
 
         return x[r * row + i];
+    }
+};
+
+/* The other way: a run in each row, zeros around it. */
+template <typename U> struct FromPiece {
+    const U *x;
+    Divider row;
+    unsigned begin, run;
+
+    __device__ __forceinline__ U operator()(unsigned i) const
+    {
+        const unsigned r = divmod(&i, row);
+
+        i -= begin;
+        return i < run ? x[r * run + i] : U{};
     }
 };
 
@@ -90,6 +106,26 @@ static int run_slice(Device *dev, const Tensor *out, void *state)
     return err;
 }
 
+static int run_slice_grad(Device *dev, const Tensor *out, void *state)
+{
+    const SliceGradAttr *a = (const SliceGradAttr *)out->attr;
+    const size_t step = step_along(out, a->dim);
+    const size_t begin = a->begin * step, row = a->size * step;
+    const size_t piece = out->src[0]->dim[a->dim] * step;
+    int err = OK;
+
+    (void)state;
+    FOR_UNIT(begin | piece | row, U, {
+        const FromPiece<U> from = { (const U *)out->src[0]->data,
+                                    divider(row / sizeof(U)),
+                                    (unsigned)(begin / sizeof(U)),
+                                    (unsigned)(piece / sizeof(U)) };
+
+        err = run_gather<U>(dev, out, from);
+    });
+    return err;
+}
+
 template <typename U>
 static int run_concat_of(Device *dev, const Tensor *out, int dim, size_t step)
 {
@@ -137,4 +173,5 @@ static int run_shuffle(Device *dev, const Tensor *out, void *state)
 
 GATHER(concat, run_concat)
 GATHER(slice, run_slice)
+GATHER(slice_grad, run_slice_grad)
 GATHER(channel_shuffle, run_shuffle)

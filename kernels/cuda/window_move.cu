@@ -1,6 +1,6 @@
 /*
  * window_move.cu - rows of channels to and from windows: window_partition,
- * window_reverse, patch_merge; and window_bias
+ * window_reverse, patch_merge, patch_split; and window_bias
  *
  * Bound by bytes: each number is read once and written once.
  *
@@ -64,6 +64,22 @@ template <typename U> struct FromPatches {
     }
 };
 
+/* And back: rows of `row` units, of maps that are twice `half_w` wide. */
+template <typename U> struct ToPatches {
+    const U *x;
+    Divider row, half_w;
+
+    __device__ __forceinline__ U operator()(unsigned i) const
+    {
+        unsigned r = divmod(&i, row);
+        const unsigned y = divide(r / 2, half_w);
+        const unsigned p = r - y * 2 * half_w.by; /* across */
+
+        r = (y / 2 * half_w.by + p / 2) * 4 + p % 2 * 2 + y % 2;
+        return x[r * row.by + i];
+    }
+};
+
 static size_t row_bytes(const Tensor *t)
 {
     return t->dim[1] * dtype_size(t->dtype);
@@ -118,9 +134,26 @@ static int run_merge(Device *dev, const Tensor *out, void *state)
     return err;
 }
 
+static int run_split(Device *dev, const Tensor *out, void *state)
+{
+    const size_t row = row_bytes(out);
+    int err = OK;
+
+    (void)state;
+    FOR_UNIT(row, U, {
+        const ToPatches<U> from = { (const U *)out->src[0]->data,
+                                    divider(row / sizeof(U)),
+                                    divider(out->src[0]->dim[3]) };
+
+        err = run_gather<U>(dev, out, from);
+    });
+    return err;
+}
+
 GATHER(window_partition, run_partition)
 GATHER(window_reverse, run_reverse)
 GATHER(patch_merge, run_merge)
+GATHER(patch_split, run_split)
 
 /* ---- window_bias --------------------------------------------------------- */
 
