@@ -8,7 +8,9 @@
  *
  * Source: H. A. David, H. N. Nagaraja, "Order Statistics", 3rd edition,
  * section 7.1 (intervals of quantiles); T. Hoefler, R. Belli, "Scientific
- * Benchmarking of Parallel Computing Systems", SC 2015 (why medians).
+ * Benchmarking of Parallel Computing Systems", SC 2015 (why medians);
+ * T. Hesterberg, "What Teachers Should Know about the Bootstrap", The American
+ * Statistician 69(4), 2015 (expanded percentiles).
  */
 #include "analysis/stats.h"
 
@@ -238,6 +240,24 @@ bool fit_power(PowerFit *out, const double *x, const double *y, int n)
     out->factor = exp(my - out->exponent * mx);
     out->r2 = syy > 0 ? 1 - rest / syy : 1;
     return true;
+}
+
+void bootstrap_interval(double *values, int n, int draws, double *lo,
+                        double *hi)
+{
+    double tail;
+
+    *lo = *hi = NAN;
+    for (int i = 0; i < n; i++)
+        if (isnan(values[i]))
+            return;
+    if (draws < 2 || n < 1)
+        return;
+    tail =
+        erfc(student_t(draws - 1) * sqrt(draws / (draws - 1.0)) / sqrt(2)) / 2;
+    qsort(values, (size_t)n, sizeof(*values), ascending);
+    *lo = quantile(values, n, tail);
+    *hi = quantile(values, n, 1 - tail);
 }
 
 void pareto_front(const double *x, const double *y, int n, bool *on_front)

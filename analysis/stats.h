@@ -52,6 +52,16 @@ typedef struct PowerFit {
 } PowerFit;
 bool fit_power(PowerFit *out, const double *x, const double *y, int n);
 
+/*
+ * The 95 % interval of a statistic from its values over n bootstrap resamples
+ * of `draws` observations, which are sorted: percentiles, moved outwards by as
+ * much as Student's t is wider than the normal, since few observations vary
+ * less than what they were drawn from ("expanded percentile").  NAN where a
+ * value is, or for fewer than two draws.
+ */
+void bootstrap_interval(double *values, int n, int draws, double *lo,
+                        double *hi);
+
 /* Marks the points that no other point beats in both: larger x and larger y
  * are better. */
 void pareto_front(const double *x, const double *y, int n, bool *on_front);
