@@ -40,12 +40,78 @@ static void tap_stages(Graph *g, Tensor *const stage[4])
                      op_global_avg_pool(g, stage[i], SQUEEZE_MEAN));
 }
 
+static bool in_scope(const char *name, const char *scope)
+{
+    const size_t n = strlen(scope);
+
+    return strncmp(name, scope, n) == 0 && (!name[n] || name[n] == '.');
+}
+
+/* The i-th name that a tap may have: the last tensors first. */
+static const char *scope_name(const void *graph, int i)
+{
+    const Graph *g = graph;
+
+    for (int k = graph_size(g) - 1; k >= 0; k--)
+        if (graph_at(g, k)->role == ROLE_NODE && graph_at(g, k)->name[0] &&
+            i-- == 0)
+            return graph_at(g, k)->name;
+    return NULL;
+}
+
+static Tensor *find_tap(Graph *g, const char *tap, Tensor *output,
+                        Tensor *const stage[4])
+{
+    const char *near;
+    int s;
+    char end;
+
+    if (graph_failed(g))
+        return NULL;
+    if (strcmp(tap, "output") == 0)
+        return output;
+    if (sscanf(tap, "stage%d%c", &s, &end) == 1 && s >= 1 && s <= 4 &&
+        stage[s - 1])
+        return stage[s - 1];
+    for (int i = graph_size(g) - 1; i >= 0; i--)
+        if (graph_at(g, i)->role == ROLE_NODE &&
+            in_scope(graph_at(g, i)->name, tap))
+            return graph_at(g, i);
+    near = name_nearest(tap, scope_name, g);
+    return graph_fail(g,
+                      "there is no tap '%s' in this network%s%s%s: it is "
+                      "stage1 to stage4, output, or a scope as 'attnbench "
+                      "count --by=op' lists them",
+                      tap, near ? "; did you mean '" : "", near ? near : "",
+                      near ? "'?" : "");
+}
+
+/* Which outputs: the usual ones, or the taps alone. */
+typedef struct Outputs {
+    Taps taps;
+    const char *const *tap;
+    int n;
+} Outputs;
+
+static void mark_outputs(Graph *g, const Outputs *wanted, Tensor *output,
+                         Tensor *const stage[4])
+{
+    for (int i = 0; i < wanted->n; i++)
+        graph_output(g, wanted->tap[i],
+                     find_tap(g, wanted->tap[i], output, stage));
+    if (!wanted->n)
+        graph_output(g, "output", output);
+    if (wanted->taps == TAPS_STAGE_MEANS && stage[0])
+        tap_stages(g, stage);
+}
+
 static Form form_of(const Case *c)
 {
     return is(&c->form, "deploy") ? FORM_DEPLOY : FORM_TRAIN;
 }
 
-static int build_as_written(Graph *g, const Case *c, Form form, Taps taps)
+static int build_as_written(Graph *g, const Case *c, Form form,
+                            const Outputs *wanted)
 {
     const Plug plug = { case_module(c), c->settings, is(&c->impl, "fused"),
                         is(&c->position, "out") ? POSITION_OUT : POSITION_MID };
@@ -58,9 +124,7 @@ static int build_as_written(Graph *g, const Case *c, Form form, Taps taps)
         x = backbone->build(g, x, form, &plug, stage);
     else if (plug.module)
         x = plug_apply(g, x, &plug, plug.settings);
-    graph_output(g, "output", x);
-    if (taps == TAPS_STAGE_MEANS && backbone)
-        tap_stages(g, stage);
+    mark_outputs(g, wanted, x, stage);
     return graph_error(g);
 }
 
@@ -78,7 +142,7 @@ static int derive_values(Graph *g, const Case *c, const Values *values)
                     "the weights are of form=deploy, and those of form=train "
                     "cannot be told from them: give --form=deploy");
     train = graph_new();
-    err = build_as_written(train, c, FORM_TRAIN, TAPS_NONE);
+    err = build_as_written(train, c, FORM_TRAIN, &(Outputs){ TAPS_NONE });
     if (!err)
         err = values_give(train, values);
     if (!err)
@@ -95,7 +159,8 @@ static int find_form(Values *values, const Case *c)
 
     for (int form = 0; b && b->reparam && form < 2; form++) {
         Graph *g = graph_new();
-        const int err = build_as_written(g, c, (Form)form, TAPS_NONE);
+        const int err =
+            build_as_written(g, c, (Form)form, &(Outputs){ TAPS_NONE });
 
         missing[form] = values_missing(g, values);
         graph_free(g);
@@ -130,7 +195,8 @@ int network_values_form(Form *form, const Case *c, const Values *values)
     return is(&c->weights, "seeded") ? OK : load_values(NULL, c, form);
 }
 
-int network_build(Graph **out, const Case *c, const Values *values, Taps taps)
+static int build(Graph **out, const Case *c, const Values *values,
+                 const Outputs *wanted)
 {
     Graph *g, *folded;
     Form form;
@@ -139,7 +205,7 @@ int network_build(Graph **out, const Case *c, const Values *values, Taps taps)
     *out = NULL;
     TRY(check_supported(c));
     g = graph_new();
-    err = build_as_written(g, c, form_of(c), taps);
+    err = build_as_written(g, c, form_of(c), wanted);
     if (!err && values)
         err = is(&c->weights, "seeded") ? derive_values(g, c, values)
                                         : load_values(g, c, &form);
@@ -155,6 +221,24 @@ int network_build(Graph **out, const Case *c, const Values *values, Taps taps)
         return err;
     }
     *out = g;
+    return OK;
+}
+
+int network_build(Graph **out, const Case *c, const Values *values, Taps taps)
+{
+    return build(out, c, values, &(Outputs){ taps });
+}
+
+int network_build_tapped(Graph **out, const Case *c, const Values *values,
+                         const char *const *tap, int n)
+{
+    const Tensor *last = NULL;
+
+    TRY(build(out, c, values, &(Outputs){ .tap = tap, .n = n }));
+    for (int i = 0; i < n; i++)
+        if (!last || last->id < graph_output_at(*out, i, NULL)->id)
+            last = graph_output_at(*out, i, NULL);
+    graph_cut(*out, last);
     return OK;
 }
 
@@ -199,13 +283,6 @@ void cost_add(Cost *sum, const Cost *c)
     sum->transcendentals += c->transcendentals;
     sum->bytes += c->bytes;
     sum->paper_flops += c->paper_flops;
-}
-
-static bool in_scope(const char *name, const char *scope)
-{
-    const size_t n = strlen(scope);
-
-    return strncmp(name, scope, n) == 0 && (!name[n] || name[n] == '.');
 }
 
 Cost network_node_cost(const Case *c, const Tensor *node)

@@ -25,6 +25,16 @@ typedef enum Taps { TAPS_NONE, TAPS_STAGE_MEANS } Taps;
  */
 int network_build(Graph **out, const Case *c, const Values *values, Taps taps);
 
+/*
+ * The same up to the taps, which are its only outputs, under their own names;
+ * what comes after the last of them is left out.  A tap is stage1 to stage4 of
+ * a backbone, "output", or a scope: the last tensor that is computed in it, as
+ * in "layer4", "layer4.2.bn2", "layer4.2.attn".  ERR_INPUT names one that there
+ * is not.
+ */
+int network_build_tapped(Graph **out, const Case *c, const Values *values,
+                         const char *const *tap, int n);
+
 /* Which form the values of c's weights are of: those of its file, if it has
  * one, else of values. */
 int network_values_form(Form *form, const Case *c, const Values *values);

@@ -35,15 +35,23 @@ Graph *graph_new(void)
     return g;
 }
 
+/* Leaves n tensors. */
+static void shorten(Graph *g, int n)
+{
+    while (g->size > n) {
+        Tensor *t = g->tensors[--g->size];
+
+        graph_free_host(t);
+        free((void *)(uintptr_t)t->attr);
+        free(t);
+    }
+}
+
 void graph_free(Graph *g)
 {
     if (!g)
         return;
-    for (int i = 0; i < g->size; i++) {
-        graph_free_host(g->tensors[i]);
-        free((void *)(uintptr_t)g->tensors[i]->attr);
-        free(g->tensors[i]);
-    }
+    shorten(g, 0);
     free(g->tensors);
     free(g);
 }
@@ -257,6 +265,13 @@ Tensor *graph_output_at(const Graph *g, int i, const char **name)
     if (name)
         *name = g->outputs[i].name;
     return g->outputs[i].t;
+}
+
+void graph_cut(Graph *g, const Tensor *t)
+{
+    for (int i = 0; i < g->noutputs; i++)
+        BUG_IF(g->outputs[i].t->id > t->id);
+    shorten(g, t->id + 1);
 }
 
 double graph_params(const Graph *g)

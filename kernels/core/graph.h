@@ -77,6 +77,9 @@ Tensor *graph_output_named(const Graph *g, const char *name); /* or NULL */
 int graph_outputs(const Graph *g);
 Tensor *graph_output_at(const Graph *g, int i, const char **name);
 
+/* Drops all that was made after t, of which nothing may be an output. */
+void graph_cut(Graph *g, const Tensor *t);
+
 /* Learned parameters: the Params column of the papers. */
 double graph_params(const Graph *g);
 
