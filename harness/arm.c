@@ -15,7 +15,6 @@
 
 #include "harness/environment.h"
 #include "harness/network.h"
-#include "harness/seed.h"
 #include "harness/verify.h"
 #include "kernels/core/err.h"
 #include "kernels/core/host.h"
@@ -141,18 +140,15 @@ static int verify(Arm *a, const Checker *with)
     return OK;
 }
 
-static int set_input(Arm *a)
+static int set_input(Arm *a, Tensor *input)
 {
-    const Case *c = a->c;
-    const Dims dims = DIMS(c->batch, c->channels, c->height, c->width);
-    Tensor *input = graph_find(a->graph, "input");
     const size_t n = tensor_count(input);
     float *x = malloc(n * sizeof(*x));
     int err;
 
     if (!x)
         return fail(ERR_MEMORY, "no memory for an input of %zu numbers", n);
-    seed_structured(x, dims, "input", SEED);
+    network_seed_input(x, input, SEED);
     err = plan_set(a->plan, input, x);
     free(x);
     return err;
@@ -174,7 +170,8 @@ static int make_plan(Arm *a)
     if (a->dev->backend->host_memory && a->arena_bytes > memory_available())
         return fail(ERR_MEMORY, "activations need %.1f GiB; %.1f GiB are free",
                     a->arena_bytes / (1 << 30), memory_available() / (1 << 30));
-    TRY(set_input(a));
+    for (int i = 0; network_input(a->graph, i); i++)
+        TRY(set_input(a, network_input(a->graph, i)));
     return is(&a->c->state, "graph") ? plan_record(a->plan) : OK;
 }
 

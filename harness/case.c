@@ -34,7 +34,7 @@ CHOICES(impl, "composed", "fused")
 CHOICES(position, "auto", "mid", "out")
 CHOICES(form, "train", "deploy")
 CHOICES(graph, "as_written", "folded")
-CHOICES(pass, "forward")
+CHOICES(pass, "forward", "input_grad", "backward")
 CHOICES(state, "hot", "cold", "graph")
 
 const Param case_params[] = {
@@ -66,7 +66,9 @@ const Param case_params[] = {
               "H of the input; 0: the backbone's own, 56 for a module alone"),
     PARAM_INT(Case, width, 0, 0, MAX_SIDE,
               "W of the input; 0: the backbone's own, 56 for a module alone"),
-    PARAM_NAME(Case, pass, "forward", pass_choice, "which pass is timed"),
+    PARAM_NAME(Case, pass, "forward", pass_choice,
+               "what is run: forward alone, or also the gradient of the input, "
+               "or (backward) of the input and of all parameters"),
     PARAM_NAME(Case, state, "hot", state_choice,
                "caches as the last run left them; emptied before each; or as "
                "the last run left them, and launched as one recording"),

@@ -14,7 +14,7 @@
 #include "results/folder.h"
 
 typedef struct VerifySettings {
-    ParamName impl, form, graph, backend, dtype;
+    ParamName impl, form, graph, backend, dtype, pass;
     int threads, verbose;
     const char *write;
 } VerifySettings;
@@ -30,6 +30,7 @@ CASE_CHOICE(form)
 CASE_CHOICE(graph)
 CASE_CHOICE(backend)
 CASE_CHOICE(dtype)
+CASE_CHOICE(pass)
 
 static const Param verify_params[] = {
     PARAM_NAME(VerifySettings, impl, "composed", impl_choice,
@@ -41,6 +42,8 @@ static const Param verify_params[] = {
     PARAM_NAME(VerifySettings, backend, "cpu", backend_choice, "where it runs"),
     PARAM_NAME(VerifySettings, dtype, "f32", dtype_choice,
                "what it computes in"),
+    PARAM_NAME(VerifySettings, pass, "forward", pass_choice,
+               "forward; or the gradients that a file has, too"),
     PARAM_INT(VerifySettings, threads, 0, 0, 1024, "0: all cores"),
     PARAM_INT(VerifySettings, verbose, 0, 0, 1, "a line for each output"),
     PARAM_PATH(VerifySettings, write, "",
@@ -55,8 +58,9 @@ static const Usage usage = {
     .max_args = ARGS_MAX,
     .what = "Compares case files (.safetensors: expected values that another "
             "program\ncomputed) with an implementation.  A module passes at a "
-            "relative L2 error of\n3e-6, a backbone at 1e-5; in another dtype "
-            "than f32, at twice the error that\nthe definition has when it is "
+            "relative L2 error of\n3e-6, a backbone at 1e-5; the gradient of "
+            "an input at 1e-5, of a parameter at\n5e-5; in another dtype than "
+            "f32, at twice the error that the definition has\nwhen it is "
             "rounded to it at every op.",
     .params = verify_params,
     .examples = "  attnbench verify tests/cases/*.safetensors\n"
@@ -72,6 +76,7 @@ static int read_how(Case *how, const VerifySettings *s)
     TRY(case_set(how, "graph", s->graph.text));
     TRY(case_set(how, "backend", s->backend.text));
     TRY(case_set(how, "dtype", s->dtype.text));
+    TRY(case_set(how, "pass", s->pass.text));
     how->threads = s->threads;
     return OK;
 }
@@ -93,8 +98,8 @@ static void print_verdict(const char *path, const Verified *v, bool verbose)
     }
     printf("%-56s  %.2e (limit %.0e)\n", path, v->rel_l2, v->limit);
     for (int i = 0; verbose && i < v->outputs; i++)
-        printf("             %-52s  %.2e\n", v->output[i].name,
-               v->output[i].rel_l2);
+        printf("             %-52s  %.2e (limit %.0e)\n", v->output[i].name,
+               v->output[i].rel_l2, v->output[i].limit);
 }
 
 int cmd_verify(int argc, char **argv)

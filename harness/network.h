@@ -22,6 +22,10 @@ typedef enum Taps { TAPS_NONE, TAPS_STAGE_MEANS } Taps;
  * FORM_TRAIN gets what re-parameterisation makes of them; one with a file of
  * weights takes these, whatever values says.  values NULL leaves weights empty,
  * which is enough for counting.
+ *
+ * If c->pass goes backwards, there is a second input, "grad_output", the
+ * gradient of the output; and further outputs, "grad_input" and, of every
+ * parameter, "grad/<name>".  ERR_UNSUPPORTED where there is no such gradient.
  */
 int network_build(Graph **out, const Case *c, const Values *values, Taps taps);
 
@@ -39,13 +43,20 @@ int network_build_tapped(Graph **out, const Case *c, const Values *values,
  * one, else of values. */
 int network_values_form(Form *form, const Case *c, const Values *values);
 
+/* The i-th input of g, "input" first; NULL past the end. */
+enum { NETWORK_INPUTS = 2 };
+Tensor *network_input(const Graph *g, int i);
+
+/* Its values when nobody gives others, in PyTorch's order. */
+void network_seed_input(float *nchw, const Tensor *input, uint64_t seed);
+
 /*
  * Runs g, which has values, once on dev; recorded: first records it, and then
- * replays that (the state called graph).  values gets an array for each output
- * of g, in PyTorch's order; free each.
+ * replays that (the state called graph).  inputs has an array for each input
+ * of g, values gets one for each output, in PyTorch's order; free each.
  */
 int network_run(float **values, Graph *g, Device *dev, bool recorded,
-                const float *input);
+                float *const *inputs);
 
 /* Adds c to sum. */
 void cost_add(Cost *sum, const Cost *c);

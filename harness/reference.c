@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/seed.h"
 #include "harness/verify.h"
 #include "kernels/core/err.h"
 
@@ -20,8 +19,10 @@ enum { SEED = 1, SMALLEST_MAP = 7 };
 static double work_of(const Graph *g)
 {
     enum { ELEMENT = 16, FUNCTION = 40, INPUT = 100, OUTPUT = 50 };
-    double work = INPUT * (double)tensor_count(graph_find(g, "input"));
+    double work = 0;
 
+    for (int i = 0; network_input(g, i); i++)
+        work += INPUT * (double)tensor_count(network_input(g, i));
     for (int i = 0; i < graph_outputs(g); i++)
         work += OUTPUT * (double)tensor_count(graph_output_at(g, i, NULL));
     for (int i = 0; i < graph_size(g); i++) {
@@ -106,12 +107,19 @@ static int fit_budget(Reference *r, double budget)
 
 /* ---- running it ------------------------------------------------------ */
 
-static void free_all(float **values)
+static float **outputs_new(const Graph *g)
 {
-    for (int i = 0; i < REFERENCE_OUTPUTS; i++) {
+    float **values = calloc((size_t)graph_outputs(g), sizeof(*values));
+
+    BUG_IF(!values);
+    return values;
+}
+
+static void outputs_free(float **values, const Graph *g)
+{
+    for (int i = 0; values && i < graph_outputs(g); i++)
         free(values[i]);
-        values[i] = NULL;
-    }
+    free(values);
 }
 
 /* A change of n numbers before they are read. */
@@ -132,33 +140,51 @@ static void round_to(float *x, size_t n, Dtype dtype)
         x[i] = dtype_round(dtype, x[i]);
 }
 
+static void change_weights(const Graph *g, Change *change, Dtype dtype)
+{
+    for (int i = 0; i < graph_size(g); i++) {
+        const Tensor *t = graph_at(g, i);
+
+        if (t->host)
+            change(t->host, tensor_count(t), dtype);
+    }
+}
+
+static int copy_input(float **copy, const Tensor *input, const float *values)
+{
+    const size_t n = tensor_count(input);
+
+    *copy = malloc(n * sizeof(**copy));
+    if (!*copy)
+        return fail(ERR_MEMORY, "no memory for an input of %zu numbers", n);
+    memcpy(*copy, values, n * sizeof(**copy));
+    return OK;
+}
+
 /* Runs g, which has values; all that it reads is changed first. */
 static int run_changed(float **values, const Reference *r, Graph *g,
                        Change *change, Dtype dtype)
 {
-    float *input = malloc(r->inputs * sizeof(*input));
+    float *inputs[NETWORK_INPUTS] = { NULL };
+    const Tensor *input;
     Device *dev = NULL;
-    int err;
+    int err = OK;
 
-    if (!input)
-        return fail(ERR_MEMORY, "no memory for an input of %zu numbers",
-                    r->inputs);
-    memcpy(input, r->input, r->inputs * sizeof(*input));
-    if (change) {
-        change(input, r->inputs, dtype);
-        for (int i = 0; i < graph_size(g); i++) {
-            const Tensor *t = graph_at(g, i);
-
-            if (t->host)
-                change(t->host, tensor_count(t), dtype);
-        }
+    for (int i = 0; !err && (input = network_input(g, i)); i++) {
+        err = copy_input(&inputs[i], input, r->inputs[i]);
+        if (!err && change)
+            change(inputs[i], tensor_count(input), dtype);
     }
-    err = ref_backend.open(&dev,
-                           &(DeviceSettings){ .isa = "", .rounds_to = dtype });
+    if (change)
+        change_weights(g, change, dtype);
     if (!err)
-        err = network_run(values, g, dev, false, input);
+        err = ref_backend.open(
+            &dev, &(DeviceSettings){ .isa = "", .rounds_to = dtype });
+    if (!err)
+        err = network_run(values, g, dev, false, inputs);
     ref_backend.close(dev);
-    free(input);
+    for (int i = 0; i < NETWORK_INPUTS; i++)
+        free(inputs[i]);
     return err;
 }
 
@@ -189,15 +215,18 @@ double reference_error(const Reference *r, float *const *got)
 
 int reference_moved(Reference *r, Dtype dtype, double *change)
 {
-    float *moved[REFERENCE_OUTPUTS] = { 0 };
+    int err = OK;
 
     if (isnan(r->moved[dtype])) {
-        TRY(run(moved, r, dtype == F32 ? nudge : round_to, dtype));
-        r->moved[dtype] = reference_error(r, moved);
-        free_all(moved);
+        float **moved = outputs_new(r->graph);
+
+        err = run(moved, r, dtype == F32 ? nudge : round_to, dtype);
+        if (!err)
+            r->moved[dtype] = reference_error(r, moved);
+        outputs_free(moved, r->graph);
     }
     *change = r->moved[dtype];
-    return OK;
+    return err;
 }
 
 /* ---- making it ------------------------------------------------------- */
@@ -232,22 +261,27 @@ static int want_finite(const Reference *r)
     return OK;
 }
 
-static int fill(Reference *r, const float *input)
+/* Given, or made from its name. */
+static int fill_input(Reference *r, int i, const float *values)
 {
-    const Case *c = &r->c;
+    const Tensor *input = network_input(r->graph, i);
+    const size_t n = tensor_count(input);
 
-    BUG_IF(graph_outputs(r->graph) > REFERENCE_OUTPUTS);
-    r->inputs = tensor_count(graph_find(r->graph, "input"));
-    r->input = malloc(r->inputs * sizeof(*r->input));
-    if (!r->input)
-        return fail(ERR_MEMORY, "no memory for an input of %dx%dx%dx%d",
-                    c->batch, c->channels, c->height, c->width);
-    if (input)
-        memcpy(r->input, input, r->inputs * sizeof(*input));
+    r->inputs[i] = malloc(n * sizeof(*r->inputs[i]));
+    if (!r->inputs[i])
+        return fail(ERR_MEMORY, "no memory for an input of %zu numbers", n);
+    if (values)
+        memcpy(r->inputs[i], values, n * sizeof(*values));
     else
-        seed_structured(r->input,
-                        DIMS(c->batch, c->channels, c->height, c->width),
-                        "input", SEED);
+        network_seed_input(r->inputs[i], input, SEED);
+    return OK;
+}
+
+static int fill(Reference *r, float *const *inputs)
+{
+    for (int i = 0; network_input(r->graph, i); i++)
+        TRY(fill_input(r, i, inputs ? inputs[i] : NULL));
+    r->expected = outputs_new(r->graph);
     TRY(run(r->expected, r, NULL, F32));
     return want_finite(r);
 }
@@ -283,7 +317,7 @@ int reference_find(Reference **at, const Case *c, double budget)
 }
 
 int reference_new(Reference **out, const Case *c, const Values *values,
-                  Taps taps, const float *input)
+                  Taps taps, float *const *inputs)
 {
     Reference *r = empty(c, values, taps);
     int err = define_form(r);
@@ -292,7 +326,7 @@ int reference_new(Reference **out, const Case *c, const Values *values,
     if (!err)
         err = build(r);
     if (!err)
-        err = fill(r, input);
+        err = fill(r, inputs);
     return hand_over(out, r, err);
 }
 
@@ -300,8 +334,9 @@ void reference_free(Reference *r)
 {
     if (!r)
         return;
-    free_all(r->expected);
-    free(r->input);
+    outputs_free(r->expected, r->graph);
+    for (int i = 0; i < NETWORK_INPUTS; i++)
+        free(r->inputs[i]);
     graph_free(r->graph);
     free(r);
 }

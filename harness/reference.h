@@ -13,18 +13,15 @@
 #include "harness/network.h"
 #include "kernels/core/backend.h"
 
-enum { REFERENCE_OUTPUTS = 8 };
-
 typedef struct Reference {
     char asked[CASE_TEXT]; /* the definition, at the shape that was asked for */
     Case c;                /* the same at the shape that it has               */
     Values values;
     Taps taps;
-    Graph *graph;  /* of c, without values            */
-    float *input;  /* in PyTorch's order              */
-    size_t inputs; /* numbers in it                   */
-    float *expected[REFERENCE_OUTPUTS];
-    double moved[NDTYPES]; /* see below; NaN until asked for */
+    Graph *graph;                  /* of c, without values           */
+    float *inputs[NETWORK_INPUTS]; /* in PyTorch's order             */
+    float **expected;              /* an array for each output       */
+    double moved[NDTYPES];         /* see below; NaN until asked for */
 } Reference;
 
 /*
@@ -35,9 +32,9 @@ typedef struct Reference {
  */
 int reference_find(Reference **at, const Case *c, double budget);
 
-/* The reference of c at its own shape, with these weights and this input. */
+/* The reference of c at its own shape, with these weights and inputs. */
 int reference_new(Reference **out, const Case *c, const Values *values,
-                  Taps taps, const float *input);
+                  Taps taps, float *const *inputs);
 void reference_free(Reference *r);
 
 /* The worst error of these outputs, an array for each. */

@@ -13,8 +13,10 @@
 #include "harness/reference.h"
 #include "kernels/core/graph.h"
 
-/* The largest error with which c, a module or a backbone, is right in f32. */
+/* The largest error with which c, a module or a backbone, is right in f32; and
+ * one of its outputs, of which gradients may have larger ones. */
 double verify_limit(const Case *c);
+double verify_output_limit(const Case *c, const char *output);
 
 /* NaN where got has one. */
 double verify_error(const float *got, const float *expected, size_t n);
@@ -25,7 +27,7 @@ double verify_error(const float *got, const float *expected, size_t n);
  * each output of g, in PyTorch's order; free each.
  */
 int verify_run(float **values, Graph *g, const Case *c, Device *dev,
-               const float *input);
+               float *const *inputs);
 
 /*
  * The limit of c in its dtype.  Below f32 rounding decides: the reference,
@@ -65,7 +67,7 @@ typedef enum Verdict {
     NVERDICTS,
 } Verdict;
 
-enum { VERIFY_OUTPUTS = 8, VERIFY_TEXT = 512 };
+enum { VERIFY_OUTPUTS = 64, VERIFY_TEXT = 512 };
 
 typedef struct Verified {
     Verdict verdict;
@@ -73,15 +75,16 @@ typedef struct Verified {
     double rel_l2, limit;  /* of the worst output; NaN if none       */
     int outputs;
     struct {
-        char name[32];
-        double rel_l2;
+        char name[MAX_NAME];
+        double rel_l2, limit;
     } output[VERIFY_OUTPUTS];
 } Verified;
 
 /*
- * Runs the case of a file with the impl, graph, backend, dtype and threads of
- * how (on dev, or, if that is NULL, on a device opened for it), and compares
- * every output that the file has; below f32 by verify_rounded_limit.
+ * Runs the case of a file with the impl, graph, backend, dtype, pass and
+ * threads of how (on dev, or, if that is NULL, on a device opened for it), and
+ * compares every output that the file has; below f32 by verify_rounded_limit.
+ * With a pass that goes backwards, a file without gradients is skipped.
  * Skipped is what this build does not have, failed is all else that is not
  * right.  write, unless NULL, is a folder for what was computed: a file of the
  * same name.

@@ -6,11 +6,12 @@
  * module's settings as JSON), backbone, input (1x3x224x224), seed, params.
  *
  *   a module    has input, param/<name> for every parameter and statistic,
- *               and output
+ *               and output; and, with grad_output, the gradient of the output,
+ *               those of input and parameters: grad_input, grad/<name>
  *   a backbone  has output (logits) and stage1 to stage4 (means of each
  *               stage's channels); its weights and input are seeded
  *
- * Other tensors (of the backward pass) are not looked at.
+ * Gradients are looked at if the pass goes backwards.
  */
 #include "harness/verify.h"
 
@@ -35,7 +36,7 @@ typedef struct CaseFile {
     Case c;
     bool backbone;
     uint64_t seed;
-    float *input;
+    float *inputs[NETWORK_INPUTS];
     Values values;
     Taps taps;
     Graph *graph;
@@ -244,6 +245,7 @@ static int check_params(const CaseFile *f)
         TRY(case_set(&written, "form", "train"));
     TRY(case_set(&written, "graph", "as_written"));
     TRY(case_set(&written, "dtype", "f32"));
+    TRY(case_set(&written, "pass", "forward"));
     TRY(network_build(&g, &written, NULL, TAPS_NONE));
     if (!f->backbone)
         err = compare_names(f, g);
@@ -256,25 +258,37 @@ static int check_params(const CaseFile *f)
     return err;
 }
 
-static int read_input(CaseFile *f)
+static int read_input(CaseFile *f, const Tensor *input, float **values)
 {
-    const Case *c = &f->c;
-    const size_t n = (size_t)c->batch * (size_t)c->channels *
-                     (size_t)c->height * (size_t)c->width;
+    const size_t n = tensor_count(input);
+    const StTensor *in_file = st_find(f->st, input->name);
+    char dims[DIMS_TEXT];
 
-    f->input = malloc(n * sizeof(*f->input));
-    if (!f->input)
+    *values = malloc(n * sizeof(**values));
+    if (!*values)
         return fail(ERR_MEMORY, "no memory for an input of %zu numbers", n);
-    if (!f->backbone)
-        return st_read(f->st, st_find(f->st, "input"), f->input);
-    seed_input(f->input, n, "input", f->seed);
-    return OK;
+    if (f->backbone) {
+        seed_input(*values, n, input->name, f->seed);
+        return OK;
+    }
+    if (!in_file || !same_dims(input, in_file))
+        return fail(ERR_INPUT, "'%s' in the file is not %s", input->name,
+                    tensor_dims_text(input, dims));
+    return st_read(f->st, in_file, *values);
+}
+
+static int check_pass(const CaseFile *f)
+{
+    return strcmp(f->c.pass.text, "forward") == 0 ||
+                   st_find(f->st, "grad_output")
+               ? OK
+               : fail(ERR_UNSUPPORTED, "there are no gradients in the file");
 }
 
 static int run_case(CaseFile *f, Device *dev)
 {
+    TRY(check_pass(f));
     TRY(check_params(f));
-    TRY(read_input(f));
     f->values.seed = f->seed;
     if (!f->backbone) {
         f->values.file = f->st;
@@ -283,7 +297,9 @@ static int run_case(CaseFile *f, Device *dev)
     f->taps = f->backbone ? TAPS_STAGE_MEANS : TAPS_NONE;
     TRY(network_build(&f->graph, &f->c, &f->values, f->taps));
     BUG_IF(graph_outputs(f->graph) > VERIFY_OUTPUTS);
-    return verify_run(f->got, f->graph, &f->c, dev, f->input);
+    for (int i = 0; network_input(f->graph, i); i++)
+        TRY(read_input(f, network_input(f->graph, i), &f->inputs[i]));
+    return verify_run(f->got, f->graph, &f->c, dev, f->inputs);
 }
 
 /* Below f32 it follows from the definition, which is run for that. */
@@ -294,10 +310,31 @@ static int find_limit(const CaseFile *f, double *limit)
 
     if (case_dtype(&f->c) == F32)
         return OK;
-    TRY(reference_new(&r, &f->c, &f->values, f->taps, f->input));
+    TRY(reference_new(&r, &f->c, &f->values, f->taps, f->inputs));
     err = verify_rounded_limit(r, &f->c, limit);
     reference_free(r);
     return err;
+}
+
+/* In f32 that of the output; below f32 one for all, which was found. */
+static double limit_of(const CaseFile *f, const char *name, double found)
+{
+    return case_dtype(&f->c) == F32 ? verify_output_limit(&f->c, name) : found;
+}
+
+/* The worst is the one that is largest beside its limit. */
+static void note_error(Verified *out, const char *name, double rel_l2,
+                       double limit)
+{
+    snprintf(out->output[out->outputs].name, sizeof(out->output[0].name), "%s",
+             name);
+    out->output[out->outputs].rel_l2 = rel_l2;
+    out->output[out->outputs++].limit = limit;
+    if (out->outputs == 1 || (!isnan(out->rel_l2) &&
+                              !(rel_l2 / limit <= out->rel_l2 / out->limit))) {
+        out->rel_l2 = rel_l2;
+        out->limit = limit;
+    }
 }
 
 static int compare_output(Verified *out, const CaseFile *f, const Tensor *t,
@@ -321,17 +358,12 @@ static int compare_output(Verified *out, const CaseFile *f, const Tensor *t,
     err = st_read(f->st, expected, values);
     e = err ? NAN : verify_error(got, values, expected->count);
     free(values);
-    snprintf(out->output[out->outputs].name, sizeof(out->output[0].name), "%s",
-             name);
-    out->output[out->outputs++].rel_l2 = e;
-    if (isnan(e) || !(e <= out->rel_l2))
-        out->rel_l2 = e;
+    note_error(out, name, e, limit_of(f, name, out->limit));
     return err;
 }
 
 static int compare_outputs(Verified *out, const CaseFile *f)
 {
-    out->rel_l2 = 0;
     for (int i = 0; i < graph_outputs(f->graph); i++) {
         const char *name;
         const Tensor *t = graph_output_at(f->graph, i, &name);
@@ -395,6 +427,7 @@ void verify_file(Verified *out, const char *path, const Case *how, Device *dev,
     for (int i = 0; i < VERIFY_OUTPUTS; i++)
         free(f.got[i]);
     graph_free(f.graph);
-    free(f.input);
+    for (int i = 0; i < NETWORK_INPUTS; i++)
+        free(f.inputs[i]);
     st_close(f.st);
 }

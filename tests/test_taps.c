@@ -35,7 +35,7 @@ static float *values_of(Graph *g, size_t *n)
     for (size_t i = 0; i < sizeof(input) / sizeof(*input); i++)
         input[i] = (float)(i % 7) - 3;
     BUG_IF(backend_open(&dev, "cpu", NULL) != OK);
-    if (network_run(values, g, dev, false, input) != OK)
+    if (network_run(values, g, dev, false, (float *[]){ input }) != OK)
         test_failed(__FILE__, __LINE__, "%s", err_message());
     backend_close(dev);
     return values[0];

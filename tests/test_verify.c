@@ -96,20 +96,26 @@ static const char *changed_copy(const char *path, const Change *c)
     return copy;
 }
 
-static void check_changes(const char *path, const Change *changes, int n)
+static void check_changes_of(const Case *how, const char *path,
+                             const Change *changes, int n)
 {
-    Case how;
-
-    case_defaults(&how);
     for (int i = 0; i < n; i++) {
         Verified v;
 
-        verify_file(&v, changed_copy(path, &changes[i]), &how, NULL, NULL);
+        verify_file(&v, changed_copy(path, &changes[i]), how, NULL, NULL);
         CHECK_MSG(v.verdict == changes[i].verdict &&
                       strstr(v.why, changes[i].says),
                   "change %d: verdict %d, error %g, '%s', not '%s'", i,
                   v.verdict, v.rel_l2, v.why, changes[i].says);
     }
+}
+
+static void check_changes(const char *path, const Change *changes, int n)
+{
+    Case how;
+
+    case_defaults(&how);
+    check_changes_of(&how, path, changes, n);
 }
 
 TEST(verify, a_wrong_module_case_does_not_pass)
@@ -196,6 +202,41 @@ TEST(verify, a_wrong_module_case_does_not_pass)
     check_changes(se_case, changes, sizeof(changes) / sizeof(changes[0]));
 }
 
+TEST(verify, a_wrong_gradient_does_not_pass)
+{
+    static const Change changes[] = {
+        { .says = "", .verdict = VERIFY_PASSED },
+        { .nudge = "grad_output",
+          .by = 1.1f,
+          .verdict = VERIFY_FAILED,
+          .says = "" },
+        { .nudge = "grad_input",
+          .by = 1.1f,
+          .verdict = VERIFY_FAILED,
+          .says = "" },
+        { .nudge = "grad/fc.0.weight", /* its first unit is off: 0 */
+          .by = NAN,
+          .verdict = VERIFY_FAILED,
+          .says = "" },
+        { .drop = "grad/fc.2.weight",
+          .verdict = VERIFY_FAILED,
+          .says = "no tensor 'grad/fc.2.weight'" },
+        { .drop = "grad_output",
+          .verdict = VERIFY_SKIPPED,
+          .says = "no gradients in the file" },
+        { .flatten = "grad_output",
+          .verdict = VERIFY_FAILED,
+          .says = "'grad_output' in the file is not (" },
+    };
+    Case how;
+
+    case_defaults(&how);
+    REQUIRE(case_set(&how, "backend", "ref") == OK);
+    REQUIRE(case_set(&how, "pass", "backward") == OK);
+    check_changes_of(&how, se_case, changes,
+                     sizeof(changes) / sizeof(changes[0]));
+}
+
 TEST(verify, a_wrong_backbone_case_does_not_pass)
 {
     static const Change changes[] = {
@@ -252,9 +293,11 @@ TEST(verify, what_this_build_does_not_have_is_skipped)
 /* How a network is run: flags of attnbench verify. */
 typedef struct How {
     const char *backend, *graph, *form;
+    const char *impl, *pass; /* NULL: the default */
 } How;
 
-static void check_backbones(const How *wanted, const char *pattern)
+/* All files of a pattern, which have so many outputs or more. */
+static void check_all(const How *wanted, const char *pattern, int outputs)
 {
     glob_t files;
     Case how;
@@ -263,18 +306,28 @@ static void check_backbones(const How *wanted, const char *pattern)
     REQUIRE(case_set(&how, "backend", wanted->backend) == OK);
     REQUIRE(case_set(&how, "graph", wanted->graph) == OK);
     REQUIRE(case_set(&how, "form", wanted->form) == OK);
+    REQUIRE(case_set(&how, "impl", wanted->impl ? wanted->impl : "composed") ==
+            OK);
+    REQUIRE(case_set(&how, "pass", wanted->pass ? wanted->pass : "forward") ==
+            OK);
     REQUIRE(glob(pattern, GLOB_BRACE, NULL, &files) == 0);
     for (size_t i = 0; i < files.gl_pathc; i++) {
         Verified v;
 
         verify_file(&v, files.gl_pathv[i], &how, NULL, NULL);
-        CHECK_MSG(v.verdict == VERIFY_PASSED && v.outputs == 5,
+        CHECK_MSG(v.verdict == VERIFY_PASSED && v.outputs >= outputs,
                   "attnbench verify --backend=%s --graph=%s --form=%s %s: "
                   "%s (%g)",
                   wanted->backend, wanted->graph, wanted->form,
                   files.gl_pathv[i], v.why, v.rel_l2);
     }
     globfree(&files);
+}
+
+/* The result, and means of four stages. */
+static void check_backbones(const How *wanted, const char *pattern)
+{
+    check_all(wanted, pattern, 5);
 }
 
 #define ALL_NETS "tests/cases/{resnet,mobilenet,acnet,repvgg,repvit}*"
@@ -299,6 +352,22 @@ TEST(verify, the_reference_backbone_agrees_with_pytorch)
 {
     check_backbones(&(How){ "ref", "as_written", "train" },
                     "tests/cases/{resnet50_scsa,mobilenetv2_100_none}*");
+}
+
+#define ALL_MODULES \
+    "tests/cases/{se,eca,fca,cpca,afgca,cbam,sa,ela,ca,ema,scsa}_*"
+
+/* The result, and the gradients of the input and of a parameter. */
+TEST(verify, gradients_of_modules_agree_with_pytorch)
+{
+    check_all(&(How){ "ref", "as_written", "train", NULL, "backward" },
+              ALL_MODULES, 3);
+}
+
+TEST(verify, gradients_of_a_fused_module_agree_with_pytorch)
+{
+    check_all(&(How){ "ref", "as_written", "train", "fused", "backward" },
+              "tests/cases/scsa_{c64,odd,settings}*", 3);
 }
 
 TEST(verify, what_was_computed_is_written_under_the_same_name)

@@ -93,7 +93,7 @@ static float *logits(const Case *c, uint64_t seed)
 
     seed_input(x, sizeof(x) / sizeof(x[0]), "input", SEED);
     BUG_IF(network_build(&g, c, &values, TAPS_NONE));
-    BUG_IF(verify_run(y, g, c, NULL, x));
+    BUG_IF(verify_run(y, g, c, NULL, (float *[]){ x }));
     graph_free(g);
     return y[0];
 }

@@ -61,7 +61,7 @@ static void trial_run(Trial *b, const char *backend)
     float *y;
 
     CHECK(case_set(&b->c, "backend", backend) == OK);
-    if (verify_run(&y, b->g, &b->c, NULL, b->x)) {
+    if (verify_run(&y, b->g, &b->c, NULL, (float *[]){ b->x })) {
         test_failed(__FILE__, __LINE__, "%s on %s: %s", b->module, backend,
                     err_message());
         return;

@@ -10,7 +10,12 @@
 
 #include "kernels/core/err.h"
 
-enum { MAX_OUTPUTS = 32, MAX_DEPTH = 8, MESSAGE_SIZE = 512 };
+enum { MAX_DEPTH = 8, MESSAGE_SIZE = 512 };
+
+typedef struct Output {
+    char name[MAX_NAME];
+    Tensor *t;
+} Output;
 
 struct Graph {
     Tensor **tensors;
@@ -18,10 +23,7 @@ struct Graph {
     char scope[MAX_NAME];   /* "" or "layer1.0.attn"               */
     size_t ends[MAX_DEPTH]; /* length of scope before each opening */
     int depth;
-    struct {
-        char name[MAX_NAME];
-        Tensor *t;
-    } outputs[MAX_OUTPUTS];
+    Output **outputs; /* each apart, so that names stay where they are */
     int noutputs;
     int error;
     char message[MESSAGE_SIZE];
@@ -53,6 +55,9 @@ void graph_free(Graph *g)
         return;
     shorten(g, 0);
     free(g->tensors);
+    for (int i = 0; i < g->noutputs; i++)
+        free(g->outputs[i]);
+    free(g->outputs);
     free(g);
 }
 
@@ -200,11 +205,17 @@ Tensor *graph_apply(Graph *g, const Op *op, const void *attr,
 
 void graph_output(Graph *g, const char *name, Tensor *t)
 {
+    Output *o;
+
     if (g->error || !t)
         return;
-    BUG_IF(g->noutputs == MAX_OUTPUTS);
-    snprintf(g->outputs[g->noutputs].name, MAX_NAME, "%s", name);
-    g->outputs[g->noutputs++].t = t;
+    o = malloc(sizeof(*o));
+    g->outputs =
+        realloc(g->outputs, ((size_t)g->noutputs + 1) * sizeof(*g->outputs));
+    BUG_IF(!o || !g->outputs);
+    snprintf(o->name, MAX_NAME, "%s", name);
+    o->t = t;
+    g->outputs[g->noutputs++] = o;
     t->kept = true;
 }
 
@@ -250,8 +261,8 @@ Tensor *graph_find(const Graph *g, const char *name)
 Tensor *graph_output_named(const Graph *g, const char *name)
 {
     for (int i = 0; i < g->noutputs; i++)
-        if (strcmp(g->outputs[i].name, name) == 0)
-            return g->outputs[i].t;
+        if (strcmp(g->outputs[i]->name, name) == 0)
+            return g->outputs[i]->t;
     return NULL;
 }
 
@@ -263,14 +274,14 @@ int graph_outputs(const Graph *g)
 Tensor *graph_output_at(const Graph *g, int i, const char **name)
 {
     if (name)
-        *name = g->outputs[i].name;
-    return g->outputs[i].t;
+        *name = g->outputs[i]->name;
+    return g->outputs[i]->t;
 }
 
 void graph_cut(Graph *g, const Tensor *t)
 {
     for (int i = 0; i < g->noutputs; i++)
-        BUG_IF(g->outputs[i].t->id > t->id);
+        BUG_IF(g->outputs[i]->t->id > t->id);
     shorten(g, t->id + 1);
 }
 

@@ -4,8 +4,8 @@
  *
  * With r = 1 / sqrt(var + eps) and x^ = (x - mean) r,
  *
- *   of the weight   dw[c] = sum of dy x^ over images and positions; for a weight
- *                   of P < C numbers also over the channels c mod P
+ *   of the weight   dw[c] = sum of dy x^ over images and positions; for a
+ *                   weight of P < C numbers also over the channels c mod P
  *   of x            stored statistics: dx = dy w r
  *                   those of x: dx = r (g - mean of g - x^ mean of g x^), with
  *                   g = dy w and means over the group, as of x and its square
