@@ -9,7 +9,7 @@
  *   rows   for every row of the map the sum over w, then its part of the sum
  *          over h.  A unit is one image and BLOCK channels.
  */
-#include "kernels/cpu/simd/simd.h"
+#include "kernels/cpu/simd/rows.h"
 
 enum { BLOCK = 64 }; /* channels: four lines of the cache a position */
 
@@ -33,22 +33,6 @@ static int plan(Device *dev, const Tensor *out, void **state)
     return OK;
 }
 
-/* acc[k] += sum over w of x[w,k] b[w,k], rows of C numbers. */
-static void add_products(float *acc, const Elem *x, const float *b, size_t W,
-                         size_t C, size_t width)
-{
-    for (; W >= 4; W -= 4, x += 4 * C, b += 4 * C)
-#pragma omp simd
-        for (size_t k = 0; k < width; k++)
-            acc[k] += (number(x[k]) * b[k] + number(x[C + k]) * b[C + k]) +
-                      (number(x[2 * C + k]) * b[2 * C + k] +
-                       number(x[3 * C + k]) * b[3 * C + k]);
-    for (; W; W--, x += C, b += C)
-#pragma omp simd
-        for (size_t k = 0; k < width; k++)
-            acc[k] += number(x[k]) * b[k];
-}
-
 static void block(const Tensor *out, const float *basis, size_t n, size_t c)
 {
     const size_t C = (size_t)out->dim[1], H = (size_t)out->src[0]->dim[2],
@@ -61,7 +45,7 @@ static void block(const Tensor *out, const float *basis, size_t n, size_t c)
 
     for (size_t h = 0; h < H; h++, x += W * C, along_h += C) {
         memset(acc, 0, sizeof(acc));
-        add_products(acc, x, along_w, W, C, width);
+        add_row_products(acc, x, along_w, W, C, width);
 #pragma omp simd
         for (size_t k = 0; k < width; k++)
             total[k] += acc[k] * along_h[k];

@@ -61,13 +61,25 @@
     X(matmul_vector)                 \
     FOR_F32(X(matmul_in_double))
 
+/* Of GRADIENT_OPS, which are f32 alone. */
+#define GRADIENT_KERNELS(X) \
+    X(expand)               \
+    X(reduce)               \
+    X(relu_grad)            \
+    X(relu6_grad)           \
+    X(sigmoid_grad)         \
+    X(hard_swish_grad)      \
+    X(gelu_grad)            \
+    X(batch_norm_grad_x)
+
 #define X(id) extern const Kernel SIMD(id);
 KERNELS(X)
+FOR_F32(GRADIENT_KERNELS(X))
 #undef X
 
 const Kernel *const SIMD(simd_kernels)[] = {
 #define X(id) &SIMD(id),
-    KERNELS(X)
+    KERNELS(X) FOR_F32(GRADIENT_KERNELS(X))
 #undef X
         NULL,
 };

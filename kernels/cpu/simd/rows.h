@@ -42,6 +42,24 @@ static inline void add_rows(float *acc, const Elem *x, size_t rows,
             acc[k] += number(x[k]);
 }
 
+/* acc[k] += the sum over rows of x[k] b[k]. */
+static inline void add_row_products(float *acc, const Elem *x, const float *b,
+                                    size_t rows, size_t stride, size_t width)
+{
+    for (; rows >= 4; rows -= 4, x += 4 * stride, b += 4 * stride) {
+        const Elem *x1 = x + stride, *x2 = x1 + stride, *x3 = x2 + stride;
+        const float *b1 = b + stride, *b2 = b1 + stride, *b3 = b2 + stride;
+#pragma omp simd
+        for (size_t k = 0; k < width; k++)
+            acc[k] += (number(x[k]) * b[k] + number(x1[k]) * b1[k]) +
+                      (number(x2[k]) * b2[k] + number(x3[k]) * b3[k]);
+    }
+    for (; rows; rows--, x += stride, b += stride)
+#pragma omp simd
+        for (size_t k = 0; k < width; k++)
+            acc[k] += number(x[k]) * b[k];
+}
+
 /* acc[k] = the larger of itself and x[k] of every row. */
 static inline void max_rows(Elem *acc, const Elem *x, size_t rows,
                             size_t stride, size_t width)
@@ -83,6 +101,26 @@ static inline void max_rows(Elem *acc, const Elem *x, size_t rows,
 SUM(sum_row, Elem, load_elems, number)
 SUM(sum_floats, float, load, (float))
 #undef SUM
+
+/* The sum of n products, in the same way. */
+static inline float dot_row(const float *x, const float *y, size_t n)
+{
+    Vec a = splat(0), b = a, c = a, d = a;
+    float sum;
+
+    for (; n >= 4 * LANES; n -= 4 * LANES, x += 4 * LANES, y += 4 * LANES) {
+        a += load(x) * load(y);
+        b += load(x + LANES) * load(y + LANES);
+        c += load(x + 2 * LANES) * load(y + 2 * LANES);
+        d += load(x + 3 * LANES) * load(y + 3 * LANES);
+    }
+    for (; n >= LANES; n -= LANES, x += LANES, y += LANES)
+        a += load(x) * load(y);
+    sum = sum_lanes((a + b) + (c + d));
+    for (; n; n--, x++, y++)
+        sum += *x * *y;
+    return sum;
+}
 
 /* The largest of n numbers, NaN if any is.  A comparison that keeps NaN takes
  * some 8 cycles, hence four vectors, which gcc keeps in registers only if they

@@ -15,7 +15,8 @@ isa_avx512 := $(isa_all) -march=x86-64-v4 -mprefer-vector-width=512
 isa_avx512_bf16 := $(isa_avx512) -mavx512bf16 -DSIMD_BF16
 
 # Files that are for tensors of one type alone.
-simd_f32 := peaks.c spread.c winograd.c
+simd_f32 := peaks.c spread.c winograd.c expand.c reduce.c \
+            $(notdir $(wildcard kernels/cpu/simd/*_grad.c))
 simd_bf16 := depthwise.c
 
 simd_of = $(filter-out $(addprefix kernels/cpu/simd/,\

@@ -1,0 +1,64 @@
+/*
+ * unary_grad.c - dx = f'(v) dy, v being x or y = f(x): relu_grad, relu6_grad,
+ * sigmoid_grad, hard_swish_grad, gelu_grad
+ *
+ * Bound by bytes: three numbers moved for a few operations, in place of either
+ * source where the plan allows it.  gelu_grad does 60 a number: bound by
+ * arithmetic while the data is in cache.
+ *
+ *   flat   one loop over the numbers, whatever the dims.
+ */
+#include "kernels/cpu/simd/math.h"
+#include "kernels/cpu/simd/simd.h"
+
+/* At -3 it is 0, at 3 it is 1. */
+static inline float hard_swish_slope(float x)
+{
+    const float slope = x >= 3 ? 1 : (2 * x + 3) / 6;
+
+    return x <= -3 ? 0 : slope;
+}
+
+/* The normal distribution function and x times its density. */
+static inline float gelu_slope(float x)
+{
+    const float tail = normal_tail(fabsf(x));
+    const float density = 0.39894228f * exp_of(-x * x / 2);
+
+    return (x > 0 ? 1 - tail : tail) + x * density;
+}
+
+/* One kernel: its loop by the formula; weight: its cost beside a copy's. */
+#define UNARY_GRAD(id, weight, formula)                                        \
+    static void id##_range(const Tensor *out, const void *state, size_t begin, \
+                           size_t end)                                         \
+    {                                                                          \
+        const float *src = out->src[0]->data, *grad = out->src[1]->data;       \
+        float *dx = out->data;                                                 \
+                                                                               \
+        (void)state;                                                           \
+        _Pragma("omp simd") for (size_t i = begin; i < end; i++)               \
+        {                                                                      \
+            const float v = src[i], dy = grad[i];                              \
+            dx[i] = formula;                                                   \
+        }                                                                      \
+    }                                                                          \
+    static int id##_run(Device *dev, const Tensor *out, void *state)           \
+    {                                                                          \
+        const size_t n = tensor_count(out);                                    \
+                                                                               \
+        return split(dev, out, state,                                          \
+                     (Split){ id##_range, n, 3.0 * weight * (double)n });      \
+    }                                                                          \
+    const Kernel SIMD(id) = {                                                  \
+        .op = &id##_def,                                                       \
+        .name = "flat",                                                        \
+        .run = id##_run,                                                       \
+        .inplace = 1 << 0 | 1 << 1,                                            \
+    };
+
+UNARY_GRAD(relu_grad, 1, v > 0 ? dy : 0)
+UNARY_GRAD(relu6_grad, 1, v > 0 && v < 6 ? dy : 0)
+UNARY_GRAD(sigmoid_grad, 1, v *(1 - v) * dy)
+UNARY_GRAD(hard_swish_grad, 1, hard_swish_slope(v) * dy)
+UNARY_GRAD(gelu_grad, 6, gelu_slope(v) * dy)
