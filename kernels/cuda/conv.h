@@ -1,6 +1,7 @@
 /*
- * conv.h - what the kernels of conv2d, dwconv1d and linear share: the shape of
- * the work, weights in another order, and how a result is finished.
+ * conv.h - what the kernels of conv2d, conv2d_grad_x, dwconv1d and linear
+ * share: the shape of the work, weights in another order, and how a result is
+ * finished.
  */
 #ifndef CUDA_CONV_H
 #define CUDA_CONV_H
@@ -9,23 +10,41 @@
 
 #include "kernels/cuda/kernel.h"
 
-/* A convolution.  linear is one of 1x1 on a map of one row, all its rows. */
+/*
+ * A convolution.  linear is one of 1x1 on a map of one row, all its rows.
+ *
+ * conv2d_grad_x is one as well, whose x is dy: with the turned kernel, outputs
+ * and channels having changed places, and with stride 1 on a map that was drawn
+ * apart by the stride, zeros between its numbers.
+ */
 typedef struct Conv {
     int N, H, W, C; /* of x                               */
     int OH, OW, O;  /* of y                               */
     int kh, kw, stride, pad_h, pad_w;
+    int apart; /* x's positions are as far apart; 1 but for gradients */
     int groups, cg, og; /* channels and outputs of a group   */
     bool shared;        /* all groups use the weights of one */
     Activation act;
 } Conv;
 
-static inline Conv conv_of(const Tensor *out)
+static inline const Conv2dAttr *conv_attr(const Tensor *out)
 {
     static const Conv2dAttr plain = { 1, 0, 0, 1, false, ACT_NONE };
+
+    return out->op == &linear_def ? &plain
+           : out->op == &conv2d_grad_x_def
+               ? &((const Conv2dGradAttr *)out->attr)->conv
+               : (const Conv2dAttr *)out->attr;
+}
+
+static inline Conv conv_of(const Tensor *out)
+{
     const bool linear = out->op == &linear_def;
-    const Conv2dAttr *a = linear ? &plain : (const Conv2dAttr *)out->attr;
+    const bool turned = out->op == &conv2d_grad_x_def;
+    const Conv2dAttr *a = conv_attr(out);
     const Tensor *x = out->src[0], *w = out->src[1];
     const int rows = (int)tensor_rows(x);
+    const int kh = linear ? 1 : w->dim[2], kw = linear ? 1 : w->dim[3];
 
     return Conv{
         .N = linear ? 1 : x->dim[0],
@@ -35,17 +54,30 @@ static inline Conv conv_of(const Tensor *out)
         .OH = linear ? 1 : out->dim[2],
         .OW = linear ? rows : out->dim[3],
         .O = out->dim[1],
-        .kh = linear ? 1 : w->dim[2],
-        .kw = linear ? 1 : w->dim[3],
-        .stride = a->stride,
-        .pad_h = a->pad_h,
-        .pad_w = a->pad_w,
+        .kh = kh,
+        .kw = kw,
+        .stride = turned ? 1 : a->stride,
+        .pad_h = turned ? kh - 1 - a->pad_h : a->pad_h,
+        .pad_w = turned ? kw - 1 - a->pad_w : a->pad_w,
+        .apart = turned ? a->stride : 1,
         .groups = a->groups,
         .cg = x->dim[1] / a->groups,
         .og = out->dim[1] / a->groups,
         .shared = a->shared,
         .act = a->act,
     };
+}
+
+/* Whether a place along a side of n positions, drawn apart, has a number; which
+ * one. */
+static __device__ __forceinline__ bool place_of(int *i, int n, int apart)
+{
+    if (apart > 1) {
+        if (*i % apart)
+            return false;
+        *i /= apart;
+    }
+    return *i >= 0 && *i < n;
 }
 
 /* Where the numbers of a product are; b and z may be NULL. */
@@ -104,34 +136,49 @@ static __device__ __forceinline__ void finish(const Places<T> &p, size_t at,
 
 /* ---- weights in another order ------------------------------------------ */
 
-/* dst[i][j][k] = src[i * step[0] + j * step[1] + k * step[2]] */
+/* dst[i][j][k][l] = src[from + i step[0] + j step[1] + k step[2] + l step[3]] */
 typedef struct Order {
-    int dim[3], step[3];
+    int dim[4], step[4], from;
 } Order;
 
 /* w (O,c,taps) with the outputs, or with the channels, as neighbours. */
-static inline Order order_of(const Tensor *w, bool outputs_last)
+static inline Order order_of(const Tensor *out, bool outputs_last)
 {
+    const Tensor *w = out->src[1];
     const int O = w->dim[0], c = w->dim[1];
     const int taps = (int)(tensor_count(w) / (size_t)O / (size_t)c);
+    const Conv2dAttr *a = conv_attr(out);
+    const int groups = a->shared ? 1 : a->groups, o = O / groups,
+              whole = c * taps;
 
-    if (outputs_last)
-        return Order{ { taps, c, O }, { 1, taps, c * taps } };
-    return Order{ { O, taps, c }, { c * taps, 1, taps } };
+    if (out->op == &conv2d_grad_x_def) /* c are the outputs, o the channels */
+        return outputs_last ? Order{ { taps, o, groups, c },
+                                     { -1, whole, o * whole, taps },
+                                     taps - 1 }
+                            : Order{ { groups, c, taps, o },
+                                     { o * whole, taps, -1, whole },
+                                     taps - 1 };
+    return outputs_last ? Order{ { 1, taps, c, O }, { 0, 1, taps, whole }, 0 }
+                        : Order{ { 1, O, taps, c }, { 0, whole, 1, taps }, 0 };
 }
 
 template <typename T>
 static __global__ void reorder(T *dst, const T *src, Order o)
 {
-    const size_t n = (size_t)o.dim[0] * o.dim[1] * o.dim[2];
+    const size_t n = (size_t)o.dim[0] * o.dim[1] * o.dim[2] * o.dim[3];
     const size_t threads = (size_t)gridDim.x * blockDim.x;
 
     for (size_t e = (size_t)blockIdx.x * blockDim.x + threadIdx.x; e < n;
          e += threads) {
-        const size_t k = e % o.dim[2], j = e / o.dim[2] % o.dim[1],
-                     i = e / o.dim[2] / o.dim[1];
+        int64_t at = o.from;
+        size_t rest = e;
 
-        dst[e] = src[i * o.step[0] + j * o.step[1] + k * o.step[2]];
+#pragma unroll
+        for (int d = 3; d >= 0; d--) {
+            at += (int64_t)(rest % o.dim[d]) * o.step[d];
+            rest /= o.dim[d];
+        }
+        dst[e] = src[at];
     }
 }
 
@@ -141,9 +188,10 @@ typedef struct Reordered {
     void *at;
 } Reordered;
 
-static inline int reorder_weights(Reordered *r, const Tensor *w,
+static inline int reorder_weights(Reordered *r, const Tensor *out,
                                   bool outputs_last)
 {
+    const Tensor *w = out->src[1];
     enum { THREADS = 128, BLOCKS_PER_SM = 4 };
     const size_t most = (size_t)cuda_device(r->dev)->sms * BLOCKS_PER_SM;
     const size_t blocks = ceil_div(tensor_count(w), THREADS);
@@ -152,7 +200,7 @@ static inline int reorder_weights(Reordered *r, const Tensor *w,
 
     FOR_DTYPE(w->dtype, T,
               err = launch(r->dev, l, reorder<T>, (T *)r->at,
-                           (const T *)w->data, order_of(w, outputs_last)));
+                           (const T *)w->data, order_of(out, outputs_last)));
     return err;
 }
 
@@ -179,7 +227,7 @@ static inline int reordered_plan(Device *dev, const Tensor *out, void **state,
     TRY(dev->backend->alloc(dev, &r->at, tensor_bytes(w)));
     if (!tensor_is_weight(tensor_storage(w)))
         return OK;
-    TRY(reorder_weights(r, w, outputs_last));
+    TRY(reorder_weights(r, out, outputs_last));
     CUDA_TRY(cudaStreamSynchronize((cudaStream_t)cuda_device(dev)->stream));
     return OK;
 }
@@ -187,11 +235,9 @@ static inline int reordered_plan(Device *dev, const Tensor *out, void **state,
 static inline int reordered_before_run(void *state, const Tensor *out,
                                        bool outputs_last)
 {
-    const Tensor *w = out->src[1];
-
-    return tensor_is_weight(tensor_storage(w))
+    return tensor_is_weight(tensor_storage(out->src[1]))
                ? OK
-               : reorder_weights((Reordered *)state, w, outputs_last);
+               : reorder_weights((Reordered *)state, out, outputs_last);
 }
 
 /* ---- launches ---------------------------------------------------------- */

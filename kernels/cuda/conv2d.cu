@@ -1,6 +1,6 @@
 /*
- * conv2d.cu - y = act(conv(x, w) + b + z), zero padding; and linear of many
- * rows, which is a 1x1 convolution
+ * conv2d.cu - y = act(conv(x, w) + b + z), zero padding; linear of many rows,
+ * which is a 1x1 convolution; and conv2d_grad_x, which is one of dy (conv.h)
  *
  * Bound by multiply-adds where a group has many channels and outputs, by bytes
  * and latency else.  cuDNN has the regular ones; what it refuses, does badly,
@@ -11,7 +11,8 @@
  *            TILE outputs; a row of the one matrix is a position's channels at
  *            one tap after another, of the other an output's weights in the
  *            same order, so both are read as packs along K.  Starves on few
- *            positions, and where a group has fewer outputs than a tile.
+ *            positions, and where a group has fewer outputs than a tile; of a
+ *            gradient with a stride most products are with zeros.
  *   direct   a thread computes a pack of outputs of one group at one position
  *            or at RUN neighbours, straight from memory: x is few channels, w
  *            ([tap][c][o]) comes from L1.  For groups of few channels (EMA's,
@@ -40,10 +41,10 @@ static __device__ __forceinline__ void load_positions(Tile &t, const Row *rows,
         const TilePlace at = tile_place<N>(e);
         const Row row = rows[at.row];
         const int k = first + at.k, tap = k / c.cg;
-        const int h = row.h + tap / c.kw, l = row.l + tap % c.kw;
+        int h = row.h + tap / c.kw, l = row.l + tap % c.kw;
         Pack<T, N> v = {};
 
-        if (k < K && h >= 0 && h < c.H && l >= 0 && l < c.W)
+        if (k < K && place_of(&h, c.H, c.apart) && place_of(&l, c.W, c.apart))
             v = load_pack<N>(x + row.image + ((size_t)h * c.W + l) * c.C +
                              k % c.cg);
         tile_put(t, at, v);
@@ -113,7 +114,7 @@ static __global__ void __launch_bounds__(TILE_THREADS)
             at < positions
                 ? Row{ at / c.OW / c.OH * c.H * c.W * c.C,
                        i * c.stride - c.pad_h, j * c.stride - c.pad_w }
-                : Row{ 0, c.H, 0 };
+                : Row{ 0, c.H * c.apart, 0 };
     }
     __syncthreads();
     for (int k = 0; k < K; k += DEPTH) {
@@ -185,9 +186,9 @@ static __device__ __forceinline__ void add_tap(Pack<T, N> sum[R], const T *line,
 
 #pragma unroll
         for (int r = 0; r < R; r++) {
-            const int at = l + r * c.stride;
+            int at = l + r * c.stride;
 
-            x[r] = at >= 0 && at < c.W
+            x[r] = place_of(&at, c.W, c.apart)
                        ? load_pack<M>(line + (size_t)at * c.C + ch)
                        : Pack<T, M>{};
         }
@@ -223,9 +224,10 @@ static __global__ void direct(Places<T> p, Conv c)
             Pack<T, N> sum[R] = {};
 
             for (int u = 0; u < c.kh; u++) {
-                const int h = i * c.stride + u - c.pad_h;
+                int h = i * c.stride + u - c.pad_h;
+                const bool there = place_of(&h, c.H, c.apart);
 
-                for (int v = 0; h >= 0 && h < c.H && v < c.kw; v++)
+                for (int v = 0; there && v < c.kw; v++)
                     add_tap<N, M, R>(sum, x + (size_t)h * c.W * c.C,
                                      p.w + (size_t)(u * c.kw + v) * tap + wo, c,
                                      j * c.stride + v - c.pad_w);
@@ -281,35 +283,19 @@ static int direct_plan(Device *dev, const Tensor *out, void **state)
     return reordered_plan(dev, out, state, true);
 }
 
-const Kernel cuda_conv2d_tiles = {
-    .op = &conv2d_def,
-    .name = "tiles",
-    .dtypes = ALL_DTYPES,
-    .supports = tiles_supports,
-    .plan = tiles_plan,
-    .run = tiles_run,
-    .release = reordered_release,
-    .packs = 1u << 1,
-};
-
-const Kernel cuda_linear_tiles = {
-    .op = &linear_def,
-    .name = "tiles",
-    .dtypes = ALL_DTYPES,
-    .supports = linear_tiles_supports,
-    .plan = tiles_plan,
-    .run = tiles_run,
-    .release = reordered_release,
-    .packs = 1u << 1,
-};
-
-const Kernel cuda_conv2d_direct = {
-    .op = &conv2d_def,
-    .name = "direct",
-    .dtypes = ALL_DTYPES,
-    .supports = direct_supports,
-    .plan = direct_plan,
-    .run = direct_run,
-    .release = reordered_release,
-    .packs = 1u << 1,
-};
+#define PRODUCT(id, op_id, way, supports_id) \
+    const Kernel cuda_##id = {               \
+        .op = &op_id##_def,                  \
+        .name = #way,                        \
+        .dtypes = ALL_DTYPES,                \
+        .supports = supports_id,             \
+        .plan = way##_plan,                  \
+        .run = way##_run,                    \
+        .release = reordered_release,        \
+        .packs = 1u << 1,                    \
+    };
+PRODUCT(conv2d_tiles, conv2d, tiles, tiles_supports)
+PRODUCT(conv2d_direct, conv2d, direct, direct_supports)
+PRODUCT(conv2d_grad_x_tiles, conv2d_grad_x, tiles, tiles_supports)
+PRODUCT(conv2d_grad_x_direct, conv2d_grad_x, direct, direct_supports)
+PRODUCT(linear_tiles, linear, tiles, linear_tiles_supports)

@@ -1,6 +1,6 @@
 /*
- * depthwise.cu - each channel's own filter: conv2d with as many groups as
- * channels and outputs, and dwconv1d
+ * depthwise.cu - each channel's own filter: conv2d and conv2d_grad_x (conv.h)
+ * with as many groups as channels and outputs, and dwconv1d
  *
  *   y[n,c,i,j] = act(b[c] + z[n,c,i,j] + sum over u,v of
  *                    x[n,c,i s + u - p_h,j s + v - p_w] w[c,u,v])
@@ -31,43 +31,54 @@ struct Side {
 /* Runs go along the first side. */
 struct Filter {
     Side along, across;
-    int N, C, stride;
+    int N, C, stride, apart; /* as of Conv */
     Activation act;
 };
 
+static Filter filter_of_strip(const Tensor *out)
+{
+    const int C = out->dim[1], L = out->dim[2], k = out->src[1]->dim[2];
+
+    return Filter{
+        .along = { L, L, k, k / 2, C, C, C },
+        .across = { 1, 1, 1, 0, 0, 0, 0 },
+        .N = out->dim[0],
+        .C = C,
+        .stride = 1,
+        .apart = 1,
+        .act = ACT_NONE,
+    };
+}
+
 static Filter filter_of(const Tensor *out)
 {
-    const bool strip = out->op == &dwconv1d_def;
-    const Tensor *x = out->src[0], *w = out->src[1];
-    const Conv2dAttr *a = (const Conv2dAttr *)out->attr;
-    const int C = out->dim[1], L = out->dim[2];
-    Filter f = { .N = out->dim[0], .C = C, .stride = 1, .act = ACT_NONE };
+    if (out->op == &dwconv1d_def)
+        return filter_of_strip(out);
 
-    if (strip) {
-        f.along = Side{ L, L, w->dim[2], w->dim[2] / 2, C, C, C };
-        f.across = Side{ 1, 1, 1, 0, 0, 0, 0 };
-        return f;
-    }
-    const int W = x->dim[3], OW = out->dim[3], kw = w->dim[3];
-    const Side rows = { x->dim[2], out->dim[2], w->dim[2], a->pad_h,
-                        W * C,     OW * C,      kw * C };
-    const Side columns = { W, OW, kw, a->pad_w, C, C, C };
+    const Conv c = conv_of(out);
+    const Side rows = { c.H,       c.OH,       c.kh,      c.pad_h,
+                        c.W * c.C, c.OW * c.C, c.kw * c.C };
+    const Side columns = { c.W, c.OW, c.kw, c.pad_w, c.C, c.C, c.C };
     const bool tall = rows.k > columns.k;
 
-    f.stride = a->stride;
-    f.act = a->act;
-    f.along = tall ? rows : columns;
-    f.across = tall ? columns : rows;
-    return f;
+    return Filter{
+        .along = tall ? rows : columns,
+        .across = tall ? columns : rows,
+        .N = c.N,
+        .C = c.C,
+        .stride = c.stride,
+        .apart = c.apart,
+        .act = c.act,
+    };
 }
 
 /* x at one position of the line, 0 beyond its ends. */
 template <int N, typename T>
 static __device__ __forceinline__ Pack<T, N> at(const T *line, const Side &s,
-                                                int i)
+                                                int i, int apart)
 {
-    return i >= 0 && i < s.in ? load_pack<N>(line + i * s.x_step)
-                              : Pack<T, N>{};
+    return place_of(&i, s.in, apart) ? load_pack<N>(line + i * s.x_step)
+                                     : Pack<T, N>{};
 }
 
 /* Adds one line of the filter to R neighbouring sums, the first of which
@@ -75,18 +86,19 @@ static __device__ __forceinline__ Pack<T, N> at(const T *line, const Side &s,
 template <int N, int R, typename T>
 static __device__ __forceinline__ void add_line(Pack<T, N> sum[R],
                                                 const T *line, const T *w,
-                                                const Side &s, int first)
+                                                const Side &s, int first,
+                                                int apart)
 {
     Pack<T, N> window[R + 1];
 
 #pragma unroll
     for (int r = 1; r < R; r++)
-        window[r] = at<N>(line, s, first + r - 1);
+        window[r] = at<N>(line, s, first + r - 1, apart);
 #pragma unroll 4
     for (int v = 0; v < s.k; v++) {
         const Pack<T, N> tap = load_pack<N>(w + v * s.w_step);
 
-        window[R] = at<N>(line, s, first + v + R - 1);
+        window[R] = at<N>(line, s, first + v + R - 1, apart);
 #pragma unroll
         for (int r = 0; r < R; r++) {
             window[r] = window[r + 1];
@@ -114,12 +126,12 @@ static __global__ void runs(Places<T> p, Filter f)
             Pack<T, N> sum[R] = {};
 
             for (int u = 0; u < f.across.k; u++) {
-                const int h = i * f.stride + u - f.across.pad;
+                int h = i * f.stride + u - f.across.pad;
 
-                if (h >= 0 && h < f.across.in)
+                if (place_of(&h, f.across.in, f.apart))
                     add_line<N, R>(sum, x + (size_t)h * f.across.x_step,
                                    p.w + u * f.across.w_step + c, f.along,
-                                   j * f.stride - f.along.pad);
+                                   j * f.stride - f.along.pad, f.apart);
             }
 #pragma unroll
             for (int r = 0; r < R; r++)
@@ -147,7 +159,7 @@ static int run(Device *dev, const Tensor *out, void *state)
     TRY(reordered_before_run(state, out, true));
     FOR_PACK(out->dtype, whole_packs(out->dtype, (size_t)f.C), T, N, {
         const Places<T> p = places_of<T>(out, w->at);
-        const bool many = tensor_count(out) / (RUN * N) >= few;
+        const bool many = tensor_count(out) / (RUN * N) >= few && f.apart == 1;
 
         err = many && f.stride == 1 && f.along.k > 1
                   ? launch_runs<T, N, RUN>(dev, p, f)
@@ -168,23 +180,17 @@ static bool depthwise(const Tensor *out)
     return c.cg == 1 && c.og == 1 && !c.shared;
 }
 
-const Kernel cuda_conv2d_depthwise = {
-    .op = &conv2d_def,
-    .name = "depthwise",
-    .dtypes = ALL_DTYPES,
-    .supports = depthwise,
-    .plan = plan,
-    .run = run,
-    .release = reordered_release,
-    .packs = 1u << 1,
-};
-
-const Kernel cuda_dwconv1d = {
-    .op = &dwconv1d_def,
-    .name = "depthwise",
-    .dtypes = ALL_DTYPES,
-    .plan = plan,
-    .run = run,
-    .release = reordered_release,
-    .packs = 1u << 1,
-};
+#define DEPTHWISE(id, op_id, supports_id) \
+    const Kernel cuda_##id = {            \
+        .op = &op_id##_def,               \
+        .name = "depthwise",              \
+        .dtypes = ALL_DTYPES,             \
+        .supports = supports_id,          \
+        .plan = plan,                     \
+        .run = run,                       \
+        .release = reordered_release,     \
+        .packs = 1u << 1,                 \
+    };
+DEPTHWISE(conv2d_depthwise, conv2d, depthwise)
+DEPTHWISE(conv2d_grad_x_depthwise, conv2d_grad_x, depthwise)
+DEPTHWISE(dwconv1d, dwconv1d, NULL)

@@ -184,6 +184,10 @@ static int run_rows(Device *dev, const Tensor *out, void *state)
 
 /* ---- reduce in any form --------------------------------------------------- */
 
+enum {
+    RUN = 32 * WARP
+}; /* a long sum errs less if so many are by themselves */
+
 /* Some of the dims of x, innermost first, with the steps of x and y. */
 typedef struct Axes {
     int n;
@@ -220,11 +224,17 @@ static __global__ void __launch_bounds__(THREADS)
         float sum = 0;
 
         walk(kept, q, &first, &to);
-        for (unsigned i = lane; i < summed.count; i += WARP) {
-            unsigned at = first, none = 0;
+        for (unsigned i = lane; i < summed.count;) {
+            const unsigned end = min(summed.count, i + RUN);
+            float part = 0;
 
-            walk(summed, i, &at, &none);
-            sum += to_float(x[at]) * (z ? to_float(z[at]) : 1.0f);
+            for (; i < end; i += WARP) {
+                unsigned at = first, none = 0;
+
+                walk(summed, i, &at, &none);
+                part += to_float(x[at]) * (z ? to_float(z[at]) : 1.0f);
+            }
+            sum += part;
         }
         sum = warp_sum(sum);
         if (lane == 0)

@@ -72,12 +72,16 @@ template <typename How>
 static __device__ __forceinline__ float join_parts(const float *part,
                                                    unsigned n, unsigned stride)
 {
-    float v = How::none;
+    Pack<float> v = no_pack<How, Pack<float>>();
+    unsigned i = 0;
 
-#pragma unroll 8
-    for (unsigned i = 0; i < n; i++)
-        v = How::join(v, part[i * stride]);
-    return v;
+    for (; i + 4 <= n; i += 4)
+#pragma unroll
+        for (unsigned k = 0; k < 4; k++)
+            v.at[k] = How::join(v.at[k], part[(i + k) * stride]);
+    for (; i < n; i++)
+        v.at[0] = How::join(v.at[0], part[i * stride]);
+    return How::join(How::join(v.at[0], v.at[1]), How::join(v.at[2], v.at[3]));
 }
 
 /* How a row of n numbers is divided among lanes of one pack each. */
