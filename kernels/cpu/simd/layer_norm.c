@@ -8,41 +8,12 @@
  *   rows   mean, then squares about it, then y.  Starves on few channels, as
  *          every row pays for two horizontal sums and a square root.
  */
-#include "kernels/cpu/simd/rows.h"
-
-/* What takes a row to its result: (x - mean - rest) * scale. */
-typedef struct Moments {
-    float mean, rest, scale; /* mean is rounded: rest is what is left of it */
-} Moments;
-
-static Moments moments(const Elem *x, size_t C, float eps)
-{
-    const float mean = sum_row(x, C) / (float)C;
-    Vec sums = splat(0), squares = sums;
-    float rest, square, var;
-    size_t c = 0;
-
-    for (; c + LANES <= C; c += LANES) {
-        const Vec d = load_elems(x + c) - mean;
-
-        sums += d;
-        squares += d * d;
-    }
-    rest = sum_lanes(sums);
-    square = sum_lanes(squares);
-    for (; c < C; c++) {
-        rest += number(x[c]) - mean;
-        square += (number(x[c]) - mean) * (number(x[c]) - mean);
-    }
-    rest /= (float)C;
-    var = square / (float)C - rest * rest;
-    return (Moments){ mean, rest, 1 / sqrtf((var < 0 ? 0 : var) + eps) };
-}
+#include "kernels/cpu/simd/moments.h"
 
 static void row(Elem *y, const Elem *x, const Elem *weight, const Elem *bias,
                 size_t C, float eps)
 {
-    const Moments m = moments(x, C, eps);
+    const RowMoments m = row_moments(x, C, eps);
 
 #pragma omp simd
     for (size_t c = 0; c < C; c++)

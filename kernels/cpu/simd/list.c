@@ -70,7 +70,10 @@
     X(sigmoid_grad)         \
     X(hard_swish_grad)      \
     X(gelu_grad)            \
-    X(batch_norm_grad_x)
+    X(batch_norm_grad_x)    \
+    X(batch_norm_grad_w)    \
+    X(group_norm_grad_x)    \
+    X(group_norm_grad_w)
 
 #define X(id) extern const Kernel SIMD(id);
 KERNELS(X)
