@@ -31,10 +31,10 @@ static inline const Conv2dAttr *conv_attr(const Tensor *out)
 {
     static const Conv2dAttr plain = { 1, 0, 0, 1, false, ACT_NONE };
 
-    return out->op == &linear_def ? &plain
+    return out->op == &conv2d_def ? (const Conv2dAttr *)out->attr
            : out->op == &conv2d_grad_x_def
                ? &((const Conv2dGradAttr *)out->attr)->conv
-               : (const Conv2dAttr *)out->attr;
+               : &plain;
 }
 
 static inline Conv conv_of(const Tensor *out)
