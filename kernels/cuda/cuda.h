@@ -72,6 +72,8 @@ extern "C" {
     X(conv2d_grad_x_depthwise) \
     X(conv2d_grad_x_tiles)     \
     X(conv2d_grad_x_direct)    \
+    X(conv2d_grad_w_tiles)     \
+    X(conv2d_grad_w_direct)    \
     X(batch_norm_grad_x)       \
     X(slice_grad)              \
     X(patch_split)
