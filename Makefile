@@ -22,7 +22,7 @@ override CFLAGS := -std=c11 -D_GNU_SOURCE $(OPT) -g -fopenmp -I. -I$(B) \
                    -Wall -Wextra -Werror -Wno-missing-field-initializers \
                    $(SANITIZE) $(CFLAGS)
 override LDFLAGS := -fopenmp -rdynamic $(SANITIZE) $(LDFLAGS)
-LIBS := -ldnnl -lcjson -lsqlite3 -ldl -lm
+LIBS := -ldnnl -ljpeg -lpng16 -lcjson -lsqlite3 -ldl -lm
 ifndef V
 Q = @printf '  %-6s %s\n' $(1) $@;
 endif

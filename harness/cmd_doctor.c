@@ -19,6 +19,7 @@
 #include "harness/backends.h"
 #include "harness/environment.h"
 #include "harness/flags.h"
+#include "harness/image.h"
 #include "harness/plugin.h"
 #include "kernels/core/err.h"
 #include "kernels/core/host.h"
@@ -423,6 +424,7 @@ int cmd_doctor(int argc, char **argv)
     Build b;
     Sweep s;
     Flags flags;
+    char images[IMAGE_LIBRARIES];
 
     TRY(flags_parse(&flags, &usage, &settings, argc, argv));
     if (flags.help)
@@ -442,7 +444,7 @@ int cmd_doctor(int argc, char **argv)
     say(&d, FINE, "system", "%s", m.os);
     say(&d, FINE, "build", "%.12s%s, %s", b.git_commit,
         b.dirty ? " with changes" : "", b.compiler);
-    say(&d, FINE, "libraries", "%s", b.libraries);
+    say(&d, FINE, "libraries", "%s, %s", b.libraries, image_libraries(images));
     plotting(&d);
     database(&d, settings.db);
     gpu(&d, &m);

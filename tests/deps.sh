@@ -21,6 +21,8 @@ cmd:gnuplot gnuplot-nox
 sqlite3.h libsqlite3-dev
 cjson/cJSON.h libcjson-dev
 dnnl.h libdnnl-dev
+jpeglib.h libjpeg-dev
+png.h libpng-dev
 LIST
 [ -z "$missing" ] && exit 0
 

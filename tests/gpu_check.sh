@@ -36,14 +36,15 @@ include_of() {
 make_pack() {
     where=$(mktemp -d) || return 1
     mkdir -p "$where/include" "$where/lib" "$(dirname "$pack")"
-    for header in sqlite3.h cjson/cJSON.h dnnl.h oneapi/dnnl/dnnl.h; do
+    for header in sqlite3.h cjson/cJSON.h dnnl.h oneapi/dnnl/dnnl.h \
+                  jpeglib.h jerror.h jmorecfg.h jconfig.h png.h; do
         dir=$(include_of $header)
         [ -n "$dir" ] || [ $header = oneapi/dnnl/dnnl.h ] ||
             { echo "$header is not here: make deps"; return 1; }
         mkdir -p "$where/include/$(dirname $header)"
         cp "$dir/${header%.h}"*.h "$where/include/$(dirname $header)/"
     done
-    for name in sqlite3 cjson dnnl; do
+    for name in sqlite3 cjson dnnl jpeg png16; do
         file=$(${CC:-cc} -print-file-name="lib$name.so")
         # under the name by which the program will ask for it, and -lNAME's
         soname=$(ldd build/attnbench |
@@ -233,6 +234,8 @@ missing_packages() {
 sqlite3.h libsqlite3-dev
 cjson/cJSON.h libcjson-dev
 dnnl.h libdnnl-dev
+jpeglib.h libjpeg-dev
+png.h libpng-dev
 END
 }
 

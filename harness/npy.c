@@ -1,0 +1,60 @@
+/*
+ * npy.c - the format .npy, version 1.0: a line that describes, then the floats.
+ *
+ * Source: NumPy's NEP 1.  Little-endian machines only, as all that this
+ * program is built for.
+ */
+#include "harness/npy.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "kernels/core/err.h"
+#include "results/folder.h"
+
+enum {
+    HEADER = 128, /* all of it: the format wants a multiple of 64 */
+    BEFORE = 10,  /* magic, version, length of the line           */
+};
+
+/* "{'descr': '<f4', 'fortran_order': False, 'shape': (7, 7), }", padded. */
+static void describe(char header[HEADER], int rank, const int *dim)
+{
+    char *line = header + BEFORE;
+    size_t n;
+
+    memset(header, ' ', HEADER);
+    memcpy(header, "\x93NUMPY\x01\x00", 8);
+    header[8] = (char)(HEADER - BEFORE);
+    header[9] = 0;
+    n = (size_t)sprintf(line, "{'descr': '<f4', 'fortran_order': False, "
+                              "'shape': (");
+    for (int i = 0; i < rank; i++)
+        n += (size_t)sprintf(line + n, "%d, ", dim[i]);
+    n += (size_t)sprintf(line + n, "), }");
+    line[n] = ' ';
+    header[HEADER - 1] = '\n';
+}
+
+int npy_write(const char *path, const float *values, int rank, const int *dim)
+{
+    char header[HEADER];
+    size_t count = 1;
+    int err = OK;
+    FILE *f;
+
+    BUG_IF(rank < 1 || rank > 4);
+    for (int i = 0; i < rank; i++)
+        count *= (size_t)dim[i];
+    describe(header, rank, dim);
+    TRY(folder_make_for(path));
+    f = fopen(path, "wb");
+    if (!f)
+        return fail(ERR_IO, "%s: %m", path);
+    if (fwrite(header, 1, HEADER, f) != HEADER ||
+        fwrite(values, sizeof(*values), count, f) != count)
+        err = fail(ERR_IO, "%s: %m", path);
+    if (fclose(f) && !err)
+        err = fail(ERR_IO, "%s: %m", path);
+    return err;
+}
