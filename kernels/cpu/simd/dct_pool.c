@@ -9,28 +9,17 @@
  *   rows   for every row of the map the sum over w, then its part of the sum
  *          over h.  A unit is one image and BLOCK channels.
  */
+#include "kernels/cpu/simd/dct.h"
 #include "kernels/cpu/simd/rows.h"
 
 enum { BLOCK = 64 }; /* channels: four lines of the cache a position */
 
-/* State: along_h (H,C), along_w (W,C). */
 static int plan(Device *dev, const Tensor *out, void **state)
 {
-    const DctPoolAttr *a = out->attr;
-    const int C = out->dim[1], H = out->src[0]->dim[2], W = out->src[0]->dim[3],
-              group = C / a->n;
-    float *t;
+    const Tensor *x = out->src[0];
 
     (void)dev;
-    TRY(state_new(state, (size_t)(H + W) * (size_t)C * sizeof(float)));
-    t = *state;
-    for (int h = 0; h < H; h++)
-        for (int c = 0; c < C; c++)
-            *t++ = (float)dct_basis(h, a->u[c / group], H);
-    for (int w = 0; w < W; w++)
-        for (int c = 0; c < C; c++)
-            *t++ = (float)dct_basis(w, a->v[c / group], W);
-    return OK;
+    return dct_tables(state, out->attr, x);
 }
 
 static void block(const Tensor *out, const float *basis, size_t n, size_t c)

@@ -62,18 +62,28 @@
     FOR_F32(X(matmul_in_double))
 
 /* Of GRADIENT_OPS, which are f32 alone. */
-#define GRADIENT_KERNELS(X) \
-    X(expand)               \
-    X(reduce)               \
-    X(relu_grad)            \
-    X(relu6_grad)           \
-    X(sigmoid_grad)         \
-    X(hard_swish_grad)      \
-    X(gelu_grad)            \
-    X(batch_norm_grad_x)    \
-    X(batch_norm_grad_w)    \
-    X(group_norm_grad_x)    \
-    X(group_norm_grad_w)
+#define GRADIENT_KERNELS(X)     \
+    X(expand)                   \
+    X(reduce)                   \
+    X(relu_grad)                \
+    X(relu6_grad)               \
+    X(sigmoid_grad)             \
+    X(hard_swish_grad)          \
+    X(gelu_grad)                \
+    X(softmax_grad)             \
+    X(batch_norm_grad_x)        \
+    X(batch_norm_grad_w)        \
+    X(group_norm_grad_x)        \
+    X(group_norm_grad_w)        \
+    X(avg_pool2d_grad)          \
+    X(adaptive_avg_pool2d_grad) \
+    X(max_pool2d_grad)          \
+    X(global_max_pool_grad)     \
+    X(max_c_grad)               \
+    X(dct_pool_grad)            \
+    X(slice_grad)               \
+    X(patch_split)              \
+    X(window_bias_grad)
 
 #define X(id) extern const Kernel SIMD(id);
 KERNELS(X)

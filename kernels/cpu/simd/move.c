@@ -11,9 +11,7 @@
  *   interleave   channel_shuffle, with 2, 4 or 8 groups as a constant.  Other
  *                shuffles go number by number.
  */
-#include "kernels/cpu/simd/simd.h"
-
-enum { LONG = 256 }; /* numbers in a run that memcpy is for */
+#include "kernels/cpu/simd/runs.h"
 
 /* n runs from rows x_step apart to rows y_step apart. */
 typedef struct Runs {
@@ -34,19 +32,6 @@ INLINE void copy_constant(Runs r, size_t run, size_t n)
     for (size_t i = 0; i < n; i++)
         for (size_t k = 0; k < run; k++)
             r.y[i * r.y_step + k] = r.x[i * r.x_step + k];
-}
-
-/* A call of memcpy takes as long as this loop does for a hundred numbers. */
-static void copy(Elem *y, const Elem *x, size_t n)
-{
-    if (n >= LONG) {
-        memcpy(y, x, n * sizeof(*y));
-        return;
-    }
-    for (size_t k = 0; k + LANES <= n; k += LANES)
-        store_elems(y + k, load_elems(x + k));
-    for (size_t k = n / LANES * LANES; k < n; k++)
-        y[k] = x[k];
 }
 
 static void copy_runs(Runs r, size_t begin, size_t end)
@@ -74,15 +59,6 @@ static void copy_runs(Runs r, size_t begin, size_t end)
     }
     for (size_t i = 0; i < n; i++)
         copy(r.y + i * r.y_step, r.x + i * r.x_step, r.run);
-}
-
-/* Numbers between neighbours of t along dim. */
-static size_t step_along(const Tensor *t, int dim)
-{
-    size_t stride[MAX_RANK];
-
-    tensor_strides(t, stride);
-    return stride[dim];
 }
 
 /* Runs of a and of b in turn; run is a constant. */

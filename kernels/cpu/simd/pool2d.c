@@ -16,28 +16,9 @@
 #include <math.h>
 
 #include "kernels/cpu/simd/rows.h"
+#include "kernels/cpu/simd/spans.h"
 
 enum { V = 4 }; /* vectors summed at once */
-
-/* What a window covers along one dim. */
-typedef struct Span {
-    size_t begin, end;
-} Span;
-
-static Span fixed_span(const PoolAttr *a, size_t i, int size)
-{
-    const int from = (int)i * a->stride - a->pad, to = from + a->k;
-
-    return (Span){ from > 0 ? (size_t)from : 0,
-                   (size_t)(to < size ? to : size) };
-}
-
-static Span adaptive_span(size_t i, int size, int windows)
-{
-    const size_t n = (size_t)size, w = (size_t)windows;
-
-    return (Span){ i * n / w, ceil_div((i + 1) * n, w) };
-}
 
 /* Where the result of unit u is, and which image and window it is of. */
 typedef struct Place {

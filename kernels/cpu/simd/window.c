@@ -1,6 +1,6 @@
 /*
  * window.c - rows of channels to and from windows: window_partition,
- * window_reverse, patch_merge; and window_bias
+ * window_reverse, patch_merge, patch_split; and window_bias
  *
  * No arithmetic, bound by bytes: each number is read once and written once.
  *
@@ -65,30 +65,58 @@ static int reverse_run(Device *dev, const Tensor *out, void *state)
                           2.0 * (double)tensor_count(out) });
 }
 
-/* Units are rows of the result, of all images. */
+/* Units are rows of patches, of all images; up and down are the two rows of the
+ * map that they are. */
+static void copy_patches(Elem *patches, Elem *map, size_t rows, size_t W,
+                         size_t C, bool to_patches)
+{
+    for (size_t r = 0; r < rows; r++, map += 2 * W * C)
+        for (size_t w = 0; w < W; w++, patches += 2 * C) {
+            Elem *up = map + w * C, *down = up + W * C;
+
+            memcpy(to_patches ? patches : up, to_patches ? up : patches,
+                   C * sizeof(*up));
+            memcpy(to_patches ? patches + C : down,
+                   to_patches ? down : patches + C, C * sizeof(*up));
+        }
+}
+
 static void merge_range(const Tensor *out, const void *state, size_t begin,
                         size_t end)
 {
     const Tensor *x = out->src[0];
     const size_t C = (size_t)x->dim[1], W = (size_t)x->dim[3];
-    Elem *y = (Elem *)out->data + begin * 2 * W * C;
+    const size_t at = begin * 2 * W * C;
 
     (void)state;
-    for (size_t r = begin; r < end; r++) {
-        const Elem *up = (const Elem *)x->data + 2 * r * W * C;
-        const Elem *down = up + W * C;
+    copy_patches((Elem *)out->data + at, (Elem *)x->data + at, end - begin, W,
+                 C, true);
+}
 
-        for (size_t w = 0; w < W; w++, y += 2 * C, up += C, down += C) {
-            memcpy(y, up, C * sizeof(*y));
-            memcpy(y + C, down, C * sizeof(*y));
-        }
-    }
+static void split_range(const Tensor *out, const void *state, size_t begin,
+                        size_t end)
+{
+    const size_t C = (size_t)out->dim[1], W = (size_t)out->dim[3];
+    const size_t at = begin * 2 * W * C;
+
+    (void)state;
+    copy_patches((Elem *)out->src[0]->data + at, (Elem *)out->data + at,
+                 end - begin, W, C, false);
 }
 
 static int merge_run(Device *dev, const Tensor *out, void *state)
 {
     return split(dev, out, state,
                  (Split){ merge_range, (size_t)(out->dim[0] * out->dim[2]),
+                          2.0 * (double)tensor_count(out) });
+}
+
+static int split_run(Device *dev, const Tensor *out, void *state)
+{
+    const Tensor *x = out->src[0];
+
+    return split(dev, out, state,
+                 (Split){ split_range, (size_t)(x->dim[0] * x->dim[2]),
                           2.0 * (double)tensor_count(out) });
 }
 
@@ -141,6 +169,13 @@ const Kernel SIMD(patch_merge) = {
     .dtypes = SIMD_DTYPES,
     .name = "runs",
     .run = merge_run,
+};
+
+const Kernel SIMD(patch_split) = {
+    .op = &patch_split_def,
+    .dtypes = SIMD_DTYPES,
+    .name = "runs",
+    .run = split_run,
 };
 
 const Kernel SIMD(window_bias) = {
