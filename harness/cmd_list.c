@@ -22,7 +22,7 @@ enum { MAX_BACKENDS = 8 };
 
 static const Op *const ops[] = {
 #define X(id) &id##_def,
-    OPS(X) FUSED_OPS(X)
+    OPS(X) FUSED_OPS(X) GRADIENT_OPS(X)
 #undef X
 };
 enum { NOPS = sizeof(ops) / sizeof(ops[0]) };
@@ -123,11 +123,11 @@ static int list_kernels(void)
     const Kernel *k;
 
     printf("The kernels of each backend, best first: the first that supports "
-           "an op's shape\nruns it.\n\n%-8s %-20s %-24s %s\n",
+           "an op's shape\nruns it.\n\n%-8s %-24s %-24s %s\n",
            "backend", "op", "kernel", "dtypes");
     for (int i = 0; (b = backend_at(i)); i++)
         for (int n = 0; (k = b->kernel_at(n)); n++) {
-            printf("%-8s %-20s %-24s", b->name, k->op ? k->op->name : "(all)",
+            printf("%-8s %-24s %-24s", b->name, k->op ? k->op->name : "(all)",
                    k->name);
             for (int d = 0; d < NDTYPES; d++)
                 if ((k->dtypes ? k->dtypes : DTYPE_BIT(F32)) >> d & 1)
@@ -190,7 +190,7 @@ static int list_ops(void)
 
     printf("The kernels of each op, best first.  tolerance: the relative L2 "
            "error that one of\nf32 may show against the definition.\n\n"
-           "%-20s %-7s %-9s",
+           "%-24s %-7s %-9s",
            "op", "sources", "tolerance");
     for (int i = 0; (b = backend_at(i)); i++) {
         BUG_IF(i == MAX_BACKENDS);
@@ -203,7 +203,7 @@ static int list_ops(void)
 
         snprintf(sources, sizeof(sources), ops[i]->optional ? "%d to %d" : "%d",
                  ops[i]->sources, ops[i]->sources + ops[i]->optional);
-        printf("%-20s %-7s %-9g", ops[i]->name, sources, ops[i]->tol_f32);
+        printf("%-24s %-7s %-9g", ops[i]->name, sources, ops[i]->tol_f32);
         for (int k = 0; (b = backend_at(k)); k++) {
             const char *names = kernel_names(b, ops[i], text);
 

@@ -214,7 +214,7 @@ TEST(kernels, every_op_has_a_case)
 {
     static const Op *const ops[] = {
 #define X(id) &id##_def,
-        OPS(X) FUSED_OPS(X)
+        OPS(X) FUSED_OPS(X) GRADIENT_OPS(X)
 #undef X
     };
     const KernelCase *c;

@@ -72,6 +72,7 @@ TEST(list, ops_shows_every_op_and_no_gap)
 #define X(id) shows(#id);
     OPS(X)
     FUSED_OPS(X)
+    GRADIENT_OPS(X)
 #undef X
     for (int n = 0; (k = cpu_backend.kernel_at(n)); n++)
         shows(k->name);
