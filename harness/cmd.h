@@ -15,6 +15,7 @@
     X(why, "why a module costs what it costs, in a line")                     \
     X(roofs, "how fast this machine is at best, measured")                    \
     X(profile, "time of one case, op by op")                                  \
+    X(erf, "what of the input a layer heeds: effective receptive fields")     \
     X(plot, "draw figures from the database")                                 \
     X(export, "write stored runs as CSV or JSON")                             \
     X(import, "add runs that another program measured")                       \

@@ -140,7 +140,7 @@ static int set_dy(const Work *w, int i)
     return err;
 }
 
-/* ---- what is known of a tap without running it ----------------------------- */
+/* ---- what is known of a tap without running it ------------------------- */
 
 static double centre(Span reach, Span units, int of, int pixels)
 {

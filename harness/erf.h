@@ -66,8 +66,8 @@ typedef struct ErfInput {
 
 enum { ERF_TAPS_MAX = 4, ERF_TAP_NAME = 96 };
 
-/* draws are shared out evenly over sets of weights, as draw i over set i % sets;
- * the c->batch of one set are run at once. */
+/* Draws are shared out evenly over sets of weights: draw i has set i % sets.
+ * As many of a set as the case's batch are run at once. */
 typedef struct ErfAsk {
     const ErfProtocol *protocol;
     ErfRule rule;

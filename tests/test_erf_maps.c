@@ -327,7 +327,7 @@ static double loss(const Case *c, const char *tap, double step)
     seed_input(input, 3 * 32 * 32, "input", 1);
     for (int i = 0; i < 3 * 32 * 32; i++)
         input[i] += (float)step;
-    BUG_IF(network_run(out, g, dev, false, input) != OK);
+    BUG_IF(network_run(out, g, dev, false, (float *[]){ input }) != OK);
     t = graph_output_at(g, 0, NULL);
     for (int k = 0; k < t->dim[1]; k++)
         for (int i = 0; i < 4; i++)
