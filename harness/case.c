@@ -34,7 +34,7 @@ CHOICES(impl, "composed", "fused")
 CHOICES(position, "auto", "mid", "out")
 CHOICES(form, "train", "deploy")
 CHOICES(graph, "as_written", "folded")
-CHOICES(pass, "forward", "input_grad", "backward")
+CHOICES(pass, "forward", "input_grad", "backward", "train")
 CHOICES(state, "hot", "cold", "graph")
 
 const Param case_params[] = {
@@ -67,8 +67,9 @@ const Param case_params[] = {
     PARAM_INT(Case, width, 0, 0, MAX_SIDE,
               "W of the input; 0: the backbone's own, 56 for a module alone"),
     PARAM_NAME(Case, pass, "forward", pass_choice,
-               "what is run: forward alone, or also the gradient of the input, "
-               "or (backward) of the input and of all parameters"),
+               "what is run: forward alone; also the gradient of the input; or "
+               "(backward) of the input and of all parameters; or a step of "
+               "training"),
     PARAM_NAME(Case, state, "hot", state_choice,
                "caches as the last run left them; emptied before each; or as "
                "the last run left them, and launched as one recording"),

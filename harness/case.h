@@ -23,7 +23,7 @@ typedef struct Case {
     ParamName dtype;
     int batch;
     int channels, height, width; /* of the input; 0 until completed       */
-    ParamName pass;              /* forward, input_grad, backward         */
+    ParamName pass;              /* forward, input_grad, backward, train  */
     ParamName state;             /* hot, cold, graph                      */
     int threads;                 /* 0: all cores                          */
     int arm; /* tells copies of one case apart: A/A comparisons           */

@@ -8,11 +8,13 @@
 #include <string.h>
 
 #include "harness/backbones/backbones.h"
+#include "harness/passes.h"
 #include "harness/safetensors.h"
 #include "harness/seed.h"
 #include "kernels/core/err.h"
 #include "kernels/core/plan.h"
-#include "kernels/ops/grad.h"
+
+enum { STEPS = 3 }; /* of a module alone that is trained */
 
 /* A name or a file. */
 #define is(field, value) (strcmp((field)->text, value) == 0)
@@ -197,64 +199,6 @@ int network_values_form(Form *form, const Case *c, const Values *values)
     return is(&c->weights, "seeded") ? OK : load_values(NULL, c, form);
 }
 
-/* The learned ones, as many as there are; wrt may be NULL. */
-static int find_params(const Graph *g, Tensor **wrt)
-{
-    int n = 0;
-
-    for (int i = 0; i < graph_size(g); i++)
-        if (graph_at(g, i)->role == ROLE_WEIGHT) {
-            if (wrt)
-                wrt[n] = graph_at(g, i);
-            n++;
-        }
-    return n;
-}
-
-/* Adds the gradients of n tensors, the input first, and gives them out. */
-static void add_gradients(Graph *g, Tensor *const *wrt, int n)
-{
-    Tensor *y = graph_output_named(g, "output");
-    Tensor **grads = calloc((size_t)n, sizeof(*grads));
-    Dims dims = { .rank = y->rank };
-    Gradient wanted = { .of = y, .wrt = wrt, .n = n };
-
-    BUG_IF(!grads);
-    memcpy(dims.dim, y->dim, sizeof(dims.dim));
-    wanted.dy = graph_input(g, "grad_output", dims);
-    graph_grad(g, &wanted, grads);
-    for (int i = 0; i < n; i++) {
-        char name[2 * MAX_NAME];
-
-        snprintf(name, sizeof(name), "grad%s%s", i ? "/" : "_", wrt[i]->name);
-        graph_output(g, name, grads[i]);
-    }
-    free(grads);
-}
-
-static int go_backwards(Graph *g, const Case *c)
-{
-    const bool params = is(&c->pass, "backward");
-    const int n = 1 + (params ? find_params(g, NULL) : 0);
-    Tensor **wrt;
-
-    if (params && is(&c->graph, "folded"))
-        return fail(ERR_UNSUPPORTED,
-                    "pass=backward: a folded batch norm has no parameters to "
-                    "take gradients of; give --graph=as_written");
-    if (case_dtype(c) != F32)
-        return fail(ERR_UNSUPPORTED, "pass=%s is in f32 only, not in %s",
-                    c->pass.text, c->dtype.text);
-    wrt = calloc((size_t)n, sizeof(*wrt));
-    BUG_IF(!wrt);
-    wrt[0] = network_input(g, 0);
-    if (params)
-        find_params(g, wrt + 1);
-    add_gradients(g, wrt, n);
-    free(wrt);
-    return graph_error(g);
-}
-
 static int build(Graph **out, const Case *c, const Values *values,
                  const Outputs *wanted)
 {
@@ -265,6 +209,8 @@ static int build(Graph **out, const Case *c, const Values *values,
     *out = NULL;
     TRY(check_supported(c));
     g = graph_new();
+    if (pass_is_training(c))
+        graph_set_training(g);
     err = build_as_written(g, c, form_of(c), wanted);
     if (!err && values)
         err = is(&c->weights, "seeded") ? derive_values(g, c, values)
@@ -274,8 +220,8 @@ static int build(Graph **out, const Case *c, const Values *values,
         graph_free(g); /* with its weights: two sets of them are too many */
         g = err ? NULL : folded;
     }
-    if (!err && !is(&c->pass, "forward"))
-        err = go_backwards(g, c);
+    if (!err)
+        err = pass_add(g, c, values != NULL);
     if (!err)
         graph_set_dtype(g, case_dtype(c));
     if (err) {
@@ -325,14 +271,31 @@ Tensor *network_input(const Graph *g, int i)
     return NULL;
 }
 
+/* A class for each image. */
+static void seed_target(float *target, int images, int classes)
+{
+    enum { NEXT = 7919 }; /* a prime, so that they differ */
+
+    memset(target, 0, (size_t)images * (size_t)classes * sizeof(*target));
+    for (int n = 0; n < images; n++)
+        target[(size_t)n * (size_t)classes + (size_t)n * NEXT % classes] = 1;
+}
+
 void network_seed_input(float *nchw, const Tensor *input, uint64_t seed)
 {
     const int *d = input->dim;
 
-    if (input->rank == 4 && strcmp(input->name, "input") == 0)
+    if (strcmp(input->name, "target") == 0)
+        seed_target(nchw, d[0], d[1]);
+    else if (input->rank == 4 && strcmp(input->name, "input") == 0)
         seed_structured(nchw, DIMS(d[0], d[1], d[2], d[3]), input->name, seed);
     else
         seed_input(nchw, tensor_count(input), input->name, seed);
+}
+
+static int steps_of(const Graph *g)
+{
+    return graph_is_training(g) && !graph_output_named(g, "loss") ? STEPS : 1;
 }
 
 int network_run(float **values, Graph *g, Device *dev, bool recorded,
@@ -348,7 +311,7 @@ int network_run(float **values, Graph *g, Device *dev, bool recorded,
         err = plan_record(plan);
     for (int i = 0; !err && network_input(g, i); i++)
         err = plan_set(plan, network_input(g, i), inputs[i]);
-    if (!err)
+    for (int i = 0; !err && i < steps_of(g); i++)
         err = plan_run(plan);
     for (int i = 0; i < n && !err; i++)
         err = read_output(&values[i], plan, graph_output_at(g, i, NULL));

@@ -23,9 +23,7 @@ typedef enum Taps { TAPS_NONE, TAPS_STAGE_MEANS } Taps;
  * weights takes these, whatever values says.  values NULL leaves weights empty,
  * which is enough for counting.
  *
- * If c->pass goes backwards, there is a second input, "grad_output", the
- * gradient of the output; and further outputs, "grad_input" and, of every
- * parameter, "grad/<name>".  ERR_UNSUPPORTED where there is no such gradient.
+ * If c->pass goes backwards, there are further inputs and outputs: passes.h.
  */
 int network_build(Graph **out, const Case *c, const Values *values, Taps taps);
 
@@ -52,8 +50,10 @@ void network_seed_input(float *nchw, const Tensor *input, uint64_t seed);
 
 /*
  * Runs g, which has values, once on dev; recorded: first records it, and then
- * replays that (the state called graph).  inputs has an array for each input
- * of g, values gets one for each output, in PyTorch's order; free each.
+ * replays that (the state called graph).  A module alone that is trained takes
+ * three steps, so that the third knows what the others did.  inputs has an array
+ * for each input of g, values gets one for each output, in PyTorch's order; free
+ * each.
  */
 int network_run(float **values, Graph *g, Device *dev, bool recorded,
                 float *const *inputs);

@@ -131,13 +131,19 @@ static bool has_rule(const Op *op)
     return op->grad || op->compose;
 }
 
-/* All sources but the stored statistics of a batch norm. */
+/* What has no gradient: the stored statistics of a batch norm, targets. */
+static bool is_given(const Op *op, int k)
+{
+    return (op == &batch_norm_def && k >= 3) ||
+           (op == &cross_entropy_def && k == 1);
+}
+
 static int sources_of(const Tensor *out, Tensor *wrt[MAX_SRC])
 {
     int n = 0;
 
     for (int k = 0; k < MAX_SRC; k++)
-        if (out->src[k] && !(out->op == &batch_norm_def && k >= 3))
+        if (out->src[k] && !is_given(out->op, k))
             wrt[n++] = out->src[k];
     return n;
 }

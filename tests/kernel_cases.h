@@ -34,6 +34,7 @@ typedef struct KernelCase {
     X(windows)          \
     X(gradients)        \
     X(gradients_conv)   \
+    X(training)         \
     X(fused)
 
 /* The i-th of all cases, NULL past the end. */

@@ -364,6 +364,12 @@ TEST(verify, gradients_of_modules_agree_with_pytorch)
               ALL_MODULES, 3);
 }
 
+TEST(verify, gradients_of_modules_on_the_cpu_agree_with_pytorch)
+{
+    check_all(&(How){ "cpu", "as_written", "train", NULL, "backward" },
+              ALL_MODULES, 3);
+}
+
 TEST(verify, gradients_of_a_fused_module_agree_with_pytorch)
 {
     check_all(&(How){ "ref", "as_written", "train", "fused", "backward" },

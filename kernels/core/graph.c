@@ -25,6 +25,7 @@ struct Graph {
     int depth;
     Output **outputs; /* each apart, so that names stay where they are */
     int noutputs;
+    bool training;
     int error;
     char message[MESSAGE_SIZE];
 };
@@ -163,6 +164,16 @@ void graph_set_dtype(Graph *g, Dtype dtype)
 {
     for (int i = 0; i < g->size; i++)
         g->tensors[i]->dtype = dtype;
+}
+
+void graph_set_training(Graph *g)
+{
+    g->training = true;
+}
+
+bool graph_is_training(const Graph *g)
+{
+    return g->training;
 }
 
 Tensor *graph_apply(Graph *g, const Op *op, const void *attr,

@@ -48,6 +48,10 @@ Tensor *graph_apply(Graph *g, const Op *op, const void *attr,
  * host values stay floats. */
 void graph_set_dtype(Graph *g, Dtype dtype);
 
+/* The graph is for training from now on: ops that differ there know it. */
+void graph_set_training(Graph *g);
+bool graph_is_training(const Graph *g);
+
 /* Marks t as an output called name: it is still there when the run ends. */
 void graph_output(Graph *g, const char *name, Tensor *t);
 

@@ -38,6 +38,8 @@ typedef struct Op {
     int optional;     /* how many more may be given or NULL              */
     size_t attr_size; /* bytes of the attribute struct; 0: none          */
     bool view;        /* the output is the first source's storage        */
+    bool updates;     /* so it is, and has new values: the first source
+                         is a weight or buffer, which nothing reads later */
 
     /* Sets rank, dim and layout of out from its sources and attributes. */
     int (*shape)(Tensor *out);

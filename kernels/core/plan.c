@@ -6,6 +6,9 @@
  * offset that is free for its whole life; an in-place kernel takes over the
  * buffer of a source that dies there.  Inputs and outputs live for ever, so
  * that a plan can be run again without refilling its input.
+ *
+ * Where a run updates its weights, the kernels that have packed them pack them
+ * again at the beginning of the next.
  */
 #include "kernels/core/plan.h"
 
@@ -27,6 +30,7 @@ typedef struct Step {
     const Tensor *out;
     const Kernel *kernel;
     void *state;
+    bool repacks; /* it has packed a weight that a run updates */
 } Step;
 
 struct Plan {
@@ -40,6 +44,8 @@ struct Plan {
     char *arena;
     size_t arena_bytes;
     void *recording; /* NULL: run step by step */
+    bool updates;    /* a run changes weights                         */
+    bool stale;      /* weights have changed since they were packed */
 };
 
 /* The first that takes out, of all or of those after one. */
@@ -123,8 +129,10 @@ static void assign_buffers(Plan *p, const int *last)
         Buffer *b;
 
         p->buffer_of[i] = -1;
-        if (tensor_is_weight(tensor_storage(t)))
+        if (tensor_is_weight(tensor_storage(t))) {
+            step += t->op && !t->op->view;
             continue;
+        }
         if (t->op && t->op->view) {
             p->buffer_of[i] = p->buffer_of[tensor_storage(t)->id];
             continue;
@@ -222,6 +230,25 @@ static int store(const Plan *p, const Tensor *t, const float *own)
     return err;
 }
 
+/* Copies a tensor's numbers from the device, in its own order. */
+static int load(const Plan *p, const Tensor *t, float *own)
+{
+    const size_t n = tensor_count(t), bytes = tensor_bytes(t);
+    void *stored;
+    int err;
+
+    if (dtype_size(t->dtype) == sizeof(float))
+        return p->dev->backend->download(p->dev, own, t->data, bytes);
+    stored = malloc(bytes);
+    if (!stored)
+        return fail(ERR_MEMORY, "no memory for %zu bytes", bytes);
+    err = p->dev->backend->download(p->dev, stored, t->data, bytes);
+    if (!err)
+        dtype_load(t->dtype, own, stored, n);
+    free(stored);
+    return err;
+}
+
 /* Whether a weight's device memory is its host memory. */
 static bool shares_host(const Plan *p, const Tensor *t)
 {
@@ -242,7 +269,7 @@ static int bind(Plan *p)
             t->data = p->arena + p->buffers[p->buffer_of[i]].offset;
             continue;
         }
-        if (t->op && t->op->view) {
+        if (t->op) { /* a view or an update */
             t->data = t->src[0]->data;
             continue;
         }
@@ -308,6 +335,66 @@ static int plan_steps_of(Plan *p)
     return OK;
 }
 
+/* ---- weights that a run updates ------------------------------------------ */
+
+static bool is_updated(const Graph *g, const Tensor *weight)
+{
+    for (int i = weight->id + 1; i < graph_size(g); i++) {
+        const Tensor *t = graph_at(g, i);
+
+        if (t->op && t->op->updates && tensor_storage(t) == weight)
+            return true;
+    }
+    return false;
+}
+
+static bool repacks(const Plan *p, const Step *s)
+{
+    for (int k = 0; k < MAX_SRC; k++)
+        if (s->out->src[k] && (s->kernel->packs >> k & 1) &&
+            is_updated(p->graph, tensor_storage(s->out->src[k])))
+            return true;
+    return false;
+}
+
+static void find_updates(Plan *p)
+{
+    for (int i = 0; i < p->nsteps; i++) {
+        p->steps[i].repacks = repacks(p, &p->steps[i]);
+        p->updates |= p->steps[i].out->op->updates;
+    }
+}
+
+/* The host's copy of each weight, from which kernels pack. */
+static int fetch_updated(const Plan *p)
+{
+    for (int i = 0; i < graph_size(p->graph); i++) {
+        const Tensor *t = graph_at(p->graph, i);
+        const Tensor *w = tensor_storage(t);
+
+        if (t->op && t->op->updates && !shares_host(p, w))
+            TRY(load(p, w, w->host));
+    }
+    return OK;
+}
+
+static int repack(Plan *p)
+{
+    if (!p->stale)
+        return OK;
+    TRY(fetch_updated(p));
+    for (int i = 0; i < p->nsteps; i++) {
+        Step *s = &p->steps[i];
+
+        if (!s->repacks)
+            continue;
+        release_state(s);
+        TRY(s->kernel->plan(p->dev, s->out, &s->state));
+    }
+    p->stale = false;
+    return OK;
+}
+
 int plan_new(Plan **out, Device *dev, Graph *g)
 {
     const size_t n = (size_t)graph_size(g) + 1;
@@ -332,6 +419,8 @@ int plan_new(Plan **out, Device *dev, Graph *g)
         err = bind(p);
     if (!err)
         err = plan_steps_of(p);
+    if (!err)
+        find_updates(p);
     if (err) {
         plan_free(p);
         return err;
@@ -379,10 +468,12 @@ int plan_run_step(const Plan *p, int i)
                : OK;
 }
 
-static int run_steps(const Plan *p)
+static int run_steps(Plan *p)
 {
+    TRY(repack(p));
     for (int i = 0; i < p->nsteps; i++)
         TRY(plan_run_step(p, i));
+    p->stale = p->updates;
     return OK;
 }
 
@@ -401,6 +492,11 @@ int plan_record(Plan *p)
     if (!backend->record_begin)
         return fail(ERR_UNSUPPORTED, "%s has no state=graph", backend->name);
     BUG_IF(p->recording);
+    for (int i = 0; i < p->nsteps; i++)
+        if (p->steps[i].repacks)
+            return fail(ERR_UNSUPPORTED,
+                        "a recording cannot pack the weights that it updates: "
+                        "there is no state=graph of pass=train");
     TRY(run_steps(p)); /* what is loaded at first use cannot be recorded */
     TRY(backend->record_begin(p->dev));
     err = run_steps(p);
@@ -410,11 +506,13 @@ int plan_record(Plan *p)
 
 int plan_run_timed(Plan *p, double *ns)
 {
+    TRY(repack(p));
     for (int i = 0; i < p->nsteps; i++) {
         TRY(p->dev->backend->clock_start(p->dev));
         TRY(plan_run_step(p, i));
         TRY(p->dev->backend->clock_stop(p->dev, &ns[i]));
     }
+    p->stale = p->updates;
     return OK;
 }
 
@@ -438,6 +536,8 @@ size_t plan_arena_bytes(const Plan *p)
 /* Whether any step still reads weight t when it runs. */
 static bool read_by_run(const Plan *p, const Tensor *t)
 {
+    if (is_updated(p->graph, t))
+        return true;
     for (int i = 0; i < p->nsteps; i++)
         for (int k = 0; k < MAX_SRC; k++)
             if (p->steps[i].out->src[k] &&
@@ -458,7 +558,7 @@ void plan_drop_packed(Plan *p)
         read = read_by_run(p, t);
         if (!read)
             release_weight(p, t);
-        if (!read || !shares_host(p, t))
+        if (!read || (!shares_host(p, t) && !is_updated(p->graph, t)))
             graph_free_host(t);
     }
 }
@@ -474,25 +574,6 @@ int plan_set(Plan *p, Tensor *input, const float *nchw)
     tensor_from_nchw(input, own, nchw);
     err = store(p, input, own);
     free(own);
-    return err;
-}
-
-/* Copies a tensor's numbers from the device, in its own order. */
-static int load(const Plan *p, const Tensor *t, float *own)
-{
-    const size_t n = tensor_count(t), bytes = tensor_bytes(t);
-    void *stored;
-    int err;
-
-    if (dtype_size(t->dtype) == sizeof(float))
-        return p->dev->backend->download(p->dev, own, t->data, bytes);
-    stored = malloc(bytes);
-    if (!stored)
-        return fail(ERR_MEMORY, "no memory for %zu bytes", bytes);
-    err = p->dev->backend->download(p->dev, stored, t->data, bytes);
-    if (!err)
-        dtype_load(t->dtype, own, stored, n);
-    free(stored);
     return err;
 }
 

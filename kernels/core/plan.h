@@ -24,14 +24,16 @@ typedef struct Plan Plan;
 int plan_new(Plan **out, Device *dev, Graph *g);
 void plan_free(Plan *plan);
 
-/* Runs every kernel once, in order. */
+/* Runs every kernel once, in order.  Where that updates weights (Op.updates),
+ * the next run first packs them anew. */
 int plan_run(Plan *plan);
 
 /* From now on plan_run replays a recording of itself (the state called graph).
  * ERR_UNSUPPORTED where the device has no such thing. */
 int plan_record(Plan *plan);
 
-/* The same, timing each step apart: ns[i] for step i.  Slower in all. */
+/* The same, timing each step apart: ns[i] for step i.  Slower in all; packing
+ * weights anew is in no step. */
 int plan_run_timed(Plan *plan, double *ns);
 
 /* The steps: nodes that a kernel computes (views are none). */

@@ -79,7 +79,7 @@ bool tensor_is_weight(const Tensor *t)
 
 const Tensor *tensor_storage(const Tensor *t)
 {
-    while (t->op && t->op->view)
+    while (t->op && (t->op->view || t->op->updates))
         t = t->src[0];
     return t;
 }

@@ -69,7 +69,7 @@ size_t tensor_positions(const Tensor *t); /* rows of one image */
 /* Whether its values are given and not computed: a weight or a buffer. */
 bool tensor_is_weight(const Tensor *t);
 
-/* The tensor whose memory t is: itself, or what it is a view of. */
+/* The tensor whose memory t is: itself, or what it views or updates. */
 const Tensor *tensor_storage(const Tensor *t);
 
 bool tensor_same_dims(const Tensor *a, const Tensor *b);

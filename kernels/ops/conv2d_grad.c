@@ -107,47 +107,108 @@ static Cost cost(const Tensor *out)
     };
 }
 
-/* Adds dy[n,o,i,j] times the other operand to the sum of one. */
-static void add_one(const Parts *p, double *sum, bool of_x, int n, int o, int i,
-                    int j)
+/* Where number (o, c', u, v) of w is, in order that c' be innermost. */
+static size_t tap_at(const Tensor *w, int o, int c, int u, int v)
+{
+    return (((size_t)o * (size_t)w->dim[2] + (size_t)u) * (size_t)w->dim[3] +
+            (size_t)v) *
+               (size_t)w->dim[1] +
+           (size_t)c;
+}
+
+/* to[k] += dy from[k] for all pairs of rows of channels that dy[n,o,i,j] brings
+ * together: of x, and of w by tap. */
+typedef void Meet(double *x, double *w, double dy, int c);
+
+static void meet(const Parts *p, double *x, double *w, const int at_dy[4],
+                 Meet *rows)
 {
     const Conv2dAttr *a = p->conv;
-    const int c = p->w->dim[1], first = o / (p->dy->dim[1] / a->groups) * c;
-    const int row = o % p->w->dim[0];
-    const double dy = *at(p->dy, n, o, i, j);
+    const int n = at_dy[0], o = at_dy[1], c = p->w->dim[1];
+    const int first = o / (p->dy->dim[1] / a->groups) * c;
+    const double dy = *at(p->dy, n, o, at_dy[2], at_dy[3]);
 
     for (int u = 0; u < p->w->dim[2]; u++)
         for (int v = 0; v < p->w->dim[3]; v++) {
-            const int h = i * a->stride + u - a->pad_h;
-            const int w = j * a->stride + v - a->pad_w;
+            const int h = at_dy[2] * a->stride + u - a->pad_h;
+            const int l = at_dy[3] * a->stride + v - a->pad_w;
 
-            if (h < 0 || h >= p->x->dim[2] || w < 0 || w >= p->x->dim[3])
-                continue;
-            for (int k = 0; k < c; k++)
-                if (of_x)
-                    sum[tensor_at(p->x, n, first + k, h, w)] +=
-                        dy * *at(p->w, row, k, u, v);
-                else
-                    sum[tensor_at(p->w, row, k, u, v)] +=
-                        dy * *at(p->x, n, first + k, h, w);
+            if (h >= 0 && h < p->x->dim[2] && l >= 0 && l < p->x->dim[3])
+                rows(x + tensor_at(p->x, n, first, h, l),
+                     w + tap_at(p->w, o % p->w->dim[0], 0, u, v), dy, c);
         }
 }
 
-static void ref(const Tensor *out)
+static void add_to_x(double *x, double *w, double dy, int c)
+{
+#pragma omp simd
+    for (int k = 0; k < c; k++)
+        x[k] += dy * w[k];
+}
+
+static void add_to_w(double *x, double *w, double dy, int c)
+{
+#pragma omp simd
+    for (int k = 0; k < c; k++)
+        w[k] += dy * x[k];
+}
+
+static double *numbers(const Tensor *t)
+{
+    double *x = calloc(tensor_count(t), sizeof(*x));
+
+    BUG_IF(!x);
+    return x;
+}
+
+/* w to its doubles by tap, or from them. */
+static void copy_taps(const Tensor *w, double *taps, bool to_taps)
+{
+    for (int o = 0; o < w->dim[0]; o++)
+        for (int c = 0; c < w->dim[1]; c++)
+            for (int u = 0; u < w->dim[2]; u++)
+                for (int v = 0; v < w->dim[3]; v++)
+                    if (to_taps)
+                        taps[tap_at(w, o, c, u, v)] = *at(w, o, c, u, v);
+                    else
+                        *at(w, o, c, u, v) = (float)taps[tap_at(w, o, c, u, v)];
+}
+
+static void x_ref(const Tensor *out)
 {
     const Parts p = parts_of(out);
-    const size_t size = tensor_count(out);
-    double *sum = calloc(size, sizeof(*sum));
+    double *x = numbers(p.x), *w = numbers(p.w);
 
-    BUG_IF(!sum);
+    copy_taps(p.w, w, true);
+#pragma omp parallel for if (cost(out).macs > SMALL_WORK)
     for (int n = 0; n < p.dy->dim[0]; n++)
         for (int i = 0; i < p.dy->dim[2]; i++)
             for (int j = 0; j < p.dy->dim[3]; j++)
                 for (int o = 0; o < p.dy->dim[1]; o++)
-                    add_one(&p, sum, p.x == out, n, o, i, j);
-    for (size_t k = 0; k < size; k++)
-        ((float *)out->data)[k] = (float)sum[k];
-    free(sum);
+                    meet(&p, x, w, (int[]){ n, o, i, j }, add_to_x);
+    for (size_t k = 0; k < tensor_count(out); k++)
+        ((float *)out->data)[k] = (float)x[k];
+    free(x);
+    free(w);
+}
+
+static void w_ref(const Tensor *out)
+{
+    const Parts p = parts_of(out);
+    double *x = numbers(p.x), *w = numbers(p.w);
+
+    for (size_t k = 0; k < tensor_count(p.x); k++)
+        x[k] = ((const float *)p.x->data)[k];
+#pragma omp parallel for if (cost(out).macs > SMALL_WORK)
+    for (int row = 0; row < out->dim[0]; row++)
+        for (int o = row; o < p.dy->dim[1]; o += out->dim[0])
+            for (int n = 0; n < p.dy->dim[0]; n++)
+                for (int i = 0; i < p.dy->dim[2]; i++)
+                    for (int j = 0; j < p.dy->dim[3]; j++)
+                        meet(&p, x, w, (int[]){ n, o, i, j }, add_to_w);
+    copy_taps(out, w, false);
+    free(x);
+    free(w);
 }
 
 const Op conv2d_grad_x_def = {
@@ -156,7 +217,7 @@ const Op conv2d_grad_x_def = {
     .attr_size = sizeof(Conv2dGradAttr),
     .shape = x_shape,
     .cost = cost,
-    .ref = ref,
+    .ref = x_ref,
     .tol_f32 = 3e-6,
 };
 
@@ -166,7 +227,7 @@ const Op conv2d_grad_w_def = {
     .attr_size = sizeof(Conv2dGradAttr),
     .shape = w_shape,
     .cost = cost,
-    .ref = ref,
+    .ref = w_ref,
     .tol_f32 = 3e-6,
 };
 

@@ -93,10 +93,18 @@ extern "C" {
     X(patch_split)              \
     X(window_bias_grad)
 
+/* And a step of training. */
+#define TRAINING_OPS(X)   \
+    X(cross_entropy)      \
+    X(cross_entropy_grad) \
+    X(sgd_velocity)       \
+    X(sgd_weight)
+
 #define X(id) extern const Op id##_def;
 OPS(X)
 FUSED_OPS(X)
 GRADIENT_OPS(X)
+TRAINING_OPS(X)
 #undef X
 
 /* What follows a convolution or an addition in the same pass over memory. */
@@ -143,7 +151,9 @@ typedef struct MatmulAttr {
 Tensor *op_matmul(Graph *g, Tensor *a, Tensor *b, const MatmulAttr *attr);
 
 /* x rows; weight, bias, mean, var (C) -> the same: (x - mean) / sqrt(var +
- * eps) * weight + bias, with stored statistics (evaluation mode). */
+ * eps) * weight + bias, with stored statistics (evaluation mode).  In a graph
+ * that is for training (graph_set_training) with those of x, over images and
+ * positions: a group norm of the channels as one image. */
 Tensor *op_batch_norm(Graph *g, Tensor *x, Tensor *weight, Tensor *bias,
                       Tensor *mean, Tensor *var, double eps);
 
@@ -335,6 +345,20 @@ Tensor *op_patch_split(Graph *g, Tensor *x);
 /* dy (1,nW heads,P,P) or (1,heads,P,P) -> of the table. */
 Tensor *op_window_bias_grad(Graph *g, Tensor *dy, int heads,
                             const WindowAttr *attr);
+
+/* ---- training ------------------------------------------------------------ */
+
+/* Logits x (N,K), target (N,K), probabilities -> (1,1): the mean over images of
+ * -sum of target log softmax(x); and the gradient of x. */
+Tensor *op_cross_entropy(Graph *g, Tensor *x, Tensor *target);
+Tensor *op_cross_entropy_grad(Graph *g, Tensor *x, Tensor *target);
+
+/* Weight w, its gradient and its velocity v, a buffer: both are updated in
+ * their places.  Returns w as it is then. */
+typedef struct SgdAttr {
+    double rate, momentum, decay;
+} SgdAttr;
+Tensor *op_sgd(Graph *g, Tensor *w, Tensor *dw, Tensor *v, const SgdAttr *attr);
 
 /*
  * A new graph with what follows a convolution folded into it, where nothing

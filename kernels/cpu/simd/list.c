@@ -54,6 +54,10 @@
     X(conv2d_small_groups)           \
     X(conv2d_planes)                 \
     FOR_F32(X(conv2d_grad_x_spread)) \
+    FOR_F32(X(cross_entropy))        \
+    FOR_F32(X(cross_entropy_grad))   \
+    FOR_F32(X(sgd_velocity))         \
+    FOR_F32(X(sgd_weight))           \
     X(linear)                        \
     FOR_F32(X(linear_tiles))         \
     X(matmul_outer)                  \

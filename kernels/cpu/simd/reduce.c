@@ -19,11 +19,11 @@
 #include "kernels/cpu/simd/rows.h"
 
 enum {
-    BLOCK = 1024,  /* sums of a unit, which are on stack: 12 KiB        */
-    PARTIAL = 256, /* rows summed in float before the sum is set aside  */
-    NARROW = 64,   /* columns below which rows are taken together       */
-    LONG = 256,    /* numbers of a row summed in float                  */
-    MEMORY = 8,    /* x has this many times as many numbers as all parts */
+    BLOCK = 1024, /* sums of a unit, which are on stack: 12 KiB        */
+    PARTIAL = 32, /* rows summed in float before the sum is set aside  */
+    NARROW = 64,  /* columns below which rows are taken together       */
+    LONG = 256,   /* numbers of a row summed in float                  */
+    MEMORY = 8,   /* x has this many times as many numbers as all parts */
 };
 
 /* Dims before the last two: those that the sums have, or those that are

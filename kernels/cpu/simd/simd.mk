@@ -15,7 +15,7 @@ isa_avx512 := $(isa_all) -march=x86-64-v4 -mprefer-vector-width=512
 isa_avx512_bf16 := $(isa_avx512) -mavx512bf16 -DSIMD_BF16
 
 # Files that are for tensors of one type alone.
-simd_f32 := peaks.c spread.c winograd.c expand.c reduce.c \
+simd_f32 := cross_entropy.c expand.c peaks.c reduce.c sgd.c spread.c winograd.c \
             $(notdir $(wildcard kernels/cpu/simd/*_grad.c))
 simd_bf16 := depthwise.c
 

@@ -1,0 +1,188 @@
+/*
+ * test_training.c - steps of training: what they compute, and that the next
+ * step knows of the last.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/backends.h"
+#include "harness/network.h"
+#include "harness/passes.h"
+#include "harness/verify.h"
+#include "kernels/core/plan.h"
+#include "tests/eval.h"
+#include "tests/test.h"
+
+enum { ROWS = 3, IN = 5, OUT = 4 };
+
+/* y = x w^T, after which w <- w - dw. */
+typedef struct Drift {
+    Graph *g;
+    Tensor *x, *dw, *w, *y;
+} Drift;
+
+static Drift drift_new(void)
+{
+    Drift d = { .g = graph_new() };
+    const SgdAttr all = { .rate = 1 };
+    Tensor *v = graph_buffer(d.g, "v", DIMS(OUT, IN));
+
+    d.x = graph_input(d.g, "x", DIMS(ROWS, IN));
+    d.dw = graph_input(d.g, "dw", DIMS(OUT, IN));
+    d.w = graph_weight(d.g, "w", DIMS(OUT, IN));
+    d.y = op_linear(d.g, d.x, d.w, NULL);
+    op_sgd(d.g, d.w, d.dw, v, &all);
+    graph_output(d.g, "y", d.y);
+    eval_fill(d.g);
+    memset(v->host, 0, tensor_count(v) * sizeof(float));
+    return d;
+}
+
+/* The result of so many runs, against w - (runs - 1) dw. */
+static double drift_error(const char *backend, int runs, bool drop)
+{
+    Drift d = drift_new();
+    float x[ROWS * IN], dw[OUT * IN], got[ROWS * OUT], want[ROWS * OUT] = { 0 };
+    Device *dev;
+    Plan *plan;
+
+    eval_values(x, ROWS * IN, "x");
+    eval_values(dw, OUT * IN, "dw");
+    for (int r = 0; r < ROWS; r++)
+        for (int o = 0; o < OUT; o++)
+            for (int i = 0; i < IN; i++)
+                want[r * OUT + o] +=
+                    x[r * IN + i] * (d.w->host[o * IN + i] -
+                                     (float)(runs - 1) * dw[o * IN + i]);
+    BUG_IF(backend_open(&dev, backend, NULL) || plan_new(&plan, dev, d.g));
+    if (drop)
+        plan_drop_packed(plan);
+    BUG_IF(plan_set(plan, d.x, x) || plan_set(plan, d.dw, dw));
+    for (int i = 0; i < runs; i++)
+        BUG_IF(plan_run(plan));
+    BUG_IF(plan_get(plan, d.y, got));
+    plan_free(plan);
+    backend_close(dev);
+    graph_free(d.g);
+    return eval_error(got, want, ROWS * OUT);
+}
+
+TEST(training, a_run_computes_with_the_weights_of_the_last)
+{
+    for (int runs = 1; runs < 5; runs++) {
+        CHECK(drift_error("ref", runs, false) < 1e-6);
+        CHECK(drift_error("cpu", runs, false) < 1e-6);
+        CHECK(drift_error("cpu", runs, true) < 1e-6);
+    }
+}
+
+TEST(training, weights_that_are_packed_anew_are_not_recorded)
+{
+    const SgdAttr sgd = { .rate = 1 };
+    Graph *g = graph_new();
+    Tensor *x = graph_input(g, "x", DIMS(1, 2)),
+           *w = graph_weight(g, "w", DIMS(2, 2)),
+           *v = graph_buffer(g, "v", DIMS(2, 2));
+
+    graph_output(g, "y", op_linear(g, x, w, NULL));
+    CHECK(tensor_storage(op_sgd(g, w, w, v, &sgd)) == w);
+    graph_free(g);
+}
+
+/* torch.optim.SGD: v = 0.9 v + dw + 0.1 w, w = w - 0.5 v. */
+TEST(training, descent_has_momentum_and_decay)
+{
+    const SgdAttr sgd = { .rate = 0.5, .momentum = 0.9, .decay = 0.1 };
+    const float w0 = 2, v0 = 3, dw0 = 5;
+    Graph *g = graph_new();
+    Tensor *w = eval_weight(g, "w", DIMS(1), &w0),
+           *v = eval_weight(g, "v", DIMS(1), &v0),
+           *dw = eval_weight(g, "dw", DIMS(1), &dw0);
+    float *y = eval(g, op_sgd(g, w, dw, v, &sgd));
+
+    CHECK(fabs(y[0] - (2 - 0.5 * (0.9 * 3 + 5 + 0.1 * 2))) < 1e-6);
+    free(y);
+    graph_free(g);
+}
+
+TEST(training, cross_entropy_of_equal_logits_is_the_log_of_their_number)
+{
+    Graph *g = graph_new();
+    const float one[] = { 0, 0, 1, 0, 1, 0, 0, 0 };
+    Tensor *x = eval_constant(g, "x", DIMS(2, 4), 7),
+           *t = eval_weight(g, "t", DIMS(2, 4), one);
+    float *y = eval(g, op_cross_entropy(g, x, t));
+
+    CHECK(fabs(y[0] - log(4)) < 1e-6);
+    free(y);
+    graph_free(g);
+}
+
+/* Of the batch's own statistics: the mean 0 and the variance 1. */
+TEST(training, batch_norm_takes_the_statistics_of_the_batch)
+{
+    Graph *g = graph_new();
+    Tensor *x = graph_input(g, "x", DIMS(3, 2, 4, 5)), *y;
+    Tensor *one = eval_constant(g, "one", DIMS(2), 1),
+           *zero = eval_constant(g, "zero", DIMS(2), 0);
+    float *values;
+
+    graph_set_training(g);
+    y = op_batch_norm(g, x, one, zero, zero, one, 1e-5);
+    REQUIRE(graph_error(g) == OK);
+    CHECK(tensor_same_dims(x, y));
+    values = eval(g, y);
+    for (int c = 0; c < 2; c++) {
+        double sum = 0, squares = 0;
+
+        for (int n = 0; n < 3; n++)
+            for (int i = 0; i < 20; i++) {
+                const double v = values[(n * 2 + c) * 20 + i];
+
+                sum += v;
+                squares += v * v;
+            }
+        CHECK(fabs(sum / 60) < 1e-5 && fabs(squares / 60 - 1) < 1e-3);
+    }
+    free(values);
+    graph_free(g);
+}
+
+static void check_case(const char *backbone, const char *module,
+                       const char *pass)
+{
+    Comparison v;
+    Case c;
+
+    case_defaults(&c);
+    REQUIRE(case_set(&c, "backbone", backbone) == OK);
+    REQUIRE(case_set(&c, "module", module) == OK);
+    REQUIRE(case_set(&c, "pass", pass) == OK);
+    REQUIRE(case_set(&c, "batch", "2") == OK);
+    c.height = c.width = strcmp(backbone, "none") ? 64 : 14;
+    REQUIRE(case_complete(&c) == OK);
+    REQUIRE(verify_case(&v, &c, VERIFY_BUDGET, NULL) == OK);
+    CHECK_MSG(v.rel_l2 <= v.limit, "%s with %s, pass=%s: %g of %g", backbone,
+              module, pass, v.rel_l2, v.limit);
+}
+
+TEST(training, steps_of_modules_agree_with_their_definition)
+{
+    static const char *const modules[] = {
+        "se", "eca", "fca", "cpca", "cbam", "ca", "ela", "ema", "afgca", "scsa"
+    };
+
+    for (size_t i = 0; i < sizeof(modules) / sizeof(modules[0]); i++) {
+        check_case("none", modules[i], "backward");
+        check_case("none", modules[i], "train");
+    }
+}
+
+TEST(training, steps_of_networks_agree_with_their_definition)
+{
+    check_case("resnet18", "se", "input_grad");
+    check_case("resnet18", "se", "backward");
+    check_case("resnet18", "se", "train");
+    check_case("mobilenetv2_100", "none", "backward");
+}
