@@ -30,17 +30,20 @@ INLINE void add_partial(float sum[SUMS][BLOCK], Columns c, bool statistics)
     const float *x = c.x, *dy = c.dy, *near = c.near;
     size_t rows = c.rows;
 
-    for (; rows >= 2; rows -= 2, x += 2 * c.C, dy += 2 * c.C) {
-        const float *x2 = x + c.C, *dy2 = dy + c.C;
+    for (; rows >= 4; rows -= 4, x += 4 * c.C, dy += 4 * c.C) {
+        const float *x1 = x + c.C, *x2 = x1 + c.C, *x3 = x2 + c.C;
+        const float *dy1 = dy + c.C, *dy2 = dy1 + c.C, *dy3 = dy2 + c.C;
 #pragma omp simd
         for (size_t k = 0; k < c.width; k++) {
-            const float d = x[k] - near[k], e = x2[k] - near[k];
+            const float d = x[k] - near[k], d1 = x1[k] - near[k],
+                        d2 = x2[k] - near[k], d3 = x3[k] - near[k];
 
-            sum[SUM_DY][k] += dy[k] + dy2[k];
-            sum[SUM_DY_D][k] += dy[k] * d + dy2[k] * e;
+            sum[SUM_DY][k] += (dy[k] + dy1[k]) + (dy2[k] + dy3[k]);
+            sum[SUM_DY_D][k] +=
+                (dy[k] * d + dy1[k] * d1) + (dy2[k] * d2 + dy3[k] * d3);
             if (statistics) {
-                sum[SUM_D][k] += d + e;
-                sum[SUM_D2][k] += d * d + e * e;
+                sum[SUM_D][k] += (d + d1) + (d2 + d3);
+                sum[SUM_D2][k] += (d * d + d1 * d1) + (d2 * d2 + d3 * d3);
             }
         }
     }
