@@ -37,6 +37,49 @@ static size_t block_of(const Tensor *out, int threads)
     return min_size(min_size(even, BLOCK), C);
 }
 
+/* Takes v, of some row, where it is to be the maximum in place of *most. */
+INLINE void better(Vec *most, VecInt *row, Vec v, VecInt of)
+{
+    const VecInt more = ~(v <= *most) & (*most == *most);
+
+    *most = (Vec)((more & (VecInt)v) | (~more & (VecInt)*most));
+    *row = (more & of) | (~more & *row);
+}
+
+/* most[k] = the largest x[k] of P rows, row[k] = where it first is.  Two rows
+ * meet before they meet the largest so far; what fills no vector goes number
+ * by number. */
+static void seek(float *most, int32_t *row, const float *x, size_t P, size_t C,
+                 size_t width)
+{
+    for (size_t p = 0; p < P; p += 4)
+        for (size_t k = 0; k + LANES <= width; k += LANES) {
+            const float *at = x + p * C + k;
+            const size_t n = min_size(4, P - p);
+            Vec best = load(most + k), near = load(at), far;
+            VecInt of = (VecInt)load((const float *)row + k),
+                   near_of = (VecInt){ 0 } + (int32_t)p, far_of = near_of + 2;
+
+            if (n > 1)
+                better(&near, &near_of, load(at + C), near_of + 1);
+            better(&best, &of, near, near_of);
+            if (n > 2) {
+                far = load(at + 2 * C);
+                if (n > 3)
+                    better(&far, &far_of, load(at + 3 * C), far_of + 1);
+                better(&best, &of, far, far_of);
+            }
+            store(most + k, best);
+            store((float *)row + k, (Vec)of);
+        }
+    for (size_t p = 0; p < P; p++)
+        for (size_t k = width / LANES * LANES; k < width; k++)
+            if (is_more(x[p * C + k], most[k])) {
+                most[k] = x[p * C + k];
+                row[k] = (int32_t)p;
+            }
+}
+
 /* State: numbers in a block. */
 static void columns_range(const Tensor *out, const void *state, size_t begin,
                           size_t end)
@@ -53,15 +96,7 @@ static void columns_range(const Tensor *out, const void *state, size_t begin,
         int32_t row[BLOCK] = { 0 };
 
         memcpy(most, x, width * sizeof(*most));
-        for (size_t p = 1; p < P; p++)
-#pragma omp simd
-            for (size_t k = 0; k < width; k++) {
-                const float v = x[p * C + k];
-                const bool more = is_more(v, most[k]);
-
-                most[k] = more ? v : most[k];
-                row[k] = more ? (int32_t)p : row[k];
-            }
+        seek(most, row, x, P, C, width);
         for (size_t p = 0; p < P; p++)
             memset(dx + p * C, 0, width * sizeof(*dx));
         for (size_t k = 0; k < width; k++)

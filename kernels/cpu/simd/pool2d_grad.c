@@ -182,12 +182,26 @@ INLINE void scatter(float *dx, const float *x, const float *dy, const Window *v,
         }
 }
 
+/* What the next window has of x and this one has not: rows of channels lie
+ * apart, so that no hardware prefetcher follows them. */
+INLINE void prefetch_next(const float *x, const Window *v, size_t row, size_t C,
+                          size_t stride)
+{
+    const size_t width = v->w.end - v->w.begin;
+
+    for (size_t i = 0; i < v->h.end - v->h.begin; i++)
+        for (size_t j = width; j < width + stride; j++)
+            __builtin_prefetch(x + i * row + j * C);
+}
+
 /* All windows of row i of dy of image n, those of its rows that are own. */
 static void scatter_row(const Tensor *out, size_t n, size_t i, Span own)
 {
+    const PoolAttr *pool = out->attr;
     const Tensor *dy = out->src[1];
     const size_t C = (size_t)out->dim[1], W = (size_t)out->dim[3],
-                 H = (size_t)out->dim[2], dy_w = (size_t)dy->dim[3];
+                 H = (size_t)out->dim[2], dy_w = (size_t)dy->dim[3],
+                 stride = (size_t)pool->stride;
     const float *d =
         (const float *)dy->data + (n * (size_t)dy->dim[2] + i) * dy_w * C;
     Window v = { .h = fixed_span(out->attr, i, out->dim[2]), .own = own };
@@ -197,10 +211,13 @@ static void scatter_row(const Tensor *out, size_t n, size_t i, Span own)
 
         v.w = fixed_span(out->attr, j, out->dim[3]);
         at = ((n * H + v.h.begin) * W + v.w.begin) * C;
-        for (; c + LANES <= C; c += LANES)
+        for (; c + LANES <= C; c += LANES) {
+            prefetch_next((const float *)out->src[0]->data + at + c, &v, W * C,
+                          C, stride);
             scatter((float *)out->data + at + c,
                     (const float *)out->src[0]->data + at + c, d + c, &v, W * C,
                     C, 0);
+        }
         if (c < C)
             scatter((float *)out->data + at + c,
                     (const float *)out->src[0]->data + at + c, d + c, &v, W * C,
