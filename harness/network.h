@@ -51,9 +51,9 @@ void network_seed_input(float *nchw, const Tensor *input, uint64_t seed);
 /*
  * Runs g, which has values, once on dev; recorded: first records it, and then
  * replays that (the state called graph).  A module alone that is trained takes
- * three steps, so that the third knows what the others did.  inputs has an array
- * for each input of g, values gets one for each output, in PyTorch's order; free
- * each.
+ * three steps, so that the third knows what the others did.  inputs has an
+ * array for each input of g, values gets one for each output, in PyTorch's
+ * order; free each.
  */
 int network_run(float **values, Graph *g, Device *dev, bool recorded,
                 float *const *inputs);

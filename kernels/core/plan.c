@@ -2,9 +2,8 @@
  * plan.c - chooses kernels and lays out memory by lifetime.
  *
  * A buffer lives from the step that writes it to the last step that reads it
- * (or one of its views).  Buffers are placed largest first, each at the lowest
- * offset that is free for its whole life; an in-place kernel takes over the
- * buffer of a source that dies there.  Inputs and outputs live for ever, so
+ * (or one of its views); an in-place kernel takes over the buffer of a source
+ * that dies there.  Inputs and outputs live for ever, so
  * that a plan can be run again without refilling its input.
  *
  * Where a run updates its weights, the kernels that have packed them pack them
@@ -16,15 +15,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/core/arena.h"
 #include "kernels/core/err.h"
+#include "kernels/core/transfer.h"
 
 enum { ALIGN = 64 };
-
-/* One piece of the arena; tensors that share storage share a buffer. */
-typedef struct Buffer {
-    size_t bytes, offset;
-    int first, last; /* steps by tensor id; last is INT32_MAX for outputs */
-} Buffer;
 
 typedef struct Step {
     const Tensor *out;
@@ -152,100 +147,19 @@ static void assign_buffers(Plan *p, const int *last)
     }
 }
 
-static bool overlap_in_time(const Buffer *a, const Buffer *b)
-{
-    return a->first <= b->last && b->first <= a->last;
-}
-
-/* Largest first, each at the lowest offset free during its life. */
-static int by_size(const void *a, const void *b)
-{
-    const Buffer *x = *(Buffer *const *)a, *y = *(Buffer *const *)b;
-
-    if (x->bytes != y->bytes)
-        return x->bytes < y->bytes ? 1 : -1;
-    return x->first - y->first;
-}
-
-static void place_buffers(Plan *p, Buffer **order)
-{
-    for (int i = 0; i < p->nbuffers; i++)
-        order[i] = &p->buffers[i];
-    qsort(order, (size_t)p->nbuffers, sizeof(Buffer *), by_size);
-    for (int i = 0; i < p->nbuffers; i++) {
-        Buffer *b = order[i];
-        bool moved = true;
-
-        b->offset = 0;
-        while (moved) {
-            moved = false;
-            for (int j = 0; j < i; j++) {
-                const Buffer *o = order[j];
-
-                if (overlap_in_time(b, o) && b->offset < o->offset + o->bytes &&
-                    o->offset < b->offset + b->bytes) {
-                    b->offset = o->offset + o->bytes;
-                    moved = true;
-                }
-            }
-        }
-        if (p->arena_bytes < b->offset + b->bytes)
-            p->arena_bytes = b->offset + b->bytes;
-    }
-}
-
 static int lay_out(Plan *p)
 {
     const size_t n = (size_t)graph_size(p->graph);
     int *last = malloc(n * sizeof(*last)), err = OK;
-    Buffer **order = malloc((n + 1) * sizeof(Buffer *));
 
-    BUG_IF(!last || !order);
+    BUG_IF(!last);
     find_last_uses(p, last);
     assign_buffers(p, last);
-    place_buffers(p, order);
-    free(order);
+    p->arena_bytes = arena_place(p->buffers, p->nbuffers);
     free(last);
     if (p->arena_bytes)
         err =
             p->dev->backend->alloc(p->dev, (void **)&p->arena, p->arena_bytes);
-    return err;
-}
-
-/* Copies n numbers in a tensor's own order to the device, as its dtype. */
-static int store(const Plan *p, const Tensor *t, const float *own)
-{
-    const size_t n = tensor_count(t), bytes = tensor_bytes(t);
-    void *stored;
-    int err;
-
-    if (dtype_size(t->dtype) == sizeof(float))
-        return p->dev->backend->upload(p->dev, t->data, own, bytes);
-    stored = malloc(bytes);
-    if (!stored)
-        return fail(ERR_MEMORY, "no memory for %zu bytes", bytes);
-    dtype_store(t->dtype, stored, own, n);
-    err = p->dev->backend->upload(p->dev, t->data, stored, bytes);
-    free(stored);
-    return err;
-}
-
-/* Copies a tensor's numbers from the device, in its own order. */
-static int load(const Plan *p, const Tensor *t, float *own)
-{
-    const size_t n = tensor_count(t), bytes = tensor_bytes(t);
-    void *stored;
-    int err;
-
-    if (dtype_size(t->dtype) == sizeof(float))
-        return p->dev->backend->download(p->dev, own, t->data, bytes);
-    stored = malloc(bytes);
-    if (!stored)
-        return fail(ERR_MEMORY, "no memory for %zu bytes", bytes);
-    err = p->dev->backend->download(p->dev, stored, t->data, bytes);
-    if (!err)
-        dtype_load(t->dtype, own, stored, n);
-    free(stored);
     return err;
 }
 
@@ -280,7 +194,7 @@ static int bind(Plan *p)
             continue;
         }
         TRY(backend->alloc(p->dev, &t->data, tensor_bytes(t)));
-        TRY(store(p, t, t->host));
+        TRY(transfer_up(p->dev, t, t->host));
     }
     return OK;
 }
@@ -373,7 +287,7 @@ static int fetch_updated(const Plan *p)
         const Tensor *w = tensor_storage(t);
 
         if (t->op && t->op->updates && !shares_host(p, w))
-            TRY(load(p, w, w->host));
+            TRY(transfer_down(p->dev, w, w->host));
     }
     return OK;
 }
@@ -565,29 +479,10 @@ void plan_drop_packed(Plan *p)
 
 int plan_set(Plan *p, Tensor *input, const float *nchw)
 {
-    const size_t bytes = tensor_count(input) * sizeof(float);
-    float *own = malloc(bytes);
-    int err;
-
-    if (!own)
-        return fail(ERR_MEMORY, "no memory for an input of %zu bytes", bytes);
-    tensor_from_nchw(input, own, nchw);
-    err = store(p, input, own);
-    free(own);
-    return err;
+    return transfer_up_nchw(p->dev, input, nchw);
 }
 
 int plan_get(Plan *p, const Tensor *output, float *nchw)
 {
-    const size_t bytes = tensor_count(output) * sizeof(float);
-    float *own = malloc(bytes);
-    int err;
-
-    if (!own)
-        return fail(ERR_MEMORY, "no memory for an output of %zu bytes", bytes);
-    err = load(p, output, own);
-    if (!err)
-        tensor_to_nchw(output, nchw, own);
-    free(own);
-    return err;
+    return transfer_down_nchw(p->dev, output, nchw);
 }
