@@ -18,8 +18,7 @@
 
 /* ---- the mean ------------------------------------------------------------ */
 
-/* Along one dim: the windows that hold each position, 1 / size of each window.
- */
+/* Along one dim: the windows that hold each position; 1 / size of each. */
 typedef struct Axis {
     Span *holds;
     float *scale;
@@ -204,24 +203,21 @@ static void scatter_row(const Tensor *out, size_t n, size_t i, Span own)
                  stride = (size_t)pool->stride;
     const float *d =
         (const float *)dy->data + (n * (size_t)dy->dim[2] + i) * dy_w * C;
-    Window v = { .h = fixed_span(out->attr, i, out->dim[2]), .own = own };
+    const float *x = out->src[0]->data;
+    float *dx = out->data;
+    Window v = { .h = fixed_span(pool, i, out->dim[2]), .own = own };
 
     for (size_t j = 0; j < dy_w; j++, d += C) {
         size_t at, c = 0;
 
-        v.w = fixed_span(out->attr, j, out->dim[3]);
+        v.w = fixed_span(pool, j, out->dim[3]);
         at = ((n * H + v.h.begin) * W + v.w.begin) * C;
         for (; c + LANES <= C; c += LANES) {
-            prefetch_next((const float *)out->src[0]->data + at + c, &v, W * C,
-                          C, stride);
-            scatter((float *)out->data + at + c,
-                    (const float *)out->src[0]->data + at + c, d + c, &v, W * C,
-                    C, 0);
+            prefetch_next(x + at + c, &v, W * C, C, stride);
+            scatter(dx + at + c, x + at + c, d + c, &v, W * C, C, 0);
         }
         if (c < C)
-            scatter((float *)out->data + at + c,
-                    (const float *)out->src[0]->data + at + c, d + c, &v, W * C,
-                    C, C - c);
+            scatter(dx + at + c, x + at + c, d + c, &v, W * C, C, C - c);
     }
 }
 

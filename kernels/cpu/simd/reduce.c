@@ -235,13 +235,20 @@ static void add_row_sums(double *total, Matrix m, size_t rows)
 
 /* ---- units --------------------------------------------------------------- */
 
-/* What a part cuts is the outer dims, if there are any. */
-static void cut(const Reduce *r, size_t part, size_t *begin, size_t *end)
-{
-    const size_t n = depth(r);
+/* What is a part's: matrices, and of each so many numbers of every sum. */
+typedef struct Cut {
+    size_t first, last, begin, end;
+} Cut;
 
-    *begin = part * n / r->parts;
-    *end = (part + 1) * n / r->parts;
+/* Of several matrices it gets some whole. */
+static Cut cut(const Reduce *r, size_t part)
+{
+    const size_t n = depth(r), from = part * n / r->parts;
+    const size_t to = (part + 1) * n / r->parts;
+    const size_t deep = r->columns ? r->rows : r->width;
+
+    return r->summed.count > 1 ? (Cut){ from, to, 0, deep }
+                               : (Cut){ 0, 1, from, to };
 }
 
 static void add_matrix(double *total, const Reduce *r, Matrix m, size_t n)
@@ -260,21 +267,15 @@ static void unit(const Tensor *out, const Reduce *r, size_t u)
     const size_t part = u / (r->kept.count * r->blocks);
     const size_t first = u % r->blocks * r->block;
     const size_t n = min_size(r->block, r->sums - first);
-    const size_t deep = r->columns ? r->rows : r->width;
+    const Cut c = cut(r, part);
     size_t at = first * (r->columns ? 1 : r->width), to = first * r->step;
-    size_t begin, end;
     double total[BLOCK];
 
     memset(total, 0, n * sizeof(*total));
     outer_at(&r->kept, u / r->blocks % r->kept.count, &at, &to);
-    cut(r, part, &begin, &end);
-    for (size_t i = r->summed.count > 1 ? begin : 0;
-         i < (r->summed.count > 1 ? end : 1); i++) {
-        const bool whole = r->summed.count > 1;
+    for (size_t i = c.first; i < c.last; i++) {
+        Matrix m = { .begin = c.begin, .end = c.end, .stride = r->width };
         size_t from = at, none = 0;
-        Matrix m = { .begin = whole ? 0 : begin,
-                     .end = whole ? deep : end,
-                     .stride = r->width };
 
         outer_at(&r->summed, i, &from, &none);
         m.x = (const float *)out->src[0]->data + from;
