@@ -13,8 +13,10 @@
     X(reproduce, "measure a table of the SCSA paper, with a verdict a row")   \
     X(table, "print a stored experiment as a table")                          \
     X(why, "why a module costs what it costs, in a line")                     \
+    X(cam, "class activation maps: what a score rests on, as pictures")       \
     X(roofs, "how fast this machine is at best, measured")                    \
     X(profile, "time of one case, op by op")                                  \
+    X(erf, "what of the input a layer heeds: effective receptive fields")     \
     X(plot, "draw figures from the database")                                 \
     X(export, "write stored runs as CSV or JSON")                             \
     X(import, "add runs that another program measured")                       \

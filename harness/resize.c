@@ -177,6 +177,21 @@ void image_normalise(float *chw, const Image *view)
                         deviation[c]);
 }
 
+int image_denormalise(Image *out, const float *chw, int height, int width)
+{
+    const size_t pixels = (size_t)width * (size_t)height;
+
+    TRY(image_new(out, width, height));
+    for (size_t c = 0; c < 3; c++)
+        for (size_t i = 0; i < pixels; i++) {
+            const double v = chw[c * pixels + i] * deviation[c] + mean[c];
+
+            out->rgb[3 * i + c] =
+                (unsigned char)lrint(255 * fmin(fmax(v, 0), 1));
+        }
+    return OK;
+}
+
 int image_input(float *chw, Image *view, const char *path, int height,
                 int width)
 {

@@ -28,6 +28,9 @@ int image_view(Image *out, const Image *in, int height, int width);
 /* (3,height,width) floats, of mean 0 and deviation 1 over ImageNet. */
 void image_normalise(float *chw, const Image *view);
 
+/* The nearest picture to such floats, whatever made them. */
+int image_denormalise(Image *out, const float *chw, int height, int width);
+
 /* All of it, from a file; view may be NULL. */
 int image_input(float *chw, Image *view, const char *path, int height,
                 int width);

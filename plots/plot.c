@@ -40,6 +40,12 @@ static const char table1_gp[] =
 static const char table2_gp[] =
 #include "plots/table2.gp.inc"
 ;
+static const char erf_gp[] =
+#include "plots/erf.gp.inc"
+;
+static const char erf_scaling_gp[] =
+#include "plots/erf_scaling.gp.inc"
+;
 /* clang-format on */
 #define channels_gp   scaling_gp
 #define resolution_gp scaling_gp

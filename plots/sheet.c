@@ -188,11 +188,22 @@ static int write_wrapped(Sheet *s, const char *name, const char *text,
     return lines;
 }
 
+void sheet_foot(Sheet *s, const char *conditions, double width, double height)
+{
+    int lines =
+        write_wrapped(s, "conditions", conditions, width - 2 * FOOT_SPACE);
+
+    sheet_number(s, "conditions_height", lines * FOOT_LINE);
+    lines += write_wrapped(s, "caption", s->caption, width - 2 * FOOT_SPACE);
+    sheet_number(s, "foot", lines * FOOT_LINE + FOOT_SPACE);
+    sheet_number(s, "width", width);
+    sheet_number(s, "height", height + lines * FOOT_LINE + FOOT_SPACE);
+}
+
 int sheet_page(Sheet *s, const RunList *runs, double width, double height)
 {
     char settings[256], samples[128], text[1024];
     Conditions c;
-    int lines;
 
     TRY(conditions_read(&c, s->store, runs->at[0].sweep_id));
     conditions_settings(&c, runs, settings, sizeof(settings));
@@ -205,12 +216,7 @@ int sheet_page(Sheet *s, const RunList *runs, double width, double height)
                  "%s%s%s, %s; medians of %s with 95 %% intervals; %.10s, %s",
                  c.cpu, c.gpu[0] ? ", " : "", c.gpu, settings, samples,
                  c.started_at, c.commit);
-    lines = write_wrapped(s, "conditions", text, width - 2 * FOOT_SPACE);
-    sheet_number(s, "conditions_height", lines * FOOT_LINE);
-    lines += write_wrapped(s, "caption", s->caption, width - 2 * FOOT_SPACE);
-    sheet_number(s, "foot", lines * FOOT_LINE + FOOT_SPACE);
-    sheet_number(s, "width", width);
-    sheet_number(s, "height", height + lines * FOOT_LINE + FOOT_SPACE);
+    sheet_foot(s, text, width, height);
     return OK;
 }
 

@@ -14,7 +14,7 @@ static const char *const styled[] = {
 enum { STYLED = sizeof(styled) / sizeof(styled[0]), SPARE = 3 };
 enum { FUSED = 16 }; /* as many before the dotted ones */
 
-static int module_style(const char *module)
+int module_style(const char *module)
 {
     unsigned sum = 0;
 

@@ -44,7 +44,7 @@ int sql_machine_id(const Store *s, const Machine *m, int64_t *id)
         m->os);
 }
 
-static int build_id(const Store *s, const Build *b, int64_t *id)
+int sql_build_id(const Store *s, const Build *b, int64_t *id)
 {
     static const char types[] = "tittt";
 
@@ -107,7 +107,7 @@ static int begin(const Store *s, const Machine *m, const Build *b,
     int64_t machine = 0, build = 0;
 
     TRY(sql_machine_id(s, m, &machine));
-    TRY(build_id(s, b, &build));
+    TRY(sql_build_id(s, b, &build));
     if (!fresh)
         TRY(sql_query(s, id,
                       "SELECT max(id) FROM sweep WHERE machine_id = ? AND "

@@ -32,4 +32,7 @@ int sql_query(const Store *s, int64_t *out, const char *sql, const char *types,
 /* The machine of this description, added if need be. */
 int sql_machine_id(const Store *s, const Machine *m, int64_t *id);
 
+/* The same for a build. */
+int sql_build_id(const Store *s, const Build *b, int64_t *id);
+
 #endif

@@ -24,7 +24,7 @@
 
 enum {
     APPLICATION_ID = 0x61746e62, /* "atnb"; both as in schema.sql */
-    SCHEMA_VERSION = 3,
+    SCHEMA_VERSION = 4,
     BUSY_MS = 5000,
     HEADER_BYTES = 100, /* of an SQLite file */
 };
@@ -38,9 +38,13 @@ static const char upgrade_1[] =
 static const char upgrade_2[] =
 #include "results/upgrade_2.sql.inc"
     ;
+static const char upgrade_3[] =
+#include "results/upgrade_3.sql.inc"
+    ;
 static const char *const upgrade[SCHEMA_VERSION] = { /* from each schema on */
                                                      [1] = upgrade_1,
-                                                     [2] = upgrade_2
+                                                     [2] = upgrade_2,
+                                                     [3] = upgrade_3
 };
 
 /* Makes a database of an older schema look like one of today to this
@@ -64,6 +68,10 @@ static const char *const disguise[SCHEMA_VERSION] = {
           "CREATE TEMP VIEW roof AS SELECT 0 AS machine_id, '' AS backend,"
           " 0 AS threads, '' AS name, '' AS unit, 0.0 AS value, 0.0 AS lo,"
           " 0.0 AS hi, 0 AS n, 0.0 AS clock_mhz, '' AS measured_at WHERE 0",
+    [3] = "PRAGMA temp_store = MEMORY;"
+          "CREATE TEMP VIEW erf AS SELECT 0 AS id, '' AS stored_at WHERE 0;"
+          "CREATE TEMP VIEW erf_map AS SELECT 0 AS erf_id WHERE 0;"
+          "CREATE TEMP VIEW erf_number AS SELECT 0 AS erf_id WHERE 0",
 };
 
 /* Runs the steps from a schema to today's. */

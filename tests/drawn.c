@@ -53,6 +53,7 @@ const char *full_database(void)
     stored_resolution(db);
     stored_stages(db);
     stored_profiles(db);
+    stored_fields(db);
     stored_paper(db, PAPER_TABLE1, 0);
     stored_paper(db, PAPER_TABLE2, 0);
     return db;

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "results/erf.h"
 #include "results/profile.h"
 #include "tests/databases.h"
 #include "tests/test.h"
@@ -307,4 +308,89 @@ void stored_paper(const char *path, PaperTable table, int skip)
             add_paper_row(&s, row, base, i, 1);
     }
     stored_end(&s);
+}
+
+/* ---- receptive fields ------------------------------------------------------ */
+
+enum { FIELD_MAX = 64 };
+
+static void fill_map(float *map, int side, double sigma)
+{
+    for (int i = 0; i < side; i++)
+        for (int j = 0; j < side; j++) {
+            const double y = i - side / 2, x = j - side / 2;
+
+            map[i * side + j] =
+                (float)exp(-(y * y + x * x) / (2 * sigma * sigma));
+        }
+}
+
+static void add_number(ErfRowPart *p, const char *name, double value)
+{
+    ErfRowNumber *n = &p->number[p->numbers++];
+
+    snprintf(n->name, sizeof(n->name), "%s", name);
+    n->value = value;
+    n->lo = 0.9 * value;
+    n->hi = 1.1 * value;
+}
+
+static void add_field(Store *s, int module, int tap, int side)
+{
+    static const char *const modules[] = { "none", "se", "scsa" };
+    static const char *const parts[] = { "whole", "past_gates", "gates" };
+    static const double share[] = { 1, 0.8, 0.2 };
+    static float map[FIELD_MAX * FIELD_MAX];
+    ErfRow row = { .impl = "composed",
+                   .position = "auto",
+                   .form = "train",
+                   .weights = "seeded",
+                   .graph = "folded",
+                   .backend = "cpu",
+                   .channels = 3,
+                   .height = side,
+                   .width = side,
+                   .settings = "{}",
+                   .backbone = "resnet50",
+                   .protocol = "attnbench",
+                   .described = "in full",
+                   .draws = 50,
+                   .observations = 10,
+                   .seed = 1,
+                   .y = side / 2,
+                   .x = side / 2,
+                   .field_height = NAN,
+                   .field_width = NAN,
+                   .past_height = 99,
+                   .past_width = 99,
+                   .peak = 1,
+                   .parts = module ? 3 : 1 };
+
+    fill_map(map, side, tap ? 6 : 4);
+    snprintf(row.module, sizeof(row.module), "%s", modules[module]);
+    snprintf(row.tap, sizeof(row.tap), "stage%d", tap + 3);
+    snprintf(row.layer, sizeof(row.layer), "layer%d.2.act3", tap + 3);
+    snprintf(row.repeat, sizeof(row.repeat), "attnbench erf %d %d %d", module,
+             tap, side);
+    for (int p = 0; p < row.parts; p++) {
+        snprintf(row.part[p].part, 16, "%s", parts[p]);
+        row.part[p].map = map;
+        add_number(&row.part[p], "area_20", 0.05);
+        add_number(&row.part[p], "area_50", 0.1 * (module + 1) - side / 1e3);
+        add_number(&row.part[p], "area_95", 0.5);
+        add_number(&row.part[p], "radius", side / 4.0);
+        add_number(&row.part[p], "mass_share", share[p]);
+    }
+    BUG_IF(store_erf(s, &a_machine, &a_build, &row));
+}
+
+void stored_fields(const char *path)
+{
+    Store *s;
+
+    BUG_IF(store_open(&s, path, STORE_WRITE));
+    for (int side = 32; side <= FIELD_MAX; side += 16)
+        for (int i = 0; i < 6; i++)
+            add_field(s, i / 2, i % 2, side);
+    store_close(s);
 }

@@ -11,6 +11,7 @@
 #include "analysis/summary.h"
 #include "harness/cmd.h"
 #include "harness/import.h"
+#include "results/erf.h"
 #include "results/profile.h"
 #include "tests/databases.h"
 #include "tests/test.h"
@@ -93,10 +94,13 @@ TEST(upgrade, a_database_of_schema_1_is_upgraded_when_it_is_written)
         COLUMNS("run"),
         "SELECT group_concat(type || name) FROM (SELECT * FROM sqlite_schema "
         "ORDER BY type, name)",
-        /* what upgrade_2.sql repeats of schema.sql */
+        /* what the upgrades repeat of schema.sql */
         AS_WRITTEN("step"),
         AS_WRITTEN("quantity"),
         AS_WRITTEN("roof"),
+        AS_WRITTEN("erf"),
+        AS_WRITTEN("erf_map"),
+        AS_WRITTEN("erf_number"),
         AS_WRITTEN("table2"),
         AS_WRITTEN("run_final"),
         "PRAGMA user_version",
@@ -135,6 +139,7 @@ TEST(upgrade, tells_where_modules_stood_before_that_could_be_chosen)
     const char *db = old_database();
     StoredProfile profile;
     RunList runs;
+    ErfRows fields;
     Roofs roofs;
     Store *s;
 
@@ -154,6 +159,7 @@ TEST(upgrade, tells_where_modules_stood_before_that_could_be_chosen)
     CHECK(store_profile_read(&profile, s, 1) == OK && profile.nsteps == 0);
     CHECK(store_roofs_read(&roofs, s, &a_machine, "cpu", 2) == OK);
     CHECK(roofs.n == 0);
+    CHECK(store_erf_read(&fields, s, true) == OK && fields.n == 0);
     summary_free(&runs);
     store_close(s);
     REQUIRE(store_open(&s, db, STORE_WRITE) == OK);

@@ -136,7 +136,7 @@ static __device__ __forceinline__ void finish(const Places<T> &p, size_t at,
 
 /* ---- weights in another order ------------------------------------------ */
 
-/* dst[i][j][k][l] = src[from + i step[0] + j step[1] + k step[2] + l step[3]] */
+/* dst[i][j][k][l] = src[from + i step[0] + j step[1] + ... ] */
 typedef struct Order {
     int dim[4], step[4], from;
 } Order;

@@ -5,8 +5,8 @@
  * Bound by multiply-adds where a group has many channels and outputs, by bytes
  * and latency else.  There are few sums, of many products: positions are cut
  * into `splits`, each of which sums its own, and a last launch adds what all
- * have left in memory, in order, and puts it into PyTorch's order.  With weights
- * that are shared it adds the groups, too.
+ * have left in memory, in order, and puts it into PyTorch's order; of weights
+ * that groups share it adds the groups as well.
  *
  *   tiles    a product of matrices, (taps * channels) by outputs of a group,
  *            summed over positions.  A block makes TILE by TILE; neighbours in
@@ -58,7 +58,7 @@ static __device__ __forceinline__ float *partial_at(const Work &w,
     return w.partial + row * c.O + o;
 }
 
-/* ---- tiles ---------------------------------------------------------------- */
+/* ---- tiles --------------------------------------------------------------- */
 
 /* DEPTH positions of x from `first` on: rows are TILE of the taps' channels
  * from `row` on, 0 beside the map. */
@@ -142,7 +142,7 @@ static __global__ void __launch_bounds__(TILE_THREADS)
     }
 }
 
-/* ---- direct --------------------------------------------------------------- */
+/* ---- direct -------------------------------------------------------------- */
 
 enum {
     RUN = 4,                 /* taps of a thread                    */
@@ -228,7 +228,7 @@ static __global__ void __launch_bounds__(JOIN_THREADS)
     }
 }
 
-/* ---- the last launch ------------------------------------------------------- */
+/* ---- the last launch ----------------------------------------------------- */
 
 enum { THREADS = 128 };
 
@@ -253,7 +253,7 @@ static __global__ void __launch_bounds__(THREADS) settle(T *dw, Work w)
     from_float(&dw[((size_t)o * c.cg + channel) * taps + tap], sum);
 }
 
-/* ---- host ------------------------------------------------------------------ */
+/* ---- host ---------------------------------------------------------------- */
 
 enum {
     BLOCKS_PER_SM = 2,  /* of tiles; of direct it is BLOCKS_WANTED   */

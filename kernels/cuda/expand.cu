@@ -76,7 +76,7 @@ const Kernel cuda_expand = {
     .run = run_expand,
 };
 
-/* ---- reduce by columns and by rows ---------------------------------------- */
+/* ---- reduce by columns and by rows --------------------------------------- */
 
 /* x z, number by number; z is of x's type. */
 struct Product : Plain<Sum> {
@@ -182,7 +182,7 @@ static int run_rows(Device *dev, const Tensor *out, void *state)
              : rows_run(dev, out, n, 1, Plain<Sum>());
 }
 
-/* ---- reduce in any form --------------------------------------------------- */
+/* ---- reduce in any form -------------------------------------------------- */
 
 enum {
     RUN = 32 * WARP

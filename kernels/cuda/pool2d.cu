@@ -1,6 +1,6 @@
 /*
  * pool2d.cu - mean and maximum over windows: avg_pool2d, max_pool2d,
- * adaptive_avg_pool2d
+ * adaptive_avg_pool2d; and the gradients of all three
  *
  * Bound by the bytes of x: where windows overlap (the stem's 3x3 at stride 2)
  * what is read twice is in the L1 or L2 cache by then.
@@ -14,20 +14,37 @@
  *             of the whole map is global_pool.cu's.
  *
  * Grid: (results / outs, channels / lanes), blocks of 64 to 256 threads.
+ *
+ *   spread    gradients: a thread makes packs of dx, of the windows that hold
+ *             them, which are few.  For a maximum `find` looks first where each
+ *             window has it, and dy goes to whom it names.  The windows of a
+ *             number are neighbours, so they come from L1.  Starves on maps of
+ *             few packs.
+ *
+ * Grid: what the machine holds at once, each block equally many rounds.
  */
 #include "kernels/cuda/join.h"
 
 enum { MOST_PARTS = 64 }; /* a block has no more threads along z */
 
-/* Result i is of the numbers begin to end - 1 of `size` along its dim. */
+/* Result i is of the numbers begin to end - 1 of `size` along its dim; number h
+ * is held by the windows of results begin to end - 1. */
 struct Sliding {
-    int k, stride, pad, size;
+    int k, stride, pad, size, count;
 
     __device__ __forceinline__ Span<int> window(int i) const
     {
         const int begin = i * stride - pad;
 
         return { max(begin, 0), min(begin + k, size) };
+    }
+
+    __device__ __forceinline__ Span<int> holding(int h) const
+    {
+        const int past = h + pad - k; /* windows that begin there are over */
+
+        return { past < 0 ? 0 : past / stride + 1,
+                 min((h + pad) / stride + 1, count) };
     }
 };
 
@@ -39,6 +56,13 @@ struct Even {
     {
         return { (int)divide(i * size, count),
                  (int)divide((i + 1) * size + count.by - 1, count) };
+    }
+
+    __device__ __forceinline__ Span<int> holding(int h) const
+    {
+        const int n = (int)count.by;
+
+        return { h * n / size, ((h + 1) * n - 1) / size + 1 };
     }
 };
 
@@ -179,14 +203,20 @@ static int run(Device *dev, const Tensor *out, int rows, Rule along_h,
     return err;
 }
 
+/* Along a dim of x, of which y is the result. */
+static Sliding sliding(const PoolAttr *a, const Tensor *x, const Tensor *y,
+                       int dim)
+{
+    return { a->k, a->stride, a->pad, x->dim[dim], y->dim[dim] };
+}
+
 template <typename How> static int run_sliding(Device *dev, const Tensor *out)
 {
     const PoolAttr *a = (const PoolAttr *)out->attr;
     const Tensor *x = out->src[0];
 
-    return run<How>(dev, out, a->k,
-                    Sliding{ a->k, a->stride, a->pad, x->dim[2] },
-                    Sliding{ a->k, a->stride, a->pad, x->dim[3] });
+    return run<How>(dev, out, a->k, sliding(a, x, out, 2),
+                    sliding(a, x, out, 3));
 }
 
 static int run_avg(Device *dev, const Tensor *out, void *state)
@@ -233,3 +263,213 @@ static bool small_windows(const Tensor *out)
 WINDOWS(avg_pool2d, run_avg)
 WINDOWS(max_pool2d, run_max)
 WINDOWS(adaptive_avg_pool2d, run_adaptive)
+
+/* ---- gradients ----------------------------------------------------------- */
+
+enum { THREADS = 256, BLOCKS_PER_SM = 8 };
+
+/* x and y of the pool. */
+struct Maps {
+    Divider packs, H, W, OH, OW; /* packs: of a row of channels */
+    unsigned C;
+};
+
+/* What number e of all packs of a map is of. */
+struct Spot {
+    unsigned c, row, h, w, n; /* row: of all of the map's */
+};
+
+static __device__ __forceinline__ Spot spot_of(const Maps &m, const Divider &H,
+                                               const Divider &W, unsigned e)
+{
+    Spot s;
+
+    s.row = divmod(&e, m.packs);
+    s.c = e;
+    s.w = s.row;
+    s.h = divmod(&s.w, W);
+    s.n = divmod(&s.h, H);
+    return s;
+}
+
+/* Where the first maximum of each window is, h W + w, as a float: exact up to
+ * 2^24. */
+template <typename T, int N>
+static __global__ void __launch_bounds__(THREADS)
+    find(float *at, const T *x, unsigned items, Maps m, Sliding along_h,
+         Sliding along_w)
+{
+    const unsigned threads = gridDim.x * THREADS;
+
+    for (unsigned e = blockIdx.x * THREADS + threadIdx.x; e < items;
+         e += threads) {
+        const Spot s = spot_of(m, m.OH, m.OW, e);
+        const Span<int> rows = along_h.window((int)s.h);
+        const Span<int> columns = along_w.window((int)s.w);
+        Pack<T, N> most, place;
+
+#pragma unroll
+        for (int i = 0; i < N; i++) {
+            most.at[i] = -INFINITY;
+            place.at[i] = (float)(rows.begin * (int)m.W.by + columns.begin);
+        }
+        for (int h = rows.begin; h < rows.end; h++)
+            for (int w = columns.begin; w < columns.end; w++) {
+                const unsigned p = (unsigned)h * m.W.by + (unsigned)w;
+                const size_t row = (size_t)s.n * m.H.by * m.W.by + p;
+                const Pack<T, N> v = load_pack<N>(x + row * m.C + s.c * N);
+
+#pragma unroll
+                for (int i = 0; i < N; i++)
+                    if (v.at[i] > most.at[i] ||
+                        (v.at[i] != v.at[i] && most.at[i] == most.at[i])) {
+                        most.at[i] = v.at[i];
+                        place.at[i] = (float)p;
+                    }
+            }
+        store_floats(at + (size_t)s.row * m.C + s.c * N, place);
+    }
+}
+
+/* at: NULL for means. */
+template <typename T, int N, typename Rule>
+static __global__ void __launch_bounds__(THREADS)
+    spread(T *dx, const T *dy, const float *at, unsigned items, Maps m,
+           Rule along_h, Rule along_w)
+{
+    const unsigned threads = gridDim.x * THREADS;
+
+    for (unsigned e = blockIdx.x * THREADS + threadIdx.x; e < items;
+         e += threads) {
+        const Spot s = spot_of(m, m.H, m.W, e);
+        const float place = (float)(s.h * m.W.by + s.w);
+        const Span<int> rows = along_h.holding((int)s.h);
+        const Span<int> columns = along_w.holding((int)s.w);
+        Pack<T, N> sum = {};
+
+        for (int i = rows.begin; i < rows.end; i++)
+            for (int j = columns.begin; j < columns.end; j++) {
+                const size_t row =
+                    ((size_t)s.n * m.OH.by + (unsigned)i) * m.OW.by +
+                    (unsigned)j;
+                const Span<int> h = along_h.window(i), w = along_w.window(j);
+                const float share =
+                    1 / ((float)(h.end - h.begin) * (w.end - w.begin));
+                const Pack<T, N> v = load_pack<N>(dy + row * m.C + s.c * N);
+                Pack<T, N> who;
+
+                if (at)
+                    load_floats(&who, at + row * m.C + s.c * N);
+#pragma unroll
+                for (int k = 0; k < N; k++)
+                    if (!at)
+                        sum.at[k] += v.at[k] * share;
+                    else if (who.at[k] == place)
+                        sum.at[k] += v.at[k];
+            }
+        store_pack(dx + (size_t)s.row * m.C + s.c * N, sum);
+    }
+}
+
+static Maps maps_of(const Tensor *x, const Tensor *y, int pack)
+{
+    return {
+        divider(x->dim[1] / pack), divider(x->dim[2]), divider(x->dim[3]),
+        divider(y->dim[2]),        divider(y->dim[3]), (unsigned)x->dim[1]
+    };
+}
+
+/* A thread a pack of t. */
+static Launch launch_packs(Device *dev, const Tensor *t, int pack)
+{
+    const size_t blocks = ceil_div(tensor_count(t) / pack, THREADS);
+
+    return { even_grid(dev, blocks, BLOCKS_PER_SM), THREADS };
+}
+
+template <typename Rule>
+static int run_spread(Device *dev, const Tensor *out, const Tensor *dy,
+                      const float *at, Rule along_h, Rule along_w)
+{
+    int err = OK;
+
+    FOR_PACK(out->dtype, whole_packs(out->dtype, (size_t)out->dim[1]), T, N, {
+        err = launch(dev, launch_packs(dev, out, N), spread<T, N, Rule>,
+                     (T *)out->data, (const T *)dy->data, at,
+                     tensor_count(out) / N, maps_of(out, dy, N), along_h,
+                     along_w);
+    });
+    return err;
+}
+
+static int run_avg_grad(Device *dev, const Tensor *out, void *state)
+{
+    const PoolAttr *a = &((const PoolGradAttr *)out->attr)->pool;
+    const Tensor *dy = out->src[0];
+    const float *none = NULL;
+
+    (void)state;
+    return run_spread(dev, out, dy, none, sliding(a, out, dy, 2),
+                      sliding(a, out, dy, 3));
+}
+
+static int run_adaptive_grad(Device *dev, const Tensor *out, void *state)
+{
+    const Tensor *dy = out->src[0];
+    const float *none = NULL;
+
+    (void)state;
+    return run_spread(dev, out, dy, none,
+                      Even{ out->dim[2], divider(dy->dim[2]) },
+                      Even{ out->dim[3], divider(dy->dim[3]) });
+}
+
+/* Room for a place a number of dy. */
+static int plan_max_grad(Device *dev, const Tensor *out, void **state)
+{
+    (void)state;
+    return cuda_workspace(cuda_device(dev),
+                          tensor_count(out->src[1]) * sizeof(float));
+}
+
+static int run_max_grad(Device *dev, const Tensor *out, void *state)
+{
+    const PoolAttr *a = (const PoolAttr *)out->attr;
+    const Tensor *x = out->src[0], *dy = out->src[1];
+    const Sliding along_h = sliding(a, x, dy, 2),
+                  along_w = sliding(a, x, dy, 3);
+    float *at = (float *)cuda_device(dev)->workspace;
+    int err = OK;
+
+    (void)state;
+    FOR_PACK(out->dtype, whole_packs(out->dtype, (size_t)out->dim[1]), T, N, {
+        err = launch(dev, launch_packs(dev, dy, N), find<T, N>, at,
+                     (const T *)x->data, tensor_count(dy) / N,
+                     maps_of(x, dy, N), along_h, along_w);
+    });
+    return err ? err : run_spread(dev, out, dy, at, along_h, along_w);
+}
+
+static bool small_grad(const Tensor *out)
+{
+    const Tensor *dy = out->src[out->op == &max_pool2d_grad_def];
+    bool small = small_index(out) && small_index(dy) &&
+                 (int64_t)out->dim[2] * out->dim[3] <= 1 << 24;
+
+    for (int d = 2; d < 4; d++)
+        small &= ((int64_t)out->dim[d] + 1) * (dy->dim[d] + 1) <= INT_MAX;
+    return small;
+}
+
+#define SPREAD(id, plan_id, run_id) \
+    const Kernel cuda_##id = {      \
+        .op = &id##_def,            \
+        .name = "spread",           \
+        .dtypes = ALL_DTYPES,       \
+        .supports = small_grad,     \
+        .plan = plan_id,            \
+        .run = run_id,              \
+    };
+SPREAD(avg_pool2d_grad, NULL, run_avg_grad)
+SPREAD(adaptive_avg_pool2d_grad, NULL, run_adaptive_grad)
+SPREAD(max_pool2d_grad, plan_max_grad, run_max_grad)

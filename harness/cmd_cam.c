@@ -1,0 +1,393 @@
+/*
+ * cmd_cam.c - attnbench cam --backbone=B --module=M,M --image=FILE
+ *
+ * One map for each case; what they share is the picture, the tap, and the
+ * scale of the colours.
+ */
+#include "harness/cmd.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/backends.h"
+#include "harness/cam.h"
+#include "harness/experiment.h"
+#include "harness/flags.h"
+#include "harness/npy.h"
+#include "harness/overlay.h"
+#include "harness/resize.h"
+#include "harness/seed.h"
+#include "harness/sweep.h"
+#include "kernels/core/err.h"
+#include "results/folder.h"
+
+enum { MAPS_MAX = 64, COLOURS = 3, PATH = 512, INPUT_SEED = 1 };
+
+typedef struct CamSettings {
+    const char *image, *tap, *out;
+    int class;
+} CamSettings;
+
+static const Param cam_params[] = {
+    PARAM_PATH(CamSettings, image, "",
+               "a JPEG or PNG, resized and cropped as for evaluation on "
+               "ImageNet; none: the seeded input of 'attnbench verify'"),
+    PARAM_INT(CamSettings, class, -1, -1, 1000000,
+              "whose score; -1: the highest of each network"),
+    PARAM_PATH(CamSettings, tap, "stage4",
+               "a layer: stage1 to stage4, or a scope of 'attnbench count "
+               "--by=op', as layer4 or layer4.2.bn2"),
+    PARAM_PATH(CamSettings, out, "plots/out/cam", "the folder to write to"),
+    PARAM_END,
+};
+
+static const Usage usage = {
+    .name = "cam",
+    .args = "[EXPERIMENT]",
+    .max_args = 1,
+    .what =
+        "Draws what the score of a class rests on (Grad-CAM): the activations "
+        "of a\nlayer, each channel weighted by the mean gradient of the raw "
+        "score, summed, of\nwhich the positive part is kept.  For each network "
+        "the map as floats (.npy), at\nthe layer's resolution and at the "
+        "input's, and a picture of it; one panel and\ncam.csv for all.  "
+        "Colours "
+        "go from 0 to the highest value of all maps, and lie\nover the "
+        "picture half and half: they can be compared between networks.\n"
+        "Networks with weights of their own are listed in an experiment:\n"
+        "{ \"experiment\": \"cam\", \"question\": \"\", \"backbone\": "
+        "\"resnet50\", \"cases\": [\n  { \"module\": \"none\", \"weights\": "
+        "\"plain.safetensors\" },\n  { \"module\": \"scsa\", \"weights\": "
+        "\"scsa.safetensors\" } ] }",
+    .params = cam_params,
+    .takes_case = true,
+    .examples = "  attnbench cam --backbone=resnet50 --image=dog.jpg "
+                "--weights=resnet50.safetensors\n"
+                "  attnbench cam --backbone=resnet50 --module=none,se,scsa "
+                "--class=207 --tap=layer3\n"
+                "  attnbench cam --backbone=swin_t --tap=norm "
+                "--image=dog.jpg --weights=swin_t.safetensors\n",
+};
+
+/* A map, and what it is of. */
+typedef struct Drawn {
+    const Case *c;
+    char name[PARAM_NAME_MAX * 2 + 16]; /* of its files, and in the table */
+    Cam cam;
+    float *whole; /* (height, width) */
+} Drawn;
+
+typedef struct Session {
+    const CamSettings *s;
+    int height, width;
+    float *input; /* (3, height, width) */
+    Image view;   /* what the networks see */
+    Drawn at[MAPS_MAX];
+    int n;
+    double scale;
+    bool seeded, failed;
+} Session;
+
+/* ---- making -------------------------------------------------------------- */
+
+static int check_cases(const Experiment *e)
+{
+    const Case *first = &e->cases[0];
+
+    if (e->ncases > MAPS_MAX)
+        return fail(ERR_INPUT, "%d networks at once; no more than %d are drawn",
+                    e->ncases, MAPS_MAX);
+    for (int i = 0; i < e->ncases; i++) {
+        const Case *c = &e->cases[i];
+
+        if (strcmp(c->backbone.text, "none") == 0)
+            return fail(ERR_INPUT, "a module alone has no classes: give a "
+                                   "backbone, as --backbone=resnet50");
+        if (c->height != first->height || c->width != first->width)
+            return fail(ERR_INPUT,
+                        "networks are compared at one size of the input: "
+                        "%dx%d and %dx%d are two",
+                        first->height, first->width, c->height, c->width);
+    }
+    return OK;
+}
+
+static int make_input(Session *t, const Case *c)
+{
+    t->height = c->height;
+    t->width = c->width;
+    t->input = malloc(sizeof(*t->input) * COLOURS * (size_t)c->height *
+                      (size_t)c->width);
+    BUG_IF(!t->input);
+    if (t->s->image[0])
+        return image_input(t->input, &t->view, t->s->image, c->height,
+                           c->width);
+    seed_structured(t->input, DIMS(1, COLOURS, c->height, c->width), "input",
+                    INPUT_SEED);
+    return image_denormalise(&t->view, t->input, c->height, c->width);
+}
+
+/* "resnet50_se", and "resnet50_se_2" if there has been one. */
+static void name_map(Session *t, Drawn *d)
+{
+    const char *backbone = d->c->backbone.text, *module = d->c->module.text;
+    int same = 1;
+
+    for (const Drawn *o = t->at; o < d; o++)
+        same += !strcmp(o->c->backbone.text, backbone) &&
+                !strcmp(o->c->module.text, module);
+    snprintf(d->name, sizeof(d->name), "%s_%s", backbone, module);
+    if (same > 1)
+        snprintf(d->name + strlen(d->name), 12, "_%d", same);
+}
+
+static int run_case(Cam *cam, const Case *c, const CamAsk *ask)
+{
+    Device *dev;
+    int err;
+
+    TRY(backend_open(&dev, c->backend.text,
+                     &(DeviceSettings){ .threads = c->threads, .isa = "" }));
+    err = cam_run(cam, c, ask, dev);
+    backend_close(dev);
+    return err;
+}
+
+/* What has no map says why; the others go on. */
+static int make_map(Session *t, const Case *c)
+{
+    const CamAsk ask = { .tap = t->s->tap,
+                         .class = t->s->class,
+                         .input = t->input };
+    Drawn *d = &t->at[t->n];
+    char text[CASE_TEXT];
+    const int err = run_case(&d->cam, c, &ask);
+
+    if (err == ERR_UNSUPPORTED || err == ERR_MEMORY) {
+        fprintf(stderr, "%s: %s\n", case_print(c, text), err_message());
+        t->failed = true;
+        return OK;
+    }
+    TRY(err);
+    d->c = c;
+    name_map(t, d);
+    d->whole = malloc(sizeof(*d->whole) * (size_t)t->height * (size_t)t->width);
+    BUG_IF(!d->whole);
+    map_upsample(d->whole, t->height, t->width, d->cam.map, d->cam.rows,
+                 d->cam.columns);
+    t->scale = fmax(t->scale, d->cam.number[CAM_peak]);
+    t->seeded |= strcmp(c->weights.text, "seeded") == 0;
+    t->n++;
+    return OK;
+}
+
+/* ---- writing ------------------------------------------------------------- */
+
+static const char *file_path(char path[PATH], const Session *t,
+                             const char *name, const char *end)
+{
+    snprintf(path, PATH, "%s/%s%s", t->s->out, name, end);
+    return path;
+}
+
+static int write_map(Session *t, const Drawn *d, Image *drawn)
+{
+    const int at_tap[] = { d->cam.rows, d->cam.columns };
+    const int at_input[] = { t->height, t->width };
+    char path[PATH];
+
+    TRY(npy_write(file_path(path, t, d->name, ".npy"), d->cam.map, 2, at_tap));
+    TRY(npy_write(file_path(path, t, d->name, "_input.npy"), d->whole, 2,
+                  at_input));
+    TRY(image_overlay(drawn, &t->view, d->whole, t->scale));
+    return image_write_png(drawn, file_path(path, t, d->name, ".png"));
+}
+
+static int write_panel(const Session *t, const Image *images, int n)
+{
+    char path[PATH];
+    Image panel;
+    int err = image_panel(&panel, images, n);
+
+    if (!err)
+        err = image_write_png(&panel, file_path(path, t, "cam", ".png"));
+    image_free(&panel);
+    return err;
+}
+
+static int write_csv(const Session *t)
+{
+    char path[PATH], text[CASE_TEXT];
+    FILE *f = fopen(file_path(path, t, "cam", ".csv"), "w");
+
+    if (!f)
+        return fail(ERR_IO, "%s: %m", path);
+    fprintf(f, "map,layer,rows,columns,class,score,probability");
+    for (int i = 0; i < CAM_NUMBERS; i++)
+        fprintf(f, ",%s", cam_number_name(i));
+    fprintf(f, ",scale,image,case\n");
+    for (const Drawn *d = t->at; d < t->at + t->n; d++) {
+        fprintf(f, "%s,%s,%d,%d,%d,%.9g,%.9g", d->name, d->cam.layer,
+                d->cam.rows, d->cam.columns, d->cam.class, d->cam.score,
+                d->cam.probability);
+        for (int i = 0; i < CAM_NUMBERS; i++)
+            if (isnan(d->cam.number[i]))
+                fprintf(f, ",");
+            else
+                fprintf(f, ",%.9g", d->cam.number[i]);
+        fprintf(f, ",%.9g,\"%s\",\"%s\"\n", t->scale, t->s->image,
+                case_print(d->c, text));
+    }
+    return fclose(f) ? fail(ERR_IO, "%s: %m", path) : OK;
+}
+
+static int write_all(Session *t)
+{
+    Image images[MAPS_MAX + 1] = { t->view };
+    int err = folder_make(t->s->out);
+
+    for (int i = 0; i < t->n && !err; i++)
+        err = write_map(t, &t->at[i], &images[1 + i]);
+    if (!err)
+        err = write_panel(t, images, 1 + t->n);
+    if (!err)
+        err = write_csv(t);
+    for (int i = 0; i < t->n; i++)
+        image_free(&images[1 + i]);
+    return err;
+}
+
+/* ---- saying -------------------------------------------------------------- */
+
+static void print_share(double value)
+{
+    if (isnan(value))
+        printf(" %8s", "-");
+    else
+        printf(" %8.3f", value);
+}
+
+static void print_table(const Session *t)
+{
+    int width = 8;
+
+    for (const Drawn *d = t->at; d < t->at + t->n; d++)
+        width = (int)strlen(d->name) > width ? (int)strlen(d->name) : width;
+    printf("%-*s %6s %10s %10s %10s", width, "", "class", "score", "prob.",
+           "peak");
+    for (int i = CAM_peak + 1; i < CAM_NUMBERS; i++)
+        if (i != CAM_mean)
+            printf(" %8s", cam_number_name(i));
+    printf("\n");
+    for (const Drawn *d = t->at; d < t->at + t->n; d++) {
+        printf("%-*s %6d %10.4g %10.3g %10.4g", width, d->name, d->cam.class,
+               d->cam.score, d->cam.probability, d->cam.number[CAM_peak]);
+        for (int i = CAM_peak + 1; i < CAM_NUMBERS; i++)
+            if (i != CAM_mean)
+                print_share(d->cam.number[i]);
+        printf("\n");
+    }
+    printf("\n");
+    for (int i = 0; i < CAM_NUMBERS; i++)
+        if (i != CAM_mean)
+            printf("  %-8s %s\n", cam_number_name(i), cam_number_help(i));
+}
+
+/* The layer, where it is the same in all. */
+static void print_title(const Session *t)
+{
+    const Cam *first = &t->at[0].cam;
+    bool same = true;
+
+    for (int i = 1; i < t->n; i++)
+        same &= strcmp(t->at[i].cam.layer, first->layer) == 0;
+    printf("Grad-CAM at %s", t->s->tap);
+    if (same)
+        printf(" (%s, %dx%dx%d)", first->layer, first->channels, first->rows,
+               first->columns);
+    printf(" of %s, %dx%d\n\n", t->s->image[0] ? t->s->image : "seeded input",
+           t->height, t->width);
+}
+
+static bool classes_differ(const Session *t)
+{
+    bool differ = false;
+
+    for (int i = 1; i < t->n; i++)
+        differ |= t->at[i].cam.class != t->at[0].cam.class;
+    return differ;
+}
+
+static void print_all(const Session *t)
+{
+    print_title(t);
+    print_table(t);
+    if (classes_differ(t))
+        printf("\neach network's own highest class, which is not the same: "
+               "--class=K asks all\nfor one");
+    printf("\ncolours: 0 to %.4g, the highest of these maps, half over the "
+           "picture\n",
+           t->scale);
+    if (t->seeded)
+        printf("weights are seeded, not trained: the pictures mean nothing, "
+               "but are the same\neverywhere (--weights=FILE.safetensors)\n");
+    printf("%s/cam.png: the picture", t->s->out);
+    for (int i = 0; i < t->n; i++)
+        printf(", %s", t->at[i].name);
+    printf("; each also by itself, as .npy and\n_input.npy, and their numbers "
+           "in cam.csv\n");
+}
+
+/* ---- the command --------------------------------------------------------- */
+
+static int read_cases(Experiment *e, const Flags *flags)
+{
+    const char *found = NULL;
+    char path[PATH];
+
+    if (flags->nargs)
+        TRY(sweep_find(flags->arg[0], path, sizeof(path), &found));
+    return experiment_read(e, found, flags->flag, flags->nflags);
+}
+
+static int draw_all(Session *t, const Experiment *e)
+{
+    TRY(check_cases(e));
+    TRY(make_input(t, &e->cases[0]));
+    for (int i = 0; i < e->ncases; i++)
+        TRY(make_map(t, &e->cases[i]));
+    if (!t->n)
+        return CMD_BAD;
+    TRY(write_all(t));
+    print_all(t);
+    return t->failed ? CMD_BAD : OK;
+}
+
+int cmd_cam(int argc, char **argv)
+{
+    CamSettings s;
+    Flags flags;
+    Experiment e;
+    Session *t;
+    int err;
+
+    TRY(flags_parse(&flags, &usage, &s, argc, argv));
+    if (flags.help)
+        return flags_help(&flags, &usage, stdout);
+    TRY(read_cases(&e, &flags));
+    t = calloc(1, sizeof(*t));
+    BUG_IF(!t);
+    t->s = &s;
+    err = draw_all(t, &e);
+    for (int i = 0; i < t->n; i++) {
+        cam_free(&t->at[i].cam);
+        free(t->at[i].whole);
+    }
+    image_free(&t->view);
+    free(t->input);
+    free(t);
+    experiment_free(&e);
+    return err;
+}

@@ -1,0 +1,495 @@
+/*
+ * cmd_erf.c - attnbench erf [EXPERIMENT] --backbone=B --module=M,... --tap=T,...
+ */
+#include "harness/cmd.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/backends.h"
+#include "harness/environment.h"
+#include "harness/erf.h"
+#include "harness/experiment.h"
+#include "harness/flags.h"
+#include "harness/npy.h"
+#include "harness/sweep.h"
+#include "kernels/core/err.h"
+#include "kernels/core/host.h"
+#include "results/erf.h"
+
+enum { AT_ONCE = 8, TAPS_TEXT = 256 };
+
+/* The first six are what the repeat line has of it. */
+typedef struct ErfSettings {
+    const char *tap;
+    int draws, sets, seed;
+    ParamName protocol, rule;
+    const char *images, *out, *db;
+    ParamName format;
+} ErfSettings;
+
+CHOICES(format, "text", "csv")
+
+#define HOW                                                                    \
+    PARAM_PATH(                                                                \
+        ErfSettings, tap, "",                                                  \
+        "which layers, a,b: stage1 to stage4 of a backbone, or a "             \
+        "scope's last result (layer4.2.attn); default: the protocol's, "       \
+        "stage3,stage4"),                                                      \
+        PARAM_INT(ErfSettings, draws, 50, 1, 100000,                           \
+                  "how many inputs, each a draw"),                             \
+        PARAM_INT(ErfSettings, sets, 10, 1, 1000,                              \
+                  "over how many sets of seeded weights they are shared out, " \
+                  "which is what intervals are over; 1: intervals are over "   \
+                  "draws"),                                                    \
+        PARAM_INT(ErfSettings, seed, 1, 0, 1000000000,                         \
+                  "of the first set and the first draw"),                      \
+        PARAM_NAME(ErfSettings, protocol, "attnbench", erf_protocol_name,      \
+                   "what is differentiated, and what is done to it; see "      \
+                   "below"),                                                   \
+        PARAM_NAME(ErfSettings, rule, "auto", rule_choice,                     \
+                   "what of a gradient counts; auto: as the protocol has it")
+
+static const char *rule_choice(int i)
+{
+    return i ? erf_rule_name(i - 1) : "auto";
+}
+
+/* What a map depends on: in the repeat line. */
+static const Param how_params[] = { HOW, PARAM_END };
+
+static const Param erf_params[] = {
+    HOW,
+    PARAM_PATH(ErfSettings, images, "",
+               "a folder of images, in place of noise"),
+    PARAM_PATH(ErfSettings, out, "results/erf", "the folder for maps (.npy)"),
+    PARAM_PATH(ErfSettings, db, STORE_PATH,
+               "the database that all of it is kept in"),
+    PARAM_NAME(ErfSettings, format, "text", format_choice,
+               "of what is printed; csv has every number"),
+    PARAM_END,
+};
+
+static const Usage usage = {
+    .name = "erf",
+    .args = "[EXPERIMENT]",
+    .max_args = 1,
+    .what =
+        "Says how much of the input a unit in the middle of a layer heeds: "
+        "its\neffective receptive field, the gradient of that unit, over many "
+        "draws of\nweights and inputs.  Where a module multiplies by gates, "
+        "also how much of it\ncomes past them, and how much through them.  "
+        "Maps and numbers are kept in the\ndatabase: 'attnbench plot erf' "
+        "draws them.  Networks are folded unless\n--graph=as_written says "
+        "otherwise, which changes no gradient; --batch is how\nmany draws are "
+        "run at once.",
+    .params = erf_params,
+    .takes_case = true,
+    .examples =
+        "  attnbench erf --backbone=resnet50 --module=none,se,scsa\n"
+        "  attnbench erf --backbone=resnet50 --module=scsa "
+        "--tap=layer4.2.bn2,layer4.2.attn\n"
+        "  attnbench erf erf_resolution\n"
+        "  attnbench erf --module=ca --channels=64 --height=33 --width=33\n",
+};
+
+/* ---- what is asked ------------------------------------------------------- */
+
+/* Splits text at its commas into ask->tap, in place. */
+static int split_taps(ErfAsk *ask, char *text)
+{
+    ask->taps = 0;
+    for (char *tap = strtok(text, ","); tap; tap = strtok(NULL, ",")) {
+        for (int i = 0; i < ask->taps; i++)
+            if (strcmp(ask->tap[i], tap) == 0)
+                return fail(ERR_INPUT, "--tap has '%s' twice", tap);
+        if (ask->taps == ERF_TAPS_MAX)
+            return fail(ERR_INPUT, "--tap has more than %d taps", ERF_TAPS_MAX);
+        if (strlen(tap) >= ERF_TAP_NAME)
+            return fail(ERR_INPUT, "--tap: '%s' is too long", tap);
+        ask->tap[ask->taps++] = tap;
+    }
+    return ask->taps ? OK : fail(ERR_INPUT, "--tap names no tap");
+}
+
+static ErfRule rule_of(const ErfSettings *s, const ErfProtocol *p)
+{
+    for (int i = 0; erf_rule_name(i); i++)
+        if (strcmp(erf_rule_name(i), s->rule.text) == 0)
+            return (ErfRule)i;
+    return p->rule;
+}
+
+/* taps is where the names of the taps are kept. */
+static int make_ask(ErfAsk *ask, char taps[TAPS_TEXT], const ErfSettings *s,
+                    const Case *c)
+{
+    const bool seeded = strcmp(c->weights.text, "seeded") == 0;
+    const char *names = s->tap;
+
+    *ask = (ErfAsk){ .protocol = erf_protocol_find(s->protocol.text),
+                     .draws = s->draws,
+                     .sets = seeded ? s->sets : 1,
+                     .seed = (uint64_t)s->seed };
+    ask->rule = rule_of(s, ask->protocol);
+    if (ask->sets > ask->draws)
+        ask->sets = ask->draws;
+    if (!names[0])
+        TRY(erf_default_taps(&names, ask->protocol, c));
+    if (snprintf(taps, TAPS_TEXT, "%s", names) >= TAPS_TEXT)
+        return fail(ERR_INPUT, "--tap is too long");
+    return split_taps(ask, taps);
+}
+
+/* As many draws at once as the case says, or as share out evenly. */
+static int batch_of(const Case *c, const ErfAsk *ask, bool given)
+{
+    const int most = (ask->draws + ask->sets - 1) / ask->sets;
+    const int batches = (most + AT_ONCE - 1) / AT_ONCE;
+
+    return given ? c->batch : (most + batches - 1) / batches;
+}
+
+static int check_case(const Case *c)
+{
+    if (strcmp(c->dtype.text, "f32"))
+        return fail(ERR_UNSUPPORTED, "gradients are in f32 only, not in %s",
+                    c->dtype.text);
+    if (strcmp(c->pass.text, "forward"))
+        return fail(ERR_INPUT, "pass=%s is of attnbench run; erf has its own",
+                    c->pass.text);
+    return OK;
+}
+
+/* ---- what is kept -------------------------------------------------------- */
+
+/* "attnbench erf --backbone=... --tap=...", which repeats it. */
+static void print_repeat(char *text, size_t size, const Case *c,
+                         const ErfSettings *s)
+{
+    char of_case[CASE_TEXT], how[512];
+    const char *rest = case_print(c, of_case) + strlen("attnbench run");
+
+    param_flags(how_params, s, false, how, sizeof(how));
+    snprintf(text, size, "attnbench erf%s%s", rest, how);
+}
+
+static double side(const Field *f, bool vertical)
+{
+    const Span s = vertical ? f->rows : f->columns;
+
+    return f->whole || s.last < s.first ? NAN : s.last - s.first + 1;
+}
+
+#define COPY(to, from) snprintf(to, sizeof(to), "%s", from)
+
+static void fill_row(ErfRow *row, const Erf *e, const Case *c,
+                     const ErfAsk *ask, const ErfSettings *s)
+{
+    char settings[CASE_TEXT];
+
+    *row = (ErfRow){ .channels = c->channels,
+                     .height = e->height,
+                     .width = e->width,
+                     .draws = ask->draws,
+                     .observations = e->n,
+                     .seed = (int64_t)ask->seed,
+                     .y = e->y,
+                     .x = e->x,
+                     .field_height = side(&e->field, true),
+                     .field_width = side(&e->field, false),
+                     .past_height = side(&e->past_gates, true),
+                     .past_width = side(&e->past_gates, false),
+                     .peak = e->peak,
+                     .parts = e->parts };
+    COPY(row->backbone, c->backbone.text);
+    COPY(row->module, c->module.text);
+    COPY(row->impl, c->impl.text);
+    COPY(row->position, c->position.text);
+    COPY(row->form, c->form.text);
+    COPY(row->weights, c->weights.text);
+    COPY(row->graph, c->graph.text);
+    COPY(row->backend, c->backend.text);
+    COPY(row->settings, case_settings_json(c, settings));
+    COPY(row->tap, e->tap);
+    COPY(row->layer, e->layer);
+    COPY(row->protocol, ask->protocol->name);
+    erf_describe(row->described, e, c, ask);
+    print_repeat(row->repeat, sizeof(row->repeat), c, s);
+    for (int p = 0; p < e->parts; p++) {
+        ErfRowPart *part = &row->part[p];
+
+        COPY(part->part, erf_part_name(p));
+        part->map = e->part[p].map;
+        for (int i = 0; i < ERF_NUMBERS; i++) {
+            const ErfEstimate *n = &e->part[p].number[i];
+            ErfRowNumber *to = &part->number[part->numbers++];
+
+            *to = (ErfRowNumber){ "", n->value, n->lo, n->hi };
+            COPY(to->name, erf_number_name(i));
+        }
+    }
+}
+
+/* FOLDER/resnet50_scsa_stage4_224x224_gates.npy */
+static int write_maps(const char *folder, const ErfRow *row)
+{
+    for (int p = 0; p < row->parts; p++) {
+        const bool ours = strcmp(row->protocol, "attnbench") == 0;
+        char path[1024];
+
+        if (snprintf(path, sizeof(path), "%s/%s_%s_%s_%dx%d%s%s_%s.npy", folder,
+                     row->backbone, row->module, row->tap, row->height,
+                     row->width, ours ? "" : "_", ours ? "" : row->protocol,
+                     row->part[p].part) >= (int)sizeof(path))
+            return fail(ERR_INPUT, "--out: the path is too long");
+        TRY(npy_write(path, row->part[p].map, 2,
+                      (int[]){ row->height, row->width }));
+    }
+    return OK;
+}
+
+/* ---- what is printed ----------------------------------------------------- */
+
+static void print_csv(const ErfRow *row)
+{
+    for (int p = 0; p < row->parts; p++)
+        for (int i = 0; i < row->part[p].numbers; i++) {
+            const ErfRowNumber *n = &row->part[p].number[i];
+
+            printf("%s,%s,%s,%dx%d,%s,%s,%.9g,%.9g,%.9g\n", row->backbone,
+                   row->module, row->tap, row->height, row->width,
+                   row->part[p].part, n->name, n->value, n->lo, n->hi);
+        }
+}
+
+/* "12.3 [11.9, 12.8]" */
+static char *with_interval(char text[64], const ErfRowPart *p, const char *name,
+                           double unit)
+{
+    const ErfRowNumber n = erf_row_number(p, name);
+    const double v = n.value * unit;
+    const int digits = fabs(v) >= 100 ? 0 : fabs(v) >= 10 ? 1 : 2;
+
+    if (isnan(n.lo))
+        snprintf(text, 64, "%.*f", digits, v);
+    else
+        snprintf(text, 64, "%.*f [%.*f, %.*f]", digits, v, digits, n.lo * unit,
+                 digits, n.hi * unit);
+    return text;
+}
+
+static const struct {
+    const char *title, *name;
+    double unit;
+} shown[] = {
+    { "20 % of the mass, % of input", "area_20", 100 },
+    { "30 %", "area_30", 100 },
+    { "50 %", "area_50", 100 },
+    { "68 %", "area_68", 100 },
+    { "95 %", "area_95", 100 },
+    { "99 %", "area_99", 100 },
+    { "Luo's size, px", "luo_side", 1 },
+    { "  over the theoretical", "luo_ratio", 1 },
+    { "radius of gyration, px", "radius", 1 },
+    { "vertical spread, px", "sigma_y", 1 },
+    { "horizontal spread, px", "sigma_x", 1 },
+    { "by entropy, % of input", "entropy_area", 100 },
+    { "centroid below, px", "offset_y", 1 },
+    { "centroid right, px", "offset_x", 1 },
+    { "share of the mass, %", "mass_share", 100 },
+};
+enum { SHOWN = sizeof(shown) / sizeof(shown[0]), CELL = 23 };
+
+static void print_field(double height, double width, const char *what)
+{
+    if (isnan(height))
+        printf("%s unbounded", what);
+    else
+        printf("%s %.0fx%.0f", what, height, width);
+}
+
+static void print_numbers(const ErfRow *row)
+{
+    char text[64];
+
+    printf("\n  %-29s", "");
+    for (int p = 0; p < row->parts; p++)
+        printf(" %*s", CELL, row->part[p].part);
+    for (int i = 0; i < SHOWN; i++) {
+        printf("\n  %-29s", shown[i].title);
+        for (int p = 0; p < row->parts; p++)
+            printf(" %*s", CELL,
+                   with_interval(text, &row->part[p], shown[i].name,
+                                 shown[i].unit));
+    }
+    printf("\n");
+}
+
+static void print_row(const ErfRow *row)
+{
+    const bool alone = strcmp(row->backbone, "none") == 0;
+
+    printf("%s%s%s at %s, input %dx%dx%d; theoretical field",
+           alone ? "" : row->backbone, alone ? "" : " with ", row->module,
+           row->tap, row->channels, row->height, row->width);
+    print_field(row->field_height, row->field_width, "");
+    if (row->parts > 1)
+        print_field(row->past_height, row->past_width, ", past the gates");
+    printf("\n");
+    print_numbers(row);
+    printf("\n  %s\n  peak of the mean gradient %.3g\n\n", row->described,
+           row->peak);
+}
+
+/* ---- the command --------------------------------------------------------- */
+
+typedef struct Making {
+    const ErfSettings *settings;
+    bool batch_given;
+    Store *store;
+    Machine machine;
+    Build build;
+} Making;
+
+static bool is_csv(const ErfSettings *s)
+{
+    return strcmp(s->format.text, "csv") == 0;
+}
+
+static int keep(const Making *m, const ErfRow *row)
+{
+    TRY(store_erf(m->store, &m->machine, &m->build, row));
+    return write_maps(m->settings->out, row);
+}
+
+static int make_case(const Making *m, const Case *asked)
+{
+    const DeviceSettings threads = { asked->threads, "" };
+    const double start = host_now_ns();
+    ErfRow *row = malloc(sizeof(*row));
+    char taps[TAPS_TEXT];
+    Erf erf[ERF_TAPS_MAX];
+    Case c = *asked;
+    Device *dev;
+    ErfAsk ask;
+    int err;
+
+    BUG_IF(!row);
+    err = check_case(&c);
+    if (!err)
+        err = make_ask(&ask, taps, m->settings, &c);
+    if (!err)
+        err = backend_open(&dev, c.backend.text, &threads);
+    if (err) {
+        free(row);
+        return err;
+    }
+    c.batch = batch_of(asked, &ask, m->batch_given);
+    err = erf_run(erf, &c, &ask, dev);
+    backend_close(dev);
+    for (int i = 0; i < ask.taps && !err; i++) {
+        fill_row(row, &erf[i], asked, &ask, m->settings);
+        err = keep(m, row);
+        if (!err && is_csv(m->settings))
+            print_csv(row);
+        else if (!err)
+            print_row(row);
+    }
+    if (!err && !is_csv(m->settings))
+        printf("%s: %.1f s\n\n", row->repeat, (host_now_ns() - start) / 1e9);
+    fflush(stdout);
+    erf_free(erf, ask.taps);
+    free(row);
+    return err;
+}
+
+/* What cannot be made says why; the others go on. */
+static int make_cases(const Making *m, const Experiment *e)
+{
+    char repeat[CASE_TEXT];
+    int bad = 0;
+
+    if (is_csv(m->settings))
+        printf("backbone,module,tap,input,part,number,value,lo,hi\n");
+    for (int i = 0; i < e->ncases; i++) {
+        const int err = make_case(m, &e->cases[i]);
+
+        if (err && (err != ERR_UNSUPPORTED || e->ncases == 1))
+            return err;
+        if (err)
+            fprintf(stderr, "%s: %s\n", case_print(&e->cases[i], repeat),
+                    err_message());
+        bad += err != OK;
+    }
+    return bad == e->ncases ? CMD_BAD : OK;
+}
+
+static bool is_given(const Flags *flags, const char *name)
+{
+    for (int i = 0; i < flags->nflags; i++)
+        if (strcmp(flags->flag[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+/* The experiment that is named, or the cases of the flags, folded. */
+static int read_cases(Experiment *e, Flags *flags)
+{
+    const char *found = NULL;
+    char path[512];
+
+    if (flags->nargs)
+        TRY(sweep_find(flags->arg[0], path, sizeof(path), &found));
+    else if (!flags->nflags)
+        return fail(ERR_INPUT, "there is no network to look at: name an "
+                               "experiment, or give --backbone or --module");
+    else if (!is_given(flags, "graph") && flags->nflags < FLAGS_MAX)
+        flags->flag[flags->nflags++] = (Flag){ "graph", "folded" };
+    return experiment_read(e, found, flags->flag, flags->nflags);
+}
+
+static int print_help(const Flags *flags)
+{
+    TRY(flags_help(flags, &usage, stdout));
+    printf("\nprotocols:\n");
+    for (int i = 0; erf_protocol_at(i); i++)
+        printf("  %s: %s\n", erf_protocol_at(i)->name,
+               erf_protocol_at(i)->about);
+    printf("\nnumbers, each of the whole map, of its part past the gates, and "
+           "of the rest:\n");
+    for (int i = 0; erf_number_name(i); i++)
+        printf("  %-12s %s\n", erf_number_name(i), erf_number_help(i));
+    return OK;
+}
+
+int cmd_erf(int argc, char **argv)
+{
+    ErfSettings s;
+    Making m = { .settings = &s };
+    Experiment e;
+    Flags flags;
+    int err;
+
+    TRY(flags_parse(&flags, &usage, &s, argc, argv));
+    if (flags.help)
+        return print_help(&flags);
+    if (s.images[0])
+        return fail(ERR_UNSUPPORTED,
+                    "--images=%s: this build reads no images yet; leave it "
+                    "out for inputs of seeded noise",
+                    s.images);
+    m.batch_given = is_given(&flags, "batch");
+    TRY(read_cases(&e, &flags));
+    environment_machine(&m.machine);
+    environment_build(&m.build);
+    err = store_open(&m.store, s.db, STORE_WRITE);
+    if (!err) {
+        err = make_cases(&m, &e);
+        store_close(m.store);
+    }
+    experiment_free(&e);
+    return err;
+}

@@ -1,0 +1,38 @@
+/*
+ * field.h - the theoretical receptive field of a unit, from its graph.
+ */
+#ifndef HARNESS_FIELD_H
+#define HARNESS_FIELD_H
+
+#include <stdbool.h>
+
+#include "kernels/core/graph.h"
+
+/* Rows first to last, or columns; empty where last < first. */
+typedef struct Span {
+    int first, last;
+} Span;
+
+typedef struct Field {
+    /* The pixels that it reaches through convolutions and pools of windows,
+     * from tap to input, whatever the input's size: they may lie outside. */
+    Span rows, columns;
+
+    /* Whether another way leads to all of the input: a mean over the map or a
+     * strip of it, a norm over positions, attention. */
+    bool whole;
+} Field;
+
+/*
+ * Of the units of tap (N,C,H,W) in these rows and columns, with respect to
+ * input (N,C,H,W).  through as in grad.h, NULL for all ways.  An op that is no
+ * convolution, pool of windows, or op of one position counts as whole.
+ */
+void field_of(Field *out, const Graph *g, const Tensor *tap,
+              const Tensor *input, const Field *units,
+              bool (*through)(const Tensor *out, int k));
+
+/* How many pixels of an input of this many are in reach. */
+int field_within(const Field *f, bool vertical, int pixels);
+
+#endif

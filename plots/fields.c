@@ -1,0 +1,199 @@
+/*
+ * fields.c - chooses receptive fields that may stand in one picture.
+ */
+#include "plots/fields.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/core/err.h"
+
+static const char command[] =
+    "attnbench erf --backbone=resnet50 --module=none,se,scsa";
+static const char command_sizes[] = "attnbench erf erf_resolution";
+
+static const char *text_of(const ErfRow *r, const char *column, char number[32])
+{
+    if (!strcmp(column, "backbone"))
+        return r->backbone;
+    if (!strcmp(column, "module"))
+        return r->module;
+    if (!strcmp(column, "impl"))
+        return r->impl;
+    if (!strcmp(column, "position"))
+        return r->position;
+    if (!strcmp(column, "form"))
+        return r->form;
+    if (!strcmp(column, "weights"))
+        return r->weights;
+    if (!strcmp(column, "graph"))
+        return r->graph;
+    if (!strcmp(column, "backend"))
+        return r->backend;
+    if (!strcmp(column, "channels"))
+        snprintf(number, 32, "%d", r->channels);
+    else if (!strcmp(column, "height"))
+        snprintf(number, 32, "%d", r->height);
+    else if (!strcmp(column, "width"))
+        snprintf(number, 32, "%d", r->width);
+    else
+        return NULL; /* fields know nothing of it */
+    return number;
+}
+
+/* Whether text is one of "a,b,c". */
+static bool is_one_of(const char *text, const char *list)
+{
+    const size_t n = strlen(text);
+
+    for (const char *at = list; at; at = strchr(at, ',')) {
+        at += *at == ',';
+        if (strncmp(at, text, n) == 0 && (!at[n] || at[n] == ','))
+            return true;
+    }
+    return false;
+}
+
+static bool is_wanted(const ErfRow *r, const PlotOptions *o)
+{
+    char number[32];
+
+    for (int i = 0; i < o->nwanted; i++) {
+        const char *text = text_of(r, o->wanted[i].column, number);
+
+        if (text && !is_one_of(text, o->wanted[i].value))
+            return false;
+    }
+    return true;
+}
+
+static bool same_page(const ErfRow *a, const ErfRow *b, FieldsOf which)
+{
+    return !strcmp(a->backbone, b->backbone) &&
+           !strcmp(a->protocol, b->protocol) &&
+           !strcmp(a->weights, b->weights) && !strcmp(a->form, b->form) &&
+           a->draws == b->draws && a->observations == b->observations &&
+           (which == FIELDS_OF_ALL_INPUTS ||
+            (a->height == b->height && a->width == b->width));
+}
+
+static bool same_column(const ErfRow *a, const ErfRow *b)
+{
+    return !strcmp(a->module, b->module) && !strcmp(a->settings, b->settings) &&
+           !strcmp(a->impl, b->impl) && !strcmp(a->position, b->position);
+}
+
+/* The row whose page has most rows, the latest of equals. */
+static const ErfRow *find_page(const Fields *f, const PlotOptions *o,
+                               FieldsOf which)
+{
+    const ErfRow *best = NULL;
+    int most = 0;
+
+    for (int i = 0; i < f->all.n; i++) {
+        int n = 0;
+
+        if (!is_wanted(&f->all.at[i], o))
+            continue;
+        for (int k = 0; k < f->all.n; k++)
+            n += is_wanted(&f->all.at[k], o) &&
+                 same_page(&f->all.at[i], &f->all.at[k], which);
+        if (n >= most) {
+            most = n;
+            best = &f->all.at[i];
+        }
+    }
+    return best;
+}
+
+int fields_tap(const Fields *f, const ErfRow *row)
+{
+    int i = 0;
+
+    while (i < f->taps && strcmp(f->tap[i], row->tap))
+        i++;
+    return i;
+}
+
+int fields_column(const Fields *f, const ErfRow *row)
+{
+    int i = 0;
+
+    while (i < f->columns && !same_column(f->column[i], row))
+        i++;
+    return i;
+}
+
+/* The same case and tap once more, as by another graph or backend: the later
+ * one is shown. */
+static bool takes_place(const ErfRow *a, const ErfRow *b)
+{
+    return same_column(a, b) && !strcmp(a->tap, b->tap) &&
+           a->height == b->height && a->width == b->width;
+}
+
+static int add(Fields *f, const ErfRow *r)
+{
+    for (int i = 0; i < f->n; i++)
+        if (takes_place(f->row[i], r)) {
+            f->row[i] = r;
+            return OK;
+        }
+    if (fields_tap(f, r) == FIELDS_TAPS ||
+        fields_column(f, r) == FIELDS_COLUMNS || f->n == FIELDS_MAX)
+        return fail(ERR_INPUT,
+                    "there are more receptive fields of %s than a page has "
+                    "room for; choose with --module=",
+                    r->backbone);
+    if (fields_tap(f, r) == f->taps)
+        f->tap[f->taps++] = r->tap;
+    if (fields_column(f, r) == f->columns)
+        f->column[f->columns++] = r;
+    f->row[f->n++] = r;
+    return OK;
+}
+
+int fields_read(Fields *f, Sheet *s, FieldsOf which)
+{
+    const ErfRow *page;
+    int err = OK;
+
+    *f = (Fields){ .n = 0 };
+    TRY(store_erf_read(&f->all, s->store, which == FIELDS_OF_ONE_INPUT));
+    page = find_page(f, s->options, which);
+    if (!page)
+        err = fail(ERR_UNSUPPORTED, "no receptive fields; run: %s",
+                   which == FIELDS_OF_ONE_INPUT ? command : command_sizes);
+    for (int i = 0; i < f->all.n && !err; i++)
+        if (is_wanted(&f->all.at[i], s->options) &&
+            same_page(page, &f->all.at[i], which))
+            err = add(f, &f->all.at[i]);
+    if (err)
+        fields_free(f);
+    return err;
+}
+
+void fields_free(Fields *f)
+{
+    erf_rows_free(&f->all);
+}
+
+void fields_foot(Sheet *s, const Fields *f, double width, double height)
+{
+    const ErfRow *r = f->row[0], *last = f->row[f->n - 1];
+    char text[1024], sizes[64] = "";
+
+    if (last->height != r->height)
+        snprintf(sizes, sizeof(sizes), " to %dx%dx%d", last->channels,
+                 last->height, last->width);
+    snprintf(text, sizeof(text),
+             "%s, input %dx%dx%d%s; protocol %s: %d draws%s, 95 %% intervals "
+             "over %d %s; seed %lld, f32; %s; %.10s, %s",
+             strcmp(r->backbone, "none") ? r->backbone : "modules alone",
+             r->channels, r->height, r->width, sizes, r->protocol, r->draws,
+             strcmp(r->weights, "seeded") ? "" : ", seeded weights",
+             r->observations,
+             r->observations < r->draws ? "sets of weights" : "draws",
+             (long long)r->seed, r->cpu, last->stored_at, last->commit);
+    sheet_foot(s, text, width, height);
+}

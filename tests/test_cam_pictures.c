@@ -1,0 +1,313 @@
+/*
+ * test_cam_pictures.c - colours and files of class activation maps; attnbench
+ * cam as users start it.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "harness/npy.h"
+#include "harness/overlay.h"
+#include "harness/resize.h"
+#include "tests/pictures.h"
+#include "tests/test.h"
+
+/* ---- colours ------------------------------------------------------------- */
+
+/* From a screen's bytes to OKLab, by the inverse of what overlay.c has. */
+static void oklab(double lab[3], const unsigned char rgb[3])
+{
+    static const double to_waves[3][3] = {
+        { 0.4122214708, 0.5363325363, 0.0514459929 },
+        { 0.2119034982, 0.6806995451, 0.1073969566 },
+        { 0.0883024619, 0.2817188376, 0.6299787005 },
+    };
+    static const double to_lab[3][3] = {
+        { 0.2104542553, 0.7936177850, -0.0040720468 },
+        { 1.9779984951, -2.4285922050, 0.4505937099 },
+        { 0.0259040371, 0.7827717662, -0.8086757660 },
+    };
+    double light[3], wave[3];
+
+    for (int i = 0; i < 3; i++) {
+        const double v = rgb[i] / 255.0;
+
+        light[i] = v <= 0.04045 ? v / 12.92 : pow((v + 0.055) / 1.055, 2.4);
+    }
+    for (int i = 0; i < 3; i++)
+        wave[i] = cbrt(to_waves[i][0] * light[0] + to_waves[i][1] * light[1] +
+                       to_waves[i][2] * light[2]);
+    for (int i = 0; i < 3; i++)
+        lab[i] = to_lab[i][0] * wave[0] + to_lab[i][1] * wave[1] +
+                 to_lab[i][2] * wave[2];
+}
+
+/* 16 steps of a helix 0.6 high, by 200 degrees at a radius of 0.095: each as
+ * long as it must be within 4 %, because bytes are coarse. */
+TEST(cam_pictures, colours_are_evenly_apart_and_lighter_is_more)
+{
+    enum { STEPS = 16 };
+    const double turn = 200 * 3.14159265358979 / 180 / STEPS;
+    const double length = hypot(0.6 / STEPS, 2 * 0.095 * sin(turn / 2));
+    double before[3] = { 0 };
+
+    for (int i = 0; i <= STEPS; i++) {
+        unsigned char rgb[3];
+        double lab[3], step;
+
+        colour_at(rgb, (double)i / STEPS);
+        oklab(lab, rgb);
+        step = sqrt(pow(lab[0] - before[0], 2) + pow(lab[1] - before[1], 2) +
+                    pow(lab[2] - before[2], 2));
+        if (i > 0)
+            CHECK_MSG(fabs(step / length - 1) < 0.04, "step %d: %g for %g", i,
+                      step, length);
+        if (i > 0)
+            CHECK(fabs(lab[0] - before[0] - 0.6 / STEPS) < 0.004);
+        memcpy(before, lab, sizeof(lab));
+    }
+}
+
+TEST(cam_pictures, colours_end_where_the_scale_does)
+{
+    unsigned char a[3], b[3];
+
+    colour_at(a, 1);
+    colour_at(b, 1.5);
+    CHECK(memcmp(a, b, 3) == 0);
+    colour_at(a, 0);
+    colour_at(b, -2);
+    CHECK(memcmp(a, b, 3) == 0);
+    colour_at(b, NAN);
+    CHECK(memcmp(a, b, 3) == 0);
+}
+
+static int ramp(int x, int y, int c)
+{
+    return 10 * x + 3 * y + c;
+}
+
+TEST(cam_pictures, overlays_are_half_picture_half_colour)
+{
+    static const float map[] = { 0, 1, 2, 4 };
+    Image view = picture_make(2, 2, ramp), over;
+    unsigned char colour[3];
+
+    REQUIRE(image_overlay(&over, &view, map, 4) == OK);
+    for (int i = 0; i < 4; i++) {
+        colour_at(colour, map[i] / 4);
+        for (int c = 0; c < 3; c++)
+            CHECK(fabs(over.rgb[3 * i + c] -
+                       (view.rgb[3 * i + c] + colour[c]) / 2.0) <= 0.5);
+    }
+    image_free(&over);
+    REQUIRE(image_overlay(&over, &view, map, 0) == OK);
+    colour_at(colour, 0);
+    CHECK(fabs(over.rgb[9] - (view.rgb[9] + colour[0]) / 2.0) <= 0.5);
+    image_free(&over);
+    image_free(&view);
+}
+
+TEST(cam_pictures, panels_have_each_image_once)
+{
+    Image at[5], panel;
+    unsigned char top[3];
+
+    for (int i = 0; i < 5; i++) {
+        at[i] = picture_make(30, 20, ramp);
+        memset(at[i].rgb, 10 * (i + 1), 3 * 30 * 20);
+    }
+    REQUIRE(image_panel(&panel, at, 5) == OK);
+    CHECK(panel.width == 8 + 4 * 38 + 16 + 8 && panel.height == 8 + 2 * 28);
+    for (int i = 0; i < 5; i++) {
+        const int x = 8 + i % 4 * 38, y = 8 + i / 4 * 28;
+
+        CHECK(image_at(&panel, x, y)[0] == 10 * (i + 1));
+        CHECK(image_at(&panel, x + 29, y + 19)[2] == 10 * (i + 1));
+        CHECK(image_at(&panel, x + 30, y)[1] == 255);
+        CHECK(image_at(&panel, x, y - 1)[1] == 255);
+        image_free(&at[i]);
+    }
+    colour_at(top, 1);
+    CHECK(memcmp(image_at(&panel, 8 + 4 * 38, 8), top, 3) == 0);
+    colour_at(top, 0);
+    CHECK(memcmp(image_at(&panel, panel.width - 9, panel.height - 9), top, 3) ==
+          0);
+    image_free(&panel);
+}
+
+/* ---- files --------------------------------------------------------------- */
+
+/* The floats of an .npy of these dims; NULL with a failure else. */
+static const float *read_npy(const char *path, const char *shape)
+{
+    static unsigned char all[1 << 20];
+    size_t n;
+    unsigned char *bytes = picture_bytes(path, &n);
+
+    memcpy(all, bytes, n);
+    free(bytes);
+    CHECK(n > 128 && memcmp(all, "\x93NUMPY\x01\0", 8) == 0);
+    CHECK(all[8] + 256 * all[9] + 10 == 128 && all[127] == '\n');
+    all[127] = '\0';
+    CHECK_MSG(strstr((char *)all + 10, shape), "%s", all + 10);
+    CHECK(strstr((char *)all + 10, "{'descr': '<f4', 'fortran_order': False"));
+    return (const float *)(const void *)(all + 128);
+}
+
+TEST(cam_pictures, npy_is_as_numpy_wants_it)
+{
+    static const float values[] = { 1, 2, 3, 4, 5, 6.5f };
+    const char *path = picture_path("new/a.npy");
+
+    REQUIRE(npy_write(path, values, 2, (int[]){ 2, 3 }) == OK);
+    CHECK(memcmp(read_npy(path, "'shape': (2, 3, ), }"), values,
+                 sizeof(values)) == 0);
+    REQUIRE(npy_write(path, values, 1, (int[]){ 6 }) == OK);
+    CHECK(memcmp(read_npy(path, "'shape': (6, ), }"), values, 24) == 0);
+    CHECK(npy_write("/dev/full", values, 1, (int[]){ 6 }) == ERR_IO);
+}
+
+/* ---- the command --------------------------------------------------------- */
+
+/* Runs attnbench cam; its exit code, and all that it says. */
+static int cam(char *text, size_t size, const char *flags)
+{
+    char command[1024];
+    const char *program = test_beside("attnbench");
+    FILE *f;
+    int status;
+
+    if (access(program, X_OK))
+        test_skip("attnbench is not built");
+    snprintf(command, sizeof(command), "%s cam %s 2>&1", program, flags);
+    f = popen(command, "r");
+    BUG_IF(!f);
+    text[fread(text, 1, size - 1, f)] = '\0';
+    status = pclose(f);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+enum { SIDE = 64 };
+
+/* Whether the overlay is the picture's and the map's, at this scale. */
+static void check_overlay(const char *folder, const char *name,
+                          const Image *view, double scale)
+{
+    char path[256];
+    Image over, want;
+
+    snprintf(path, sizeof(path), "%s/%s.png", folder, name);
+    REQUIRE(image_read(&over, path) == OK);
+    snprintf(path, sizeof(path), "%s/%s_input.npy", folder, name);
+    REQUIRE(image_overlay(&want, view, read_npy(path, "(64, 64, )"), scale) ==
+            OK);
+    CHECK(over.width == SIDE && over.height == SIDE);
+    CHECK_MSG(memcmp(over.rgb, want.rgb, 3 * SIDE * SIDE) == 0, "%s", name);
+    image_free(&over);
+    image_free(&want);
+}
+
+static float highest(const char *folder, const char *name)
+{
+    char path[256];
+    const float *map;
+    float found = 0;
+
+    snprintf(path, sizeof(path), "%s/%s.npy", folder, name);
+    map = read_npy(path, "(4, 4, )");
+    for (int i = 0; i < 16; i++)
+        found = fmaxf(found, map[i]);
+    return found;
+}
+
+/* Two networks on one scale: the higher map's peak. */
+TEST(cam_pictures, of_several_modules_share_one_scale)
+{
+    Image file = picture_make(90, 80, ramp), view, panel;
+    char flags[768], text[8192], folder[256];
+    float plain, se;
+
+    REQUIRE(image_write_png(&file, picture_path("a.png")) == OK);
+    REQUIRE(image_view(&view, &file, SIDE, SIDE) == OK);
+    snprintf(folder, sizeof(folder), "%s", picture_path("out"));
+    snprintf(flags, sizeof(flags),
+             "--backbone=resnet18 --module=none,se --height=64 --width=64 "
+             "--tap=layer3 --class=3 --image=%s/a.png --out=%s",
+             test_tmpdir(), folder);
+    CHECK_MSG(cam(text, sizeof(text), flags) == 0, "%s", text);
+    CHECK_MSG(strstr(text, "layer3 (layer3.1.act2, 256x4x4)"), "%s", text);
+    CHECK(strstr(text, "mean nothing"));
+    CHECK(!strstr(text, "not the same"));
+    plain = highest(folder, "resnet18_none");
+    se = highest(folder, "resnet18_se");
+    CHECK_MSG(plain != se && plain > 0 && se > 0, "%g %g", plain, se);
+    check_overlay(folder, "resnet18_none", &view, fmaxf(plain, se));
+    check_overlay(folder, "resnet18_se", &view, fmaxf(plain, se));
+    snprintf(flags, sizeof(flags), "%s/cam.png", folder);
+    REQUIRE(image_read(&panel, flags) == OK);
+    CHECK(panel.width == 8 + 3 * (SIDE + 8) + 16 + 8);
+    CHECK(memcmp(image_at(&panel, 8, 8), view.rgb, 3 * SIDE) == 0);
+    image_free(&panel);
+    image_free(&file);
+    image_free(&view);
+}
+
+/* The same command, the same bytes; and nothing but the seed is needed. */
+TEST(cam_pictures, need_no_picture_and_repeat)
+{
+    char flags[512], text[2][8192];
+    size_t n[2];
+    unsigned char *bytes[2];
+
+    for (int i = 0; i < 2; i++) {
+        snprintf(flags, sizeof(flags),
+                 "--backbone=resnet18 --height=32 --width=32 --out=%s/out",
+                 test_tmpdir());
+        CHECK_MSG(cam(text[i], sizeof(*text), flags) == 0, "%s", text[i]);
+        bytes[i] = picture_bytes(picture_path("out/resnet18_none.png"), &n[i]);
+    }
+    CHECK(strstr(text[0], "of seeded input, 32x32"));
+    CHECK(strcmp(text[0], text[1]) == 0);
+    CHECK(n[0] == n[1] && memcmp(bytes[0], bytes[1], n[0]) == 0);
+    free(bytes[0]);
+    free(bytes[1]);
+    bytes[0] = picture_bytes(picture_path("out/cam.csv"), &n[0]);
+    CHECK(n[0] > 5 && memcmp(bytes[0], "map,layer,rows,", 15) == 0);
+    free(bytes[0]);
+}
+
+TEST(cam_pictures, refusals_name_what_is_wrong)
+{
+    static const struct {
+        const char *flags;
+        int code;
+        const char *why;
+    } cases[] = {
+        { "", 2, "give --backbone" },
+        { "--module=se --channels=3", 2, "give a backbone" },
+        { "--backbone=resnet18 --tap=layer9", 2, "no tap 'layer9'" },
+        { "--backbone=resnet18 --class=1000", 2, "no class 1000" },
+        { "--backbone=resnet18 --image=none.png", 1, "none.png: No such" },
+        { "--backbone=resnet18 --image=Makefile", 2, "neither JPEG nor PNG" },
+        { "--backbone=resnet18 --height=32,64", 2, "at one size" },
+        { "--backbone=resnet18 --channels=1", 2, "images of 3 channels" },
+        { "--backbone=resnet18 --dtype=bf16", 1, "f32 only" },
+        { "--backbone=resnet18 --clas=3", 2, "did you mean 'class'?" },
+    };
+    char flags[512], text[8192];
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        int code;
+
+        snprintf(flags, sizeof(flags), "%s --out=%s/none", cases[i].flags,
+                 test_tmpdir());
+        code = cam(text, sizeof(text), flags);
+        CHECK_MSG(code == cases[i].code, "%s: exit %d", cases[i].flags, code);
+        CHECK_MSG(strstr(text, cases[i].why), "%s: %s", cases[i].flags, text);
+        CHECK(access(picture_path("none"), F_OK) != 0);
+    }
+}

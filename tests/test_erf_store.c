@@ -1,0 +1,212 @@
+/*
+ * test_erf_store.c - attnbench erf, and what it leaves in the database.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/cmd.h"
+#include "results/erf.h"
+#include "tests/databases.h"
+#include "tests/test.h"
+
+/* A row with a map of 2x3 and two numbers a part. */
+static ErfRow a_row(float map[6])
+{
+    ErfRow row = {
+        .backbone = "resnet50",
+        .module = "scsa",
+        .impl = "composed",
+        .position = "mid",
+        .form = "train",
+        .weights = "seeded",
+        .graph = "folded",
+        .backend = "cpu",
+        .channels = 3,
+        .height = 2,
+        .width = 3,
+        .settings = "{}",
+        .tap = "stage4",
+        .layer = "layer4.2.act3",
+        .protocol = "attnbench",
+        .described = "in full",
+        .draws = 50,
+        .observations = 10,
+        .seed = 7,
+        .repeat = "attnbench erf",
+        .y = 0.5,
+        .x = 1,
+        .field_height = NAN,
+        .field_width = NAN,
+        .past_height = 427,
+        .past_width = 427,
+        .peak = 0.25,
+        .parts = 2,
+    };
+
+    for (int i = 0; i < 6; i++)
+        map[i] = (float)i / 3;
+    snprintf(row.part[0].part, 16, "whole");
+    snprintf(row.part[1].part, 16, "gates");
+    for (int p = 0; p < 2; p++) {
+        row.part[p].map = map;
+        row.part[p].numbers = 2;
+        row.part[p].number[0] = (ErfRowNumber){ "area_50", 0.5, 0.4, 0.7 };
+        row.part[p].number[1] = (ErfRowNumber){ "radius", 10 + p, NAN, NAN };
+    }
+    return row;
+}
+
+TEST(erf_store, gives_back_what_was_kept)
+{
+    const char *db = temp_path("a.db");
+    float map[6];
+    ErfRow row = a_row(map);
+    const ErfRowPart *gates;
+    ErfRows rows;
+    Store *s;
+
+    REQUIRE(store_open(&s, db, STORE_WRITE) == OK);
+    REQUIRE(store_erf(s, &a_machine, &a_build, &row) == OK);
+    REQUIRE(store_erf_read(&rows, s, true) == OK);
+    store_close(s);
+    REQUIRE(rows.n == 1);
+    CHECK(!strcmp(rows.at[0].layer, "layer4.2.act3"));
+    CHECK(rows.at[0].draws == 50 && rows.at[0].seed == 7);
+    CHECK(isnan(rows.at[0].field_height) && rows.at[0].past_width == 427);
+    CHECK(!strcmp(rows.at[0].cpu, a_machine.cpu));
+    CHECK(strlen(rows.at[0].stored_at) == 24);
+    CHECK(rows.at[0].parts == 2 && !erf_row_part(rows.at, "past_gates"));
+    gates = erf_row_part(rows.at, "gates");
+    REQUIRE(gates != NULL);
+    CHECK(!memcmp(gates->map, map, sizeof(map)));
+    CHECK(erf_row_number(gates, "area_50").hi == 0.7);
+    CHECK(erf_row_number(gates, "radius").value == 11);
+    CHECK(isnan(erf_row_number(gates, "radius").lo));
+    CHECK(isnan(erf_row_number(gates, "nothing").value));
+    erf_rows_free(&rows);
+    CHECK_ASK(db, "SELECT length(map) FROM erf_map", "24");
+    CHECK(!alter(db, "UPDATE erf SET draws = 51"));
+}
+
+TEST(erf_store, of_the_same_command_the_latest_counts)
+{
+    const char *db = temp_path("a.db");
+    float map[6];
+    ErfRow row = a_row(map);
+    ErfRows rows;
+    Store *s;
+
+    REQUIRE(store_open(&s, db, STORE_WRITE) == OK);
+    REQUIRE(store_erf_read(&rows, s, true) == OK && rows.n == 0);
+    REQUIRE(store_erf(s, &a_machine, &a_build, &row) == OK);
+    row.peak = 0.5;
+    REQUIRE(store_erf(s, &a_machine, &a_build, &row) == OK);
+    snprintf(row.tap, sizeof(row.tap), "stage3");
+    REQUIRE(store_erf(s, &a_machine, &a_build, &row) == OK);
+    row.observations = 0; /* which is nonsense */
+    CHECK(store_erf(s, &a_machine, &a_build, &row) == ERR_INPUT);
+    REQUIRE(store_erf_read(&rows, s, false) == OK);
+    store_close(s);
+    CHECK(rows.n == 2 && rows.at[0].peak == 0.5 && !rows.at[0].part[0].map);
+    CHECK(rows.at[0].part[0].numbers == 2);
+    erf_rows_free(&rows);
+    CHECK_ASK(db, "SELECT count(*) FROM erf_map", "6");
+}
+
+TEST(erf_store, a_map_of_another_size_is_refused)
+{
+    const char *db = temp_path("a.db");
+    float map[6];
+    ErfRow row = a_row(map);
+    ErfRows rows;
+    Store *s;
+
+    REQUIRE(store_open(&s, db, STORE_WRITE) == OK);
+    REQUIRE(store_erf(s, &a_machine, &a_build, &row) == OK);
+    store_close(s);
+    REQUIRE(alter(db, "UPDATE erf_map SET map = x'0000'"));
+    REQUIRE(store_open(&s, db, STORE_READ) == OK);
+    CHECK(store_erf_read(&rows, s, true) == ERR_INPUT);
+    CHECK_MSG(strstr(err_message(), "not of 2x3 numbers"), "%s", err_message());
+    CHECK(!rows.at);
+    store_close(s);
+}
+
+/* ---- the command ----------------------------------------------------------- */
+
+static char db_flag[600], out_flag[600];
+
+/* attnbench erf on the definitions, into the test's own folder. */
+static int run_erf(int argc, char **argv)
+{
+    char *args[16];
+    int n = 0;
+
+    for (; n < argc; n++)
+        args[n] = argv[n];
+    snprintf(db_flag, sizeof(db_flag), "--db=%s", temp_path("erf.db"));
+    snprintf(out_flag, sizeof(out_flag), "--out=%s", temp_path("maps"));
+    args[n++] = db_flag;
+    args[n++] = out_flag;
+    args[n++] = "--format=csv";
+    BUG_IF(!freopen("/dev/null", "w", stdout)); /* of this test's process */
+    return cmd_erf(n, args);
+}
+#define ERF(...)                                                \
+    run_erf(sizeof((char *[]){ __VA_ARGS__ }) / sizeof(char *), \
+            (char *[]){ __VA_ARGS__ })
+
+TEST(erf_store, the_command_keeps_maps_and_numbers)
+{
+    const char *db = temp_path("erf.db"), *of = "maps/none_ca_output_9x9_%s";
+    ErfRows rows;
+    char path[64];
+    size_t n;
+    Store *s;
+
+    REQUIRE(ERF("--module=ca,se", "--channels=32", "--height=9", "--width=9",
+                "--draws=4", "--sets=2", "--backend=ref") == OK);
+    REQUIRE(store_open(&s, db, STORE_READ) == OK);
+    REQUIRE(store_erf_read(&rows, s, true) == OK);
+    store_close(s);
+    REQUIRE(rows.n == 2 && rows.at[1].parts == 3);
+    CHECK(!strcmp(rows.at[1].module, "se") && rows.at[1].observations == 2);
+    CHECK_MSG(!strcmp(rows.at[0].repeat,
+                      "attnbench erf --module=ca --graph=folded --backend=ref "
+                      "--channels=32 --height=9 --width=9 --draws=4 --sets=2"),
+              "%s", rows.at[0].repeat);
+    CHECK(rows.at[0].part[0].numbers == 15);
+    CHECK(rows.at[0].part[0].map[0] == 0 && rows.at[1].part[0].map[0] > 0);
+    for (int p = 0; p < 3; p++) {
+        char *bytes;
+
+        snprintf(path, sizeof(path), of, rows.at[0].part[p].part);
+        strcat(path, ".npy");
+        bytes = read_bytes(temp_path(path), &n);
+        REQUIRE(bytes && n == 128 + 81 * 4);
+        CHECK(!memcmp(bytes + 128, rows.at[0].part[p].map, 81 * 4));
+        free(bytes);
+    }
+    erf_rows_free(&rows);
+}
+
+TEST(erf_store, the_command_refuses_what_it_cannot_do)
+{
+    CHECK(ERF("--images=photos", "--module=ca") == ERR_UNSUPPORTED);
+    CHECK_MSG(strstr(err_message(), "--images=photos: this build reads no"),
+              "%s", err_message());
+    CHECK(ERF("--module=ca", "--tap=output,output") == ERR_INPUT);
+    CHECK_MSG(strstr(err_message(), "'output' twice"), "%s", err_message());
+    CHECK(ERF("--module=ca", "--tap=nowhere") == ERR_INPUT);
+    CHECK_MSG(strstr(err_message(), "no tap 'nowhere'"), "%s", err_message());
+    CHECK(ERF("--module=ca", "--dtype=bf16") == ERR_UNSUPPORTED);
+    CHECK_MSG(strstr(err_message(), "f32 only"), "%s", err_message());
+    CHECK(ERF("--backbone=resnet18", "--protocol=scsa") == ERR_INPUT);
+    CHECK_MSG(strstr(err_message(), "name one of resnet18 by --tap="), "%s",
+              err_message());
+    CHECK(ERF("--draws=3") == ERR_INPUT);
+    CHECK_MSG(strstr(err_message(), "no network to look at"), "%s",
+              err_message());
+}
