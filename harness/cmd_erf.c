@@ -10,7 +10,7 @@
 
 #include "harness/backends.h"
 #include "harness/environment.h"
-#include "harness/erf.h"
+#include "harness/erf_images.h"
 #include "harness/experiment.h"
 #include "harness/flags.h"
 #include "harness/npy.h"
@@ -21,7 +21,7 @@
 
 enum { AT_ONCE = 8, TAPS_TEXT = 256 };
 
-/* The first six are what the repeat line has of it. */
+/* The first seven are what the repeat line has of it. */
 typedef struct ErfSettings {
     const char *tap;
     int draws, sets, seed;
@@ -50,7 +50,11 @@ CHOICES(format, "text", "csv")
                    "what is differentiated, and what is done to it; see "      \
                    "below"),                                                   \
         PARAM_NAME(ErfSettings, rule, "auto", rule_choice,                     \
-                   "what of a gradient counts; auto: as the protocol has it")
+                   "what of a gradient counts; auto: as the protocol has "     \
+                   "it"),                                                      \
+        PARAM_PATH(ErfSettings, images, "",                                    \
+                   "a folder of JPEG and PNG images, one a draw, in place "    \
+                   "of noise")
 
 static const char *rule_choice(int i)
 {
@@ -62,8 +66,6 @@ static const Param how_params[] = { HOW, PARAM_END };
 
 static const Param erf_params[] = {
     HOW,
-    PARAM_PATH(ErfSettings, images, "",
-               "a folder of images, in place of noise"),
     PARAM_PATH(ErfSettings, out, "results/erf", "the folder for maps (.npy)"),
     PARAM_PATH(ErfSettings, db, STORE_PATH,
                "the database that all of it is kept in"),
@@ -92,6 +94,8 @@ static const Usage usage = {
         "  attnbench erf --backbone=resnet50 --module=scsa "
         "--tap=layer4.2.bn2,layer4.2.attn\n"
         "  attnbench erf erf_resolution\n"
+        "  attnbench erf --backbone=resnet50 --weights=resnet50.safetensors "
+        "--images=photos\n"
         "  attnbench erf --module=ca --channels=64 --height=33 --width=33\n",
 };
 
@@ -349,6 +353,7 @@ static void print_row(const ErfRow *row)
 typedef struct Making {
     const ErfSettings *settings;
     bool batch_given;
+    ErfImages *images; /* NULL: noise */
     Store *store;
     Machine machine;
     Build build;
@@ -381,6 +386,8 @@ static int make_case(const Making *m, const Case *asked)
     err = check_case(&c);
     if (!err)
         err = make_ask(&ask, taps, m->settings, &c);
+    if (!err && m->images)
+        ask.input = erf_images_input(m->images);
     if (!err)
         err = backend_open(&dev, c.backend.text, &threads);
     if (err) {
@@ -469,6 +476,7 @@ int cmd_erf(int argc, char **argv)
 {
     ErfSettings s;
     Making m = { .settings = &s };
+    ErfImages images = { 0 };
     Experiment e;
     Flags flags;
     int err;
@@ -476,20 +484,19 @@ int cmd_erf(int argc, char **argv)
     TRY(flags_parse(&flags, &usage, &s, argc, argv));
     if (flags.help)
         return print_help(&flags);
-    if (s.images[0])
-        return fail(ERR_UNSUPPORTED,
-                    "--images=%s: this build reads no images yet; leave it "
-                    "out for inputs of seeded noise",
-                    s.images);
     m.batch_given = is_given(&flags, "batch");
     TRY(read_cases(&e, &flags));
+    m.images = s.images[0] ? &images : NULL;
     environment_machine(&m.machine);
     environment_build(&m.build);
-    err = store_open(&m.store, s.db, STORE_WRITE);
+    err = m.images ? erf_images_open(&images, s.images, s.draws) : OK;
+    if (!err)
+        err = store_open(&m.store, s.db, STORE_WRITE);
     if (!err) {
         err = make_cases(&m, &e);
         store_close(m.store);
     }
+    erf_images_close(&images);
     experiment_free(&e);
     return err;
 }

@@ -7,8 +7,11 @@
 #include <string.h>
 
 #include "harness/cmd.h"
+#include "harness/erf_images.h"
 #include "results/erf.h"
 #include "tests/databases.h"
+#include "tests/pictures.h"
+#include "tests/stored.h"
 #include "tests/test.h"
 
 /* A row with a map of 2x3 and two numbers a part. */
@@ -192,11 +195,84 @@ TEST(erf_store, the_command_keeps_maps_and_numbers)
     erf_rows_free(&rows);
 }
 
+static int slope(int x, int y, int c)
+{
+    return (7 * x + 3 * y + 50 * c) % 256;
+}
+
+/* The repeat line and the protocol say which images they were. */
+TEST(erf_store, the_command_takes_images)
+{
+    char flag[600];
+    ErfRows rows;
+    Store *s;
+
+    snprintf(flag, sizeof(flag), "--images=%s/photos", test_tmpdir());
+    for (int i = 0; i < 3; i++) {
+        static const char *const names[] = { "photos/b.png", "photos/a.png",
+                                             "photos/c.png" };
+        Image image = picture_make(50 + i, 40, slope);
+
+        REQUIRE(image_write_png(&image, picture_path(names[i])) == OK);
+        image_free(&image);
+    }
+    CHECK(ERF("--backbone=resnet18", "--height=32", "--width=32", "--draws=3",
+              "--sets=1", "--tap=stage1", flag) == OK);
+    REQUIRE(store_open(&s, temp_path("erf.db"), STORE_READ) == OK);
+    REQUIRE(store_erf_read(&rows, s, true) == OK);
+    store_close(s);
+    REQUIRE(rows.n == 1);
+    CHECK_MSG(strstr(rows.at[0].repeat, flag), "%s", rows.at[0].repeat);
+    CHECK_MSG(strstr(rows.at[0].described, "photos (3, FNV-1a of their names"),
+              "%s", rows.at[0].described);
+    erf_rows_free(&rows);
+    CHECK(ERF("--backbone=resnet18", "--draws=4", flag) == ERR_INPUT);
+    CHECK_MSG(strstr(err_message(), "has 3 images, and 4 draws want one each"),
+              "%s", err_message());
+    CHECK(ERF("--module=ca", "--draws=3", flag) == ERR_INPUT);
+    CHECK_MSG(strstr(err_message(), "the input has 64"), "%s", err_message());
+}
+
+/* Evenly over the sorted folder: of five images, the first and the third. */
+TEST(erf_store, draws_are_images_of_all_the_folder)
+{
+    Case c = stored_case("backbone=resnet18 height=32 width=32");
+    static float chw[3 * 32 * 32];
+    ErfImages images;
+    ErfInput input;
+
+    for (int i = 0; i < 5; i++) {
+        char name[32];
+        Image image = picture_make(40, 40, slope);
+
+        memset(image.rgb, 51 * i, 3 * 40 * 40);
+        snprintf(name, sizeof(name), "greys/%d.png", i);
+        REQUIRE(image_write_png(&image, picture_path(name)) == OK);
+        image_free(&image);
+    }
+    REQUIRE(erf_images_open(&images, picture_path("greys"), 2) == OK);
+    input = erf_images_input(&images);
+    for (int draw = 0; draw < 2; draw++) {
+        const double grey = draw ? 0.4 : 0;
+
+        REQUIRE(input.fill(input.arg, draw, chw, &c) == OK);
+        CHECK(fabs(chw[77] - (grey - 0.485) / 0.229) < 1e-6);
+        CHECK(fabs(chw[2 * 1024 + 5] - (grey - 0.406) / 0.225) < 1e-6);
+    }
+    erf_images_close(&images);
+    picture_write(picture_path("greys/2.png"), "nothing", 7);
+    REQUIRE(erf_images_open(&images, picture_path("greys"), 2) == OK);
+    CHECK(input.fill(&images, 1, chw, &c) == ERR_INPUT);
+    CHECK_MSG(strstr(err_message(), "greys/2.png: neither JPEG nor PNG"), "%s",
+              err_message());
+    erf_images_close(&images);
+}
+
 TEST(erf_store, the_command_refuses_what_it_cannot_do)
 {
-    CHECK(ERF("--images=photos", "--module=ca") == ERR_UNSUPPORTED);
-    CHECK_MSG(strstr(err_message(), "--images=photos: this build reads no"),
-              "%s", err_message());
+    CHECK(ERF("--images=photos", "--module=ca") == ERR_IO);
+    CHECK_MSG(strstr(err_message(), "photos: No such file"), "%s",
+              err_message());
     CHECK(ERF("--module=ca", "--tap=output,output") == ERR_INPUT);
     CHECK_MSG(strstr(err_message(), "'output' twice"), "%s", err_message());
     CHECK(ERF("--module=ca", "--tap=nowhere") == ERR_INPUT);

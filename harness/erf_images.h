@@ -1,0 +1,28 @@
+/*
+ * erf_images.h - the images of a folder as the draws of a receptive field.
+ */
+#ifndef HARNESS_ERF_IMAGES_H
+#define HARNESS_ERF_IMAGES_H
+
+#include "harness/erf.h"
+#include "harness/image.h"
+
+typedef struct ErfImages {
+    ImageList list; /* all of the folder's */
+    int draws;
+    char about[512];
+} ErfImages;
+
+/*
+ * Of a folder's images, in order, as many as there are draws, evenly from the
+ * first to the last: a folder that is sorted by class gives all classes alike.
+ * ERR_INPUT where there are fewer.
+ */
+int erf_images_open(ErfImages *out, const char *folder, int draws);
+void erf_images_close(ErfImages *images);
+
+/* Fills draws with what a network sees of them (harness/resize.h); images has
+ * to stay.  A draw fails with ERR_INPUT that names a file that is broken. */
+ErfInput erf_images_input(ErfImages *images);
+
+#endif
