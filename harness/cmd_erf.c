@@ -1,5 +1,5 @@
 /*
- * cmd_erf.c - attnbench erf [EXPERIMENT] --backbone=B --module=M,... --tap=T,...
+ * cmd_erf.c - attnbench erf [EXPERIMENT] --backbone=B --module=M --tap=T
  */
 #include "harness/cmd.h"
 
@@ -11,6 +11,7 @@
 #include "harness/backends.h"
 #include "harness/environment.h"
 #include "harness/erf_images.h"
+#include "harness/erf_report.h"
 #include "harness/experiment.h"
 #include "harness/flags.h"
 #include "harness/npy.h"
@@ -255,99 +256,6 @@ static int write_maps(const char *folder, const ErfRow *row)
     return OK;
 }
 
-/* ---- what is printed ----------------------------------------------------- */
-
-static void print_csv(const ErfRow *row)
-{
-    for (int p = 0; p < row->parts; p++)
-        for (int i = 0; i < row->part[p].numbers; i++) {
-            const ErfRowNumber *n = &row->part[p].number[i];
-
-            printf("%s,%s,%s,%dx%d,%s,%s,%.9g,%.9g,%.9g\n", row->backbone,
-                   row->module, row->tap, row->height, row->width,
-                   row->part[p].part, n->name, n->value, n->lo, n->hi);
-        }
-}
-
-/* "12.3 [11.9, 12.8]" */
-static char *with_interval(char text[64], const ErfRowPart *p, const char *name,
-                           double unit)
-{
-    const ErfRowNumber n = erf_row_number(p, name);
-    const double v = n.value * unit;
-    const int digits = fabs(v) >= 100 ? 0 : fabs(v) >= 10 ? 1 : 2;
-
-    if (isnan(n.lo))
-        snprintf(text, 64, "%.*f", digits, v);
-    else
-        snprintf(text, 64, "%.*f [%.*f, %.*f]", digits, v, digits, n.lo * unit,
-                 digits, n.hi * unit);
-    return text;
-}
-
-static const struct {
-    const char *title, *name;
-    double unit;
-} shown[] = {
-    { "20 % of the mass, % of input", "area_20", 100 },
-    { "30 %", "area_30", 100 },
-    { "50 %", "area_50", 100 },
-    { "68 %", "area_68", 100 },
-    { "95 %", "area_95", 100 },
-    { "99 %", "area_99", 100 },
-    { "Luo's size, px", "luo_side", 1 },
-    { "  over the theoretical", "luo_ratio", 1 },
-    { "radius of gyration, px", "radius", 1 },
-    { "vertical spread, px", "sigma_y", 1 },
-    { "horizontal spread, px", "sigma_x", 1 },
-    { "by entropy, % of input", "entropy_area", 100 },
-    { "centroid below, px", "offset_y", 1 },
-    { "centroid right, px", "offset_x", 1 },
-    { "share of the mass, %", "mass_share", 100 },
-};
-enum { SHOWN = sizeof(shown) / sizeof(shown[0]), CELL = 23 };
-
-static void print_field(double height, double width, const char *what)
-{
-    if (isnan(height))
-        printf("%s unbounded", what);
-    else
-        printf("%s %.0fx%.0f", what, height, width);
-}
-
-static void print_numbers(const ErfRow *row)
-{
-    char text[64];
-
-    printf("\n  %-29s", "");
-    for (int p = 0; p < row->parts; p++)
-        printf(" %*s", CELL, row->part[p].part);
-    for (int i = 0; i < SHOWN; i++) {
-        printf("\n  %-29s", shown[i].title);
-        for (int p = 0; p < row->parts; p++)
-            printf(" %*s", CELL,
-                   with_interval(text, &row->part[p], shown[i].name,
-                                 shown[i].unit));
-    }
-    printf("\n");
-}
-
-static void print_row(const ErfRow *row)
-{
-    const bool alone = strcmp(row->backbone, "none") == 0;
-
-    printf("%s%s%s at %s, input %dx%dx%d; theoretical field",
-           alone ? "" : row->backbone, alone ? "" : " with ", row->module,
-           row->tap, row->channels, row->height, row->width);
-    print_field(row->field_height, row->field_width, "");
-    if (row->parts > 1)
-        print_field(row->past_height, row->past_width, ", past the gates");
-    printf("\n");
-    print_numbers(row);
-    printf("\n  %s\n  peak of the mean gradient %.3g\n\n", row->described,
-           row->peak);
-}
-
 /* ---- the command --------------------------------------------------------- */
 
 typedef struct Making {
@@ -401,9 +309,9 @@ static int make_case(const Making *m, const Case *asked)
         fill_row(row, &erf[i], asked, &ask, m->settings);
         err = keep(m, row);
         if (!err && is_csv(m->settings))
-            print_csv(row);
+            erf_report_csv(stdout, row);
         else if (!err)
-            print_row(row);
+            erf_report(stdout, row);
     }
     if (!err && !is_csv(m->settings))
         printf("%s: %.1f s\n\n", row->repeat, (host_now_ns() - start) / 1e9);
@@ -420,7 +328,7 @@ static int make_cases(const Making *m, const Experiment *e)
     int bad = 0;
 
     if (is_csv(m->settings))
-        printf("backbone,module,tap,input,part,number,value,lo,hi\n");
+        erf_report_csv_head(stdout);
     for (int i = 0; i < e->ncases; i++) {
         const int err = make_case(m, &e->cases[i]);
 

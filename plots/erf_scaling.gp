@@ -8,7 +8,7 @@ cell_height = margin_top + panel_height + margin_bottom
 style(i) = int(word(Styles, i))
 room = (xhi - xlo) * 0.03
 # Names stand within the axes, whose bottom ends with the data: arrow 1.
-xend = xhi + room + margin_right / panel_width * (xhi - xlo + 2 * room)
+xend = xhi + room + real(margin_right) / panel_width * (xhi - xlo + 2 * room)
 set border 2
 
 do for [format in formats] {

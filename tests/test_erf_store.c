@@ -1,10 +1,12 @@
 /*
  * test_erf_store.c - attnbench erf, and what it leaves in the database.
  */
+#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "harness/cmd.h"
 #include "harness/erf_images.h"
@@ -144,8 +146,9 @@ static char db_flag[600], out_flag[600];
 /* attnbench erf on the definitions, into the test's own folder. */
 static int run_erf(int argc, char **argv)
 {
+    const int quiet = open("/dev/null", O_WRONLY), loud = dup(STDOUT_FILENO);
     char *args[16];
-    int n = 0;
+    int n = 0, err;
 
     for (; n < argc; n++)
         args[n] = argv[n];
@@ -154,8 +157,14 @@ static int run_erf(int argc, char **argv)
     args[n++] = db_flag;
     args[n++] = out_flag;
     args[n++] = "--format=csv";
-    BUG_IF(!freopen("/dev/null", "w", stdout)); /* of this test's process */
-    return cmd_erf(n, args);
+    fflush(stdout);
+    BUG_IF(dup2(quiet, STDOUT_FILENO) < 0);
+    err = cmd_erf(n, args);
+    fflush(stdout);
+    dup2(loud, STDOUT_FILENO);
+    close(quiet);
+    close(loud);
+    return err;
 }
 #define ERF(...)                                                \
     run_erf(sizeof((char *[]){ __VA_ARGS__ }) / sizeof(char *), \
