@@ -81,7 +81,11 @@ extern "C" {
     X(max_pool2d_grad)          \
     X(adaptive_avg_pool2d_grad) \
     X(global_max_pool_grad)     \
-    X(max_c_grad)
+    X(max_c_grad)               \
+    X(cross_entropy)            \
+    X(cross_entropy_grad)       \
+    X(sgd_velocity)             \
+    X(sgd_weight)
 
 /* Only for devices that have thread-block clusters and let a block have this
  * much shared memory (sm_90, sm_100; not sm_120); before the others. */
