@@ -214,13 +214,18 @@ static bool multiplies_pairs(const Trial *t)
 }
 
 /* Winograd's algorithm adds neighbours before it multiplies, so what is not
- * finite makes a NaN of every result of the tile that saw it.  A turned
- * convolution may be computed so. */
+ * finite makes a NaN of every result of the tile that saw it.  The last two may
+ * have it within. */
+static bool may_be_winograd(const Kernel *k)
+{
+    return strcmp(k->name, "winograd") == 0 || strcmp(k->name, "turned") == 0 ||
+           strcmp(k->name, "two_passes") == 0;
+}
+
 static bool spread_nan(const Trial *t, float got)
 {
     return t->s->values == NONFINITE && isnan(got) &&
-           (multiplies_pairs(t) || strcmp(t->kernel->name, "winograd") == 0 ||
-            strcmp(t->kernel->name, "turned") == 0);
+           (multiplies_pairs(t) || may_be_winograd(t->kernel));
 }
 
 /* Beside a mask: a masked score's exponential is at the end of the denormals, so

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/ops/grad.h"
+#include "kernels/ops/shapes.h"
 #include "tests/eval.h"
 #include "tests/sample.h"
 #include "tests/test.h"
@@ -117,6 +119,36 @@ static Tensor *one_weight_twice(Graph *g, Tensor *x)
     return op_relu(g, op_conv2d(g, x, w, NULL, NULL));
 }
 
+/* The gradient of y with respect to x, which is appended to the graph. */
+static Tensor *grad_of(Graph *g, Tensor *y, Tensor *x)
+{
+    Tensor *dx = NULL;
+    const Gradient wanted = {
+        .of = y,
+        .dy = y ? graph_input(g, "dy", dims_of(y)) : NULL,
+        .wrt = &x,
+        .n = 1,
+    };
+
+    graph_grad(g, &wanted, &dx);
+    return dx;
+}
+
+/* Gradients: of a chain, a block with a shortcut, one with a projection. */
+NET(grad_relu, y = op_relu(g, conv(g, y, "a", 1)); y = conv(g, y, "b", 2);
+    y = grad_of(g, y, x))
+NET(grad_relu6, y = op_relu6(g, conv(g, y, "a", C)); y = conv(g, y, "b", 1);
+    y = grad_of(g, y, x))
+NET(grad_block, y = op_relu(g, conv(g, y, "a", 1));
+    y = op_add(g, conv(g, y, "b", 1), y); y = grad_of(g, y, x))
+NET(grad_projection, y = op_relu(g, conv(g, y, "a", 1));
+    y = op_add(g, conv(g, y, "b", 1), conv(g, y, "c", 1)); y = grad_of(g, y, x))
+NET(grad_kept, y = op_relu(g, conv(g, y, "a", 1));
+    graph_output(g, "middle", grad_of(g, conv(g, y, "b", 1), y));
+    y = op_relu_grad(g, y, graph_output_named(g, "middle")))
+NET(grad_as_the_result, y = grad_of(g, conv(g, y, "a", 1), y);
+    y = op_relu_grad(g, y, x))
+
 static Graph *written(Net *net)
 {
     Graph *g = graph_new();
@@ -196,6 +228,20 @@ TEST(fold, chains_become_one_node)
     FOLDS(broadcast_add_relu6, 3, 2);
 }
 
+TEST(fold, chains_of_gradients_become_one_node)
+{
+    FOLDS(grad_relu, 6, 4);
+    FOLDS(grad_relu6, 6, 4);
+    FOLDS(grad_block, 8, 4);
+    FOLDS(grad_projection, 10, 6);
+}
+
+TEST(fold, leaves_gradients_that_are_no_chain)
+{
+    FOLDS(grad_kept, 5, 4);
+    FOLDS(grad_as_the_result, 3, 3);
+}
+
 TEST(fold, leaves_what_is_no_chain)
 {
     FOLDS(relu_between, 3, 2);
@@ -262,8 +308,12 @@ TEST(fold, random_nets_keep_their_values)
         Graph *g = graph_new(), *folded;
         uint64_t state = seed;
         double error;
+        Tensor *y;
 
-        graph_output(g, "y", random_net(g, &state, 20));
+        y = random_net(g, &state, 20);
+        graph_output(g, "y", y);
+        if (seed % 2)
+            graph_output(g, "dx", grad_of(g, y, graph_find(g, "x")));
         REQUIRE(graph_error(g) == OK);
         eval_fill(g);
         REQUIRE(graph_fold(&folded, g) == OK);

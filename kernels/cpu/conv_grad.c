@@ -16,24 +16,30 @@
 #include "kernels/core/err.h"
 #include "kernels/cpu/conv.h"
 #include "kernels/cpu/device.h"
+#include "kernels/cpu/inner.h"
 
 /* ---- turned ------------------------------------------------------------ */
 
 /* The convolution that dx is, and the kernel that computes it. */
 typedef struct Turned {
-    Tensor y, w;
+    Inner y;
+    Tensor w;
     Conv2dAttr attr;
-    const Kernel *kernel;
-    void *state;
 } Turned;
+
+/* Where there is nothing to be done after it. */
+static bool is_plain(const Tensor *out)
+{
+    return weight_of(out->src[1]) && !out->src[2] && !out->src[3];
+}
 
 static bool turned_supports(const Tensor *out)
 {
     const Conv2dGradAttr *a = out->attr;
     const Tensor *w = out->src[1];
 
-    return a->conv.stride == 1 && a->conv.pad_h < w->dim[2] &&
-           a->conv.pad_w < w->dim[3] && weights_known(out);
+    return is_plain(out) && a->conv.stride == 1 && a->conv.pad_h < w->dim[2] &&
+           a->conv.pad_w < w->dim[3];
 }
 
 /* w (G O, c, taps) as (G c, O, taps), the taps from last to first. */
@@ -64,28 +70,10 @@ static void describe_turned(Turned *t, const Tensor *out)
     t->w.role = ROLE_WEIGHT;
     t->w.dim[0] = a->conv.shared ? w->dim[1] : out->dim[1];
     t->w.dim[1] = dy->dim[1] / G;
-    t->y = *out;
-    t->y.op = &conv2d_def;
-    t->y.attr = &t->attr;
-    t->y.src[1] = &t->w;
-}
-
-/* The first kernel that does not refuse. */
-static int plan_first(Turned *t, Device *dev)
-{
-    int err = fail(ERR_UNSUPPORTED, "no kernel for the turned convolution");
-
-    for (const Kernel *const *k = dev->kernels; *k; k++) {
-        if ((*k)->op != &conv2d_def || !kernel_takes(*k, &t->y))
-            continue;
-        t->kernel = *k;
-        err = (*k)->plan ? (*k)->plan(dev, &t->y, &t->state) : OK;
-        if (err != ERR_UNSUPPORTED)
-            return err;
-        ((*k)->release ? (*k)->release : free)(t->state);
-        t->state = NULL;
-    }
-    return err;
+    t->y.out = *out;
+    t->y.out.op = &conv2d_def;
+    t->y.out.attr = &t->attr;
+    t->y.out.src[1] = &t->w;
 }
 
 static int turned_plan(Device *dev, const Tensor *out, void **state)
@@ -103,8 +91,8 @@ static int turned_plan(Device *dev, const Tensor *out, void **state)
     t->w.data = t->w.host;
     turn(t->w.host, weight_of(out->src[1])->host, &t->w,
          a->conv.shared ? 1 : a->conv.groups);
-    TRY(plan_first(t, dev));
-    if (t->kernel->packs & 1u << 1) {
+    TRY(inner_plan(&t->y, dev));
+    if (t->y.kernel->packs & 1u << 1) {
         free(t->w.host);
         t->w.host = NULL;
     }
@@ -116,7 +104,7 @@ static int turned_run(Device *dev, const Tensor *out, void *state)
     const Turned *t = state;
 
     (void)out;
-    return t->kernel->run(dev, &t->y, t->state);
+    return inner_run(dev, &t->y);
 }
 
 static void turned_release(void *state)
@@ -125,8 +113,7 @@ static void turned_release(void *state)
 
     if (!t)
         return;
-    if (t->kernel)
-        (t->kernel->release ? t->kernel->release : free)(t->state);
+    inner_release(&t->y);
     free(t->w.host);
     free(t);
 }
@@ -184,7 +171,7 @@ static int plan_grad_x(Device *dev, const Tensor *out, void **state)
 const Kernel onednn_conv2d_grad_x = {
     .op = &conv2d_grad_x_def,
     .name = "onednn",
-    .supports = weights_known,
+    .supports = is_plain,
     .plan = plan_grad_x,
     .run = primitive_run,
     .release = primitive_free,

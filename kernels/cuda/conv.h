@@ -80,17 +80,22 @@ static __device__ __forceinline__ bool place_of(int *i, int n, int apart)
     return *i >= 0 && *i < n;
 }
 
-/* Where the numbers of a product are; b and z may be NULL. */
+/* Where the numbers of a product are; b and z may be NULL, and so may made,
+ * which act has made where y is to go through its gradient. */
 template <typename T> struct Places {
     T *y;
-    const T *x, *w, *b, *z;
+    const T *x, *w, *b, *z, *made;
 };
 
 template <typename T>
 static inline Places<T> places_of(const Tensor *out, const void *w)
 {
-    const Tensor *b = out->src[2];
-    const Tensor *z = out->op == &conv2d_def ? out->src[3] : NULL;
+    const bool turned = out->op == &conv2d_grad_x_def;
+    const Tensor *b = turned ? NULL : out->src[2];
+    const Tensor *z = turned                   ? out->src[2]
+                      : out->op == &conv2d_def ? out->src[3]
+                                               : NULL;
+    const Tensor *made = turned ? out->src[3] : NULL;
 
     return Places<T>{
         .y = (T *)out->data,
@@ -98,6 +103,7 @@ static inline Places<T> places_of(const Tensor *out, const void *w)
         .w = (const T *)w,
         .b = b ? (const T *)b->data : NULL,
         .z = z ? (const T *)z->data : NULL,
+        .made = made ? (const T *)made->data : NULL,
     };
 }
 
@@ -112,7 +118,21 @@ static __device__ __forceinline__ void add_product(Pack<T, N> *sum,
         sum->at[i] += a.at[i] * b.at[i];
 }
 
-/* y[at...] = act(sum + b[o...] + z[at...]) */
+static __device__ __forceinline__ float activation_of(float v, Activation act)
+{
+    if (act != ACT_NONE && v < 0)
+        v = 0;
+    return act == ACT_RELU6 && v > 6 ? 6 : v;
+}
+
+/* v where act' is 1 at what act has made, elsewhere 0. */
+static __device__ __forceinline__ float through(float v, float made,
+                                                Activation act)
+{
+    return made > 0 && (act == ACT_RELU || made < 6) ? v : 0;
+}
+
+/* y[at...] = act(sum + b[o...] + z[at...]), or act'(made[at...]) (sum + ...) */
 template <int N, typename T>
 static __device__ __forceinline__ void finish(const Places<T> &p, size_t at,
                                               int o, Pack<T, N> sum,
@@ -120,16 +140,14 @@ static __device__ __forceinline__ void finish(const Places<T> &p, size_t at,
 {
     const Pack<T, N> z = p.z ? load_pack<N>(p.z + at) : Pack<T, N>{};
     const Pack<T, N> b = p.b ? load_pack<N>(p.b + o) : Pack<T, N>{};
+    const Pack<T, N> made = p.made ? load_pack<N>(p.made + at) : Pack<T, N>{};
 
 #pragma unroll
     for (int i = 0; i < N; i++) {
-        float v = sum.at[i] + b.at[i] + z.at[i];
+        const float v = sum.at[i] + b.at[i] + z.at[i];
 
-        if (act != ACT_NONE && v < 0)
-            v = 0;
-        if (act == ACT_RELU6 && v > 6)
-            v = 6;
-        sum.at[i] = v;
+        sum.at[i] =
+            p.made ? through(v, made.at[i], act) : activation_of(v, act);
     }
     store_pack(p.y + at, sum);
 }

@@ -8,6 +8,10 @@
  * c being channel c' of o's group.  Each costs as many multiply-adds as the
  * convolution itself.  With stride 1, dx is a convolution of dy with the
  * turned kernel, its channels swapped.
+ *
+ * Instead of dx, conv2d_grad_x may give act'(x) (dx + z): z is the gradient
+ * that came to x by another way, a shortcut's, and act the activation that made
+ * x, which is given then.  graph_fold puts them into it.
  */
 #include <stdlib.h>
 
@@ -23,8 +27,6 @@ static int check_window(const Conv2dGradAttr *a)
                     "stride=%d groups=%d pad_h=%d pad_w=%d, result %dx%d: none "
                     "may be negative",
                     c->stride, c->groups, c->pad_h, c->pad_w, a->h, a->w);
-    if (c->act != ACT_NONE)
-        return fail(ERR_INPUT, "an activation has a gradient of its own");
     return OK;
 }
 
@@ -44,19 +46,34 @@ static int check_dy(const Tensor *dy, const Conv2dAttr *c, int h, int w, int kh,
                 tensor_dims_text(dy, dims));
 }
 
+/* Refuses t unless it is like out; NULL is accepted. */
+static int want_map(const Tensor *t, const char *name, const Tensor *out)
+{
+    TRY(want_dims(t, name,
+                  DIMS(out->dim[0], out->dim[1], out->dim[2], out->dim[3])));
+    if (t && t->layout != CHANNELS_LAST)
+        return fail(ERR_INPUT, "%s is row-major, wants channels last", name);
+    return OK;
+}
+
 static int x_shape(Tensor *out)
 {
     const Conv2dGradAttr *a = out->attr;
-    const Tensor *dy = out->src[0], *w = out->src[1];
+    const Tensor *dy = out->src[0], *w = out->src[1], *x = out->src[3];
     const int G = a->conv.groups;
 
     TRY(check_window(a));
+    if (!x != (a->conv.act == ACT_NONE))
+        return fail(ERR_INPUT, "the gradient of an activation wants what the "
+                               "activation made, and nothing else does");
     TRY(want_rank(w, "w", 4, 4));
     TRY(check_dy(dy, &a->conv, a->h, a->w, w->dim[2], w->dim[3]));
     if (dy->dim[1] != w->dim[0] * (a->conv.shared ? G : 1) || dy->dim[1] % G)
         return fail(ERR_INPUT, "dy has %d channels in groups=%d, w gives %d",
                     dy->dim[1], G, w->dim[0]);
-    return shape_dims(out, DIMS(dy->dim[0], w->dim[1] * G, a->h, a->w));
+    TRY(shape_dims(out, DIMS(dy->dim[0], w->dim[1] * G, a->h, a->w)));
+    TRY(want_map(out->src[2], "z", out));
+    return want_map(x, "x", out);
 }
 
 static int w_shape(Tensor *out)
@@ -66,6 +83,8 @@ static int w_shape(Tensor *out)
     const int G = a->conv.groups;
 
     TRY(check_window(a));
+    if (a->conv.act != ACT_NONE)
+        return fail(ERR_INPUT, "an activation has no weights");
     TRY(want_rows(x, 4, 4));
     TRY(check_dy(dy, &a->conv, x->dim[2], x->dim[3], a->h, a->w));
     if (x->dim[1] % G || dy->dim[1] % G || x->dim[0] != dy->dim[0])
@@ -92,16 +111,17 @@ static Parts parts_of(const Tensor *out)
     return (Parts){ out->src[0], out, out->src[1], &a->conv };
 }
 
-/* Every number of dy meets a whole kernel. */
+/* Every number of dy meets a whole kernel; z and act are of conv2d_grad_x. */
 static Cost cost(const Tensor *out)
 {
     const Parts p = parts_of(out);
+    const double n = (double)tensor_count(out);
     const double macs =
         (double)tensor_count(p.dy) * p.w->dim[1] * p.w->dim[2] * p.w->dim[3];
 
     return (Cost){
         .macs = macs,
-        .flops = 2 * macs,
+        .flops = 2 * macs + n * (!!out->src[2] + act_flops(p.conv->act)),
         .bytes = bytes_once(out),
         .paper_flops = macs,
     };
@@ -174,6 +194,20 @@ static void copy_taps(const Tensor *w, double *taps, bool to_taps)
                         *at(w, o, c, u, v) = (float)taps[tap_at(w, o, c, u, v)];
 }
 
+/* Number k of the result, whose sum is given. */
+static double finished(const Tensor *out, size_t k, double sum)
+{
+    const Activation act = ((const Conv2dGradAttr *)out->attr)->conv.act;
+    const Tensor *z = out->src[2];
+    double x;
+
+    sum += z ? ((float *)z->data)[k] : 0;
+    if (act == ACT_NONE)
+        return sum;
+    x = ((float *)out->src[3]->data)[k];
+    return x > 0 && (act == ACT_RELU || x < 6) ? sum : 0;
+}
+
 static void x_ref(const Tensor *out)
 {
     const Parts p = parts_of(out);
@@ -187,7 +221,7 @@ static void x_ref(const Tensor *out)
                 for (int o = 0; o < p.dy->dim[1]; o++)
                     meet(&p, x, w, (int[]){ n, o, i, j }, add_to_x);
     for (size_t k = 0; k < tensor_count(out); k++)
-        ((float *)out->data)[k] = (float)x[k];
+        ((float *)out->data)[k] = (float)finished(out, k, x[k]);
     free(x);
     free(w);
 }
@@ -214,6 +248,7 @@ static void w_ref(const Tensor *out)
 const Op conv2d_grad_x_def = {
     .name = "conv2d_grad_x",
     .sources = 2,
+    .optional = 2,
     .attr_size = sizeof(Conv2dGradAttr),
     .shape = x_shape,
     .cost = cost,
@@ -245,7 +280,8 @@ static Tensor *apply(Graph *g, const Op *op, const Conv2dAttr *attr, int h,
 Tensor *op_conv2d_grad_x(Graph *g, Tensor *dy, Tensor *w, int h, int width,
                          const Conv2dAttr *attr)
 {
-    return apply(g, &conv2d_grad_x_def, attr, h, width, (Tensor *[]){ dy, w });
+    return apply(g, &conv2d_grad_x_def, attr, h, width,
+                 (Tensor *[]){ dy, w, NULL, NULL });
 }
 
 Tensor *op_conv2d_grad_w(Graph *g, Tensor *x, Tensor *dy, int h, int width,

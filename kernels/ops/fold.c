@@ -5,6 +5,7 @@
  * one before and none but the last an output:
  *
  *   conv2d, batch_norm?, add of equal shapes?, relu or relu6?
+ *   conv2d_grad_x, add of equal shapes?, relu_grad or relu6_grad?
  *   add, relu or relu6
  *
  * It becomes one node, made where the chain ends, because the shortcut that it
@@ -21,6 +22,7 @@
 typedef struct Chain {
     const Tensor *head;       /* the convolution, or the first addition   */
     const Tensor *norm, *add; /* NULL: not in this chain                  */
+    const Tensor *mask;       /* the gradient of an activation; or NULL   */
     Activation act;
 } Chain;
 
@@ -79,12 +81,41 @@ static Activation act_of_op(const Tensor *t)
                                  : ACT_NONE;
 }
 
+/* The activation of which t is the gradient. */
+static Activation act_of_grad(const Tensor *t)
+{
+    return t->op == &relu_grad_def    ? ACT_RELU
+           : t->op == &relu6_grad_def ? ACT_RELU6
+                                      : ACT_NONE;
+}
+
 /* Takes node `next` into the chain that `*last` ends. */
 static void extend(Fold *f, const Tensor **last, const Tensor *next)
 {
     f->inside[(*last)->id] = true;
     f->inside[next->id] = true;
     *last = next;
+}
+
+static void find_grad_chain(Fold *f, const Tensor *head)
+{
+    Chain *c = &f->chains[f->nchains++];
+    const Tensor *last = head, *next = only_reader(f->from, head);
+
+    *c = (Chain){ .head = head };
+    if (!head->src[3] && !head->src[2] && next && next->op == &add_def &&
+        !((const AddAttr *)next->attr)->act && !f->inside[next->id] &&
+        takes_add(last, next)) {
+        c->add = next;
+        extend(f, &last, next);
+        next = only_reader(f->from, last);
+    }
+    if (!head->src[3] && next && act_of_grad(next) != ACT_NONE &&
+        next->src[1] == last) {
+        c->mask = next;
+        extend(f, &last, next);
+    }
+    f->end[last->id] = c;
 }
 
 static void find_chain(Fold *f, const Tensor *head)
@@ -197,11 +228,16 @@ static int fold_values(Tensor *w, Tensor *b, bool had_bias, const Tensor *norm)
     return OK;
 }
 
+/* What is added to the end of a chain's first nodes; NULL: nothing. */
+static const Tensor *addend(const Chain *c, const Tensor *end)
+{
+    return c->add ? c->add->src[c->add->src[0] == end] : NULL;
+}
+
 static Tensor *emit_conv(Fold *f, const Chain *c)
 {
     const Tensor *conv = c->head, *end = c->norm ? c->norm : conv;
-    const Tensor *shortcut =
-        c->add ? c->add->src[c->add->src[0] == end] : conv->src[3];
+    const Tensor *shortcut = c->add ? addend(c, end) : conv->src[3];
     Conv2dAttr attr = *(const Conv2dAttr *)conv->attr;
     Tensor *x = copy_of(f, conv->src[0]), *w = copy_of(f, conv->src[1]);
     Tensor *b = copy_of(f, conv->src[2]), *z = copy_of(f, shortcut), *y;
@@ -219,6 +255,24 @@ static Tensor *emit_conv(Fold *f, const Chain *c)
     return y;
 }
 
+static Tensor *emit_grad(Fold *f, const Chain *c)
+{
+    const Tensor *head = c->head;
+    const Tensor *z = c->add ? addend(c, head) : head->src[2];
+    const Tensor *x = c->mask ? c->mask->src[0] : head->src[3];
+    Conv2dGradAttr attr = *(const Conv2dGradAttr *)head->attr;
+    Tensor *src[] = { copy_of(f, head->src[0]), copy_of(f, head->src[1]),
+                      copy_of(f, z), copy_of(f, x) };
+    Tensor *dx;
+
+    if (c->mask)
+        attr.conv.act = act_of_grad(c->mask);
+    graph_scope(f->to, "%s", head->name);
+    dx = graph_apply(f->to, head->op, &attr, src);
+    graph_end_scope(f->to);
+    return dx;
+}
+
 /* Node t as it is, or as the end of its chain. */
 static Tensor *emit(Fold *f, const Tensor *t)
 {
@@ -227,6 +281,8 @@ static Tensor *emit(Fold *f, const Tensor *t)
 
     if (c && c->head->op == &conv2d_def)
         return emit_conv(f, c);
+    if (c && c->head->op == &conv2d_grad_x_def)
+        return emit_grad(f, c);
     if (c)
         t = c->head;
     for (int k = 0; k < MAX_SRC; k++)
@@ -249,6 +305,11 @@ static void fold(Fold *f)
         if (t->op == &conv2d_def)
             find_chain(f, t);
     }
+    /* Of two that an addition joins the later, which follows the other one:
+     * in a block of ResNet that of stride 1. */
+    for (int i = graph_size(g) - 1; i >= 0; i--)
+        if (graph_at(g, i)->op == &conv2d_grad_x_def)
+            find_grad_chain(f, graph_at(g, i));
     for (int i = 0; i < graph_size(g); i++) {
         const Tensor *t = graph_at(g, i);
 

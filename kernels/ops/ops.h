@@ -307,7 +307,8 @@ Tensor *op_gelu_grad(Graph *g, Tensor *x, Tensor *dy);
 Tensor *op_softmax_grad(Graph *g, Tensor *y, Tensor *dy, int dim);
 
 /* Of op_conv2d without b, z and act, whose attributes are given: of x (N,C,h,w)
- * and of w (O,C/groups,h,w). */
+ * and of w (O,C/groups,h,w).  The first has two more sources, z and x, which
+ * graph_fold gives it. */
 Tensor *op_conv2d_grad_x(Graph *g, Tensor *dy, Tensor *w, int h, int width,
                          const Conv2dAttr *attr);
 Tensor *op_conv2d_grad_w(Graph *g, Tensor *x, Tensor *dy, int h, int width,
@@ -364,7 +365,9 @@ Tensor *op_sgd(Graph *g, Tensor *w, Tensor *dw, Tensor *v, const SgdAttr *attr);
  * A new graph with what follows a convolution folded into it, where nothing
  * else reads the value between: batch norm into weights and bias, then the
  * addition of a shortcut, then ReLU or ReLU6; and an activation into the
- * addition before it.  Weights without values give weights without values.
+ * addition before it.  Likewise the sum of gradients and that of an activation,
+ * after the gradient of a convolution: so gradients are made of a folded
+ * graph, and this is folded once more.  Weights without values give weights without values.
  * The caller owns the result; g is unchanged.
  */
 int graph_fold(Graph **out, const Graph *g);

@@ -1,6 +1,7 @@
 /*
  * pointwise.c - y[r,o] = act(sum over c of x[r,c] w[o,c] + b[o] + z[r,o]) for
- * many rows r: conv2d 1x1 of any stride, and linear
+ * many rows r: conv2d 1x1 of any stride, its gradient with respect to x where
+ * the stride is 1, and linear
  *
  * Half the work of ResNet-50, and nearly all of a transformer.  Bound by
  * FLOPs from C = 64 on, if nothing is waited for: x and z come from memory in
@@ -20,8 +21,8 @@
  * matrix multiplication", ACM TOMS 34(3), 2008, less their packing of x, which
  * channels last spares.
  */
+#include "kernels/cpu/simd/conv.h"
 #include "kernels/cpu/simd/panels.h"
-#include "kernels/cpu/simd/tiles.h"
 
 enum {
     BLOCK_BYTES = 96 << 10,   /* of x: in a second-level cache with a panel */
@@ -31,8 +32,8 @@ enum {
 /* State: b, then the panels, zeros where there is no output. */
 static int plan(Device *dev, const Tensor *out, void **state)
 {
-    const float *w = weight_host(out->src[1]), *b = weight_host(out->src[2]);
-    const size_t C = (size_t)out->src[1]->dim[1], O = (size_t)out->dim[1];
+    const float *w = weight_host(out->src[1]), *b = bias_of(out);
+    const size_t C = (size_t)out->src[0]->dim[1], O = (size_t)out->dim[1];
     const size_t padded = panels_of(out, PANEL) * PANEL;
     float *bias;
     Elem *to;
@@ -47,19 +48,19 @@ static int plan(Device *dev, const Tensor *out, void **state)
         for (size_t c = 0; c < C; c += PAIR)
             for (size_t o = first; o < first + PANEL; o++)
                 for (size_t i = c; i < c + PAIR; i++)
-                    *to++ = elem(o < O ? w[o * C + i] : 0);
+                    *to++ = elem(o < O ? w[filter_of(out, o, i).first] : 0);
     return OK;
 }
 
 /* What one run needs to know; a linear is a convolution with nothing added. */
 typedef struct Job {
-    const Elem *x, *panels, *z;
+    const Elem *x, *panels;
     const float *bias;
     Elem *y;
     size_t rows, C, O;
     size_t H, W, out_h, out_w; /* of a map that is strided over */
     size_t stride;
-    Activation act;
+    Epilogue end;
 } Job;
 
 static Job job_of(const Tensor *out, const void *state)
@@ -75,13 +76,12 @@ static Job job_of(const Tensor *out, const void *state)
         .C = (size_t)x->dim[1],
         .O = (size_t)out->dim[1],
         .stride = 1,
+        .end = epilogue_of(out),
     };
 
     if (out->op == &conv2d_def) {
         const Conv2dAttr *a = out->attr;
 
-        j.z = out->src[3] ? out->src[3]->data : NULL;
-        j.act = a->act;
         j.stride = (size_t)a->stride;
         j.H = (size_t)x->dim[2];
         j.W = (size_t)x->dim[3];
@@ -127,18 +127,18 @@ INLINE void tile(const Job *j, const Elem *w, size_t r, size_t o,
     for (size_t c = 0; c < C; c += LINE) {
         if (o == 0)
             prefetch(x[0] + next + c, j->stride * C, rows);
-        if (j->z && c < nv * LANES)
-            prefetch(j->z + (r + rows) * O + o + c, O, rows);
+        if (j->end.z && c < nv * LANES)
+            prefetch(j->end.z + (r + rows) * O + o + c, O, rows);
+        if (j->end.x && c < nv * LANES)
+            prefetch(j->end.x + (r + rows) * O + o + c, O, rows);
         add_products(sum, x, w, c, min_size(c + LINE, C), rows, nv);
     }
     UNROLL
     for (size_t k = 0; k < rows * nv; k++) {
         const size_t lane = o + k % nv * LANES, at = (r + k / nv) * O + lane;
-        Vec y = sum[k] + load(j->bias + lane);
 
-        if (j->z)
-            y += load_elems(j->z + at);
-        store_elems(j->y + at, activate(y, j->act));
+        store_elems(j->y + at,
+                    finish_sums(&j->end, sum[k] + load(j->bias + lane), at));
     }
 }
 
@@ -205,17 +205,21 @@ static int run(Device *dev, const Tensor *out, void *state)
 {
     const size_t rows = ceil_div(tensor_rows(out), ROWS);
     const size_t panels = panels_of(out, PANEL);
-    const double macs = (double)tensor_count(out) * out->src[1]->dim[1];
+    const double macs = (double)tensor_count(out) * out->src[0]->dim[1];
 
     return split(dev, out, state,
                  rows >= panels ? (Split){ by_rows, rows, macs / 8 }
                                 : (Split){ by_panels, panels, macs / 8 });
 }
 
+static bool fits(const Tensor *out)
+{
+    return out->dim[1] % LANES == 0 && out->src[0]->dim[1] % PAIR == 0;
+}
+
 static bool supports_linear(const Tensor *out)
 {
-    return weights_known(out) && out->dim[1] % LANES == 0 &&
-           out->src[0]->dim[1] % PAIR == 0;
+    return weights_known(out) && fits(out);
 }
 
 static bool supports_conv(const Tensor *out)
@@ -247,3 +251,23 @@ const Kernel SIMD(conv2d_tiles) = {
     .inplace = 1 << 3,
     .packs = 1 << 1 | 1 << 2,
 };
+
+#ifndef SIMD_BF16
+static bool supports_grad(const Tensor *out)
+{
+    const Tensor *w = out->src[1];
+
+    return supports_turned(out) && fits(out) && w->dim[2] == 1 &&
+           w->dim[3] == 1;
+}
+
+const Kernel SIMD(conv2d_grad_x_tiles) = {
+    .op = &conv2d_grad_x_def,
+    .name = "tiles",
+    .supports = supports_grad,
+    .plan = plan,
+    .run = run,
+    .inplace = 1 << 2 | 1 << 3,
+    .packs = 1 << 1,
+};
+#endif

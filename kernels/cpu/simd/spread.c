@@ -270,8 +270,8 @@ static bool supports(const Tensor *out)
     const Conv2dGradAttr *a = out->attr;
     const Tensor *w = out->src[1];
 
-    return is_weight(w) && a->conv.groups == 1 && w->dim[1] <= FEW &&
-           w->dim[0] >= MIN_OUTPUTS;
+    return is_weight(w) && !out->src[2] && !out->src[3] &&
+           a->conv.groups == 1 && w->dim[1] <= FEW && w->dim[0] >= MIN_OUTPUTS;
 }
 
 const Kernel SIMD(conv2d_grad_x_spread) = {

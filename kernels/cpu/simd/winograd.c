@@ -1,6 +1,6 @@
 /*
- * winograd.c - conv2d 3x3 of stride 1 with 16 multiplications where the
- * definition has 36
+ * winograd.c - conv2d 3x3 of stride 1, and its gradient with respect to x, with
+ * 16 multiplications where the definition has 36
  *
  *     Y = A' [ sum over c of (G g G') . (B' d B) ] A
  *
@@ -21,7 +21,7 @@
  * than the processor can be.  A NaN or an infinity in x makes a NaN of every
  * result of the tiles that see it.
  */
-#include "kernels/cpu/simd/tiles.h"
+#include "kernels/cpu/simd/conv.h"
 
 enum {
     KERNEL = 3,
@@ -47,22 +47,23 @@ typedef struct State {
 /* What one run needs to know. */
 typedef struct Job {
     const State *s;
-    const float *x, *z;
+    const float *x;
     float *y, *windows, *products;
     size_t C, O, H, W, out_h, out_w, across, down; /* tiles in a map */
     int pad_h, pad_w;
-    Activation act;
+    Epilogue end;
 } Job;
 
 /* ---- plan ------------------------------------------------------------- */
 
 /* u = G g G' for a filter g, with G = [1 0 0; .5 .5 .5; .5 -.5 .5; 0 0 1]. */
-static void transform_filter(const float *g, double u[ELEMENTS])
+static void transform_filter(const float *g, int step, double u[ELEMENTS])
 {
     double t[SIDE][KERNEL];
 
     for (int j = 0; j < KERNEL; j++) {
-        const double a = g[j], b = g[KERNEL + j], c = g[2 * KERNEL + j];
+        const double a = g[j * step], b = g[(KERNEL + j) * step],
+                     c = g[(2 * KERNEL + j) * step];
 
         t[0][j] = a;
         t[1][j] = (a + b + c) / 2;
@@ -78,18 +79,20 @@ static void transform_filter(const float *g, double u[ELEMENTS])
 }
 
 /* One panel of the weights, zeros where there is no output. */
-static void pack_panel(float *to, const float *w, size_t first, size_t C,
-                       size_t O)
+static void pack_panel(float *to, const Tensor *out, size_t first)
 {
+    const float *w = weight_host(out->src[1]);
+    const size_t C = (size_t)out->src[0]->dim[1], O = (size_t)out->dim[1];
     double u[ELEMENTS] = { 0 };
 
     for (size_t c = 0; c < C; c++)
         for (size_t k = 0; k < PANEL; k++) {
             const size_t o = first + k;
+            const Filter g = filter_of(out, o, c);
 
             memset(u, 0, sizeof(u));
             if (o < O)
-                transform_filter(w + (o * C + c) * KERNEL * KERNEL, u);
+                transform_filter(w + g.first, g.step, u);
             for (size_t e = 0; e < ELEMENTS; e++)
                 to[(e * C + c) * PANEL + k] = (float)u[e];
         }
@@ -113,8 +116,8 @@ static size_t block_of(const Tensor *out, size_t C, size_t threads)
 
 static int plan(Device *dev, const Tensor *out, void **state)
 {
-    const float *w = weight_host(out->src[1]), *b = weight_host(out->src[2]);
-    const size_t C = (size_t)out->src[1]->dim[1], O = (size_t)out->dim[1];
+    const float *b = bias_of(out);
+    const size_t C = (size_t)out->src[0]->dim[1], O = (size_t)out->dim[1];
     const size_t threads = (size_t)dev->threads;
     State s = { .panels = ceil_div(O, PANEL),
                 .block = block_of(out, C, threads) };
@@ -136,7 +139,7 @@ static int plan(Device *dev, const Tensor *out, void **state)
         memcpy(s.bias, b, O * sizeof(float));
 #pragma omp parallel for num_threads(dev->threads)
     for (size_t p = 0; p < s.panels; p++)
-        pack_panel(s.panel + p * panel, w, p * PANEL, C, O);
+        pack_panel(s.panel + p * panel, out, p * PANEL);
     memcpy(*state, &s, sizeof(s));
     return OK;
 }
@@ -263,8 +266,7 @@ INLINE void finish(const Job *j, Place at, size_t i, size_t panel, size_t v)
                                   j->O +
                               o;
 
-            store(j->y + to,
-                  activate(j->z ? y[w] + load(j->z + to) : y[w], j->act));
+            store(j->y + to, finish_sums(&j->end, y[w], to));
         }
     }
 }
@@ -295,18 +297,35 @@ static void do_block(const Job *j, size_t first, size_t n)
     }
 }
 
+typedef struct Pads {
+    int h, w;
+} Pads;
+
+/* The turned kernel hangs over as far as the other one did not. */
+static Pads pads_of(const Tensor *out)
+{
+    if (out->op == &conv2d_grad_x_def) {
+        const Conv2dGradAttr *a = out->attr;
+
+        return (Pads){ KERNEL - 1 - a->conv.pad_h, KERNEL - 1 - a->conv.pad_w };
+    } else {
+        const Conv2dAttr *a = out->attr;
+
+        return (Pads){ a->pad_h, a->pad_w };
+    }
+}
+
 /* Units are tiles. */
 static void range(const Tensor *out, const void *state, size_t begin,
                   size_t end)
 {
     const State *s = state;
-    const Conv2dAttr *a = out->attr;
-    const Tensor *x = out->src[0], *z = out->src[3];
+    const Tensor *x = out->src[0];
     float *work = s->work + (size_t)omp_get_thread_num() * s->work_floats;
+    const Pads pads = pads_of(out);
     const Job j = {
         .s = s,
         .x = x->data,
-        .z = z ? z->data : NULL,
         .y = out->data,
         .windows = work,
         .products = work + ELEMENTS * s->windows,
@@ -318,9 +337,9 @@ static void range(const Tensor *out, const void *state, size_t begin,
         .out_w = (size_t)out->dim[3],
         .across = ceil_div((size_t)out->dim[3], TILE),
         .down = ceil_div((size_t)out->dim[2], TILE),
-        .pad_h = a->pad_h,
-        .pad_w = a->pad_w,
-        .act = a->act,
+        .pad_h = pads.h,
+        .pad_w = pads.w,
+        .end = epilogue_of(out),
     };
 
     for (size_t i = begin; i < end; i += s->block)
@@ -329,20 +348,30 @@ static void range(const Tensor *out, const void *state, size_t begin,
 
 static int run(Device *dev, const Tensor *out, void *state)
 {
-    const double macs = (double)tensor_count(out) * out->src[1]->dim[1];
+    const double macs = (double)tensor_count(out) * out->src[0]->dim[1];
 
     return split(dev, out, state, (Split){ range, tiles_of(out), macs });
+}
+
+static bool fits(const Tensor *out)
+{
+    const Tensor *w = out->src[1];
+    const int C = out->src[0]->dim[1], O = out->dim[1];
+
+    return w->dim[2] == KERNEL && w->dim[3] == KERNEL && C % LANES == 0 &&
+           O % LANES == 0 && C >= MIN_CHANNELS && O >= MIN_CHANNELS;
 }
 
 static bool supports(const Tensor *out)
 {
     const Conv2dAttr *a = out->attr;
-    const Tensor *w = out->src[1];
 
-    return weights_known(out) && w->dim[2] == KERNEL && w->dim[3] == KERNEL &&
-           a->stride == 1 && a->groups == 1 && w->dim[1] % LANES == 0 &&
-           out->dim[1] % LANES == 0 && w->dim[1] >= MIN_CHANNELS &&
-           out->dim[1] >= MIN_CHANNELS;
+    return weights_known(out) && a->stride == 1 && a->groups == 1 && fits(out);
+}
+
+static bool supports_grad(const Tensor *out)
+{
+    return supports_turned(out) && fits(out);
 }
 
 const Kernel SIMD(conv2d_winograd) = {
@@ -354,4 +383,14 @@ const Kernel SIMD(conv2d_winograd) = {
     .run = run,
     .inplace = 1 << 3,
     .packs = 1 << 1 | 1 << 2,
+};
+
+const Kernel SIMD(conv2d_grad_x_winograd) = {
+    .op = &conv2d_grad_x_def,
+    .name = "winograd",
+    .supports = supports_grad,
+    .plan = plan,
+    .run = run,
+    .inplace = 1 << 2 | 1 << 3,
+    .packs = 1 << 1,
 };
