@@ -47,31 +47,40 @@ typedef struct Rings {
     double inner; /* half side of the first square: 0, or 1/2 */
 } Rings;
 
-static double distance(const ErfMap *m, int i, int j)
+/* How far pixel i is from a place, rounded down. */
+static int distance(double place, int i)
 {
-    return fmax(fabs(i - m->y), fabs(j - m->x));
+    return (int)fabs(i - place);
 }
 
 static void rings_of(Rings *r, const ErfMap *m)
 {
     const double rows = fmax(m->y, m->height - 1 - m->y);
     const double columns = fmax(m->x, m->width - 1 - m->x);
+    int *across = malloc((size_t)m->width * sizeof(*across));
+    const float *v = m->value;
 
     r->n = (int)ceil(fmax(rows, columns)) + 1;
     r->mass = calloc((size_t)r->n, sizeof(double));
     r->pixels = calloc((size_t)r->n, sizeof(double));
-    BUG_IF(!r->mass || !r->pixels);
+    BUG_IF(!r->mass || !r->pixels || !across);
     r->total = 0;
     r->inner = fmax(m->y - floor(m->y), m->x - floor(m->x));
-    for (int i = 0; i < m->height; i++)
-        for (int j = 0; j < m->width; j++) {
-            const double v = m->value[(size_t)i * (size_t)m->width + (size_t)j];
-            const int at = (int)floor(distance(m, i, j));
+    for (int j = 0; j < m->width; j++)
+        across[j] = distance(m->x, j);
+    for (int i = 0; i < m->height; i++) {
+        const int down = distance(m->y, i);
 
-            r->mass[at] += v;
+        for (int j = 0; j < m->width; j++, v++) {
+            const int at = down > across[j] ? down : across[j];
+
+            r->mass[at] += *v;
             r->pixels[at]++;
-            r->total += v;
         }
+    }
+    for (int i = 0; i < r->n; i++)
+        r->total += r->mass[i];
+    free(across);
 }
 
 static void rings_free(Rings *r)
