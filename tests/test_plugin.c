@@ -116,7 +116,7 @@ static void has_a_kernel_for_every_op(const Backend *backend)
 {
     static const Op *const ops[] = {
 #define X(id) &id##_def,
-        OPS(X) FUSED_OPS(X)
+        OPS(X) FUSED_OPS(X) GRADIENT_OPS(X)
 #undef X
     };
     const Kernel *k;

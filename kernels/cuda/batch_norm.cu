@@ -1,14 +1,17 @@
 /*
  * batch_norm.cu - y = (x - mean[c]) / sqrt(var[c] + eps) * weight[c] + bias[c];
- * and batch_norm_grad_x, which is the same without mean and bias
+ * batch_norm_grad_x, which is the same without mean and bias; and
+ * batch_norm_grad_w, dw[c] = sum of dy (x - mean[c]) / sqrt(var[c] + eps)
  *
- * Memory bound: one number in, one out.
+ * Memory bound: one number in, one out; two in.
  *
  *   columns   a thread stays with one pack of channels, whose four numbers a
  *             channel it reads once and keeps, and goes down the rows.  Where
  *             packs do not divide the channels, one channel a thread.
+ *   sums      batch_norm_grad_w: columns.h, which has nothing but the means to
+ *             read besides.
  */
-#include "kernels/cuda/kernel.h"
+#include "kernels/cuda/columns.h"
 
 enum { THREADS = 256, BLOCKS_PER_SM = 8 };
 
@@ -20,11 +23,11 @@ template <typename T> struct Norm {
 
 /* y may be x. */
 template <typename T, int N>
-static __global__ void columns(T *y, const T *x, Norm<T> p, size_t rows, int C)
+static __global__ void down(T *y, const T *x, Norm<T> p, size_t rows, int C)
 {
     const unsigned packs = C / N;
     const size_t thread = (size_t)blockIdx.x * THREADS + threadIdx.x;
-    const size_t down = (size_t)gridDim.x * THREADS / packs;
+    const size_t step = (size_t)gridDim.x * THREADS / packs;
     const int c = thread % packs * N;
     const Pack<T, N> mean = p.mean ? load_pack<N>(p.mean + c) : Pack<T, N>{};
     const Pack<T, N> bias = p.bias ? load_pack<N>(p.bias + c) : Pack<T, N>{};
@@ -35,8 +38,8 @@ static __global__ void columns(T *y, const T *x, Norm<T> p, size_t rows, int C)
     for (int i = 0; i < N; i++)
         scale.at[i] /= sqrtf(var.at[i] + p.eps);
     /* Threads of the last, incomplete row of threads have nothing to do. */
-    for (size_t r = thread / packs; r < rows && thread / packs < down;
-         r += down) {
+    for (size_t r = thread / packs; r < rows && thread / packs < step;
+         r += step) {
         Pack<T, N> v = load_pack<N>(x + r * C + c);
 
 #pragma unroll
@@ -84,7 +87,7 @@ static int run_with(Device *dev, const Tensor *out, Sources at)
             (float)((const NormAttr *)out->attr)->eps,
         };
 
-        err = launch(dev, l, columns<T, N>, (T *)out->data,
+        err = launch(dev, l, down<T, N>, (T *)out->data,
                      (const T *)out->src[0]->data, norm, rows, C);
     });
     return err;
@@ -112,3 +115,66 @@ static int run_grad_x(Device *dev, const Tensor *out, void *state)
     };
 COLUMNS(batch_norm, run)
 COLUMNS(batch_norm_grad_x, run_grad_x)
+
+/* ---- the gradient of the weight ----------------------------------------- */
+
+/* dy (x - mean), and what the sum of a column is multiplied with; all of x's
+ * type. */
+struct Deviation : Plain<Sum> {
+    const void *dy, *mean, *var;
+    float eps;
+
+    template <typename P, typename T>
+    __device__ __forceinline__ P load(const T *x, size_t at, unsigned,
+                                      unsigned k) const
+    {
+        const P from = load_pack<P::N>((const T *)mean + k);
+        const P d = load_pack<P::N>((const T *)dy + at);
+        P v = load_pack<P::N>(x + at);
+
+#pragma unroll
+        for (int i = 0; i < P::N; i++)
+            v.at[i] = d.at[i] * (v.at[i] - from.at[i]);
+        return v;
+    }
+
+    template <typename T>
+    __device__ __forceinline__ float finish(float v, unsigned k) const
+    {
+        return v / sqrtf(to_float(((const T *)var)[k]) + eps);
+    }
+};
+
+static int plan_grad_w(Device *dev, const Tensor *out, void **state)
+{
+    ColumnsState *s = (ColumnsState *)calloc(1, sizeof(*s));
+
+    if (!s)
+        return fail(ERR_MEMORY, "no memory for %zu bytes", sizeof(*s));
+    *state = s;
+    s->c = { .outer = 1,
+             .rows = (unsigned)tensor_rows(out->src[0]),
+             .width = (unsigned)out->dim[0],
+             .scale = 1 };
+    return columns_plan(s, dev, out->dtype);
+}
+
+static int run_grad_w(Device *dev, const Tensor *out, void *state)
+{
+    Deviation how;
+
+    how.dy = out->src[1]->data;
+    how.mean = out->src[2]->data;
+    how.var = out->src[3]->data;
+    how.eps = (float)((const NormAttr *)out->attr)->eps;
+    return columns_run(dev, out, (const ColumnsState *)state, how);
+}
+
+const Kernel cuda_batch_norm_grad_w = {
+    .op = &batch_norm_grad_w_def,
+    .name = "columns",
+    .dtypes = ALL_DTYPES,
+    .plan = plan_grad_w,
+    .run = run_grad_w,
+    .release = columns_free,
+};

@@ -60,6 +60,7 @@ template <typename How> struct Plain : How {
     {
     }
 
+    template <typename T>
     __device__ __forceinline__ float finish(float v, unsigned) const
     {
         return v;
@@ -160,7 +161,7 @@ static __global__ void __launch_bounds__(JOIN_THREADS)
         const float v = join_parts<How>(&part[q], c.high, stride);
 
         if (c.splits == 1)
-            from_float(&y[q], how.finish(v, first + q) * c.scale);
+            from_float(&y[q], how.template finish<T>(v, first + q) * c.scale);
         else
             partial[blockIdx.y * c.width + q] = v;
     }
@@ -170,10 +171,10 @@ static __global__ void __launch_bounds__(JOIN_THREADS)
                          join_partial<How, P>(partial + own, c));
         __syncthreads();
         for (unsigned q = thread; q < numbers; q += threads)
-            from_float(&y[q],
-                       how.finish(join_parts<How>(&part[q], c.high, stride),
+            from_float(&y[q], how.template finish<T>(
+                                  join_parts<How>(&part[q], c.high, stride),
                                   first + q) *
-                           c.scale);
+                                  c.scale);
     }
 }
 
@@ -215,6 +216,14 @@ static inline void columns_release(ColumnsState *s)
 {
     if (s->memory)
         s->dev->backend->release(s->dev, s->memory);
+}
+
+/* Of a state that has nothing else. */
+static inline void columns_free(void *state)
+{
+    if (state)
+        columns_release((ColumnsState *)state);
+    free(state);
 }
 
 /* Divides s->c and gets what memory its splits need. */

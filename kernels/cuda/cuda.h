@@ -82,6 +82,13 @@ extern "C" {
     X(adaptive_avg_pool2d_grad) \
     X(global_max_pool_grad)     \
     X(max_c_grad)               \
+    X(softmax_grad)             \
+    X(group_norm_grad_x_rows)   \
+    X(group_norm_grad_x)        \
+    X(group_norm_grad_w)        \
+    X(batch_norm_grad_w)        \
+    X(dct_pool_grad)            \
+    X(window_bias_grad)         \
     X(cross_entropy)            \
     X(cross_entropy_grad)       \
     X(sgd_velocity)             \

@@ -1,6 +1,7 @@
 /*
  * dct_pool.cu - y[n,c] = sum over h,w of x[n,c,h,w] B(h,u,H) B(w,v,W), (u,v)
- * being the frequency of c's group of channels
+ * being the frequency of c's group of channels; and dct_pool_grad,
+ * dx[n,c,h,w] = dy[n,c] B(h,u,H) B(w,v,W)
  *
  * Bound by the bytes of x, each read once.  The basis is separable: two tables
  * of (H + W) n floats, which stay in the L1 cache, not one of H W n.
@@ -9,6 +10,8 @@
  *             neighbours share these where a group of channels is of fours,
  *             else (RUN = 1) every number looks up its own: then it starves,
  *             on 16-bit types, on twice as many lookups as numbers.
+ *   packs     dct_pool_grad: a thread makes a pack of channels at a position,
+ *             and strides over the map by the grid; bound by the bytes of dx.
  */
 #include "kernels/cuda/columns.h"
 
@@ -53,11 +56,10 @@ static void release(void *state)
     free(s);
 }
 
-/* The two tables, one after the other, on the device. */
-static int make_tables(DctState *s, Device *dev, const Tensor *out)
+/* The two tables for a map of H by W, one after the other, on the device. */
+static int make_tables(float **tables, Device *dev, const DctPoolAttr *a, int H,
+                       int W)
 {
-    const DctPoolAttr *a = (const DctPoolAttr *)out->attr;
-    const int H = out->src[0]->dim[2], W = out->src[0]->dim[3];
     const size_t bytes = ((size_t)H + W) * a->n * sizeof(float);
     float *host = (float *)malloc(bytes), *t = host;
     int err;
@@ -70,9 +72,9 @@ static int make_tables(DctState *s, Device *dev, const Tensor *out)
     for (int w = 0; w < W; w++)
         for (int f = 0; f < a->n; f++)
             *t++ = (float)dct_basis(w, a->v[f], W);
-    err = dev->backend->alloc(dev, (void **)&s->tables, bytes);
+    err = dev->backend->alloc(dev, (void **)tables, bytes);
     if (!err)
-        err = dev->backend->upload(dev, s->tables, host, bytes);
+        err = dev->backend->upload(dev, *tables, host, bytes);
     free(host);
     return err;
 }
@@ -89,7 +91,8 @@ static int plan(Device *dev, const Tensor *out, void **state)
                      .width = (unsigned)out->dim[1],
                      .scale = 1 };
     TRY(columns_plan(&s->columns, dev, out->dtype));
-    return make_tables(s, dev, out);
+    return make_tables(&s->tables, dev, (const DctPoolAttr *)out->attr,
+                       out->src[0]->dim[2], out->src[0]->dim[3]);
 }
 
 template <int RUN>
@@ -122,5 +125,92 @@ const Kernel cuda_dct_pool = {
     .dtypes = ALL_DTYPES,
     .plan = plan,
     .run = run,
+    .release = release,
+};
+
+/* ---- the gradient ------------------------------------------------------- */
+
+enum { THREADS = 256, BLOCKS_PER_SM = 8 };
+
+struct Waves {
+    const float *along_h, *along_w; /* (H,n), (W,n) */
+    Divider packs, H, W, group;     /* packs: of a row of channels */
+    unsigned C, n;
+};
+
+template <typename T, int N>
+static __global__ void __launch_bounds__(THREADS)
+    packs(T *dx, const T *dy, unsigned items, Waves s)
+{
+    const unsigned threads = gridDim.x * THREADS;
+
+    for (unsigned e = blockIdx.x * THREADS + threadIdx.x; e < items;
+         e += threads) {
+        unsigned c = e;
+        const size_t row = divmod(&c, s.packs);
+        unsigned w = (unsigned)row, h = divmod(&w, s.W);
+        const size_t n = divmod(&h, s.H);
+        Pack<T, N> v;
+
+        c *= N;
+        v = load_pack<N>(dy + n * s.C + c);
+#pragma unroll
+        for (int i = 0; i < N; i++) {
+            const unsigned f = divide(c + i, s.group);
+
+            v.at[i] *= s.along_h[h * s.n + f] * s.along_w[w * s.n + f];
+        }
+        store_pack(dx + row * s.C + c, v);
+    }
+}
+
+static int plan_grad(Device *dev, const Tensor *out, void **state)
+{
+    const DctPoolGradAttr *a = (const DctPoolGradAttr *)out->attr;
+    DctState *s = (DctState *)calloc(1, sizeof(*s));
+
+    if (!s)
+        return fail(ERR_MEMORY, "no memory for %zu bytes", sizeof(*s));
+    *state = s;
+    s->columns.dev = dev;
+    return make_tables(&s->tables, dev, &a->dct, a->h, a->w);
+}
+
+static int run_grad(Device *dev, const Tensor *out, void *state)
+{
+    const DctPoolGradAttr *a = (const DctPoolGradAttr *)out->attr;
+    const float *tables = ((const DctState *)state)->tables;
+    const unsigned C = (unsigned)out->dim[1];
+    int err = OK;
+
+    FOR_PACK(out->dtype, whole_packs(out->dtype, C), T, N, {
+        const size_t items = tensor_count(out) / N;
+        const Launch l = {
+            even_grid(dev, ceil_div(items, THREADS), BLOCKS_PER_SM), THREADS
+        };
+        const Waves waves = {
+            tables,
+            tables + (size_t)a->h * a->dct.n,
+            divider(C / N),
+            divider(a->h),
+            divider(a->w),
+            divider(C / a->dct.n),
+            C,
+            (unsigned)a->dct.n,
+        };
+
+        err = launch(dev, l, packs<T, N>, (T *)out->data,
+                     (const T *)out->src[0]->data, items, waves);
+    });
+    return err;
+}
+
+const Kernel cuda_dct_pool_grad = {
+    .op = &dct_pool_grad_def,
+    .name = "packs",
+    .dtypes = ALL_DTYPES,
+    .supports = small_index,
+    .plan = plan_grad,
+    .run = run_grad,
     .release = release,
 };

@@ -164,13 +164,6 @@ static int run_columns(Device *dev, const Tensor *out, void *state)
              : columns_run(dev, out, s, Plain<Sum>());
 }
 
-static void release_columns(void *state)
-{
-    if (state)
-        columns_release((ColumnsState *)state);
-    free(state);
-}
-
 static int run_rows(Device *dev, const Tensor *out, void *state)
 {
     const Form f = form_of(out->src[0], out);
@@ -285,7 +278,7 @@ const Kernel cuda_reduce_columns = {
     .supports = summed_by_columns,
     .plan = plan_columns,
     .run = run_columns,
-    .release = release_columns,
+    .release = columns_free,
 };
 
 const Kernel cuda_reduce_rows = {

@@ -15,13 +15,6 @@
  */
 #include "kernels/cuda/columns.h"
 
-static void release(void *state)
-{
-    if (state)
-        columns_release((ColumnsState *)state);
-    free(state);
-}
-
 static int plan(Device *dev, const Tensor *out, void **state, Columns c)
 {
     ColumnsState *s = (ColumnsState *)calloc(1, sizeof(*s));
@@ -96,7 +89,7 @@ static int run_max(Device *dev, const Tensor *out, void *state)
         .dtypes = ALL_DTYPES,        \
         .plan = plan_id,             \
         .run = run_id,               \
-        .release = release,          \
+        .release = columns_free,     \
     };
 COLUMNS(global_avg_pool, plan_global, run_sum)
 COLUMNS(global_max_pool, plan_global, run_max)
@@ -116,5 +109,5 @@ const Kernel cuda_adaptive_to_one = {
     .supports = to_one,
     .plan = plan_global,
     .run = run_sum,
-    .release = release,
+    .release = columns_free,
 };

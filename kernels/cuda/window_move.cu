@@ -1,6 +1,7 @@
 /*
  * window_move.cu - rows of channels to and from windows: window_partition,
- * window_reverse, patch_merge, patch_split; and window_bias
+ * window_reverse, patch_merge, patch_split; window_bias and
+ * window_bias_grad
  *
  * Bound by bytes: each number is read once and written once.
  *
@@ -8,6 +9,9 @@
  *            are together in the map but for where the shift has rolled it.
  *   lookup   window_bias: a thread makes one number, from a table that is in L1
  *            after the first block.
+ *   collect  window_bias_grad: a warp makes one number of the table, from all
+ *            windows and pairs of positions that lie so to each other; its
+ *            lanes go through them in one order always.  Reads single numbers.
  */
 #include "kernels/cuda/gather.h"
 #include "kernels/cuda/window.h"
@@ -157,7 +161,7 @@ GATHER(patch_split, run_split)
 
 /* ---- window_bias --------------------------------------------------------- */
 
-enum { THREADS = 256 };
+enum { WARPS = 8, THREADS = WARPS * 32 };
 
 /* Number i of (windows,heads,area,area). */
 template <typename T>
@@ -201,4 +205,63 @@ const Kernel cuda_window_bias = {
     .dtypes = ALL_DTYPES,
     .supports = gather_supports,
     .run = run_bias,
+};
+
+/* ---- window_bias_grad --------------------------------------------------- */
+
+/* Number q of (offsets,heads).  Position i of a window has a partner j there,
+ * `down` above it and `across` to its left, or none. */
+template <typename T>
+static __global__ void __launch_bounds__(THREADS)
+    collect(T *table, const T *dy, unsigned n, unsigned windows, Divider heads,
+            Divider width, Windows s)
+{
+    const unsigned lane = threadIdx.x % WARP, warps = gridDim.x * WARPS;
+
+    for (unsigned q = blockIdx.x * WARPS + threadIdx.x / WARP; q < n;
+         q += warps) {
+        unsigned head = q, x = divmod(&head, heads), y = divmod(&x, width);
+        const int down = (int)y - (int)(s.h.by - 1);
+        const int across = (int)x - (int)(s.w.by - 1);
+        float sum = 0;
+
+        for (unsigned e = lane; e < windows * s.area.by; e += WARP) {
+            unsigned i = e, k = divmod(&i, s.area), l = i, h = divmod(&l, s.w);
+            const int above = (int)h - down, left = (int)l - across;
+
+            if (above >= 0 && above < (int)s.h.by && left >= 0 &&
+                left < (int)s.w.by)
+                sum += to_float(
+                    dy[((k * heads.by + head) * s.area.by + i) * s.area.by +
+                       (unsigned)above * s.w.by + (unsigned)left]);
+        }
+        sum = warp_sum(sum);
+        if (lane == 0)
+            from_float(&table[q], sum);
+    }
+}
+
+static int run_bias_grad(Device *dev, const Tensor *out, void *state)
+{
+    const WindowBiasGradAttr *a = (const WindowBiasGradAttr *)out->attr;
+    const unsigned n = (unsigned)tensor_count(out);
+    const unsigned windows = (unsigned)(out->src[0]->dim[1] / a->heads);
+    const Launch l = { grid_of(ceil_div(n, WARPS)), THREADS };
+    int err = OK;
+
+    (void)state;
+    FOR_DTYPE(out->dtype, T,
+              err = launch(dev, l, collect<T>, (T *)out->data,
+                           (const T *)out->src[0]->data, n, windows,
+                           divider(a->heads), divider(2 * a->window.w - 1),
+                           windows_on(&a->window)));
+    return err;
+}
+
+const Kernel cuda_window_bias_grad = {
+    .op = &window_bias_grad_def,
+    .name = "collect",
+    .dtypes = ALL_DTYPES,
+    .supports = gather_supports,
+    .run = run_bias_grad,
 };
