@@ -8,8 +8,8 @@
  *             along with the rows of x; then zeros are written, and dy among
  *             them.  A unit is an image and a block of channels.
  *   rows      of channels: the largest of a row, by comparisons that may lose a
- *             NaN, then where it first is; a row whose sum is NaN goes number by
- *             number.
+ *             NaN, then where it first is; a row whose sum is NaN goes number
+ *             by number.
  */
 #include <math.h>
 

@@ -1,8 +1,8 @@
 /*
  * norm_grad.h - sums over rows of each column that gradients of norms need
  *
- * Of dy and dy d, and, where the statistics are not stored, of d and d^2; d is x
- * less a number near the column's mean, so that squares cancel little.  In
+ * Of dy and dy d, and, where the statistics are not stored, of d and d^2; d is
+ * x less a number near the column's mean, so that squares cancel little.  In
  * float over PARTIAL rows, then in double.
  */
 #ifndef SIMD_NORM_GRAD_H

@@ -4,8 +4,9 @@
  *
  * Bound by bytes: dx written, dy and, of a maximum, x read once from memory.
  *
- *   gather    the mean: a unit is a row of dx, each position of which is the sum
- *             of what comes to it from the windows that hold it: mostly one.
+ *   gather    the mean: a unit is a row of dx, each position of which is the
+ *             sum of what comes to it from the windows that hold it: mostly
+ *             one.
  *   scatter   the maximum: each window's first maximum is sought anew, LANES
  *             channels at once, and dy is added to dx there.  A thread has a
  *             run of rows of dx; windows over its edges are also the

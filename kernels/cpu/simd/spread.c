@@ -1,7 +1,8 @@
 /*
  * spread.c - conv2d_grad_x with few channels: of a network's first convolution
  *
- *   dx[n,c, i s + u - p_h, j s + v - p_w] += sum over o of dy[n,o,i,j] w[o,c,u,v]
+ *   dx[n,c, i s + u - p_h, j s + v - p_w] += sum of dy[n,o,i,j] w[o,c,u,v]
+ *                                            over o
  *
  * The sums over o are a product of matrices, dy (positions x O) times w
  * (O x kh kw C), bound by FLOPs.  Its rows are as long as a window is large, so
@@ -11,7 +12,7 @@
  *   spread   A block of positions of dy is multiplied, and its products, while
  *            they are in cache, are added where they belong: the kw C numbers
  *            of row u of a window lie side by side in dx as in w.  Rows of dx
- *            are summed up in a ring, with the padding that the windows see, and
+ *            are summed up in a ring, with the padding that windows see, and
  *            leave it when no further row of dy reaches them.  Meanwhile the
  *            next positions of dy are prefetched.  Starves where O is small:
  *            then there are more additions than products.

@@ -21,8 +21,9 @@ static inline float hard_swish_slope(float x)
 
 /*
  * The normal distribution function and x times its density, of one exponential
- * e = exp(-x^2/2): the function at -|x| is e t P(t), t = 1 / (1 + |x| / sqrt 8).
- * P was fitted (Chebyshev, degree 10, error 1.2e-8) for all t in (0,1].
+ * e = exp(-x^2/2): the function at -|x| is e t P(t), with t = 1 / (1 + |x| /
+ * sqrt 8).  P was fitted (Chebyshev, degree 10, error 1.2e-8) for all t in
+ * (0,1].
  */
 static inline float gelu_slope(float x)
 {
