@@ -199,10 +199,21 @@ int network_values_form(Form *form, const Case *c, const Values *values)
     return is(&c->weights, "seeded") ? OK : load_values(NULL, c, form);
 }
 
+/* Puts the folded graph in the place of *g. */
+static int fold(Graph **g)
+{
+    Graph *folded;
+    const int err = graph_fold(&folded, *g);
+
+    graph_free(*g); /* with its weights: two sets of them are too many */
+    *g = folded;
+    return err;
+}
+
 static int build(Graph **out, const Case *c, const Values *values,
                  const Outputs *wanted)
 {
-    Graph *g, *folded;
+    Graph *g;
     Form form;
     int err;
 
@@ -215,13 +226,12 @@ static int build(Graph **out, const Case *c, const Values *values,
     if (!err && values)
         err = is(&c->weights, "seeded") ? derive_values(g, c, values)
                                         : load_values(g, c, &form);
-    if (!err && is(&c->graph, "folded")) {
-        err = graph_fold(&folded, g);
-        graph_free(g); /* with its weights: two sets of them are too many */
-        g = err ? NULL : folded;
-    }
+    if (!err && is(&c->graph, "folded"))
+        err = fold(&g);
     if (!err)
         err = pass_add(g, c, values != NULL);
+    if (!err && is(&c->graph, "folded") && !is(&c->pass, "forward"))
+        err = fold(&g); /* what follows the gradients of convolutions */
     if (!err)
         graph_set_dtype(g, case_dtype(c));
     if (err) {
