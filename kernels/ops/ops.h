@@ -365,10 +365,10 @@ Tensor *op_sgd(Graph *g, Tensor *w, Tensor *dw, Tensor *v, const SgdAttr *attr);
  * A new graph with what follows a convolution folded into it, where nothing
  * else reads the value between: batch norm into weights and bias, then the
  * addition of a shortcut, then ReLU or ReLU6; and an activation into the
- * addition before it.  Likewise the sum of gradients and that of an activation,
+ * addition before it. Likewise the sum of gradients and that of an activation,
  * after the gradient of a convolution: so gradients are made of a folded
- * graph, and this is folded once more.  Weights without values give weights without values.
- * The caller owns the result; g is unchanged.
+ * graph, and this is folded once more. Weights without values give weights
+ * without values. The caller owns the result; g is unchanged.
  */
 int graph_fold(Graph **out, const Graph *g);
 
