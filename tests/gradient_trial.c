@@ -17,25 +17,6 @@ enum { MOST = 6000 }; /* numbers in all, so that all cases take a second */
 
 static const double STEP = 1e-5;
 
-static Tensor *source(Graph *g, const KernelCase *c, int k)
-{
-    const KernelSource *s = &c->src[k];
-    Dims dims = { .rank = s->rank };
-    char name[24];
-    Tensor *t;
-
-    if (!s->rank)
-        return NULL;
-    memcpy(dims.dim, s->dim, sizeof(dims.dim));
-    snprintf(name, sizeof(name), "source%d", k);
-    if (kernel_source_is_weight(c->op, k))
-        return graph_weight(g, name, dims);
-    t = graph_input(g, name, dims);
-    if (t && s->stack)
-        t->layout = ROW_MAJOR;
-    return t;
-}
-
 /* On either side of every corner; variances are positive. */
 static void fill(const KernelCase *c, const Tensor *t, int k, uint64_t *state)
 {
@@ -213,7 +194,7 @@ GradientTrial gradient_trial(int i)
     t.why = c->why;
     g = graph_new();
     for (int k = 0; k < MAX_SRC; k++) {
-        src[k] = source(g, c, k);
+        src[k] = kernel_case_source(g, c, k);
         numbers += src[k] ? tensor_count(src[k]) : 0;
     }
     out = graph_apply(g, c->op, c->attr, src);

@@ -8,6 +8,9 @@
  */
 #include "tests/kernel_cases.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #define X(family) extern const KernelCase family##_cases[];
 KERNEL_CASES(X)
 #undef X
@@ -42,4 +45,23 @@ bool kernel_source_is_weight(const Op *op, int k)
         op == &layer_norm_def || op == &scsa_def)
         return k >= 1;
     return false;
+}
+
+Tensor *kernel_case_source(Graph *g, const KernelCase *c, int k)
+{
+    const KernelSource *s = &c->src[k];
+    Dims dims = { .rank = s->rank };
+    char name[24];
+    Tensor *t;
+
+    if (!s->rank)
+        return NULL;
+    memcpy(dims.dim, s->dim, sizeof(dims.dim));
+    snprintf(name, sizeof(name), "source%d", k);
+    if (kernel_source_is_weight(c->op, k))
+        return graph_weight(g, name, dims);
+    t = graph_input(g, name, dims);
+    if (t && s->stack)
+        t->layout = ROW_MAJOR;
+    return t;
 }

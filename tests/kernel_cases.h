@@ -43,4 +43,7 @@ const KernelCase *kernel_case_at(int i);
 /* Whether this op's source k is a weight, with values on the host. */
 bool kernel_source_is_weight(const Op *op, int k);
 
+/* Source k of a case in g, "source0" by name; NULL: there is none. */
+Tensor *kernel_case_source(Graph *g, const KernelCase *c, int k);
+
 #endif

@@ -84,25 +84,6 @@ typedef struct Sample {
     float *want;
 } Sample;
 
-static Tensor *source(Graph *g, const KernelCase *c, int k)
-{
-    const KernelSource *s = &c->src[k];
-    Dims dims = { .rank = s->rank };
-    char name[24];
-    Tensor *t;
-
-    if (!s->rank)
-        return NULL;
-    memcpy(dims.dim, s->dim, sizeof(dims.dim));
-    snprintf(name, sizeof(name), "source%d", k);
-    if (kernel_source_is_weight(c->op, k))
-        return graph_weight(g, name, dims);
-    t = graph_input(g, name, dims);
-    if (t && s->stack)
-        t->layout = ROW_MAJOR;
-    return t;
-}
-
 static bool is_variance(const Op *op, int k)
 {
     return (op == &batch_norm_def && k == 4) ||
@@ -153,7 +134,7 @@ static bool sample_new(Sample *s, const KernelCase *c, Values values,
 
     *s = (Sample){ .c = c, .values = values, .dtype = dtype, .g = graph_new() };
     for (int k = 0; k < MAX_SRC; k++)
-        src[k] = source(s->g, c, k);
+        src[k] = kernel_case_source(s->g, c, k);
     s->out = graph_apply(s->g, c->op, c->attr, src);
     if (!s->out) {
         graph_error(s->g);
