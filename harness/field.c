@@ -3,6 +3,8 @@
  *
  * Window by window: row i of a convolution of kernel k, stride s and padding p
  * reads rows s i - p to s i - p + k - 1.  Spans are united where ways meet.
+ * Attention reads the windows that the rows are in; what a shift alone has made
+ * neighbours is masked, so that a window ends at the map's edge.
  */
 #include "harness/field.h"
 
@@ -88,6 +90,34 @@ static Span read_by(Span out, int k, int stride, int pad)
     return (Span){ out.first * stride - pad, out.last * stride - pad + k - 1 };
 }
 
+/* The windows of `size` that hold a span, on a map of n. */
+static Span windows_of(Span out, int size, int shift, int n)
+{
+    int first, last;
+
+    if (is_empty(out))
+        return out;
+    first = out.first - (out.first - shift + size) % size;
+    last = out.last - (out.last - shift + size) % size + size - 1;
+    return (Span){ first > 0 ? first : 0, last < n - 1 ? last : n - 1 };
+}
+
+/* No unit of a map that is cut into windows lies outside of it. */
+static Span on_map(Span s, int n)
+{
+    return (Span){ s.first > 0 ? s.first : 0, s.last < n - 1 ? s.last : n - 1 };
+}
+
+static void step_back_windows(Field *source, const Field *of,
+                              const WindowAttr *a)
+{
+    source->whole |= of->whole;
+    unite(&source->rows,
+          windows_of(on_map(of->rows, a->map_h), a->h, a->shift_h, a->map_h));
+    unite(&source->columns, windows_of(on_map(of->columns, a->map_w), a->w,
+                                       a->shift_w, a->map_w));
+}
+
 static void step_back(Field *need, const Tensor *t, int k)
 {
     const Field *of = &need[t->id];
@@ -95,6 +125,11 @@ static void step_back(Field *need, const Tensor *t, int k)
     Window w;
     const bool local = find_window(&w, t, k);
 
+    if (t->op == &window_attention_def && k == 0) {
+        step_back_windows(source, of,
+                          &((const WindowAttentionAttr *)t->attr)->window);
+        return;
+    }
     source->whole |= of->whole || !local;
     /* What mixes positions may still pass its own on: a norm, a fused op. */
     if (!local && !same_places(t, t->src[k]))

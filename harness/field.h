@@ -14,8 +14,9 @@ typedef struct Span {
 } Span;
 
 typedef struct Field {
-    /* The pixels that it reaches through convolutions and pools of windows,
-     * from tap to input, whatever the input's size: they may lie outside. */
+    /* The pixels that it reaches through convolutions, pools and attention of
+     * windows, from tap to input, whatever the input's size: those of the first
+     * two may lie outside. */
     Span rows, columns;
 
     /* Whether another way leads to all of the input: a mean over the map or a
@@ -26,7 +27,8 @@ typedef struct Field {
 /*
  * Of the units of tap (N,C,H,W) in these rows and columns, with respect to
  * input (N,C,H,W).  through as in grad.h, NULL for all ways.  An op that is no
- * convolution, pool of windows, or op of one position counts as whole.
+ * convolution, pool or attention of windows, nor op of one position counts
+ * as whole.
  */
 void field_of(Field *out, const Graph *g, const Tensor *tap,
               const Tensor *input, const Field *units,

@@ -486,3 +486,52 @@ TEST(erf_field, is_that_of_the_published_networks)
         graph_free(g);
     }
 }
+
+/* Where a map is not zero, in rows; a mask of -100 leaves e^-100. */
+static Span support(const float *map, int height, int width)
+{
+    Span rows = { height, -1 };
+    float peak = 0;
+
+    for (int i = 0; i < height * width; i++)
+        peak = fmaxf(peak, map[i]);
+    for (int i = 0; i < height * width; i++)
+        if (map[i] > peak * 1e-20f) {
+            rows.first = i / width < rows.first ? i / width : rows.first;
+            rows.last = i / width;
+        }
+    return rows;
+}
+
+/* Swin's stages have windows of 7x7, which every other block shifts by 3: of
+ * stage 1, units 27 and 28 read 24 to 30, these 21 to 34, four pixels each. */
+TEST(erf_field, of_shifted_windows_is_where_gradients_are)
+{
+    static const Span rows[] = { { 84, 139 }, { 28, 195 } };
+    const ErfAsk ask = { .protocol = erf_protocol_at(0),
+                         .tap = { "stage1", "stage2" },
+                         .taps = 2,
+                         .draws = 1,
+                         .sets = 1,
+                         .seed = 1 };
+    Case c = a_network("backbone=swin_t", 1);
+    Erf erf[2];
+
+    c.height = c.width = 224;
+    REQUIRE(run_erf(erf, &c, &ask));
+    for (int i = 0; i < 2; i++) {
+        const Span seen = support(erf[i].part[0].map, 224, 224);
+        const Field *f = &erf[i].field;
+
+        CHECK(!f->whole);
+        CHECK_MSG(f->rows.first == rows[i].first &&
+                      f->rows.last == rows[i].last,
+                  "stage%d: %d to %d", i + 1, f->rows.first, f->rows.last);
+        CHECK(f->columns.first == f->rows.first &&
+              f->columns.last == f->rows.last);
+        CHECK_MSG(seen.first == rows[i].first && seen.last == rows[i].last,
+                  "stage%d: gradients at %d to %d", i + 1, seen.first,
+                  seen.last);
+    }
+    erf_free(erf, 2);
+}
