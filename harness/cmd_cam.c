@@ -63,12 +63,13 @@ static const Usage usage = {
         "\"scsa.safetensors\" } ] }",
     .params = cam_params,
     .takes_case = true,
-    .examples = "  attnbench cam --backbone=resnet50 --image=dog.jpg "
-                "--weights=resnet50.safetensors\n"
-                "  attnbench cam --backbone=resnet50 --module=none,se,scsa "
-                "--class=207 --tap=layer3\n"
-                "  attnbench cam --backbone=swin_t --tap=norm "
-                "--image=dog.jpg --weights=swin_t.safetensors\n",
+    .examples =
+        "  attnbench cam --backbone=resnet50 --image=dog.jpg "
+        "--weights=r50.safetensors\n"
+        "  attnbench cam --backbone=resnet50 --module=none,scsa --class=207 "
+        "--tap=layer3\n"
+        "  attnbench cam --backbone=swin_t --tap=norm "
+        "--image=dog.jpg\n",
 };
 
 /* A map, and what it is of. */

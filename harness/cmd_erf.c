@@ -93,9 +93,9 @@ static const Usage usage = {
     .examples =
         "  attnbench erf --backbone=resnet50 --module=none,se,scsa\n"
         "  attnbench erf --backbone=resnet50 --module=scsa "
-        "--tap=layer4.2.bn2,layer4.2.attn\n"
+        "--tap=layer4.2.attn\n"
         "  attnbench erf erf_resolution\n"
-        "  attnbench erf --backbone=resnet50 --weights=resnet50.safetensors "
+        "  attnbench erf --backbone=resnet50 --weights=r50.safetensors "
         "--images=photos\n"
         "  attnbench erf --module=ca --channels=64 --height=33 --width=33\n",
 };
@@ -369,14 +369,14 @@ static int read_cases(Experiment *e, Flags *flags)
 static int print_help(const Flags *flags)
 {
     TRY(flags_help(flags, &usage, stdout));
-    printf("\nprotocols:\n");
+    printf("\nProtocols:\n");
     for (int i = 0; erf_protocol_at(i); i++)
-        printf("  %s: %s\n", erf_protocol_at(i)->name,
-               erf_protocol_at(i)->about);
-    printf("\nnumbers, each of the whole map, of its part past the gates, and "
+        flags_entry(stdout, erf_protocol_at(i)->name,
+                    erf_protocol_at(i)->about);
+    printf("\nNumbers, each of the whole map, of its part past the gates, and "
            "of the rest:\n");
     for (int i = 0; erf_number_name(i); i++)
-        printf("  %-12s %s\n", erf_number_name(i), erf_number_help(i));
+        flags_entry(stdout, erf_number_name(i), erf_number_help(i));
     return OK;
 }
 

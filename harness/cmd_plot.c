@@ -128,9 +128,9 @@ static int choose(const Flags *flags, const char *source, Wanted *wanted)
 static int print_help(const Flags *flags)
 {
     TRY(flags_help(flags, &usage, stdout));
-    printf("\nfigures:\n");
+    printf("\nFigures:\n");
     for (int i = 0; plot_name(i); i++)
-        printf("  %-11s %s\n", plot_name(i), plot_help(i));
+        flags_entry(stdout, plot_name(i), plot_help(i));
     return OK;
 }
 

@@ -52,7 +52,7 @@ static const Usage usage = {
     .what = "Says where the time of a case, or of each case of an experiment, "
             "goes: by kind\nof op, step by step, and, on a GPU, by the kernels "
             "that it launches.  A step's\ntime is the median over rounds.  "
-            "All of it is kept in the database, as experiment\n'profile'.",
+            "All of it is kept in the database, as\nexperiment 'profile'.",
     .params = profile_params,
     .takes_case = true,
     .examples = "  attnbench profile --backbone=resnet50 --graph=folded "

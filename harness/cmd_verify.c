@@ -64,7 +64,7 @@ static const Usage usage = {
             "rounded to it at every op.",
     .params = verify_params,
     .examples = "  attnbench verify tests/cases/*.safetensors\n"
-                "  attnbench verify --graph=folded --verbose "
+                "  attnbench verify --graph=folded "
                 "tests/cases/resnet50_scsa.safetensors\n",
 };
 

@@ -41,7 +41,7 @@ static const Usage usage = {
             "kernels it\nis, how many bytes it moves beside what it "
             "must, and how near that comes to\nthis machine's roofs, which "
             "are measured if the database has none.  All of it is\nkept in the "
-            "database, as experiment 'profile': 'attnbench plot roofline' "
+            "database, as experiment 'profile': 'attnbench plot roofline'\n"
             "draws it.",
     .params = why_params,
     .takes_case = true,

@@ -6,6 +6,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "harness/wrap.h"
+
 void erf_report_csv_head(FILE *out)
 {
     fprintf(out, "backbone,module,tap,input,part,number,value,lo,hi\n");
@@ -99,6 +101,7 @@ void erf_report(FILE *out, const ErfRow *row)
         write_field(out, row->past_height, row->past_width, ", past the gates");
     fprintf(out, "\n");
     write_numbers(out, row);
-    fprintf(out, "\n  %s\n  peak of the mean gradient %.3g\n\n", row->described,
-            row->peak);
+    fprintf(out, "\n  ");
+    wrap_words(out, &(Wrap){ 2, 2, 79 }, row->described);
+    fprintf(out, "\n  peak of the mean gradient %.3g\n\n", row->peak);
 }

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "harness/wrap.h"
 #include "kernels/core/err.h"
 
 static bool is_switch(const Param *p)
@@ -146,27 +147,6 @@ int flags_case(const Flags *f, Case *c)
 
 enum { HELP_COLUMN = 26, HELP_WIDTH = 79 };
 
-/* Writes words of text from column on, with lines that start at HELP_COLUMN;
- * returns the column where it ends. */
-static int wrap(FILE *out, const char *text, int column)
-{
-    while (*text) {
-        const int n = (int)strcspn(text, " ");
-
-        if (column > HELP_COLUMN && column + 1 + n > HELP_WIDTH) {
-            fprintf(out, "\n%*s", HELP_COLUMN, "");
-            column = HELP_COLUMN;
-        } else if (column > HELP_COLUMN) {
-            fputc(' ', out);
-            column++;
-        }
-        fprintf(out, "%.*s", n, text);
-        column += n;
-        text += n + strspn(text + n, " ");
-    }
-    return column;
-}
-
 /* What values a setting takes: "[1 to 64]", "[op, module, network]". */
 static void describe_values(const Param *p, char *text, size_t size)
 {
@@ -186,6 +166,25 @@ static void describe_values(const Param *p, char *text, size_t size)
         snprintf(text + n, size - n, "]");
 }
 
+/* The left column; returns where the right one begins. */
+static Wrap put_left(FILE *out, const char *text)
+{
+    if (fprintf(out, "%-*s", HELP_COLUMN, text) > HELP_COLUMN)
+        fprintf(out, "\n%*s", HELP_COLUMN, "");
+    return (Wrap){ HELP_COLUMN, HELP_COLUMN, HELP_WIDTH };
+}
+
+void flags_entry(FILE *out, const char *name, const char *text)
+{
+    char left[PARAM_TEXT_MAX];
+    Wrap right;
+
+    snprintf(left, sizeof(left), "  %s", name);
+    right = put_left(out, left);
+    wrap_words(out, &right, text);
+    fputc('\n', out);
+}
+
 void flags_table(FILE *out, const char *title, const Param *table)
 {
     char flag[PARAM_TEXT_MAX], values[1024];
@@ -194,18 +193,14 @@ void flags_table(FILE *out, const char *title, const Param *table)
         return;
     fprintf(out, "\n%s\n", title);
     for (const Param *p = table; p->name; p++) {
-        int column;
+        Wrap right;
 
         snprintf(flag, sizeof(flag), "  --%s%s%s", p->name,
                  is_switch(p) ? "" : "=", is_switch(p) ? "" : p->initial);
-        column = fprintf(out, "%-*s", HELP_COLUMN, flag);
-        if (column > HELP_COLUMN) {
-            fprintf(out, "\n%*s", HELP_COLUMN, "");
-            column = HELP_COLUMN;
-        }
-        column = wrap(out, p->help, column);
+        right = put_left(out, flag);
+        wrap_words(out, &right, p->help);
         describe_values(p, values, sizeof(values));
-        wrap(out, values, column);
+        wrap_words(out, &right, values);
         fputc('\n', out);
     }
 }
@@ -230,7 +225,7 @@ int flags_help(const Flags *f, const Usage *usage, FILE *out)
             flags_table(out, title, case_module(&c)->params);
         else
             fputs("\nA module has settings of its own: add --module=NAME, or "
-                  "see 'attnbench list settings'.\n",
+                  "see\n'attnbench list settings'.\n",
                   out);
     }
     if (usage->examples)

@@ -57,6 +57,9 @@ int flags_help(const Flags *flags, const Usage *usage, FILE *out);
 /* Writes a title and a table of settings, as help does; nothing for none. */
 void flags_table(FILE *out, const char *title, const Param *table);
 
+/* Writes a line, or several, of such a table. */
+void flags_entry(FILE *out, const char *name, const char *text);
+
 /* Sets what was given in c, over what c has; case_complete is the caller's. */
 int flags_case(const Flags *flags, Case *c);
 

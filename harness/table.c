@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "analysis/csv.h"
+#include "harness/wrap.h"
 #include "kernels/core/err.h"
 
 static const char *const formats[] = {
@@ -412,24 +413,7 @@ void table_print(const Table *t, TableFormat format, FILE *out)
 /* Text is broken at blanks to the width of a table. */
 static void put_wrapped(FILE *out, const char *text)
 {
-    int column = 0;
-
-    while (*text) {
-        const size_t n = strcspn(text, " ");
-        int width = 0;
-
-        for (size_t i = 0; i < n; i++)
-            width += ((unsigned char)text[i] & 0xC0) != 0x80;
-        if (column && column + 1 + width > TABLE_WIDTH) {
-            fputc('\n', out);
-            column = 0;
-        }
-        if (column)
-            fputc(' ', out);
-        fwrite(text, 1, n, out);
-        column += width + (column > 0);
-        text += n + (text[n] == ' ');
-    }
+    wrap_words(out, &(Wrap){ 0, 0, TABLE_WIDTH }, text);
     fputc('\n', out);
 }
 

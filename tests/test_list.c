@@ -3,6 +3,7 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "harness/backbones/backbones.h"
 #include "harness/backends.h"
@@ -14,20 +15,28 @@
 
 static char text[1 << 16];
 
-/* What "attnbench list what" prints, into text. */
-static void list(char *what)
+/* What a command with one argument, or none, prints, into text. */
+static void print(int (*command)(int argc, char **argv), char *argument)
 {
+    const int terminal = dup(STDOUT_FILENO);
     char path[256];
     FILE *f;
 
     snprintf(path, sizeof(path), "%s/out", test_tmpdir());
     REQUIRE(freopen(path, "w", stdout) != NULL);
-    CHECK(cmd_list(what ? 1 : 0, &what) == OK);
+    CHECK(command(argument ? 1 : 0, &argument) == OK);
     fflush(stdout);
+    dup2(terminal, STDOUT_FILENO); /* where what fails is said */
+    close(terminal);
     f = fopen(path, "r");
     REQUIRE(f != NULL);
     text[fread(text, 1, sizeof(text) - 1, f)] = '\0';
     fclose(f);
+}
+
+static void list(char *what)
+{
+    print(cmd_list, what);
 }
 
 static void shows(const char *name)
@@ -118,4 +127,29 @@ TEST(list, refuses_what_is_no_list)
     CHECK(cmd_list(1, &what) == ERR_INPUT);
     CHECK(!strcmp(err_message(),
                   "there is no list 'module'; did you mean 'modules'?"));
+}
+
+/* ---- help ---------------------------------------------------------------- */
+
+enum { SCREEN = 80 };
+
+TEST(list, every_help_fits_a_screen_of_80_columns)
+{
+    static const struct {
+        const char *name;
+        int (*run)(int argc, char **argv);
+    } commands[] = {
+#define X(id, help) { #id, cmd_##id },
+        COMMANDS(X)
+#undef X
+    };
+
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+        print(commands[i].run, "--help");
+        CHECK_MSG(strstr(text, "usage: attnbench"), "%s has no help",
+                  commands[i].name);
+        for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
+            CHECK_MSG(strlen(line) <= SCREEN, "%s --help: %s", commands[i].name,
+                      line);
+    }
 }
