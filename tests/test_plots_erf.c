@@ -102,20 +102,44 @@ TEST(plots_erf, settings_choose)
     free(dat);
 }
 
+/* A share of 0.068 of 32x32 pixels is a square of 8.34; a plain network has no
+ * gates. */
 TEST(plots_erf, scaling_is_a_line_a_module)
 {
-    char *dat;
+    char *dat, *gp;
     int err;
 
     dat = draw_fields("erf_scaling", NULL, 0, &err);
     if (err != ERR_IO)
         REQUIRE(err == OK);
     REQUIRE(dat != NULL);
-    check_holds(dat, "# stage3, plain, area_50: side value lo hi\n"
-                     "32 6.8 6.12 7.48\n48 5.2 4.68 5.72\n64 3.6 ");
-    check_holds(dat, "# stage4, SCSA, radius: side value lo hi\n32 8 7.2 8.8");
-    CHECK(count(dat, "side value lo hi") == 3 * 2 * 3);
+    check_holds(dat, "# stage3, plain, whole, area_50: side value lo hi\n"
+                     "32 8.34458 7.91636 8.75187\n48 ");
+    check_holds(dat, "# stage4, SCSA, whole, radius: side value lo hi\n"
+                     "32 8 7.2 8.8\n");
+    CHECK(count(dat, ", past_gates, ") == 3 * 2 * 2);
+    CHECK(count(dat, "side value lo hi") == 3 * 2 * (3 + 2));
+    gp = script("erf_scaling");
+    REQUIRE(gp != NULL);
+    check_holds(gp, "Lines[1] = '0 13 0 -3 1 2 0 0 2 1 0 3 3 2 1 0 4 1 1 3 '");
+    check_holds(gp, "blocks = 30\n");
+    check_holds(gp, "All[5] = 0.408248\n");
+    free(gp);
     free(dat);
+}
+
+TEST(plots_erf, scaling_shows_all_of_the_input_where_it_is_near)
+{
+    const Wanted plain[] = { { "module", "none" } };
+    char *gp;
+    int err;
+
+    free(draw_fields("erf_scaling", plain, 1, &err));
+    gp = script("erf_scaling");
+    REQUIRE(gp != NULL);
+    check_holds(gp, "All[1] = 0\n"); /* 13 pixels of 45 */
+    check_holds(gp, "All[3] = 0.974679\n");
+    free(gp);
 }
 
 TEST(plots_erf, what_is_not_there_says_what_to_run)
