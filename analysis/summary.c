@@ -29,7 +29,7 @@ const RunColumn run_columns[] = {
     TEXT(stored_at),
     TEXT(experiment), TEXT(source),
     TEXT(backbone), TEXT(module), TEXT(impl), TEXT(position), TEXT(form),
-    TEXT(weights), TEXT(graph), TEXT(backend), TEXT(dtype),
+    TEXT(weights), TEXT(weights_hash), TEXT(graph), TEXT(backend), TEXT(dtype),
     INT(batch), INT(channels), INT(height), INT(width),
     TEXT(pass), TEXT(state), INT(threads), INT(arm), TEXT(settings),
     TEXT(repeat),

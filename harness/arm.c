@@ -297,6 +297,7 @@ void arm_prepare(Arm *a, const Checker *with, double warmup_ns, const Arm *ours)
     int err;
 
     a->dev = with->dev;
+    network_weights_hash(a->weights_hash, a->c);
     err = count(a);
     if (!err && !a->peer)
         err = verify(a, with);
@@ -436,6 +437,7 @@ Outcome arm_outcome(const Arm *a)
         .message = a->message,
         .repeat = a->repeat,
         .verified_at = a->verified_at,
+        .weights_hash = a->weights_hash,
         .rel_l2 = a->rel_l2,
         .converged = a->converged,
         .reps = a->reps,

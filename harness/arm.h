@@ -12,6 +12,7 @@
 #include <stdbool.h>
 
 #include "harness/case.h"
+#include "harness/hash.h"
 #include "harness/peer.h"
 #include "harness/reference.h"
 #include "kernels/core/graph.h"
@@ -40,7 +41,8 @@ typedef struct Arm {
     /* What becomes of it. */
     const char *status; /* "ok" until something else is known */
     char message[512], repeat[CASE_TEXT], verified_at[64];
-    double rel_l2, limit; /* the error, and the largest that is right */
+    char weights_hash[HASH_TEXT]; /* "": seeded                  */
+    double rel_l2, limit;         /* the error, and the largest that is right */
     bool converged;
     double params, macs, flops, paper_flops, transcendentals, bytes;
     double arena_bytes;

@@ -14,6 +14,7 @@
 #include "harness/erf_report.h"
 #include "harness/experiment.h"
 #include "harness/flags.h"
+#include "harness/network.h"
 #include "harness/npy.h"
 #include "harness/sweep.h"
 #include "kernels/core/err.h"
@@ -138,6 +139,7 @@ static int make_ask(ErfAsk *ask, char taps[TAPS_TEXT], const ErfSettings *s,
                      .draws = s->draws,
                      .sets = seeded ? s->sets : 1,
                      .seed = (uint64_t)s->seed };
+    network_weights_hash(ask->weights_hash, c);
     ask->rule = rule_of(s, ask->protocol);
     if (ask->sets > ask->draws)
         ask->sets = ask->draws;
@@ -218,6 +220,8 @@ static void fill_row(ErfRow *row, const Erf *e, const Case *c,
     COPY(row->graph, c->graph.text);
     COPY(row->backend, c->backend.text);
     COPY(row->settings, case_settings_json(c, settings));
+    COPY(row->weights_hash, ask->weights_hash);
+    COPY(row->images_hash, ask->input.hash ? ask->input.hash : "");
     COPY(row->tap, e->tap);
     COPY(row->layer, e->layer);
     COPY(row->protocol, ask->protocol->name);

@@ -15,6 +15,7 @@
 #include "analysis/erf.h"
 #include "harness/case.h"
 #include "harness/field.h"
+#include "harness/hash.h"
 #include "harness/values.h"
 #include "kernels/core/backend.h"
 
@@ -62,6 +63,7 @@ typedef struct ErfInput {
     int (*fill)(void *arg, int draw, float *chw, const Case *c);
     void *arg;
     const char *about; /* for the protocol: "uniform noise, seed 1" */
+    const char *hash;  /* of the files that it reads; NULL: none    */
 } ErfInput;
 
 enum { ERF_TAPS_MAX = 4, ERF_TAP_NAME = 96 };
@@ -75,7 +77,8 @@ typedef struct ErfAsk {
     int taps;
     int draws, sets;
     uint64_t seed;
-    ErfInput input; /* fill NULL: seeded noise */
+    ErfInput input;               /* fill NULL: seeded noise */
+    char weights_hash[HASH_TEXT]; /* of the case's file; for the protocol */
 
     /* What builds the network; NULL: network_build_tapped, which it is like. */
     int (*build)(Graph **out, const Case *c, const Values *values,

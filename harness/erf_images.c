@@ -3,7 +3,6 @@
  */
 #include "harness/erf_images.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -15,24 +14,25 @@ static const char *draw_path(const ErfImages *images, int draw)
     return images->list.path[(long long)draw * images->list.n / images->draws];
 }
 
-/* Of the names below the folder, so that another place changes nothing. */
-static uint64_t hash_names(const ErfImages *images, const char *folder)
+/* Of what the draws' files hold, in order: other names change nothing. */
+static int hash_draws(char text[HASH_TEXT], const ErfImages *images)
 {
-    const size_t below = strlen(folder);
-    uint64_t h = 0xCBF29CE484222325u;
+    uint64_t all = HASH_START;
 
     for (int i = 0; i < images->draws; i++) {
-        const char *c = draw_path(images, i) + below;
+        uint64_t h = HASH_START;
 
-        do /* FNV-1a, the end of each name included */
-            h = (h ^ (unsigned char)*c) * 0x100000001B3u;
-        while (*c++);
+        TRY(hash_file(&h, draw_path(images, i)));
+        all = hash_bytes(all, &h, sizeof(h));
     }
-    return h;
+    hash_text(text, all);
+    return OK;
 }
 
 int erf_images_open(ErfImages *out, const char *folder, int draws)
 {
+    int err;
+
     out->draws = draws;
     TRY(image_list(&out->list, folder));
     if (out->list.n < draws) {
@@ -44,11 +44,14 @@ int erf_images_open(ErfImages *out, const char *folder, int draws)
                     "--draws=%d",
                     folder, n, draws, n);
     }
+    err = hash_draws(out->hash, out);
     snprintf(out->about, sizeof(out->about),
-             "images of %.200s (%d, FNV-1a of their names %016" PRIx64
-             "), evenly, as for evaluation on ImageNet",
-             folder, out->list.n, hash_names(out, folder));
-    return OK;
+             "%d of the %d images of %.200s (FNV-1a %s), evenly, as for "
+             "evaluation on ImageNet",
+             draws, out->list.n, folder, out->hash);
+    if (err)
+        erf_images_close(out);
+    return err;
 }
 
 void erf_images_close(ErfImages *images)
@@ -66,5 +69,5 @@ static int fill(void *arg, int draw, float *chw, const Case *c)
 
 ErfInput erf_images_input(ErfImages *images)
 {
-    return (ErfInput){ fill, images, images->about };
+    return (ErfInput){ fill, images, images->about, images->hash };
 }

@@ -5,12 +5,14 @@
 #define HARNESS_ERF_IMAGES_H
 
 #include "harness/erf.h"
+#include "harness/hash.h"
 #include "harness/image.h"
 
 typedef struct ErfImages {
     ImageList list; /* all of the folder's */
     int draws;
     char about[512];
+    char hash[HASH_TEXT]; /* of what the draws' files hold */
 } ErfImages;
 
 /*

@@ -146,7 +146,8 @@ char *erf_describe(char text[ERF_TEXT], const Erf *erf, const Case *c,
         snprintf(weights, sizeof(weights), "%d sets of seeded weights",
                  ask->sets);
     else
-        snprintf(weights, sizeof(weights), "weights %s", c->weights.text);
+        snprintf(weights, sizeof(weights), "weights %s (FNV-1a %s)",
+                 c->weights.text, ask->weights_hash);
     snprintf(text, ERF_TEXT,
              "%s: %s of %s (%s, %d channels%s), channels summed; %s of input "
              "%dx%dx%d, channels summed; %d draws of %s, %s, seed %llu; %s; "

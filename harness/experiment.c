@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "harness/axis.h"
+#include "harness/hash.h"
 #include "harness/json.h"
 #include "kernels/core/err.h"
 
@@ -242,11 +243,9 @@ typedef struct Key {
     int i;
 } Key;
 
-static uint64_t hash_text(const char *text, uint64_t h)
+static uint64_t hash_of(const char *text, uint64_t h)
 {
-    for (; *text; text++) /* FNV-1a */
-        h = (h ^ (unsigned char)*text) * 0x100000001B3u;
-    return h;
+    return hash_bytes(h, text, strlen(text));
 }
 
 static int by_hash(const void *a, const void *b)
@@ -267,9 +266,8 @@ static void drop_copies(Experiment *e)
 
     BUG_IF(!key || !copy);
     for (int i = 0; i < e->ncases; i++)
-        key[i] = (Key){
-            hash_text(case_print(&e->cases[i], text), 0xCBF29CE484222325u), i
-        };
+        key[i] =
+            (Key){ hash_of(case_print(&e->cases[i], text), HASH_START), i };
     qsort(key, (size_t)e->ncases, sizeof(*key), by_hash);
     for (int i = 1; i < e->ncases; i++)
         copy[key[i].i] = key[i].hash == key[i - 1].hash;
@@ -283,13 +281,12 @@ static void drop_copies(Experiment *e)
 
 static void hash_cases(Experiment *e)
 {
-    uint64_t h = hash_text(e->experiment, 0xCBF29CE484222325u);
+    uint64_t h = hash_of(e->experiment, HASH_START);
     char text[CASE_TEXT];
 
     for (int i = 0; i < e->ncases; i++)
-        h = hash_text(case_print(&e->cases[i], text), h);
-    snprintf(e->cases_hash, sizeof(e->cases_hash), "%016llx",
-             (unsigned long long)h);
+        h = hash_of(case_print(&e->cases[i], text), h);
+    hash_text(e->cases_hash, h);
 }
 
 static int build(Builder *b, const char *path, const Flag *flags, int nflags)

@@ -21,14 +21,15 @@
 
 #include "harness/case.h"
 #include "harness/flags.h"
+#include "harness/hash.h"
 
 enum { EXPERIMENT_CASES_MAX = 100000 };
 
 typedef struct Experiment {
     char experiment[64];
     char question[256];
-    char cases_hash[32]; /* of the expanded list, to know it again */
-    Case *cases;         /* completed, all different               */
+    char cases_hash[HASH_TEXT]; /* of the expanded list, to know it again */
+    Case *cases;                /* completed, all different               */
     int ncases;
     bool part; /* of more cases, which the hash is of: there is more to do */
 } Experiment;

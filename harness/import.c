@@ -90,6 +90,7 @@ const ImportLevel import_run = {
         { "status", TEXT, AT(ImportRun, status) },
         { "message", TEXT, AT(ImportRun, message) },
         { "verified_at", TEXT, AT(ImportRun, verified_at) },
+        { "weights_hash", TEXT, AT(ImportRun, weights_hash) },
         { "rel_l2", REAL, AT(ImportRun, outcome.rel_l2) },
         { "converged", INT, AT(ImportRun, outcome.converged), 0, 1 },
         { "reps", INT, AT(ImportRun, outcome.reps), 0, INT_MAX },
@@ -359,6 +360,7 @@ static int store_one(Store *s, int64_t id, const ImportRun *r)
     o.message = r->message;
     o.repeat = r->repeat;
     o.verified_at = r->verified_at;
+    o.weights_hash = r->weights_hash;
     o.stored_at = *r->stored_at ? r->stored_at : NULL;
     o.ns = r->ns;
     o.round = r->round;

@@ -20,6 +20,7 @@ typedef struct ImportRun {
     Outcome outcome;
     int start; /* of the sweep's starts */
     char repeat[CASE_TEXT], status[32], message[512], verified_at[64];
+    char weights_hash[32];
     char stored_at[32];
     double *ns;
     int *round;

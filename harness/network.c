@@ -193,6 +193,16 @@ static int load_values(Graph *g, const Case *c, Form *form)
     return err;
 }
 
+char *network_weights_hash(char text[HASH_TEXT], const Case *c)
+{
+    uint64_t h = HASH_START;
+
+    text[0] = '\0';
+    if (!is(&c->weights, "seeded") && hash_file(&h, c->weights.text) == OK)
+        hash_text(text, h);
+    return text;
+}
+
 int network_values_form(Form *form, const Case *c, const Values *values)
 {
     *form = values->form;

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "harness/case.h"
+#include "harness/hash.h"
 #include "harness/values.h"
 #include "kernels/core/backend.h"
 #include "kernels/core/graph.h"
@@ -36,6 +37,10 @@ int network_build(Graph **out, const Case *c, const Values *values, Taps taps);
  */
 int network_build_tapped(Graph **out, const Case *c, const Values *values,
                          const char *const *tap, int n);
+
+/* What c's file of weights holds (hash.h); "" where they are seeded, or it
+ * cannot be read, which building says.  Returns text. */
+char *network_weights_hash(char text[HASH_TEXT], const Case *c);
 
 /* Which form the values of c's weights are of: those of its file, if it has
  * one, else of values. */

@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "harness/environment.h"
+#include "harness/network.h"
 #include "harness/progress.h"
 #include "kernels/core/err.h"
 #include "kernels/core/host.h"
@@ -207,6 +208,28 @@ typedef struct Record {
     Sweep sweep;
 } Record;
 
+/* Of the list of cases, and of what their files of weights hold: a sweep does
+ * not go on with others under the same names. */
+static void hash_cases(char text[HASH_TEXT], const Experiment *e)
+{
+    char of_file[HASH_TEXT];
+    uint64_t h = HASH_START;
+    bool any = false;
+
+    for (int i = 0; i < e->ncases; i++) {
+        const Case *c = &e->cases[i];
+
+        if (i && !strcmp(c->weights.text, e->cases[i - 1].weights.text))
+            continue;
+        network_weights_hash(of_file, c);
+        any |= of_file[0] != '\0';
+        h = hash_bytes(h, of_file, strlen(of_file));
+    }
+    memcpy(text, e->cases_hash, HASH_TEXT);
+    if (any)
+        hash_text(text, hash_bytes(h, text, strlen(text)));
+}
+
 static int fill_record(Record *r, const Sweeping *s)
 {
     const Experiment *e = s->experiment;
@@ -219,8 +242,7 @@ static int fill_record(Record *r, const Sweeping *s)
     snprintf(r->sweep.experiment, sizeof(r->sweep.experiment), "%s",
              e->experiment);
     snprintf(r->sweep.question, sizeof(r->sweep.question), "%s", e->question);
-    snprintf(r->sweep.cases_hash, sizeof(r->sweep.cases_hash), "%s",
-             e->cases_hash);
+    hash_cases(r->sweep.cases_hash, e);
     r->sweep.seed = s->protocol.seed;
     join_argv(r->sweep.argv, sizeof(r->sweep.argv), s);
     TRY(cpu_backend.open(&dev, &(DeviceSettings){ .isa = "" }));

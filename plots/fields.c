@@ -72,7 +72,9 @@ static bool same_page(const ErfRow *a, const ErfRow *b, FieldsOf which)
     return !strcmp(a->backbone, b->backbone) &&
            !strcmp(a->protocol, b->protocol) &&
            !strcmp(a->weights, b->weights) && !strcmp(a->form, b->form) &&
-           a->draws == b->draws && a->observations == b->observations &&
+           !strcmp(a->weights_hash, b->weights_hash) &&
+           !strcmp(a->images_hash, b->images_hash) && a->draws == b->draws &&
+           a->observations == b->observations &&
            (which == FIELDS_OF_ALL_INPUTS ||
             (a->height == b->height && a->width == b->width));
 }
@@ -181,19 +183,21 @@ void fields_free(Fields *f)
 void fields_foot(Sheet *s, const Fields *f, double width, double height)
 {
     const ErfRow *r = f->row[0], *last = f->row[f->n - 1];
+    const bool seeded = !strcmp(r->weights, "seeded");
     char text[1024], sizes[64] = "";
 
     if (last->height != r->height)
         snprintf(sizes, sizeof(sizes), " to %dx%dx%d", last->channels,
                  last->height, last->width);
-    snprintf(text, sizeof(text),
-             "%s, input %dx%dx%d%s; protocol %s: %d draws%s, 95 %% intervals "
-             "over %d %s; seed %lld, f32; %s; %.10s, %s",
-             strcmp(r->backbone, "none") ? r->backbone : "modules alone",
-             r->channels, r->height, r->width, sizes, r->protocol, r->draws,
-             strcmp(r->weights, "seeded") ? "" : ", seeded weights",
-             r->observations,
-             r->observations < r->draws ? "sets of weights" : "draws",
-             (long long)r->seed, r->cpu, last->stored_at, last->commit);
+    snprintf(
+        text, sizeof(text),
+        "%s, input %dx%dx%d%s; protocol %s: %d %s, %s%.200s, 95 %% intervals "
+        "over %d %s; seed %lld, f32; %s; %.10s, %s",
+        strcmp(r->backbone, "none") ? r->backbone : "modules alone",
+        r->channels, r->height, r->width, sizes, r->protocol, r->draws,
+        r->images_hash[0] ? "images" : "draws", seeded ? "" : "weights ",
+        seeded ? "seeded weights" : r->weights, r->observations,
+        r->observations < r->draws ? "sets of weights" : "draws",
+        (long long)r->seed, r->cpu, last->stored_at, last->commit);
     sheet_foot(s, text, width, height);
 }

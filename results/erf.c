@@ -32,13 +32,35 @@ typedef struct Column {
 /* clang-format on */
 
 static const Column columns[] = {
-    TEXT(backbone),    TEXT(module),      TEXT(impl),         TEXT(position),
-    TEXT(form),        TEXT(weights),     TEXT(graph),        TEXT(backend),
-    INT(channels),     INT(height),       INT(width),         TEXT(settings),
-    TEXT(tap),         TEXT(layer),       TEXT(protocol),     TEXT(described),
-    INT(draws),        INT(observations), LONG(seed),         TEXT(repeat),
-    REAL(y),           REAL(x),           REAL(field_height), REAL(field_width),
-    REAL(past_height), REAL(past_width),  REAL(peak),
+    TEXT(backbone),
+    TEXT(module),
+    TEXT(impl),
+    TEXT(position),
+    TEXT(form),
+    TEXT(weights),
+    TEXT(graph),
+    TEXT(backend),
+    INT(channels),
+    INT(height),
+    INT(width),
+    TEXT(settings),
+    TEXT(tap),
+    TEXT(layer),
+    TEXT(protocol),
+    TEXT(described),
+    INT(draws),
+    INT(observations),
+    LONG(seed),
+    TEXT(repeat),
+    REAL(y),
+    REAL(x),
+    REAL(field_height),
+    REAL(field_width),
+    REAL(past_height),
+    REAL(past_width),
+    REAL(peak),
+    TEXT(weights_hash),
+    TEXT(images_hash),
 };
 enum { COLUMNS = sizeof(columns) / sizeof(columns[0]) };
 
@@ -305,7 +327,8 @@ int store_erf_read(ErfRows *out, Store *s, bool maps)
     snprintf(sql + n, SQL_SIZE - n,
              " FROM erf JOIN machine ON machine.id = machine_id "
              "JOIN build ON build.id = build_id WHERE erf.id IN "
-             "(SELECT max(id) FROM erf GROUP BY repeat, tap) ORDER BY erf.id");
+             "(SELECT max(id) FROM erf GROUP BY repeat, tap, "
+             "weights_hash, images_hash) ORDER BY erf.id");
     if (sqlite3_prepare_v2(s->db, sql, -1, &stmt, NULL) != SQLITE_OK)
         return sql_refused(s);
     out->at = calloc((size_t)any, sizeof(*out->at));

@@ -25,12 +25,13 @@ typedef struct ErfRow {
     int64_t id;
     char stored_at[32]; /* UTC, ISO 8601; "": now */
     char backbone[64], module[64], impl[64], position[64], form[64];
-    char weights[256], graph[64], backend[64];
+    char weights[256], weights_hash[32], graph[64], backend[64];
     int channels, height, width;
     char settings[512];
     char tap[96], layer[96], protocol[64], described[1024];
     int draws, observations;
     int64_t seed;
+    char images_hash[32];
     char repeat[2048];
     double y, x;
     double field_height, field_width; /* NAN: without bounds */
@@ -50,8 +51,8 @@ typedef struct ErfRows {
     int n;
 } ErfRows;
 
-/* Of each repeat line and tap the latest, in the order stored, with its numbers
- * and, if maps, its maps.  ERR_INPUT if a map is not of its row's size. */
+/* Of each repeat line and tap, and of each content of its files, the latest, in
+ * the order stored, with its numbers and, if maps, its maps.  ERR_INPUT if a map is not of its row's size. */
 int store_erf_read(ErfRows *out, Store *s, bool maps);
 void erf_rows_free(ErfRows *rows);
 

@@ -209,7 +209,8 @@ static void run_sql(const Param *case_params, char text[RUN_SQL_SIZE])
         text, RUN_SQL_SIZE,
         "INSERT INTO run (sweep_id, start, stored_at, settings, repeat, "
         "status, message, verified_at, rel_l2, converged, reps, params, macs, "
-        "flops, paper_flops, transcendentals, bytes, arena_bytes");
+        "flops, paper_flops, transcendentals, bytes, arena_bytes, "
+        "weights_hash");
     int values = 0;
 
     for (const Param *p = case_params; p->name && n < RUN_SQL_SIZE; p++) {
@@ -221,7 +222,7 @@ static void run_sql(const Param *case_params, char text[RUN_SQL_SIZE])
         text + n, RUN_SQL_SIZE - n,
         ") VALUES (?1, (SELECT max(start) FROM start WHERE sweep_id = ?1), "
         "coalesce(?2, strftime('%%Y-%%m-%%dT%%H:%%M:%%fZ'))");
-    for (int i = 0; i < 15 + values; i++)
+    for (int i = 0; i < 16 + values; i++)
         n += (size_t)snprintf(text + n, RUN_SQL_SIZE - n, ", ?");
     snprintf(text + n, RUN_SQL_SIZE - n, ")");
 }
@@ -250,6 +251,8 @@ static int add_run(const Store *s, int64_t sweep_id, const Param *case_params,
     sqlite3_bind_int(stmt, at++, o->reps);
     for (size_t i = 0; i < sizeof(costs) / sizeof(costs[0]); i++)
         sqlite3_bind_double(stmt, at++, costs[i]);
+    sqlite3_bind_text(stmt, at++, o->weights_hash ? o->weights_hash : "", -1,
+                      SQLITE_STATIC);
     for (const Param *p = case_params; p->name; p++, at++) {
         param_text(p, c, value);
         if (p->kind == PARAM_KIND_INT)

@@ -12,7 +12,7 @@
 -- results/README.md explains the tables and holds twelve queries.
 
 PRAGMA application_id = 1635020386; -- 'atnb'
-PRAGMA user_version = 4;            -- SCHEMA_VERSION in store.c; see upgrade_*.sql
+PRAGMA user_version = 5;            -- SCHEMA_VERSION in store.c; see upgrade_*.sql
 
 CREATE TABLE machine (              -- found by content, never edited
     id              INTEGER PRIMARY KEY,
@@ -76,6 +76,8 @@ CREATE TABLE run (
                                     -- out; auto: no module, or no backbone
     form            TEXT NOT NULL DEFAULT 'train',
     weights         TEXT NOT NULL DEFAULT 'seeded', -- or a path
+    weights_hash    TEXT NOT NULL DEFAULT '',   -- FNV-1a of that file's bytes,
+                                    -- 16 hex digits; '': seeded, or not known
     graph           TEXT NOT NULL,
     backend         TEXT NOT NULL,
     dtype           TEXT NOT NULL,
@@ -195,6 +197,7 @@ CREATE TABLE erf (
     position        TEXT NOT NULL,
     form            TEXT NOT NULL,
     weights         TEXT NOT NULL,
+    weights_hash    TEXT NOT NULL DEFAULT '',
     graph           TEXT NOT NULL,
     backend         TEXT NOT NULL,
     channels        INTEGER NOT NULL CHECK (channels > 0),
@@ -212,6 +215,8 @@ CREATE TABLE erf (
     draws           INTEGER NOT NULL CHECK (draws > 0),
     observations    INTEGER NOT NULL CHECK (observations > 0), -- of intervals
     seed            INTEGER NOT NULL,
+    images_hash     TEXT NOT NULL DEFAULT '',   -- of the bytes of its images,
+                                    -- as weights_hash; '': noise, or not known
     repeat          TEXT NOT NULL CHECK (repeat <> ''), -- command that repeats
 
     -- what is known of the unit
@@ -296,6 +301,7 @@ WHERE k IN ((n + 1) / 2, (n + 2) / 2)
 GROUP BY run_id;
 
 -- Of each case, source and machine: the latest run, whatever became of it.
+-- Another file of weights under the same name is another case.
 CREATE VIEW latest AS
 SELECT experiment, source, cpu, cores, run.*
 FROM run
@@ -303,7 +309,7 @@ JOIN sweep ON sweep.id = sweep_id
 JOIN machine ON machine.id = machine_id
 WHERE run.id IN (SELECT max(run.id)
                  FROM run JOIN sweep ON sweep.id = sweep_id
-                 GROUP BY repeat, source, machine_id);
+                 GROUP BY repeat, weights_hash, source, machine_id);
 
 -- A backbone with each module, beside the plain backbone of the same sweep.
 CREATE VIEW table2 AS

@@ -24,7 +24,7 @@
 
 enum {
     APPLICATION_ID = 0x61746e62, /* "atnb"; both as in schema.sql */
-    SCHEMA_VERSION = 4,
+    SCHEMA_VERSION = 5,
     BUSY_MS = 5000,
     HEADER_BYTES = 100, /* of an SQLite file */
 };
@@ -41,10 +41,14 @@ static const char upgrade_2[] =
 static const char upgrade_3[] =
 #include "results/upgrade_3.sql.inc"
     ;
+static const char upgrade_4[] =
+#include "results/upgrade_4.sql.inc"
+    ;
 static const char *const upgrade[SCHEMA_VERSION] = { /* from each schema on */
                                                      [1] = upgrade_1,
                                                      [2] = upgrade_2,
-                                                     [3] = upgrade_3
+                                                     [3] = upgrade_3,
+                                                     [4] = upgrade_4
 };
 
 /* Makes a database of an older schema look like one of today to this
@@ -59,7 +63,8 @@ static const char *const disguise[SCHEMA_VERSION] = {
           "CREATE TEMP VIEW run AS SELECT *, CASE WHEN module = 'none' OR"
           " backbone = 'none' THEN 'auto' WHEN module IN ('se', 'se_conv',"
           " 'eca', 'fca', 'cbam', 'sa') THEN 'out' ELSE 'mid' END AS position,"
-          " 'train' AS form, 'seeded' AS weights FROM main.run;"
+          " 'train' AS form, 'seeded' AS weights, '' AS weights_hash FROM "
+          "main.run;"
           "CREATE TEMP VIEW step AS SELECT 0 AS run_id, 0 AS step, '' AS op,"
           " '' AS kernel, '' AS scope, '' AS shape WHERE 0;"
           "CREATE TEMP VIEW quantity AS SELECT 0 AS run_id, 0 AS step,"
@@ -72,6 +77,11 @@ static const char *const disguise[SCHEMA_VERSION] = {
           "CREATE TEMP VIEW erf AS SELECT 0 AS id, '' AS stored_at WHERE 0;"
           "CREATE TEMP VIEW erf_map AS SELECT 0 AS erf_id WHERE 0;"
           "CREATE TEMP VIEW erf_number AS SELECT 0 AS erf_id WHERE 0",
+    [4] = "PRAGMA temp_store = MEMORY;"
+          "CREATE TEMP VIEW IF NOT EXISTS run AS SELECT *, '' AS weights_hash"
+          " FROM main.run;"
+          "CREATE TEMP VIEW IF NOT EXISTS erf AS SELECT *, '' AS weights_hash,"
+          " '' AS images_hash FROM main.erf",
 };
 
 /* Runs the steps from a schema to today's. */

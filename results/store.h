@@ -53,7 +53,8 @@ typedef struct Build {
 typedef struct Sweep {
     char experiment[64];
     char question[256];
-    char cases_hash[32]; /* of the expanded list, to know it again        */
+    char cases_hash[32]; /* of the expanded list, and of its files of
+                            weights, to know it again                     */
     uint64_t seed;       /* of the order of the rounds                    */
     char argv[1024];
     char governor[32];
@@ -89,6 +90,7 @@ typedef struct Outcome {
     const int *round;      /* ... the round of each: same round, same weather */
     const Moment *moment;  /* ... the device then; NULL: nothing is known     */
     const char *stored_at; /* UTC, ISO 8601; NULL: now                     */
+    const char *weights_hash; /* of the file; NULL, "": seeded, or not known  */
 } Outcome;
 
 /*

@@ -14,6 +14,7 @@
 
 #include <cjson/cJSON.h>
 
+#include "harness/safetensors.h"
 #include "results/store.h"
 #include "tests/test.h"
 
@@ -103,6 +104,50 @@ static char *db_flag(char flag[256], char path[256], const char *name)
     snprintf(path, 256, "%s/%s", test_tmpdir(), name);
     snprintf(flag, 256, "--db=%.240s", path);
     return flag;
+}
+
+/* ---- weights ------------------------------------------------------------- */
+
+/* The weight of eca's one convolution, of one tap at 16 channels. */
+static void write_weights(const char *path, float v)
+{
+    StWriter *w = st_writer_new();
+
+    st_writer_tensor(w, "conv.weight", 3, (int[]){ 1, 1, 1 }, &v);
+    BUG_IF(st_writer_save(w, path));
+    st_writer_free(w);
+}
+
+/* What a file holds is part of the case, not its name alone. */
+TEST(run, other_weights_under_the_same_name_are_another_case)
+{
+    char flag[256], db[256], weights[256], file[300], text[OUTPUT];
+    const char *const args[] = {
+        "run",         "--module=eca", "--channels=16",
+        "--height=7",  "--width=7",    "--backend=ref",
+        "--target=50", file,           db_flag(flag, db, "weights.db"),
+        NULL
+    };
+    static const float values[] = { 1, 1, 2 };
+    Store *s;
+
+    snprintf(weights, sizeof(weights), "%s/eca.safetensors", test_tmpdir());
+    snprintf(file, sizeof(file), "--weights=%s", weights);
+    for (int i = 0; i < 3; i++) {
+        write_weights(weights, values[i]);
+        CHECK_MSG(run(text, args) == 0, "%s", text);
+    }
+    REQUIRE(store_open(&s, db, STORE_READ) == OK);
+    CHECK(ask(s, "SELECT count(DISTINCT repeat) FROM run") == 1);
+    CHECK(ask(s, "SELECT count(DISTINCT weights_hash) FROM run") == 2);
+    CHECK(ask(s, "SELECT count(DISTINCT cases_hash) FROM sweep") == 2);
+    CHECK(ask(s, "SELECT count(*) FROM run AS a JOIN run AS b USING "
+                 "(weights_hash) JOIN sweep AS x ON x.id = a.sweep_id JOIN "
+                 "sweep AS y ON y.id = b.sweep_id "
+                 "WHERE x.cases_hash <> y.cases_hash") == 0);
+    CHECK(ask(s, "SELECT min(length(weights_hash)) FROM run") == 16);
+    CHECK(ask(s, "SELECT count(*) FROM latest") == 2);
+    store_close(s);
 }
 
 /* ---- killed and interrupted -------------------------------------------- */

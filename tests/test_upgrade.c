@@ -14,6 +14,7 @@
 #include "results/erf.h"
 #include "results/profile.h"
 #include "tests/databases.h"
+#include "tests/stored.h"
 #include "tests/test.h"
 
 /* A file as attnbench wrote it before: one run of three samples. */
@@ -98,9 +99,10 @@ TEST(upgrade, a_database_of_schema_1_is_upgraded_when_it_is_written)
         AS_WRITTEN("step"),
         AS_WRITTEN("quantity"),
         AS_WRITTEN("roof"),
-        AS_WRITTEN("erf"),
+        COLUMNS("erf"),
         AS_WRITTEN("erf_map"),
         AS_WRITTEN("erf_number"),
+        AS_WRITTEN("latest"),
         AS_WRITTEN("table2"),
         AS_WRITTEN("run_final"),
         "PRAGMA user_version",
@@ -165,6 +167,39 @@ TEST(upgrade, tells_where_modules_stood_before_that_could_be_chosen)
     REQUIRE(store_open(&s, db, STORE_WRITE) == OK);
     store_close(s);
     CHECK_ASK(db, positions, before);
+}
+
+/* What a file held that weights came from was not noted then. */
+TEST(upgrade, a_database_of_schema_4_knows_no_contents)
+{
+    static const char hashes[] =
+        "SELECT count(*) FROM run WHERE weights_hash = ''";
+    const char *db = temp_path("four.db");
+    RunList runs;
+    ErfRows fields;
+    Store *s;
+
+    REQUIRE(make_database(db, 1) == OK);
+    stored_fields(db);
+    REQUIRE(alter(db, "DROP VIEW latest;"
+                      "ALTER TABLE run DROP COLUMN weights_hash;"
+                      "ALTER TABLE erf DROP COLUMN weights_hash;"
+                      "ALTER TABLE erf DROP COLUMN images_hash;"
+                      "CREATE VIEW latest AS SELECT 1;"
+                      "PRAGMA user_version = 4;"));
+    REQUIRE(store_open(&s, db, STORE_READ) == OK);
+    REQUIRE(summary_read(&runs, s, &(RunFilter){ NULL, NULL, -1 }) == OK);
+    CHECK(runs.n == 1 && !runs.at[0].weights_hash[0]);
+    summary_free(&runs);
+    REQUIRE(store_erf_read(&fields, s, true) == OK);
+    CHECK(fields.n == 18 && !fields.at[0].images_hash[0]);
+    erf_rows_free(&fields);
+    store_close(s);
+    CHECK_ASK(db, "PRAGMA user_version", "4");
+    REQUIRE(store_open(&s, db, STORE_WRITE) == OK);
+    store_close(s);
+    CHECK_ASK(db, hashes, "1");
+    CHECK_ASK(db, "SELECT count(*) FROM latest", "1");
 }
 
 /* The last of the new columns is there already, under whatever circumstances:

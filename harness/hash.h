@@ -1,0 +1,26 @@
+/*
+ * hash.h - FNV-1a (Fowler, Noll, Vo) of texts and of what files hold, to know
+ * them again.
+ *
+ * Not against forgery: two files that somebody made alike may have one hash.
+ */
+#ifndef HARNESS_HASH_H
+#define HARNESS_HASH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define HASH_START 0xCBF29CE484222325u /* of nothing */
+enum { HASH_TEXT = 17 };               /* 16 hex digits */
+
+/* h with n bytes more. */
+uint64_t hash_bytes(uint64_t h, const void *bytes, size_t n);
+
+/* Adds all that a file holds to *h.  ERR_IO, and *h as it was, if it cannot be
+ * read. */
+int hash_file(uint64_t *h, const char *path);
+
+/* In hex digits; returns text. */
+char *hash_text(char text[HASH_TEXT], uint64_t h);
+
+#endif
