@@ -4,7 +4,7 @@
  * cuBLASLt is fake_cublaslt.c.  cuDNN is the real one, which makes its graphs
  * and plans for a described H200; only running one is done here, by plain loops
  * over the memory that the kernel gave it, in the order in which it says that
- * weights are.
+ * weights are.  What is launched of our own kernels runs in kernels/simt.
  */
 #include "tests/fake_libraries.h"
 
@@ -116,57 +116,92 @@ cudnnStatus_t __wrap_cudnnBackendSetAttribute(void *d,
     return __real_cudnnBackendSetAttribute(d, name, type, n, values);
 }
 
-/* The sum over the window of output (n,o,i,j). */
-static double window_sum(const float *x, const float *w, int n, int o, int i,
-                         int j)
+/* Where number (o,c,u,v) of the filters is. */
+static size_t filter_at(const Tensor *w, int o, int c, int u, int v)
+{
+    const int C = w->dim[1], kh = w->dim[2], kw = w->dim[3];
+
+    return (size_t)(conv->op == &conv2d_def ? ((o * kh + u) * kw + v) * C + c
+                                            : ((o * C + c) * kh + u) * kw + v);
+}
+
+/* A convolution's numbers, one of them the sums that are made. */
+typedef struct Numbers {
+    ConvParts parts;
+    float *x, *w, *y;
+    double *sum;
+} Numbers;
+
+/* All products of output (n,o,i,j), each to the sum that it belongs to. */
+static void multiply(const Numbers *p, int n, int o, int i, int j)
+{
+    const Conv2dAttr *a = p->parts.attr;
+    const Tensor *x = p->parts.x, *w = p->parts.w, *y = p->parts.y;
+    const int first = o / (y->dim[1] / a->groups) * w->dim[1];
+    const size_t at_y = tensor_at(y, n, o, i, j);
+
+    for (int u = 0; u < w->dim[2]; u++)
+        for (int v = 0; v < w->dim[3]; v++)
+            for (int c = 0; c < w->dim[1]; c++) {
+                const int h = i * a->stride + u - a->pad_h;
+                const int l = j * a->stride + v - a->pad_w;
+                const size_t at_w = filter_at(w, o, c, u, v);
+                size_t at_x;
+
+                if (h < 0 || h >= x->dim[2] || l < 0 || l >= x->dim[3])
+                    continue;
+                at_x = tensor_at(x, n, first + c, h, l);
+                if (conv == y)
+                    p->sum[at_y] += (double)p->x[at_x] * p->w[at_w];
+                else if (conv == x)
+                    p->sum[at_x] += (double)p->y[at_y] * p->w[at_w];
+                else
+                    p->sum[at_w] += (double)p->x[at_x] * p->y[at_y];
+            }
+}
+
+/* What the graph of a conv2d has after the sum. */
+static double followed(double sum, size_t k, const float *b, const float *z)
 {
     const Conv2dAttr *a = conv->attr;
-    const Tensor *map = conv->src[0], *filter = conv->src[1];
-    const int C = filter->dim[1], kh = filter->dim[2], kw = filter->dim[3];
-    const int first = o / (conv->dim[1] / a->groups) * C;
-    double sum = 0;
 
-    for (int u = 0; u < kh; u++)
-        for (int v = 0; v < kw; v++) {
-            const int h = i * a->stride + u - a->pad_h;
-            const int l = j * a->stride + v - a->pad_w;
-            const float *taps = w + ((o * kh + u) * kw + v) * C;
-
-            if (h < 0 || h >= map->dim[2] || l < 0 || l >= map->dim[3])
-                continue;
-            for (int c = 0; c < C; c++)
-                sum += (double)x[tensor_at(map, n, first, h, l) + (size_t)c] *
-                       taps[c];
-        }
-    return sum;
+    if (conv->op != &conv2d_def)
+        return sum;
+    sum += z ? z[k] : 0;
+    sum += b ? b[k % (size_t)conv->dim[1]] : 0; /* channels come last */
+    return a->act && sum < 0 ? 0 : sum;
 }
 
 static void convolve(void *const *at)
 {
-    const Conv2dAttr *a = conv->attr;
-    const int *dim = conv->dim;
-    float *x = load(at[CONV_X], tensor_count(conv->src[0]));
-    float *w = load(at[CONV_W], tensor_count(conv->src[1]));
-    float *b = load(at[CONV_B], (size_t)dim[1]);
-    float *y = load(at[CONV_Y], tensor_count(conv));
-    float *z = load(at[CONV_Z], tensor_count(conv));
+    const ConvParts parts = conv_parts(conv);
+    const int *dim = parts.y->dim;
+    const size_t n = tensor_count(conv);
+    float *b = load(at[CONV_B], (size_t)conv->dim[1]), *z = load(at[CONV_Z], n);
+    Numbers p = { .parts = parts,
+                  .x = load(at[CONV_X], tensor_count(parts.x)),
+                  .w = load(at[CONV_W], tensor_count(parts.w)),
+                  .y = load(at[CONV_Y], tensor_count(parts.y)),
+                  .sum = calloc(n, sizeof(*p.sum)) };
+    float *made = conv == parts.y ? p.y : conv == parts.x ? p.x : p.w;
+    const int role = conv == parts.y   ? CONV_Y
+                     : conv == parts.x ? CONV_X
+                                       : CONV_W;
 
-    for (int n = 0; n < dim[0]; n++)
+    BUG_IF(!p.sum);
+    for (int m = 0; m < dim[0]; m++)
         for (int o = 0; o < dim[1]; o++)
             for (int i = 0; i < dim[2]; i++)
-                for (int j = 0; j < dim[3]; j++) {
-                    const size_t k = tensor_at(conv, n, o, i, j);
-                    double sum = window_sum(x, w, n, o, i, j);
-
-                    sum += z ? z[k] : 0;
-                    sum += b ? b[o] : 0;
-                    y[k] = (float)(a->act && sum < 0 ? 0 : sum);
-                }
-    dtype_store(conv->dtype, at[CONV_Y], y, tensor_count(conv));
-    free(x);
-    free(w);
+                for (int j = 0; j < dim[3]; j++)
+                    multiply(&p, m, o, i, j);
+    for (size_t k = 0; k < n; k++)
+        made[k] = (float)followed(p.sum[k], k, b, z);
+    dtype_store(conv->dtype, at[role], made, n);
+    free(p.x);
+    free(p.w);
+    free(p.y);
+    free(p.sum);
     free(b);
-    free(y);
     free(z);
 }
 
@@ -180,6 +215,14 @@ static int number_of(void *plan)
     plans[i] = plan;
     nplans += i == nplans;
     return i;
+}
+
+static void check_places(void *const *at)
+{
+    const ConvParts p = conv_parts(conv);
+
+    CHECK(at[CONV_X] == p.x->data && at[CONV_Y] == p.y->data);
+    CHECK(at[CONV_W] && (at[CONV_W] == p.w->data) == (conv->op != &conv2d_def));
 }
 
 cudnnStatus_t __wrap_cudnnBackendExecute(cudnnHandle_t handle, void *plan,
@@ -201,8 +244,7 @@ cudnnStatus_t __wrap_cudnnBackendExecute(cudnnHandle_t handle, void *plan,
         return CUDNN_STATUS_EXECUTION_FAILED;
     for (int64_t i = 0; i < pack->n; i++)
         at[pack->id[i]] = pack->data[i];
-    CHECK(at[CONV_X] == conv->src[0]->data && at[CONV_Y] == conv->data);
-    CHECK(at[CONV_W] && at[CONV_W] != conv->src[1]->data);
+    check_places(at);
     if (fake_launched(number))
         convolve(at);
     return CUDNN_STATUS_SUCCESS;
@@ -230,6 +272,8 @@ static int plan(const Kernel *kernel, Device *dev, const Tensor *out,
         return plan(&id, dev, out, state);                             \
     }
 PLAN(cudnn_conv2d)
+PLAN(cudnn_conv2d_grad_x)
+PLAN(cudnn_conv2d_grad_w)
 PLAN(cublas_linear)
 PLAN(cublas_matmul)
 
@@ -268,18 +312,40 @@ static int run_definition(Device *dev, const Tensor *out, void *state)
     return OK;
 }
 
-static Kernel conv_kernel, linear_kernel, matmul_kernel;
-static const Kernel refused_conv = { .op = &conv2d_def,
-                                     .name = "definition",
-                                     .dtypes = ALL_DTYPES,
-                                     .run = run_definition };
-static const Kernel refused_matmul = { .op = &matmul_def,
-                                       .name = "definition",
-                                       .dtypes = ALL_DTYPES,
-                                       .run = run_definition };
-static const Kernel *const kernels[] = { &conv_kernel,    &cublas_linear,
-                                         &cublas_matmul,  &refused_conv,
-                                         &refused_matmul, NULL };
+/* Of the libraries, with the functions above; then the definitions. */
+enum { NOURS = 5, NREFUSED = 4 };
+static Kernel ours[NOURS];
+static const Kernel *kernels[NOURS + NREFUSED + 1];
+
+#define REFUSED(id)                                                  \
+    {                                                                \
+        .op = &id##_def, .name = "definition", .dtypes = ALL_DTYPES, \
+        .run = run_definition,                                       \
+    }
+static const Kernel refused[NREFUSED] = { REFUSED(conv2d),
+                                          REFUSED(conv2d_grad_x),
+                                          REFUSED(conv2d_grad_w),
+                                          REFUSED(matmul) };
+
+static void list_kernels(void)
+{
+    ours[0] = cudnn_conv2d;
+    ours[0].plan = plan_cudnn_conv2d;
+    ours[1] = cudnn_conv2d_grad_x;
+    ours[1].plan = plan_cudnn_conv2d_grad_x;
+    ours[2] = cudnn_conv2d_grad_w;
+    ours[2].plan = plan_cudnn_conv2d_grad_w;
+    for (int i = 0; i < 3; i++)
+        ours[i].run = run_conv;
+    ours[3] = cublas_linear;
+    ours[3].plan = plan_cublas_linear;
+    ours[4] = cublas_matmul;
+    ours[4].plan = plan_cublas_matmul;
+    for (int i = 0; i < NOURS; i++)
+        kernels[i] = &ours[i];
+    for (int i = 0; i < NREFUSED; i++)
+        kernels[NOURS + i] = &refused[i];
+}
 
 /* ---- the device -------------------------------------------------------- */
 
@@ -294,15 +360,10 @@ static int fake_open(Device **out, const DeviceSettings *settings)
     FakeDevice *f = calloc(1, sizeof(*f));
 
     BUG_IF(!f);
-    conv_kernel = cudnn_conv2d;
-    conv_kernel.plan = plan_cudnn_conv2d;
-    conv_kernel.run = run_conv;
-    linear_kernel = cublas_linear;
-    linear_kernel.plan = plan_cublas_linear;
-    matmul_kernel = cublas_matmul;
-    matmul_kernel.plan = plan_cublas_matmul;
+    list_kernels();
     described_open(&f->card, "h200");
     f->libraries.described = f->card.device;
+    f->cuda.sms = 132;
     f->cuda.libraries = &f->libraries;
     f->cuda.notes = settings ? settings->notes : NULL;
     f->cuda.base.backend = fake_libraries;

@@ -111,6 +111,15 @@ do_verify() {
     return $code
 }
 
+do_verify_backward() {
+    said=$steps/said.$$
+    $bench verify --backend=cuda --pass=backward --verbose "$@" >"$said"
+    code=$?
+    cat "$said"
+    grep -q '^0 passed, 0 failed' "$said" && return 77
+    return $code
+}
+
 do_sanitizer() {
     command -v compute-sanitizer >/dev/null || return 77
     compute-sanitizer --tool "$1" --target-processes all --error-exitcode 9 \
@@ -118,6 +127,14 @@ do_sanitizer() {
 }
 
 do_run() { $bench run "$@" --backend=cuda --db="$db" --max_samples=200; }
+do_gradients() {
+    do_run --backbone=resnet50 --module=none,scsa --batch=32 --state=hot,graph \
+        --pass=forward,input_grad,backward,train --limit=2
+}
+do_erf() {
+    $bench erf --backbone=resnet50 --module=none,scsa --draws=10 \
+        --backend=cuda --db="$db" --out="$out/erf"
+}
 do_roofs() { $bench roofs --backend=cuda --db="$db"; }
 do_why() {
     for shape in 64,56 128,28 256,14 512,7; do
@@ -286,6 +303,8 @@ check_files() {
                 $modules $nets
             beside verify_${dtype}_fused 60 verify $dtype fused folded $scsa
         done
+        # shellcheck disable=SC2086
+        beside verify_backward 60 verify_backward $modules
     }
     tell
 }
@@ -301,6 +320,8 @@ measure() {
     now profile_f16 40 profile f16
     now profile_twice 20 profile_twice
     now networks 50 run tests/gpu_check/networks.json --budget=30
+    now gradients 40 gradients
+    now erf 20 erf
     now torch_eager 50 peer '' tests/gpu_check/torch_eager.json --budget=30
     now torch_compiled 100 peer --compile tests/gpu_check/torch_compiled.json \
         --budget=90 --block=2

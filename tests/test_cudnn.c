@@ -34,16 +34,16 @@ static ConvTarget target(const Described *card)
     return (ConvTarget){ .description = card->device };
 }
 
-/* "h200 f16 (8,64,56,56) 3x3 -> (8,64,56,56)" */
+/* "h200 f16 conv2d (8,64,56,56) 3x3 -> (8,64,56,56)" */
 static const char *title(const Described *card, const Tensor *out)
 {
     static char text[256];
+    const ConvParts p = conv_parts(out);
     char x[DIMS_TEXT], y[DIMS_TEXT];
 
-    snprintf(text, sizeof(text), "%s %s %s %dx%d -> %s", card->name,
-             dtype_name(out->dtype), tensor_dims_text(out->src[0], x),
-             out->src[1]->dim[2], out->src[1]->dim[3],
-             tensor_dims_text(out, y));
+    snprintf(text, sizeof(text), "%s %s %s %s %dx%d -> %s", card->name,
+             dtype_name(out->dtype), out->op->name, tensor_dims_text(p.x, x),
+             p.w->dim[2], p.w->dim[3], tensor_dims_text(p.y, y));
     return text;
 }
 
@@ -72,33 +72,37 @@ static int check_engines(const Described *card, const Tensor *out, bool regular)
 
 /* ---- ResNet-50 ---------------------------------------------------------- */
 
-static Graph *resnet50(const char *batch)
+/* Folded, but where there are gradients of what would be folded. */
+static Graph *resnet50(const char *pass, const char *batch)
 {
+    const bool backward = strcmp(pass, "backward") == 0;
     Graph *g = NULL;
     Case c;
 
     case_defaults(&c);
     CHECK(case_set(&c, "backbone", "resnet50") == OK);
     CHECK(case_set(&c, "module", "none") == OK);
-    CHECK(case_set(&c, "graph", "folded") == OK);
+    CHECK(case_set(&c, "graph", backward ? "as_written" : "folded") == OK);
+    CHECK(case_set(&c, "pass", pass) == OK);
     CHECK(case_set(&c, "batch", batch) == OK);
     CHECK(case_complete(&c) == OK);
-    CHECK(network_build(&g, &c, NULL, TAPS_NONE) == OK);
+    BUG_IF(network_build(&g, &c, NULL, TAPS_NONE));
     return g;
 }
 
 static bool same_conv(const Tensor *a, const Tensor *b)
 {
-    const Conv2dAttr *p = a->attr, *q = b->attr;
+    const ConvParts p = conv_parts(a), q = conv_parts(b);
 
-    return tensor_same_dims(a->src[0], b->src[0]) &&
-           tensor_same_dims(a->src[1], b->src[1]) && p->stride == q->stride &&
-           p->act == q->act && !a->src[3] == !b->src[3];
+    return tensor_same_dims(p.x, q.x) && tensor_same_dims(p.w, q.w) &&
+           p.attr->stride == q.attr->stride && p.attr->act == q.attr->act &&
+           !a->src[3] == !b->src[3];
 }
 
-/* The convolutions of g, of those alike the first; all is how many there are
- * alike or not. */
-static int different_convs(const Graph *g, Tensor *found[MAX_SEEN], int *all)
+/* The tensors of g that op makes, of those alike the first; all is how many
+ * there are alike or not. */
+static int different(const Graph *g, const Op *op, Tensor *found[MAX_SEEN],
+                     int *all)
 {
     int n = 0;
 
@@ -107,7 +111,7 @@ static int different_convs(const Graph *g, Tensor *found[MAX_SEEN], int *all)
         Tensor *t = graph_at(g, i);
         int k = 0;
 
-        if (t->op != &conv2d_def)
+        if (t->op != op)
             continue;
         ++*all;
         while (k < n && !same_conv(t, found[k]))
@@ -118,41 +122,51 @@ static int different_convs(const Graph *g, Tensor *found[MAX_SEEN], int *all)
     return n;
 }
 
-static void check_resnet50(const char *batch)
+/* All of op in ResNet-50 have engines, in types below ndtypes; how many of op
+ * there are. */
+static int check_resnet50(const Op *op, const char *pass, const char *batch,
+                          Dtype ndtypes)
 {
-    Graph *g = resnet50(batch);
+    Graph *g = resnet50(pass, batch);
     Tensor *conv[MAX_SEEN];
-    int all, n = different_convs(g, conv, &all), engines = 0;
+    int all, n = different(g, op, conv, &all), engines = 0;
 
-    CHECK(all == 53);
     for (int i = 0; i < NCARDS; i++) {
         Described card;
 
         described_open(&card, cards[i]);
-        for (Dtype d = 0; d < NDTYPES; d++) {
+        for (Dtype d = 0; d < ndtypes; d++) {
             graph_set_dtype(g, d);
             for (int k = 0; k < n; k++) {
+                const ConvParts p = conv_parts(conv[k]);
+
                 CHECK(conv_graph_takes(conv[k]));
-                engines +=
-                    check_engines(&card, conv[k], conv[k]->src[0]->dim[1] > 3);
+                engines += check_engines(&card, conv[k], p.x->dim[1] > 3);
             }
         }
         described_close(&card);
     }
-    printf("    batch %s: %d of %d convolutions differ; %d engines for %d "
-           "graphs\n",
-           batch, n, all, engines, n * NCARDS * NDTYPES);
+    printf("    %s, batch %s: %d of %d differ; %d engines for %d graphs\n",
+           op->name, batch, n, all, engines, n * NCARDS * (int)ndtypes);
     graph_free(g);
+    return all;
 }
 
 TEST(cudnn, resnet50_has_engines_at_batch_8)
 {
-    check_resnet50("8");
+    CHECK(check_resnet50(&conv2d_def, "forward", "8", NDTYPES) == 53);
 }
 
 TEST(cudnn, resnet50_has_engines_at_batch_32)
 {
-    check_resnet50("32");
+    CHECK(check_resnet50(&conv2d_def, "forward", "32", NDTYPES) == 53);
+}
+
+/* And the classifier, which is a 1x1 there. */
+TEST(cudnn, resnet50_has_engines_for_its_gradients)
+{
+    CHECK(check_resnet50(&conv2d_grad_x_def, "input_grad", "8", F32 + 1) == 54);
+    CHECK(check_resnet50(&conv2d_grad_w_def, "backward", "8", F32 + 1) == 54);
 }
 
 /* ---- awkward convolutions ----------------------------------------------- */
@@ -177,6 +191,18 @@ static Tensor *case_build(Graph *g, const KernelCase *c)
     return graph_apply(g, c->op, c->attr, src);
 }
 
+static bool is_conv(const Op *op)
+{
+    return op == &conv2d_def || op == &conv2d_grad_x_def ||
+           op == &conv2d_grad_w_def;
+}
+
+/* Gradients are in f32 only. */
+static Dtype dtypes_of(const Op *op)
+{
+    return op == &conv2d_def ? NDTYPES : F32 + 1;
+}
+
 TEST(cudnn, what_it_takes_has_engines)
 {
     int taken = 0, refused = 0;
@@ -189,9 +215,9 @@ TEST(cudnn, what_it_takes_has_engines)
             Graph *g = graph_new();
             const Tensor *out;
 
-            if (kernel_case_at(i)->op == &conv2d_def) {
+            if (is_conv(kernel_case_at(i)->op)) {
                 out = case_build(g, kernel_case_at(i));
-                for (Dtype d = 0; d < NDTYPES; d++) {
+                for (Dtype d = 0; d < dtypes_of(out->op); d++) {
                     graph_set_dtype(g, d);
                     if (conv_graph_takes(out))
                         taken += check_engines(&card, out, false) > 0;
@@ -332,27 +358,6 @@ TEST(cudnn, f32_refuses_an_engine_of_tf32)
     conv_graph_free(&tf32);
     conv_graph_free(&f32);
     described_close(&card);
-    graph_free(g);
-}
-
-/* ---- weights ------------------------------------------------------------ */
-
-TEST(cudnn, weights_are_packed_channels_last)
-{
-    enum { O = 3, C = 5, H = 2, W = 4 };
-    Graph *g = graph_new();
-    Tensor *w = graph_weight(g, "w", DIMS(O, C, H, W));
-    float values[O * C * H * W], packed[O * C * H * W];
-
-    for (int i = 0; i < O * C * H * W; i++)
-        values[i] = (float)i;
-    conv_pack_weights(packed, w, values);
-    for (int o = 0; o < O; o++)
-        for (int c = 0; c < C; c++)
-            for (int u = 0; u < H; u++)
-                for (int v = 0; v < W; v++)
-                    CHECK(packed[((o * H + u) * W + v) * C + c] ==
-                          values[((o * C + c) * H + u) * W + v]);
     graph_free(g);
 }
 

@@ -96,10 +96,9 @@ static void check_case(const KernelCase *c)
 {
     Graph *graph = graph_new();
     const Tensor *out = build(graph, c);
-    const Gemm g =
-        c->op == &linear_def ? gemm_of_linear(out) : gemm_of_matmul(out);
-    const double scale =
-        c->op == &linear_def ? 1 : ((const MatmulAttr *)c->attr)->scale;
+    const bool matmul = c->op == &matmul_def;
+    const Gemm g = matmul ? gemm_of_matmul(out) : gemm_of_linear(out);
+    const double scale = matmul ? ((const MatmulAttr *)c->attr)->scale : 1;
     const size_t n = tensor_count(out);
     float *y = malloc(n * sizeof(*y)), *want = out->data;
 
@@ -127,6 +126,27 @@ TEST(gemm, multiplies_what_linear_and_matmul_do)
         n++;
     }
     CHECK(n > 30);
+}
+
+/* Maps and filters whose gradients are those of a linear. */
+static void check_gradient(const Op *op, Dims a, Dims b, int side)
+{
+    const Conv2dGradAttr attr = { { .stride = 1, .groups = 1 }, side, side };
+    KernelCase c = { .op = op, .attr = &attr, .why = "of a linear" };
+
+    c.src[0].rank = a.rank;
+    c.src[1].rank = b.rank;
+    memcpy(c.src[0].dim, a.dim, sizeof(a.dim));
+    memcpy(c.src[1].dim, b.dim, sizeof(b.dim));
+    check_case(&c);
+}
+
+TEST(gemm, multiplies_what_the_gradients_of_a_1x1_do)
+{
+    check_gradient(&conv2d_grad_x_def, DIMS(2, 7, 5, 5), DIMS(7, 3, 1, 1), 5);
+    check_gradient(&conv2d_grad_x_def, DIMS(1, 3, 1, 1), DIMS(3, 8, 1, 1), 1);
+    check_gradient(&conv2d_grad_w_def, DIMS(2, 7, 5, 5), DIMS(2, 3, 5, 5), 1);
+    check_gradient(&conv2d_grad_w_def, DIMS(1, 3, 1, 1), DIMS(1, 8, 1, 1), 1);
 }
 
 static Gemm matmul_of(Dims a, Dims b, MatmulAttr attr, bool a_is_stack)

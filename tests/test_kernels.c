@@ -159,6 +159,8 @@ static void check_libraries(Dtype dtype, int fastest)
 
     if (!fake_libraries)
         SKIP("built without cuDNN's and cuBLASLt's headers");
+    if (simt_is_checked())
+        SKIP("the checker knows nothing of these libraries' memory");
     REQUIRE(fake_libraries->open(&dev, NULL) == OK);
     kernel_trials(dev, "fake libraries", PLAIN, dtype);
     fake_libraries->close(dev);

@@ -24,6 +24,7 @@ TEST(libraries, on_the_host)
 #include "kernels/core/plan.h"
 #include "kernels/cuda/conv_graph.h"
 #include "kernels/ops/ops.h"
+#include "kernels/simt/host.h"
 #include "tests/described.h"
 #include "tests/eval.h"
 #include "tests/fake_libraries.h"
@@ -74,6 +75,8 @@ static Device *open_with(Memory *m)
 {
     Device *dev = NULL;
 
+    if (simt_is_checked())
+        test_skip("the checker knows nothing of these libraries' memory");
     *m = (Memory){ .notes = { m, find, keep } };
     fake_calls = (FakeCalls){ 0 };
     BUG_IF(fake_libraries->open(&dev, &(DeviceSettings){ .notes = &m->notes }));
@@ -121,6 +124,43 @@ static Tensor *conv_1x1(Graph *g)
                          &(Conv2dAttr){ .act = ACT_RELU });
 }
 
+/* act'(made) (w turned * dy + z), dx being 6x6. */
+static Tensor *grad_x_of(Graph *g, Dims w, Dims dy, Conv2dAttr conv)
+{
+    const Conv2dGradAttr attr = { conv, 6, 6 };
+    const Dims dx = DIMS(dy.dim[0], w.dim[1], 6, 6);
+    Tensor *src[] = { graph_input(g, "dy", dy), graph_weight(g, "w", w),
+                      graph_input(g, "z", dx), graph_input(g, "made", dx) };
+
+    return graph_apply(g, &conv2d_grad_x_def, &attr, src);
+}
+
+static Tensor *grad_x(Graph *g)
+{
+    return grad_x_of(g, DIMS(8, 16, 3, 3), DIMS(2, 8, 3, 3),
+                     (Conv2dAttr){ 2, 1, 1, 1, false, ACT_RELU });
+}
+
+static Tensor *grad_x_1x1(Graph *g)
+{
+    return grad_x_of(g, DIMS(8, 16, 1, 1), DIMS(2, 8, 6, 6),
+                     (Conv2dAttr){ 1, 0, 0, 1, false, ACT_RELU });
+}
+
+static Tensor *grad_w(Graph *g)
+{
+    return op_conv2d_grad_w(g, graph_input(g, "x", DIMS(2, 8, 6, 6)),
+                            graph_input(g, "dy", DIMS(2, 16, 4, 4)), 3, 3,
+                            NULL);
+}
+
+static Tensor *grad_w_1x1(Graph *g)
+{
+    return op_conv2d_grad_w(g, graph_input(g, "x", DIMS(2, 8, 6, 6)),
+                            graph_input(g, "dy", DIMS(2, 16, 6, 6)), 1, 1,
+                            NULL);
+}
+
 static Tensor *linear(Graph *g)
 {
     Tensor *x = graph_input(g, "x", DIMS(4, 24));
@@ -143,26 +183,44 @@ static Tensor *matmul(Graph *g)
     return op_matmul(g, x, x, &(MatmulAttr){ .groups = 4, .trans_b = true });
 }
 
+static int set_inputs(Plan *plan, const Graph *g)
+{
+    for (int i = 0; i < graph_size(g); i++) {
+        Tensor *t = graph_at(g, i);
+        const size_t n = tensor_count(t);
+        float *values;
+        int err;
+
+        if (t->role != ROLE_INPUT)
+            continue;
+        values = malloc(n * sizeof(*values));
+        BUG_IF(!values);
+        eval_values(values, n, t->name);
+        err = plan_set(plan, t, values);
+        free(values);
+        TRY(err);
+    }
+    return OK;
+}
+
 /* Plans build's graph; grows the workspace between planning and running, if
  * asked to; and compares the result with the definition. */
 static int plan_and_run(Device *dev, Build *build, Dtype dtype, bool grow)
 {
     Graph *g = graph_new();
-    Tensor *y = build(g), *x = graph_find(g, "x");
-    const size_t n = tensor_count(y), inputs = tensor_count(x);
-    float *values = malloc(inputs * sizeof(float)),
-          *got = malloc(n * sizeof(float)), *want = eval(g, y);
+    Tensor *y = build(g);
+    const size_t n = tensor_count(y);
+    float *got = malloc(n * sizeof(float)), *want = eval(g, y);
     Plan *plan = NULL;
     int err;
 
-    BUG_IF(!values || !got);
-    eval_values(values, inputs, "x");
+    BUG_IF(!got);
     graph_set_dtype(g, dtype);
     err = plan_new(&plan, dev, g);
     if (!err && grow)
         err = fake_grow(dev);
     if (!err)
-        err = plan_set(plan, x, values);
+        err = set_inputs(plan, g);
     if (!err)
         err = plan_run(plan);
     if (!err)
@@ -170,7 +228,6 @@ static int plan_and_run(Device *dev, Build *build, Dtype dtype, bool grow)
     if (!err)
         CHECK(eval_error(got, want, n) < 4 * dtype_epsilon(dtype) + 1e-6);
     plan_free(plan);
-    free(values);
     free(got);
     free(want);
     graph_free(g);
@@ -204,6 +261,10 @@ TEST(libraries, note_what_they_chose_and_use_it_again)
     check_notes(conv, F16, 2);
     check_notes(conv_1x1, F32, 2);
     check_notes(conv_1x1, F16, FAKE_ALGORITHM + 2);
+    check_notes(grad_x, F32, 2);
+    check_notes(grad_x_1x1, F32, FAKE_ALGORITHM + 2);
+    check_notes(grad_w, F32, 2);
+    check_notes(grad_w_1x1, F32, FAKE_ALGORITHM + 2);
     check_notes(linear, BF16, FAKE_ALGORITHM + 2);
     check_notes(matmul, F32, FAKE_ALGORITHM + 2);
 }
@@ -263,30 +324,37 @@ TEST(libraries, choose_the_fastest_algorithm)
 }
 
 /* Either library may be the faster one for a 1x1. */
-TEST(libraries, try_a_convolution_as_a_linear)
+static void check_as_linear(Build *build, Dtype dtype)
 {
     Memory m;
     Device *dev = open_with(&m);
 
     fake_calls.fastest = FAKE_ALGORITHM;
-    CHECK(plan_and_run(dev, conv_1x1, F16, true) == OK);
+    CHECK(plan_and_run(dev, build, dtype, true) == OK);
     CHECK_MSG(!strncmp(m.value[0], "linear ", 7), "%s", m.value[0]);
     m.n = 0;
     fake_calls.fastest = 0;
-    CHECK(plan_and_run(dev, conv_1x1, F16, true) == OK);
+    CHECK(plan_and_run(dev, build, dtype, true) == OK);
     CHECK_MSG(strncmp(m.value[0], "linear ", 7), "%s", m.value[0]);
     m.n = 0;
     fake_calls.refusing = true;
-    CHECK(plan_and_run(dev, conv_1x1, F16, true) == OK);
+    CHECK(plan_and_run(dev, build, dtype, true) == OK);
     CHECK_MSG(strncmp(m.value[0], "linear ", 7), "%s", m.value[0]);
     fake_libraries->close(dev);
+}
+
+TEST(libraries, try_a_convolution_as_a_linear)
+{
+    check_as_linear(conv_1x1, F16);
+    check_as_linear(grad_x_1x1, F32);
+    check_as_linear(grad_w_1x1, F32);
 }
 
 TEST(libraries, have_a_key_for_whatever_a_choice_depends_on)
 {
     static Build *const builds[] = { conv,        conv_strided, conv_padded,
                                      conv_linear, linear,       linear_unbiased,
-                                     matmul };
+                                     matmul,      grad_x,       grad_w };
     enum { NBUILDS = sizeof(builds) / sizeof(builds[0]) };
     Memory m;
     Device *dev = open_with(&m);
@@ -306,6 +374,8 @@ TEST(libraries, choose_without_notes)
 {
     Device *dev;
 
+    if (simt_is_checked())
+        SKIP("the checker knows nothing of these libraries' memory");
     fake_calls = (FakeCalls){ 0 };
     REQUIRE(fake_libraries->open(&dev, NULL) == OK);
     CHECK(plan_and_run(dev, conv, F32, false) == OK);
@@ -324,6 +394,8 @@ TEST(libraries, follow_the_workspace)
     CHECK(plan_and_run(dev, conv_1x1, F32, true) == OK);
     CHECK(plan_and_run(dev, linear, F32, true) == OK);
     CHECK(plan_and_run(dev, matmul, F32, true) == OK);
+    CHECK(plan_and_run(dev, grad_x, F32, true) == OK);
+    CHECK(plan_and_run(dev, grad_w, F32, true) == OK);
     fake_libraries->close(dev);
 }
 

@@ -12,26 +12,31 @@
 #include "harness/verify.h"
 #include "kernels/core/plan.h"
 #include "tests/eval.h"
+#include "tests/on_simt.h"
 #include "tests/test.h"
 
 enum { ROWS = 3, IN = 5, OUT = 4 };
 
-/* y = x w^T, after which w <- w - dw. */
+/* y = x w^T, as a linear or a 1x1, after which w <- w - dw. */
 typedef struct Drift {
     Graph *g;
     Tensor *x, *dw, *w, *y;
 } Drift;
 
-static Drift drift_new(void)
+static Drift drift_new(const Op *op)
 {
-    Drift d = { .g = graph_new() };
+    const int rank = op == &linear_def ? 2 : 4;
+    const Dims dims = { rank, { OUT, IN, 1, 1 } };
     const SgdAttr all = { .rate = 1 };
-    Tensor *v = graph_buffer(d.g, "v", DIMS(OUT, IN));
+    Drift d = { .g = graph_new() };
+    Tensor *v = graph_buffer(d.g, "v", dims);
 
-    d.x = graph_input(d.g, "x", DIMS(ROWS, IN));
-    d.dw = graph_input(d.g, "dw", DIMS(OUT, IN));
-    d.w = graph_weight(d.g, "w", DIMS(OUT, IN));
-    d.y = op_linear(d.g, d.x, d.w, NULL);
+    d.x = graph_input(d.g, "x", (Dims){ rank, { ROWS, IN, 1, 1 } });
+    d.dw = graph_input(d.g, "dw", dims);
+    d.dw->layout = ROW_MAJOR;
+    d.w = graph_weight(d.g, "w", dims);
+    d.y = op == &linear_def ? op_linear(d.g, d.x, d.w, NULL)
+                            : op_conv2d(d.g, d.x, d.w, NULL, NULL);
     op_sgd(d.g, d.w, d.dw, v, &all);
     graph_output(d.g, "y", d.y);
     eval_fill(d.g);
@@ -39,42 +44,74 @@ static Drift drift_new(void)
     return d;
 }
 
-/* The result of so many runs, against w - (runs - 1) dw. */
-static double drift_error(const char *backend, int runs, bool drop)
-{
-    Drift d = drift_new();
-    float x[ROWS * IN], dw[OUT * IN], got[ROWS * OUT], want[ROWS * OUT] = { 0 };
-    Device *dev;
-    Plan *plan;
+typedef struct DriftValues {
+    float x[ROWS * IN], dw[OUT * IN], y[ROWS * OUT];
+} DriftValues;
 
-    eval_values(x, ROWS * IN, "x");
-    eval_values(dw, OUT * IN, "dw");
+/* The inputs, and what the last of so many runs is to make of them. */
+static DriftValues drift_values(const Drift *d, int runs)
+{
+    DriftValues v = { .y = { 0 } };
+
+    eval_values(v.x, ROWS * IN, "x");
+    eval_values(v.dw, OUT * IN, "dw");
     for (int r = 0; r < ROWS; r++)
         for (int o = 0; o < OUT; o++)
             for (int i = 0; i < IN; i++)
-                want[r * OUT + o] +=
-                    x[r * IN + i] * (d.w->host[o * IN + i] -
-                                     (float)(runs - 1) * dw[o * IN + i]);
-    BUG_IF(backend_open(&dev, backend, NULL) || plan_new(&plan, dev, d.g));
+                v.y[r * OUT + o] +=
+                    v.x[r * IN + i] * (d->w->host[o * IN + i] -
+                                       (float)(runs - 1) * v.dw[o * IN + i]);
+    return v;
+}
+
+static double drift_error(Device *dev, const Op *op, int runs, bool drop)
+{
+    Drift d = drift_new(op);
+    const DriftValues v = drift_values(&d, runs);
+    float got[ROWS * OUT];
+    Plan *plan;
+
+    BUG_IF(plan_new(&plan, dev, d.g));
     if (drop)
         plan_drop_packed(plan);
-    BUG_IF(plan_set(plan, d.x, x) || plan_set(plan, d.dw, dw));
+    BUG_IF(plan_set(plan, d.x, v.x) || plan_set(plan, d.dw, v.dw));
     for (int i = 0; i < runs; i++)
         BUG_IF(plan_run(plan));
     BUG_IF(plan_get(plan, d.y, got));
     plan_free(plan);
-    backend_close(dev);
     graph_free(d.g);
-    return eval_error(got, want, ROWS * OUT);
+    return eval_error(got, v.y, ROWS * OUT);
+}
+
+static void check_drift(Device *dev)
+{
+    for (int runs = 1; runs < 5; runs++)
+        for (int drop = 0; drop < 2; drop++) {
+            CHECK(drift_error(dev, &linear_def, runs, drop) < 1e-6);
+            CHECK(drift_error(dev, &conv2d_def, runs, drop) < 1e-6);
+        }
 }
 
 TEST(training, a_run_computes_with_the_weights_of_the_last)
 {
-    for (int runs = 1; runs < 5; runs++) {
-        CHECK(drift_error("ref", runs, false) < 1e-6);
-        CHECK(drift_error("cpu", runs, false) < 1e-6);
-        CHECK(drift_error("cpu", runs, true) < 1e-6);
+    static const char *const names[] = { "ref", "cpu" };
+
+    for (int i = 0; i < 2; i++) {
+        Device *dev;
+
+        REQUIRE(backend_open(&dev, names[i], NULL) == OK);
+        check_drift(dev);
+        backend_close(dev);
     }
+}
+
+/* Where weights are packed on the device, from what is there. */
+TEST(training, so_does_a_run_on_a_device_with_its_own_memory)
+{
+    Device *dev = simt_device();
+
+    check_drift(dev);
+    simt_device_close(dev);
 }
 
 static int record_nothing(Device *dev)
@@ -83,25 +120,60 @@ static int record_nothing(Device *dev)
     return OK;
 }
 
-/* On a CPU that says it could record. */
-TEST(training, weights_that_are_packed_anew_are_not_recorded)
+static int end_of_nothing(Device *dev, void **recording)
 {
-    Drift d = drift_new();
-    Backend records;
-    Device *dev;
+    (void)dev;
+    *recording = NULL;
+    return OK;
+}
+
+/* Records a run on a device that says it can, and runs it instead, as it has
+ * run the one before. */
+static int record_drift(Device *dev, const Op *op, double *error)
+{
+    Drift d = drift_new(op);
+    const DriftValues v = drift_values(&d, 2);
+    const Backend *own = dev->backend;
+    Backend records = *own;
+    float got[ROWS * OUT];
     Plan *plan;
+    int err;
+
+    records.record_begin = record_nothing;
+    records.record_end = end_of_nothing;
+    dev->backend = &records;
+    BUG_IF(plan_new(&plan, dev, d.g) || plan_set(plan, d.x, v.x) ||
+           plan_set(plan, d.dw, v.dw));
+    err = plan_record(plan);
+    BUG_IF(plan_get(plan, d.y, got));
+    *error = eval_error(got, v.y, ROWS * OUT);
+    plan_free(plan);
+    dev->backend = own;
+    graph_free(d.g);
+    return err;
+}
+
+TEST(training, weights_that_are_packed_on_the_host_are_not_recorded)
+{
+    double error;
+    Device *dev;
 
     REQUIRE(backend_open(&dev, "cpu", NULL) == OK);
-    records = *dev->backend;
-    records.record_begin = record_nothing;
-    dev->backend = &records;
-    REQUIRE(plan_new(&plan, dev, d.g) == OK);
-    CHECK(plan_record(plan) == ERR_UNSUPPORTED);
+    CHECK(record_drift(dev, &linear_def, &error) == ERR_UNSUPPORTED);
     CHECK_MSG(strstr(err_message(), "no state=graph of pass=train"), "%s",
               err_message());
-    plan_free(plan);
     backend_close(dev);
-    graph_free(d.g);
+}
+
+/* What is recorded begins with the packing of weights as they are then. */
+TEST(training, weights_that_are_packed_on_the_device_are_recorded)
+{
+    double error;
+    Device *dev = simt_device();
+
+    CHECK(record_drift(dev, &conv2d_def, &error) == OK);
+    CHECK(error < 1e-6);
+    simt_device_close(dev);
 }
 
 /* torch.optim.SGD: v = 0.9 v + dw + 0.1 w, w = w - 0.5 v. */

@@ -38,6 +38,10 @@ typedef struct Kernel {
 
     void (*release)(void *state); /* NULL: state is NULL or from malloc */
 
+    /* Copies again what packs names, after a run has changed src->data; only
+     * launches.  NULL: release() and plan() do, from src->host. */
+    int (*repack)(Device *dev, const Tensor *out, void *state);
+
     /* Bit i: out may be the storage of src[i], if nobody reads that later. */
     unsigned inplace;
 

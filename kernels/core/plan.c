@@ -7,7 +7,8 @@
  * that a plan can be run again without refilling its input.
  *
  * Where a run updates its weights, the kernels that have packed them pack them
- * again at the beginning of the next.
+ * again at the beginning of the next; from the host's copy of the weights, if
+ * they know no better.
  */
 #include "kernels/core/plan.h"
 
@@ -279,7 +280,15 @@ static void find_updates(Plan *p)
     }
 }
 
-/* The host's copy of each weight, from which kernels pack. */
+/* Whether a step packs from the host's copy of a weight that a run updates. */
+static bool packs_from_host(const Plan *p)
+{
+    for (int i = 0; i < p->nsteps; i++)
+        if (p->steps[i].repacks && !p->steps[i].kernel->repack)
+            return true;
+    return false;
+}
+
 static int fetch_updated(const Plan *p)
 {
     for (int i = 0; i < graph_size(p->graph); i++) {
@@ -292,19 +301,23 @@ static int fetch_updated(const Plan *p)
     return OK;
 }
 
+static int repack_step(Plan *p, Step *s)
+{
+    if (s->kernel->repack)
+        return s->kernel->repack(p->dev, s->out, s->state);
+    release_state(s);
+    return s->kernel->plan(p->dev, s->out, &s->state);
+}
+
 static int repack(Plan *p)
 {
     if (!p->stale)
         return OK;
-    TRY(fetch_updated(p));
-    for (int i = 0; i < p->nsteps; i++) {
-        Step *s = &p->steps[i];
-
-        if (!s->repacks)
-            continue;
-        release_state(s);
-        TRY(s->kernel->plan(p->dev, s->out, &s->state));
-    }
+    if (packs_from_host(p))
+        TRY(fetch_updated(p));
+    for (int i = 0; i < p->nsteps; i++)
+        if (p->steps[i].repacks)
+            TRY(repack_step(p, &p->steps[i]));
     p->stale = false;
     return OK;
 }
@@ -406,11 +419,10 @@ int plan_record(Plan *p)
     if (!backend->record_begin)
         return fail(ERR_UNSUPPORTED, "%s has no state=graph", backend->name);
     BUG_IF(p->recording);
-    for (int i = 0; i < p->nsteps; i++)
-        if (p->steps[i].repacks)
-            return fail(ERR_UNSUPPORTED,
-                        "a recording cannot pack the weights that it updates: "
-                        "there is no state=graph of pass=train");
+    if (packs_from_host(p))
+        return fail(ERR_UNSUPPORTED,
+                    "a recording cannot pack the weights that it updates: "
+                    "there is no state=graph of pass=train");
     TRY(run_steps(p)); /* what is loaded at first use cannot be recorded */
     TRY(backend->record_begin(p->dev));
     err = run_steps(p);

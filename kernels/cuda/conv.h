@@ -159,12 +159,25 @@ typedef struct Order {
     int dim[4], step[4], from;
 } Order;
 
-/* w (O,c,taps) with the outputs, or with the channels, as neighbours. */
+static inline int taps_of(const Tensor *w)
+{
+    return (int)(tensor_count(w) / (size_t)w->dim[0] / (size_t)w->dim[1]);
+}
+
+/* w (O,c,taps) with the channels as neighbours. */
+static inline Order channels_last(const Tensor *w)
+{
+    const int c = w->dim[1], taps = taps_of(w);
+
+    return Order{ { 1, w->dim[0], taps, c }, { 0, c * taps, 1, taps }, 0 };
+}
+
+/* The same of out's weights, or with the outputs as neighbours; turned for a
+ * gradient. */
 static inline Order order_of(const Tensor *out, bool outputs_last)
 {
     const Tensor *w = out->src[1];
-    const int O = w->dim[0], c = w->dim[1];
-    const int taps = (int)(tensor_count(w) / (size_t)O / (size_t)c);
+    const int O = w->dim[0], c = w->dim[1], taps = taps_of(w);
     const Conv2dAttr *a = conv_attr(out);
     const int groups = a->shared ? 1 : a->groups, o = O / groups,
               whole = c * taps;
@@ -177,7 +190,7 @@ static inline Order order_of(const Tensor *out, bool outputs_last)
                                      { o * whole, taps, -1, whole },
                                      taps - 1 };
     return outputs_last ? Order{ { 1, taps, c, O }, { 0, 1, taps, whole }, 0 }
-                        : Order{ { 1, O, taps, c }, { 0, whole, 1, taps }, 0 };
+                        : channels_last(w);
 }
 
 template <typename T>
@@ -200,27 +213,27 @@ static __global__ void reorder(T *dst, const T *src, Order o)
     }
 }
 
-/* A kernel's state: the weights in its order, on the device. */
-typedef struct Reordered {
-    Device *dev;
-    void *at;
-} Reordered;
-
-static inline int reorder_weights(Reordered *r, const Tensor *out,
-                                  bool outputs_last)
+static inline int reorder_weights(Device *dev, void *dst, const Tensor *w,
+                                  const Order &order)
 {
-    const Tensor *w = out->src[1];
     enum { THREADS = 128, BLOCKS_PER_SM = 4 };
-    const size_t most = (size_t)cuda_device(r->dev)->sms * BLOCKS_PER_SM;
+    const size_t most = (size_t)cuda_device(dev)->sms * BLOCKS_PER_SM;
     const size_t blocks = ceil_div(tensor_count(w), THREADS);
     const Launch l = { dim3(blocks < most ? blocks : most), THREADS };
     int err = OK;
 
-    FOR_DTYPE(w->dtype, T,
-              err = launch(r->dev, l, reorder<T>, (T *)r->at,
-                           (const T *)w->data, order_of(out, outputs_last)));
+    FOR_DTYPE(
+        w->dtype, T,
+        err = launch(dev, l, reorder<T>, (T *)dst, (const T *)w->data, order));
     return err;
 }
+
+/* A kernel's state: the weights in its order, on the device. */
+typedef struct Reordered {
+    Device *dev;
+    void *at;
+    Order order;
+} Reordered;
 
 static inline void reordered_release(void *state)
 {
@@ -229,6 +242,14 @@ static inline void reordered_release(void *state)
     if (r && r->at)
         r->dev->backend->release(r->dev, r->at);
     free(r);
+}
+
+/* Kernel.repack */
+static inline int reordered_repack(Device *dev, const Tensor *out, void *state)
+{
+    const Reordered *r = (const Reordered *)state;
+
+    return reorder_weights(dev, r->at, out->src[1], r->order);
 }
 
 /* Weights are put in order once, here; computed ones at each run. */
@@ -242,20 +263,21 @@ static inline int reordered_plan(Device *dev, const Tensor *out, void **state,
         return fail(ERR_MEMORY, "no memory for a kernel's state");
     *state = r;
     r->dev = dev;
+    r->order = order_of(out, outputs_last);
     TRY(dev->backend->alloc(dev, &r->at, tensor_bytes(w)));
     if (!tensor_is_weight(tensor_storage(w)))
         return OK;
-    TRY(reorder_weights(r, out, outputs_last));
+    TRY(reordered_repack(dev, out, r));
     CUDA_TRY(cudaStreamSynchronize((cudaStream_t)cuda_device(dev)->stream));
     return OK;
 }
 
-static inline int reordered_before_run(void *state, const Tensor *out,
-                                       bool outputs_last)
+static inline int reordered_before_run(Device *dev, const Tensor *out,
+                                       void *state)
 {
     return tensor_is_weight(tensor_storage(out->src[1]))
                ? OK
-               : reorder_weights((Reordered *)state, out, outputs_last);
+               : reordered_repack(dev, out, state);
 }
 
 /* ---- launches ---------------------------------------------------------- */

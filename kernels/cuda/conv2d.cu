@@ -140,7 +140,7 @@ static int tiles_run(Device *dev, const Tensor *out, void *state)
                        TILE_THREADS };
     int err = OK;
 
-    TRY(reordered_before_run(state, out, false));
+    TRY(reordered_before_run(dev, out, state));
     FOR_PACK(out->dtype, whole_packs(out->dtype, (size_t)c.cg), T, N,
              err = launch(dev, l, tiles<T, N>,
                           places_of<T>(out, ((Reordered *)state)->at), c));
@@ -267,7 +267,7 @@ static int direct_run(Device *dev, const Tensor *out, void *state)
     const Conv c = conv_of(out);
     int err = OK;
 
-    TRY(reordered_before_run(state, out, true));
+    TRY(reordered_before_run(dev, out, state));
     FOR_PACK(out->dtype, whole_packs(out->dtype, (size_t)c.og), T, N,
              err = run_direct<T, N>(dev, places_of<T>(out, w), c));
     return err;
@@ -292,6 +292,7 @@ static int direct_plan(Device *dev, const Tensor *out, void **state)
         .plan = way##_plan,                  \
         .run = way##_run,                    \
         .release = reordered_release,        \
+        .repack = reordered_repack,          \
         .packs = 1u << 1,                    \
     };
 PRODUCT(conv2d_tiles, conv2d, tiles, tiles_supports)

@@ -1,9 +1,12 @@
 /*
- * conv_graph.c - a convolution as a graph of cuDNN's operations
+ * conv_graph.c - a convolution, or a gradient of one, as a graph of cuDNN's
+ * operations
  *
  * cuDNN has engines built in for few graphs: channels last, the addend before
  * the bias, the bias of the map's type, and no activation without a bias.
- * Hence the order here, and a bias of zeros where there is none.
+ * Hence the order here, and a bias of zeros where there is none.  Of a gradient
+ * nothing may follow; its filters need not be channels last: engines that want
+ * them so reorder them in the workspace, and they are small.
  *
  * Refused: filters that the groups share, which it has no notion of; relu6 and
  * one filter a channel, for which it has only its slowest engine.
@@ -16,7 +19,6 @@
 #include <cudnn.h>
 
 #include "kernels/core/err.h"
-#include "kernels/ops/ops.h"
 
 enum {
     ALIGN = 16,          /* bytes: every tensor is at a multiple of it  */
@@ -29,6 +31,7 @@ typedef struct Builder {
     ConvGraph *g;
     Descriptors *s; /* the graph's */
     const Tensor *out;
+    ConvParts parts; /* out's */
     void *ops[MAX_OPS];
     int nops;
     int more; /* operations that are still to come */
@@ -43,14 +46,18 @@ static cudnnDataType_t data_type(Dtype dtype)
                            : CUDNN_DATA_FLOAT;
 }
 
-/* dim is (N,C,H,W) or (O,C,kh,kw); in memory C comes last. */
-static void *operand(Builder *b, int64_t id, const int64_t dim[4])
+/* dim is (N,C,H,W) or (O,C,kh,kw); in memory C comes last, or where it is. */
+static void *operand(Builder *b, int64_t id, const int64_t dim[4],
+                     Layout layout)
 {
     const bool between = id >= FIRST_BETWEEN;
     const cudnnDataType_t type =
         between ? CUDNN_DATA_FLOAT : data_type(b->g->dtype);
-    const int64_t stride[] = { dim[1] * dim[2] * dim[3], 1, dim[1] * dim[3],
-                               dim[1] };
+    const bool last = layout == CHANNELS_LAST;
+    const int64_t stride[] = { dim[1] * dim[2] * dim[3],
+                               last ? 1 : dim[2] * dim[3],
+                               last ? dim[1] * dim[3] : dim[3],
+                               last ? dim[1] : 1 };
     const int64_t align = ALIGN;
     void *d = desc_new(b->s, CUDNN_BACKEND_TENSOR_DESCRIPTOR);
 
@@ -66,31 +73,40 @@ static void *operand(Builder *b, int64_t id, const int64_t dim[4])
     return d;
 }
 
-static void *operand_of(Builder *b, int64_t id, const Tensor *t)
+static void *map(Builder *b, int64_t id, const Tensor *t)
 {
     const int64_t dim[] = { t->dim[0], t->dim[1], t->dim[2], t->dim[3] };
 
-    return operand(b, id, dim);
+    return operand(b, id, dim, CHANNELS_LAST);
+}
+
+static void *filters(Builder *b)
+{
+    const Tensor *w = b->parts.w;
+    const int64_t dim[] = { w->dim[0], w->dim[1], w->dim[2], w->dim[3] };
+
+    return operand(b, CONV_W, dim,
+                   b->out->op == &conv2d_def ? CHANNELS_LAST : ROW_MAJOR);
 }
 
 static void *bias(Builder *b)
 {
     const int64_t dim[] = { 1, b->out->dim[1], 1, 1 };
 
-    return operand(b, CONV_B, dim);
+    return operand(b, CONV_B, dim, CHANNELS_LAST);
 }
 
 /* What the next operation makes: the result, if it is the last one. */
 static void *product(Builder *b)
 {
-    return operand_of(b, b->more ? FIRST_BETWEEN + b->nops : CONV_Y, b->out);
+    return map(b, b->more ? FIRST_BETWEEN + b->nops : CONV_Y, b->parts.y);
 }
 
 /* ---- operations -------------------------------------------------------- */
 
 static void *window(Builder *b)
 {
-    const Conv2dAttr *a = b->out->attr;
+    const Conv2dAttr *a = b->parts.attr;
     const cudnnConvolutionMode_t mode = CUDNN_CROSS_CORRELATION;
     const cudnnDataType_t sums = CUDNN_DATA_FLOAT;
     const int64_t dims = 2, pad[] = { a->pad_h, a->pad_w },
@@ -110,25 +126,48 @@ static void *window(Builder *b)
     return d;
 }
 
-/* Groups follow from the dims of x and w. */
+/* cuDNN's names for one operation's attributes. */
+typedef struct Names {
+    int op, how, x, w, y, alpha, beta;
+} Names;
+
+#define NAMES(OP, PREFIX, X, W, Y)                                 \
+    {                                                              \
+        CUDNN_BACKEND_OPERATION_CONVOLUTION_##OP##_DESCRIPTOR,     \
+            CUDNN_ATTR_OPERATION_CONVOLUTION_##PREFIX##_CONV_DESC, \
+            CUDNN_ATTR_OPERATION_CONVOLUTION_##PREFIX##_##X,       \
+            CUDNN_ATTR_OPERATION_CONVOLUTION_##PREFIX##_##W,       \
+            CUDNN_ATTR_OPERATION_CONVOLUTION_##PREFIX##_##Y,       \
+            CUDNN_ATTR_OPERATION_CONVOLUTION_##PREFIX##_ALPHA,     \
+            CUDNN_ATTR_OPERATION_CONVOLUTION_##PREFIX##_BETA       \
+    }
+
+static const Names *names_of(const Op *op)
+{
+    static const Names forward = NAMES(FORWARD, FORWARD, X, W, Y);
+    static const Names of_x = NAMES(BACKWARD_DATA, BWD_DATA, DX, W, DY);
+    static const Names of_w = NAMES(BACKWARD_FILTER, BWD_FILTER, X, DW, DY);
+
+    return op == &conv2d_def          ? &forward
+           : op == &conv2d_grad_x_def ? &of_x
+                                      : &of_w;
+}
+
+/* Groups follow from the dims of x and w.  Gives y. */
 static void *convolve(Builder *b)
 {
+    const Names *names = names_of(b->out->op);
     const float one = 1, zero = 0;
     void *y = product(b), *how = window(b);
-    void *x = operand_of(b, CONV_X, b->out->src[0]);
-    void *w = operand_of(b, CONV_W, b->out->src[1]);
-    void *op =
-        desc_new(b->s, CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR);
+    void *x = map(b, CONV_X, b->parts.x), *w = filters(b);
+    void *op = desc_new(b->s, names->op);
 
-    desc_link(b->s, op, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_CONV_DESC,
-              how);
-    desc_link(b->s, op, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_X, x);
-    desc_link(b->s, op, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_W, w);
-    desc_link(b->s, op, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_Y, y);
-    desc_set(b->s, op, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_ALPHA,
-             CUDNN_TYPE_FLOAT, 1, &one);
-    desc_set(b->s, op, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_BETA,
-             CUDNN_TYPE_FLOAT, 1, &zero);
+    desc_link(b->s, op, names->how, how);
+    desc_link(b->s, op, names->x, x);
+    desc_link(b->s, op, names->w, w);
+    desc_link(b->s, op, names->y, y);
+    desc_set(b->s, op, names->alpha, CUDNN_TYPE_FLOAT, 1, &one);
+    desc_set(b->s, op, names->beta, CUDNN_TYPE_FLOAT, 1, &zero);
     desc_finish(b->s, op);
     b->ops[b->nops++] = op;
     return y;
@@ -164,38 +203,59 @@ static void *pointwise(Builder *b, void *x, void *addend)
 
 /* ---- the graph --------------------------------------------------------- */
 
+ConvParts conv_parts(const Tensor *out)
+{
+    const Tensor *const *src = (const Tensor *const *)out->src;
+    const Conv2dGradAttr *of_gradient = out->attr;
+
+    if (out->op == &conv2d_def)
+        return (ConvParts){ src[0], src[1], out, out->attr };
+    if (out->op == &conv2d_grad_x_def)
+        return (ConvParts){ out, src[1], src[0], &of_gradient->conv };
+    return (ConvParts){ src[0], out, src[1], &of_gradient->conv };
+}
+
 bool conv_graph_takes(const Tensor *out)
 {
-    const Conv2dAttr *a = out->attr;
-    const Tensor *w = out->src[1];
+    const bool forward = out->op == &conv2d_def;
+    const ConvParts p = conv_parts(out);
 
-    return tensor_is_weight(tensor_storage(w)) &&
-           (a->groups == 1 || (!a->shared && w->dim[1] > 1)) &&
-           a->act != ACT_RELU6;
+    if (forward &&
+        (!tensor_is_weight(tensor_storage(p.w)) || p.attr->act == ACT_RELU6))
+        return false;
+    return p.attr->groups == 1 || (!p.attr->shared && p.w->dim[1] > 1);
 }
 
 bool conv_graph_has_bias(const Tensor *out)
 {
     const Conv2dAttr *a = out->attr;
 
-    return out->src[2] || out->src[3] || a->act;
+    return out->op == &conv2d_def && (out->src[2] || out->src[3] || a->act);
+}
+
+/* z, the bias and the activation after y = conv(x, w). */
+static void follow(Builder *b, void *y)
+{
+    const Tensor *z = b->out->src[3];
+
+    if (z)
+        y = pointwise(b, y, map(b, CONV_Z, z));
+    if (conv_graph_has_bias(b->out))
+        y = pointwise(b, y, bias(b));
+    if (b->parts.attr->act)
+        pointwise(b, y, NULL);
 }
 
 static void build(Builder *b)
 {
-    const Conv2dAttr *a = b->out->attr;
-    const Tensor *z = b->out->src[3];
-    const bool has_bias = conv_graph_has_bias(b->out);
     void *y;
 
-    b->more = !!z + has_bias + !!a->act;
+    if (b->out->op == &conv2d_def)
+        b->more = !!b->out->src[3] + conv_graph_has_bias(b->out) +
+                  !!b->parts.attr->act;
     y = convolve(b);
-    if (z)
-        y = pointwise(b, y, operand_of(b, CONV_Z, z));
-    if (has_bias)
-        y = pointwise(b, y, bias(b));
-    if (a->act)
-        pointwise(b, y, NULL);
+    if (b->more)
+        follow(b, y);
 
     b->g->graph = desc_new(b->s, CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR);
     desc_set(b->s, b->g->graph, CUDNN_ATTR_OPERATIONGRAPH_OPS,
@@ -208,7 +268,7 @@ static void build(Builder *b)
 
 int conv_graph_init(ConvGraph *g, const Tensor *out, ConvTarget target)
 {
-    Builder b = { .g = g, .s = &g->made, .out = out };
+    Builder b = { .g = g, .s = &g->made, .out = out, .parts = conv_parts(out) };
 
     *g = (ConvGraph){ .target = target, .dtype = out->dtype };
     build(&b);
@@ -220,15 +280,4 @@ int conv_graph_init(ConvGraph *g, const Tensor *out, ConvTarget target)
 void conv_graph_free(ConvGraph *g)
 {
     desc_free_all(&g->made);
-}
-
-void conv_pack_weights(float *packed, const Tensor *w, const float *values)
-{
-    const size_t C = (size_t)w->dim[1];
-    const size_t taps = (size_t)w->dim[2] * (size_t)w->dim[3];
-
-    for (size_t o = 0; o < (size_t)w->dim[0]; o++)
-        for (size_t t = 0; t < taps; t++)
-            for (size_t c = 0; c < C; c++)
-                *packed++ = values[(o * C + c) * taps + t];
 }

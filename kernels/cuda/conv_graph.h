@@ -1,6 +1,6 @@
 /*
- * conv_graph.h - a convolution as cuDNN sees it: a graph of operations, and the
- * engines that may run it
+ * conv_graph.h - a convolution, or a gradient of one, as cuDNN sees it: a graph
+ * of operations, and the engines that may run it
  *
  * Nothing here needs a card: a graph can be made for one that is described, and
  * engines be chosen and prepared for it, all but launched.  The tests do so.
@@ -8,8 +8,8 @@
 #ifndef CUDA_CONV_GRAPH_H
 #define CUDA_CONV_GRAPH_H
 
-#include "kernels/core/tensor.h"
 #include "kernels/cuda/descriptors.h"
+#include "kernels/ops/ops.h"
 
 /* Where engines are to run; one of the two is set. */
 typedef struct ConvTarget {
@@ -28,22 +28,29 @@ typedef struct ConvGraph {
     Descriptors made;
 } ConvGraph;
 
-/* Whether a conv2d is for cuDNN, and not for our own kernels. */
+/* The convolution behind a conv2d, a conv2d_grad_x or a conv2d_grad_w: x, w and
+ * y = conv(x, w), or gradients in their places.  One of the three is out. */
+typedef struct ConvParts {
+    const Tensor *x, *w, *y;
+    const Conv2dAttr *attr;
+} ConvParts;
+ConvParts conv_parts(const Tensor *out);
+
+/* Whether out is for cuDNN, and not for our own kernels. */
 bool conv_graph_takes(const Tensor *out);
 
 /*
- * Of out, a conv2d that is: y = act(conv(x, w) + z + b), all channels last,
- * weights in the order (O,kh,kw,C/groups), everything stored in out's dtype.
- * z, b and act are there if out has them; b is there also where a graph without
- * it has no engine (conv_graph_has_bias), and then has to be zeros.
+ * Of a conv2d: y = act(conv(x, w) + z + b), all channels last, weights in the
+ * order (O,kh,kw,C/groups), everything stored in out's dtype.  z, b and act are
+ * there if out has them; b is there also where a graph without it has no engine
+ * (conv_graph_has_bias), and then has to be zeros.
+ *
+ * Of a gradient: that of the convolution alone, as for z and act after it there
+ * are no engines; weights, or their gradient, in PyTorch's order.
  */
 int conv_graph_init(ConvGraph *g, const Tensor *out, ConvTarget target);
 void conv_graph_free(ConvGraph *g); /* accepts one that is all 0 */
 bool conv_graph_has_bias(const Tensor *out);
-
-/* Puts values of w, in PyTorch's order (O,C/groups,kh,kw), into that of the
- * graph. */
-void conv_pack_weights(float *packed, const Tensor *w, const float *values);
 
 /* An engine, prepared: cuDNN's execution plan. */
 enum { ENGINE_TEXT = 192 };

@@ -1,5 +1,8 @@
 /*
- * cudnn.c - conv2d by cuDNN: y = act(conv(x, w) + b + z)
+ * cudnn.c - conv2d, conv2d_grad_x and conv2d_grad_w by cuDNN
+ *
+ *   y = act(conv(x, w) + b + z)      dx = act'(x) (w turned * dy + z)
+ *                                    dw = dy * x
  *
  * FLOP-bound but for small ones.  The graph of a convolution with what follows
  * it is in conv_graph.c, the engines for it in conv_engine.c.  At plan time the
@@ -10,6 +13,8 @@
  *           16 bytes are padded in the workspace, at the cost of another pass.
  *           A 1x1 that is a linear is also tried as one: cuBLASLt's algorithms
  *           run beside the engines, some of which would reorder the map first.
+ *           What follows a gradient is a pass of ours (conv_help.cu), of which
+ *           a linear can take the addend.
  *
  * Not yet run on a GPU; tests run it for a described card, over a convolution
  * of their own.
@@ -22,6 +27,7 @@
 
 #include "kernels/core/err.h"
 #include "kernels/cuda/conv_graph.h"
+#include "kernels/cuda/conv_help.h"
 #include "kernels/cuda/library.h"
 #include "kernels/cuda/product.h"
 #include "kernels/cuda/tune.h"
@@ -29,11 +35,13 @@
 
 typedef struct Conv {
     CudaDevice *cuda;
-    ConvGraph graph;
-    ConvEngine engine;     /* that of the choice, or ...                     */
-    Product *product;      /* ... if its plan is NULL, the 1x1 as a linear   */
-    void *weights, *zeros; /* device memory; zeros: a bias that is not there */
     const Tensor *out;
+    ConvParts parts; /* out's */
+    ConvGraph graph;
+    ConvEngine engine; /* that of the choice, or ...                         */
+    Product *product;  /* ... if its plan is NULL, the 1x1 as a linear       */
+    void *packed;      /* device memory: the weights of a conv2d             */
+    void *zeros;       /* device memory: a bias that is not there, or NULL   */
 
     /* cuDNN's variant pack: where the operands are. */
     void *operands;
@@ -41,51 +49,47 @@ typedef struct Conv {
     void *workspace; /* as it was when operands was made */
 } Conv;
 
-/* ---- memory ------------------------------------------------------------ */
-
-/* Copies n floats to new memory of the device, as the type they are used in. */
-static int upload(CudaDevice *cuda, Dtype dtype, const float *values, size_t n,
-                  void **out)
+static bool is_forward(const Conv *c)
 {
-    Device *dev = &cuda->base;
-    const size_t bytes = n * dtype_size(dtype);
-    void *stored = malloc(bytes);
-    int err;
-
-    if (!stored)
-        return fail(ERR_MEMORY, "no memory for %zu bytes of weights", bytes);
-    dtype_store(dtype, stored, values, n);
-    err = dev->backend->alloc(dev, out, bytes);
-    if (!err)
-        err = dev->backend->upload(dev, *out, stored, bytes);
-    free(stored);
-    return err;
+    return c->out->op == &conv2d_def;
 }
 
-static int upload_weights(Conv *c)
+/* What is added to the product, NULL: nothing. */
+static const Tensor *addend(const Conv *c)
 {
-    const Tensor *w = c->out->src[1];
-    const size_t n = tensor_count(w);
-    float *packed = malloc(n * sizeof(*packed));
-    int err;
+    return is_forward(c)                      ? c->out->src[3]
+           : c->out->op == &conv2d_grad_x_def ? c->out->src[2]
+                                              : NULL;
+}
 
-    if (!packed)
-        return fail(ERR_MEMORY, "no memory for the weights of %s", w->name);
-    conv_pack_weights(packed, w, tensor_storage(w)->host);
-    err = upload(c->cuda, w->dtype, packed, n, &c->weights);
-    free(packed);
-    return err;
+/* ---- memory ------------------------------------------------------------ */
+
+static int pack_weights(Conv *c)
+{
+    Device *dev = &c->cuda->base;
+
+    TRY(dev->backend->alloc(dev, &c->packed, tensor_bytes(c->parts.w)));
+    return conv_pack_filters(dev, c->packed, c->parts.w);
+}
+
+static int repack(Device *dev, const Tensor *out, void *state)
+{
+    return conv_pack_filters(dev, ((Conv *)state)->packed, out->src[1]);
 }
 
 static int upload_zeros(Conv *c)
 {
+    Device *dev = &c->cuda->base;
     const size_t O = (size_t)c->out->dim[1];
-    float *zeros = calloc(O, sizeof(*zeros));
+    const size_t bytes = O * dtype_size(c->out->dtype);
+    void *zeros = calloc(1, bytes); /* in every type 0 is bytes of 0 */
     int err;
 
     if (!zeros)
         return fail(ERR_MEMORY, "no memory for a bias of %zu", O);
-    err = upload(c->cuda, c->out->dtype, zeros, O, &c->zeros);
+    err = dev->backend->alloc(dev, &c->zeros, bytes);
+    if (!err)
+        err = dev->backend->upload(dev, c->zeros, zeros, bytes);
     free(zeros);
     return err;
 }
@@ -95,9 +99,10 @@ static int upload_zeros(Conv *c)
 /* Tells cuDNN where everything is; again if the workspace has moved. */
 static int bind_operands(Conv *c)
 {
-    const Tensor *b = c->out->src[2], *z = c->out->src[3];
+    const Tensor *b = c->out->src[2], *z = addend(c);
     int64_t id[] = { CONV_X, CONV_W, CONV_Y, 0, 0 };
-    void *at[] = { c->out->src[0]->data, c->weights, c->out->data, NULL, NULL };
+    void *at[] = { c->parts.x->data, c->packed ? c->packed : c->parts.w->data,
+                   c->parts.y->data, NULL, NULL };
     Descriptors *s = &c->operands_made;
     int n = 3;
 
@@ -105,7 +110,7 @@ static int bind_operands(Conv *c)
         id[n] = CONV_B;
         at[n++] = b ? b->data : c->zeros;
     }
-    if (z) {
+    if (is_forward(c) && z) {
         id[n] = CONV_Z;
         at[n++] = z->data;
     }
@@ -130,21 +135,41 @@ static int execute(Conv *c, const ConvEngine *e)
                                                 e->plan, c->operands));
 }
 
+/* The rest of a conv2d_grad_x. */
+static int finish(Conv *c, const Tensor *z)
+{
+    return c->out->op == &conv2d_grad_x_def
+               ? conv_finish_grad_x(&c->cuda->base, c->out, z)
+               : OK;
+}
+
+static int run_engine(Conv *c, const ConvEngine *e)
+{
+    TRY(execute(c, e));
+    return finish(c, addend(c));
+}
+
+static int run_product(Conv *c, int i)
+{
+    TRY(product_run(c->product, i));
+    return finish(c, NULL);
+}
+
 static int run(Device *dev, const Tensor *out, void *state)
 {
     Conv *c = state;
 
     (void)dev;
     (void)out;
-    return c->engine.plan ? execute(c, &c->engine) : product_run(c->product, 0);
+    return c->engine.plan ? run_engine(c, &c->engine) : run_product(c, 0);
 }
 
 /* ---- as a linear ------------------------------------------------------- */
 
-static bool is_linear(const Tensor *out)
+static bool is_linear(const Conv *c)
 {
-    const Conv2dAttr *a = out->attr;
-    const Tensor *w = out->src[1];
+    const Conv2dAttr *a = c->parts.attr;
+    const Tensor *w = c->parts.w;
 
     return w->dim[2] == 1 && w->dim[3] == 1 && a->stride == 1 && !a->pad_h &&
            !a->pad_w && a->groups == 1;
@@ -152,38 +177,41 @@ static bool is_linear(const Tensor *out)
 
 static int make_product(Conv *c)
 {
-    const Conv2dAttr *a = c->out->attr;
-    const Tensor *b = c->out->src[2], *z = c->out->src[3];
-    const ProductSpec spec = {
+    const Tensor *b = c->out->src[2], *z = addend(c);
+    ProductSpec spec = {
         .gemm = gemm_of_linear(c->out),
         .dtype = c->out->dtype,
         .scale = 1,
-        .a = c->weights,
-        .b = c->out->src[0]->data,
         .d = c->out->data,
         .addend = z ? z->data : NULL,
-        .bias = b ? b->data : NULL,
-        .relu = a->act == ACT_RELU,
     };
 
+    spec.a = c->out->src[spec.gemm.a_source]->data;
+    spec.b = c->out->src[spec.gemm.b_source]->data;
+    if (is_forward(c)) {
+        spec.a = c->packed;
+        spec.bias = b ? b->data : NULL;
+        spec.relu = c->parts.attr->act == ACT_RELU;
+    }
     return product_new(&c->product, c->cuda, &spec);
 }
 
 /* ---- choosing ---------------------------------------------------------- */
 
 /* All that a choice depends on, but for the device. */
-static void key_of(const Tensor *out, char key[TUNE_KEY])
+static void key_of(const Conv *c, char key[TUNE_KEY])
 {
-    const Conv2dAttr *a = out->attr;
+    const Conv2dAttr *a = c->parts.attr;
     char x[DIMS_TEXT], w[DIMS_TEXT];
 
     snprintf(key, TUNE_KEY,
-             "conv2d %s x%s w%s stride=%d pad=%d,%d groups=%d%s%s%s; cuDNN "
-             "%zu, cuBLASLt %zu",
-             dtype_name(out->dtype), tensor_dims_text(out->src[0], x),
-             tensor_dims_text(out->src[1], w), a->stride, a->pad_h, a->pad_w,
-             a->groups, conv_graph_has_bias(out) ? " bias" : "",
-             out->src[3] ? " addend" : "", a->act ? " relu" : "",
+             "%s %s x%s w%s stride=%d pad=%d,%d groups=%d%s%s%s; cuDNN %zu, "
+             "cuBLASLt %zu",
+             c->out->op->name, dtype_name(c->out->dtype),
+             tensor_dims_text(c->parts.x, x), tensor_dims_text(c->parts.w, w),
+             a->stride, a->pad_h, a->pad_w, a->groups,
+             conv_graph_has_bias(c->out) ? " bias" : "",
+             addend(c) ? " addend" : "", a->act ? " relu" : "",
              cudnnGetVersion(), cublasLtGetVersion());
 }
 
@@ -199,8 +227,8 @@ static int run_trial(CudaDevice *cuda, void *arg, int i)
     Trial *t = arg;
 
     (void)cuda;
-    return i < t->nengines ? execute(t->conv, &t->engines[i])
-                           : product_run(t->conv->product, i - t->nengines);
+    return i < t->nengines ? run_engine(t->conv, &t->engines[i])
+                           : run_product(t->conv, i - t->nengines);
 }
 
 /* Leaves out engines for whose workspace there is no memory. */
@@ -291,7 +319,7 @@ static int choose(Conv *c)
 {
     char key[TUNE_KEY], text[CHOICE_TEXT];
 
-    key_of(c->out, key);
+    key_of(c, key);
     if (tune_recall(c->cuda, key, text, sizeof(text)) && use(c, text) == OK)
         return OK;
     conv_engine_free(&c->engine);
@@ -312,11 +340,13 @@ static int plan(Device *dev, const Tensor *out, void **state)
     *state = c;
     c->cuda = cuda;
     c->out = out;
+    c->parts = conv_parts(out);
     TRY(conv_graph_init(&c->graph, out, target));
-    TRY(upload_weights(c));
+    if (is_forward(c))
+        TRY(pack_weights(c));
     if (conv_graph_has_bias(out) && !out->src[2])
         TRY(upload_zeros(c));
-    if (is_linear(out))
+    if (is_linear(c))
         TRY(make_product(c));
     return choose(c);
 }
@@ -333,20 +363,22 @@ static void release(void *state)
     conv_engine_free(&c->engine);
     conv_graph_free(&c->graph);
     product_free(c->product);
-    if (c->weights)
-        dev->backend->release(dev, c->weights);
+    if (c->packed)
+        dev->backend->release(dev, c->packed);
     if (c->zeros)
         dev->backend->release(dev, c->zeros);
     free(c);
 }
 
-const Kernel cudnn_conv2d = {
-    .op = &conv2d_def,
-    .name = "cudnn",
-    .dtypes = ALL_DTYPES,
-    .supports = conv_graph_takes,
-    .plan = plan,
-    .run = run,
-    .release = release,
-    .packs = 1u << 1,
-};
+#define CONV(id, ...)                                         \
+    const Kernel cudnn_##id = { .op = &id##_def,              \
+                                .name = "cudnn",              \
+                                .dtypes = ALL_DTYPES,         \
+                                .supports = conv_graph_takes, \
+                                .plan = plan,                 \
+                                .run = run,                   \
+                                .release = release,           \
+                                __VA_ARGS__ };
+CONV(conv2d, .repack = repack, .packs = 1u << 1)
+CONV(conv2d_grad_x)
+CONV(conv2d_grad_w)

@@ -156,7 +156,7 @@ static int run(Device *dev, const Tensor *out, void *state)
     const size_t few = (size_t)cuda_device(dev)->sms * RUN_THREADS_PER_SM;
     int err = OK;
 
-    TRY(reordered_before_run(state, out, true));
+    TRY(reordered_before_run(dev, out, state));
     FOR_PACK(out->dtype, whole_packs(out->dtype, (size_t)f.C), T, N, {
         const Places<T> p = places_of<T>(out, w->at);
         const bool many = tensor_count(out) / (RUN * N) >= few && f.apart == 1;
@@ -189,6 +189,7 @@ static bool depthwise(const Tensor *out)
         .plan = plan,                     \
         .run = run,                       \
         .release = reordered_release,     \
+        .repack = reordered_repack,       \
         .packs = 1u << 1,                 \
     };
 DEPTHWISE(conv2d_depthwise, conv2d, depthwise)

@@ -1,5 +1,5 @@
 /*
- * gemm.c - linear and matmul as column-major products
+ * gemm.c - linear, its gradients and matmul as column-major products
  *
  * A matrix is given by two strides, one of which is 1: if that of the rows, it
  * is stored as BLAS wants it; if that of the columns, its transpose is.  Where
@@ -14,23 +14,38 @@
 
 #include "kernels/ops/ops.h"
 
+/* What is stored as rows of n numbers: n by rows, as BLAS sees it. */
+static GemmMatrix rows_of(int64_t rows, int64_t n, bool transposed)
+{
+    return (GemmMatrix){ n, rows, n, .transposed = transposed };
+}
+
+/* y' = w' x' of rows I wide, dx' = w dy' of rows O wide; dw' = x' dy, summed
+ * over rows. */
 Gemm gemm_of_linear(const Tensor *out)
 {
-    const int64_t rows = (int64_t)tensor_rows(out);
-    const int64_t I = out->src[0]->dim[1], O = out->dim[1];
+    const bool of_x = out->op == &conv2d_grad_x_def;
+    const bool of_w = out->op == &conv2d_grad_w_def;
+    const Tensor *x = of_x ? out : out->src[0], *w = of_w ? out : out->src[1];
+    const int64_t rows = (int64_t)tensor_rows(x);
+    const int64_t O = w->dim[0], I = w->dim[1];
+    Gemm g = { .a_source = 1, .b_source = 0, .batch = 1, .calls = 1 };
 
-    return (Gemm){
-        .a_source = 1,
-        .b_source = 0,
-        .a = { .rows = I, .columns = O, .ld = I, .transposed = true },
-        .b = { .rows = I, .columns = rows, .ld = I },
-        .d = { .rows = O, .columns = rows, .ld = O },
-        .m = O,
-        .n = rows,
-        .k = I,
-        .batch = 1,
-        .calls = 1,
-    };
+    if (of_w) {
+        g.a_source = 0;
+        g.b_source = 1;
+        g.a = rows_of(rows, I, false);
+        g.b = rows_of(rows, O, true);
+        g.d = rows_of(O, I, false);
+    } else {
+        g.a = rows_of(O, I, !of_x);
+        g.b = rows_of(rows, of_x ? O : I, false);
+        g.d = rows_of(rows, of_x ? I : O, false);
+    }
+    g.m = g.d.rows;
+    g.n = g.d.columns;
+    g.k = of_w ? rows : of_x ? O : I;
+    return g;
 }
 
 /* The matrices of an operand, one for each image and group. */

@@ -34,7 +34,8 @@ typedef struct Gemm {
 } Gemm;
 
 /* Of a linear, or a convolution that is one (1x1, stride 1, no padding, one
- * group); the bias is one number a row of d. */
+ * group), or a gradient of such a convolution; a bias is one number a row of d.
+ */
 Gemm gemm_of_linear(const Tensor *out);
 
 /* Of a matmul, but for its scale. */

@@ -1,7 +1,8 @@
 /*
  * library.h - the kernels made of cuDNN and cuBLASLt, in the plugin only.
  *
- * conv2d is cuDNN's (cudnn.c), linear and matmul are cuBLASLt's (cublas.c).
+ * conv2d and its gradients are cuDNN's (cudnn.c), linear and matmul are
+ * cuBLASLt's (cublas.c).
  * What they refuse is for our own kernels (cuda.h).
  */
 #ifndef CUDA_LIBRARY_H
@@ -25,7 +26,7 @@ typedef struct CudaLibraries {
     struct cublasLtContext *blas; /* cublasLtHandle_t                 */
 } CudaLibraries;
 
-#define CUDNN_KERNELS(X)  X(conv2d)
+#define CUDNN_KERNELS(X)  X(conv2d) X(conv2d_grad_x) X(conv2d_grad_w)
 #define CUBLAS_KERNELS(X) X(linear) X(matmul)
 
 #define X(id)             extern const Kernel cudnn_##id;
