@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/agreement.h"
 #include "harness/environment.h"
 #include "harness/network.h"
 #include "harness/verify.h"
@@ -154,6 +155,14 @@ static int set_input(Arm *a, Tensor *input)
     return err;
 }
 
+/* Training goes on with every run; a peer's begins where ours began. */
+static int keep_first(Arm *a)
+{
+    a->first = calloc((size_t)graph_outputs(a->graph), sizeof(*a->first));
+    BUG_IF(!a->first);
+    return network_run_plan(a->first, a->plan, a->graph);
+}
+
 static int make_plan(Arm *a)
 {
     const Values values = { .seed = SEED };
@@ -172,61 +181,50 @@ static int make_plan(Arm *a)
                     a->arena_bytes / (1 << 30), memory_available() / (1 << 30));
     for (int i = 0; network_input(a->graph, i); i++)
         TRY(set_input(a, network_input(a->graph, i)));
-    return is(&a->c->state, "graph") ? plan_record(a->plan) : OK;
+    if (is(&a->c->state, "graph"))
+        TRY(plan_record(a->plan));
+    return graph_is_training(a->graph) ? keep_first(a) : OK;
 }
 
 /* ---- prepared by a peer ---------------------------------------------- */
 
-/* The peer's output against ours, which was verified: the same network, then.
- * Twice the limit, because both may err. */
-static int compare(Arm *a, const float *got, size_t n, const Arm *ours)
+/* The peer's outputs against ours, which were verified: the same network,
+ * then.  Twice the limit, because both may err. */
+static int compare(Arm *a, const Safetensors *theirs, const Arm *ours)
 {
-    const Tensor *output = graph_output_named(ours->graph, "output");
-    float *want = malloc(n * sizeof(*want));
-    int err;
+    Agreement worst;
 
-    if (!want)
-        return fail(ERR_MEMORY, "no memory for %zu numbers", n);
-    err = plan_get(ours->plan, output, want);
-    if (!err) {
-        a->rel_l2 = verify_error(got, want, n);
-        snprintf(a->verified_at, sizeof(a->verified_at), "%dx%dx%dx%d",
-                 a->c->batch, a->c->channels, a->c->height, a->c->width);
-        if (!(a->rel_l2 <= 2 * ours->limit)) {
-            a->status = "wrong";
-            snprintf(a->message, sizeof(a->message),
-                     "differs from attnbench's output by %.2g, limit %.2g",
-                     a->rel_l2, 2 * ours->limit);
-        }
+    TRY(agreement_find(&worst, theirs,
+                       &(Ours){ ours->graph, ours->plan, ours->first }));
+    a->rel_l2 = worst.rel_l2;
+    snprintf(a->verified_at, sizeof(a->verified_at), "%dx%dx%dx%d", a->c->batch,
+             a->c->channels, a->c->height, a->c->width);
+    if (!(a->rel_l2 <= 2 * ours->limit)) {
+        a->status = "wrong";
+        snprintf(a->message, sizeof(a->message),
+                 "differs from attnbench's %s by %.2g, limit %.2g",
+                 worst.output, a->rel_l2, 2 * ours->limit);
     }
-    free(want);
-    return err;
+    return OK;
 }
 
 static int prepare_peer(Arm *a, const Arm *ours)
 {
-    const Tensor *output;
-    float *got;
-    size_t n;
+    Safetensors *theirs;
     double params;
     int err;
 
     if (!ours || !arm_ok(ours) || !ours->plan)
         return fail(ERR_UNSUPPORTED, "attnbench itself could not run it, so "
                                      "there is nothing to compare with");
-    output = graph_output_named(ours->graph, "output");
-    n = tensor_count(output);
-    got = malloc(n * sizeof(*got));
-    if (!got)
-        return fail(ERR_MEMORY, "no memory for %zu numbers", n);
-    err = peer_case(a->peer, a->id, a->c, got, n, &params);
+    err = peer_case(a->peer, a->id, a->c, &theirs, &params);
     a->held = !err;
     if (!err && params != a->params)
         err = fail(ERR_UNSUPPORTED, "has %.0f parameters where ours has %.0f",
                    params, a->params);
     if (!err)
-        err = compare(a, got, n, ours);
-    free(got);
+        err = compare(a, theirs, ours);
+    st_close(theirs);
     return err;
 }
 
@@ -412,8 +410,12 @@ void arm_release(Arm *a)
     if (a->held)
         peer_drop(a->peer, a->id);
     a->held = false;
+    for (int i = 0; a->first && i < graph_outputs(a->graph); i++)
+        free(a->first[i]);
+    free(a->first);
     plan_free(a->plan);
     graph_free(a->graph);
+    a->first = NULL;
     a->plan = NULL;
     a->graph = NULL;
 }

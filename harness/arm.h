@@ -28,8 +28,9 @@ typedef struct Arm {
     Device *dev;
     Graph *graph;
     Plan *plan;
-    bool held;  /* the peer has it */
-    int rewarm; /* runs before each sample, not timed */
+    float **first; /* outputs of the first steps of training, or NULL */
+    bool held;     /* the peer has it */
+    int rewarm;    /* runs before each sample, not timed */
 
     /* Samples. */
     int reps, n, capacity;

@@ -318,19 +318,12 @@ static int steps_of(const Graph *g)
     return graph_is_training(g) && !graph_output_named(g, "loss") ? STEPS : 1;
 }
 
-int network_run(float **values, Graph *g, Device *dev, bool recorded,
-                float *const *inputs)
+int network_run_plan(float **values, Plan *plan, const Graph *g)
 {
     const int n = graph_outputs(g);
-    Plan *plan = NULL;
-    int err;
+    int err = OK;
 
     memset(values, 0, (size_t)n * sizeof(*values));
-    err = plan_new(&plan, dev, g);
-    if (!err && recorded)
-        err = plan_record(plan);
-    for (int i = 0; !err && network_input(g, i); i++)
-        err = plan_set(plan, network_input(g, i), inputs[i]);
     for (int i = 0; !err && i < steps_of(g); i++)
         err = plan_run(plan);
     for (int i = 0; i < n && !err; i++)
@@ -339,6 +332,23 @@ int network_run(float **values, Graph *g, Device *dev, bool recorded,
         free(values[i]);
         values[i] = NULL;
     }
+    return err;
+}
+
+int network_run(float **values, Graph *g, Device *dev, bool recorded,
+                float *const *inputs)
+{
+    Plan *plan = NULL;
+    int err;
+
+    memset(values, 0, (size_t)graph_outputs(g) * sizeof(*values));
+    err = plan_new(&plan, dev, g);
+    if (!err && recorded)
+        err = plan_record(plan);
+    for (int i = 0; !err && network_input(g, i); i++)
+        err = plan_set(plan, network_input(g, i), inputs[i]);
+    if (!err)
+        err = network_run_plan(values, plan, g);
     plan_free(plan);
     return err;
 }

@@ -12,6 +12,7 @@
 #include "kernels/core/backend.h"
 #include "kernels/core/graph.h"
 #include "kernels/core/op.h"
+#include "kernels/core/plan.h"
 
 /* Which outputs are wanted besides "output". */
 typedef enum Taps { TAPS_NONE, TAPS_STAGE_MEANS } Taps;
@@ -62,6 +63,9 @@ void network_seed_input(float *nchw, const Tensor *input, uint64_t seed);
  */
 int network_run(float **values, Graph *g, Device *dev, bool recorded,
                 float *const *inputs);
+
+/* The same with a plan of g that has its inputs. */
+int network_run_plan(float **values, Plan *plan, const Graph *g);
 
 /* Adds c to sum. */
 void cost_add(Cost *sum, const Cost *c);

@@ -143,33 +143,18 @@ const char *peer_name(const Peer *p)
     return p->name;
 }
 
-static int read_output(const Peer *p, float *output, size_t count)
-{
-    FILE *f = fopen(p->file, "rb");
-    size_t n;
-
-    if (!f)
-        return fail(ERR_IO, "%s: %s", p->file, strerror(errno));
-    n = fread(output, sizeof(float), count, f);
-    n += fgetc(f) != EOF;
-    fclose(f);
-    if (n != count)
-        return fail(ERR_UNSUPPORTED,
-                    "its output is not the %zu numbers that ours is", count);
-    return OK;
-}
-
-int peer_case(Peer *p, int id, const Case *c, float *output, size_t count,
+int peer_case(Peer *p, int id, const Case *c, Safetensors **outputs,
               double *params)
 {
     char json[LINE_SIZE], settings[CASE_TEXT];
     size_t n = param_json(case_params, c, json, sizeof(json));
 
     BUG_IF(n + CASE_TEXT > sizeof(json));
+    *outputs = NULL;
     TRY(ask(p, "case %d %s %.*s,\"settings\":%s}", id, p->file, (int)n - 1,
             json, case_settings_json(c, settings)));
     *params = strtod(p->line, NULL);
-    return read_output(p, output, count);
+    return st_open(outputs, p->file);
 }
 
 int peer_run(Peer *p, int id, int reps, double *ns)

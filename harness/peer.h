@@ -6,9 +6,10 @@
  * "no REASON".
  *
  *     name                   ok pytorch 1.13.1 eager
- *     case ID FILE {json}    ok PARAMS    its output for the seeded weights
- *                                         and input is then in FILE: floats,
- *                                         in PyTorch's order
+ *     case ID FILE {json}    ok PARAMS    what it comes to from the seeded
+ *                                         weights and inputs is then in FILE,
+ *                                         .safetensors: all outputs of the
+ *                                         case's graph (network.h), by name
  *     run ID REPS            ok NS        of one run
  *     drop ID                ok
  *
@@ -17,9 +18,8 @@
 #ifndef HARNESS_PEER_H
 #define HARNESS_PEER_H
 
-#include <stddef.h>
-
 #include "harness/case.h"
+#include "harness/safetensors.h"
 
 typedef struct Peer Peer;
 
@@ -30,10 +30,10 @@ void peer_close(Peer *p); /* accepts NULL */
 /* "pytorch 1.13.1 eager" */
 const char *peer_name(const Peer *p);
 
-/* Builds a case under a number of the caller's choice, and runs it once: the
- * output (count numbers) and how many parameters it has.  ERR_UNSUPPORTED
- * with the peer's reason if it cannot. */
-int peer_case(Peer *p, int id, const Case *c, float *output, size_t count,
+/* Builds a case under a number of the caller's choice, and runs it as
+ * network_run does: the outputs, for the caller to close, and how many
+ * parameters it has.  ERR_UNSUPPORTED with the peer's reason if it cannot. */
+int peer_case(Peer *p, int id, const Case *c, Safetensors **outputs,
               double *params);
 
 /* Runs it reps times; nanoseconds of one run. */

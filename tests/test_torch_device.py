@@ -26,9 +26,8 @@ class Net:
         self.like = like
         return self
 
-    def __call__(self, x):
+    def step(self):
         self.log.append("run")
-        return x
 
 
 def fake_torch(log, gpu=True, compiles=True, sleeps=True):
@@ -80,7 +79,7 @@ class OnAGpu(unittest.TestCase):
 
     def test_the_stream_is_held_back_until_all_runs_are_queued(self):
         _, device = self.open()
-        ns = device.time(Net(self.log), None, 3)
+        ns = device.time(Net(self.log), 3)
         self.assertEqual([e if isinstance(e, str) else e[0]
                           for e in self.log],
                          ["sleep", "record", "run", "run", "run", "record",
@@ -90,7 +89,7 @@ class OnAGpu(unittest.TestCase):
     def test_what_it_is_held_back_for_grows_with_the_launches(self):
         _, device = self.open()
         net = Net(self.log)
-        device.launch_ns[id(net)] = 1e5
+        net.launch_ns = 1e5
         device.hold(net, 10)
         device.hold(net, 10000)
         self.assertEqual(self.log, [("sleep", 2 * 1520000),
@@ -98,7 +97,7 @@ class OnAGpu(unittest.TestCase):
 
     def test_launches_can_be_left_in(self):
         _, device = self.open(launches=True)
-        device.time(Net(self.log), None, 1)
+        device.time(Net(self.log), 1)
         self.assertEqual(self.log, ["record", "run", "record", "wait",
                                     "synchronize"])
         self.assertEqual(device.source("9.9"),
@@ -108,11 +107,17 @@ class OnAGpu(unittest.TestCase):
         _, device = self.open()
         for dtype, kind in (("f32", "float"), ("tf32", "float"),
                             ("f16", "half"), ("bf16", "bfloat16")):
-            net, x = device.place(Net(self.log), Net(self.log),
-                                  dict(CASE, dtype=dtype))
-            for thing in net, x:
-                self.assertEqual(thing.like, {"device": "cuda", "dtype": kind,
-                                              "memory_format": "NHWC"})
+            net = device.place(Net(self.log), dict(CASE, dtype=dtype))
+            self.assertEqual(net.like, {"device": "cuda", "dtype": kind,
+                                        "memory_format": "NHWC"})
+
+    def test_what_is_no_map_has_no_layout(self):
+        _, device = self.open()
+        for ndim, has in ((2, False), (4, True)):
+            x = Net(self.log)
+            x.ndim = ndim
+            device.place(x, CASE)
+            self.assertIs("memory_format" in x.like, has)
 
     def test_tf32_is_on_for_tf32_alone(self):
         torch, device = self.open()
@@ -123,14 +128,14 @@ class OnAGpu(unittest.TestCase):
 
     def test_a_layout_can_be_chosen_and_is_in_the_name(self):
         _, device = self.open(layout="contiguous")
-        net, _ = device.place(Net(self.log), Net(self.log), CASE)
+        net = device.place(Net(self.log), CASE)
         self.assertNotIn("memory_format", net.like)
         self.assertEqual(device.source("9.9"),
                          "pytorch 9.9 eager cuda contiguous")
 
     def test_compiling_is_whole_or_refused_and_never_gives_up(self):
         torch, device = self.open(compiled="default")
-        device.place(Net(self.log), Net(self.log), CASE)
+        device.compile(Net(self.log))
         self.assertEqual(self.log, [("compile", {"mode": "default",
                                                  "fullgraph": True,
                                                  "dynamic": False})])
@@ -169,14 +174,13 @@ class OnACpu(unittest.TestCase):
         device = torch_device.open_device(fake_torch(log, gpu=False), "cpu",
                                           launches=False)
         case = dict(CASE, backend="cpu", dtype="f32", threads=3)
-        net, _ = device.place(Net(log), Net(log), case)
+        net = device.place(Net(log), case)
         self.assertEqual(net.like, {"device": "cpu", "dtype": "float"})
-        net, _ = device.place(Net(log), Net(log),
-                              dict(case, backbone="resnet50"))
+        net = device.place(Net(log), dict(case, backbone="resnet50"))
         self.assertEqual(net.like["memory_format"], "NHWC")
         device.use(case)
         self.assertEqual(log, [("threads", 3)])
-        self.assertGreater(device.time(net, None, 5), 0)
+        self.assertGreater(device.time(net, 5), 0)
         self.assertEqual(log[1:], ["run"] * 5)
         self.assertEqual(device.source("1.13.1"), "pytorch 1.13.1 eager")
 

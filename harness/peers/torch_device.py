@@ -1,7 +1,7 @@
 """torch_device.py - where PyTorch runs a case, in what, and who keeps time.
 
-A device places a network and its input, times runs of it, and brings its
-output back.  Each is given the module torch, so that tests can give another.
+A device places a network and its inputs, compiles, times runs, and brings
+outputs back.  Each is given the module torch, so that tests can give another.
 """
 import os
 import time
@@ -70,17 +70,20 @@ class Device:
             return self.layout == "channels_last"
         return case["backbone"] != "none" or self.name != "cpu"
 
-    def place(self, net, x, case):
-        """The network and its input as the case wants them."""
+    def place(self, thing, case):
+        """A network, or an input of one, as the case wants it."""
         like = {"device": self.name,
                 "dtype": getattr(self.torch, DTYPES[case["dtype"]])}
-        if self.channels_last(case):
+        if self.channels_last(case) and getattr(thing, "ndim", 4) == 4:
             like["memory_format"] = self.torch.channels_last
-        net, x = net.to(**like), x.to(**like)
-        if self.compiled:
-            net = self.torch.compile(net, mode=self.compiled, fullgraph=True,
-                                     dynamic=False)
-        return net, x
+        return thing.to(**like)
+
+    def compile(self, net):
+        """What runs in its place."""
+        if not self.compiled:
+            return net
+        return self.torch.compile(net, mode=self.compiled, fullgraph=True,
+                                  dynamic=False)
 
     @staticmethod
     def output(y):
@@ -100,11 +103,12 @@ class Host(Device):
         threads = case["threads"] or len(os.sched_getaffinity(0))
         self.torch.set_num_threads(threads)
 
-    def time(self, net, x, reps):
-        """Nanoseconds of one run."""
+    def time(self, work, reps):
+        """Nanoseconds of one run: of work.step()."""
+        step = work.step
         start = time.perf_counter_ns()
         for _ in range(reps):
-            net(x)
+            step()
         return (time.perf_counter_ns() - start) / reps
 
 
@@ -129,7 +133,6 @@ class Cuda(Device):
         torch.backends.cudnn.benchmark = True   # it may choose, as we do
         self.start = torch.cuda.Event(enable_timing=True)
         self.stop = torch.cuda.Event(enable_timing=True)
-        self.launch_ns = {}     # of one run by its network
 
     def source(self, version):
         return super().source(version) + (
@@ -141,27 +144,27 @@ class Cuda(Device):
         self.torch.backends.cuda.matmul.allow_tf32 = tf32
         self.torch.backends.cudnn.allow_tf32 = tf32
 
-    def hold(self, net, reps):
+    def hold(self, work, reps):
         """Keeps the stream busy for longer than reps launches take: half as
         long again, and 20 us.  Cycles are of a clock of 2 GHz; a slower one
         holds it for longer."""
-        ns = min(1.5 * self.launch_ns.get(id(net), 0) * reps + 20e3,
+        ns = min(1.5 * getattr(work, "launch_ns", 0) * reps + 20e3,
                  HOLD_LIMIT_NS)
         self.torch.cuda._sleep(int(2 * ns))
 
-    def time(self, net, x, reps):
-        """Nanoseconds of one run."""
-        cuda = self.torch.cuda
+    def time(self, work, reps):
+        """Nanoseconds of one run: of work.step()."""
+        step = work.step
         if not self.launches:
-            self.hold(net, reps)
+            self.hold(work, reps)
         before = time.perf_counter_ns()
         self.start.record()
         for _ in range(reps):
-            net(x)
+            step()
         self.stop.record()
-        self.launch_ns[id(net)] = (time.perf_counter_ns() - before) / reps
+        work.launch_ns = (time.perf_counter_ns() - before) / reps
         self.stop.synchronize()
-        cuda.synchronize()
+        self.torch.cuda.synchronize()
         return self.start.elapsed_time(self.stop) * 1e6 / reps
 
 

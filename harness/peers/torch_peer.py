@@ -19,8 +19,9 @@ On a GPU, eager or compiled, in the dtype of the case:
 PyTorch gets what suits it: backbones run channels-last, modules alone too on
 a GPU, and in PyTorch's default layout on a CPU (--layout chooses); graph=folded
 has its batch norms folded into the convolutions; as many threads as attnbench
-has; inference mode; on a GPU cuDNN may choose by timing.  impl says what
-attnbench does with a case: whether PyTorch fuses it is --compile's to say.
+has; inference mode where nothing goes backwards (torch_passes.py); on a GPU
+cuDNN may choose by timing.  impl says what attnbench does with a case: whether
+PyTorch fuses it is --compile's to say.
 """
 import argparse
 import gc
@@ -37,8 +38,8 @@ import torch_backbones
 import torch_device
 import torch_modules
 from torch_device import Refusal
+from torch_passes import PASSES, SEED
 
-SEED = 1                # of weights and input: SEED in harness/arm.c
 SAMPLE_NS = 20e3        # what a sample takes at least, as in attnbench
 REWARM_NS = 20e6        # what is run before a sample, as harness/arm.c does
 
@@ -58,25 +59,45 @@ def first_words(error):
     return (" ".join(str(error).split()) or type(error).__name__)[:400]
 
 
+def write_safetensors(path, arrays):
+    """float32 arrays by name, for harness/safetensors.c."""
+    header, end = {}, 0
+    for name, array in arrays.items():
+        begin, end = end, end + array.nbytes
+        header[name] = {"dtype": "F32", "shape": array.shape,
+                        "data_offsets": (begin, end)}
+    text = json.dumps(header).encode()
+    with open(path, "wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        for array in arrays.values():
+            array.tofile(file)
+
+
 class Arm:
     """One case, built and ready to run."""
 
     def __init__(self, case, device, others=()):
         device.check(case)
-        for key, known in (("pass", "forward"), ("state", "hot"),
-                           ("weights", "seeded")):
-            if case[key] != known:
+        for key, known in (("pass", tuple(PASSES)), ("state", ("hot",)),
+                           ("weights", ("seeded",))):
+            if case[key] not in known:
                 raise Refusal(f"{key}={case[key]} is not timed here")
+        if case["pass"] != "forward" and case["dtype"] not in ("f32", "tf32"):
+            raise Refusal(f"pass={case['pass']} is not timed here in "
+                          f"dtype={case['dtype']}")
         self.case, self.device = case, device
         device.use(case)
+        pass_ = PASSES[case["pass"]]
         for other in others:    # of another impl: compiled once is enough
-            if all(case[k] == other.case[k] for k in case if k != "impl"):
-                self.net, self.x = other.net, other.x
-                self.params = other.params
+            if pass_.shared and all(case[k] == other.case[k] for k in case
+                                    if k != "impl"):
+                self.work, self.params = other.work, other.params
                 return
         shape = [case[k] for k in ("batch", "channels", "height", "width")]
         x = torch.from_numpy(torch_modules.seeded_structured(shape, SEED))
-        self.net, self.x = device.place(self.build(case), x, case)
+        with pass_.mode():
+            net = device.place(self.build(case), case)
+            self.work = pass_(net, device.place(x, case), case, device)
 
     def build(self, case):
         name, settings = case["backbone"], dict(case["settings"])
@@ -103,11 +124,15 @@ class Arm:
     def run(self, reps):
         """Nanoseconds of one run."""
         self.device.use(self.case)
-        return self.device.time(self.net, self.x, reps)
+        with self.work.mode():
+            return self.device.time(self.work, reps)
 
-    def output(self):
+    def outputs(self):
+        """By name, as NumPy's.  Asked for first: training goes on."""
         self.device.use(self.case)
-        return self.device.output(self.net(self.x))
+        with self.work.mode():
+            return {name: self.device.output(y)
+                    for name, y in self.work.outputs().items()}
 
 
 def serve(open_device):
@@ -125,7 +150,7 @@ def serve(open_device):
             number, path, text = words[1].split(" ", 2)
             arm = Arm(json.loads(text), device, arms.values())
             arms[number] = arm
-            arm.output().tofile(path)
+            write_safetensors(path, arm.outputs())
             return str(arm.params)
         if words[0] == "run":
             number, reps = words[1].split()
@@ -228,18 +253,17 @@ def main():
                                         compiled=args.compile,
                                         launches=args.launches)
 
-    torch.set_grad_enabled(False)
+    torch.set_grad_enabled(False)           # until a pass wants gradients
     torch.set_flush_denormal(True)          # as attnbench does
-    with torch.inference_mode():
-        if args.serve:
-            serve(open_device)
-            return
-        try:
-            device = open_device()
-        except Refusal as e:
-            sys.exit(f"torch_peer: {e}")
-        cases = [json.loads(line) for line in sys.stdin if line.strip()]
-        runs = alone(cases, device, args.limit, args.target / 100)
+    if args.serve:
+        serve(open_device)
+        return
+    try:
+        device = open_device()
+    except Refusal as e:
+        sys.exit(f"torch_peer: {e}")
+    cases = [json.loads(line) for line in sys.stdin if line.strip()]
+    runs = alone(cases, device, args.limit, args.target / 100)
     json.dump({"source": device.source(version()), "runs": runs,
                "experiment": cases[0]["experiment"] if cases else ""},
               sys.stdout)
