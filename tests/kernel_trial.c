@@ -98,7 +98,18 @@ static bool has_ties(const Op *op, int k)
                       op == &global_max_pool_grad_def || op == &max_c_grad_def);
 }
 
-/* In [-1,1); variances in [0.5,1.5); eighths, where equals are wanted. */
+/* Whether the slope changes at whole numbers of this source: 0, 3 or 6. */
+static bool has_bends(const Op *op, int k)
+{
+    return k == 0
+               ? op == &relu_def || op == &relu_grad_def || op == &relu6_def ||
+                     op == &relu6_grad_def || op == &hard_swish_def ||
+                     op == &hard_swish_grad_def || op == &add_def
+               : k == 3 && op == &conv2d_grad_x_def;
+}
+
+/* In [-1,1); variances in [0.5,1.5); eighths, where equals are wanted; whole
+ * numbers from -8 to 7, where something bends at some. */
 static float *source_values(const Sample *s, int k, uint64_t *state)
 {
     static const float odd[] = { NAN, INFINITY, -INFINITY };
@@ -111,6 +122,8 @@ static float *source_values(const Sample *s, int k, uint64_t *state)
         x[i] = 1 + x[i] / 2;
     for (size_t i = 0; i < n && has_ties(s->c->op, k); i++)
         x[i] = floorf(x[i] * 8) / 8;
+    for (size_t i = 0; i < n && has_bends(s->c->op, k); i++)
+        x[i] = floorf(x[i] * 8);
     for (int i = 0; i < 3 && k == 0 && s->values == NONFINITE; i++)
         x[sample_below(state, (int)n)] = odd[i];
     for (size_t i = 0; i < n; i++)
