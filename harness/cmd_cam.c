@@ -12,9 +12,10 @@
 #include <string.h>
 
 #include "harness/backends.h"
-#include "harness/cam.h"
+#include "harness/cam_page.h"
 #include "harness/experiment.h"
 #include "harness/flags.h"
+#include "harness/network.h"
 #include "harness/npy.h"
 #include "harness/overlay.h"
 #include "harness/resize.h"
@@ -52,7 +53,7 @@ static const Usage usage = {
         "of a\nlayer, each channel weighted by the mean gradient of the raw "
         "score, summed, of\nwhich the positive part is kept.  For each network "
         "the map as floats (.npy), at\nthe layer's resolution and at the "
-        "input's, and a picture of it; one panel and\ncam.csv for all.  "
+        "input's, and a picture of it; one figure and\ncam.csv for all.  "
         "Colours "
         "go from 0 to the highest value of all maps, and lie\nover the "
         "picture half and half: they can be compared between networks.\n"
@@ -72,23 +73,16 @@ static const Usage usage = {
         "--image=dog.jpg\n",
 };
 
-/* A map, and what it is of. */
-typedef struct Drawn {
-    const Case *c;
-    char name[PARAM_NAME_MAX * 2 + 16]; /* of its files, and in the table */
-    Cam cam;
-    float *whole; /* (height, width) */
-} Drawn;
-
 typedef struct Session {
     const CamSettings *s;
     int height, width;
     float *input; /* (3, height, width) */
     Image view;   /* what the networks see */
-    Drawn at[MAPS_MAX];
+    CamDrawn at[MAPS_MAX];
     int n;
     double scale;
     bool seeded, failed;
+    char image_hash[HASH_TEXT];
 } Session;
 
 /* ---- making -------------------------------------------------------------- */
@@ -117,11 +111,15 @@ static int check_cases(const Experiment *e)
 
 static int make_input(Session *t, const Case *c)
 {
+    uint64_t h = HASH_START;
+
     t->height = c->height;
     t->width = c->width;
     t->input = malloc(sizeof(*t->input) * COLOURS * (size_t)c->height *
                       (size_t)c->width);
     BUG_IF(!t->input);
+    if (t->s->image[0] && hash_file(&h, t->s->image) == OK)
+        hash_text(t->image_hash, h);
     if (t->s->image[0])
         return image_input(t->input, &t->view, t->s->image, c->height,
                            c->width);
@@ -131,12 +129,12 @@ static int make_input(Session *t, const Case *c)
 }
 
 /* "resnet50_se", and "resnet50_se_2" if there has been one. */
-static void name_map(Session *t, Drawn *d)
+static void name_map(Session *t, CamDrawn *d)
 {
     const char *backbone = d->c->backbone.text, *module = d->c->module.text;
     int same = 1;
 
-    for (const Drawn *o = t->at; o < d; o++)
+    for (const CamDrawn *o = t->at; o < d; o++)
         same += !strcmp(o->c->backbone.text, backbone) &&
                 !strcmp(o->c->module.text, module);
     snprintf(d->name, sizeof(d->name), "%s_%s", backbone, module);
@@ -162,7 +160,7 @@ static int make_map(Session *t, const Case *c)
     const CamAsk ask = { .tap = t->s->tap,
                          .class = t->s->class,
                          .input = t->input };
-    Drawn *d = &t->at[t->n];
+    CamDrawn *d = &t->at[t->n];
     char text[CASE_TEXT];
     const int err = run_case(&d->cam, c, &ask);
 
@@ -174,6 +172,7 @@ static int make_map(Session *t, const Case *c)
     TRY(err);
     d->c = c;
     name_map(t, d);
+    network_weights_hash(d->weights_hash, c);
     d->whole = malloc(sizeof(*d->whole) * (size_t)t->height * (size_t)t->width);
     BUG_IF(!d->whole);
     map_upsample(d->whole, t->height, t->width, d->cam.map, d->cam.rows,
@@ -193,28 +192,20 @@ static const char *file_path(char path[PATH], const Session *t,
     return path;
 }
 
-static int write_map(Session *t, const Drawn *d, Image *drawn)
+static int write_map(Session *t, const CamDrawn *d)
 {
     const int at_tap[] = { d->cam.rows, d->cam.columns };
     const int at_input[] = { t->height, t->width };
     char path[PATH];
+    Image drawn;
+    int err;
 
     TRY(npy_write(file_path(path, t, d->name, ".npy"), d->cam.map, 2, at_tap));
     TRY(npy_write(file_path(path, t, d->name, "_input.npy"), d->whole, 2,
                   at_input));
-    TRY(image_overlay(drawn, &t->view, d->whole, t->scale));
-    return image_write_png(drawn, file_path(path, t, d->name, ".png"));
-}
-
-static int write_panel(const Session *t, const Image *images, int n)
-{
-    char path[PATH];
-    Image panel;
-    int err = image_panel(&panel, images, n);
-
-    if (!err)
-        err = image_write_png(&panel, file_path(path, t, "cam", ".png"));
-    image_free(&panel);
+    TRY(image_overlay(&drawn, &t->view, d->whole, t->scale));
+    err = image_write_png(&drawn, file_path(path, t, d->name, ".png"));
+    image_free(&drawn);
     return err;
 }
 
@@ -228,8 +219,8 @@ static int write_csv(const Session *t)
     fprintf(f, "map,layer,rows,columns,class,score,probability");
     for (int i = 0; i < CAM_NUMBERS; i++)
         fprintf(f, ",%s", cam_number_name(i));
-    fprintf(f, ",scale,image,case\n");
-    for (const Drawn *d = t->at; d < t->at + t->n; d++) {
+    fprintf(f, ",scale,image,image_hash,weights_hash,case\n");
+    for (const CamDrawn *d = t->at; d < t->at + t->n; d++) {
         fprintf(f, "%s,%s,%d,%d,%d,%.9g,%.9g", d->name, d->cam.layer,
                 d->cam.rows, d->cam.columns, d->cam.class, d->cam.score,
                 d->cam.probability);
@@ -238,26 +229,34 @@ static int write_csv(const Session *t)
                 fprintf(f, ",");
             else
                 fprintf(f, ",%.9g", d->cam.number[i]);
-        fprintf(f, ",%.9g,\"%s\",\"%s\"\n", t->scale, t->s->image,
-                case_print(d->c, text));
+        fprintf(f, ",%.9g,\"%s\",%s,%s,\"%s\"\n", t->scale, t->s->image,
+                t->image_hash, d->weights_hash, case_print(d->c, text));
     }
     return fclose(f) ? fail(ERR_IO, "%s: %m", path) : OK;
 }
 
 static int write_all(Session *t)
 {
-    Image images[MAPS_MAX + 1] = { t->view };
-    int err = folder_make(t->s->out);
+    char path[PATH];
 
-    for (int i = 0; i < t->n && !err; i++)
-        err = write_map(t, &t->at[i], &images[1 + i]);
-    if (!err)
-        err = write_panel(t, images, 1 + t->n);
-    if (!err)
-        err = write_csv(t);
+    TRY(folder_make(t->s->out));
+    TRY(image_write_png(&t->view, file_path(path, t, "input", ".png")));
     for (int i = 0; i < t->n; i++)
-        image_free(&images[1 + i]);
-    return err;
+        TRY(write_map(t, &t->at[i]));
+    return write_csv(t);
+}
+
+/* After all else, for it needs gnuplot. */
+static int write_figure(const Session *t)
+{
+    const CamShared shared = { .tap = t->s->tap,
+                               .picture = t->s->image,
+                               .height = t->height,
+                               .width = t->width,
+                               .scale = t->scale,
+                               .seeded = t->seeded };
+
+    return cam_page(t->s->out, t->at, t->n, &shared);
 }
 
 /* ---- saying -------------------------------------------------------------- */
@@ -274,7 +273,7 @@ static void print_table(const Session *t)
 {
     int width = 8;
 
-    for (const Drawn *d = t->at; d < t->at + t->n; d++)
+    for (const CamDrawn *d = t->at; d < t->at + t->n; d++)
         width = (int)strlen(d->name) > width ? (int)strlen(d->name) : width;
     printf("%-*s %6s %10s %10s %10s", width, "", "class", "score", "prob.",
            "peak");
@@ -282,7 +281,7 @@ static void print_table(const Session *t)
         if (i != CAM_mean)
             printf(" %8s", cam_number_name(i));
     printf("\n");
-    for (const Drawn *d = t->at; d < t->at + t->n; d++) {
+    for (const CamDrawn *d = t->at; d < t->at + t->n; d++) {
         printf("%-*s %6d %10.4g %10.3g %10.4g", width, d->name, d->cam.class,
                d->cam.score, d->cam.probability, d->cam.number[CAM_peak]);
         for (int i = CAM_peak + 1; i < CAM_NUMBERS; i++)
@@ -300,32 +299,20 @@ static void print_table(const Session *t)
 static void print_title(const Session *t)
 {
     const Cam *first = &t->at[0].cam;
-    bool same = true;
 
-    for (int i = 1; i < t->n; i++)
-        same &= strcmp(t->at[i].cam.layer, first->layer) == 0;
     printf("Grad-CAM at %s", t->s->tap);
-    if (same)
+    if (cam_layers_agree(t->at, t->n))
         printf(" (%s, %dx%dx%d)", first->layer, first->channels, first->rows,
                first->columns);
     printf(" of %s, %dx%d\n\n", t->s->image[0] ? t->s->image : "seeded input",
            t->height, t->width);
 }
 
-static bool classes_differ(const Session *t)
-{
-    bool differ = false;
-
-    for (int i = 1; i < t->n; i++)
-        differ |= t->at[i].cam.class != t->at[0].cam.class;
-    return differ;
-}
-
 static void print_all(const Session *t)
 {
     print_title(t);
     print_table(t);
-    if (classes_differ(t))
+    if (cam_classes_differ(t->at, t->n))
         printf("\neach network's own highest class, which is not the same: "
                "--class=K asks all\nfor one");
     printf("\ncolours: 0 to %.4g, the highest of these maps, half over the "
@@ -334,11 +321,9 @@ static void print_all(const Session *t)
     if (t->seeded)
         printf("weights are seeded, not trained: the pictures mean nothing, "
                "but are the same\neverywhere (--weights=FILE.safetensors)\n");
-    printf("%s/cam.png: the picture", t->s->out);
-    for (int i = 0; i < t->n; i++)
-        printf(", %s", t->at[i].name);
-    printf("; each also by itself, as .npy and\n_input.npy, and their numbers "
-           "in cam.csv\n");
+    printf("in %s: cam.svg and .png, all of it as a figure; input.png, and of "
+           "each\nmap .png, .npy and _input.npy; their numbers in cam.csv\n",
+           t->s->out);
 }
 
 /* ---- the command --------------------------------------------------------- */
@@ -363,6 +348,7 @@ static int draw_all(Session *t, const Experiment *e)
         return CMD_BAD;
     TRY(write_all(t));
     print_all(t);
+    TRY(write_figure(t));
     return t->failed ? CMD_BAD : OK;
 }
 

@@ -40,8 +40,9 @@ CHOICES(format, "text", "csv")
         "which layers, a,b: stage1 to stage4 of a backbone, or a "             \
         "scope's last result (layer4.2.attn); default: the protocol's, "       \
         "stage3,stage4"),                                                      \
-        PARAM_INT(ErfSettings, draws, 50, 1, 100000,                           \
-                  "how many inputs, each a draw"),                             \
+        PARAM_INT(ErfSettings, draws, 0, 0, 100000,                            \
+                  "how many inputs, each a draw; 0: 50, or all of a folder's " \
+                  "images if they are fewer"),                                 \
         PARAM_INT(ErfSettings, sets, 10, 1, 1000,                              \
                   "over how many sets of seeded weights they are shared out, " \
                   "which is what intervals are over; 1: intervals are over "   \
@@ -136,7 +137,7 @@ static int make_ask(ErfAsk *ask, char taps[TAPS_TEXT], const ErfSettings *s,
     const char *names = s->tap;
 
     *ask = (ErfAsk){ .protocol = erf_protocol_find(s->protocol.text),
-                     .draws = s->draws,
+                     .draws = s->draws ? s->draws : ERF_DRAWS,
                      .sets = seeded ? s->sets : 1,
                      .seed = (uint64_t)s->seed };
     network_weights_hash(ask->weights_hash, c);
@@ -402,6 +403,8 @@ int cmd_erf(int argc, char **argv)
     environment_machine(&m.machine);
     environment_build(&m.build);
     err = m.images ? erf_images_open(&images, s.images, s.draws) : OK;
+    if (m.images)
+        s.draws = images.draws; /* so that more images change no repeat line */
     if (!err)
         err = store_open(&m.store, s.db, STORE_WRITE);
     if (!err) {

@@ -67,6 +67,7 @@ typedef struct ErfInput {
 } ErfInput;
 
 enum { ERF_TAPS_MAX = 4, ERF_TAP_NAME = 96 };
+enum { ERF_DRAWS = 50 }; /* unless others are asked for */
 
 /* Draws are shared out evenly over sets of weights: draw i has set i % sets.
  * As many of a set as the case's batch are run at once. */

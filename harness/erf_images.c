@@ -33,8 +33,10 @@ int erf_images_open(ErfImages *out, const char *folder, int draws)
 {
     int err;
 
-    out->draws = draws;
     TRY(image_list(&out->list, folder));
+    if (!draws)
+        draws = out->list.n < ERF_DRAWS ? out->list.n : ERF_DRAWS;
+    out->draws = draws;
     if (out->list.n < draws) {
         const int n = out->list.n;
 
@@ -46,9 +48,9 @@ int erf_images_open(ErfImages *out, const char *folder, int draws)
     }
     err = hash_draws(out->hash, out);
     snprintf(out->about, sizeof(out->about),
-             "%d of the %d images of %.200s (FNV-1a %s), evenly, as for "
+             "images of %.200s (%d of %d, evenly, FNV-1a %s), as for "
              "evaluation on ImageNet",
-             draws, out->list.n, folder, out->hash);
+             folder, draws, out->list.n, out->hash);
     if (err)
         erf_images_close(out);
     return err;

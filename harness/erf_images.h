@@ -18,7 +18,8 @@ typedef struct ErfImages {
 /*
  * Of a folder's images, in order, as many as there are draws, evenly from the
  * first to the last: a folder that is sorted by class gives all classes alike.
- * ERR_INPUT where there are fewer.
+ * draws 0: ERF_DRAWS of them, or all if they are fewer.  ERR_INPUT where there
+ * are fewer than asked for.
  */
 int erf_images_open(ErfImages *out, const char *folder, int draws);
 void erf_images_close(ErfImages *images);

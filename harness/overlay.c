@@ -9,7 +9,6 @@
 #include "harness/overlay.h"
 
 #include <math.h>
-#include <string.h>
 
 #include "kernels/core/err.h"
 
@@ -21,8 +20,6 @@ static const double DARK = 0.30, LIGHT = 0.90, CHROMA = 0.095;
 static const double VIOLET = 300, YELLOW = 100; /* degrees */
 
 static const double ALPHA = 0.5; /* of the colours */
-
-enum { GAP = 8, BAR = 16, IN_ROW = 4 };
 
 /* What a screen is given for linear light v. */
 static unsigned char screen(double v)
@@ -61,30 +58,5 @@ int image_overlay(Image *out, const Image *view, const float *map, double scale)
                 image_at(out, x, y)[c] = (unsigned char)lrint(
                     (1 - ALPHA) * image_at(view, x, y)[c] + ALPHA * colour[c]);
         }
-    return OK;
-}
-
-static void put(Image *on, const Image *image, int x, int y)
-{
-    for (int i = 0; i < image->height; i++)
-        memcpy(image_at(on, x, y + i), image_at(image, 0, i),
-               3 * (size_t)image->width);
-}
-
-int image_panel(Image *out, const Image *at, int n)
-{
-    const int columns = n < IN_ROW ? n : IN_ROW;
-    const int rows = (n + IN_ROW - 1) / IN_ROW;
-    const int across = at->width + GAP, down = at->height + GAP;
-
-    TRY(image_new(out, GAP + columns * across + BAR + GAP, GAP + rows * down));
-    memset(out->rgb, 255, 3 * (size_t)out->width * (size_t)out->height);
-    for (int i = 0; i < n; i++)
-        put(out, &at[i], GAP + i % IN_ROW * across, GAP + i / IN_ROW * down);
-    for (int y = GAP; y < out->height - GAP; y++)
-        for (int x = 0; x < BAR; x++)
-            colour_at(image_at(out, GAP + columns * across + x, y),
-                      (double)(out->height - GAP - 1 - y) /
-                          (out->height - 2 * GAP - 1));
     return OK;
 }

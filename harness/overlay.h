@@ -21,8 +21,4 @@ void colour_at(unsigned char rgb[3], double t);
 int image_overlay(Image *out, const Image *view, const float *map,
                   double scale);
 
-/* Images of one size side by side on white, in rows as long as they are many,
- * and at the right the colours, from 0 at the foot to the scale. */
-int image_panel(Image *out, const Image *at, int n);
-
 #endif

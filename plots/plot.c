@@ -51,11 +51,6 @@ static const char erf_scaling_gp[] =
 #define resolution_gp scaling_gp
 #define complexity_gp scaling_gp
 
-typedef struct Figure {
-    const char *name, *experiment, *help, *template;
-    int (*draw)(Sheet *s);
-} Figure;
-
 static const Figure figures[] = {
 #define X(id, experiment, help) { #id, experiment, help, id##_gp, figure_##id },
     FIGURES(X)
@@ -186,29 +181,33 @@ static int compose(Sheet *s, const Figure *f, char **dat, char **gp)
     return err;
 }
 
-int plot_draw(int i, Store *store, const PlotOptions *options,
-              char note[PLOT_NOTE])
+int figure_write(const Figure *f, Sheet *s)
 {
-    const Figure *f = &figures[i];
+    const char *out = s->options->out;
     char *dat = NULL, *gp = NULL;
-    Sheet s = { .name = f->name,
-                .experiment = f->experiment,
-                .store = store,
-                .options = options,
-                .note = note };
     int err;
 
-    note[0] = '\0';
-    err = compose(&s, f, &dat, &gp);
+    s->name = f->name;
+    s->experiment = f->experiment;
+    err = compose(s, f, &dat, &gp);
     if (!err)
-        err = folder_make(options->out);
+        err = folder_make(out);
     if (!err)
-        err = write_file(options->out, f->name, "dat", dat);
+        err = write_file(out, f->name, "dat", dat);
     if (!err)
-        err = write_file(options->out, f->name, "gp", gp);
+        err = write_file(out, f->name, "gp", gp);
     if (!err)
-        err = run_gnuplot(options->out, f->name);
+        err = run_gnuplot(out, f->name);
     free(dat);
     free(gp);
     return err;
+}
+
+int plot_draw(int i, Store *store, const PlotOptions *options,
+              char note[PLOT_NOTE])
+{
+    note[0] = '\0';
+    return figure_write(
+        &figures[i],
+        &(Sheet){ .store = store, .options = options, .note = note });
 }

@@ -19,8 +19,19 @@ typedef struct Sheet {
     FILE *dat, *gp;
     bool counted;       /* nothing in it was measured                   */
     char caption[1024]; /* what a reader must know, under the figure      */
-    char *note;         /* ... and on the terminal                        */
+    char *note;         /* ... and on the terminal; or NULL               */
+    const void *page;   /* what is drawn, of what is in no database       */
 } Sheet;
+
+/* A figure: its files' name, and what draws it. */
+typedef struct Figure {
+    const char *name, *experiment, *help, *template;
+    int (*draw)(Sheet *s);
+} Figure;
+
+/* Lets it write its data and its variables into s, whose options and contents
+ * are given, then writes the files and runs gnuplot, as plot_draw has it. */
+int figure_write(const Figure *f, Sheet *s);
 
 #define X(id, experiment, help) int figure_##id(Sheet *s);
 FIGURES(X)

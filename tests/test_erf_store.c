@@ -222,10 +222,10 @@ static void other_picture_is_another_case(char *flag)
     ErfRows rows;
     Store *s;
 
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 2; i++) { /* all three without being told */
         REQUIRE(image_write_png(&image, picture_path("photos/c.png")) == OK);
         CHECK(ERF("--backbone=resnet18", "--height=32", "--width=32",
-                  "--draws=3", "--sets=1", "--tap=stage1", flag) == OK);
+                  "--sets=1", "--tap=stage1", flag) == OK);
     }
     image_free(&image);
     REQUIRE(store_open(&s, temp_path("erf.db"), STORE_READ) == OK);
@@ -262,8 +262,8 @@ TEST(erf_store, the_command_takes_images)
     store_close(s);
     REQUIRE(rows.n == 1);
     CHECK_MSG(strstr(rows.at[0].repeat, flag), "%s", rows.at[0].repeat);
-    CHECK_MSG(strstr(rows.at[0].described, "photos (FNV-1a "), "%s",
-              rows.at[0].described);
+    CHECK_MSG(strstr(rows.at[0].described, "photos (3 of 3, evenly, FNV-1a "),
+              "%s", rows.at[0].described);
     erf_rows_free(&rows);
     other_picture_is_another_case(flag);
     CHECK(ERF("--backbone=resnet18", "--draws=4", flag) == ERR_INPUT);
