@@ -237,6 +237,15 @@ const KernelCase gradients_conv_cases[] = {
     { &conv2d_grad_w_def, { D(1,64,1,1), D(1,64,1,1) },
       "3x3 of one position", GRAD(3, 3, 1, 1, 1, 1) },
 
+    { &conv2d_grad_w_def, { D(1,32,35,33), D(1,48,35,33) },
+      "3x3 in many blocks, odd map", GRAD(3, 3, 1, 1, 1, 1) },
+    { &conv2d_grad_w_def, { D(2,144,5,6), D(2,32,5,6) },
+      "3x3 in three panels", GRAD(3, 3, 1, 1, 1, 1) },
+    { &conv2d_grad_w_def, { D(1,32,4,3), D(1,32,8,7) },
+      "3x3, padding wider than the map's half", GRAD(3, 3, 1, 3, 3, 1) },
+    { &conv2d_grad_w_def, { D(1,32,6,5), D(1,64,8,3) },
+      "3x3, padding above and below alone", GRAD(3, 3, 1, 2, 0, 1) },
+
     /* conv2d_grad_w: groups and depthwise */
     { &conv2d_grad_w_def, { D(2,12,7,5), D(2,8,7,5) },
       "four groups of 3 channels to 2", GRAD(3, 3, 1, 1, 1, 4) },

@@ -82,6 +82,7 @@
     X(batch_norm_grad_w)        \
     X(group_norm_grad_x)        \
     X(group_norm_grad_w)        \
+    X(conv2d_grad_w_winograd)   \
     X(conv2d_grad_w_tiles)      \
     X(avg_pool2d_grad)          \
     X(adaptive_avg_pool2d_grad) \

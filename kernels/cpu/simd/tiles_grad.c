@@ -146,7 +146,7 @@ INLINE void copy_window(const Job *j, float *to, const float *x, long top,
     }
 }
 
-/* A panel of the windows of positions begin to end - 1, `step` numbers apart. */
+/* A panel of the windows of a block's positions, `step` numbers apart. */
 static void copy_windows(const Job *j, size_t step, const Block *b, long first,
                          long past)
 {

@@ -22,17 +22,11 @@
  * result of the tiles that see it.
  */
 #include "kernels/cpu/simd/conv.h"
+#include "kernels/cpu/simd/winograd.h"
 
 enum {
-    KERNEL = 3,
-    TILE = 2,
-    SIDE = 4, /* of a window: TILE + KERNEL - 1 */
-    ELEMENTS = SIDE * SIDE,
-    BLOCK_BYTES = 512 << 10, /* of windows: half a second-level cache        */
-    MIN_BLOCK = 8 * ROWS,    /* tiles: fewer would wait for weights          */
-    APART = 16,              /* floats between planes, so that they do not
-                              * all meet in one set of the first-level cache */
-    MIN_CHANNELS = 32,
+    BLOCK_BYTES = 512 << 10, /* of windows: half a second-level cache */
+    MIN_BLOCK = 8 * ROWS,    /* tiles: fewer would wait for weights   */
 };
 
 /* Followed by what the pointers point to. */
@@ -47,10 +41,9 @@ typedef struct State {
 /* What one run needs to know. */
 typedef struct Job {
     const State *s;
-    const float *x;
+    Map x;
     float *y, *windows, *products;
-    size_t C, O, H, W, out_h, out_w, across, down; /* tiles in a map */
-    int pad_h, pad_w;
+    size_t C, O, out_h, out_w;
     Epilogue end;
 } Job;
 
@@ -98,12 +91,6 @@ static void pack_panel(float *to, const Tensor *out, size_t first)
         }
 }
 
-static size_t tiles_of(const Tensor *out)
-{
-    return (size_t)out->dim[0] * ceil_div((size_t)out->dim[2], TILE) *
-           ceil_div((size_t)out->dim[3], TILE);
-}
-
 /* Tiles in a block: as many as fit, and all blocks of a thread alike. */
 static size_t block_of(const Tensor *out, size_t C, size_t threads)
 {
@@ -146,60 +133,17 @@ static int plan(Device *dev, const Tensor *out, void **state)
 
 /* ---- the three steps of a block --------------------------------------- */
 
-typedef struct Place {
-    size_t image, row, column; /* of the tile's first result */
-} Place;
-
-static Place place_of(const Job *j, size_t tile)
-{
-    return (Place){ tile / (j->across * j->down),
-                    tile / j->across % j->down * TILE,
-                    tile % j->across * TILE };
-}
-
-/* The 16 pixels of a tile's window; those outside the map are zeros. */
-static void find_window(const Job *j, Place at, const float *pixel[ELEMENTS])
-{
-    for (int e = 0; e < ELEMENTS; e++) {
-        const long h = (long)at.row - j->pad_h + e / SIDE;
-        const long w = (long)at.column - j->pad_w + e % SIDE;
-        const bool inside =
-            h >= 0 && h < (long)j->H && w >= 0 && w < (long)j->W;
-
-        pixel[e] =
-            inside ? j->x + ((at.image * j->H + (size_t)h) * j->W + (size_t)w) *
-                                j->C
-                   : j->s->zeros;
-    }
-}
-
-/* (B' d)' for one row or column d of a window. */
-INLINE void transform_window(Vec *to, size_t step, Vec a, Vec b, Vec c, Vec d)
-{
-    to[0] = a - c;
-    to[step] = b + c;
-    to[2 * step] = c - b;
-    to[3 * step] = b - d;
-}
-
 /* B' d B of tile i of the block, for all channels. */
 static void window_of(const Job *j, size_t tile, size_t i)
 {
     const float *pixel[ELEMENTS];
     float *to = j->windows + i * j->C;
 
-    find_window(j, place_of(j, tile), pixel);
+    find_pixels(&j->x, tile, SIDE, pixel);
     for (size_t c = 0; c < j->C; c += LANES) {
-        Vec t[ELEMENTS], v[ELEMENTS];
+        Vec v[ELEMENTS];
 
-        UNROLL
-        for (int k = 0; k < SIDE; k++)
-            transform_window(
-                t + k, SIDE, load(pixel[k] + c), load(pixel[SIDE + k] + c),
-                load(pixel[2 * SIDE + k] + c), load(pixel[3 * SIDE + k] + c));
-        UNROLL
-        for (int k = 0; k < ELEMENTS; k += SIDE)
-            transform_window(v + k, 1, t[k], t[k + 1], t[k + 2], t[k + 3]);
+        transform_pixels(v, pixel, c);
         UNROLL
         for (size_t e = 0; e < ELEMENTS; e++)
             store(to + e * j->s->windows + c, v[e]);
@@ -293,7 +237,7 @@ static void do_block(const Job *j, size_t first, size_t n)
         }
         for (size_t i = 0; i < n; i++)
             for (size_t v = 0; v < nv; v++)
-                finish(j, place_of(j, first + i), i, p, v * LANES);
+                finish(j, place_of(&j->x, first + i), i, p, v * LANES);
     }
 }
 
@@ -323,25 +267,21 @@ static void range(const Tensor *out, const void *state, size_t begin,
     const Tensor *x = out->src[0];
     float *work = s->work + (size_t)omp_get_thread_num() * s->work_floats;
     const Pads pads = pads_of(out);
-    const Job j = {
+    Job j = {
         .s = s,
-        .x = x->data,
+        .x = map_of(x, out, s->zeros),
         .y = out->data,
         .windows = work,
         .products = work + ELEMENTS * s->windows,
         .C = (size_t)x->dim[1],
         .O = (size_t)out->dim[1],
-        .H = (size_t)x->dim[2],
-        .W = (size_t)x->dim[3],
         .out_h = (size_t)out->dim[2],
         .out_w = (size_t)out->dim[3],
-        .across = ceil_div((size_t)out->dim[3], TILE),
-        .down = ceil_div((size_t)out->dim[2], TILE),
-        .pad_h = pads.h,
-        .pad_w = pads.w,
         .end = epilogue_of(out),
     };
 
+    j.x.pad_h = pads.h;
+    j.x.pad_w = pads.w;
     for (size_t i = begin; i < end; i += s->block)
         do_block(&j, i, min_size(s->block, end - i));
 }
