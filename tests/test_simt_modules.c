@@ -13,8 +13,8 @@
 #include "tests/sample.h"
 #include "tests/test.h"
 
-/* The case files whose names match, each in dtype. */
-static void check_files(const char *pattern, const char *dtype)
+/* A pass of the case files whose names match, each in dtype. */
+static void check_pass(const char *pattern, const char *pass, const char *dtype)
 {
     Device *dev = simt_device();
     glob_t files;
@@ -23,6 +23,7 @@ static void check_files(const char *pattern, const char *dtype)
     case_defaults(&how);
     REQUIRE(case_set(&how, "impl", "composed") == OK);
     REQUIRE(case_set(&how, "dtype", dtype) == OK);
+    REQUIRE(case_set(&how, "pass", pass) == OK);
     if (glob(pattern, 0, NULL, &files))
         SKIP("run me in the project's root folder");
     for (size_t i = 0; i < files.gl_pathc; i++) {
@@ -30,11 +31,17 @@ static void check_files(const char *pattern, const char *dtype)
 
         verify_file(&v, files.gl_pathv[i], &how, dev, NULL);
         CHECK_MSG(v.verdict == VERIFY_PASSED,
-                  "%s, dtype=%s: relative L2 error %.2g, allowed %.2g %s",
-                  files.gl_pathv[i], dtype, v.rel_l2, v.limit, v.why);
+                  "%s, pass=%s, dtype=%s: relative L2 error %.2g, allowed "
+                  "%.2g %s",
+                  files.gl_pathv[i], pass, dtype, v.rel_l2, v.limit, v.why);
     }
     globfree(&files);
     simt_device_close(dev);
+}
+
+static void check_files(const char *pattern, const char *dtype)
+{
+    check_pass(pattern, "forward", dtype);
 }
 
 TEST(simt_modules, agree_with_pytorch_at_14x14)
@@ -67,6 +74,44 @@ TEST(simt_modules, are_as_right_in_f16_as_rounding_allows)
 TEST(simt_modules, are_as_right_in_bf16_as_rounding_allows)
 {
     check_files("tests/cases/*_settings[0-9].safetensors", "bf16");
+}
+
+TEST(simt_modules, gradients_agree_with_pytorch)
+{
+    check_pass("tests/cases/*_c64_14x14.safetensors", "backward", "f32");
+    check_pass("tests/cases/*_odd_23x17.safetensors", "backward", "f32");
+    check_pass("tests/cases/*_settings[0-9].safetensors", "backward", "f32");
+    check_pass("tests/cases/scsa_variant_*.safetensors", "backward", "f32");
+}
+
+/* Of fewer images, norms of 1x1 maps have next to no gradient. */
+TEST(simt_modules, steps_of_training_agree_with_their_definition)
+{
+    static const char *const modules[] = { "se",   "se_conv", "eca",  "fca",
+                                           "cpca", "afgca",   "cbam", "sa",
+                                           "ela",  "ca",      "ema",  "scsa" };
+    Checker with = { NULL };
+
+    if (simt_is_checked())
+        SKIP("too long under the checker");
+    with.dev = simt_device();
+    for (size_t i = 0; i < sizeof(modules) / sizeof(modules[0]); i++) {
+        Comparison v;
+        Case c;
+
+        case_defaults(&c);
+        REQUIRE(case_set(&c, "module", modules[i]) == OK);
+        REQUIRE(case_set(&c, "pass", "train") == OK);
+        REQUIRE(case_set(&c, "channels", "128") == OK);
+        REQUIRE(case_set(&c, "batch", "4") == OK);
+        c.height = c.width = 14;
+        REQUIRE(case_complete(&c) == OK);
+        CHECK_MSG(verify_case(&v, &c, VERIFY_BUDGET, &with) == OK, "%s: %s",
+                  modules[i], err_message());
+        CHECK_MSG(v.rel_l2 <= v.limit, "%s: %g of %g", modules[i], v.rel_l2,
+                  v.limit);
+    }
+    simt_device_close(with.dev);
 }
 
 /* 1.8 G multiply-adds: a few seconds, but a minute under the checker. */

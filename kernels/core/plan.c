@@ -411,6 +411,18 @@ int plan_run(Plan *p)
     return run_steps(p);
 }
 
+/* The values that the plan began with. */
+static int restore_updated(const Plan *p)
+{
+    for (int i = 0; i < graph_size(p->graph); i++) {
+        const Tensor *t = graph_at(p->graph, i);
+
+        if (tensor_is_weight(t) && is_updated(p->graph, t))
+            TRY(transfer_up(p->dev, t, t->host));
+    }
+    return OK;
+}
+
 int plan_record(Plan *p)
 {
     const Backend *backend = p->dev->backend;
@@ -424,6 +436,7 @@ int plan_record(Plan *p)
                     "a recording cannot pack the weights that it updates: "
                     "there is no state=graph of pass=train");
     TRY(run_steps(p)); /* what is loaded at first use cannot be recorded */
+    TRY(restore_updated(p));
     TRY(backend->record_begin(p->dev));
     err = run_steps(p);
     ended = backend->record_end(p->dev, &p->recording);

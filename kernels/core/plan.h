@@ -29,7 +29,8 @@ void plan_free(Plan *plan);
 int plan_run(Plan *plan);
 
 /* From now on plan_run replays a recording of itself (the state called graph).
- * ERR_UNSUPPORTED where the device has no such thing. */
+ * Weights that it updates are then as they were given.  ERR_UNSUPPORTED where
+ * the device has no such thing. */
 int plan_record(Plan *plan);
 
 /* The same, timing each step apart: ns[i] for step i.  Slower in all; packing

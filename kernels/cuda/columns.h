@@ -19,8 +19,8 @@
  * blocks a multiprocessor.  On 132 of them the positions of 8x64x56x56 in f16
  * take 200 blocks, those of 8x512x7x7 take 128, none of which is split.
  *
- * A float sum has rows / (4 high splits) terms, each a sum of four; then high,
- * then splits / high, then high.
+ * A sum in float has rows / (4 high splits) terms, each a sum of four, then
+ * splits / high; those of high are in double.
  */
 #ifndef CUDA_COLUMNS_H
 #define CUDA_COLUMNS_H

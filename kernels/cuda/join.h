@@ -21,16 +21,20 @@ template <typename I> struct Span {
     I begin, end;
 };
 
+/* Wide is what few numbers are joined in, so that a sum of many loses nothing
+ * at its end. */
 struct Sum {
+    typedef double Wide;
     static constexpr float none = 0;
 
-    static __device__ __forceinline__ float join(float a, float b)
+    template <typename V> static __device__ __forceinline__ V join(V a, V b)
     {
         return a + b;
     }
 };
 
 struct Max {
+    typedef float Wide;
     static constexpr float none = -INFINITY;
 
     static __device__ __forceinline__ float join(float a, float b)
@@ -72,16 +76,17 @@ template <typename How>
 static __device__ __forceinline__ float join_parts(const float *part,
                                                    unsigned n, unsigned stride)
 {
-    Pack<float> v = no_pack<How, Pack<float>>();
+    typedef typename How::Wide V;
+    V v[4] = { How::none, How::none, How::none, How::none };
     unsigned i = 0;
 
     for (; i + 4 <= n; i += 4)
 #pragma unroll
         for (unsigned k = 0; k < 4; k++)
-            v.at[k] = How::join(v.at[k], part[(i + k) * stride]);
+            v[k] = How::join(v[k], (V)part[(i + k) * stride]);
     for (; i < n; i++)
-        v.at[0] = How::join(v.at[0], part[i * stride]);
-    return How::join(How::join(v.at[0], v.at[1]), How::join(v.at[2], v.at[3]));
+        v[0] = How::join(v[0], (V)part[i * stride]);
+    return (float)How::join(How::join(v[0], v[1]), How::join(v[2], v[3]));
 }
 
 /* How a row of n numbers is divided among lanes of one pack each. */
