@@ -174,20 +174,10 @@ TEST(cudnn, resnet50_has_engines_for_its_gradients)
 /* A case as a graph of one op. */
 static Tensor *case_build(Graph *g, const KernelCase *c)
 {
-    Tensor *src[MAX_SRC] = { NULL };
-    char name[16];
+    Tensor *src[MAX_SRC];
 
-    for (int k = 0; k < MAX_SRC; k++) {
-        const KernelSource *s = &c->src[k];
-        Dims dims = { s->rank, { 0 } };
-
-        if (!s->rank)
-            continue;
-        memcpy(dims.dim, s->dim, sizeof(dims.dim));
-        snprintf(name, sizeof(name), "s%d", k);
-        src[k] = kernel_source_is_weight(c->op, k) ? graph_weight(g, name, dims)
-                                                   : graph_input(g, name, dims);
-    }
+    for (int k = 0; k < MAX_SRC; k++)
+        src[k] = kernel_case_source(g, c, k);
     return graph_apply(g, c->op, c->attr, src);
 }
 

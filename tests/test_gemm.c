@@ -17,22 +17,10 @@
 /* A case as a graph of one op, whose tensors have memory. */
 static Tensor *build(Graph *g, const KernelCase *c)
 {
-    Tensor *src[MAX_SRC] = { NULL }, *out;
-    char name[16];
+    Tensor *src[MAX_SRC], *out;
 
-    for (int k = 0; k < MAX_SRC; k++) {
-        const KernelSource *s = &c->src[k];
-        Dims dims = { s->rank, { 0 } };
-
-        if (!s->rank)
-            continue;
-        memcpy(dims.dim, s->dim, sizeof(dims.dim));
-        snprintf(name, sizeof(name), "s%d", k);
-        src[k] = kernel_source_is_weight(c->op, k) ? graph_weight(g, name, dims)
-                                                   : graph_input(g, name, dims);
-        if (s->stack)
-            src[k]->layout = ROW_MAJOR;
-    }
+    for (int k = 0; k < MAX_SRC; k++)
+        src[k] = kernel_case_source(g, c, k);
     out = graph_apply(g, c->op, c->attr, src);
     for (int i = 0; i < graph_size(g); i++) {
         Tensor *t = graph_at(g, i);

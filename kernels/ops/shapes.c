@@ -86,6 +86,17 @@ double bytes_once(const Tensor *out)
     return bytes;
 }
 
+Cost cost_of_each(const Tensor *out, double flops, double transcendentals)
+{
+    const double n = (double)tensor_count(out);
+
+    return (Cost){
+        .flops = flops * n,
+        .transcendentals = transcendentals * n,
+        .bytes = bytes_once(out),
+    };
+}
+
 Dims dims_of(const Tensor *t)
 {
     Dims dims = { .rank = t->rank };

@@ -29,6 +29,9 @@ int want_windows(const WindowAttr *a);
 /* Bytes of out and of every source, each once. */
 double bytes_once(const Tensor *out);
 
+/* Of an op that does the same for every number of out. */
+Cost cost_of_each(const Tensor *out, double flops, double transcendentals);
+
 /* Multiply-adds below which the references stay on one thread. */
 enum { SMALL_WORK = 1 << 20 };
 

@@ -21,18 +21,6 @@ static int shape(Tensor *out)
     return shape_like(out, out->src[0]);
 }
 
-/* flops and transcendentals of one element. */
-static Cost unary_cost(const Tensor *out, double flops, double transcendentals)
-{
-    const double n = (double)tensor_count(out);
-
-    return (Cost){
-        .flops = flops * n,
-        .transcendentals = transcendentals * n,
-        .bytes = bytes_once(out),
-    };
-}
-
 static double relu6_of(double x)
 {
     return fmin(fmax(x, 0), 6);
@@ -42,7 +30,7 @@ static double relu6_of(double x)
 #define UNARY(id, nflops, ntrans, tol, of, formula)          \
     static Cost id##_cost(const Tensor *out)                 \
     {                                                        \
-        return unary_cost(out, nflops, ntrans);              \
+        return cost_of_each(out, nflops, ntrans);            \
     }                                                        \
     static void id##_ref(const Tensor *out)                  \
     {                                                        \
@@ -83,7 +71,7 @@ UNARY(gelu, 4, 1, 1e-6, out->src[0], x *(1 + erf(x * M_SQRT1_2)) / 2)
 
 static Cost scale_shift_cost(const Tensor *out)
 {
-    return unary_cost(out, 2, 0);
+    return cost_of_each(out, 2, 0);
 }
 
 static void scale_shift_ref(const Tensor *out)

@@ -27,22 +27,11 @@ static int shape(Tensor *out)
     return shape_like(out, v);
 }
 
-static Cost unary_cost(const Tensor *out, double flops, double transcendentals)
-{
-    const double n = (double)tensor_count(out);
-
-    return (Cost){
-        .flops = flops * n,
-        .transcendentals = transcendentals * n,
-        .bytes = bytes_once(out),
-    };
-}
-
 /* The source that is not dy is v in the formula: y or x. */
 #define UNARY_GRAD(id, nflops, ntrans, tol, formula)                     \
     static Cost id##_cost(const Tensor *out)                             \
     {                                                                    \
-        return unary_cost(out, nflops, ntrans);                          \
+        return cost_of_each(out, nflops, ntrans);                        \
     }                                                                    \
     static void id##_ref(const Tensor *out)                              \
     {                                                                    \
