@@ -7,20 +7,20 @@
  *   dw = sum of dy x^ over all that meet the same weight
  *
  * Memory bound: two numbers in, one out, if all further reading comes from L2.
- * The work of dx is cut as slabs.h says.
+ * The work of dx is cut as slabs.h says; images of one position and group are
+ * for layer_norm_grad.cu.
  *
- *   slabs       a block a slab: mean, deviation, the two means of the gradient,
- *               result, all in one launch.
- *   chunks      where slabs are cut across: one launch for the sums of every
- *               chunk, of g (x - mean) about the chunk's own mean; one that
- *               joins them by group and writes.
- *   warp_a_row  images of one position and group, which are what rows are to a
- *               layer norm: a warp an image.  Starves on few channels.
- *   columns     dw: mean and r of each group first, then the sums by columns.h,
- *               of a matrix as wide as there are weights.  Starves on fewer
- *               weights than a pack has numbers.
+ *   slabs     a block a slab: mean, deviation, the two means of the gradient,
+ *             result, all in one launch.
+ *   chunks    where slabs are cut across: one launch for the sums of every
+ *             chunk, of g (x - mean) about the chunk's own mean; one that joins
+ *             them by group and writes.
+ *   columns   dw: mean and r of each group first, then the sums by columns.h,
+ *             of a matrix as wide as there are weights.  Starves on fewer
+ *             weights than a pack has numbers.
  */
 #include "kernels/cuda/columns.h"
+#include "kernels/cuda/row_stats.h"
 #include "kernels/cuda/slabs.h"
 
 /* ---- dx by slabs --------------------------------------------------------- */
@@ -256,117 +256,14 @@ static int run_slabs(Device *dev, const Tensor *out, void *state)
     return err;
 }
 
-/* ---- rows ---------------------------------------------------------------- */
-
-/* What normalises a group. */
-struct Stats {
-    float mean, scale;
+const Kernel cuda_group_norm_grad_x = {
+    .op = &group_norm_grad_x_def,
+    .name = "slabs",
+    .dtypes = ALL_DTYPES,
+    .plan = plan_slabs,
+    .run = run_slabs,
+    .inplace = (1u << 0) | (1u << 1),
 };
-
-/* Of a row of C numbers, by a warp. */
-template <int N, typename T>
-static __device__ __forceinline__ Stats stats_of(const T *row, int C, float eps)
-{
-    const int first = threadIdx.x % WARP * N;
-    float sum = 0, squares = 0;
-
-    for (int c = first; c < C; c += WARP * N) {
-        const Pack<T, N> v = load_pack<N>(row + c);
-
-#pragma unroll
-        for (int i = 0; i < N; i++)
-            sum += v.at[i];
-    }
-    const float mean = warp_sum(sum) / C;
-
-    for (int c = first; c < C; c += WARP * N) {
-        const Pack<T, N> v = load_pack<N>(row + c);
-
-#pragma unroll
-        for (int i = 0; i < N; i++)
-            squares += (v.at[i] - mean) * (v.at[i] - mean);
-    }
-    return Stats{ mean, 1 / sqrtf(warp_sum(squares) / C + eps) };
-}
-
-/* dx may be x or dy: a lane writes what it alone has read. */
-template <typename T, int N>
-static __global__ void __launch_bounds__(THREADS)
-    warp_a_row(T *dx, const T *x, const T *dy, const T *weight, size_t rows,
-               int C, float eps)
-{
-    const int first = threadIdx.x % WARP * N;
-    const size_t warps = (size_t)gridDim.x * WARPS;
-
-    for (size_t r = (size_t)blockIdx.x * WARPS + threadIdx.x / WARP; r < rows;
-         r += warps) {
-        const Stats s = stats_of<N>(x + r * C, C, eps);
-        float g = 0, with_x = 0;
-
-        for (int c = first; c < C; c += WARP * N) {
-            const Pack<T, N> w = load_pack<N>(weight + c);
-            const Pack<T, N> v = load_pack<N>(x + r * C + c);
-            const Pack<T, N> d = load_pack<N>(dy + r * C + c);
-
-#pragma unroll
-            for (int i = 0; i < N; i++) {
-                g += d.at[i] * w.at[i];
-                with_x += d.at[i] * w.at[i] * (v.at[i] - s.mean) * s.scale;
-            }
-        }
-        g = warp_sum(g) / C;
-        with_x = warp_sum(with_x) / C;
-        for (int c = first; c < C; c += WARP * N) {
-            const Pack<T, N> w = load_pack<N>(weight + c);
-            const Pack<T, N> v = load_pack<N>(x + r * C + c);
-            Pack<T, N> d = load_pack<N>(dy + r * C + c);
-
-#pragma unroll
-            for (int i = 0; i < N; i++)
-                d.at[i] = s.scale * (d.at[i] * w.at[i] - g -
-                                     (v.at[i] - s.mean) * s.scale * with_x);
-            store_pack(dx + r * C + c, d);
-        }
-    }
-}
-
-static int run_rows(Device *dev, const Tensor *out, void *state)
-{
-    const size_t rows = (size_t)out->dim[0];
-    const float eps = (float)((const NormAttr *)out->attr)->eps;
-    const Launch l = { grid_of(ceil_div(rows, WARPS)), THREADS };
-    const int C = out->dim[1];
-    int err = OK;
-
-    (void)state;
-    FOR_PACK(out->dtype, whole_packs(out->dtype, (size_t)C), T, N,
-             err = launch(dev, l, warp_a_row<T, N>, (T *)out->data,
-                          (const T *)out->src[0]->data,
-                          (const T *)out->src[1]->data,
-                          (const T *)out->src[2]->data, rows, C, eps));
-    return err;
-}
-
-/* Images of one position and group, each channel with its own weight. */
-static bool are_rows(const Tensor *out)
-{
-    return tensor_positions(out) == 1 &&
-           ((const NormAttr *)out->attr)->groups == 1 &&
-           out->src[2]->dim[0] == out->dim[1];
-}
-
-#define GRAD_X(id, way, supports_id, plan_id, run_id) \
-    const Kernel cuda_##id = {                        \
-        .op = &group_norm_grad_x_def,                 \
-        .name = way,                                  \
-        .dtypes = ALL_DTYPES,                         \
-        .supports = supports_id,                      \
-        .plan = plan_id,                              \
-        .run = run_id,                                \
-        .inplace = (1u << 0) | (1u << 1),             \
-    };
-GRAD_X(group_norm_grad_x_rows, "warp_a_row", are_rows, NULL, run_rows)
-GRAD_X(group_norm_grad_x, "slabs", NULL, plan_slabs, run_slabs)
 
 /* ---- dw ------------------------------------------------------------------ */
 

@@ -8,7 +8,7 @@
  *                  deviation from it, then the result.  Starves on fewer
  *                  channels than a warp has lanes, and on few rows.
  */
-#include "kernels/cuda/kernel.h"
+#include "kernels/cuda/row_stats.h"
 
 enum { WARPS = 8, THREADS = WARPS * 32 };
 
@@ -24,25 +24,7 @@ static __global__ void warp_per_row(T *y, const T *x, const T *weight,
     for (size_t r = (size_t)blockIdx.x * WARPS + threadIdx.x / WARP; r < rows;
          r += warps) {
         const T *row = x + r * C;
-        float sum = 0, squares = 0;
-
-        for (int c = first; c < C; c += WARP * N) {
-            const Pack<T, N> v = load_pack<N>(row + c);
-
-#pragma unroll
-            for (int i = 0; i < N; i++)
-                sum += v.at[i];
-        }
-        const float mean = warp_sum(sum) / C;
-
-        for (int c = first; c < C; c += WARP * N) {
-            const Pack<T, N> v = load_pack<N>(row + c);
-
-#pragma unroll
-            for (int i = 0; i < N; i++)
-                squares += (v.at[i] - mean) * (v.at[i] - mean);
-        }
-        const float scale = 1 / sqrtf(warp_sum(squares) / C + eps);
+        const Stats s = stats_of<N>(row, C, eps);
 
         for (int c = first; c < C; c += WARP * N) {
             const Pack<T, N> w = load_pack<N>(weight + c);
@@ -51,7 +33,7 @@ static __global__ void warp_per_row(T *y, const T *x, const T *weight,
 
 #pragma unroll
             for (int i = 0; i < N; i++)
-                v.at[i] = (v.at[i] - mean) * scale * w.at[i] + b.at[i];
+                v.at[i] = (v.at[i] - s.mean) * s.scale * w.at[i] + b.at[i];
             store_pack(y + r * C + c, v);
         }
     }
