@@ -125,13 +125,26 @@ static void outputs_free(float **values, const Graph *g)
 /* A change of n numbers before they are read. */
 typedef void Change(float *x, size_t n, Dtype dtype);
 
-/* Every number to its neighbour, up or down. */
+/* Every number by so many steps to its neighbour, up or down. */
+static void step(float *x, size_t n, float steps)
+{
+    for (size_t i = 0; i < n; i++) {
+        const float to = i * 0x9E3779B97F4A7C15 >> 63 ? INFINITY : -INFINITY;
+
+        x[i] += steps * (nextafterf(x[i], to) - x[i]);
+    }
+}
+
 static void nudge(float *x, size_t n, Dtype dtype)
 {
     (void)dtype;
-    for (size_t i = 0; i < n; i++)
-        x[i] = nextafterf(x[i],
-                          i * 0x9E3779B97F4A7C15 >> 63 ? INFINITY : -INFINITY);
+    step(x, n, 1);
+}
+
+static void jump(float *x, size_t n, Dtype dtype)
+{
+    (void)dtype;
+    step(x, n, (float)REFERENCE_JUMP);
 }
 
 static void round_to(float *x, size_t n, Dtype dtype)
@@ -213,20 +226,34 @@ double reference_error(const Reference *r, float *const *got)
     return worst;
 }
 
+/* Keeps what a change makes in known. */
+static int change_of(double *known, Reference *r, Change *make, Dtype dtype)
+{
+    float **changed;
+    int err;
+
+    if (!isnan(*known))
+        return OK;
+    changed = outputs_new(r->graph);
+    err = run(changed, r, make, dtype);
+    if (!err)
+        *known = reference_error(r, changed);
+    outputs_free(changed, r->graph);
+    return err;
+}
+
 int reference_moved(Reference *r, Dtype dtype, double *change)
 {
-    int err = OK;
-
-    if (isnan(r->moved[dtype])) {
-        float **moved = outputs_new(r->graph);
-
-        err = run(moved, r, dtype == F32 ? nudge : round_to, dtype);
-        if (!err)
-            r->moved[dtype] = reference_error(r, moved);
-        outputs_free(moved, r->graph);
-    }
+    TRY(change_of(&r->moved[dtype], r, dtype == F32 ? nudge : round_to, dtype));
     *change = r->moved[dtype];
-    return err;
+    return OK;
+}
+
+int reference_jumped(Reference *r, double *change)
+{
+    TRY(change_of(&r->jumped, r, jump, F32));
+    *change = r->jumped;
+    return OK;
 }
 
 /* ---- making it ------------------------------------------------------- */
@@ -241,6 +268,7 @@ static Reference *empty(const Case *c, const Values *values, Taps taps)
     r->taps = taps;
     for (int i = 0; i < NDTYPES; i++)
         r->moved[i] = NAN;
+    r->jumped = NAN;
     return r;
 }
 

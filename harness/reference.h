@@ -21,7 +21,7 @@ typedef struct Reference {
     Graph *graph;                  /* of c, without values           */
     float *inputs[NETWORK_INPUTS]; /* in PyTorch's order             */
     float **expected;              /* an array for each output       */
-    double moved[NDTYPES];         /* see below; NaN until asked for */
+    double moved[NDTYPES], jumped; /* see below; NaN until asked for */
 } Reference;
 
 /*
@@ -46,6 +46,12 @@ double reference_error(const Reference *r, float *const *got);
  * nothing, when every weight and input is moved to its neighbour.
  */
 int reference_moved(Reference *r, Dtype dtype, double *change);
+
+/* The same when every weight and input is moved to its 32nd neighbour.  Of
+ * gradients that need not be 32 times as much: it is a matter of chance whether
+ * the corner of a ReLU is crossed. */
+static const double REFERENCE_JUMP = 32;
+int reference_jumped(Reference *r, double *change);
 
 /* What comparisons that follow one another share. */
 typedef struct Checker {

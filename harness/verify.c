@@ -23,7 +23,7 @@ static const double INPUT_GRAD_LIMIT = 1e-5, PARAM_GRAD_LIMIT = 5e-5;
 
 /* An error of this many neighbours' worth is rounding; one above the highest
  * limit never is. */
-static const double ROUNDINGS = 32, HIGHEST_LIMIT = 1e-4;
+static const double ROUNDINGS = REFERENCE_JUMP, HIGHEST_LIMIT = 1e-4;
 
 /* Of gradients: where a rounding takes a number across the corner of a ReLU, a
  * whole derivative comes or goes. */
@@ -130,6 +130,23 @@ static double highest_limit(const Case *c)
     return strcmp(c->pass.text, "forward") ? HIGHEST_GRAD_LIMIT : HIGHEST_LIMIT;
 }
 
+/* What roundings make of r: of one, as often; and of gradients, of which a
+ * rounding may cross a corner or not, of as many at once, if that is needed to
+ * explain so large an error. */
+static int roundings_of(Reference *r, const Case *c, double rel_l2,
+                        double *change)
+{
+    double jumped;
+
+    TRY(reference_moved(r, F32, change));
+    *change *= ROUNDINGS;
+    if (rel_l2 <= *change || strcmp(c->pass.text, "forward") == 0)
+        return OK;
+    TRY(reference_jumped(r, &jumped));
+    *change = fmax(*change, jumped);
+    return OK;
+}
+
 /* Where the definition itself turns roundings into more, the limit is higher;
  * where into so much that an error would not show, there is none. */
 static int allow_roundings(Comparison *out, Reference *r, const Case *c)
@@ -138,14 +155,14 @@ static int allow_roundings(Comparison *out, Reference *r, const Case *c)
 
     if (!(out->rel_l2 > out->limit) || case_dtype(c) != F32)
         return OK;
-    TRY(reference_moved(r, F32, &change));
-    if (out->rel_l2 > highest_limit(c) && out->rel_l2 <= ROUNDINGS * change)
+    TRY(roundings_of(r, c, out->rel_l2, &change));
+    if (out->rel_l2 > highest_limit(c) && out->rel_l2 <= change)
         return fail(ERR_UNSUPPORTED,
                     "with these weights the network turns roundings into "
                     "errors of %.0e, so a comparison would say nothing: give "
                     "others (--weights)",
-                    change);
-    out->limit = fmax(out->limit, fmin(ROUNDINGS * change, highest_limit(c)));
+                    change / ROUNDINGS);
+    out->limit = fmax(out->limit, fmin(change, highest_limit(c)));
     return OK;
 }
 
@@ -175,4 +192,15 @@ int verify_case(Comparison *out, const Case *c, double budget,
         err = compare(out, *at, c, with ? with->dev : NULL);
     reference_free(own);
     return err;
+}
+
+int verify_other(double *limit, const Case *c, double rel_l2,
+                 const Checker *with)
+{
+    Comparison v = { .rel_l2 = rel_l2, .limit = *limit };
+
+    TRY(reference_find(with->ref, c, VERIFY_BUDGET));
+    TRY(allow_roundings(&v, *with->ref, c));
+    *limit = v.limit;
+    return OK;
 }

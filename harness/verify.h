@@ -53,11 +53,17 @@ typedef struct Comparison {
  * Some cases amplify rounding: a softmax of large scores does.  Where the
  * error is beyond the limit, the reference runs again with every weight and
  * input moved to its neighbour in float, and the limit becomes 32 times what
- * that changes, but never above 1e-4, or 1e-2 for gradients.
+ * that changes, but never above 1e-4, or 1e-2 for gradients; of these it may
+ * also be what changes when all are moved to their 32nd neighbours.
  */
 static const double VERIFY_BUDGET = 8e9;
 int verify_case(Comparison *out, const Case *c, double budget,
                 const Checker *with);
+
+/* The same for an error that c has elsewhere, as of another program: raises
+ * limit where roundings make as much.  with->ref is wanted. */
+int verify_other(double *limit, const Case *c, double rel_l2,
+                 const Checker *with);
 
 /* What became of one case file. */
 typedef enum Verdict {

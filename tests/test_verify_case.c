@@ -131,6 +131,41 @@ TEST(verify_case, a_case_that_amplifies_rounding_has_a_higher_limit)
     CHECK(v.limit == verify_limit(&c));
 }
 
+/* So may another program's error be, where ours was small by chance. */
+TEST(verify_case, an_error_elsewhere_is_allowed_as_roundings_are)
+{
+    const double low = 1e-9, error = 1e-7;
+    Reference *ref = NULL;
+    const Checker with = { NULL, &ref };
+    double limit = low;
+    Case c;
+
+    make_case(&c, "none", "se", 2, 64, 14);
+    REQUIRE(verify_other(&limit, &c, error, &with) == OK);
+    CHECK_MSG(limit > error && limit < 1e-5, "%g", limit);
+    limit = low;
+    REQUIRE(verify_other(&limit, &c, 1e-3, &with) == OK);
+    CHECK_MSG(limit < 1e-5, "%g", limit);
+    reference_free(ref);
+}
+
+/* Corners of ReLUs, which one rounding crosses by chance and 32 do. */
+TEST(verify_case, gradients_may_change_as_by_32_roundings_at_once)
+{
+    Reference *ref = NULL;
+    double moved, jumped;
+    Case c;
+
+    make_case(&c, "resnet18", "none", 1, 3, 64);
+    REQUIRE(case_set(&c, "pass", "input_grad") == OK);
+    REQUIRE(reference_find(&ref, &c, VERIFY_BUDGET) == OK);
+    REQUIRE(reference_moved(ref, F32, &moved) == OK);
+    REQUIRE(reference_jumped(ref, &jumped) == OK);
+    CHECK_MSG(moved > 0 && jumped > 4 * moved && jumped < 1e-1,
+              "%g by one, %g by 32", moved, jumped);
+    reference_free(ref);
+}
+
 TEST(verify_case, a_case_that_cannot_be_built_says_why)
 {
     Comparison v;
