@@ -382,8 +382,14 @@ TEST(run, the_experiments_of_this_folder_expand)
         const char *name;
         int cases;
     } list[] = {
-        { "bench", 14 },   { "channels", 60 }, { "resolution", 60 },
-        { "modules", 48 }, { "vs_torch", 6 },  { "small500", 500 },
+        { "bench", 14 },
+        { "channels", 60 },
+        { "resolution", 60 },
+        { "modules", 48 },
+        { "vs_torch", 6 },
+        { "small500", 500 },
+        { "module_gradients", 72 },
+        { "gradients_vs_torch", 12 },
     };
     char text[OUTPUT];
 
