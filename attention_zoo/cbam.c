@@ -59,8 +59,8 @@ static Tensor *cbam_build(Graph *g, Tensor *x, const void *settings)
     const Dims pixel = DIMS(N, C, 1, 1);
     Tensor *w0, *w1, *w, *avg, *max, *gate;
 
-    if (k % 2 == 0)
-        return graph_fail(g, "cbam: kernel_size=%d must be odd", k);
+    if (!zoo_odd(g, "cbam: kernel_size", k))
+        return NULL;
 
     w0 = graph_weight(g, "mlp_chans.0.weight", DIMS(hidden, C, 1, 1));
     w1 = graph_weight(g, "mlp_chans.2.weight", DIMS(C, hidden, 1, 1));

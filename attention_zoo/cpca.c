@@ -85,9 +85,8 @@ static Tensor *cpca_build(Graph *g, Tensor *x, const void *settings)
     Conv conv, fc[2], dwc, along, across;
     Tensor *u, *avg, *max, *i, *s, *branch;
 
-    if (C % r)
-        return graph_fail(g, "cpca: reduction=%d does not divide channels=%d",
-                          r, C);
+    if (!zoo_divides(g, "cpca: reduction", r, C))
+        return NULL;
 
     conv = pointwise(g, "conv", C, C);
     fc[0] = pointwise(g, "ca.fc1", C / r, C);

@@ -42,8 +42,8 @@ static Tensor *eca_build(Graph *g, Tensor *x, const void *settings)
     const int N = x->dim[0], C = x->dim[1], k = kernel_of(C, settings);
     Tensor *w, *z, *s;
 
-    if (k % 2 == 0)
-        return graph_fail(g, "eca: kernel_size=%d must be odd", k);
+    if (!zoo_odd(g, "eca: kernel_size", k))
+        return NULL;
 
     w = graph_weight(g, "conv.weight", DIMS(1, 1, k));
 

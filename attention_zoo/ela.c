@@ -36,11 +36,9 @@ static Tensor *ela_build(Graph *g, Tensor *x, const void *settings)
     const int k = p->kernel_size, groups = p->groups;
     Tensor *w, *weight, *bias, *yh, *yw;
 
-    if (k % 2 == 0)
-        return graph_fail(g, "ela: kernel_size=%d must be odd", k);
-    if (C % groups)
-        return graph_fail(g, "ela: groups=%d does not divide channels=%d",
-                          groups, C);
+    if (!zoo_odd(g, "ela: kernel_size", k) ||
+        !zoo_divides(g, "ela: groups", groups, C))
+        return NULL;
 
     w = graph_weight(g, "conv.weight", DIMS(C, 1, k));
     weight = graph_weight(g, "gn.weight", DIMS(C));

@@ -81,9 +81,8 @@ static Tensor *ema_build(Graph *g, Tensor *x, const void *settings)
     EmaWeights w;
     Tensor *z1, *z2, *a1, *a2, *m1, *m2, *m;
 
-    if (C % groups)
-        return graph_fail(g, "ema: factor=%d does not divide channels=%d",
-                          groups, C);
+    if (!zoo_divides(g, "ema: factor", groups, C))
+        return NULL;
 
     w.gn_w = graph_weight(g, "gn.weight", DIMS(n));
     w.gn_b = graph_weight(g, "gn.bias", DIMS(n));

@@ -53,11 +53,9 @@ static Tensor *fca_build(Graph *g, Tensor *x, const void *settings)
     DctPoolAttr dct = top16;
     Tensor *w1, *w2, *z, *s;
 
-    if (C % FREQUENCIES)
-        return graph_fail(g, "fca: channels=%d is not divisible by 16", C);
-    if (C % r)
-        return graph_fail(g, "fca: reduction=%d does not divide channels=%d", r,
-                          C);
+    if (!zoo_multiple(g, "fca", C, FREQUENCIES) ||
+        !zoo_divides(g, "fca: reduction", r, C))
+        return NULL;
     if (h < GRID || w < GRID)
         return graph_fail(g,
                           "fca: dct_h=%d, dct_w=%d must be at least 7: the "

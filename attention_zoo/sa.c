@@ -34,6 +34,21 @@ static const Param sa_params[] = {
     PARAM_END,
 };
 
+/* Whether each group has two halves of as many channels; else what would do. */
+static bool has_groups(Graph *g, int G, int C)
+{
+    int fits = G;
+
+    while (C % (2 * fits))
+        fits--;
+    if (fits != G)
+        graph_fail(g,
+                   "sa: group_num=%d needs channels divisible by %d, got %d: "
+                   "group_num=%d would do",
+                   G, 2 * G, C, fits);
+    return fits == G;
+}
+
 static Tensor *sa_build(Graph *g, Tensor *x, const void *settings)
 {
     const SaSettings *p = settings;
@@ -41,11 +56,8 @@ static Tensor *sa_build(Graph *g, Tensor *x, const void *settings)
     const int G = p->group_num, n = C / (2 * G);
     Tensor *c_w, *c_b, *s_w, *s_b, *weight, *bias, *a, *b, *s, *y;
 
-    if (C % (2 * G))
-        return graph_fail(g,
-                          "sa: group_num=%d needs channels divisible by %d, "
-                          "got %d",
-                          G, 2 * G, C);
+    if (!zoo_multiple(g, "sa", C, 2) || !has_groups(g, G, C))
+        return NULL;
 
     c_w = graph_weight(g, "c_w", DIMS(1, n, 1, 1));
     c_b = graph_weight(g, "c_b", DIMS(1, n, 1, 1));

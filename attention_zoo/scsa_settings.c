@@ -119,15 +119,13 @@ static void check_smsa(Graph *g, const Tensor *x, const ScsaSettings *p)
     if (k->n > K_MAX)
         graph_fail(g, "scsa: group_kernel_sizes wants 1 to %d sizes, got %d",
                    K_MAX, k->n);
-    if (C % k->n)
-        graph_fail(g, "scsa: channels=%d is not divisible by %d", C, k->n);
+    zoo_multiple(g, "scsa", C, k->n);
     for (int i = 0; i < k->n; i++)
         if (k->at[i] % 2 == 0)
             graph_fail(g, "scsa: group_kernel_sizes must be odd, got %d",
                        k->at[i]);
-    if (p->norm_groups && C % p->norm_groups)
-        graph_fail(g, "scsa: norm_groups=%d does not divide channels=%d",
-                   p->norm_groups, C);
+    if (p->norm_groups)
+        zoo_divides(g, "scsa: norm_groups", p->norm_groups, C);
 }
 
 static void check_pcsa(Graph *g, const Tensor *x, const ScsaSettings *p)
@@ -139,11 +137,10 @@ static void check_pcsa(Graph *g, const Tensor *x, const ScsaSettings *p)
     if (p->window_size > H || p->window_size > W)
         graph_fail(g,
                    "scsa: window_size=%d needs a map of at least %dx%d, got "
-                   "%dx%d",
-                   p->window_size, p->window_size, p->window_size, H, W);
-    if (C % p->head_num)
-        graph_fail(g, "scsa: head_num=%d does not divide channels=%d",
-                   p->head_num, C);
+                   "%dx%d: window_size=%d would do",
+                   p->window_size, p->window_size, p->window_size, H, W,
+                   H < W ? H : W);
+    zoo_divides(g, "scsa: head_num", p->head_num, C);
 }
 
 /* ScsaAttr has four kernel sizes, a window and a number of heads. */

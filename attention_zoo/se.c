@@ -31,9 +31,8 @@ static Tensor *se_build(Graph *g, Tensor *x, const void *settings)
     const int C = x->dim[1], r = p->reduction;
     Tensor *w1, *w2, *z, *s;
 
-    if (C % r)
-        return graph_fail(g, "se: reduction=%d does not divide channels=%d", r,
-                          C);
+    if (!zoo_divides(g, "se: reduction", r, C))
+        return NULL;
 
     w1 = graph_weight(g, "fc.0.weight", DIMS(C / r, C));
     w2 = graph_weight(g, "fc.2.weight", DIMS(C, C / r));

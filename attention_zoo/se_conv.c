@@ -35,11 +35,8 @@ static Tensor *se_conv_build(Graph *g, Tensor *x, const void *settings)
     const int N = x->dim[0], C = x->dim[1], r = p->reduction;
     Tensor *w1, *w2, *weight, *bias, *mean, *var, *z, *s;
 
-    if (C % r)
-        return graph_fail(g,
-                          "se_conv: reduction=%d does not divide "
-                          "channels=%d",
-                          r, C);
+    if (!zoo_divides(g, "se_conv: reduction", r, C))
+        return NULL;
 
     w1 = graph_weight(g, "fc.0.weight", DIMS(C / r, C, 1, 1));
     weight = graph_weight(g, "fc.1.weight", DIMS(C / r));

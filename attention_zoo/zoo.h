@@ -63,6 +63,13 @@ const Module *zoo_at(int i);
 const char *zoo_name(int i);
 const Module *zoo_find(const char *name); /* NULL if there is none */
 
+/* What modules ask of their settings and channels: false where it is not so,
+ * after a graph_fail that says what would do.  setting is as a user reads it,
+ * "se: reduction". */
+bool zoo_divides(Graph *g, const char *setting, int value, int channels);
+bool zoo_odd(Graph *g, const char *setting, int value);
+bool zoo_multiple(Graph *g, const char *module, int channels, int of);
+
 #ifdef __cplusplus
 }
 #endif

@@ -29,9 +29,13 @@ static int check_case(const Case *c)
         return fail(ERR_INPUT, "a module alone has no classes: give a "
                                "--backbone");
     if (c->batch != 1)
-        return fail(ERR_INPUT, "a map is of one image: batch=%d", c->batch);
+        return fail(ERR_INPUT,
+                    "a map is of one image, got batch=%d: leave it out, and "
+                    "run each image by itself",
+                    c->batch);
     if (case_dtype(c) != F32)
-        return fail(ERR_UNSUPPORTED, "gradients are in f32 only, not in %s",
+        return fail(ERR_UNSUPPORTED,
+                    "gradients are in f32 only, not in %s: leave out --dtype",
                     c->dtype.text);
     return OK;
 }
@@ -69,8 +73,8 @@ static int add_gradient(Work *w)
     w->scores = graph_output_at(w->g, 1, NULL);
     if (w->tap->rank != 4)
         return fail(ERR_INPUT,
-                    "tap %s is no map with channels, rows and columns: its "
-                    "shape is %s",
+                    "tap %s is no map with channels, rows and columns, its "
+                    "shape is %s: choose one before the pooling, as stage4",
                     w->ask->tap, tensor_dims_text(w->tap, dims));
     if (w->scores->rank != 2)
         return fail(ERR_INPUT,

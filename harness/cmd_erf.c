@@ -163,10 +163,13 @@ static int batch_of(const Case *c, const ErfAsk *ask, bool given)
 static int check_case(const Case *c)
 {
     if (strcmp(c->dtype.text, "f32"))
-        return fail(ERR_UNSUPPORTED, "gradients are in f32 only, not in %s",
+        return fail(ERR_UNSUPPORTED,
+                    "gradients are in f32 only, not in %s: leave out --dtype",
                     c->dtype.text);
     if (strcmp(c->pass.text, "forward"))
-        return fail(ERR_INPUT, "pass=%s is of attnbench run; erf has its own",
+        return fail(ERR_INPUT,
+                    "pass=%s is of attnbench run; erf has its own: leave out "
+                    "--pass",
                     c->pass.text);
     return OK;
 }

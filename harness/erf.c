@@ -92,8 +92,9 @@ static int add_gradients(Work *w, int i)
 
     if (tap->rank != 4)
         return fail(ERR_UNSUPPORTED,
-                    "tap %s is no map with channels, rows and columns: it has "
-                    "no middle",
+                    "tap %s is no map with channels, rows and columns, which "
+                    "alone has a middle: choose one before the pooling, as "
+                    "stage4",
                     ask->tap[i]);
     if (ask->protocol->relu)
         of = op_relu(w->g, tap);

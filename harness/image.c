@@ -6,6 +6,7 @@
  */
 #include "harness/image.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <png.h>
 #include <setjmp.h>
@@ -243,6 +244,8 @@ static int read_any(Image *out, FILE *f)
     unsigned char first[8];
     const size_t n = fread(first, 1, sizeof(first), f);
 
+    if (ferror(f) && errno == EISDIR)
+        return fail(ERR_INPUT, "a directory, and one JPEG or PNG is wanted");
     if (ferror(f))
         return fail(ERR_IO, "%m");
     rewind(f);

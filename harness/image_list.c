@@ -5,6 +5,7 @@
 #include "harness/image.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,6 +63,8 @@ static int add_folder(ImageList *list, const char *folder)
     struct dirent *entry;
     int err = OK;
 
+    if (!dir && errno == ENOTDIR)
+        return fail(ERR_INPUT, "%s is a file, and a folder is wanted", folder);
     if (!dir)
         return fail(ERR_IO, "%s: %m", folder);
     while (!err && (entry = readdir(dir))) {
@@ -89,7 +92,9 @@ int image_list(ImageList *out, const char *folder)
     *out = (ImageList){ 0 };
     err = add_folder(out, folder);
     if (!err && !out->n)
-        err = fail(ERR_INPUT, "%s has no images (.jpg, .jpeg, .png)", folder);
+        err =
+            fail(ERR_INPUT,
+                 "%s has no images, which end in .jpg, .jpeg or .png", folder);
     if (err)
         image_list_free(out);
     else

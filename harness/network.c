@@ -82,12 +82,17 @@ static Tensor *find_tap(Graph *g, const char *tap, Tensor *output,
             in_scope(graph_at(g, i)->name, tap))
             return graph_at(g, i);
     near = name_nearest(tap, scope_name, g);
+    if (near)
+        return graph_fail(g,
+                          "there is no tap '%s' in this network; did you mean "
+                          "'%s'? ('attnbench count --by=op' lists them, with "
+                          "those of a --module)",
+                          tap, near);
     return graph_fail(g,
-                      "there is no tap '%s' in this network%s%s%s: it is "
-                      "stage1 to stage4, output, or a scope as 'attnbench "
-                      "count --by=op' lists them",
-                      tap, near ? "; did you mean '" : "", near ? near : "",
-                      near ? "'?" : "");
+                      "there is no tap '%s' in this network: a tap is stage1 "
+                      "to stage4, output, or a scope as 'attnbench count "
+                      "--by=op' lists them, with those of a --module",
+                      tap);
 }
 
 /* Which outputs: the usual ones, or the taps alone. */

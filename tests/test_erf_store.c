@@ -313,6 +313,9 @@ TEST(erf_store, the_command_refuses_what_it_cannot_do)
     CHECK(ERF("--images=photos", "--module=ca") == ERR_IO);
     CHECK_MSG(strstr(err_message(), "photos: No such file"), "%s",
               err_message());
+    CHECK(ERF("--images=Makefile", "--module=ca") == ERR_INPUT);
+    CHECK_MSG(strstr(err_message(), "Makefile is a file, and a folder"), "%s",
+              err_message());
     CHECK(ERF("--module=ca", "--tap=output,output") == ERR_INPUT);
     CHECK_MSG(strstr(err_message(), "'output' twice"), "%s", err_message());
     CHECK(ERF("--module=ca", "--tap=nowhere") == ERR_INPUT);

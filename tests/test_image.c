@@ -148,7 +148,7 @@ TEST(image, what_is_none_is_refused)
             "neither JPEG nor PNG: it begins with 47 49 46 38");
     refused(with("short", "\x89PNG", 4), ERR_INPUT, "neither JPEG nor PNG");
     refused(with("only", "\xFF\xD8\xFF", 3), ERR_INPUT, "a broken JPEG");
-    refused(test_tmpdir(), ERR_IO, "directory");
+    refused(test_tmpdir(), ERR_INPUT, "a directory, and one");
 }
 
 TEST(image, what_is_cut_short_or_damaged_is_refused)

@@ -226,10 +226,10 @@ TEST(table1, settings_that_mean_nothing_together_are_refused)
           "scsa: norm_groups=2 wants norm=gn, got norm=ln" },
         { "--norm=none --norm_position=before",
           "scsa: norm_position=before means nothing with norm=none" },
-        { "--norm_groups=7",
-          "scsa: norm_groups=7 does not divide channels=64" },
+        { "--norm_groups=7", "scsa: norm_groups=7 does not divide channels=64: "
+                             "norm_groups=4 would" },
         { "--group_kernel_sizes=3,5,7",
-          "scsa: channels=64 is not divisible by 3" },
+          "scsa: channels=64 is not divisible by 3: 63 or 66 is" },
     };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)

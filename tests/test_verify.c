@@ -176,7 +176,8 @@ TEST(verify, a_wrong_module_case_does_not_pass)
         { .key = "config",
           .value = "{\"reduction\": 5}",
           .verdict = VERIFY_FAILED,
-          .says = "se: reduction=5 does not divide channels=32" },
+          .says = "se: reduction=5 does not divide channels=32: reduction=4 "
+                  "would" },
         { .key = "config",
           .value = "{\"reductoin\": 4}",
           .verdict = VERIFY_FAILED,
