@@ -154,8 +154,9 @@ static int run_case(Cam *cam, const Case *c, const CamAsk *ask)
     return err;
 }
 
-/* What has no map says why; the others go on. */
-static int make_map(Session *t, const Case *c)
+/* What has no map says why; the others go on, if there are any: a tap may be in
+ * one network and not in another. */
+static int make_map(Session *t, const Case *c, bool alone)
 {
     const CamAsk ask = { .tap = t->s->tap,
                          .class = t->s->class,
@@ -164,7 +165,8 @@ static int make_map(Session *t, const Case *c)
     char text[CASE_TEXT];
     const int err = run_case(&d->cam, c, &ask);
 
-    if (err == ERR_UNSUPPORTED || err == ERR_MEMORY) {
+    if (err == ERR_UNSUPPORTED || err == ERR_MEMORY ||
+        (err == ERR_INPUT && !alone)) {
         fprintf(stderr, "%s: %s\n", case_print(c, text), err_message());
         t->failed = true;
         return OK;
@@ -343,7 +345,7 @@ static int draw_all(Session *t, const Experiment *e)
     TRY(check_cases(e));
     TRY(make_input(t, &e->cases[0]));
     for (int i = 0; i < e->ncases; i++)
-        TRY(make_map(t, &e->cases[i]));
+        TRY(make_map(t, &e->cases[i], e->ncases == 1));
     if (!t->n)
         return CMD_BAD;
     TRY(write_all(t));

@@ -329,6 +329,12 @@ static int make_case(const Making *m, const Case *asked)
     return err;
 }
 
+/* A tap may be in one network and not in another. */
+static bool others_go_on(int err, const Experiment *e)
+{
+    return (err == ERR_UNSUPPORTED || err == ERR_INPUT) && e->ncases > 1;
+}
+
 /* What cannot be made says why; the others go on. */
 static int make_cases(const Making *m, const Experiment *e)
 {
@@ -340,7 +346,7 @@ static int make_cases(const Making *m, const Experiment *e)
     for (int i = 0; i < e->ncases; i++) {
         const int err = make_case(m, &e->cases[i]);
 
-        if (err && (err != ERR_UNSUPPORTED || e->ncases == 1))
+        if (err && !others_go_on(err, e))
             return err;
         if (err)
             fprintf(stderr, "%s: %s\n", case_print(&e->cases[i], repeat),

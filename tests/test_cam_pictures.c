@@ -248,6 +248,21 @@ TEST(cam_pictures, of_several_modules_share_one_scale)
     image_free(&view);
 }
 
+/* What a module is behind, a plain network has not: one map, and a word. */
+TEST(cam_pictures, of_those_that_have_the_tap_are_drawn)
+{
+    char flags[512], text[8192];
+
+    snprintf(flags, sizeof(flags),
+             "--backbone=resnet18 --module=none,se --height=32 --width=32 "
+             "--tap=layer4.1.attn --out=%s/some",
+             test_tmpdir());
+    CHECK(cam(text, sizeof(text), flags) == 1);
+    CHECK_MSG(strstr(text, "no tap 'layer4.1.attn'"), "%s", text);
+    CHECK(access(picture_path("some/resnet18_se.png"), F_OK) == 0);
+    CHECK(access(picture_path("some/resnet18_none.png"), F_OK) != 0);
+}
+
 /* The same command, the same bytes; and nothing but the seed is needed. */
 TEST(cam_pictures, need_no_picture_and_repeat)
 {
@@ -285,7 +300,8 @@ TEST(cam_pictures, refusals_name_what_is_wrong)
         { "--backbone=resnet18 --class=1000", 2, "no class 1000" },
         { "--backbone=resnet18 --image=none.png", 1, "none.png: No such" },
         { "--backbone=resnet18 --image=Makefile", 2, "neither JPEG nor PNG" },
-        { "--backbone=resnet18 --image=tests", 2, "tests: a directory, and one" },
+        { "--backbone=resnet18 --image=tests", 2,
+          "tests: a directory, and one" },
         { "--backbone=resnet18 --tap=fc", 2, "before the pooling, as stage4" },
         { "--backbone=resnet18 --tap=layer4.1.attn", 2, "of a --module" },
         { "--backbone=resnet18 --batch=4", 2, "got batch=4: leave it out" },

@@ -308,6 +308,18 @@ TEST(erf_store, draws_are_images_of_all_the_folder)
     erf_images_close(&images);
 }
 
+/* Behind a module is nothing in the plain network; the other one goes on. */
+TEST(erf_store, the_command_goes_on_where_one_network_lacks_a_tap)
+{
+    CHECK(ERF("--backbone=resnet18", "--module=none,se", "--height=32",
+              "--width=32", "--draws=2", "--sets=2",
+              "--tap=layer1.0.attn") == OK);
+    CHECK_ASK(temp_path("erf.db"), "SELECT group_concat(module) FROM erf",
+              "se");
+    CHECK(ERF("--backbone=resnet18", "--module=none,se", "--tap=layer9") ==
+          CMD_BAD);
+}
+
 TEST(erf_store, the_command_refuses_what_it_cannot_do)
 {
     CHECK(ERF("--images=photos", "--module=ca") == ERR_IO);
