@@ -153,6 +153,8 @@ def ops_of(path):
     """The ops whose kernels are in the file, as its object refers to them."""
     said = subprocess.run(["nm", "build/plain/%s.o" % path],
                           capture_output=True, text=True, check=True).stdout
+    if not re.search(r" R cuda_", said):
+        return []
     return sorted(set(re.findall(r" U (\w+)_def$", said, re.M)))
 
 
