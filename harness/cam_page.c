@@ -4,6 +4,7 @@
  */
 #include "harness/cam_page.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,8 +82,11 @@ static void write_panel(CamPanel *p, const CamDrawn *d)
     snprintf(p->file, sizeof(p->file), "%s.png", d->name);
     snprintf(p->said[0], CAM_TITLE, "class %d: score %.3g, p %.2g",
              d->cam.class, d->cam.score, d->cam.probability);
-    snprintf(p->said[1], CAM_TITLE, "peak %.3g, half in %.0f %%",
-             d->cam.number[CAM_peak], 100 * d->cam.number[CAM_half_in]);
+    if (isnan(d->cam.number[CAM_half_in]))
+        snprintf(p->said[1], CAM_TITLE, "nothing speaks for it here");
+    else
+        snprintf(p->said[1], CAM_TITLE, "peak %.3g, half in %.0f %%",
+                 d->cam.number[CAM_peak], 100 * d->cam.number[CAM_half_in]);
 }
 
 static void write_colours(char text[COLOURS_TEXT])

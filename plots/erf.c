@@ -148,7 +148,7 @@ static void write_names(Sheet *s, const Fields *f)
     fprintf(s->gp, "array Column[%d]\narray Row[%d]\n", f->columns, f->taps);
     for (int i = 0; i < f->columns; i++) {
         snprintf(name, sizeof(name), "Column[%d]", i + 1);
-        sheet_text(s, name, "%s", module_label(f->column[i]->module, label));
+        sheet_text(s, name, "%s", fields_label(f, f->column[i], label));
     }
     for (int i = 0; i < f->taps; i++) {
         snprintf(name, sizeof(name), "Row[%d]", i + 1);

@@ -97,7 +97,7 @@ static End write_line(Sheet *s, const Panel *p, int column, const char *part)
             continue;
         if (!end.row)
             fprintf(s->dat, "# %s, %s, %s, %s: side value lo hi\n",
-                    f->tap[p->tap], module_label(r->module, label), part,
+                    f->tap[p->tap], fields_label(f, r, label), part,
                     shown[p->k].name);
         fprintf(s->dat, "%d %.6g %.6g %.6g\n", r->height, n.value, n.lo, n.hi);
         end = (End){ r, n.value };
@@ -142,7 +142,7 @@ static void write_names(FILE *names, const Panel *p, int panel,
             fprintf(names, "%d %d %.6g %.6g %d \"%s\"\n", panel,
                     end[i].row->height, end[i].value, y[i] / HIGH * p->top,
                     module_style(end[i].row->module),
-                    module_label(end[i].row->module, label));
+                    fields_label(f, end[i].row, label));
     }
     if (p->all)
         fprintf(names, "%d %d %.6g %.6g 0 \"all alike\"\n", panel, side,

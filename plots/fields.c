@@ -67,12 +67,17 @@ static bool is_wanted(const ErfRow *r, const PlotOptions *o)
     return true;
 }
 
+static bool is_seeded(const ErfRow *r)
+{
+    return strcmp(r->weights, "seeded") == 0;
+}
+
+/* Trained networks have a file of weights each. */
 static bool same_page(const ErfRow *a, const ErfRow *b, FieldsOf which)
 {
     return !strcmp(a->backbone, b->backbone) &&
-           !strcmp(a->protocol, b->protocol) &&
-           !strcmp(a->weights, b->weights) && !strcmp(a->form, b->form) &&
-           !strcmp(a->weights_hash, b->weights_hash) &&
+           !strcmp(a->protocol, b->protocol) && is_seeded(a) == is_seeded(b) &&
+           !strcmp(a->form, b->form) &&
            !strcmp(a->images_hash, b->images_hash) && a->draws == b->draws &&
            a->observations == b->observations &&
            (which == FIELDS_OF_ALL_INPUTS ||
@@ -82,7 +87,8 @@ static bool same_page(const ErfRow *a, const ErfRow *b, FieldsOf which)
 static bool same_column(const ErfRow *a, const ErfRow *b)
 {
     return !strcmp(a->module, b->module) && !strcmp(a->settings, b->settings) &&
-           !strcmp(a->impl, b->impl) && !strcmp(a->position, b->position);
+           !strcmp(a->impl, b->impl) && !strcmp(a->position, b->position) &&
+           !strcmp(a->weights, b->weights);
 }
 
 /* The row whose page has most rows, the latest of equals. */
@@ -155,6 +161,33 @@ static int add(Fields *f, const ErfRow *r)
     return OK;
 }
 
+/* "se_long" of "runs/se_long.safetensors", as far as there is room. */
+static int stem_of(const char *path, const char **stem)
+{
+    const char *slash = strrchr(path, '/');
+
+    *stem = slash ? slash + 1 : path;
+    return (int)strcspn(*stem, ".");
+}
+
+char *fields_label(const Fields *f, const ErfRow *row, char text[LABEL_MAX])
+{
+    const char *stem;
+    int n;
+
+    module_label(row->module, text);
+    for (int i = 0; i < f->columns; i++)
+        if (!strcmp(f->column[i]->module, row->module) &&
+            strcmp(f->column[i]->weights, row->weights)) {
+            const size_t used = strlen(text);
+
+            n = stem_of(row->weights, &stem);
+            snprintf(text + used, LABEL_MAX - used, ", %.*s", n, stem);
+            break;
+        }
+    return text;
+}
+
 int fields_read(Fields *f, Sheet *s, FieldsOf which)
 {
     const ErfRow *page;
@@ -183,21 +216,23 @@ void fields_free(Fields *f)
 void fields_foot(Sheet *s, const Fields *f, double width, double height)
 {
     const ErfRow *r = f->row[0], *last = f->row[f->n - 1];
-    const bool seeded = !strcmp(r->weights, "seeded");
-    char text[1024], sizes[64] = "";
+    char text[1024], sizes[64] = "", weights[256] = "seeded weights";
 
+    if (!is_seeded(r))
+        snprintf(weights, sizeof(weights), "weights %.200s", r->weights);
+    for (int i = 1; i < f->columns && !is_seeded(r); i++)
+        if (strcmp(f->column[i]->weights, f->column[0]->weights))
+            snprintf(weights, sizeof(weights), "weights of each its own");
     if (last->height != r->height)
         snprintf(sizes, sizeof(sizes), " to %dx%dx%d", last->channels,
                  last->height, last->width);
-    snprintf(
-        text, sizeof(text),
-        "%s, input %dx%dx%d%s; protocol %s: %d %s, %s%.200s, 95 %% intervals "
-        "over %d %s; seed %lld, f32; %s; %.10s, %s",
-        strcmp(r->backbone, "none") ? r->backbone : "modules alone",
-        r->channels, r->height, r->width, sizes, r->protocol, r->draws,
-        r->images_hash[0] ? "images" : "draws", seeded ? "" : "weights ",
-        seeded ? "seeded weights" : r->weights, r->observations,
-        r->observations < r->draws ? "sets of weights" : "draws",
-        (long long)r->seed, r->cpu, last->stored_at, last->commit);
+    snprintf(text, sizeof(text),
+             "%s, input %dx%dx%d%s; protocol %s: %d %s, %s, 95 %% intervals "
+             "over %d %s; seed %lld, f32; %s; %.10s, %s",
+             strcmp(r->backbone, "none") ? r->backbone : "modules alone",
+             r->channels, r->height, r->width, sizes, r->protocol, r->draws,
+             r->images_hash[0] ? "images" : "draws", weights, r->observations,
+             r->observations < r->draws ? "sets of weights" : "draws",
+             (long long)r->seed, r->cpu, last->stored_at, last->commit);
     sheet_foot(s, text, width, height);
 }

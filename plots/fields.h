@@ -37,6 +37,10 @@ void fields_free(Fields *f);
 int fields_tap(const Fields *f, const ErfRow *row);
 int fields_column(const Fields *f, const ErfRow *row);
 
+/* What a row's column is called: its module, and where several are of that, its
+ * file of weights.  Returns text. */
+char *fields_label(const Fields *f, const ErfRow *row, char text[LABEL_MAX]);
+
 /* The foot of the page: its caption, and how the rows were made. */
 void fields_foot(Sheet *s, const Fields *f, double width, double height);
 

@@ -335,7 +335,8 @@ static void add_number(ErfRowPart *p, const char *name, double value)
     n->hi = 1.1 * value;
 }
 
-static void add_field(Store *s, int module, int tap, int side)
+static void add_field(Store *s, int module, int tap, int side,
+                      const char *weights)
 {
     static const char *const modules[] = { "none", "se", "scsa" };
     static const char *const parts[] = { "whole", "past_gates", "gates" };
@@ -344,7 +345,6 @@ static void add_field(Store *s, int module, int tap, int side)
     ErfRow row = { .impl = "composed",
                    .position = "auto",
                    .form = "train",
-                   .weights = "seeded",
                    .graph = "folded",
                    .backend = "cpu",
                    .channels = 3,
@@ -368,10 +368,11 @@ static void add_field(Store *s, int module, int tap, int side)
 
     fill_map(map, side, tap ? 6 : 4);
     snprintf(row.module, sizeof(row.module), "%s", modules[module]);
+    snprintf(row.weights, sizeof(row.weights), "%s", weights);
     snprintf(row.tap, sizeof(row.tap), "stage%d", tap + 3);
     snprintf(row.layer, sizeof(row.layer), "layer%d.2.act3", tap + 3);
-    snprintf(row.repeat, sizeof(row.repeat), "attnbench erf %d %d %d", module,
-             tap, side);
+    snprintf(row.repeat, sizeof(row.repeat), "attnbench erf %d %d %d %s",
+             module, tap, side, weights);
     for (int p = 0; p < row.parts; p++) {
         snprintf(row.part[p].part, 16, "%s", parts[p]);
         row.part[p].map = map;
@@ -391,6 +392,19 @@ void stored_fields(const char *path)
     BUG_IF(store_open(&s, path, STORE_WRITE));
     for (int side = 32; side <= FIELD_MAX; side += 16)
         for (int i = 0; i < 6; i++)
-            add_field(s, i / 2, i % 2, side);
+            add_field(s, i / 2, i % 2, side, "seeded");
+    store_close(s);
+}
+
+void stored_trained_fields(const char *path)
+{
+    static const char *const weights[] = { "a/plain.safetensors",
+                                           "a/se.safetensors",
+                                           "b/se_long.safetensors" };
+    Store *s;
+
+    BUG_IF(store_open(&s, path, STORE_WRITE));
+    for (int i = 0; i < 6; i++)
+        add_field(s, i / 2 > 0, i % 2, 48, weights[i / 2]);
     store_close(s);
 }

@@ -64,4 +64,8 @@ void stored_profiles(const char *path);
  * 0.1, 0.2, 0.3 for the three, less a thousandth of the input's side. */
 void stored_fields(const char *path);
 
+/* The same of trained networks at 48: plain, and se from two files, a/se and
+ * b/se_long. */
+void stored_trained_fields(const char *path);
+
 #endif

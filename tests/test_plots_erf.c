@@ -86,6 +86,33 @@ TEST(plots_erf, squares_are_where_the_mass_is)
     free(dat);
 }
 
+/* Each has its own file; seeded ones are on another page. */
+TEST(plots_erf, trained_networks_share_a_page)
+{
+    const Wanted trained[] = { { "weights", "a/plain.safetensors,"
+                                            "a/se.safetensors,"
+                                            "b/se_long.safetensors" } };
+    const char *db = temp_path("fields.db");
+    char *gp;
+    int err;
+
+    stored_trained_fields(db);
+    free(draw_fields("erf", trained, 1, &err));
+    gp = script("erf");
+    REQUIRE(gp != NULL);
+    check_holds(gp, "Column[1] = 'plain'\n");
+    check_holds(gp, "Column[2] = 'SE, se'\n");
+    check_holds(gp, "Column[3] = 'SE, se_long'\n");
+    check_holds(gp, "weights of each its own");
+    free(gp);
+    free(draw_fields("erf", NULL, 0, &err));
+    gp = script("erf");
+    REQUIRE(gp != NULL);
+    check_holds(gp, "Column[2] = 'SE'\n");
+    check_holds(gp, "50 draws, seeded weights");
+    free(gp);
+}
+
 TEST(plots_erf, settings_choose)
 {
     const Wanted wanted[] = { { "height", "48" }, { "module", "none,se" } };
