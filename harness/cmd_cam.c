@@ -167,7 +167,9 @@ static int make_map(Session *t, const Case *c, bool alone)
 
     if (err == ERR_UNSUPPORTED || err == ERR_MEMORY ||
         (err == ERR_INPUT && !alone)) {
-        fprintf(stderr, "%s: %s\n", case_print(c, text), err_message());
+        fprintf(stderr, "attnbench cam%s --tap=%s: %s\n",
+                case_print(c, text) + strlen("attnbench run"), t->s->tap,
+                err_message());
         t->failed = true;
         return OK;
     }

@@ -338,7 +338,7 @@ static bool others_go_on(int err, const Experiment *e)
 /* What cannot be made says why; the others go on. */
 static int make_cases(const Making *m, const Experiment *e)
 {
-    char repeat[CASE_TEXT];
+    char repeat[2048];
     int bad = 0;
 
     if (is_csv(m->settings))
@@ -348,9 +348,10 @@ static int make_cases(const Making *m, const Experiment *e)
 
         if (err && !others_go_on(err, e))
             return err;
-        if (err)
-            fprintf(stderr, "%s: %s\n", case_print(&e->cases[i], repeat),
-                    err_message());
+        if (err) {
+            print_repeat(repeat, sizeof(repeat), &e->cases[i], m->settings);
+            fprintf(stderr, "%s: %s\n", repeat, err_message());
+        }
         bad += err != OK;
     }
     return bad == e->ncases ? CMD_BAD : OK;

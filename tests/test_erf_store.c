@@ -146,7 +146,8 @@ static char db_flag[600], out_flag[600];
 /* attnbench erf on the definitions, into the test's own folder. */
 static int run_erf(int argc, char **argv)
 {
-    const int quiet = open("/dev/null", O_WRONLY), loud = dup(STDOUT_FILENO);
+    const int quiet = open("/dev/null", O_WRONLY), loud = dup(STDOUT_FILENO),
+              errors = dup(STDERR_FILENO);
     char *args[16];
     int n = 0, err;
 
@@ -158,12 +159,14 @@ static int run_erf(int argc, char **argv)
     args[n++] = out_flag;
     args[n++] = "--format=csv";
     fflush(stdout);
-    BUG_IF(dup2(quiet, STDOUT_FILENO) < 0);
+    BUG_IF(dup2(quiet, STDOUT_FILENO) < 0 || dup2(quiet, STDERR_FILENO) < 0);
     err = cmd_erf(n, args);
     fflush(stdout);
     dup2(loud, STDOUT_FILENO);
+    dup2(errors, STDERR_FILENO);
     close(quiet);
     close(loud);
+    close(errors);
     return err;
 }
 #define ERF(...)                                                \
