@@ -323,6 +323,7 @@ measure() {
     now gradients 40 gradients
     now erf 20 erf
     now torch_eager 50 peer '' tests/gpu_check/torch_eager.json --budget=30
+    now torch_gradients 60 peer '' gradients_vs_torch --budget=40
     now torch_compiled 100 peer --compile tests/gpu_check/torch_compiled.json \
         --budget=90 --block=2
 }

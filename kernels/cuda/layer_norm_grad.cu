@@ -18,7 +18,7 @@ enum { WARPS = 8, THREADS = WARPS * 32 };
 template <typename T, int N>
 static __global__ void __launch_bounds__(THREADS)
     warp_per_row(T *dx, const T *x, const T *dy, const T *weight, size_t rows,
-               int C, float eps)
+                 int C, float eps)
 {
     const int first = threadIdx.x % WARP * N;
     const size_t warps = (size_t)gridDim.x * WARPS;
