@@ -10,8 +10,11 @@
  *             of d^2 for each channel: in float over PARTIAL rows, then in
  *             double.  As x[first row] is within a few deviations of the
  *             mean, squares cancel little, whatever the mean.  The sums are
- *             joined by group, and a second pass writes y.  Starves on one
- *             image with one group: a single unit.
+ *             joined by group, and a second pass writes y.
+ *
+ * A unit that fits no cache is read twice from memory anyway.  Then, where
+ * images are few (the batch norm of a batch is one image), whole rows are
+ * summed up and written, which lie side by side, and threads share the rows.
  */
 #include <math.h>
 
@@ -21,15 +24,25 @@ enum {
     UNIT = 64,    /* channels: rows of four cache lines                  */
     BLOCK = 256,  /* channels at a time in the sums, which are on stack  */
     PARTIAL = 64, /* rows summed in float                                */
+    CACHE_BYTES = 512 << 10, /* half a second-level cache                */
 };
 
 typedef struct GroupNorm {
     size_t C, P, group, unit, units; /* channels, positions; ch. of a group,
                                         ch. of a unit, units of an image */
+    size_t parts;                    /* of the rows of an image; 0: units */
     float *weight, *bias;            /* C each                           */
     float *mean, *scale, *shift;     /* N C each: scratch                */
-    double *sum, *squares;           /* N C each: scratch                */
+    double *sum, *squares;           /* N C each, or of each part: scratch */
 } GroupNorm;
+
+/* How many parts of an image's rows are shared out, or 0. */
+static size_t parts_of(const GroupNorm *s, size_t N, size_t threads)
+{
+    const bool fits = s->P * s->unit * sizeof(Elem) <= CACHE_BYTES;
+
+    return fits || N >= 4 * threads ? 0 : threads;
+}
 
 static int plan(Device *dev, const Tensor *out, void **state)
 {
@@ -38,20 +51,25 @@ static int plan(Device *dev, const Tensor *out, void **state)
     const float *bias = weight_host(out->src[2]);
     const size_t N = (size_t)out->dim[0], C = (size_t)out->dim[1];
     const size_t period = (size_t)out->src[1]->dim[0];
+    const size_t group = C / (size_t)attr->groups;
+    const size_t unit = min_size(ceil_div(UNIT, group) * group, C);
+    GroupNorm size = { .C = C,
+                       .P = tensor_positions(out),
+                       .group = group,
+                       .unit = unit,
+                       .units = ceil_div(C, unit) };
     GroupNorm *s;
+    size_t sums;
 
-    (void)dev;
-    TRY(state_new(state, sizeof(*s) + 2 * N * C * sizeof(double) +
+    size.parts = parts_of(&size, N, (size_t)dev->threads);
+    sums = N * C * (size.parts ? size.parts : 1);
+    TRY(state_new(state, sizeof(*s) + 2 * sums * sizeof(double) +
                              (2 + 3 * N) * C * sizeof(float)));
     s = *state;
-    s->C = C;
-    s->P = tensor_positions(out);
-    s->group = C / (size_t)attr->groups;
-    s->unit = min_size(ceil_div(UNIT, s->group) * s->group, C);
-    s->units = ceil_div(C, s->unit);
+    *s = size;
     s->sum = (double *)(s + 1);
-    s->squares = s->sum + N * C;
-    s->mean = (float *)(s->squares + N * C);
+    s->squares = s->sum + sums;
+    s->mean = (float *)(s->squares + sums);
     s->scale = s->mean + N * C;
     s->shift = s->scale + N * C;
     s->weight = s->shift + N * C;
@@ -69,6 +87,8 @@ static void add_moments(float *s1, float *s2, const Elem *first, const Elem *x,
 {
     for (; rows >= 4; rows -= 4, x += 4 * stride) {
         const Elem *b = x + stride, *c = b + stride, *d = c + stride;
+
+        fetch_ahead(x, 4, stride, width);
 #pragma omp simd
         for (size_t k = 0; k < width; k++) {
             const float from = number(first[k]);
@@ -89,22 +109,27 @@ static void add_moments(float *s1, float *s2, const Elem *first, const Elem *x,
         }
 }
 
-/* sum and squares of `width` columns of x (P,C), about its first row. */
-static void moments(const GroupNorm *s, double *sum, double *squares,
-                    const Elem *x, size_t width)
+/* `width` columns of so many rows, and the row that sums are about. */
+typedef struct Columns {
+    const Elem *first, *x;
+    size_t rows, width;
+} Columns;
+
+/* Their sum and that of their squares. */
+static void moments(const GroupNorm *s, double *sum, double *squares, Columns c)
 {
     float s1[BLOCK], s2[BLOCK];
 
-    for (size_t from = 0; from < width; from += BLOCK) {
-        const size_t n = min_size(BLOCK, width - from);
+    memset(sum, 0, c.width * sizeof(*sum));
+    memset(squares, 0, c.width * sizeof(*squares));
+    for (size_t p = 0; p < c.rows; p += PARTIAL) {
+        for (size_t from = 0; from < c.width; from += BLOCK) {
+            const size_t n = min_size(BLOCK, c.width - from);
 
-        memset(sum + from, 0, n * sizeof(*sum));
-        memset(squares + from, 0, n * sizeof(*squares));
-        for (size_t p = 0; p < s->P; p += PARTIAL) {
             memset(s1, 0, n * sizeof(*s1));
             memset(s2, 0, n * sizeof(*s2));
-            add_moments(s1, s2, x + from, x + p * s->C + from,
-                        min_size(PARTIAL, s->P - p), s->C, n);
+            add_moments(s1, s2, c.first + from, c.x + p * s->C + from,
+                        min_size(PARTIAL, c.rows - p), s->C, n);
 #pragma omp simd
             for (size_t k = 0; k < n; k++) {
                 sum[from + k] += (double)s1[k];
@@ -167,11 +192,31 @@ static void join_single(const GroupNorm *s, size_t at, size_t c, const Elem *x,
     }
 }
 
+/* What the sums from `at` make of `width` channels from c on. */
+static void join_all(const Tensor *out, const GroupNorm *s, size_t at, size_t c,
+                     size_t width)
+{
+    const NormAttr *attr = out->attr;
+    const Elem *x =
+        (const Elem *)out->src[0]->data + at / s->C * s->P * s->C + c;
+
+    if (s->group == 1)
+        join_single(s, at, c, x, width, attr->eps);
+    for (size_t k = 0; s->group > 1 && k < width; k += s->group)
+        join(s, at + k, c + k, x + k, attr->eps);
+}
+
+static Affine affine_at(const GroupNorm *s, size_t at)
+{
+    return (Affine){ s->mean + at, s->scale + at, s->shift + at };
+}
+
+/* ---- units of columns ---------------------------------------------------- */
+
 static void range(const Tensor *out, const void *state, size_t begin,
                   size_t end)
 {
     const GroupNorm *s = state;
-    const NormAttr *attr = out->attr;
 
     for (size_t u = begin; u < end; u++) {
         const size_t n = u / s->units, c = u % s->units * s->unit;
@@ -179,23 +224,85 @@ static void range(const Tensor *out, const void *state, size_t begin,
         const Elem *x = (const Elem *)out->src[0]->data + n * s->P * s->C + c;
         Elem *y = (Elem *)out->data + n * s->P * s->C + c;
 
-        moments(s, s->sum + at, s->squares + at, x, width);
-        if (s->group == 1)
-            join_single(s, at, c, x, width, attr->eps);
-        for (size_t k = 0; s->group > 1 && k < width; k += s->group)
-            join(s, at + k, c + k, x + k, attr->eps);
-        normalise_rows(y, x, s->P, s->C, width,
-                       (Affine){ s->mean + at, s->scale + at, s->shift + at });
+        moments(s, s->sum + at, s->squares + at,
+                (Columns){ x, x, s->P, width });
+        join_all(out, s, at, c, width);
+        normalise_rows(y, x, s->P, s->C, width, affine_at(s, at));
+    }
+}
+
+/* ---- parts of rows ------------------------------------------------------- */
+
+/* The rows of part u: so many numbers into the tensor, so many of them. */
+typedef struct Part {
+    size_t image, at, rows;
+} Part;
+
+static Part part_at(const GroupNorm *s, size_t u)
+{
+    const size_t n = u / s->parts, i = u % s->parts;
+    const size_t from = s->P * i / s->parts, to = s->P * (i + 1) / s->parts;
+
+    return (Part){ n, (n * s->P + from) * s->C, to - from };
+}
+
+static void sum_parts(const Tensor *out, const void *state, size_t begin,
+                      size_t end)
+{
+    const GroupNorm *s = state;
+    const Elem *x = out->src[0]->data;
+
+    for (size_t u = begin; u < end; u++) {
+        const Part p = part_at(s, u);
+
+        moments(s, s->sum + u * s->C, s->squares + u * s->C,
+                (Columns){ x + p.image * s->P * s->C, x + p.at, p.rows, s->C });
+    }
+}
+
+/* The sums of all parts of an image, in place of its number. */
+static void add_parts(const GroupNorm *s, size_t n)
+{
+    for (size_t k = 0; k < s->C; k++) {
+        double sum = 0, squares = 0;
+
+        for (size_t u = n * s->parts; u < (n + 1) * s->parts; u++) {
+            sum += s->sum[u * s->C + k];
+            squares += s->squares[u * s->C + k];
+        }
+        s->sum[n * s->C + k] = sum;
+        s->squares[n * s->C + k] = squares;
+    }
+}
+
+static void write_parts(const Tensor *out, const void *state, size_t begin,
+                        size_t end)
+{
+    const GroupNorm *s = state;
+
+    for (size_t u = begin; u < end; u++) {
+        const Part p = part_at(s, u);
+
+        normalise_rows((Elem *)out->data + p.at,
+                       (const Elem *)out->src[0]->data + p.at, p.rows, s->C,
+                       s->C, affine_at(s, p.image * s->C));
     }
 }
 
 static int run(Device *dev, const Tensor *out, void *state)
 {
     const GroupNorm *s = state;
+    const size_t N = (size_t)out->dim[0];
+    const double work = 3.0 * (double)tensor_count(out);
 
-    return split(dev, out, s,
-                 (Split){ range, (size_t)out->dim[0] * s->units,
-                          3.0 * (double)tensor_count(out) });
+    if (!s->parts)
+        return split(dev, out, s, (Split){ range, N * s->units, work });
+    TRY(split(dev, out, s, (Split){ sum_parts, N * s->parts, work }));
+    for (size_t n = 0; n < N; n++) {
+        add_parts(s, n);
+        join_all(out, s, n * s->C, 0, s->C);
+    }
+    return split(dev, out, s, (Split){ write_parts, N * s->parts, work });
 }
 
 const Kernel SIMD(group_norm) = {

@@ -33,6 +33,9 @@ INLINE void add_partial(float sum[SUMS][BLOCK], Columns c, bool statistics)
     for (; rows >= 4; rows -= 4, x += 4 * c.C, dy += 4 * c.C) {
         const float *x1 = x + c.C, *x2 = x1 + c.C, *x3 = x2 + c.C;
         const float *dy1 = dy + c.C, *dy2 = dy1 + c.C, *dy3 = dy2 + c.C;
+
+        fetch_ahead(x, 4, c.C, c.width);
+        fetch_ahead(dy, 4, c.C, c.width);
 #pragma omp simd
         for (size_t k = 0; k < c.width; k++) {
             const float d = x[k] - near[k], d1 = x1[k] - near[k],

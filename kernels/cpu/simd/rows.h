@@ -12,6 +12,18 @@
 
 #include "kernels/cpu/simd/lanes.h"
 
+/* Prefetches what lies 4 KiB behind each of these rows: from memory sums of
+ * several rows at once come faster so than by hardware's prefetchers alone. */
+static inline void fetch_ahead(const Elem *x, size_t rows, size_t stride,
+                               size_t width)
+{
+    const size_t ahead = 4096 / sizeof(Elem), line = 64 / sizeof(Elem);
+
+    for (size_t r = 0; r < rows; r++)
+        for (size_t k = 0; k < width; k += line)
+            __builtin_prefetch(x + r * stride + k + ahead);
+}
+
 /* acc[k] += the sum over rows of x[k]. */
 static inline void add_rows(float *acc, const Elem *x, size_t rows,
                             size_t stride, size_t width)
