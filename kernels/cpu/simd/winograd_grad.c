@@ -1,19 +1,21 @@
 /*
- * winograd_grad.c - conv2d_grad_w 3x3 of stride 1, with 16 multiplications where
- * the definition has 36
+ * winograd_grad.c - conv2d_grad_w 3x3 of stride 1, with 16 multiplications
+ * where the definition has 36
  *
  *     dw = A' [ sum over tiles of (G dy G') . (B' x B) ] A
  *
  * is made of tiles of 2x2 numbers of dy and of the 4x4 windows of x that they
  * were made of; the dot multiplies element by element: F(3x3,2x2) of Lavin and
  * Gray (see winograd.c), whose B it shares.  For each of the 16 elements that
- * is a sum of outer products over tiles (outer.h), bound by FLOPs.  A and B hold
- * 0 and +-1 only, G halves, so the error is about that of the plain sum.
+ * is a sum of outer products over tiles (outer.h), bound by FLOPs.  A and B
+ * hold 0 and +-1 only, G halves, so the error is about that of the plain sum.
  *
  *   winograd   A thread transforms a block of dy, then a panel of windows at a
  *              time, and adds up their products.  Starves where C and O are
  *              small, so that the transforms weigh more, and where tiles are
  *              few, because sums are 16/9 of the result.
+ *
+ * A NaN or an infinity in x makes a NaN of every tap of its channel.
  */
 #include "kernels/cpu/simd/outer.h"
 #include "kernels/cpu/simd/winograd.h"
