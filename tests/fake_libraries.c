@@ -337,6 +337,8 @@ static void list_kernels(void)
     ours[2].plan = plan_cudnn_conv2d_grad_w;
     for (int i = 0; i < 3; i++)
         ours[i].run = run_conv;
+    for (int i = 1; i < 3; i++)
+        ours[i].dtypes = DTYPE_BIT(F32); /* all that gradients are in */
     ours[3] = cublas_linear;
     ours[3].plan = plan_cublas_linear;
     ours[4] = cublas_matmul;
