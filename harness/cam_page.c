@@ -50,6 +50,14 @@ static bool one_weights(const CamDrawn *at, int n)
     return true;
 }
 
+static bool one_graph(const CamDrawn *at, int n)
+{
+    for (int i = 1; i < n; i++)
+        if (strcmp(at[i].c->graph.text, at[0].c->graph.text))
+            return false;
+    return true;
+}
+
 /* The name of a file without its folders. */
 static const char *file_of(const char *path)
 {
@@ -116,8 +124,8 @@ static void write_caption(char text[TEXT], const CamDrawn *at, int n,
              cam_classes_differ(at, n)
                  ? " Each map is of its network's own highest class."
                  : "",
-             shared->seeded ? " Weights are seeded, not trained: the maps "
-                              "mean nothing."
+             shared->seeded ? " Maps of seeded weights, which are not "
+                              "trained, mean nothing."
                             : "");
 }
 
@@ -130,12 +138,13 @@ static void write_conditions(char text[TEXT], const CamDrawn *at, int n,
     environment_build(&build);
     snprintf(
         text, TEXT,
-        "%s%sinput 3x%dx%d of %.200s; weights %.200s; %s, f32; %.7s%s",
+        "%s%sinput 3x%dx%d of %.200s; weights %.200s; %s%sf32; %.7s%s",
         one_backbone(at, n) && b ? b->title : "",
         one_backbone(at, n) && b ? ", " : "", shared->height, shared->width,
         shared->picture[0] ? file_of(shared->picture) : "seeded noise",
         one_weights(at, n) ? file_of(at[0].c->weights.text) : "of each its own",
-        at[0].c->graph.text, build.git_commit, build.dirty ? "+" : "");
+        one_graph(at, n) ? at[0].c->graph.text : "",
+        one_graph(at, n) ? ", " : "", build.git_commit, build.dirty ? "+" : "");
 }
 
 int cam_page(const char *folder, const CamDrawn *at, int n,

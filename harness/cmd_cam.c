@@ -323,10 +323,11 @@ static void print_all(const Session *t)
            "picture\n",
            t->scale);
     if (t->seeded)
-        printf("weights are seeded, not trained: the pictures mean nothing, "
-               "but are the same\neverywhere (--weights=FILE.safetensors)\n");
-    printf("in %s: cam.svg and .png, all of it as a figure; input.png, and of "
-           "each\nmap .png, .npy and _input.npy; their numbers in cam.csv\n",
+        printf("pictures of seeded weights, which are not trained, mean "
+               "nothing, but are the same\neverywhere "
+               "(--weights=FILE.safetensors)\n");
+    printf("in %s: input.png; of each map .png, .npy and _input.npy; their "
+           "numbers in\ncam.csv\n",
            t->s->out);
 }
 
@@ -353,6 +354,7 @@ static int draw_all(Session *t, const Experiment *e)
     TRY(write_all(t));
     print_all(t);
     TRY(write_figure(t));
+    printf("all of it as a figure, in cam.svg and cam.png\n");
     return t->failed ? CMD_BAD : OK;
 }
 

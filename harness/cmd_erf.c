@@ -246,16 +246,31 @@ static void fill_row(ErfRow *row, const Erf *e, const Case *c,
     }
 }
 
+/* "", or "_" and the name of the file of weights. */
+static void name_weights(char *text, size_t size, const char *weights)
+{
+    const char *slash = strrchr(weights, '/');
+    const char *name = slash ? slash + 1 : weights;
+
+    text[0] = '\0';
+    if (strcmp(weights, "seeded"))
+        snprintf(text, size, "_%.*s", (int)strcspn(name, "."), name);
+}
+
 /* FOLDER/resnet50_scsa_stage4_224x224_gates.npy */
 static int write_maps(const char *folder, const ErfRow *row)
 {
+    char weights[128];
+
+    name_weights(weights, sizeof(weights), row->weights);
     for (int p = 0; p < row->parts; p++) {
         const bool ours = strcmp(row->protocol, "attnbench") == 0;
         char path[1024];
 
-        if (snprintf(path, sizeof(path), "%s/%s_%s_%s_%dx%d%s%s_%s.npy", folder,
-                     row->backbone, row->module, row->tap, row->height,
-                     row->width, ours ? "" : "_", ours ? "" : row->protocol,
+        if (snprintf(path, sizeof(path), "%s/%s_%s%s_%s_%dx%d%s%s_%s.npy",
+                     folder, row->backbone, row->module, weights, row->tap,
+                     row->height, row->width, ours ? "" : "_",
+                     ours ? "" : row->protocol,
                      row->part[p].part) >= (int)sizeof(path))
             return fail(ERR_INPUT, "--out: the path is too long");
         TRY(npy_write(path, row->part[p].map, 2,
@@ -410,6 +425,8 @@ int cmd_erf(int argc, char **argv)
     m.batch_given = is_given(&flags, "batch");
     TRY(read_cases(&e, &flags));
     m.images = s.images[0] ? &images : NULL;
+    if (!m.images && s.draws == ERF_DRAWS)
+        s.draws = 0; /* the same, and the same repeat line */
     environment_machine(&m.machine);
     environment_build(&m.build);
     err = m.images ? erf_images_open(&images, s.images, s.draws) : OK;

@@ -67,6 +67,18 @@ static bool is_wanted(const ErfRow *r, const PlotOptions *o)
     return true;
 }
 
+/* Row i, but not if the file of its weights has held others since. */
+static bool is_shown(const Fields *f, int i, const PlotOptions *o)
+{
+    const ErfRow *r = &f->all.at[i];
+
+    for (int k = i + 1; k < f->all.n; k++)
+        if (!strcmp(f->all.at[k].weights, r->weights) &&
+            strcmp(f->all.at[k].weights_hash, r->weights_hash))
+            return false;
+    return is_wanted(r, o);
+}
+
 static bool is_seeded(const ErfRow *r)
 {
     return strcmp(r->weights, "seeded") == 0;
@@ -101,10 +113,10 @@ static const ErfRow *find_page(const Fields *f, const PlotOptions *o,
     for (int i = 0; i < f->all.n; i++) {
         int n = 0;
 
-        if (!is_wanted(&f->all.at[i], o))
+        if (!is_shown(f, i, o))
             continue;
         for (int k = 0; k < f->all.n; k++)
-            n += is_wanted(&f->all.at[k], o) &&
+            n += is_shown(f, k, o) &&
                  same_page(&f->all.at[i], &f->all.at[k], which);
         if (n >= most) {
             most = n;
@@ -200,8 +212,7 @@ int fields_read(Fields *f, Sheet *s, FieldsOf which)
         err = fail(ERR_UNSUPPORTED, "no receptive fields; run: %s",
                    which == FIELDS_OF_ONE_INPUT ? command : command_sizes);
     for (int i = 0; i < f->all.n && !err; i++)
-        if (is_wanted(&f->all.at[i], s->options) &&
-            same_page(page, &f->all.at[i], which))
+        if (is_shown(f, i, s->options) && same_page(page, &f->all.at[i], which))
             err = add(f, &f->all.at[i]);
     if (err)
         fields_free(f);

@@ -177,6 +177,10 @@ const KernelCase gradients_conv_cases[] = {
       "many channels, batch 3", GRAD(1, 1, 1, 0, 0, 1) },
 
     /* conv2d_grad_w: awkward */
+    { &conv2d_grad_w_def, { D(1,32,8,8), D(1,64,10,10) },
+      "1x1 that is padded", GRAD(1, 1, 1, 1, 1, 1) },
+    { &conv2d_grad_w_def, { D(2,24,5,6), D(2,64,5,8) },
+      "the same, on two sides", GRAD(1, 1, 1, 0, 1, 1) },
     { &conv2d_grad_w_def, { D(1,1,1,1), D(1,1,1,1) },
       "smallest", GRAD(1, 1, 1, 0, 0, 1) },
     { &conv2d_grad_w_def, { D(3,5,1,1), D(3,7,1,1) },

@@ -336,7 +336,7 @@ static void add_number(ErfRowPart *p, const char *name, double value)
 }
 
 static void add_field(Store *s, int module, int tap, int side,
-                      const char *weights)
+                      const char *weights, const char *hash)
 {
     static const char *const modules[] = { "none", "se", "scsa" };
     static const char *const parts[] = { "whole", "past_gates", "gates" };
@@ -369,6 +369,7 @@ static void add_field(Store *s, int module, int tap, int side,
     fill_map(map, side, tap ? 6 : 4);
     snprintf(row.module, sizeof(row.module), "%s", modules[module]);
     snprintf(row.weights, sizeof(row.weights), "%s", weights);
+    snprintf(row.weights_hash, sizeof(row.weights_hash), "%s", hash);
     snprintf(row.tap, sizeof(row.tap), "stage%d", tap + 3);
     snprintf(row.layer, sizeof(row.layer), "layer%d.2.act3", tap + 3);
     snprintf(row.repeat, sizeof(row.repeat), "attnbench erf %d %d %d %s",
@@ -392,7 +393,7 @@ void stored_fields(const char *path)
     BUG_IF(store_open(&s, path, STORE_WRITE));
     for (int side = 32; side <= FIELD_MAX; side += 16)
         for (int i = 0; i < 6; i++)
-            add_field(s, i / 2, i % 2, side, "seeded");
+            add_field(s, i / 2, i % 2, side, "seeded", "");
     store_close(s);
 }
 
@@ -404,7 +405,8 @@ void stored_trained_fields(const char *path)
     Store *s;
 
     BUG_IF(store_open(&s, path, STORE_WRITE));
+    add_field(s, 2, 0, 48, weights[0], "what it held before");
     for (int i = 0; i < 6; i++)
-        add_field(s, i / 2 > 0, i % 2, 48, weights[i / 2]);
+        add_field(s, i / 2 > 0, i % 2, 48, weights[i / 2], "now");
     store_close(s);
 }

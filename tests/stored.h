@@ -65,7 +65,7 @@ void stored_profiles(const char *path);
 void stored_fields(const char *path);
 
 /* The same of trained networks at 48: plain, and se from two files, a/se and
- * b/se_long. */
+ * b/se_long; and scsa from what a/plain held before. */
 void stored_trained_fields(const char *path);
 
 #endif

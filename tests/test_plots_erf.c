@@ -86,7 +86,8 @@ TEST(plots_erf, squares_are_where_the_mass_is)
     free(dat);
 }
 
-/* Each has its own file; seeded ones are on another page. */
+/* Each has its own file; seeded ones are on another page, and what a file held
+ * before is on none. */
 TEST(plots_erf, trained_networks_share_a_page)
 {
     const Wanted trained[] = { { "weights", "a/plain.safetensors,"
@@ -104,6 +105,7 @@ TEST(plots_erf, trained_networks_share_a_page)
     check_holds(gp, "Column[2] = 'SE, se'\n");
     check_holds(gp, "Column[3] = 'SE, se_long'\n");
     check_holds(gp, "weights of each its own");
+    CHECK(!strstr(gp, "SCSA"));
     free(gp);
     free(draw_fields("erf", NULL, 0, &err));
     gp = script("erf");

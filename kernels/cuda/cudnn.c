@@ -7,7 +7,8 @@
  * FLOP-bound but for small ones.  The graph of a convolution with what follows
  * it is in conv_graph.c, the engines for it in conv_engine.c.  At plan time the
  * first few engines of the heuristics are timed, and the fastest is kept, and
- * noted; weights are put into cuDNN's order, (O,kh,kw,C/groups), once.
+ * noted; weights are put into cuDNN's order, (O,kh,kw,C/groups), then, and
+ * again after each update of them.
  *
  *   cudnn   tensor cores for all but f32.  Channels that are no multiple of
  *           16 bytes are padded in the workspace, at the cost of another pass.

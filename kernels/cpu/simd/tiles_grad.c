@@ -53,7 +53,8 @@ static bool is_pointwise(const Tensor *out)
 {
     const Conv2dGradAttr *a = out->attr;
 
-    return a->h == 1 && a->w == 1 && a->conv.stride == 1;
+    return a->h == 1 && a->w == 1 && a->conv.stride == 1 && !a->conv.pad_h &&
+           !a->conv.pad_w;
 }
 
 /* Whether dy fills vectors better than x. */
