@@ -5,6 +5,7 @@
 #include "harness/cam_page.h"
 
 #include <math.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 #include "harness/overlay.h"
 #include "kernels/core/err.h"
 #include "plots/cam.h"
+#include "results/folder.h"
 
 enum { STOPS = 32, COLOURS_TEXT = (STOPS + 1) * 8 + 1, TEXT = 1024 };
 
@@ -34,36 +36,20 @@ bool cam_layers_agree(const CamDrawn *at, int n)
     return true;
 }
 
+/* Whether all have the same text at this place of their cases. */
+static bool agree(const CamDrawn *at, int n, size_t offset)
+{
+    const char *first = (const char *)at[0].c + offset;
+
+    for (int i = 1; i < n; i++)
+        if (strcmp((const char *)at[i].c + offset, first))
+            return false;
+    return true;
+}
+
 static bool one_backbone(const CamDrawn *at, int n)
 {
-    for (int i = 1; i < n; i++)
-        if (strcmp(at[i].c->backbone.text, at[0].c->backbone.text))
-            return false;
-    return true;
-}
-
-static bool one_weights(const CamDrawn *at, int n)
-{
-    for (int i = 1; i < n; i++)
-        if (strcmp(at[i].c->weights.text, at[0].c->weights.text))
-            return false;
-    return true;
-}
-
-static bool one_graph(const CamDrawn *at, int n)
-{
-    for (int i = 1; i < n; i++)
-        if (strcmp(at[i].c->graph.text, at[0].c->graph.text))
-            return false;
-    return true;
-}
-
-/* The name of a file without its folders. */
-static const char *file_of(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-
-    return slash ? slash + 1 : path;
+    return agree(at, n, offsetof(Case, backbone.text));
 }
 
 /* "SE", with the backbone where there are several, and a number where there
@@ -133,18 +119,20 @@ static void write_conditions(char text[TEXT], const CamDrawn *at, int n,
                              const CamShared *shared)
 {
     const Backbone *b = backbone_find(at[0].c->backbone.text);
+    const bool one_weights = agree(at, n, offsetof(Case, weights.text));
+    const bool one_graph = agree(at, n, offsetof(Case, graph.text));
     Build build;
 
     environment_build(&build);
-    snprintf(
-        text, TEXT,
-        "%s%sinput 3x%dx%d of %.200s; weights %.200s; %s%sf32; %.7s%s",
-        one_backbone(at, n) && b ? b->title : "",
-        one_backbone(at, n) && b ? ", " : "", shared->height, shared->width,
-        shared->picture[0] ? file_of(shared->picture) : "seeded noise",
-        one_weights(at, n) ? file_of(at[0].c->weights.text) : "of each its own",
-        one_graph(at, n) ? at[0].c->graph.text : "",
-        one_graph(at, n) ? ", " : "", build.git_commit, build.dirty ? "+" : "");
+    snprintf(text, TEXT,
+             "%s%sinput 3x%dx%d of %.200s; weights %.200s; %s%sf32; %.7s%s",
+             one_backbone(at, n) && b ? b->title : "",
+             one_backbone(at, n) && b ? ", " : "", shared->height,
+             shared->width,
+             shared->picture[0] ? file_name(shared->picture) : "seeded noise",
+             one_weights ? file_name(at[0].c->weights.text) : "of each its own",
+             one_graph ? at[0].c->graph.text : "", one_graph ? ", " : "",
+             build.git_commit, build.dirty ? "+" : "");
 }
 
 int cam_page(const char *folder, const CamDrawn *at, int n,

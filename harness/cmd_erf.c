@@ -20,6 +20,7 @@
 #include "kernels/core/err.h"
 #include "kernels/core/host.h"
 #include "results/erf.h"
+#include "results/folder.h"
 
 enum { AT_ONCE = 8, TAPS_TEXT = 256 };
 
@@ -249,8 +250,7 @@ static void fill_row(ErfRow *row, const Erf *e, const Case *c,
 /* "", or "_" and the name of the file of weights. */
 static void name_weights(char *text, size_t size, const char *weights)
 {
-    const char *slash = strrchr(weights, '/');
-    const char *name = slash ? slash + 1 : weights;
+    const char *name = file_name(weights);
 
     text[0] = '\0';
     if (strcmp(weights, "seeded"))

@@ -27,6 +27,7 @@
 #include "harness/safetensors.h"
 #include "harness/seed.h"
 #include "kernels/core/err.h"
+#include "results/folder.h"
 
 #define PARAM_PREFIX "param/"
 
@@ -377,12 +378,12 @@ static int compare_outputs(Verified *out, const CaseFile *f)
 static int write_outputs(const CaseFile *f, const char *path,
                          const char *folder)
 {
-    const char *slash = strrchr(path, '/'), *key, *text;
+    const char *key, *text;
     char to[4096];
     StWriter *w;
     int err;
 
-    if (snprintf(to, sizeof(to), "%s/%s", folder, slash ? slash + 1 : path) >=
+    if (snprintf(to, sizeof(to), "%s/%s", folder, file_name(path)) >=
         (int)sizeof(to))
         return fail(ERR_INPUT, "%.60s...: the path is too long", folder);
     w = st_writer_new();

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "kernels/core/err.h"
+#include "results/folder.h"
 
 static const char command[] =
     "attnbench erf --backbone=resnet50 --module=none,se,scsa";
@@ -173,19 +174,10 @@ static int add(Fields *f, const ErfRow *r)
     return OK;
 }
 
-/* "se_long" of "runs/se_long.safetensors", as far as there is room. */
-static int stem_of(const char *path, const char **stem)
-{
-    const char *slash = strrchr(path, '/');
-
-    *stem = slash ? slash + 1 : path;
-    return (int)strcspn(*stem, ".");
-}
-
+/* With "se_long" of "runs/se_long.safetensors", as far as there is room. */
 char *fields_label(const Fields *f, const ErfRow *row, char text[LABEL_MAX])
 {
-    const char *stem;
-    int n;
+    const char *file = file_name(row->weights);
 
     module_label(row->module, text);
     for (int i = 0; i < f->columns; i++)
@@ -193,8 +185,8 @@ char *fields_label(const Fields *f, const ErfRow *row, char text[LABEL_MAX])
             strcmp(f->column[i]->weights, row->weights)) {
             const size_t used = strlen(text);
 
-            n = stem_of(row->weights, &stem);
-            snprintf(text + used, LABEL_MAX - used, ", %.*s", n, stem);
+            snprintf(text + used, LABEL_MAX - used, ", %.*s",
+                     (int)strcspn(file, "."), file);
             break;
         }
     return text;

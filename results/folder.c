@@ -57,3 +57,10 @@ int folder_make_for(const char *path)
 
     return slash && slash != path ? make(path, (size_t)(slash - path)) : OK;
 }
+
+const char *file_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash ? slash + 1 : path;
+}

@@ -1,5 +1,6 @@
 /*
- * folder.h - makes the folder that files are to be written to.
+ * folder.h - makes the folder that files are to be written to; what of a path
+ * names its file.
  */
 #ifndef RESULTS_FOLDER_H
 #define RESULTS_FOLDER_H
@@ -9,5 +10,8 @@ int folder_make(const char *path);
 
 /* The same for the folder that a file of that path is in. */
 int folder_make_for(const char *path);
+
+/* What comes after the folders of a path; borrowed from it. */
+const char *file_name(const char *path);
 
 #endif
