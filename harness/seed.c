@@ -29,17 +29,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "harness/hash.h"
 #include "kernels/core/err.h"
 
 static const uint64_t STEP = 0x9E3779B97F4A7C15;
 
-static uint64_t hash(const char *name)
+static uint64_t key_of(const char *name, uint64_t seed)
 {
-    uint64_t h = 0xCBF29CE484222325;
-
-    for (const char *c = name; *c; c++)
-        h = (h ^ (unsigned char)*c) * 0x100000001B3;
-    return h;
+    return hash_bytes(HASH_START, name, strlen(name)) ^ seed * STEP;
 }
 
 static uint64_t mix(uint64_t z)
@@ -52,7 +49,7 @@ static uint64_t mix(uint64_t z)
 void seed_fill(float *values, size_t n, const char *name, uint64_t seed,
                double lo, double hi)
 {
-    const uint64_t key = hash(name) ^ seed * STEP;
+    const uint64_t key = key_of(name, seed);
 
     for (size_t i = 0; i < n; i++) {
         const uint64_t z = mix(key + (i + 1) * STEP);
@@ -129,7 +126,7 @@ static uint64_t input_key(const char *name, const char *part, uint64_t seed)
     char full[2 * MAX_NAME];
 
     snprintf(full, sizeof(full), "%s%s", name, part);
-    return hash(full) ^ seed * STEP;
+    return key_of(full, seed);
 }
 
 void seed_structured(float *nchw, Dims dims, const char *name, uint64_t seed)
