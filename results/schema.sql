@@ -12,7 +12,7 @@
 -- results/README.md explains the tables and holds twelve queries.
 
 PRAGMA application_id = 1635020386; -- 'atnb'
-PRAGMA user_version = 5;            -- SCHEMA_VERSION in store.c; see upgrade_*.sql
+PRAGMA user_version = 6;            -- SCHEMA_VERSION in store.c; see upgrade_*.sql
 
 CREATE TABLE machine (              -- found by content, never edited
     id              INTEGER PRIMARY KEY,
@@ -264,6 +264,31 @@ CREATE TABLE note (
     noted_at        TEXT NOT NULL
                     CHECK (noted_at GLOB '????-??-??T??:??:??*Z'),
     PRIMARY KEY (machine_id, key)
+) STRICT, WITHOUT ROWID;
+
+-- The process that measures a sweep now, or did when it was killed.  With
+-- begun, the one thing here that is not a result.
+CREATE TABLE at_work (
+    sweep_id        INTEGER PRIMARY KEY REFERENCES sweep ON DELETE CASCADE,
+    host            TEXT NOT NULL,  -- its name and the id of its boot
+    pid             INTEGER NOT NULL,
+    born            INTEGER NOT NULL,   -- ticks from that boot to its start
+    since           TEXT NOT NULL
+                    CHECK (since GLOB '????-??-??T??:??:??*Z')
+) STRICT;
+
+-- The cases that it has begun and not stored yet.  A case that was under way
+-- each time a process ended may be what ended it (results/begun.c).
+CREATE TABLE begun (
+    sweep_id        INTEGER NOT NULL REFERENCES sweep ON DELETE CASCADE,
+    repeat          TEXT NOT NULL CHECK (repeat <> ''),
+    together        INTEGER NOT NULL CHECK (together >= 0), -- cases under way
+                                    -- now, this one among them; 0: it is not
+    kills           INTEGER NOT NULL CHECK (kills >= 0), -- processes that ended
+                                    -- while it was under way
+    alone           INTEGER NOT NULL CHECK (alone IN (0, 1)), -- when the last
+                                    -- of them did, no other case was
+    PRIMARY KEY (sweep_id, repeat)
 ) STRICT, WITHOUT ROWID;
 
 -- What another program measured is not ours to verify; what we measured is.

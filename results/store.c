@@ -24,7 +24,7 @@
 
 enum {
     APPLICATION_ID = 0x61746e62, /* "atnb"; both as in schema.sql */
-    SCHEMA_VERSION = 5,
+    SCHEMA_VERSION = 6,
     BUSY_MS = 5000,
     HEADER_BYTES = 100, /* of an SQLite file */
 };
@@ -44,11 +44,15 @@ static const char upgrade_3[] =
 static const char upgrade_4[] =
 #include "results/upgrade_4.sql.inc"
     ;
+static const char upgrade_5[] =
+#include "results/upgrade_5.sql.inc"
+    ;
 static const char *const upgrade[SCHEMA_VERSION] = { /* from each schema on */
                                                      [1] = upgrade_1,
                                                      [2] = upgrade_2,
                                                      [3] = upgrade_3,
-                                                     [4] = upgrade_4
+                                                     [4] = upgrade_4,
+                                                     [5] = upgrade_5
 };
 
 /* Makes a database of an older schema look like one of today to this

@@ -113,9 +113,9 @@ TEST(store, refuses_schemas_it_does_not_know)
     const char *path = temp_path("a.db");
 
     REQUIRE(make_database(path, 1) == OK);
-    CHECK(alter(path, "PRAGMA user_version = 6"));
-    store_refuses_both(path, "was written by a newer attnbench (schema 6; "
-                             "this one knows 5)");
+    CHECK(alter(path, "PRAGMA user_version = 7"));
+    store_refuses_both(path, "was written by a newer attnbench (schema 7; "
+                             "this one knows 6)");
     CHECK(alter(path, "PRAGMA user_version = 0"));
     store_refuses_both(path, "has schema 0, which attnbench never wrote");
 }

@@ -102,6 +102,8 @@ TEST(upgrade, a_database_of_schema_1_is_upgraded_when_it_is_written)
         COLUMNS("erf"),
         AS_WRITTEN("erf_map"),
         AS_WRITTEN("erf_number"),
+        AS_WRITTEN("at_work"),
+        AS_WRITTEN("begun"),
         AS_WRITTEN("latest"),
         AS_WRITTEN("table2"),
         AS_WRITTEN("run_final"),
@@ -186,6 +188,7 @@ TEST(upgrade, a_database_of_schema_4_knows_no_contents)
                       "ALTER TABLE erf DROP COLUMN weights_hash;"
                       "ALTER TABLE erf DROP COLUMN images_hash;"
                       "CREATE VIEW latest AS SELECT 1;"
+                      "DROP TABLE at_work; DROP TABLE begun;"
                       "PRAGMA user_version = 4;"));
     REQUIRE(store_open(&s, db, STORE_READ) == OK);
     REQUIRE(summary_read(&runs, s, &(RunFilter){ NULL, NULL, -1 }) == OK);

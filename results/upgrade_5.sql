@@ -1,0 +1,30 @@
+-- upgrade_5.sql - makes a database of schema 5 one of schema 6 (schema.sql).
+--
+-- Nothing that was measured is touched.
+
+-- The process that measures a sweep now, or did when it was killed.  With
+-- begun, the one thing here that is not a result.
+CREATE TABLE at_work (
+    sweep_id        INTEGER PRIMARY KEY REFERENCES sweep ON DELETE CASCADE,
+    host            TEXT NOT NULL,  -- its name and the id of its boot
+    pid             INTEGER NOT NULL,
+    born            INTEGER NOT NULL,   -- ticks from that boot to its start
+    since           TEXT NOT NULL
+                    CHECK (since GLOB '????-??-??T??:??:??*Z')
+) STRICT;
+
+-- The cases that it has begun and not stored yet.  A case that was under way
+-- each time a process ended may be what ended it (results/begun.c).
+CREATE TABLE begun (
+    sweep_id        INTEGER NOT NULL REFERENCES sweep ON DELETE CASCADE,
+    repeat          TEXT NOT NULL CHECK (repeat <> ''),
+    together        INTEGER NOT NULL CHECK (together >= 0), -- cases under way
+                                    -- now, this one among them; 0: it is not
+    kills           INTEGER NOT NULL CHECK (kills >= 0), -- processes that ended
+                                    -- while it was under way
+    alone           INTEGER NOT NULL CHECK (alone IN (0, 1)), -- when the last
+                                    -- of them did, no other case was
+    PRIMARY KEY (sweep_id, repeat)
+) STRICT, WITHOUT ROWID;
+
+PRAGMA user_version = 6;
