@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "harness/file.h"
 #include "kernels/core/err.h"
 
 enum { CHUNK = 1 << 16 };
@@ -22,13 +23,13 @@ uint64_t hash_bytes(uint64_t h, const void *bytes, size_t n)
 int hash_file(uint64_t *h, const char *path)
 {
     unsigned char chunk[CHUNK];
-    FILE *f = fopen(path, "rb");
     uint64_t sum = *h;
     size_t n;
-    int err;
+    FILE *f;
+    int err = file_open(&f, NULL, path);
 
-    if (!f)
-        return fail(ERR_IO, "%s: %m", path);
+    if (err)
+        return fail_within(err, "%s", path);
     while ((n = fread(chunk, 1, sizeof(chunk), f)) > 0)
         sum = hash_bytes(sum, chunk, n);
     err = ferror(f) ? fail(ERR_IO, "%s: %m", path) : OK;

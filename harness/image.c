@@ -6,7 +6,6 @@
  */
 #include "harness/image.h"
 
-#include <errno.h>
 #include <limits.h>
 #include <png.h>
 #include <setjmp.h>
@@ -19,6 +18,7 @@
 
 #include <jerror.h>
 
+#include "harness/file.h"
 #include "kernels/core/err.h"
 #include "results/folder.h"
 
@@ -244,8 +244,6 @@ static int read_any(Image *out, FILE *f)
     unsigned char first[8];
     const size_t n = fread(first, 1, sizeof(first), f);
 
-    if (ferror(f) && errno == EISDIR)
-        return fail(ERR_INPUT, "a directory, and one JPEG or PNG is wanted");
     if (ferror(f))
         return fail(ERR_IO, "%m");
     rewind(f);
@@ -258,11 +256,12 @@ static int read_any(Image *out, FILE *f)
 
 int image_read(Image *out, const char *path)
 {
-    FILE *f = fopen(path, "rb");
-    int err;
+    FILE *f;
+    int err = file_open(&f, NULL, path);
 
     *out = (Image){ 0 };
-    err = f ? read_any(out, f) : fail(ERR_IO, "%m");
+    if (!err)
+        err = read_any(out, f);
     if (f)
         fclose(f);
     if (err)

@@ -8,13 +8,13 @@
  */
 #include "harness/import.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "analysis/csv.h"
+#include "harness/file.h"
 #include "kernels/core/err.h"
 
 enum { MAX_BYTES = 256 << 20 };
@@ -29,21 +29,18 @@ typedef struct Columns {
 
 static char *read_text(const char *path)
 {
-    FILE *f = fopen(path, "rb");
     char *text = NULL;
-    long size = -1;
+    size_t size;
+    FILE *f;
+    const int err = file_open(&f, &size, path);
 
-    if (!f) {
-        fail(ERR_IO, "%s: %s", path, strerror(errno));
+    if (err) {
+        fail_within(err, "%s", path);
         return NULL;
     }
-    if (fseek(f, 0, SEEK_END) == 0)
-        size = ftell(f);
-    rewind(f);
-    if (size >= 0 && size <= MAX_BYTES)
-        text = calloc(1, (size_t)size + 1);
-    if (!text || fread(text, 1, (size_t)size, f) != (size_t)size ||
-        strlen(text) != (size_t)size) {
+    if (size <= MAX_BYTES)
+        text = calloc(1, size + 1);
+    if (!text || fread(text, 1, size, f) != size || strlen(text) != size) {
         fail(ERR_INPUT, "%s is no text of at most %d MiB", path,
              MAX_BYTES >> 20);
         free(text);

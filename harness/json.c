@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/file.h"
 #include "kernels/core/err.h"
 
 /* Nothing that is read here needs more; a file that has more is a mistake. */
@@ -175,25 +176,23 @@ int json_parse(Json *j, const char *path, const char *text)
 
 static int read_text(Json *j)
 {
-    FILE *f = fopen(j->path, "rb");
-    long size = -1;
-    int err = OK;
+    size_t size;
+    FILE *f;
+    int err = file_open(&f, &size, j->path);
 
-    if (!f)
-        return fail(ERR_IO, "%s: %s", j->path, strerror(errno));
-    if (fseek(f, 0, SEEK_END) == 0)
-        size = ftell(f);
-    rewind(f);
-    if (size < 0 || size > MAX_BYTES) {
+    if (err)
+        return fail_within(err, "%s", j->path);
+    if (size > MAX_BYTES) {
         err = fail(ERR_INPUT, "%s is no file of at most %d MiB", j->path,
                    MAX_BYTES >> 20);
         goto out;
     }
-    j->text = calloc(1, (size_t)size + 1);
-    BUG_IF(!j->text);
-    if (fread(j->text, 1, (size_t)size, f) != (size_t)size)
+    j->text = calloc(1, size + 1);
+    if (!j->text)
+        err = fail(ERR_MEMORY, "%s: no memory for %zu bytes", j->path, size);
+    else if (fread(j->text, 1, size, f) != size)
         err = fail(ERR_IO, "%s: %s", j->path, strerror(errno));
-    else if (strlen(j->text) != (size_t)size)
+    else if (strlen(j->text) != size)
         err = fail_at(j, j->text + strlen(j->text), "a zero byte");
 out:
     fclose(f);

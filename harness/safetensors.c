@@ -17,8 +17,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
+#include "harness/file.h"
 #include "kernels/core/err.h"
 
 enum { LENGTH_BYTES = 8, MAX_HEADER = 100 << 20, NAME_SHOWN = 60 };
@@ -277,22 +277,15 @@ static int read_header(Safetensors *st)
 int st_open(Safetensors **out, const char *path)
 {
     Safetensors *st = calloc(1, sizeof(*st));
-    struct stat info;
     int err;
 
     BUG_IF(!st);
     *out = NULL;
     st->path = strdup(path);
     BUG_IF(!st->path);
-    st->file = fopen(path, "rb");
-    if (!st->file || fstat(fileno(st->file), &info))
-        err = fail(ERR_IO, "%m");
-    else if (!S_ISREG(info.st_mode))
-        err = fail(ERR_IO, "not a regular file");
-    else {
-        st->size = (size_t)info.st_size;
+    err = file_open(&st->file, &st->size, path);
+    if (!err)
         err = read_header(st);
-    }
     if (err) {
         st_close(st);
         return fail_within(err, "%s", path);

@@ -1,0 +1,93 @@
+/*
+ * test_file.c - what is read is a file: pipes and devices are refused at once
+ * by every reader.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "harness/hash.h"
+#include "harness/image.h"
+#include "harness/import.h"
+#include "harness/json.h"
+#include "harness/safetensors.h"
+#include "tests/pictures.h"
+#include "tests/test.h"
+
+enum { LIMIT_S = 20 };
+
+static int read_hash(const char *path)
+{
+    uint64_t h = HASH_START;
+    const int err = hash_file(&h, path);
+
+    CHECK(h == HASH_START);
+    return err;
+}
+
+static int read_safetensors(const char *path)
+{
+    Safetensors *st;
+
+    return st_open(&st, path);
+}
+
+static int read_image(const char *path)
+{
+    Image image;
+
+    return image_read(&image, path);
+}
+
+static int read_json(const char *path)
+{
+    Json j;
+
+    return json_read(&j, path);
+}
+
+static int read_csv(const char *path)
+{
+    ImportCount n;
+
+    return import_csv(NULL, path, &n) ? ERR_INPUT : OK;
+}
+
+static int (*const readers[])(const char *path) = {
+    read_hash, read_safetensors, read_image, read_json, read_csv,
+};
+
+static void refused(const char *path, const char *why)
+{
+    for (size_t i = 0; i < sizeof(readers) / sizeof(*readers); i++) {
+        CHECK_MSG(readers[i](path) == ERR_INPUT, "reader %zu took %s", i, path);
+        CHECK_MSG(strstr(err_message(), path) == err_message() &&
+                      strstr(err_message(), why),
+                  "reader %zu: '%s' has no '%s'", i, err_message(), why);
+    }
+}
+
+TEST(file, one_that_is_none_is_refused_by_every_reader)
+{
+    const char *pipe = picture_path("pipe");
+
+    alarm(LIMIT_S); /* instead of waiting for ever */
+    CHECK(mkfifo(pipe, 0600) == 0);
+    refused(pipe, "a pipe: write its contents to a file");
+    refused(test_tmpdir(), "a directory, and one file is wanted");
+    refused("/dev/zero", "a device, not a file");
+}
+
+/* A pipe is refused without being read, so it is still whole after. */
+TEST(file, a_pipe_is_not_read_from)
+{
+    char path[64], left[8];
+    int end[2];
+
+    CHECK(pipe(end) == 0 && write(end[1], "{}", 2) == 2);
+    snprintf(path, sizeof(path), "/dev/fd/%d", end[0]);
+    CHECK(read_json(path) == ERR_INPUT);
+    CHECK(strstr(err_message(), "a pipe"));
+    CHECK(read(end[0], left, sizeof(left)) == 2);
+}
