@@ -4,8 +4,10 @@
 #include "analysis/csv.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include "kernels/core/err.h"
+#include "kernels/core/visible.h"
 
 /* Parses a cell in quotes, at the first of them; returns what follows it,
  * NULL if it is not closed. */
@@ -105,6 +107,11 @@ int csv_column(const Csv *csv, const char *name)
 
 void csv_write(FILE *out, const char *cell)
 {
+    /* A file gets what there is; a terminal would obey it. */
+    if (!is_visible(cell) && isatty(fileno(out))) {
+        visible_write(out, cell);
+        return;
+    }
     if (!cell[strcspn(cell, ",\"\r\n")]) {
         fputs(cell, out);
         return;

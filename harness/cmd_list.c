@@ -17,6 +17,7 @@
 #include "harness/flags.h"
 #include "harness/network.h"
 #include "kernels/core/err.h"
+#include "kernels/core/visible.h"
 
 enum { MAX_BACKENDS = 8 };
 
@@ -245,7 +246,9 @@ static void print_experiment(const char *path)
         question = cJSON_GetStringValue(
             cJSON_GetObjectItemCaseSensitive(json, "question"));
     }
-    printf("%-44s %s\n", path, question ? question : "(cannot be read)");
+    printf("%-44s ", path);
+    visible_write(stdout, question ? question : "(cannot be read)");
+    fputc('\n', stdout);
     cJSON_Delete(json);
 }
 

@@ -4,6 +4,7 @@
 #include "harness/cmd.h"
 
 #include <math.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -11,6 +12,7 @@
 #include "harness/flags.h"
 #include "harness/verify.h"
 #include "kernels/core/err.h"
+#include "kernels/core/visible.h"
 #include "results/folder.h"
 
 typedef struct VerifySettings {
@@ -88,17 +90,23 @@ static void print_verdict(const char *path, const Verified *v, bool verbose)
         [VERIFY_FAILED] = "FAILED",
         [VERIFY_SKIPPED] = "skipped",
     };
+    char name[4 * PATH_MAX];
 
     printf("%-7s  ", word[v->verdict]);
     if (v->why[0]) {
         /* The sentence of a file that cannot be read has its name already. */
-        printf("%s%s%s\n", strncmp(v->why, path, strlen(path)) ? path : "",
-               strncmp(v->why, path, strlen(path)) ? ": " : "", v->why);
+        visible(name, sizeof(name), path);
+        if (strncmp(v->why, name, strlen(name)))
+            printf("%s: ", name);
+        visible_write(stdout, v->why);
+        fputc('\n', stdout);
         return;
     }
-    printf("%-56s  %.2e (limit %.0e)\n", path, v->rel_l2, v->limit);
+    printf("%-56s  %.2e (limit %.0e)\n", visible(name, sizeof(name), path),
+           v->rel_l2, v->limit);
     for (int i = 0; verbose && i < v->outputs; i++)
-        printf("             %-52s  %.2e (limit %.0e)\n", v->output[i].name,
+        printf("             %-52s  %.2e (limit %.0e)\n",
+               visible(name, sizeof(name), v->output[i].name),
                v->output[i].rel_l2, v->output[i].limit);
 }
 

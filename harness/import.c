@@ -12,12 +12,14 @@
 
 #include "harness/environment.h"
 #include "kernels/core/err.h"
+#include "kernels/core/visible.h"
 
-typedef enum FieldKind { TEXT, INT, REAL, SEED } FieldKind;
+/* PROSE is text that names nothing: it may have any characters. */
+typedef enum FieldKind { TEXT, PROSE, INT, REAL, SEED } FieldKind;
 
 typedef struct Field {
     const char *name;
-    FieldKind kind; /* char[size], int, double, uint64_t */
+    FieldKind kind; /* char[size] twice, int, double, uint64_t */
     size_t offset, size;
     int min, max; /* of an INT; min -1: "" is -1, not known */
 } Field;
@@ -40,7 +42,7 @@ const ImportLevel import_sweep = {
     .fields = (const Field[]){
         { "source", TEXT, AT(ImportSweep, sweep.source) },
         { "experiment", TEXT, AT(ImportSweep, sweep.experiment) },
-        { "question", TEXT, AT(ImportSweep, sweep.question) },
+        { "question", PROSE, AT(ImportSweep, sweep.question) },
         { "cases_hash", TEXT, AT(ImportSweep, sweep.cases_hash) },
         { NULL },
     },
@@ -74,7 +76,7 @@ const ImportLevel import_start = {
     .fields = (const Field[]){
         { "started_at", TEXT, AT(Sweep, started_at) },
         { "seed", SEED, AT(Sweep, seed) },
-        { "argv", TEXT, AT(Sweep, argv) },
+        { "argv", PROSE, AT(Sweep, argv) },
         { "governor", TEXT, AT(Sweep, governor) },
         { "load", REAL, AT(Sweep, load) },
         { "denormals", INT, AT(Sweep, denormals), -1, 1 },
@@ -88,7 +90,7 @@ const ImportLevel import_run = {
         { "stored_at", TEXT, AT(ImportRun, stored_at) },
         { "repeat", TEXT, AT(ImportRun, repeat) },
         { "status", TEXT, AT(ImportRun, status) },
-        { "message", TEXT, AT(ImportRun, message) },
+        { "message", PROSE, AT(ImportRun, message) },
         { "verified_at", TEXT, AT(ImportRun, verified_at) },
         { "weights_hash", TEXT, AT(ImportRun, weights_hash) },
         { "rel_l2", REAL, AT(ImportRun, outcome.rel_l2) },
@@ -139,6 +141,9 @@ static int set_text(const Field *f, char *out, const char *text)
     if (strlen(text) >= f->size)
         return fail(ERR_INPUT, "%s is longer than %zu bytes", f->name,
                     f->size - 1);
+    if (f->kind == TEXT && !is_visible(text))
+        return fail(ERR_INPUT, "%s: '%.80s' has a control character in it",
+                    f->name, text);
     snprintf(out, f->size, "%s", text);
     return OK;
 }
@@ -204,6 +209,7 @@ int import_set(const ImportLevel *level, void *out, const char *key,
             continue;
         switch (f->kind) {
         case TEXT:
+        case PROSE:
             return set_text(f, at, text);
         case INT:
             return set_int(f, at, text);

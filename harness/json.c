@@ -6,13 +6,13 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "harness/file.h"
 #include "kernels/core/err.h"
+#include "kernels/core/visible.h"
 
 /* Nothing that is read here needs more; a file that has more is a mistake. */
 enum { MAX_BYTES = 64 << 20, MAX_DEPTH = 16 };
@@ -49,28 +49,6 @@ static int fail_at(const Json *j, const char *at, const char *fmt, ...)
     return err;
 }
 
-/* Bytes of the UTF-8 sequence at p; 0 if it is none (overlong forms,
- * surrogates and what lies past U+10FFFF included). */
-static int utf8_length(const unsigned char *p)
-{
-    static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
-    const int n = p[0] < 0x80         ? 1
-                  : p[0] >> 5 == 0x06 ? 2
-                  : p[0] >> 4 == 0x0E ? 3
-                  : p[0] >> 3 == 0x1E ? 4
-                                      : 0;
-    uint32_t code = n > 1 ? p[0] & (0x7F >> n) : p[0];
-
-    for (int i = 1; i < n; i++) {
-        if (p[i] >> 6 != 0x02)
-            return 0;
-        code = code << 6 | (p[i] & 0x3F);
-    }
-    if (n > 1 && (code < least[n] || code > 0x10FFFF || code >> 11 == 0x1B))
-        return 0;
-    return n;
-}
-
 /* What cJSON would let through: encoding, control characters, depth. */
 static int check_text(const Json *j)
 {
@@ -82,7 +60,7 @@ static int check_text(const Json *j)
                        "the file starts with a byte order mark; "
                        "save it as UTF-8 without one");
     for (const char *p = j->text; *p;) {
-        const int n = utf8_length((const unsigned char *)p);
+        const int n = utf8_length(p);
 
         if (n == 0)
             return fail_at(j, p, "byte 0x%02x is not UTF-8", (unsigned char)*p);

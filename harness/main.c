@@ -70,8 +70,9 @@ int main(int argc, char **argv)
         return exit_code(err);
     }
     near = name_nearest(argv[1], command_name, NULL);
-    fprintf(stderr, "attnbench: there is no command '%s'%s%s%s\n", argv[1],
-            near ? "; did you mean '" : "", near ? near : "",
-            near ? "'?" : "; 'attnbench --help' lists them");
+    fail(ERR_INPUT, "there is no command '%s'%s%s%s", argv[1],
+         near ? "; did you mean '" : "", near ? near : "",
+         near ? "'?" : "; 'attnbench --help' lists them");
+    fprintf(stderr, "attnbench: %s\n", err_message());
     return 2;
 }

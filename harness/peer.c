@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "kernels/core/err.h"
+#include "kernels/core/visible.h"
 
 enum { NAME_SIZE = 64, LINE_SIZE = 4096 };
 
@@ -112,7 +113,7 @@ int peer_open(Peer **out, const char *command)
     if (!err)
         err = ask(p, "name");
     if (!err)
-        snprintf(p->name, sizeof(p->name), "%.63s", p->line + 1);
+        visible(p->name, sizeof(p->name), p->line + 1);
     if (!err && !p->name[0])
         err = fail(ERR_IO, "the peer '%s' has no name", command);
     if (err) {

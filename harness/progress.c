@@ -9,6 +9,7 @@
 
 #include "analysis/stats.h"
 #include "kernels/core/host.h"
+#include "kernels/core/visible.h"
 
 #define BETWEEN_NS 1e8
 
@@ -71,7 +72,7 @@ void progress_step(Progress *p, const Step *step)
 {
     const double now = host_now_ns(), s = seconds_left(p, step->settled);
     const Arm *a = step->arm;
-    char line[CASE_TEXT + 256];
+    char line[CASE_TEXT + 256], shown[CASE_TEXT + 256];
     size_t n;
 
     if (!p->terminal || now - p->shown_ns < BETWEEN_NS)
@@ -89,7 +90,8 @@ void progress_step(Progress *p, const Step *step)
     snprintf(line + n, sizeof(line) - n, " %s%s%s",
              a->peer ? peer_name(a->peer) : "", a->peer ? ": " : "",
              short_name(a));
-    fprintf(p->out, "\r%.*s\033[K", width(p) - 1, line);
+    fprintf(p->out, "\r%.*s\033[K", width(p) - 1,
+            visible(shown, sizeof(shown), line));
     fflush(p->out);
 }
 
@@ -118,13 +120,19 @@ void progress_done(Progress *p, const Arm *a)
 {
     p->done++;
     progress_end(p);
-    fprintf(p->out, "%*d/%d  %s%s%s", snprintf(NULL, 0, "%d", p->total),
-            p->done, p->total, a->peer ? peer_name(a->peer) : "",
-            a->peer ? ": " : "", short_name(a));
+    fprintf(p->out, "%*d/%d  ", snprintf(NULL, 0, "%d", p->total), p->done,
+            p->total);
+    if (a->peer) {
+        visible_write(p->out, peer_name(a->peer));
+        fputs(": ", p->out);
+    }
+    visible_write(p->out, short_name(a));
     if (arm_ok(a))
         print_time(p, a);
-    else
-        fprintf(p->out, "  %s: %s", a->status, a->message);
+    else {
+        fprintf(p->out, "  %s: ", a->status);
+        visible_write(p->out, a->message);
+    }
     fputc('\n', p->out);
     fflush(p->out);
 }

@@ -11,6 +11,7 @@
 #include "analysis/csv.h"
 #include "harness/wrap.h"
 #include "kernels/core/err.h"
+#include "kernels/core/visible.h"
 
 static const char *const formats[] = {
     [TABLE_TEXT] = "text",
@@ -60,6 +61,7 @@ int table_row(Table *t)
 
 void table_set(Table *t, int row, const char *key, const char *fmt, ...)
 {
+    char text[CELL_TEXT];
     int i = 0;
     va_list args;
 
@@ -67,8 +69,9 @@ void table_set(Table *t, int row, const char *key, const char *fmt, ...)
         i++;
     BUG_IF(i == t->ncolumns || row >= t->nrows);
     va_start(args, fmt);
-    vsnprintf(t->cell[row][i], CELL_TEXT, fmt, args);
+    vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
+    visible(t->cell[row][i], CELL_TEXT, text);
 }
 
 void table_number(Table *t, int row, const char *key, const char *fmt,
@@ -419,14 +422,15 @@ static void put_wrapped(FILE *out, const char *text)
 
 void table_line(TableFormat format, FILE *out, const char *fmt, ...)
 {
-    char text[2048];
+    char said[2048], text[2048];
     va_list args;
 
     va_start(args, fmt);
-    vsnprintf(text, sizeof(text), fmt, args);
+    vsnprintf(said, sizeof(said), fmt, args);
     va_end(args);
     if (format == TABLE_CSV)
         return;
+    visible(text, sizeof(text), said);
     if (format == TABLE_TEXT) {
         put_wrapped(out, text);
         return;

@@ -2,7 +2,7 @@
 # check_layers.sh - fails if a file includes from a layer above its own.
 #
 # Each rule: a folder, and the folders its files may include from.  A file's
-# folder is the longest one listed.  core/err.h and core/param.h are the
+# folder is the longest one listed.  core/err.h, param.h and visible.h are the
 # border that results, analysis and plots may not cross into the tensors.
 status=0
 rules='
@@ -13,9 +13,9 @@ kernels/cpu/simd  kernels/core kernels/ops/ops.h kernels/cpu
 kernels/cuda      kernels/core kernels/ops/ops.h kernels/cuda kernels/simt
 kernels/simt      kernels/core kernels/cuda kernels/simt
 attention_zoo     kernels/core kernels/ops/ops.h kernels/ops/fused.h attention_zoo
-results           kernels/core/err.h kernels/core/param.h results
-analysis          kernels/core/err.h kernels/core/param.h results analysis
-plots             kernels/core/err.h kernels/core/param.h results analysis plots
+results           kernels/core/err.h kernels/core/param.h kernels/core/visible.h results
+analysis          kernels/core/err.h kernels/core/param.h kernels/core/visible.h results analysis
+plots             kernels/core/err.h kernels/core/param.h kernels/core/visible.h results analysis plots
 harness           kernels attention_zoo results analysis plots harness
 harness/backbones kernels/core kernels/ops/ops.h attention_zoo harness/backbones
 '

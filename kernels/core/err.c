@@ -6,7 +6,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
+
+#include "kernels/core/visible.h"
 
 enum { MESSAGE_SIZE = 1024 };
 
@@ -21,7 +22,7 @@ int fail(int code, const char *fmt, ...)
     va_start(args, fmt);
     vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
-    memcpy(message, text, sizeof(text));
+    visible(message, sizeof(message), text); /* it may hold names of files */
     return code;
 }
 

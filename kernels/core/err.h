@@ -23,7 +23,8 @@ enum {
 };
 
 /* Stores the message for this thread and returns code, so that a failing
- * function is one statement: return fail(ERR_INPUT, "...", ...); */
+ * function is one statement: return fail(ERR_INPUT, "...", ...);  What no
+ * terminal should get is stored as \xNN (visible.h). */
 int fail(int code, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* Puts a prefix before the message that is already there, and returns code:
