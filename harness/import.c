@@ -14,7 +14,7 @@
 #include "kernels/core/err.h"
 #include "kernels/core/visible.h"
 
-/* PROSE is text that names nothing: it may have any characters. */
+/* PROSE is text that may have any characters: what is printed shows them. */
 typedef enum FieldKind { TEXT, PROSE, INT, REAL, SEED } FieldKind;
 
 typedef struct Field {
@@ -88,7 +88,7 @@ const ImportLevel import_run = {
     .fields = (const Field[]){
         { "start", INT, AT(ImportRun, start), 0, INT_MAX },
         { "stored_at", TEXT, AT(ImportRun, stored_at) },
-        { "repeat", TEXT, AT(ImportRun, repeat) },
+        { "repeat", PROSE, AT(ImportRun, repeat) },
         { "status", TEXT, AT(ImportRun, status) },
         { "message", PROSE, AT(ImportRun, message) },
         { "verified_at", TEXT, AT(ImportRun, verified_at) },

@@ -1,10 +1,7 @@
 /*
  * run.c - runs the tests, each in its own process, and counts.
  *
- *   run_tests [PART]             those whose "suite.name" contains PART
- *   --suites=simt                of suites whose names begin so
- *   --also="PROGRAM ARGUMENT"    runs another program of tests beside this
- *                                one, with PART, and adds its counts
+ * usage() says how it is called.
  */
 #include <limits.h>
 #include <stdarg.h>
@@ -18,7 +15,8 @@
 
 #include "tests/test.h"
 
-enum { EXIT_PASSED = 0, EXIT_FAILED = 1, EXIT_SKIPPED = 77, LIMIT_S = 300 };
+enum { EXIT_PASSED = 0, EXIT_FAILED = 1, EXIT_NOTHING = 2, EXIT_SKIPPED = 77 };
+enum { LIMIT_S = 300 };
 
 static Test *first;
 static int failures;
@@ -144,11 +142,16 @@ static void run_and_count(const Test *t, const char *full, const char *program,
         printf("    repeat: %s %s\n", program, full);
 }
 
-static FILE *also_start(const char *command, const char *part)
+static FILE *also_start(const char *command, char *const *part, int n)
 {
-    char line[PATH_MAX];
+    char line[8 * PATH_MAX];
+    size_t used = (size_t)snprintf(line, sizeof(line), "%s", command);
 
-    snprintf(line, sizeof(line), "%s '%s'", command, part);
+    for (int i = 0; i < n && used < sizeof(line); i++)
+        used += (size_t)snprintf(line + used, sizeof(line) - used, " '%s'",
+                                 part[i]);
+    if (used >= sizeof(line))
+        return NULL;
     fflush(stdout);
     return popen(line, "r");
 }
@@ -178,30 +181,113 @@ static const char *option(const char *arg, const char *name)
     return strncmp(arg, name, n) == 0 ? arg + n : NULL;
 }
 
+static void usage(FILE *out)
+{
+    fputs("usage: run_tests [OPTION]... [PART]...\n"
+          "\n"
+          "Runs the tests whose \"suite.name\" contains one of the PARTs; "
+          "all without any.\n"
+          "\n"
+          "  --suites=NAME               only suites whose names begin with "
+          "NAME\n"
+          "  --also=\"PROGRAM ARGUMENT\"   runs another program of tests at "
+          "the same time, with\n"
+          "                              the same PARTs, and adds its counts\n"
+          "  --help                      this\n"
+          "\n"
+          "Exit status: 0 if no test failed, 1 if one did, 2 if there is "
+          "nothing to run.\n",
+          out);
+}
+
+typedef struct Wanted {
+    const char *suites, *also;
+    char **part; /* argv's, those that are no option moved to its start */
+    int nparts;
+} Wanted;
+
+/* Returns the exit status to end with, -1 to go on. */
+static int read_arguments(Wanted *w, int argc, char **argv)
+{
+    *w = (Wanted){ .suites = "", .part = argv + 1 };
+    for (int i = 1; i < argc; i++)
+        if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h")) {
+            usage(stdout);
+            return 0;
+        } else if (option(argv[i], "--suites=")) {
+            w->suites = option(argv[i], "--suites=");
+        } else if (option(argv[i], "--also=")) {
+            w->also = option(argv[i], "--also=");
+        } else if (argv[i][0] == '-') {
+            fprintf(stderr, "run_tests: unknown option '%s'\n\n", argv[i]);
+            usage(stderr);
+            return EXIT_NOTHING;
+        } else {
+            w->part[w->nparts++] = argv[i];
+        }
+    return -1;
+}
+
+static bool in_suites(const Wanted *w, const char *full)
+{
+    return strncmp(full, w->suites, strlen(w->suites)) == 0;
+}
+
+static bool is_wanted(const Wanted *w, const char *full)
+{
+    bool found = w->nparts == 0;
+
+    for (int i = 0; i < w->nparts && !found; i++)
+        found = strstr(full, w->part[i]) != NULL;
+    return found && in_suites(w, full);
+}
+
+/* Whether a part is of no test here.  With another program, or of some suites
+ * only, it may be of a test there. */
+static bool has_unknown(const Wanted *w)
+{
+    bool unknown = false;
+
+    for (int i = 0; i < w->nparts && !w->also && !*w->suites; i++) {
+        char full[256];
+        bool found = false;
+
+        for (const Test *t = first; t && !found; t = t->next) {
+            snprintf(full, sizeof(full), "%s.%s", t->suite, t->name);
+            found = strstr(full, w->part[i]) != NULL;
+        }
+        if (!found)
+            fprintf(stderr, "run_tests: no test has '%s' in its name\n",
+                    w->part[i]);
+        unknown |= !found;
+    }
+    return unknown;
+}
+
 int main(int argc, char **argv)
 {
-    const char *part = "", *suites = "", *command = NULL;
     Counts c = { 0 };
     FILE *also = NULL;
+    Wanted w;
+    const int status = read_arguments(&w, argc, argv);
 
-    for (int i = 1; i < argc; i++)
-        if (option(argv[i], "--suites="))
-            suites = option(argv[i], "--suites=");
-        else if (option(argv[i], "--also="))
-            command = option(argv[i], "--also=");
-        else
-            part = argv[i];
-    if (command)
-        also = also_start(command, part);
+    if (status >= 0)
+        return status;
+    if (has_unknown(&w))
+        return EXIT_NOTHING;
+    if (w.also)
+        also = also_start(w.also, w.part, w.nparts);
     for (const Test *t = first; t; t = t->next) {
         char full[256];
 
         snprintf(full, sizeof(full), "%s.%s", t->suite, t->name);
-        if (strstr(full, part) && strncmp(full, suites, strlen(suites)) == 0)
+        if (is_wanted(&w, full))
             run_and_count(t, full, argv[0], &c);
     }
-    if (command)
-        also_finish(also, command, &c);
+    if (w.also)
+        also_finish(also, w.also, &c);
     printf("%d passed, %d failed, %d skipped\n", c.passed, c.failed, c.skipped);
+    if (c.passed + c.failed + c.skipped == 0 && w.nparts && !*w.suites)
+        return EXIT_NOTHING;
     return c.failed > 0;
 }

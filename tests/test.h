@@ -2,7 +2,7 @@
  * test.h - the test runner: TEST declares, CHECK judges, SKIP says why not.
  *
  * Every test runs in a process of its own, so that a crash is one failure.
- * build/run_tests [PART] runs the tests whose "suite.name" contains PART.
+ * build/run_tests [PART]... runs those whose "suite.name" contains a PART.
  */
 #ifndef TESTS_TEST_H
 #define TESTS_TEST_H
