@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "harness/backends.h"
 #include "harness/case.h"
@@ -183,6 +184,18 @@ int axes_read(Axes *axes, const Json *j, const cJSON *item)
     return OK;
 }
 
+/* A file's name with a comma in it looks like a list. */
+static int check_part(const Param *p, const char *part, const char *whole)
+{
+    if (p->kind != PARAM_KIND_FILE || strcmp(part, p->initial) == 0 ||
+        access(part, F_OK) == 0)
+        return OK;
+    return fail(ERR_INPUT,
+                "--%s=%s: a comma separates files, and there is no '%s'; if "
+                "it belongs to the name, give a symlink without one",
+                p->name, whole, part);
+}
+
 /* A flag's value is a list unless the setting is one: --channels=64,128. */
 int axes_flag(Axes *axes, const Flag *flag)
 {
@@ -211,6 +224,8 @@ int axes_flag(Axes *axes, const Flag *flag)
         if (len >= PARAM_TEXT_MAX)
             return fail(ERR_INPUT, "%s: '%.20s...' is too long", p->name, at);
         memcpy(axis->value[axis->n], at, len);
+        if (n > 1)
+            TRY(check_part(p, axis->value[axis->n], flag->value));
         set_backend(p, axis->value[axis->n]);
         at += len + (at[len] == ',');
     }

@@ -25,6 +25,8 @@ typedef struct Work {
 
 static int check_case(const Case *c)
 {
+    int classes;
+
     if (strcmp(c->backbone.text, "none") == 0)
         return fail(ERR_INPUT, "a module alone has no classes: give a "
                                "--backbone");
@@ -37,6 +39,12 @@ static int check_case(const Case *c)
         return fail(ERR_UNSUPPORTED,
                     "gradients are in f32 only, not in %s: leave out --dtype",
                     c->dtype.text);
+    TRY(network_classes(&classes, c));
+    if (classes == NO_CLASSES)
+        return fail(ERR_INPUT,
+                    "%s has no classifier, so there is no score of a class "
+                    "to explain: give a file with one",
+                    c->weights.text);
     return OK;
 }
 

@@ -51,8 +51,9 @@ const Param case_params[] = {
                "the network as it is trained, or with its branches merged for "
                "use: RepVGG, RepViT, ACNet"),
     PARAM_FILE(Case, weights, "seeded",
-               "a file of the network's weights (.safetensors) under timm's "
-               "names; seeded: made from their names"),
+               "a file of the network's weights (.safetensors), for as many "
+               "classes as it has; names are timm's, a module's those of "
+               "'attnbench count --by=op'; seeded: made from their names"),
     PARAM_NAME(Case, graph, "as_written", graph_choice,
                "the network as published, or with batch norms, activations and "
                "shortcuts folded into convolutions"),

@@ -9,8 +9,8 @@
 
 #include "harness/backbones/backbones.h"
 #include "harness/passes.h"
-#include "harness/safetensors.h"
 #include "harness/seed.h"
+#include "harness/weights.h"
 #include "kernels/core/err.h"
 #include "kernels/core/plan.h"
 
@@ -44,13 +44,6 @@ static void tap_stages(Graph *g, Tensor *const stage[4])
                      op_global_avg_pool(g, stage[i], SQUEEZE_MEAN));
 }
 
-static bool in_scope(const char *name, const char *scope)
-{
-    const size_t n = strlen(scope);
-
-    return strncmp(name, scope, n) == 0 && (!name[n] || name[n] == '.');
-}
-
 /* The i-th name that a tap may have: the last tensors first. */
 static const char *scope_name(const void *graph, int i)
 {
@@ -79,7 +72,7 @@ static Tensor *find_tap(Graph *g, const char *tap, Tensor *output,
         return stage[s - 1];
     for (int i = graph_size(g) - 1; i >= 0; i--)
         if (graph_at(g, i)->role == ROLE_NODE &&
-            in_scope(graph_at(g, i)->name, tap))
+            name_in_scope(graph_at(g, i)->name, tap))
             return graph_at(g, i);
     near = name_nearest(tap, scope_name, g);
     if (near)
@@ -119,11 +112,12 @@ static Form form_of(const Case *c)
     return is(&c->form, "deploy") ? FORM_DEPLOY : FORM_TRAIN;
 }
 
-static int build_as_written(Graph *g, const Case *c, Form form,
+static int build_as_written(Graph *g, const Case *c, Form form, int classes,
                             const Outputs *wanted)
 {
     const Plug plug = { case_module(c), c->settings, is(&c->impl, "fused"),
-                        is(&c->position, "out") ? POSITION_OUT : POSITION_MID };
+                        is(&c->position, "out") ? POSITION_OUT : POSITION_MID,
+                        classes };
     const Backbone *backbone = backbone_find(c->backbone.text);
     Tensor *stage[4] = { 0 };
     Tensor *x = graph_input(g, "input",
@@ -139,7 +133,8 @@ static int build_as_written(Graph *g, const Case *c, Form form,
 
 /* Values for g, which is of c's form: those of values, or what follows from
  * them. */
-static int derive_values(Graph *g, const Case *c, const Values *values)
+static int derive_values(Graph *g, const Case *c, const Values *values,
+                         int classes)
 {
     Graph *train;
     int err;
@@ -151,7 +146,8 @@ static int derive_values(Graph *g, const Case *c, const Values *values)
                     "the weights are of form=deploy, and those of form=train "
                     "cannot be told from them: give --form=deploy");
     train = graph_new();
-    err = build_as_written(train, c, FORM_TRAIN, &(Outputs){ TAPS_NONE });
+    err = build_as_written(train, c, FORM_TRAIN, classes,
+                           &(Outputs){ TAPS_NONE });
     if (!err)
         err = values_give(train, values);
     if (!err)
@@ -160,41 +156,54 @@ static int derive_values(Graph *g, const Case *c, const Values *values)
     return err;
 }
 
-/* Which form's names a file of weights has. */
-static int find_form(Values *values, const Case *c)
+/* c's own file of weights: its form, names and classes. */
+static int open_weights(Weights *w, const Case *c)
 {
     const Backbone *b = backbone_find(c->backbone.text);
-    int missing[2] = { 0 };
+    int err = weights_open(w, c->weights.text, b);
 
-    for (int form = 0; b && b->reparam && form < 2; form++) {
+    for (int form = 0; !err && form < (b && b->reparam ? 2 : 1); form++) {
         Graph *g = graph_new();
-        const int err =
-            build_as_written(g, c, (Form)form, &(Outputs){ TAPS_NONE });
 
-        missing[form] = values_missing(g, values);
+        err = build_as_written(g, c, (Form)form, IMAGENET_CLASSES,
+                               &(Outputs){ TAPS_NONE });
+        if (!err)
+            weights_fit(w, g, (Form)form);
         graph_free(g);
-        TRY(err);
     }
-    values->form =
-        missing[FORM_DEPLOY] < missing[FORM_TRAIN] ? FORM_DEPLOY : FORM_TRAIN;
-    return OK;
+    if (err)
+        weights_close(w);
+    return err;
 }
 
-/* From the case's own file of weights, into g if it is not NULL. */
-static int load_values(Graph *g, const Case *c, Form *form)
+/* For counting: that the file is this network's. */
+static int check_weights(const Weights *w, const Case *c)
 {
-    const Backbone *b = backbone_find(c->backbone.text);
-    Values values = { .whole = true, .unused = b ? b->unused : NULL };
-    Safetensors *file;
-    int err;
+    Graph *g = graph_new();
+    int err = build_as_written(g, c, w->values.form, w->classes,
+                               &(Outputs){ TAPS_NONE });
 
-    TRY(st_open(&file, c->weights.text));
-    values.file = file;
-    err = find_form(&values, c);
-    *form = values.form;
-    if (!err && g)
-        err = derive_values(g, c, &values);
-    st_close(file);
+    if (!err)
+        err = values_check(g, &w->values);
+    graph_free(g);
+    return err;
+}
+
+/* From c's file into g, unless there are to be no values. */
+static int use_weights(Graph *g, const Case *c, const Weights *w, bool values)
+{
+    const int err = values ? derive_values(g, c, &w->values, w->classes)
+                           : check_weights(w, c);
+
+    if (err == ERR_INPUT && w->classes == NO_CLASSES)
+        return fail(err,
+                    "%s; it has no classifier '%s', which alone may be "
+                    "left out",
+                    err_message(), w->backbone->classifier);
+    if (!err && w->classes == NO_CLASSES && pass_is_training(c))
+        return fail(ERR_INPUT,
+                    "%s has no classifier, and so no loss to train with",
+                    c->weights.text);
     return err;
 }
 
@@ -210,8 +219,28 @@ char *network_weights_hash(char text[HASH_TEXT], const Case *c)
 
 int network_values_form(Form *form, const Case *c, const Values *values)
 {
+    Weights w;
+
     *form = values->form;
-    return is(&c->weights, "seeded") ? OK : load_values(NULL, c, form);
+    if (is(&c->weights, "seeded"))
+        return OK;
+    TRY(open_weights(&w, c));
+    *form = w.values.form;
+    weights_close(&w);
+    return OK;
+}
+
+int network_classes(int *classes, const Case *c)
+{
+    Weights w;
+
+    *classes = IMAGENET_CLASSES;
+    if (is(&c->weights, "seeded"))
+        return OK;
+    TRY(open_weights(&w, c));
+    *classes = w.classes;
+    weights_close(&w);
+    return OK;
 }
 
 /* Puts the folded graph in the place of *g. */
@@ -228,19 +257,24 @@ static int fold(Graph **g)
 static int build(Graph **out, const Case *c, const Values *values,
                  const Outputs *wanted)
 {
+    const bool seeded = is(&c->weights, "seeded");
+    Weights w = { .classes = IMAGENET_CLASSES };
     Graph *g;
-    Form form;
     int err;
 
     *out = NULL;
     TRY(check_supported(c));
+    if (!seeded)
+        TRY(open_weights(&w, c));
     g = graph_new();
     if (pass_is_training(c))
         graph_set_training(g);
-    err = build_as_written(g, c, form_of(c), wanted);
-    if (!err && values)
-        err = is(&c->weights, "seeded") ? derive_values(g, c, values)
-                                        : load_values(g, c, &form);
+    err = build_as_written(g, c, form_of(c), w.classes, wanted);
+    if (!err && !seeded)
+        err = use_weights(g, c, &w, values != NULL);
+    else if (!err && values)
+        err = derive_values(g, c, values, w.classes);
+    weights_close(&w);
     if (!err && is(&c->graph, "folded"))
         err = fold(&g);
     if (!err)
@@ -372,7 +406,7 @@ Cost network_node_cost(const Case *c, const Tensor *node)
     const Backbone *backbone = backbone_find(c->backbone.text);
     Cost cost = node->op->cost(node);
 
-    if (backbone && in_scope(node->name, backbone->classifier))
+    if (backbone && name_in_scope(node->name, backbone->classifier))
         cost.paper_flops = 0;
     return cost;
 }

@@ -23,7 +23,7 @@ typedef enum Taps { TAPS_NONE, TAPS_STAGE_MEANS } Taps;
  * graph is folded if c->graph says so.  A case of form=deploy with values of
  * FORM_TRAIN gets what re-parameterisation makes of them; one with a file of
  * weights takes these, whatever values says.  values NULL leaves weights empty,
- * which is enough for counting.
+ * which is enough for counting; a file must fit all the same.
  *
  * If c->pass goes backwards, there are further inputs and outputs: passes.h.
  */
@@ -46,6 +46,10 @@ char *network_weights_hash(char text[HASH_TEXT], const Case *c);
 /* Which form the values of c's weights are of: those of its file, if it has
  * one, else of values. */
 int network_values_form(Form *form, const Case *c, const Values *values);
+
+/* Rows of c's classifier, as its file of weights has it; NO_CLASSES for a file
+ * without one: a network that ends with the pooled features. */
+int network_classes(int *classes, const Case *c);
 
 /* The i-th input of g, "input" first; NULL past the end. */
 enum { NETWORK_INPUTS = 2 };

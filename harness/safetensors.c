@@ -34,8 +34,8 @@ typedef struct Entry {
 struct Safetensors {
     char *path;
     FILE *file;
-    cJSON *header; /* owns the names and the metadata */
-    Entry *entries;
+    cJSON *header;            /* owns the names and the metadata */
+    Entry *entries, **sorted; /* as in the file; by name */
     int n;
     size_t data, size; /* where tensors begin, and where the file ends */
 };
@@ -181,19 +181,23 @@ static int by_name(const void *a, const void *b)
 }
 
 /* No name twice; no byte in two tensors, none in no tensor. */
-static int check_together(const Safetensors *st)
+static int check_together(Safetensors *st)
 {
-    Entry **e = malloc(((size_t)st->n + 1) * sizeof(*e));
+    const size_t bytes = ((size_t)st->n + 1) * sizeof(Entry *);
+    Entry **name = st->sorted = malloc(bytes), **e = malloc(bytes);
     size_t end = st->data;
     int err = OK;
 
-    BUG_IF(!e);
+    if (!name || !e) {
+        free(e);
+        return fail(ERR_MEMORY, "no memory for %d tensors", st->n);
+    }
     for (int i = 0; i < st->n; i++)
-        e[i] = &st->entries[i];
-    qsort(e, (size_t)st->n, sizeof(*e), by_name);
+        e[i] = name[i] = &st->entries[i];
+    qsort(name, (size_t)st->n, sizeof(*name), by_name);
     for (int i = 1; !err && i < st->n; i++)
-        if (strcmp(e[i - 1]->t.name, e[i]->t.name) == 0)
-            err = refuse(e[i], "is there twice");
+        if (strcmp(name[i - 1]->t.name, name[i]->t.name) == 0)
+            err = refuse(name[i], "is there twice");
     qsort(e, (size_t)st->n, sizeof(*e), by_offset);
     for (int i = 0; !err && i < st->n; i++) {
         if (e[i]->begin < end)
@@ -243,6 +247,54 @@ static int parse_header(Safetensors *st, const char *text, size_t n)
     return read_entries(st);
 }
 
+/* Other files that weights come in, by their first bytes. */
+static const struct {
+    const char *bytes;
+    size_t n;
+    bool torch;
+    const char *is;
+} others[] = {
+    { "PK\3\4", 4, true, "a zip file, as torch.save writes them" },
+    { "\x80\2", 2, true, "a Python pickle, as torch.save wrote them" },
+    { "\x89HDF", 4, false, "an HDF5 file" },
+    { "GGUF", 4, false, "a GGUF file" },
+    { "version ", 8, false, "a Git LFS pointer; run 'git lfs pull'" },
+    { "<!DOCTYP", 8, false, "a web page" },
+    { "SQLite f", 8, false, "a database" },
+};
+
+static int refuse_torch(const char *path, const char *is)
+{
+    return fail(ERR_INPUT,
+                "not a .safetensors file but %s; convert it: python3 -c "
+                "\"import torch; from safetensors.torch import save_file; "
+                "d = torch.load('%.200s', map_location='cpu'); "
+                "d = d.get('state_dict', d.get('model', d)); "
+                "save_file({k: v.contiguous() for k, v in d.items()}, "
+                "'out.safetensors')\"",
+                is, path);
+}
+
+static int refuse_other(const Safetensors *st, const unsigned char *first)
+{
+    unsigned long long n = 0;
+
+    for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++) {
+        if (memcmp(first, others[i].bytes, others[i].n))
+            continue;
+        return others[i].torch
+                   ? refuse_torch(st->path, others[i].is)
+                   : fail(ERR_INPUT, "not a .safetensors file but %s",
+                          others[i].is);
+    }
+    for (int i = 0; i < LENGTH_BYTES; i++)
+        n |= (unsigned long long)first[i] << 8 * i;
+    return fail(ERR_INPUT,
+                "not a .safetensors file, or a truncated one: it says that "
+                "its header has %llu bytes, and has %zu bytes itself",
+                n, st->size);
+}
+
 static int read_header(Safetensors *st)
 {
     unsigned char length[LENGTH_BYTES];
@@ -257,10 +309,7 @@ static int read_header(Safetensors *st)
     for (int i = 0; i < LENGTH_BYTES; i++)
         n |= (uint64_t)length[i] << 8 * i;
     if (n < 2 || n > MAX_HEADER || n > st->size - LENGTH_BYTES)
-        return fail(ERR_INPUT,
-                    "not a .safetensors file, or a truncated one: it says that "
-                    "its header has %llu bytes, and has %zu bytes itself",
-                    (unsigned long long)n, st->size);
+        return refuse_other(st, length);
     st->data = LENGTH_BYTES + (size_t)n;
     text = calloc(n + 1, 1);
     if (!text)
@@ -301,6 +350,7 @@ void st_close(Safetensors *st)
     if (st->file)
         fclose(st->file);
     cJSON_Delete(st->header);
+    free(st->sorted);
     free(st->entries);
     free(st->path);
     free(st);
@@ -341,10 +391,16 @@ const StTensor *st_tensor(const Safetensors *st, int i)
 
 const StTensor *st_find(const Safetensors *st, const char *name)
 {
-    for (int i = 0; i < st->n; i++)
-        if (strcmp(st->entries[i].t.name, name) == 0)
-            return &st->entries[i].t;
-    return NULL;
+    const Entry key = { .t.name = name }, *at = &key;
+    Entry **found =
+        bsearch(&at, st->sorted, (size_t)st->n, sizeof(*st->sorted), by_name);
+
+    return found ? &(*found)->t : NULL;
+}
+
+int st_index(const Safetensors *st, const StTensor *t)
+{
+    return (int)((const Entry *)t - st->entries); /* t is its first member */
 }
 
 static float from_bits(uint32_t bits)
@@ -388,22 +444,50 @@ static void widen(float *values, size_t n, bool bf16)
     }
 }
 
+static bool read_doubles(FILE *f, float *values, size_t n)
+{
+    double part[512];
+
+    while (n) {
+        const size_t now = n < 512 ? n : 512;
+
+        if (fread(part, sizeof(*part), now, f) != now)
+            return false;
+        for (size_t i = 0; i < now; i++)
+            *values++ = (float)part[i];
+        n -= now;
+    }
+    return true;
+}
+
+/* Half of values' bytes are enough for halves, which are read to its end. */
+static bool read_floats(const Safetensors *st, const Entry *e, float *values)
+{
+    const bool f32 = !strcmp(e->t.dtype, "F32");
+    char *at = (char *)values + e->t.count * sizeof(float) - e->bytes;
+
+    if (fread(at, 1, e->bytes, st->file) != e->bytes)
+        return false;
+    if (!f32)
+        widen(values, e->t.count, !strcmp(e->t.dtype, "BF16"));
+    return true;
+}
+
 int st_read(const Safetensors *st, const StTensor *t, float *values)
 {
     const Entry *e = (const Entry *)t; /* t is its first member */
-    const bool f32 = !strcmp(t->dtype, "F32"), bf16 = !strcmp(t->dtype, "BF16");
-    char *at = (char *)values + t->count * sizeof(float) - e->bytes;
+    const bool f64 = !strcmp(t->dtype, "F64");
 
-    if (!f32 && !bf16 && strcmp(t->dtype, "F16"))
+    if (!f64 && strcmp(t->dtype, "F32") && strcmp(t->dtype, "F16") &&
+        strcmp(t->dtype, "BF16"))
         return fail(ERR_INPUT,
-                    "%s: tensor '%.*s' has dtype %s; F32, F16 and BF16 can be "
-                    "read",
+                    "%s: tensor '%.*s' has dtype %s; F32, F16, BF16 and F64 "
+                    "can be read",
                     st->path, NAME_SHOWN, t->name, t->dtype);
     if (fseeko(st->file, (off_t)e->begin, SEEK_SET) ||
-        fread(at, 1, e->bytes, st->file) != e->bytes)
+        !(f64 ? read_doubles(st->file, values, t->count)
+              : read_floats(st, e, values)))
         return fail(ERR_IO, "%s: tensor '%.*s' cannot be read", st->path,
                     NAME_SHOWN, t->name);
-    if (!f32)
-        widen(values, t->count, bf16);
     return OK;
 }

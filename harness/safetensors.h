@@ -1,7 +1,7 @@
 /*
  * safetensors.h - reads and writes .safetensors: 8 bytes of header length,
- * a JSON header, raw tensors.  F32, F16 and BF16 are read (as float), F32 is
- * written.  Every offset is checked before anything is used.
+ * a JSON header, raw tensors.  F32, F16, BF16 and F64 are read (as float), F32
+ * is written.  Every offset is checked before anything is used.
  */
 #ifndef HARNESS_SAFETENSORS_H
 #define HARNESS_SAFETENSORS_H
@@ -14,7 +14,7 @@ typedef struct Safetensors Safetensors;
 
 typedef struct StTensor {
     const char *name;
-    const char *dtype; /* "F32", "F16", "BF16" or another */
+    const char *dtype; /* "F32", "F16", "BF16", "F64" or another */
     int rank;
     long long dim[ST_MAX_RANK];
     size_t count;
@@ -37,6 +37,7 @@ const char *st_metadata_at(const Safetensors *st, int i, const char **key);
 int st_tensors(const Safetensors *st);
 const StTensor *st_tensor(const Safetensors *st, int i);
 const StTensor *st_find(const Safetensors *st, const char *name); /* or NULL */
+int st_index(const Safetensors *st, const StTensor *t);
 
 /* The values as floats, row-major; count of them. */
 int st_read(const Safetensors *st, const StTensor *t, float *values);

@@ -5,12 +5,13 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "harness/seed.h"
 #include "kernels/core/err.h"
 
-enum { LISTED = 4, LIST_TEXT = 320 };
+enum { LISTED = 4, LIST_TEXT = 320, FILE_NAME = 2 * MAX_NAME, PREFIXES = 3 };
 
 /* Some of the names that are wrong in one way, and how many there are. */
 typedef struct Wrong {
@@ -66,16 +67,27 @@ static bool same_shape(const Tensor *t, const StTensor *f)
 static bool is_float(const StTensor *f)
 {
     return !strcmp(f->dtype, "F32") || !strcmp(f->dtype, "F16") ||
-           !strcmp(f->dtype, "BF16");
+           !strcmp(f->dtype, "BF16") || !strcmp(f->dtype, "F64");
 }
 
-static const StTensor *in_file(const Tensor *t, const Values *values)
+/* Its name in the file. */
+static char *name_in_file(char name[FILE_NAME], const char *own,
+                          const Values *values)
 {
-    char name[2 * MAX_NAME];
+    char older[MAX_NAME];
 
-    snprintf(name, sizeof(name), "%s%s", values->prefix ? values->prefix : "",
-             t->name);
-    return st_find(values->file, name);
+    if (values->older)
+        values->older(older, own);
+    snprintf(name, FILE_NAME, "%s%s", values->prefix ? values->prefix : "",
+             values->older ? older : own);
+    return name;
+}
+
+const StTensor *values_find(const Tensor *t, const Values *values)
+{
+    char name[FILE_NAME];
+
+    return st_find(values->file, name_in_file(name, t->name, values));
 }
 
 static char *shape_text(const StTensor *f, char text[64])
@@ -104,47 +116,123 @@ static bool is_bookkeeping(const char *name)
     return false;
 }
 
-/* What is in the file and in no weight of g. */
-static void find_extra(Wrong *extra, const Graph *g, const Values *values)
+static bool is_unused(const char *name, const Values *values)
 {
-    for (int i = 0; i < st_tensors(values->file); i++) {
+    const char *prefix = values->prefix ? values->prefix : "";
+    const size_t n = strlen(prefix);
+
+    if (is_bookkeeping(name))
+        return true;
+    if (!values->unused || strncmp(name, prefix, n))
+        return false;
+    return strncmp(name + n, values->unused, strlen(values->unused)) == 0;
+}
+
+/* What is in the file and in no weight of g. */
+static int find_extra(Wrong *extra, const Graph *g, const Values *values)
+{
+    const int n = st_tensors(values->file);
+    bool *used = calloc((size_t)n + 1, sizeof(*used));
+
+    if (!used)
+        return fail(ERR_MEMORY, "no memory for a list of %d tensors", n);
+    for (int i = 0; i < graph_size(g); i++)
+        if (tensor_is_weight(graph_at(g, i))) {
+            const StTensor *f = values_find(graph_at(g, i), values);
+
+            if (f)
+                used[st_index(values->file, f)] = true;
+        }
+    for (int i = 0; i < n; i++) {
         const char *name = st_tensor(values->file, i)->name;
 
-        if (graph_find(g, name) || is_bookkeeping(name))
+        if (!used[i] && !is_unused(name, values))
+            add(extra, "%.60s", name);
+    }
+    free(used);
+    return OK;
+}
+
+static int count_weights(const Graph *g)
+{
+    int n = 0;
+
+    for (int i = 0; i < graph_size(g); i++)
+        n += tensor_is_weight(graph_at(g, i));
+    return n;
+}
+
+/* "; 100 of 102 are there behind 'backbone.'": where the file has the names of
+ * g, of which this one is missing, behind others. */
+static void say_prefixes(char *text, size_t size, const Graph *g,
+                         const Values *values, const char *missing)
+{
+    const int all = count_weights(g);
+    const size_t end = strlen(missing);
+    int said = 0;
+
+    for (int i = 0; i < st_tensors(values->file) && said < PREFIXES; i++) {
+        const char *name = st_tensor(values->file, i)->name;
+        const size_t n = strlen(name);
+        char prefix[MAX_NAME];
+        Values behind = *values;
+        int there;
+
+        if (n <= end || n - end >= MAX_NAME || name[n - end - 1] != '.' ||
+            strcmp(name + n - end, missing))
             continue;
-        if (values->unused &&
-            strncmp(name, values->unused, strlen(values->unused)) == 0)
+        snprintf(prefix, sizeof(prefix), "%.*s", (int)(n - end), name);
+        behind.prefix = prefix;
+        there = all - values_missing(g, &behind);
+        if (2 * there < all) /* one block's, which has the same name */
             continue;
-        add(extra, "%.60s", name);
+        snprintf(text + strlen(text), size - strlen(text),
+                 "%s%d of %d are there with '%.60s' before their names",
+                 said++ ? ", " : "; ", there, all, prefix);
+    }
+    if (said)
+        snprintf(text + strlen(text), size - strlen(text),
+                 ": save those alone, without it");
+}
+
+typedef struct Found {
+    Wrong missing, extra, shape, dtype;
+    const char *first; /* of what is missing */
+} Found;
+
+static void compare(Found *found, const Tensor *t, const Values *values)
+{
+    const StTensor *f = values_find(t, values);
+    char dims[DIMS_TEXT], has[64];
+
+    if (!f) {
+        if (!found->first)
+            found->first = t->name;
+        add(&found->missing, "%.60s", t->name);
+    } else if (!same_shape(t, f)) {
+        add(&found->shape, "%.60s is %s, not %s", t->name, shape_text(f, has),
+            tensor_dims_text(t, dims));
+    } else if (!is_float(f)) {
+        add(&found->dtype, "%.60s is %.8s", t->name, f->dtype);
     }
 }
 
-static int check(const Graph *g, const Values *values)
+int values_check(const Graph *g, const Values *values)
 {
-    Wrong missing = { 0 }, shape = { 0 }, dtype = { 0 }, extra = { 0 };
-    char text[4 * LIST_TEXT] = "", dims[DIMS_TEXT], has[64];
+    char text[4 * LIST_TEXT] = "";
+    Found found = { 0 };
 
-    for (int i = 0; i < graph_size(g); i++) {
-        const Tensor *t = graph_at(g, i);
-        const StTensor *f;
-
-        if (!tensor_is_weight(t))
-            continue;
-        f = in_file(t, values);
-        if (!f)
-            add(&missing, "%.60s", t->name);
-        else if (!same_shape(t, f))
-            add(&shape, "%.60s is %s, not %s", t->name, shape_text(f, has),
-                tensor_dims_text(t, dims));
-        else if (!is_float(f))
-            add(&dtype, "%.60s is %.8s", t->name, f->dtype);
-    }
+    for (int i = 0; i < graph_size(g); i++)
+        if (tensor_is_weight(graph_at(g, i)))
+            compare(&found, graph_at(g, i), values);
     if (values->whole)
-        find_extra(&extra, g, values);
-    say(text, sizeof(text), &missing, "missing");
-    say(text, sizeof(text), &extra, "too many");
-    say(text, sizeof(text), &shape, "of another shape");
-    say(text, sizeof(text), &dtype, "that are no floats");
+        TRY(find_extra(&found.extra, g, values));
+    say(text, sizeof(text), &found.missing, "missing");
+    say(text, sizeof(text), &found.extra, "unexpected");
+    say(text, sizeof(text), &found.shape, "of another shape");
+    say(text, sizeof(text), &found.dtype, "that are no floats");
+    if (found.first)
+        say_prefixes(text, sizeof(text), g, values, found.first);
     return text[0] ? fail(ERR_INPUT, "%s does not fit: %s",
                           st_path(values->file), text)
                    : OK;
@@ -152,14 +240,14 @@ static int check(const Graph *g, const Values *values)
 
 static int load(Graph *g, const Values *values)
 {
-    TRY(check(g, values));
+    TRY(values_check(g, values));
     for (int i = 0; i < graph_size(g); i++) {
         Tensor *t = graph_at(g, i);
 
         if (!tensor_is_weight(t))
             continue;
         TRY(graph_alloc_host(t));
-        TRY(st_read(values->file, in_file(t, values), t->host));
+        TRY(st_read(values->file, values_find(t, values), t->host));
     }
     return OK;
 }
@@ -175,6 +263,6 @@ int values_missing(const Graph *g, const Values *values)
 
     for (int i = 0; i < graph_size(g); i++)
         n += tensor_is_weight(graph_at(g, i)) &&
-             !in_file(graph_at(g, i), values);
+             !values_find(graph_at(g, i), values);
     return n;
 }

@@ -14,7 +14,9 @@ typedef struct Values {
     uint64_t seed;           /* seeded values (harness/seed.h) ...          */
     const Safetensors *file; /* ... or, if not NULL, this file's            */
     const char *prefix;      /* before each name in the file                */
-    Form form;               /* whose weights they are                      */
+    void (*older)(char older[MAX_NAME], const char *name); /* the name that a
+                                weight has there; NULL: its own             */
+    Form form; /* whose weights they are                      */
 
     bool whole;         /* nothing else may be in the file ...              */
     const char *unused; /* ... but what begins so (NULL: nothing does), and
@@ -27,6 +29,13 @@ typedef struct Values {
  * missing, too much, or different is listed (ERR_INPUT).
  */
 int values_give(Graph *g, const Values *values);
+
+/* The same without giving values: ERR_INPUT with the list if they do not fit.
+ */
+int values_check(const Graph *g, const Values *values);
+
+/* Weight t in the file; NULL if it is not there. */
+const StTensor *values_find(const Tensor *t, const Values *values);
 
 /* How many weights of g are not in the file. */
 int values_missing(const Graph *g, const Values *values);

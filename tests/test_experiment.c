@@ -216,6 +216,22 @@ TEST(experiment, flags_are_checked_like_keys)
     CHECK(strstr(err_message(), "batch=0 is out of range"));
 }
 
+/* A file whose name has a comma cannot be given by it. */
+TEST(experiment, a_comma_in_a_files_name_is_explained)
+{
+    const Flag flags[] = { { "backbone", "resnet18" },
+                           { "weights", "seeded,/nowhere/b.safetensors" } };
+    Experiment e;
+
+    CHECK(experiment_read(&e, NULL, flags, 2) == ERR_INPUT);
+    CHECK_MSG(strstr(err_message(),
+                     "--weights=seeded,/nowhere/b.safetensors: a comma "
+                     "separates files, and there is no "
+                     "'/nowhere/b.safetensors'") &&
+                  strstr(err_message(), "symlink"),
+              "%s", err_message());
+}
+
 /* A repeat line, given to attnbench, is the case again. */
 TEST(experiment, a_repeat_line_repeats_the_case)
 {

@@ -100,6 +100,51 @@ TEST(safetensors, halves_are_widened_exactly)
     st_close(st);
 }
 
+TEST(safetensors, doubles_are_rounded_to_floats)
+{
+    enum { N = 1300 }; /* more than are read at once */
+    const char *path = path_of("doubles.safetensors");
+    static double values[N];
+    static float got[N];
+    char header[128];
+    Safetensors *st;
+
+    for (int i = 0; i < N; i++)
+        values[i] = (i - 600) * 1.000000001;
+    snprintf(header, sizeof(header),
+             "{\"d\":{\"dtype\":\"F64\",\"shape\":[%d],"
+             "\"data_offsets\":[0,%d]}}",
+             N, 8 * N);
+    write_file(path, header, (const unsigned char *)values, sizeof(values));
+    REQUIRE(st_open(&st, path) == OK);
+    REQUIRE(st_read(st, st_find(st, "d"), got) == OK);
+    for (int i = 0; i < N; i++)
+        CHECK(got[i] == (float)values[i]);
+    st_close(st);
+}
+
+/* The first bytes say it, whatever the name. */
+TEST(safetensors, other_files_of_weights_are_named)
+{
+    static const struct {
+        const char *bytes, *says;
+    } files[] = {
+        { "PK\3\4 and so on", "a zip file, as torch.save writes them; "
+                              "convert it: python3 -c" },
+        { "\x80\2}q\1X rest", "a Python pickle, as torch.save wrote them; "
+                              "convert it: python3 -c" },
+        { "version https://git-lfs", "a Git LFS pointer; run 'git lfs pull'" },
+        { "<!DOCTYPE html>", "but a web page" },
+    };
+    Safetensors *st;
+
+    for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++) {
+        write_bytes(path_of("f.pth"), files[i].bytes, strlen(files[i].bytes));
+        CHECK(st_open(&st, path_of("f.pth")) == ERR_INPUT);
+        CHECK_MSG(strstr(err_message(), files[i].says), "%s", err_message());
+    }
+}
+
 TEST(safetensors, other_dtypes_are_listed_but_not_read)
 {
     const char *path = path_of("ints.safetensors");

@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "harness/backbones/layers.h"
+
 static const Backbone *const backbones[] = {
 #define X(id) &id##_backbone,
     BACKBONES(X)
@@ -54,6 +56,21 @@ Position position_out(const Module *module)
 {
     (void)module;
     return POSITION_OUT;
+}
+
+Tensor *plug_classifier(Graph *g, Tensor *x, const Plug *plug, const char *name)
+{
+    if (plug->classes == NO_CLASSES)
+        return x;
+    return layer_linear(g, x, name,
+                        plug->classes ? plug->classes : IMAGENET_CLASSES);
+}
+
+bool name_in_scope(const char *name, const char *scope)
+{
+    const size_t n = strlen(scope);
+
+    return strncmp(name, scope, n) == 0 && (!name[n] || name[n] == '.');
 }
 
 Tensor *plug_apply(Graph *g, Tensor *x, const Plug *plug, const void *settings)

@@ -26,12 +26,16 @@ typedef enum Form { FORM_TRAIN, FORM_DEPLOY } Form;
  * or on what it puts out. */
 typedef enum Position { POSITION_MID, POSITION_OUT, POSITIONS } Position;
 
+/* Rows of a classifier, unless a file of weights says otherwise. */
+enum { IMAGENET_CLASSES = 1000, NO_CLASSES = -1 };
+
 /* What is plugged in, and where: module NULL is the plain network. */
 typedef struct Plug {
     const Module *module;
     const void *settings;
     bool fused; /* as one op: impl=fused */
     Position position;
+    int classes; /* 0: IMAGENET_CLASSES; NO_CLASSES: there is no classifier */
 } Plug;
 
 typedef struct Backbone {
@@ -47,9 +51,9 @@ typedef struct Backbone {
     const char *where[POSITIONS];
     Position (*usual)(const Module *module);
 
-    /* x (N,3,H,W) -> logits (N,1000), and the map after each stage in
-     * stage[0..3].  Which of them are outputs is the caller's to say.  Weight
-     * names are timm's. */
+    /* x (N,3,H,W) -> logits (N,plug->classes), or (N,C) without a classifier,
+     * and the map after each stage in stage[0..3].  Which of them are outputs
+     * is the caller's to say.  Weight names are timm's. */
     Tensor *(*build)(Graph *g, Tensor *x, Form form, const Plug *plug,
                      Tensor *stage[4]);
 
@@ -60,6 +64,10 @@ typedef struct Backbone {
     /* What names begin with that published files have and this network has
      * not: a second head that only training wants.  NULL: nothing. */
     const char *unused;
+
+    /* The name that this weight had in files published before timm changed
+     * it.  NULL: names have not changed. */
+    void (*older)(char older[MAX_NAME], const char *name);
 } Backbone;
 
 #define X(id) extern const Backbone id##_backbone;
@@ -76,6 +84,14 @@ const Backbone *backbone_find(const char *name);
 Position position_of_paper(const Module *module);
 Position position_mid(const Module *module);
 Position position_out(const Module *module);
+
+/* The pooled x (N,C) -> logits, by a linear layer of that name; x itself for
+ * NO_CLASSES. */
+Tensor *plug_classifier(Graph *g, Tensor *x, const Plug *plug,
+                        const char *name);
+
+/* "layer4.2.bn1" is in "layer4", "layer4.2" and in itself. */
+bool name_in_scope(const char *name, const char *scope);
 
 /* The plug's module applied to x; graph_fail where it has no fused op. */
 Tensor *plug_apply(Graph *g, Tensor *x, const Plug *plug, const void *settings);

@@ -19,7 +19,7 @@
 #include "harness/backbones/backbones.h"
 #include "harness/backbones/layers.h"
 
-enum { STEM = 32, HEAD = 1280, CLASSES = 1000 };
+enum { STEM = 32, HEAD = 1280 };
 
 /* Table 2: t, c, n, s; and the stage, of four, that a row belongs to. */
 typedef struct Row {
@@ -95,7 +95,7 @@ static Tensor *mobilenetv2(Graph *g, Tensor *x, Form form, const Plug *plug,
     }
     x = conv_bn_relu6(g, x, "conv_head", "bn2",
                       (ConvShape){ .width = HEAD, .k = 1 });
-    return layer_linear(g, layer_global_pool(g, x), "classifier", CLASSES);
+    return plug_classifier(g, layer_global_pool(g, x), plug, "classifier");
 }
 
 const Backbone mobilenetv2_100_backbone = {

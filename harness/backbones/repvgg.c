@@ -18,7 +18,7 @@
 #include "harness/backbones/layers.h"
 #include "harness/backbones/reparam.h"
 
-enum { STAGES = 4, CLASSES = 1000 };
+enum { STAGES = 4 };
 
 /* Table 2 and Section 4.1: A0 has a = 0.75, b = 2.5. */
 static const int stage_width[STAGES] = { 48, 96, 192, 1280 };
@@ -88,7 +88,7 @@ static Tensor *repvgg(Graph *g, Tensor *x, Form form, const Plug *plug,
         }
         stage[s] = x;
     }
-    return layer_linear(g, layer_global_pool(g, x), "head.fc", CLASSES);
+    return plug_classifier(g, layer_global_pool(g, x), plug, "head.fc");
 }
 
 /* Eq. (3): W' = W3 s3 + pad(W1) s1 + I s0, with s = weight / sqrt(var). */

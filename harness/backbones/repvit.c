@@ -23,13 +23,7 @@
 #include "harness/backbones/layers.h"
 #include "harness/backbones/reparam.h"
 
-enum {
-    STAGES = 4,
-    CLASSES = 1000,
-    MLP_RATIO = 2,
-    SE_RATIO = 4,
-    SE_MULTIPLE = 8
-};
+enum { STAGES = 4, MLP_RATIO = 2, SE_RATIO = 4, SE_MULTIPLE = 8 };
 
 /* M1.0: Section 3 and the authors' code. */
 static const int stage_width[STAGES] = { 56, 112, 224, 448 };
@@ -171,10 +165,10 @@ static Tensor *head(const Net *net, Tensor *x)
 {
     Graph *g = net->g;
 
-    if (net->form == FORM_DEPLOY)
-        return layer_linear(g, x, "head", CLASSES);
+    if (net->form == FORM_DEPLOY || net->plug->classes == NO_CLASSES)
+        return plug_classifier(g, x, net->plug, "head");
     graph_scope(g, "head.head");
-    x = layer_linear(g, layer_batch_norm(g, x, "bn"), "l", CLASSES);
+    x = plug_classifier(g, layer_batch_norm(g, x, "bn"), net->plug, "l");
     graph_end_scope(g);
     return x;
 }

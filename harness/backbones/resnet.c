@@ -20,7 +20,7 @@
 
 #include "harness/backbones/layers.h"
 
-enum { CLASSES = 1000, BOTTLENECK = 4 };
+enum { BOTTLENECK = 4 };
 
 const int resnet_width[RESNET_STAGES] = { 64, 128, 256, 512 };
 
@@ -105,7 +105,7 @@ Tensor *resnet_build(Graph *g, Tensor *x, const Plug *plug, Tensor *stage[4],
         }
         stage[s] = x;
     }
-    return layer_linear(g, layer_global_pool(g, x), "fc", CLASSES);
+    return plug_classifier(g, layer_global_pool(g, x), plug, "fc");
 }
 
 static const char basic_mid[] = "after conv1-bn1-ReLU";

@@ -23,12 +23,14 @@
  * one op (op_window_attention), as frameworks have it.  The authors' code pads
  * maps that windows do not tile; here such inputs are refused.
  */
+#include <stdio.h>
+#include <string.h>
+
 #include "harness/backbones/backbones.h"
 #include "harness/backbones/layers.h"
 
 enum {
     STAGES = 4,
-    CLASSES = 1000,
     PATCH = 4,
     WIDTH = 96,      /* channels of the first stage                 */
     HEAD_WIDTH = 32, /* channels of a head                          */
@@ -150,12 +152,12 @@ static Tensor *downsample(Graph *g, Tensor *x)
     return x;
 }
 
-static Tensor *classifier(Graph *g, Tensor *x)
+static Tensor *classifier(Graph *g, Tensor *x, const Plug *plug)
 {
     x = norm(g, x, "norm");
     graph_scope(g, "head");
     x = layer_global_pool(g, x);
-    x = layer_linear(g, x, "fc", CLASSES);
+    x = plug_classifier(g, x, plug, "fc");
     graph_end_scope(g);
     return x;
 }
@@ -179,7 +181,22 @@ static Tensor *swin_t(Graph *g, Tensor *x, Form form, const Plug *plug,
         graph_end_scope(g);
         stage[s] = x;
     }
-    return classifier(g, x);
+    return classifier(g, x, plug);
+}
+
+/* The authors' files, and timm's before 2023: patches are merged at the end of
+ * a stage, and the classifier stands right in the head. */
+static void older_name(char older[MAX_NAME], const char *name)
+{
+    int stage, rest = 0;
+
+    if (sscanf(name, "layers.%d.downsample.%n", &stage, &rest) == 1 && rest)
+        snprintf(older, MAX_NAME, "layers.%d.downsample.%s", stage - 1,
+                 name + rest);
+    else if (name_in_scope(name, "head.fc"))
+        snprintf(older, MAX_NAME, "head%s", name + strlen("head.fc"));
+    else
+        snprintf(older, MAX_NAME, "%s", name);
 }
 
 const Backbone swin_t_backbone = {
@@ -196,4 +213,5 @@ const Backbone swin_t_backbone = {
     },
     .usual = position_out,
     .build = swin_t,
+    .older = older_name,
 };
