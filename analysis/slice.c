@@ -189,7 +189,8 @@ int slice_keep(RunList *list, const Wanted *wanted, int n)
 {
     char value[SLICE_TEXT], values[SLICE_TEXT];
 
-    for (const Wanted *w = wanted; w < wanted + n && list->n; w++) {
+    for (int k = 0; k < n && list->n; k++) {
+        const Wanted *w = &wanted[k];
         const int had = list->n;
         bool found = false;
         int kept = 0;

@@ -49,12 +49,12 @@ static bool same_row(const RunList *runs, const Run *a, const Run *b)
 static int by_shape(const void *a, const void *b)
 {
     const Run *r = *(const Run *const *)a, *q = *(const Run *const *)b;
-    const int difference[] = { r->batch - q->batch, r->channels - q->channels,
-                               r->height - q->height, r->width - q->width };
+    const int of_r[] = { r->batch, r->channels, r->height, r->width };
+    const int of_q[] = { q->batch, q->channels, q->height, q->width };
 
     for (int i = 0; i < 4; i++)
-        if (difference[i])
-            return difference[i];
+        if (of_r[i] != of_q[i])
+            return of_r[i] > of_q[i] ? 1 : -1;
     return 0;
 }
 
