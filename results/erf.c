@@ -296,6 +296,19 @@ static int read_numbers(ErfRow *row, const Store *s)
     return sqlite3_finalize(stmt) == SQLITE_OK ? OK : sql_refused(s);
 }
 
+/* What is read here counts pixels about the place without looking again. */
+static int check_place(const Store *s, const ErfRow *row)
+{
+    if (row->y >= 0 && row->y <= row->height - 1 && row->x >= 0 &&
+        row->x <= row->width - 1)
+        return OK;
+    return fail(ERR_INPUT,
+                "%s is damaged: receptive field %lld is of pixel (%g, %g), "
+                "which a map of %dx%d has not",
+                s->path, (long long)row->id, row->y, row->x, row->height,
+                row->width);
+}
+
 static int read_row(ErfRow *row, const Store *s, sqlite3_stmt *stmt, bool maps)
 {
     *row = (ErfRow){ .id = sqlite3_column_int64(stmt, 0) };
@@ -304,7 +317,11 @@ static int read_row(ErfRow *row, const Store *s, sqlite3_stmt *stmt, bool maps)
     text_at(stmt, 3, row->commit, sizeof(row->commit));
     for (int i = 0; i < COLUMNS; i++)
         read_column(stmt, 4 + i, &columns[i], row);
+    TRY(check_place(s, row));
     TRY(read_parts(row, s, maps));
+    if (!row->parts)
+        return fail(ERR_INPUT, "%s is damaged: receptive field %lld has no map",
+                    s->path, (long long)row->id);
     return read_numbers(row, s);
 }
 

@@ -139,6 +139,54 @@ TEST(erf_store, a_map_of_another_size_is_refused)
     store_close(s);
 }
 
+TEST(erf_store, a_field_without_maps_is_refused)
+{
+    const char *db = temp_path("a.db");
+    float map[6];
+    ErfRow row = a_row(map);
+    ErfRows rows;
+    Store *s;
+
+    REQUIRE(store_open(&s, db, STORE_WRITE) == OK);
+    REQUIRE(store_erf(s, &a_machine, &a_build, &row) == OK);
+    store_close(s);
+    REQUIRE(alter(db, "DELETE FROM erf_map"));
+    REQUIRE(store_open(&s, db, STORE_READ) == OK);
+    CHECK(store_erf_read(&rows, s, true) == ERR_INPUT);
+    CHECK_MSG(strstr(err_message(), "has no map"), "%s", err_message());
+    store_close(s);
+}
+
+TEST(erf_store, a_place_outside_of_the_map_is_refused)
+{
+    static const char *const places[] = { "y = 9e999", "y = 2", "x = -1",
+                                          "x = 3", "height = 0" };
+    float map[6];
+    ErfRow row = a_row(map);
+    ErfRows rows;
+    Store *s;
+
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+        const char *db = temp_path("place.db");
+        char sql[160];
+
+        remove(db);
+        REQUIRE(store_open(&s, db, STORE_WRITE) == OK);
+        REQUIRE(store_erf(s, &a_machine, &a_build, &row) == OK);
+        store_close(s);
+        snprintf(sql, sizeof(sql),
+                 "DROP TRIGGER erf_final; PRAGMA ignore_check_constraints = 1; "
+                 "UPDATE erf SET %s",
+                 places[i]);
+        REQUIRE(alter(db, sql));
+        REQUIRE(store_open(&s, db, STORE_READ) == OK);
+        CHECK_MSG(store_erf_read(&rows, s, false) == ERR_INPUT, "%s",
+                  places[i]);
+        CHECK_MSG(strstr(err_message(), "has not"), "%s", err_message());
+        store_close(s);
+    }
+}
+
 /* ---- the command ----------------------------------------------------------- */
 
 static char db_flag[600], out_flag[600];
