@@ -367,6 +367,7 @@ int lines_write(Sheet *s, const Panels *all)
         err = add_panel(s, all, &all->at[i], drawn + 1, &runs);
         if (err == ERR_UNSUPPORTED && all->n > 1) {
             snprintf(s->note, PLOT_NOTE, "%s", err_message());
+            summary_free(&runs);
             err = OK;
         } else if (!err) {
             drawn++;
