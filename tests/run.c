@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -20,7 +21,8 @@ enum { LIMIT_S = 300 };
 
 static Test *first;
 static int failures;
-static char tmpdir[64];
+static const double ROOM_BYTES = 2e9; /* for all temporary files */
+static char tmpdir[256];
 
 /* Kept sorted, so that the order does not depend on the linker. */
 void test_register(Test *t)
@@ -60,17 +62,32 @@ void test_skip(const char *why)
 
 static void remove_tmpdir(void)
 {
-    char command[128];
+    char command[300];
 
-    snprintf(command, sizeof(command), "rm -rf %s", tmpdir);
+    snprintf(command, sizeof(command), "rm -rf '%s'", tmpdir);
     if (system(command))
         printf("    could not remove %s\n", tmpdir);
+}
+
+/* In memory where there is room: what waits for a disk is not what is tested. */
+static const char *tmp_parent(void)
+{
+    const char *given = getenv("TMPDIR");
+    struct statvfs shm;
+
+    if (given && *given)
+        return given;
+    if (access("/dev/shm", W_OK) == 0 && statvfs("/dev/shm", &shm) == 0 &&
+        (double)shm.f_bavail * (double)shm.f_frsize >= ROOM_BYTES)
+        return "/dev/shm";
+    return "/tmp";
 }
 
 const char *test_tmpdir(void)
 {
     if (!tmpdir[0]) {
-        snprintf(tmpdir, sizeof(tmpdir), "/tmp/attnbench-test-XXXXXX");
+        snprintf(tmpdir, sizeof(tmpdir), "%.200s/attnbench-test-XXXXXX",
+                 tmp_parent());
         if (!mkdtemp(tmpdir))
             test_skip("no temporary directory");
         atexit(remove_tmpdir);
