@@ -46,8 +46,9 @@ lib  := $(call obj,$(src)) $(simd_obj)
 include kernels/cuda/plugin.mk
 include kernels/simt/simt.mk
 include tests/tests.mk
+include tests/fuzz/fuzz.mk
 
-.PHONY: all bench test check cuda_check mutants asan install deps clean help FORCE
+.PHONY: all bench test check cuda_check mutants asan fuzz install deps clean help FORCE
 all: $(B)/attnbench $(if $(CUDA_MISSING),,$(B)/attnbench_cuda.so) ## the program, and its plugin where there is CUDA
 	@echo "cuda: $(cuda_says)"
 
@@ -72,6 +73,9 @@ asan:                                        ## the tests, with sanitizers
 	              -fno-sanitize-recover=undefined" \
 	    CFLAGS=-Wno-format-truncation \
 	    CUDA_MISSING="CUDA does not run under sanitizers"
+
+fuzz: deps                                   ## what reads others' files, by clang, SECONDS=60 for each target
+	@MAKE="$(MAKE)" CLANG="$(CLANG)" sh tests/fuzz/fuzz.sh $(B) $(SECONDS) $(ONLY)
 
 mutants: $(B)/run_tests $(B)/run_tests_checked ## plants errors in the CUDA kernels, counts what the tests catch
 	python3 tests/mutate.py $(ONLY)

@@ -11,6 +11,7 @@ in_double := $(patsubst %,$(B)/double/%.o,$(in_double_only) \
 
 checked   := $(if $(filter checked,$(SIMTS)),$(B)/run_tests_checked)
 tests_obj := $(call obj,$(filter-out $(in_double_only),$(wildcard tests/*.c))) \
+             $(call obj,$(filter-out %/libfuzzer.c,$(wildcard tests/fuzz/*.c))) \
              $(B)/double/gradient_trial.o
 on_host   := $(if $(SIMTS),$(call simt_obj,plain),$(call obj,kernels/simt/absent.c))
 

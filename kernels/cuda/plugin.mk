@@ -5,7 +5,7 @@
 
 # toolkit.sh finds what the plugin is built with, except for targets that only
 # call make again.
-ifneq ($(filter-out bench test check asan deps clean help,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out bench test check asan fuzz deps clean help,$(or $(MAKECMDGOALS),all)),)
 $(shell mkdir -p $(B) && NVCC="$(NVCC)" sh kernels/cuda/toolkit.sh "$(CUDA_ARCHS)" >$(B)/toolkit.mk)
 include $(B)/toolkit.mk
 endif
