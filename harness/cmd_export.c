@@ -292,7 +292,7 @@ static const char sweep_sql[] =
     " 'starts', (SELECT json_group_array(json_object("
     "   'started_at', started_at, 'seed', printf('%llu', seed),"
     "   'argv', argv, 'governor', governor, 'load', load,"
-    "   'denormals', denormals))"
+    "   'denormals', denormals, 'load_end', load_end))"
     "   FROM (SELECT * FROM start WHERE sweep_id = sweep.id"
     "         ORDER BY start))) "
     "FROM sweep JOIN machine ON machine.id = machine_id "

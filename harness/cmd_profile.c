@@ -229,7 +229,7 @@ static int profile_experiment(Experiment *e, const ProfileSettings *s, int argc,
     TRY(sweep_begin(&sweeping, &store, &sweep_id));
     err = profile_cases(e, s, store, sweep_id);
     if (!err || err == CMD_BAD) {
-        const int ended = store_sweep_end(store, sweep_id);
+        const int ended = sweep_end(store, sweep_id);
 
         err = ended ? ended : err;
     }

@@ -178,7 +178,7 @@ int cmd_why(int argc, char **argv)
     if (!err) {
         err = why_cases(&e, &s, store, sweep_id);
         if (!err)
-            err = store_sweep_end(store, sweep_id);
+            err = sweep_end(store, sweep_id);
         store_close(store);
     }
     experiment_free(&e);

@@ -184,9 +184,15 @@ void environment_build(Build *b)
              cJSON_Version());
 }
 
-void environment_weather(Sweep *s)
+double environment_load(void)
 {
     double load[1];
+
+    return getloadavg(load, 1) == 1 ? load[0] : NAN;
+}
+
+void environment_weather(Sweep *s)
+{
     struct timespec t;
     struct tm utc;
     size_t n;
@@ -197,7 +203,7 @@ void environment_weather(Sweep *s)
     snprintf(s->started_at + n, sizeof(s->started_at) - n, ".%03ldZ",
              t.tv_nsec / 1000000);
     file_line(GOVERNOR, s->governor, sizeof(s->governor));
-    s->load = getloadavg(load, 1) == 1 ? load[0] : NAN;
+    s->load = environment_load();
 }
 
 char *environment_caches(char *text, size_t size)

@@ -16,6 +16,9 @@ void environment_build(Build *b);
 /* started_at, governor and load of a sweep that starts now. */
 void environment_weather(Sweep *s);
 
+/* The 1-minute load average; NAN where the system does not say. */
+double environment_load(void);
+
 /* Bytes that can still be used without swapping, or beyond the limit of the
  * container that this may be. */
 double memory_available(void);

@@ -80,6 +80,7 @@ const ImportLevel import_start = {
         { "governor", TEXT, AT(Sweep, governor) },
         { "load", REAL, AT(Sweep, load) },
         { "denormals", INT, AT(Sweep, denormals), -1, 1 },
+        { "load_end", REAL, AT(Sweep, load_end) },
         { NULL },
     },
 };
@@ -379,7 +380,8 @@ static int store_one(Store *s, int64_t id, const ImportRun *r)
 static Sweep whole_start(const ImportSweep *w, int k)
 {
     Sweep start =
-        w->nstarts ? w->start[k] : (Sweep){ .load = NAN, .denormals = -1 };
+        w->nstarts ? w->start[k]
+                   : (Sweep){ .load = NAN, .load_end = NAN, .denormals = -1 };
 
     memcpy(start.source, w->sweep.source, sizeof(start.source));
     memcpy(start.experiment, w->sweep.experiment, sizeof(start.experiment));
@@ -402,6 +404,7 @@ static int store_start(Store *s, const ImportSweep *w, int k, int64_t *id)
     /* The second start goes on with the sweep that the first one began. */
     TRY(store_sweep_begin(s, &w->machine, &w->build, &start, k == 0, id,
                           &resumed));
+    TRY(store_start_end(s, *id, start.load_end));
     for (int i = 0; i < w->nruns; i++) {
         const ImportRun *r = &w->run[i];
         const int err = r->start == k ? store_one(s, *id, r) : OK;

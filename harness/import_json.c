@@ -139,6 +139,7 @@ static int read_starts(const Json *j, const cJSON *starts, ImportSweep *w)
         Sweep *start = &w->start[w->nstarts++];
 
         start->denormals = -1;
+        start->load = start->load_end = NAN;
         TRY(read_values(j, o, &import_start, start));
     }
     return OK;

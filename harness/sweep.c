@@ -366,6 +366,8 @@ static int sweep(const Sweeping *s, Record *record, Store *store, Peer *peer,
     listen();
     err = measure(e, &s->protocol, store, &lanes, &listener, tally);
     progress_end(&progress);
+    for (int i = 0; !err && i < lanes.n; i++)
+        err = store_start_end(store, lanes.at[i].sweep_id, environment_load());
     if (!err)
         print_summary(s, tally);
     return err;
@@ -407,4 +409,10 @@ int sweep_begin(const Sweeping *s, Store **store, int64_t *sweep_id)
     }
     *sweep_id = lanes.at[0].sweep_id;
     return OK;
+}
+
+int sweep_end(Store *store, int64_t sweep_id)
+{
+    TRY(store_start_end(store, sweep_id, environment_load()));
+    return store_sweep_end(store, sweep_id);
 }

@@ -47,6 +47,9 @@ int sweep_run(const Sweeping *s, Tally *tally, int64_t *sweep_id);
  * adds one by one. */
 int sweep_begin(const Sweeping *s, Store **store, int64_t *sweep_id);
 
+/* Ends a sweep that sweep_begin began: with the load of this moment. */
+int sweep_end(Store *store, int64_t sweep_id);
+
 /* Ends the program as the shell expects of one that a signal stopped. */
 void sweep_end_by_signal(void);
 

@@ -178,6 +178,15 @@ int store_sweep_end(Store *s, int64_t sweep_id)
         "i", sweep_id);
 }
 
+int store_start_end(Store *s, int64_t sweep_id, double load_end)
+{
+    return sql_query(s, NULL,
+                     "UPDATE start SET load_end = ?2 WHERE sweep_id = ?1 AND "
+                     "start = (SELECT max(start) FROM start WHERE "
+                     "sweep_id = ?1)",
+                     "id", sweep_id, load_end);
+}
+
 int store_has_sweep(Store *s, const Sweep *sweep, bool *has)
 {
     int64_t n = 0;

@@ -58,6 +58,7 @@ CREATE TABLE start (                -- each go at a sweep, and its weather
     governor        TEXT NOT NULL,
     load            REAL CHECK (load >= 0),     -- 1-minute average; or NULL
     denormals       INTEGER CHECK (denormals IN (0, 1)),    -- 1: flushed
+    load_end        REAL CHECK (load_end >= 0), -- when it ended; NULL: killed
     PRIMARY KEY (sweep_id, start)
 ) STRICT, WITHOUT ROWID;
 

@@ -86,6 +86,9 @@ static const char *const disguise[SCHEMA_VERSION] = {
           " FROM main.run;"
           "CREATE TEMP VIEW IF NOT EXISTS erf AS SELECT *, '' AS weights_hash,"
           " '' AS images_hash FROM main.erf",
+    [5] = "PRAGMA temp_store = MEMORY;"
+          "CREATE TEMP VIEW start AS SELECT *, NULL AS load_end"
+          " FROM main.start",
 };
 
 /* Runs the steps from a schema to today's. */

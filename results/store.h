@@ -59,6 +59,7 @@ typedef struct Sweep {
     char argv[1024];
     char governor[32];
     double load;     /* 1-minute load average at the start; NAN: not known */
+    double load_end; /* ... and at its end, for store_start_end            */
     int denormals;   /* 1: flushed to zero; -1: not known                  */
     char source[64]; /* "attnbench", or the name of another program        */
     /* UTC, ISO 8601; "": now.  Two sources that are measured turn by turn, in
@@ -102,6 +103,10 @@ int store_sweep_begin(Store *s, const Machine *m, const Build *b,
                       const Sweep *sweep, bool fresh, int64_t *sweep_id,
                       bool *resumed);
 int store_sweep_end(Store *s, int64_t sweep_id);
+
+/* Says what the load was when the latest start of a sweep ended, finished or
+ * interrupted; NAN: not known. */
+int store_start_end(Store *s, int64_t sweep_id, double load_end);
 
 /* The sweep that this one would have gone on with, had the machine and the
  * build been the same: the one before it of the same cases, unfinished. */

@@ -1,6 +1,9 @@
 -- upgrade_5.sql - makes a database of schema 5 one of schema 6 (schema.sql).
 --
--- Nothing that was measured is touched.
+-- Nothing that was measured is touched: a column is added, with NULL in it, and
+-- tables.
+
+ALTER TABLE start ADD COLUMN load_end REAL CHECK (load_end >= 0);
 
 -- The process that measures a sweep now, or did when it was killed.  With
 -- begun, the one thing here that is not a result.

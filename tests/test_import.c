@@ -55,6 +55,7 @@ static int make_varied_database(const char *path)
     TRY(store_open(&s, path, STORE_WRITE));
     CHECK(!store_sweep_begin(s, &a_machine, &a_build, &w, true, &id, &resumed));
     CHECK(!store_run(s, id, case_params, &c, "{\"reduction\":4}", &o));
+    CHECK(!store_start_end(s, id, 1.5));
     w.load = NAN; /* a second start, of which less is known */
     w.denormals = -1;
     w.seed = 5;
@@ -93,6 +94,8 @@ TEST(import, gives_back_what_was_exported)
     CHECK_ASK(again, "SELECT group_concat(start) FROM run", "0,1");
     CHECK_ASK(again, "SELECT ns = 1.0 / 3 FROM sample", "1");
     CHECK_ASK(again, "SELECT seed FROM start", "-1");
+    CHECK_ASK(again, "SELECT load_end FROM start", "1.5");
+    CHECK_ASK(again, "SELECT load_end IS NULL FROM start WHERE start = 1", "1");
 }
 
 TEST(import, refuses_a_sweep_that_is_there)

@@ -289,6 +289,25 @@ TEST(run, a_finished_case_is_a_line_where_there_is_no_terminal)
     CHECK(!strchr(text, '\r') && !strchr(text, '\033'));
 }
 
+TEST(run, the_load_is_noted_when_a_start_ends)
+{
+    char flag[256], path[256], text[OUTPUT];
+    const char *const args[] = { "run",
+                                 "--module=eca",
+                                 "--backend=ref",
+                                 "--channels=16",
+                                 "--height=8",
+                                 "--width=8",
+                                 db_flag(flag, path, "a.db"),
+                                 NULL };
+    Store *s;
+
+    CHECK(run(text, args) == 0);
+    REQUIRE(store_open(&s, path, STORE_READ) == OK);
+    CHECK(ask(s, "SELECT load_end >= 0 FROM start") == 1);
+    store_close(s);
+}
+
 TEST(run, a_dry_run_prints_cases_as_json_and_makes_no_database)
 {
     char flag[256], path[256], text[OUTPUT];

@@ -93,6 +93,7 @@ TEST(upgrade, a_database_of_schema_1_is_upgraded_when_it_is_written)
     static const char *const what[] = {
         COLUMNS("sample"),
         COLUMNS("run"),
+        COLUMNS("start"),
         "SELECT group_concat(type || name) FROM (SELECT * FROM sqlite_schema "
         "ORDER BY type, name)",
         /* what the upgrades repeat of schema.sql */
@@ -184,6 +185,7 @@ TEST(upgrade, a_database_of_schema_4_knows_no_contents)
     REQUIRE(make_database(db, 1) == OK);
     stored_fields(db);
     REQUIRE(alter(db, "DROP VIEW latest;"
+                      "ALTER TABLE start DROP COLUMN load_end;"
                       "ALTER TABLE run DROP COLUMN weights_hash;"
                       "ALTER TABLE erf DROP COLUMN weights_hash;"
                       "ALTER TABLE erf DROP COLUMN images_hash;"
