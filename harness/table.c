@@ -41,11 +41,20 @@ void table_init(Table *t, const TableColumn *columns, int n)
     memcpy(t->column, columns, (size_t)n * sizeof(*columns));
 }
 
+void table_clear(Table *t)
+{
+    for (int r = 0; r < t->nrows; r++)
+        for (int c = 0; c < t->ncolumns; c++)
+            free(t->cell[r][c]);
+    t->nrows = 0;
+}
+
 void table_free(Table *t)
 {
+    table_clear(t);
     free(t->cell);
     t->cell = NULL;
-    t->nrows = t->room = 0;
+    t->room = 0;
 }
 
 int table_row(Table *t)
@@ -59,19 +68,37 @@ int table_row(Table *t)
     return t->nrows++;
 }
 
+/* What printf would write, fit to be shown; to be freed. */
+static char *printable(const char *fmt, va_list args)
+{
+    va_list again;
+    size_t size;
+    char *raw, *shown;
+
+    va_copy(again, args);
+    size = (size_t)vsnprintf(NULL, 0, fmt, again) + 1;
+    va_end(again);
+    raw = malloc(size);
+    shown = malloc(4 * size);
+    BUG_IF(!raw || !shown);
+    vsnprintf(raw, size, fmt, args);
+    visible(shown, 4 * size, raw);
+    free(raw);
+    return shown;
+}
+
 void table_set(Table *t, int row, const char *key, const char *fmt, ...)
 {
-    char text[CELL_TEXT];
     int i = 0;
     va_list args;
 
     while (i < t->ncolumns && strcmp(t->column[i].key, key))
         i++;
     BUG_IF(i == t->ncolumns || row >= t->nrows);
+    free(t->cell[row][i]);
     va_start(args, fmt);
-    vsnprintf(text, sizeof(text), fmt, args);
+    t->cell[row][i] = printable(fmt, args);
     va_end(args);
-    visible(t->cell[row][i], CELL_TEXT, text);
 }
 
 void table_number(Table *t, int row, const char *key, const char *fmt,
@@ -94,6 +121,11 @@ static int text_width(const char *text)
     return n;
 }
 
+static const char *cell_of(const Table *t, int row, int c)
+{
+    return t->cell[row][c] ? t->cell[row][c] : "";
+}
+
 static bool is_shown(const Table *t, int column, TableFormat format)
 {
     const TableReader r = t->column[column].reader;
@@ -110,8 +142,8 @@ static void measure(const Table *t, int *width)
         if (text_width(t->column[c].unit) > width[c])
             width[c] = text_width(t->column[c].unit);
         for (int r = 0; r < t->nrows; r++)
-            if (text_width(t->cell[r][c]) > width[c])
-                width[c] = text_width(t->cell[r][c]);
+            if (text_width(cell_of(t, r, c)) > width[c])
+                width[c] = text_width(cell_of(t, r, c));
     }
 }
 
@@ -159,11 +191,6 @@ static const char *unit_of(const Table *t, int row, int c)
 {
     (void)row;
     return t->column[c].unit;
-}
-
-static const char *cell_of(const Table *t, int row, int c)
-{
-    return t->cell[row][c];
 }
 
 /* The end of the run of shown columns that share the group of column c. */
@@ -278,22 +305,64 @@ static void print_text(const Table *t, FILE *out)
 
 /* ---- Markdown, LaTeX, CSV -------------------------------------------- */
 
-static void put_escaped(FILE *out, const char *text, TableFormat format)
+/* A bracket that is closed is a link only before one of these. */
+static bool ends_link_text(const char *at)
+{
+    return *at == ']' && at[1] && strchr("([:", at[1]);
+}
+
+static void put_markdown(FILE *out, const char *text)
 {
     for (; *text; text++) {
-        if (format == TABLE_MARKDOWN && strchr("|\\`*_<", *text))
+        if (strchr("|\\`*_<", *text) || ends_link_text(text))
+            fputc('\\', out);
+        fputc(*text, out);
+    }
+}
+
+static void put_latex(FILE *out, const char *text)
+{
+    static const struct {
+        char character;
+        const char *command;
+    } commands[] = {
+        { '~', "\\textasciitilde{}" }, { '^', "\\textasciicircum{}" },
+        { '\\', "\\textbackslash{}" }, { '<', "\\textless{}" },
+        { '>', "\\textgreater{}" },
+    };
+    enum { N = sizeof(commands) / sizeof(commands[0]) };
+
+    for (; *text; text++) {
+        int i = 0;
+
+        while (i < N && commands[i].character != *text)
+            i++;
+        if (i < N)
+            fputs(commands[i].command, out);
+        else if (strchr("#$%&_{}", *text))
             fprintf(out, "\\%c", *text);
-        else if (format == TABLE_LATEX && strchr("#$%&_{}", *text))
-            fprintf(out, "\\%c", *text);
-        else if (format == TABLE_LATEX && *text == '~')
-            fputs("\\textasciitilde{}", out);
-        else if (format == TABLE_LATEX && *text == '^')
-            fputs("\\textasciicircum{}", out);
-        else if (format == TABLE_LATEX && *text == '\\')
-            fputs("\\textbackslash{}", out);
         else
             fputc(*text, out);
     }
+}
+
+static void put_escaped(FILE *out, const char *text, TableFormat format)
+{
+    if (format == TABLE_MARKDOWN)
+        put_markdown(out, text);
+    else if (format == TABLE_LATEX)
+        put_latex(out, text);
+    else
+        fputs(text, out);
+}
+
+/* A cell of LaTeX.  The \\ of the row before would take what begins with a
+ * bracket or a star for its own. */
+static void put_cell(FILE *out, const char *text)
+{
+    if (*text == '[' || *text == '*')
+        fputs("{}", out);
+    put_latex(out, text);
 }
 
 /* "params M" in one cell; Markdown, which has no groups, adds the group. */
@@ -330,7 +399,7 @@ static void print_markdown(const Table *t, FILE *out)
         for (int c = 0; c < t->ncolumns; c++)
             if (is_shown(t, c, TABLE_MARKDOWN)) {
                 fputs("| ", out);
-                put_escaped(out, t->cell[r][c], TABLE_MARKDOWN);
+                put_escaped(out, cell_of(t, r, c), TABLE_MARKDOWN);
                 fputc(' ', out);
             }
         fputs("|\n", out);
@@ -360,7 +429,7 @@ static void put_latex_groups(const Table *t, FILE *out)
 
 static void print_latex(const Table *t, FILE *out)
 {
-    fputs("\\begin{tabular}{", out);
+    fputs("% this needs \\usepackage{booktabs}\n\\begin{tabular}{", out);
     for (int c = 0; c < t->ncolumns; c++)
         if (is_shown(t, c, TABLE_LATEX))
             fputc(t->column[c].left ? 'l' : 'r', out);
@@ -378,7 +447,7 @@ static void print_latex(const Table *t, FILE *out)
             if (r < 0)
                 put_heading(t, out, c, TABLE_LATEX);
             else
-                put_escaped(out, t->cell[r][c], TABLE_LATEX);
+                put_cell(out, cell_of(t, r, c));
         }
         fputs(r < 0 ? " \\\\\n\\midrule\n" : " \\\\\n", out);
     }
@@ -395,7 +464,7 @@ static void print_csv(const Table *t, FILE *out)
                 continue;
             fputs(first ? "" : ",", out);
             first = false;
-            csv_write(out, r < 0 ? t->column[c].key : t->cell[r][c]);
+            csv_write(out, r < 0 ? t->column[c].key : cell_of(t, r, c));
         }
         fputc('\n', out);
     }
@@ -422,22 +491,21 @@ static void put_wrapped(FILE *out, const char *text)
 
 void table_line(TableFormat format, FILE *out, const char *fmt, ...)
 {
-    char said[2048], text[2048];
+    char *text;
     va_list args;
 
     va_start(args, fmt);
-    vsnprintf(said, sizeof(said), fmt, args);
+    text = printable(fmt, args);
     va_end(args);
-    if (format == TABLE_CSV)
-        return;
-    visible(text, sizeof(text), said);
     if (format == TABLE_TEXT) {
         put_wrapped(out, text);
-        return;
+    } else if (format != TABLE_CSV) {
+        /* in LaTeX a paragraph of its own, too: "\n" alone joins lines */
+        fputs(format == TABLE_LATEX ? "\n\\noindent " : "\n", out);
+        put_escaped(out, text, format);
+        fputc('\n', out);
     }
-    fputs(format == TABLE_LATEX ? "% " : "\n", out);
-    put_escaped(out, text, format == TABLE_LATEX ? TABLE_TEXT : format);
-    fputc('\n', out);
+    free(text);
 }
 
 /* ---- numbers --------------------------------------------------------- */

@@ -2,7 +2,8 @@
  * table.h - rows and columns of text, printed in four formats.
  *
  * Text is for a terminal, Markdown and LaTeX (booktabs) for papers, CSV for
- * programs.  Knows nothing of what the cells mean.
+ * programs.  Knows nothing of what the cells mean, nor who wrote them: no cell
+ * or line can leave its place in any format.
  */
 #ifndef HARNESS_TABLE_H
 #define HARNESS_TABLE_H
@@ -40,18 +41,20 @@ typedef struct TableColumn {
 typedef struct Table {
     TableColumn column[TABLE_COLUMNS];
     int ncolumns;
-    char (*cell)[TABLE_COLUMNS][CELL_TEXT]; /* of nrows rows */
+    char *(*cell)[TABLE_COLUMNS]; /* of nrows rows; NULL: an empty one */
     int nrows, room;
 } Table;
 
 /* An empty table with these columns; table_free releases the rows. */
 void table_init(Table *t, const TableColumn *columns, int n);
 void table_free(Table *t);
+void table_clear(Table *t); /* drops the rows, keeps the columns */
 
 /* Adds an empty row and returns its number. */
 int table_row(Table *t);
 
-/* Sets a cell of row, of the column with that key (which there must be). */
+/* Sets a cell of row, of the column with that key (which there must be): text
+ * of any length, of which control characters are shown as "\xNN". */
 void table_set(Table *t, int row, const char *key, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 
@@ -61,7 +64,8 @@ void table_number(Table *t, int row, const char *key, const char *fmt,
 
 void table_print(const Table *t, TableFormat format, FILE *out);
 
-/* A line of prose around a table, as the format has it; CSV has none. */
+/* A line of prose around a table, as the format has it: in LaTeX a paragraph,
+ * so that it is printed with the table.  CSV has none. */
 void table_line(TableFormat format, FILE *out, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 

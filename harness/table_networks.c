@@ -398,7 +398,7 @@ int table_networks(Store *s, RunList *runs, const TableOptions *o)
         table_print(&t, o->format, o->out);
         err = say_rest(s, &slice[i], v, o);
         fputc('\n', o->out);
-        t.nrows = 0;
+        table_clear(&t);
     }
     if (!err && o->format == TABLE_CSV)
         table_print(&t, o->format, o->out);

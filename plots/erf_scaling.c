@@ -76,8 +76,10 @@ static ErfRowNumber number_of(const ErfRow *r, int k, const char *part)
 
 static int by_height(const void *a, const void *b)
 {
-    return (*(const ErfRow *const *)a)->height -
-           (*(const ErfRow *const *)b)->height;
+    const int h = (*(const ErfRow *const *)a)->height;
+    const int k = (*(const ErfRow *const *)b)->height;
+
+    return (h > k) - (h < k);
 }
 
 /* A line: a part of the rows of one module at a tap, by size; no row if there

@@ -465,3 +465,23 @@ TEST(table, no_peer_no_table)
     stored_channels(db);
     check_text(print(db, "channels", peers, (TableOptions){ 0 }), "");
 }
+
+/* A number of a database that no int holds: differences to it overflow. */
+TEST(table, shapes_are_sorted_whatever_their_numbers)
+{
+    const char *db = temp_path("huge.db");
+    Stored s = stored_begin(db, "shapes", "attnbench");
+    const Case c[] = { stored_case("module=se channels=64 width=14"),
+                       stored_case("module=se channels=64 width=28") };
+    char *text;
+
+    stored_add(&s, &c[0], 1e3, "ok");
+    stored_add(&s, &c[1], 1e3, "ok");
+    stored_end(&s);
+    REQUIRE(alter(db, "DROP TRIGGER run_final; UPDATE run SET width = "
+                      "2147483648 WHERE width = 28"));
+    text = print(db, "shapes", table_modules, (TableOptions){ 0 });
+    REQUIRE(strstr(text, "x-2147483648") && strstr(text, "x14"));
+    CHECK_MSG(strstr(text, "x-2147483648") < strstr(text, "x14"), "%s", text);
+    free(text);
+}

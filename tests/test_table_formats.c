@@ -75,6 +75,7 @@ TEST(table_formats, latex_is_booktabs)
 
     small_table(&t);
     check_text(print_table(&t, TABLE_LATEX),
+               "% this needs \\usepackage{booktabs}\n"
                "\\begin{tabular}{lrr}\n\\toprule\n"
                "\\multicolumn{1}{c}{} & \\multicolumn{2}{c}{here} \\\\\n"
                "\\cmidrule(lr){2-3}\n"
@@ -125,6 +126,91 @@ TEST(table_formats, a_wide_table_is_broken_at_a_page)
     }
     free(text);
     table_free(&t);
+}
+
+/* One cell of a table of one row, in a format. */
+static char *print_cell(const char *cell, TableFormat format)
+{
+    static const TableColumn column = { "c", "c", "", "", true, FOR_ALL };
+    char *text;
+    Table t;
+
+    table_init(&t, &column, 1);
+    table_set(&t, table_row(&t), "c", "%s", cell);
+    text = print_table(&t, format);
+    table_free(&t);
+    return text;
+}
+
+static char *print_line(const char *line, TableFormat format)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+
+    table_line(format, out, "%s", line);
+    fclose(out);
+    return text;
+}
+
+/* Names and messages come from files that others wrote. */
+TEST(table_formats, no_text_leaves_its_place_in_any_format)
+{
+    static const char text[] = "a\n\\input{x}\033]0;t\a|\r\x7f";
+
+    for (int i = 0; table_format_name(i); i++) {
+        char *got[] = { print_cell(text, (TableFormat)i),
+                        print_line(text, (TableFormat)i) };
+
+        for (int k = 0; k < 2; k++) {
+            for (const char *at = got[k]; *at; at++)
+                CHECK_MSG(
+                    ((unsigned char)*at >= ' ' && *at != 0x7f) || *at == '\n',
+                    "%s: byte %d in '%s'", table_format_name(i), *at, got[k]);
+            CHECK_MSG(!strstr(got[k], "\n\\input"), "%s", got[k]);
+            if (i != TABLE_CSV || !k)
+                check_holds(got[k], "x0a");
+            free(got[k]);
+        }
+    }
+}
+
+TEST(table_formats, latex_prints_its_prose)
+{
+    check_text(print_line("5 % of a_b < ~1", TABLE_LATEX),
+               "\n\\noindent 5 \\% of a\\_b \\textless{} "
+               "\\textasciitilde{}1\n");
+}
+
+/* Of a row's first cell, \\\\ would take "[1mm]" for its own. */
+TEST(table_formats, latex_takes_no_cell_for_an_argument)
+{
+    char *text = print_cell("[1mm] x", TABLE_LATEX);
+
+    check_holds(text, "\n{}[1mm] x \\\\\n");
+    free(text);
+}
+
+TEST(table_formats, markdown_makes_no_links)
+{
+    char *text = print_cell("[a](javascript:b) [c][d]", TABLE_MARKDOWN);
+
+    check_holds(text, "| [a\\](javascript:b) [c\\][d] |");
+    free(text);
+    text = print_cell("95.7 [92.6, 99.0]", TABLE_MARKDOWN);
+    check_holds(text, "| 95.7 [92.6, 99.0] |");
+    free(text);
+}
+
+TEST(table_formats, a_long_cell_is_whole)
+{
+    char cell[400], *text;
+
+    memset(cell, 'x', sizeof(cell));
+    cell[sizeof(cell) - 1] = '\0';
+    text = print_cell(cell, TABLE_CSV);
+    check_holds(text, cell);
+    free(text);
 }
 
 TEST(table_formats, numbers_have_three_digits)
