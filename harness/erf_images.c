@@ -14,6 +14,16 @@ static const char *draw_path(const ErfImages *images, int draw)
     return images->list.path[(long long)draw * images->list.n / images->draws];
 }
 
+/* A broken image is named before the first draw, not at its own. */
+static int check_image(const char *path)
+{
+    Image image;
+
+    TRY(image_read(&image, path));
+    image_free(&image);
+    return OK;
+}
+
 /* Of what the draws' files hold, in order: other names change nothing. */
 static int hash_draws(char text[HASH_TEXT], const ErfImages *images)
 {
@@ -23,6 +33,7 @@ static int hash_draws(char text[HASH_TEXT], const ErfImages *images)
         uint64_t h = HASH_START;
 
         TRY(hash_file(&h, draw_path(images, i)));
+        TRY(check_image(draw_path(images, i)));
         all = hash_bytes(all, &h, sizeof(h));
     }
     hash_text(text, all);

@@ -71,12 +71,18 @@ static void jpeg_stop(j_common_ptr info)
     longjmp(errors->stop, 1);
 }
 
-/* libjpeg warns of what is missing, and makes it up in grey.  Bytes too many
- * between two segments harm nothing. */
+/* Warnings of missing pixels, which libjpeg makes up in grey.  All others are
+ * of headers that cameras write wrongly, and of bytes too many. */
+static const int jpeg_losses[] = {
+    JWRN_HIT_MARKER,     JWRN_JPEG_EOF,    JWRN_HUFF_BAD_CODE,
+    JWRN_ARITH_BAD_CODE, JWRN_MUST_RESYNC, JWRN_BOGUS_PROGRESSION,
+};
+
 static void jpeg_warn(j_common_ptr info, int level)
 {
-    if (level < 0 && info->err->msg_code != JWRN_EXTRANEOUS_DATA)
-        jpeg_stop(info);
+    for (size_t i = 0; i < sizeof(jpeg_losses) / sizeof(*jpeg_losses); i++)
+        if (level < 0 && info->err->msg_code == jpeg_losses[i])
+            jpeg_stop(info);
 }
 
 /* a b / 255, rounded. */
@@ -145,15 +151,20 @@ static int read_jpeg(Image *out, FILE *f)
 
 typedef struct PngErrors {
     jmp_buf stop;
+    bool all_rows; /* are there: only the end of the file is not read */
     char text[160];
 } PngErrors;
 
+enum { PNG_BROKEN = 1, PNG_ENOUGH };
+
+/* After the rows, only their own checksum says anything of the picture. */
 static void png_stop(png_structp png, png_const_charp text)
 {
     PngErrors *errors = png_get_error_ptr(png);
+    const bool harmless = errors->all_rows && strncmp(text, "IDAT", 4) != 0;
 
     snprintf(errors->text, sizeof(errors->text), "%s", text);
-    longjmp(errors->stop, 1);
+    longjmp(errors->stop, harmless ? PNG_ENOUGH : PNG_BROKEN);
 }
 
 /* Of colour profiles and texts, which are not used. */
@@ -184,24 +195,33 @@ static int decode_png(png_structp png, png_infop info, FILE *f, Image *out)
     for (int pass = 0; pass < passes; pass++)
         for (int y = 0; y < out->height; y++)
             png_read_row(png, image_at(out, 0, y), NULL);
+    ((PngErrors *)png_get_error_ptr(png))->all_rows = true;
     png_read_end(png, NULL);
     return OK;
 }
 
 static int read_png(Image *out, FILE *f)
 {
-    PngErrors errors;
+    PngErrors errors = { .all_rows = false };
     png_structp png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &errors,
                                              png_stop, png_warn);
     png_infop info = png ? png_create_info_struct(png) : NULL;
     int err;
 
-    if (!info)
+    if (!info) {
         err = fail(ERR_MEMORY, "no memory for libpng");
-    else
-        err = setjmp(errors.stop)
-                  ? fail(ERR_INPUT, "a broken PNG: %s", errors.text)
-                  : decode_png(png, info, f, out);
+    } else {
+        switch (setjmp(errors.stop)) {
+        case 0:
+            err = decode_png(png, info, f, out);
+            break;
+        case PNG_ENOUGH:
+            err = OK;
+            break;
+        default:
+            err = fail(ERR_INPUT, "a broken PNG: %s", errors.text);
+        }
+    }
     png_destroy_read_struct(&png, &info, NULL);
     return err;
 }

@@ -42,7 +42,8 @@ enum { IMAGE_LIBRARIES = 64 };
 char *image_libraries(char text[IMAGE_LIBRARIES]);
 
 /* The images of a folder and of those in it: files named .jpg, .jpeg or .png,
- * in the order of their paths' bytes. */
+ * in upper or lower case, in the order of their paths' bytes.  Links are
+ * followed, each folder once; what begins with a point is hidden. */
 typedef struct ImageList {
     char **path;
     int n;

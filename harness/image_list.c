@@ -5,7 +5,6 @@
 #include "harness/image.h"
 
 #include <dirent.h>
-#include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +13,9 @@
 #include <sys/stat.h>
 
 #include "kernels/core/err.h"
+#include "results/folder.h"
+
+enum { NAME_SHOWN = 60 };
 
 static bool is_image(const char *name)
 {
@@ -38,45 +40,93 @@ static int add(ImageList *list, char *path)
     return OK;
 }
 
-static int add_folder(ImageList *list, const char *folder);
+/* What a walk has seen: folders, so that links that lead back end it, and what
+ * is no image, to be told if there is none. */
+typedef struct Walk {
+    ImageList *list;
+    struct {
+        dev_t device;
+        ino_t inode;
+    } * folder;
+    int folders, others;
+    char other[NAME_SHOWN + 1]; /* the first of them */
+} Walk;
 
-/* Takes path.  A link to a folder is not followed: it may lead back. */
-static int add_entry(ImageList *list, char *path, const char *name)
+static int add_folder(Walk *w, const char *path, const struct stat *info);
+
+/* Takes path.  Links are followed. */
+static int add_entry(Walk *w, char *path)
 {
-    struct stat info, meant;
+    struct stat info;
     int err = OK;
 
-    if (lstat(path, &info))
-        err = fail(ERR_IO, "%s: %m", path);
-    else if (S_ISDIR(info.st_mode))
-        err = add_folder(list, path);
-    else if (is_image(name) && stat(path, &meant) == 0 &&
-             S_ISREG(meant.st_mode) && (err = add(list, path)) == OK)
+    if (stat(path, &info)) /* a link to nothing */
+        info.st_mode = 0;
+    if (S_ISDIR(info.st_mode))
+        err = add_folder(w, path, &info);
+    else if (S_ISREG(info.st_mode) && is_image(path) &&
+             (err = add(w->list, path)) == OK)
         return OK;
+    else if (!w->others++)
+        snprintf(w->other, sizeof(w->other), "%s", file_name(path));
     free(path);
     return err;
 }
 
-static int add_folder(ImageList *list, const char *folder)
+/* false: it has been there before. */
+static int note_folder(Walk *w, const struct stat *info, bool *is_new)
 {
-    DIR *dir = opendir(folder);
-    struct dirent *entry;
-    int err = OK;
+    void *more;
 
-    if (!dir && errno == ENOTDIR)
-        return fail(ERR_INPUT, "%s is a file, and a folder is wanted", folder);
-    if (!dir)
-        return fail(ERR_IO, "%s: %m", folder);
-    while (!err && (entry = readdir(dir))) {
-        char *path;
+    *is_new = false;
+    for (int i = 0; i < w->folders; i++)
+        if (w->folder[i].device == info->st_dev &&
+            w->folder[i].inode == info->st_ino)
+            return OK;
+    more = realloc(w->folder, ((size_t)w->folders + 1) * sizeof(*w->folder));
+    if (!more)
+        return fail(ERR_MEMORY, "no memory for a list of folders");
+    w->folder = more;
+    w->folder[w->folders].device = info->st_dev;
+    w->folder[w->folders++].inode = info->st_ino;
+    *is_new = true;
+    return OK;
+}
 
-        if (entry->d_name[0] == '.') /* and what is hidden */
-            continue;
-        err = asprintf(&path, "%s/%s", folder, entry->d_name) < 0
-                  ? fail(ERR_MEMORY, "no memory for a path")
-                  : add_entry(list, path, entry->d_name);
+static int is_shown(const struct dirent *entry)
+{
+    return entry->d_name[0] != '.';
+}
+
+/* Not by the locale, as alphasort. */
+static int by_name(const struct dirent **a, const struct dirent **b)
+{
+    return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+/* In order, so that of two ways to a folder the same is taken everywhere. */
+static int add_folder(Walk *w, const char *path, const struct stat *info)
+{
+    struct dirent **entry;
+    int n, err;
+    bool is_new;
+
+    TRY(note_folder(w, info, &is_new));
+    if (!is_new)
+        return OK;
+    n = scandir(path, &entry, is_shown, by_name);
+    err = n < 0 ? fail(ERR_IO, "%s: %m", path) : OK;
+    for (int i = 0; i < n; i++) {
+        char *inner = NULL;
+
+        if (!err && asprintf(&inner, "%s/%s", path, entry[i]->d_name) < 0)
+            err = fail(ERR_MEMORY, "no memory for a path");
+        if (!err)
+            err = add_entry(w, inner);
+        free(entry[i]);
     }
-    closedir(dir);
+    if (n >= 0)
+        free(entry);
     return err;
 }
 
@@ -85,16 +135,35 @@ static int by_bytes(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+/* "x has no images (.jpg, .jpeg, .png) but 12 other files, as a.webp". */
+static int refuse_empty(const Walk *w, const char *folder)
+{
+    char files[NAME_SHOWN + 64] = "no other files";
+
+    if (w->others)
+        snprintf(files, sizeof(files), "%d other file%s, as %s", w->others,
+                 w->others > 1 ? "s" : "", w->other);
+    return fail(ERR_INPUT,
+                "%s has no images, which end in .jpg, .jpeg or .png: in %d "
+                "folder%s there are %s",
+                folder, w->folders, w->folders > 1 ? "s" : "", files);
+}
+
 int image_list(ImageList *out, const char *folder)
 {
+    Walk w = { .list = out };
+    struct stat info;
     int err;
 
     *out = (ImageList){ 0 };
-    err = add_folder(out, folder);
+    if (stat(folder, &info))
+        return fail(ERR_IO, "%s: %m", folder);
+    if (!S_ISDIR(info.st_mode))
+        return fail(ERR_INPUT, "%s is a file, and a folder is wanted", folder);
+    err = add_folder(&w, folder, &info);
     if (!err && !out->n)
-        err =
-            fail(ERR_INPUT,
-                 "%s has no images, which end in .jpg, .jpeg or .png", folder);
+        err = refuse_empty(&w, folder);
+    free(w.folder);
     if (err)
         image_list_free(out);
     else

@@ -8,9 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <jpeglib.h>
 
+#include "harness/erf_images.h"
 #include "harness/resize.h"
 #include "tests/pictures.h"
 #include "tests/resized.h"
@@ -149,6 +151,91 @@ TEST(image, what_is_none_is_refused)
     refused(with("short", "\x89PNG", 4), ERR_INPUT, "neither JPEG nor PNG");
     refused(with("only", "\xFF\xD8\xFF", 3), ERR_INPUT, "a broken JPEG");
     refused(test_tmpdir(), ERR_INPUT, "a directory, and one");
+}
+
+/* Bytes of a JPEG with others put in at a place, to be freed. */
+static unsigned char *put(const unsigned char *bytes, size_t *n, size_t at,
+                          const void *more, size_t m)
+{
+    unsigned char *all = malloc(*n + m);
+
+    BUG_IF(!all);
+    memcpy(all, bytes, at);
+    memcpy(all + at, more, m);
+    memcpy(all + at + m, bytes + at, *n - at);
+    *n += m;
+    return all;
+}
+
+static size_t find_marker(const unsigned char *bytes, size_t n, int marker)
+{
+    for (size_t i = 0; i + 1 < n; i++)
+        if (bytes[i] == 0xFF && bytes[i + 1] == marker)
+            return i;
+    BUG_IF(true);
+}
+
+static void reads_as(const Image *want, const char *path)
+{
+    Image got;
+
+    CHECK_MSG(image_read(&got, path) == OK, "%s", err_message());
+    CHECK(got.rgb && memcmp(got.rgb, want->rgb, 3 * 64 * 48) == 0);
+    image_free(&got);
+}
+
+/* Cameras write a wrong end of the spectrum, an unknown version, bytes too
+ * many, and no end: libjpeg warns, and all pixels are there. */
+TEST(image, jpeg_with_odd_headers_is_read)
+{
+    static const unsigned char colour[] = { 254, 0, 0 };
+    unsigned char *bytes, *odd;
+    size_t n, m, at;
+    Image want;
+
+    picture_jpeg(picture_path("a.jpg"), 64, 48, 3, JCS_RGB, colour);
+    bytes = picture_bytes(picture_path("a.jpg"), &n);
+    REQUIRE(image_read(&want, picture_path("a.jpg")) == OK);
+
+    at = find_marker(bytes, n, 0xDA); /* start of scan: Ss, Se, AhAl last */
+    bytes[at + 2 + bytes[at + 3] - 2] = 0; /* Se = 0, as Samsung's phones */
+    reads_as(&want, with("se.jpg", bytes, n));
+    bytes[at + 2 + bytes[at + 3] - 2] = 63;
+
+    at = find_marker(bytes, n, 0xE0);
+    bytes[at + 9] = 7; /* JFIF 7.01 */
+    reads_as(&want, with("version.jpg", bytes, n));
+    bytes[at + 9] = 1;
+
+    m = n;
+    odd = put(bytes, &m, find_marker(bytes, n, 0xC0), "\0\0\0", 3);
+    reads_as(&want, with("extra.jpg", odd, m));
+    free(odd);
+    m = n;
+    odd = put(bytes, &m, n, "after the end", 13);
+    reads_as(&want, with("after.jpg", odd, m));
+    free(odd);
+    free(bytes);
+    image_free(&want);
+}
+
+/* Its rows are all there: what comes after them says nothing of the picture. */
+TEST(image, png_without_its_end_is_read)
+{
+    Image image = picture_make(64, 48, pattern);
+    unsigned char *bytes;
+    size_t n;
+
+    REQUIRE(image_write_png(&image, picture_path("a.png")) == OK);
+    bytes = picture_bytes(picture_path("a.png"), &n);
+    reads_as(&image, with("end.png", bytes, n - 12)); /* IEND */
+    bytes[n - 1] ^= 1;
+    reads_as(&image, with("crc.png", bytes, n));
+    bytes[n - 1] ^= 1;
+    bytes[n - 13] ^= 1; /* the checksum of IDAT */
+    refused(with("idat.png", bytes, n), ERR_INPUT, "a broken PNG: IDAT");
+    free(bytes);
+    image_free(&image);
 }
 
 TEST(image, what_is_cut_short_or_damaged_is_refused)
@@ -347,5 +434,57 @@ TEST(image, lists_are_sorted_and_of_images_alone)
     image_list_free(&list);
     CHECK(image_list(&list, picture_path("g")) == ERR_INPUT);
     CHECK(strstr(err_message(), "has no images"));
+    CHECK(strstr(err_message(), "in 1 folder there are no other files"));
+    picture_write(picture_path("g/a.webp"), "", 0);
+    picture_write(picture_path("g/b.txt"), "", 0);
+    CHECK(image_list(&list, picture_path("g")) == ERR_INPUT);
+    CHECK_MSG(strstr(err_message(), "there are 2 other files, as a.webp"), "%s",
+              err_message());
+    CHECK(image_list(&list, picture_path("g/a.webp")) == ERR_INPUT);
+    CHECK(strstr(err_message(), "is a file, and a folder is wanted"));
     CHECK(image_list(&list, picture_path("h")) == ERR_IO);
+}
+
+/* A class folder may be a link, or a link may lead back up: each folder is
+ * read once. */
+TEST(image, lists_follow_links_and_end)
+{
+    static const char *const want[] = { "n01/a.JPEG", "n02.png" };
+    char real[512], folder[512];
+    ImageList list;
+
+    snprintf(real, sizeof(real), "%s", picture_path("real"));
+    mkdir(real, 0777);
+    mkdir(picture_path("val"), 0777);
+    picture_write(picture_path("real/a.JPEG"), "", 0);
+    CHECK(symlink("../val", picture_path("real/back")) == 0);
+    CHECK(symlink(real, picture_path("val/n01")) == 0);
+    CHECK(symlink(".", picture_path("val/self")) == 0);
+    CHECK(symlink("n01/a.JPEG", picture_path("val/n02.png")) == 0);
+    CHECK(symlink("nowhere.png", picture_path("val/n03.png")) == 0);
+    CHECK(symlink(real, picture_path("val/twice")) == 0);
+    snprintf(folder, sizeof(folder), "%s", picture_path("val"));
+    REQUIRE(image_list(&list, folder) == OK);
+    CHECK(list.n == 2);
+    for (int i = 0; i < list.n && i < 2; i++)
+        CHECK_MSG(strcmp(list.path[i] + strlen(folder) + 1, want[i]) == 0,
+                  "%s for %s", list.path[i], want[i]);
+    image_list_free(&list);
+}
+
+/* One odd image is named before the first of many draws. */
+TEST(image, one_broken_in_a_folder_is_named_at_once)
+{
+    Image image = picture_make(20, 20, pattern);
+    ErfImages images;
+
+    mkdir(picture_path("mixed"), 0777);
+    REQUIRE(image_write_png(&image, picture_path("mixed/a.png")) == OK);
+    picture_write(picture_path("mixed/b.png"), "GIF89a", 6);
+    image_free(&image);
+    CHECK(erf_images_open(&images, picture_path("mixed"), 2) == ERR_INPUT);
+    CHECK_MSG(strstr(err_message(), "mixed/b.png: neither JPEG nor PNG"), "%s",
+              err_message());
+    CHECK(erf_images_open(&images, picture_path("mixed"), 1) == OK);
+    erf_images_close(&images);
 }
