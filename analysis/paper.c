@@ -138,9 +138,10 @@ int paper_read(Paper *out, PaperTable table)
 /* Whether a setting says how something is measured, not what. */
 static bool is_how(const char *flag)
 {
-    static const char *const how[] = { "impl",  "graph",   "backend",
-                                       "dtype", "batch",   "pass",
-                                       "state", "threads", "arm" };
+    static const char *const how[] = { "impl",     "graph",   "backend",
+                                       "dtype",    "batch",   "pass",
+                                       "state",    "threads", "arm",
+                                       "norm_gain" };
 
     for (size_t i = 0; i < sizeof(how) / sizeof(how[0]); i++) {
         const size_t n = strlen(how[i]);

@@ -14,20 +14,22 @@
 typedef struct Column {
     const char *name;
     size_t offset;
-    bool is_int;
+    ColumnKind kind;
 } Column;
 
 /* clang-format off */
-#define TEXT(field) { #field, offsetof(Run, field), false }
-#define INT(field)  { #field, offsetof(Run, field), true }
+#define TEXT(field) { #field, offsetof(Run, field), COLUMN_TEXT }
+#define INT(field)  { #field, offsetof(Run, field), COLUMN_INT }
+#define REAL(field) { #field, offsetof(Run, field), COLUMN_REAL }
 static const Column columns[] = {
     TEXT(source), TEXT(backbone), TEXT(module), TEXT(settings), TEXT(impl),
-    TEXT(position), TEXT(form), TEXT(weights), TEXT(graph), TEXT(backend),
-    TEXT(dtype), INT(batch), INT(channels), INT(height), INT(width),
-    TEXT(pass), TEXT(state), INT(threads), INT(arm),
+    TEXT(position), TEXT(form), TEXT(weights), REAL(norm_gain), TEXT(graph),
+    TEXT(backend), TEXT(dtype), INT(batch), INT(channels), INT(height),
+    INT(width),    TEXT(pass), TEXT(state), INT(threads), INT(arm),
 };
 #undef TEXT
 #undef INT
+#undef REAL
 /* clang-format on */
 enum { NCOLUMNS = sizeof(columns) / sizeof(columns[0]) };
 
@@ -51,8 +53,10 @@ static const void *field(const Run *r, const Column *c)
 
 static bool equal(const Run *a, const Run *b, const Column *c)
 {
-    if (c->is_int)
+    if (c->kind == COLUMN_INT)
         return *(const int *)field(a, c) == *(const int *)field(b, c);
+    if (c->kind == COLUMN_REAL)
+        return *(const double *)field(a, c) == *(const double *)field(b, c);
     return strcmp(field(a, c), field(b, c)) == 0;
 }
 
@@ -62,8 +66,10 @@ char *slice_value(const Run *r, const char *column, char text[SLICE_TEXT])
 
     if (!c)
         text[0] = '\0';
-    else if (c->is_int)
+    else if (c->kind == COLUMN_INT)
         snprintf(text, SLICE_TEXT, "%d", *(const int *)field(r, c));
+    else if (c->kind == COLUMN_REAL)
+        snprintf(text, SLICE_TEXT, "%.15g", *(const double *)field(r, c));
     else
         snprintf(text, SLICE_TEXT, "%s", (const char *)field(r, c));
     return text;

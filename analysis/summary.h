@@ -18,6 +18,7 @@ typedef struct Run {
     char experiment[64], source[64];
     char backbone[64], module[64], impl[64], position[64], form[64], graph[64];
     char weights[256], weights_hash[32];
+    double norm_gain;
     char backend[64], dtype[64], pass[64], state[64];
     int batch, channels, height, width, threads, arm;
     char settings[512];

@@ -66,17 +66,21 @@ static int scalar_text(const Json *j, const cJSON *axis, const Param *p,
     const bool file = p->kind == PARAM_KIND_FILE;
     const bool name = p->choice || p->kind == PARAM_KIND_NAME || file;
     const int longest = (file ? PARAM_FILE_MAX : PARAM_NAME_MAX) - 1;
+    const bool real = p->kind == PARAM_KIND_REAL;
     const double v = item->valuedouble;
 
     if (name ? !cJSON_IsString(item) : !cJSON_IsNumber(item))
         return json_fail(j, cJSON_IsArray(axis) ? item : axis,
                          "%s wants %s, got %s", p->name,
-                         name ? "a string" : "an integer", json_kind(item));
+                         name   ? "a string"
+                         : real ? "a number"
+                                : "an integer",
+                         json_kind(item));
     if (name && strlen(item->valuestring) > (size_t)longest)
         return json_fail(j, cJSON_IsArray(axis) ? item : axis,
                          "%s: '%.20s...' is longer than %d characters", p->name,
                          item->valuestring, longest);
-    if (!name && (v != floor(v) || fabs(v) > INT_MAX))
+    if (!name && !real && (v != floor(v) || fabs(v) > INT_MAX))
         return json_fail(j, cJSON_IsArray(axis) ? item : axis,
                          fabs(v) > INT_MAX ? "%s=%.12g is out of range"
                                            : "%s=%.12g is not an integer",
@@ -84,7 +88,7 @@ static int scalar_text(const Json *j, const cJSON *axis, const Param *p,
     if (name)
         snprintf(text, PARAM_TEXT_MAX, "%s", item->valuestring);
     else
-        snprintf(text, PARAM_TEXT_MAX, "%.0f", v);
+        snprintf(text, PARAM_TEXT_MAX, real ? "%.15g" : "%.0f", v);
     return OK;
 }
 

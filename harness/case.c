@@ -54,6 +54,10 @@ const Param case_params[] = {
                "a file of the network's weights (.safetensors), for as many "
                "classes as it has; names are timm's, a module's those of "
                "'attnbench count --by=op'; seeded: made from their names"),
+    PARAM_REAL(Case, norm_gain, 0, 0, 100,
+               "how far seeded weights of the network's own norms are from 0: "
+               "0.75 to 1.25 times this; 0: what lets this network with this "
+               "module see its input"),
     PARAM_NAME(Case, graph, "as_written", graph_choice,
                "the network as published, or with batch norms, activations and "
                "shortcuts folded into convolutions"),
@@ -203,6 +207,23 @@ static const char *usual_position(const Case *c)
     return b && m ? position_choice(1 + (int)b->usual(m)) : "auto";
 }
 
+/* Whether c's own norms are seeded: not of a module alone, nor from a file. */
+static bool seeds_norms(const Case *c)
+{
+    return backbone_find(c->backbone.text) &&
+           strcmp(c->weights.text, "seeded") == 0;
+}
+
+double case_norm_gain(const Case *c)
+{
+    if (!seeds_norms(c))
+        return 1;
+    return c->norm_gain > 0
+               ? c->norm_gain
+               : backbone_norm_gain(backbone_find(c->backbone.text),
+                                    case_module(c));
+}
+
 /* A setting that says nothing here has its default. */
 static int forget(Case *c)
 {
@@ -212,6 +233,8 @@ static int forget(Case *c)
         TRY(case_set(c, "position", "auto"));
     if (is(&c->backbone, "none"))
         TRY(case_set(c, "form", "train"));
+    if (!seeds_norms(c))
+        c->norm_gain = 0;
     return OK;
 }
 
@@ -229,6 +252,8 @@ int case_complete(Case *c)
     TRY(forget(c));
     if (is(&c->position, "auto"))
         TRY(case_set(c, "position", usual_position(c)));
+    if (seeds_norms(c))
+        c->norm_gain = case_norm_gain(c);
     if (!is(&c->backbone, "none") && c->channels != size[0])
         return fail(ERR_INPUT,
                     "%s takes images of %d channels, got channels=%d",
@@ -236,8 +261,8 @@ int case_complete(Case *c)
     return OK;
 }
 
-/* A completed case prints as it was before: the size and position that it has
- * by itself are defaults like any other. */
+/* A completed case prints as it was before: the size, position and gain that it
+ * has by itself are defaults like any other. */
 char *case_print(const Case *c, char text[CASE_TEXT])
 {
     Case open = *c;
@@ -252,6 +277,10 @@ char *case_print(const Case *c, char text[CASE_TEXT])
     forget(&open);
     if (is(&open.position, usual_position(c)))
         case_set(&open, "position", "auto");
+    if (seeds_norms(c) &&
+        open.norm_gain ==
+            backbone_norm_gain(backbone_find(c->backbone.text), case_module(c)))
+        open.norm_gain = 0;
     n += param_flags(case_params, &open, false, text + n, CASE_TEXT - n);
     BUG_IF(n >= CASE_TEXT);
     n += param_flags(module_params(c), c->settings, false, text + n,

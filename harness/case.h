@@ -18,6 +18,7 @@ typedef struct Case {
     ParamName position; /* in the backbone's blocks: auto, mid, out       */
     ParamName form;     /* of the backbone: train, deploy                 */
     ParamFile weights;  /* "seeded", or a file (.safetensors)             */
+    double norm_gain;   /* of seeded weights (seed.h); 0: the default      */
     ParamName graph;    /* as_written, folded                             */
     ParamName backend;
     ParamName dtype;
@@ -42,6 +43,9 @@ const Module *case_module(const Case *c);
 
 Dtype case_dtype(const Case *c);
 
+/* The norm_gain with which c's weights are seeded, completed or not. */
+double case_norm_gain(const Case *c);
+
 /* Where the module stands, in words: "after conv2-bn2-ReLU"; "" where none is
  * plugged into a backbone.  The case is complete. */
 const char *case_where(const Case *c);
@@ -57,7 +61,8 @@ int case_set(Case *c, const char *key, const char *text);
 
 /* Fills in what was left open (channels, height, width at 0: the backbone's
  * own, or 64x56x56 for a module alone; position at auto: the backbone's usual
- * one for the module) and refuses what does not go together. */
+ * one for the module; norm_gain at 0: the default of backbone and module) and
+ * refuses what does not go together. */
 int case_complete(Case *c);
 
 /* The command line that repeats the case, without defaults:

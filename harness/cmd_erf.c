@@ -215,6 +215,7 @@ static void fill_row(ErfRow *row, const Erf *e, const Case *c,
                      .past_height = side(&e->past_gates, true),
                      .past_width = side(&e->past_gates, false),
                      .peak = e->peak,
+                     .norm_gain = c->norm_gain,
                      .parts = e->parts };
     COPY(row->backbone, c->backbone.text);
     COPY(row->module, c->module.text);

@@ -155,7 +155,8 @@ static void describe_values(const Param *p, char *text, size_t size)
     text[0] = '\0';
     if (is_switch(p))
         return;
-    if (p->kind == PARAM_KIND_INT || p->kind == PARAM_KIND_INTS)
+    if (p->kind == PARAM_KIND_INT || p->kind == PARAM_KIND_INTS ||
+        p->kind == PARAM_KIND_REAL)
         snprintf(text, size, "[%s%d to %d]",
                  p->kind == PARAM_KIND_INTS ? "a list; each " : "", p->min,
                  p->max);

@@ -12,8 +12,8 @@
 /* What varies on a page of one batch, and on one of all. */
 #define ON_A_PAGE                                                            \
     "backbone", "module", "settings", "impl", "position", "form", "weights", \
-        "graph", "backend", "dtype", "channels", "height", "width", "pass",  \
-        "threads", "arm"
+        "norm_gain", "graph", "backend", "dtype", "channels", "height",      \
+        "width", "pass", "threads", "arm"
 static const char *const of_one_batch[] = { ON_A_PAGE, NULL };
 static const char *const of_all_batches[] = { ON_A_PAGE, "batch", NULL };
 

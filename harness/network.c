@@ -156,6 +156,15 @@ static int derive_values(Graph *g, const Case *c, const Values *values,
     return err;
 }
 
+/* The same for seeded ones, with the case's gain. */
+static int seed_values(Graph *g, const Case *c, const Values *values)
+{
+    Values with_gain = *values;
+
+    with_gain.norm_gain = case_norm_gain(c);
+    return derive_values(g, c, &with_gain, IMAGENET_CLASSES);
+}
+
 /* c's own file of weights: its form, names and classes. */
 static int open_weights(Weights *w, const Case *c)
 {
@@ -273,7 +282,7 @@ static int build(Graph **out, const Case *c, const Values *values,
     if (!err && !seeded)
         err = use_weights(g, c, &w, values != NULL);
     else if (!err && values)
-        err = derive_values(g, c, values, w.classes);
+        err = seed_values(g, c, values);
     weights_close(&w);
     if (!err && is(&c->graph, "folded"))
         err = fold(&g);

@@ -13,7 +13,8 @@
  * The range follows from the name and the shape, as PyTorch's names go:
  *
  *     *.weight of two dims or more    +-sqrt(3 / fan_in): variance 1 / fan_in
- *     *.weight of one dim             0.75 .. 1.25, a norm's scale
+ *     *.weight of one dim             0.75 .. 1.25, a norm's scale; times
+ *                                     norm_gain for the network's own norms
  *     running_var                     0.75 .. 1.25
  *     *.bias, *_b, running_mean, relative_position_bias_table   +-0.1
  *     all others                      +-1
@@ -65,7 +66,7 @@ static bool ends_with(const char *name, const char *end)
     return n >= m && strcmp(name + n - m, end) == 0;
 }
 
-static void range_of(const Tensor *t, double *lo, double *hi)
+static void range_of(const Tensor *t, double norm_gain, double *lo, double *hi)
 {
     const bool weight = ends_with(t->name, "weight");
 
@@ -76,7 +77,12 @@ static void range_of(const Tensor *t, double *lo, double *hi)
 
         *hi = sqrt(3 / fan_in);
         *lo = -*hi;
-    } else if (weight || ends_with(t->name, "running_var")) {
+    } else if (weight) {
+        const double gain = t->attached ? 1 : norm_gain;
+
+        *lo = 0.75 * gain;
+        *hi = 1.25 * gain;
+    } else if (ends_with(t->name, "running_var")) {
         *lo = 0.75;
         *hi = 1.25;
     } else if (ends_with(t->name, "bias") || ends_with(t->name, "_b") ||
@@ -87,23 +93,23 @@ static void range_of(const Tensor *t, double *lo, double *hi)
     }
 }
 
-int seed_weight(Tensor *t, uint64_t seed)
+int seed_weight(Tensor *t, uint64_t seed, double norm_gain)
 {
     double lo, hi;
 
     TRY(graph_alloc_host(t));
-    range_of(t, &lo, &hi);
+    range_of(t, norm_gain, &lo, &hi);
     seed_fill(t->host, tensor_count(t), t->name, seed, lo, hi);
     return OK;
 }
 
-int seed_graph(Graph *g, uint64_t seed)
+int seed_graph(Graph *g, uint64_t seed, double norm_gain)
 {
     for (int i = 0; i < graph_size(g); i++) {
         Tensor *t = graph_at(g, i);
 
         if (tensor_is_weight(t))
-            TRY(seed_weight(t, seed));
+            TRY(seed_weight(t, seed, norm_gain));
     }
     return OK;
 }

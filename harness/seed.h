@@ -18,11 +18,12 @@
 void seed_fill(float *values, size_t n, const char *name, uint64_t seed,
                double lo, double hi);
 
-/* A weight or buffer: the range follows from its name and shape. */
-int seed_weight(Tensor *t, uint64_t seed);
+/* A weight or buffer: the range follows from its name and shape; that of a
+ * norm's scale is times norm_gain, unless the norm is in an attached module. */
+int seed_weight(Tensor *t, uint64_t seed, double norm_gain);
 
 /* Every weight and buffer of g. */
-int seed_graph(Graph *g, uint64_t seed);
+int seed_graph(Graph *g, uint64_t seed, double norm_gain);
 
 /* An input called name, in PyTorch's order: +-sqrt(3). */
 void seed_input(float *nchw, size_t n, const char *name, uint64_t seed);

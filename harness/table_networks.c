@@ -13,8 +13,9 @@
 #include "harness/backbones/backbones.h"
 #include "kernels/core/err.h"
 
-static const char *const axes[] = { "module",  "impl", "settings", "position",
-                                    "weights", "arm",  NULL };
+static const char *const axes[] = { "module",   "impl",    "settings",
+                                    "position", "weights", "norm_gain",
+                                    "arm",      NULL };
 
 /* clang-format off */
 static const TableColumn columns[] = {
@@ -26,6 +27,7 @@ static const TableColumn columns[] = {
     { "position",     "", "", "", true, FOR_PROGRAMS },
     { "form",         "", "", "", true, FOR_PROGRAMS },
     { "weights",      "", "", "", true, FOR_PROGRAMS },
+    { "norm_gain",    "", "", "", true, FOR_PROGRAMS },
     { "graph",        "", "", "", true, FOR_PROGRAMS },
     { "backend",      "", "", "", true, FOR_PROGRAMS },
     { "dtype",        "", "", "", true, FOR_PROGRAMS },
@@ -98,9 +100,9 @@ static void sort_rows(Versus *v, const char *sort)
 static void put_case(Table *t, int row, const Run *r)
 {
     static const char *const keys[] = {
-        "source",   "backbone", "module",  "settings", "impl",
-        "position", "form",     "weights", "graph",    "backend",
-        "dtype",    "batch",    "pass",    "state",    "threads",
+        "source", "backbone", "module",    "settings", "impl",    "position",
+        "form",   "weights",  "norm_gain", "graph",    "backend", "dtype",
+        "batch",  "pass",     "state",     "threads",
     };
     char text[SLICE_TEXT];
 

@@ -254,7 +254,10 @@ static int load(Graph *g, const Values *values)
 
 int values_give(Graph *g, const Values *values)
 {
-    return values->file ? load(g, values) : seed_graph(g, values->seed);
+    return values->file
+               ? load(g, values)
+               : seed_graph(g, values->seed,
+                            values->norm_gain > 0 ? values->norm_gain : 1);
 }
 
 int values_missing(const Graph *g, const Values *values)

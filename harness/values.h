@@ -12,6 +12,7 @@
 
 typedef struct Values {
     uint64_t seed;           /* seeded values (harness/seed.h) ...          */
+    double norm_gain;        /* ... of a network's norms; 0: 1              */
     const Safetensors *file; /* ... or, if not NULL, this file's            */
     const char *prefix;      /* before each name in the file                */
     void (*older)(char older[MAX_NAME], const char *name); /* the name that a

@@ -25,8 +25,9 @@ enum {
     BOTTOM = 44, /* its margins    */
 };
 
-static const char *const axes[] = { "module",  "impl", "settings", "position",
-                                    "weights", "arm",  NULL };
+static const char *const axes[] = { "module",   "impl",    "settings",
+                                    "position", "weights", "norm_gain",
+                                    "arm",      NULL };
 
 /* Reads the runs and compares them with the plain backbone; runs holds what v
  * borrows.  ERR_UNSUPPORTED if plain or every module is missing. */

@@ -29,8 +29,9 @@ enum {
     LEGEND = 18,
 };
 
-static const char *const axes[] = { "module",   "impl", "settings", "backbone",
-                                    "position", "form", "arm",      NULL };
+static const char *const axes[] = { "module",    "impl",     "settings",
+                                    "backbone",  "position", "form",
+                                    "norm_gain", "arm",      NULL };
 
 /* Reads the runs and joins them with the table.  ERR_UNSUPPORTED if there is
  * no ratio to draw. */

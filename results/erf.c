@@ -61,6 +61,7 @@ static const Column columns[] = {
     REAL(peak),
     TEXT(weights_hash),
     TEXT(images_hash),
+    REAL(norm_gain),
 };
 enum { COLUMNS = sizeof(columns) / sizeof(columns[0]) };
 

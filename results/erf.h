@@ -26,6 +26,7 @@ typedef struct ErfRow {
     char stored_at[32]; /* UTC, ISO 8601; "": now */
     char backbone[64], module[64], impl[64], position[64], form[64];
     char weights[256], weights_hash[32], graph[64], backend[64];
+    double norm_gain;
     int channels, height, width;
     char settings[512];
     char tap[96], layer[96], protocol[64], described[1024];

@@ -266,6 +266,8 @@ static int add_run(const Store *s, int64_t sweep_id, const Param *case_params,
         param_text(p, c, value);
         if (p->kind == PARAM_KIND_INT)
             sqlite3_bind_int64(stmt, at, strtoll(value, NULL, 10));
+        else if (p->kind == PARAM_KIND_REAL)
+            sqlite3_bind_double(stmt, at, strtod(value, NULL));
         else
             sqlite3_bind_text(stmt, at, value, -1, SQLITE_TRANSIENT);
     }

@@ -79,6 +79,8 @@ CREATE TABLE run (
     weights         TEXT NOT NULL DEFAULT 'seeded', -- or a path
     weights_hash    TEXT NOT NULL DEFAULT '',   -- FNV-1a of that file's bytes,
                                     -- 16 hex digits; '': seeded, or not known
+    norm_gain       REAL NOT NULL DEFAULT 1 -- of the seeded weights of the
+                    CHECK (norm_gain >= 0), -- network's norms; 0: none seeded
     graph           TEXT NOT NULL,
     backend         TEXT NOT NULL,
     dtype           TEXT NOT NULL,
@@ -199,6 +201,7 @@ CREATE TABLE erf (
     form            TEXT NOT NULL,
     weights         TEXT NOT NULL,
     weights_hash    TEXT NOT NULL DEFAULT '',
+    norm_gain       REAL NOT NULL DEFAULT 1 CHECK (norm_gain >= 0),
     graph           TEXT NOT NULL,
     backend         TEXT NOT NULL,
     channels        INTEGER NOT NULL CHECK (channels > 0),

@@ -55,6 +55,11 @@ static const char *const upgrade[SCHEMA_VERSION] = { /* from each schema on */
                                                      [5] = upgrade_5
 };
 
+/* Columns of schema 6, as upgrade_5.sql has them for older rows. */
+#define SINCE_6                                                 \
+    ", CASE WHEN backbone = 'none' OR weights <> 'seeded' THEN" \
+    " 0.0 ELSE 1.0 END AS norm_gain"
+
 /* Makes a database of an older schema look like one of today to this
  * connection: a name without a schema is looked up among the temporary ones
  * first. */
@@ -67,7 +72,8 @@ static const char *const disguise[SCHEMA_VERSION] = {
           "CREATE TEMP VIEW run AS SELECT *, CASE WHEN module = 'none' OR"
           " backbone = 'none' THEN 'auto' WHEN module IN ('se', 'se_conv',"
           " 'eca', 'fca', 'cbam', 'sa') THEN 'out' ELSE 'mid' END AS position,"
-          " 'train' AS form, 'seeded' AS weights, '' AS weights_hash FROM "
+          " 'train' AS form, 'seeded' AS weights, '' AS weights_hash,"
+          " CASE backbone WHEN 'none' THEN 0.0 ELSE 1.0 END AS norm_gain FROM "
           "main.run;"
           "CREATE TEMP VIEW step AS SELECT 0 AS run_id, 0 AS step, '' AS op,"
           " '' AS kernel, '' AS scope, '' AS shape WHERE 0;"
@@ -82,11 +88,15 @@ static const char *const disguise[SCHEMA_VERSION] = {
           "CREATE TEMP VIEW erf_map AS SELECT 0 AS erf_id WHERE 0;"
           "CREATE TEMP VIEW erf_number AS SELECT 0 AS erf_id WHERE 0",
     [4] = "PRAGMA temp_store = MEMORY;"
-          "CREATE TEMP VIEW IF NOT EXISTS run AS SELECT *, '' AS weights_hash"
-          " FROM main.run;"
+          "CREATE TEMP VIEW IF NOT EXISTS run AS SELECT *, '' AS "
+          "weights_hash" SINCE_6 " FROM main.run;"
           "CREATE TEMP VIEW IF NOT EXISTS erf AS SELECT *, '' AS weights_hash,"
-          " '' AS images_hash FROM main.erf",
+          " '' AS images_hash" SINCE_6 " FROM main.erf",
     [5] = "PRAGMA temp_store = MEMORY;"
+          "CREATE TEMP VIEW IF NOT EXISTS run AS SELECT *" SINCE_6
+          " FROM main.run;"
+          "CREATE TEMP VIEW IF NOT EXISTS erf AS SELECT *" SINCE_6
+          " FROM main.erf;"
           "CREATE TEMP VIEW start AS SELECT *, NULL AS load_end"
           " FROM main.start",
 };

@@ -1,9 +1,28 @@
 -- upgrade_5.sql - makes a database of schema 5 one of schema 6 (schema.sql).
 --
--- Nothing that was measured is touched: a column is added, with NULL in it, and
--- tables.
+-- Nothing that was measured is touched: columns are added, for what was always
+-- so before it could be chosen, or with NULL in them; and tables.
 
 ALTER TABLE start ADD COLUMN load_end REAL CHECK (load_end >= 0);
+
+ALTER TABLE run ADD COLUMN norm_gain REAL NOT NULL DEFAULT 1
+    CHECK (norm_gain >= 0);
+ALTER TABLE erf ADD COLUMN norm_gain REAL NOT NULL DEFAULT 1
+    CHECK (norm_gain >= 0);
+
+DROP TRIGGER run_final;
+UPDATE run SET norm_gain = 0 WHERE backbone = 'none' OR weights <> 'seeded';
+CREATE TRIGGER run_final BEFORE UPDATE ON run
+BEGIN
+    SELECT raise(ABORT, 'a run is never changed');
+END;
+
+DROP TRIGGER erf_final;
+UPDATE erf SET norm_gain = 0 WHERE backbone = 'none' OR weights <> 'seeded';
+CREATE TRIGGER erf_final BEFORE UPDATE ON erf
+BEGIN
+    SELECT raise(ABORT, 'a receptive field is never changed');
+END;
 
 -- The process that measures a sweep now, or did when it was killed.  With
 -- begun, the one thing here that is not a result.

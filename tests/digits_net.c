@@ -86,7 +86,7 @@ static Graph *build(const char *name, int batch, bool training)
     }
     x = layer_linear(g, layer_global_pool(g, x), "fc", DIGITS_CLASSES);
     graph_output(g, "output", x);
-    BUG_IF(seed_graph(g, DIGITS_SEED));
+    BUG_IF(seed_graph(g, DIGITS_SEED, 1));
     return g;
 }
 

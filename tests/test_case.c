@@ -73,6 +73,10 @@ static void any_value(const Param *p, char text[PARAM_TEXT_MAX])
             n += snprintf(text + n, (size_t)(PARAM_TEXT_MAX - n), "%s%d",
                           i ? "," : "", p->min + below(p->max - p->min + 1));
         break;
+    case PARAM_KIND_REAL:
+        snprintf(text, PARAM_TEXT_MAX, "%.15g",
+                 p->min + below(1000) * 1e-3 * (p->max - p->min));
+        break;
     case PARAM_KIND_NAME:
     case PARAM_KIND_CHOICE:
         while (p->choice(n))
@@ -176,6 +180,36 @@ TEST(case, is_completed_by_its_backbone)
     CHECK(c.channels == 64 && c.height == 56 && c.width == 56);
 }
 
+/* It is part of the seeded values: a row says which, the line does not. */
+TEST(case, norm_gain_is_completed_where_norms_are_seeded)
+{
+    char text[CASE_TEXT];
+    Case c;
+
+    case_defaults(&c);
+    REQUIRE(case_set(&c, "module", "scsa") == OK);
+    REQUIRE(case_set(&c, "norm_gain", "2") == OK);
+    CHECK(!strcmp(case_print(&c, text), "attnbench run --module=scsa"));
+    REQUIRE(case_complete(&c) == OK);
+    CHECK(c.norm_gain == 0);
+
+    REQUIRE(case_set(&c, "backbone", "mobilenetv2_100") == OK);
+    c.channels = c.height = c.width = 0;
+    REQUIRE(case_complete(&c) == OK);
+    CHECK_MSG(c.norm_gain == 2, "%g", c.norm_gain);
+    CHECK(!strcmp(case_print(&c, text), "attnbench run "
+                                        "--backbone=mobilenetv2_100 "
+                                        "--module=scsa"));
+    REQUIRE(case_set(&c, "norm_gain", "1.1") == OK);
+    REQUIRE(case_complete(&c) == OK);
+    CHECK(c.norm_gain == 1.1);
+    CHECK_MSG(strstr(case_print(&c, text), " --norm_gain=1.1"), "%s", text);
+
+    REQUIRE(case_set(&c, "weights", "a.safetensors") == OK);
+    REQUIRE(case_complete(&c) == OK);
+    CHECK(c.norm_gain == 0);
+}
+
 TEST(case, setting_the_module_gives_it_its_defaults)
 {
     char text[CASE_TEXT];
@@ -212,6 +246,14 @@ TEST(case, refuses_with_a_sentence_that_names_it)
         { "se", "reduction", "4,8",
           "se: reduction: '4,8' is a list; one integer is wanted" },
         { "none", "batch", "0", "batch=0 is out of range: 1 to 65536" },
+        { "none", "norm_gain", "101",
+          "norm_gain=101 is out of range: 0 to 100" },
+        { "none", "norm_gain", "-0.5",
+          "norm_gain=-0.5 is out of range: 0 to 100" },
+        { "none", "norm_gain", "nan", "norm_gain: 'nan' is not a number" },
+        { "none", "norm_gain", "0x2", "norm_gain: '0x2' is not a number" },
+        { "none", "norm_gain", "1,2", "norm_gain: '1,2' is not a number" },
+        { "none", "norm_gain", "", "norm_gain: '' is not a number" },
         { "none", "batch", "99999999999999999999",
           "batch=99999999999999999999 is out of range: 1 to 65536" },
         { "none", "batch", "", "batch: '' is not an integer" },

@@ -26,7 +26,7 @@ static Tensor *seeded(Graph *g, const char *name, Dims dims)
 {
     Tensor *t = graph_weight(g, name, dims);
 
-    CHECK(seed_weight(t, 7) == OK);
+    CHECK(seed_weight(t, 7, 1) == OK);
     return t;
 }
 

@@ -82,7 +82,7 @@ TEST(table, networks_as_csv_have_one_number_a_column)
     text = print(db, "bench", table_networks,
                  (TableOptions){ .format = TABLE_CSV });
     check_holds(text, "source,backbone,module,settings,impl,position,form,"
-                      "weights,graph,backend,"
+                      "weights,norm_gain,graph,backend,"
                       "dtype,batch,pass,state,threads,status,converged,"
                       "samples,images_per_s_lo,images_per_s_hi,ratio_lo,"
                       "ratio_hi,method,type,params,paper_flops,images_per_s,"
@@ -377,11 +377,11 @@ TEST(table, a_run_a_row_for_programs)
     stored_channels(db);
     text = print(db, "channels", table_modules,
                  (TableOptions){ .format = TABLE_CSV });
-    check_holds(
-        text,
-        "source,backbone,module,settings,impl,position,form,weights,graph,"
-        "backend,dtype,batch,channels,height,width,pass,state,threads,"
-        "arm,median_ns,lo_ns,hi_ns,samples,converged,status\n");
+    check_holds(text,
+                "source,backbone,module,settings,impl,position,form,weights,"
+                "norm_gain,graph,"
+                "backend,dtype,batch,channels,height,width,pass,state,threads,"
+                "arm,median_ns,lo_ns,hi_ns,samples,converged,status\n");
     check_holds(text, ",64,28,28,forward,hot,0,0,6688,6464,6912,10,1,ok\n");
     check_holds(text, ",64,28,28,forward,hot,0,0,,,,0,1,unsupported\n");
     free(text);

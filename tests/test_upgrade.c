@@ -108,6 +108,7 @@ TEST(upgrade, a_database_of_schema_1_is_upgraded_when_it_is_written)
         AS_WRITTEN("latest"),
         AS_WRITTEN("table2"),
         AS_WRITTEN("run_final"),
+        AS_WRITTEN("erf_final"),
         "PRAGMA user_version",
     };
     const char *db = old_database(), *fresh = temp_path("fresh.db");
@@ -172,6 +173,14 @@ TEST(upgrade, tells_where_modules_stood_before_that_could_be_chosen)
     CHECK_ASK(db, positions, before);
 }
 
+/* All that schema 6 has more. */
+#define BEFORE_6                              \
+    "ALTER TABLE run DROP COLUMN norm_gain;"  \
+    "ALTER TABLE erf DROP COLUMN norm_gain;"  \
+    "ALTER TABLE start DROP COLUMN load_end;" \
+    "DROP TABLE at_work;"                     \
+    "DROP TABLE begun;"
+
 /* What a file held that weights came from was not noted then. */
 TEST(upgrade, a_database_of_schema_4_knows_no_contents)
 {
@@ -185,12 +194,10 @@ TEST(upgrade, a_database_of_schema_4_knows_no_contents)
     REQUIRE(make_database(db, 1) == OK);
     stored_fields(db);
     REQUIRE(alter(db, "DROP VIEW latest;"
-                      "ALTER TABLE start DROP COLUMN load_end;"
                       "ALTER TABLE run DROP COLUMN weights_hash;"
                       "ALTER TABLE erf DROP COLUMN weights_hash;"
-                      "ALTER TABLE erf DROP COLUMN images_hash;"
+                      "ALTER TABLE erf DROP COLUMN images_hash;" BEFORE_6
                       "CREATE VIEW latest AS SELECT 1;"
-                      "DROP TABLE at_work; DROP TABLE begun;"
                       "PRAGMA user_version = 4;"));
     REQUIRE(store_open(&s, db, STORE_READ) == OK);
     REQUIRE(summary_read(&runs, s, &(RunFilter){ NULL, NULL, -1 }) == OK);
@@ -205,6 +212,46 @@ TEST(upgrade, a_database_of_schema_4_knows_no_contents)
     store_close(s);
     CHECK_ASK(db, hashes, "1");
     CHECK_ASK(db, "SELECT count(*) FROM latest", "1");
+}
+
+/* Networks were seeded with a gain of 1 then; a module alone has no norms of a
+ * network, and a file's are not seeded. */
+TEST(upgrade, a_database_of_schema_5_has_the_gain_of_its_day)
+{
+    static const char gains[] =
+        "SELECT group_concat(norm_gain) FROM (SELECT norm_gain FROM run "
+        "ORDER BY id)";
+    const char *db = temp_path("five.db");
+    RunList runs;
+    ErfRows fields;
+    Store *s;
+
+    REQUIRE(make_database(db, 3) == OK);
+    stored_fields(db);
+    REQUIRE(alter(db, BEFORE_6 "DROP TRIGGER run_final;"
+                               "UPDATE run SET backbone = 'resnet50' "
+                               "WHERE id > 1;"
+                               "UPDATE run SET weights = 'r.safetensors' "
+                               "WHERE id = 3;"
+                               "CREATE TRIGGER run_final BEFORE UPDATE ON run "
+                               "BEGIN SELECT 1; END;"
+                               "PRAGMA user_version = 5;"));
+    REQUIRE(store_open(&s, db, STORE_READ) == OK);
+    REQUIRE(summary_read(&runs, s, &(RunFilter){ NULL, NULL, -1 }) == OK);
+    REQUIRE(runs.n == 3);
+    CHECK(runs.at[0].norm_gain == 0 && runs.at[1].norm_gain == 1 &&
+          runs.at[2].norm_gain == 0);
+    summary_free(&runs);
+    REQUIRE(store_erf_read(&fields, s, false) == OK);
+    CHECK(fields.n == 18 && fields.at[0].norm_gain == 1);
+    erf_rows_free(&fields);
+    store_close(s);
+    REQUIRE(store_open(&s, db, STORE_WRITE) == OK);
+    store_close(s);
+    CHECK_ASK(db, gains, "0.0,1.0,0.0");
+    CHECK_ASK(db, "SELECT min(norm_gain) FROM erf", "1.0");
+    CHECK(!alter(db, "UPDATE run SET norm_gain = 2"));
+    CHECK(!alter(db, "UPDATE erf SET norm_gain = 2"));
 }
 
 /* The last of the new columns is there already, under whatever circumstances:

@@ -11,6 +11,9 @@
 
 #include "kernels/core/err.h"
 
+/* Of a REAL, so that a printed line parses back to the same value. */
+#define REAL_FORMAT "%.15g"
+
 static void *field(const Param *p, const void *settings)
 {
     return (char *)(size_t)settings + p->offset;
@@ -76,6 +79,23 @@ static int set_ints(const Param *p, void *settings, const char *text)
             break;
     }
     *(ParamInts *)field(p, settings) = list;
+    return OK;
+}
+
+/* A number in decimal, which is kept as it prints: param_text gives back all
+ * of it. */
+static int set_real(const Param *p, void *settings, const char *text)
+{
+    char *stop, shown[PARAM_TEXT_MAX];
+    const double v = strtod(text, &stop);
+
+    if (stop == text || *stop || strspn(text, "+-.0123456789eE") < strlen(text))
+        return fail(ERR_INPUT, "%s: '%.40s' is not a number", p->name, text);
+    if (!(v >= p->min && v <= p->max))
+        return fail(ERR_INPUT, "%s=%.40s is out of range: %d to %d", p->name,
+                    text, p->min, p->max);
+    snprintf(shown, sizeof(shown), REAL_FORMAT, v);
+    *(double *)field(p, settings) = strtod(shown, NULL) + 0.0; /* no -0 */
     return OK;
 }
 
@@ -167,6 +187,8 @@ int param_set(const Param *p, void *settings, const char *text)
         return set_int(p, settings, text);
     case PARAM_KIND_INTS:
         return set_ints(p, settings, text);
+    case PARAM_KIND_REAL:
+        return set_real(p, settings, text);
     case PARAM_KIND_NAME:
         return set_name(p, settings, text);
     case PARAM_KIND_CHOICE:
@@ -195,6 +217,10 @@ char *param_text(const Param *p, const void *settings,
         for (int i = 0; i < list->n; i++)
             n += snprintf(text + n, (size_t)(PARAM_TEXT_MAX - n), "%s%d",
                           i ? "," : "", list->at[i]);
+        break;
+    case PARAM_KIND_REAL:
+        snprintf(text, PARAM_TEXT_MAX, REAL_FORMAT,
+                 *(double *)field(p, settings));
         break;
     case PARAM_KIND_NAME:
         snprintf(text, PARAM_TEXT_MAX, "%s",

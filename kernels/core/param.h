@@ -24,6 +24,7 @@ enum {
 typedef enum ParamKind {
     PARAM_KIND_INT,
     PARAM_KIND_INTS,
+    PARAM_KIND_REAL,
     PARAM_KIND_NAME,
     PARAM_KIND_CHOICE,
     PARAM_KIND_FILE,
@@ -52,7 +53,7 @@ typedef struct Param {
     ParamKind kind;
     size_t offset;
     const char *initial; /* the default, as text                    */
-    int min, max;        /* of an INT, and of each of INTS          */
+    int min, max;        /* of an INT, a REAL, and of each of INTS  */
     /* The i-th name allowed, NULL at the end; no function: any text. */
     const char *(*choice)(int i);
     const char *help;
@@ -64,6 +65,9 @@ typedef struct Param {
       NULL, help }
 #define PARAM_INTS(type, field, initial, min, max, help) \
     { #field, PARAM_KIND_INTS, offsetof(type, field), initial, min, max, \
+      NULL, help }
+#define PARAM_REAL(type, field, initial, min, max, help) \
+    { #field, PARAM_KIND_REAL, offsetof(type, field), #initial, min, max, \
       NULL, help }
 #define PARAM_NAME(type, field, initial, choice, help) \
     { #field, PARAM_KIND_NAME, offsetof(type, field), initial, 0, 0, \

@@ -47,6 +47,7 @@ typedef struct Tensor {
     int rank, dim[MAX_RANK];
     int id;              /* position in the graph                        */
     bool kept;           /* an output: its memory is not reused          */
+    bool attached;       /* of a module that is plugged into a network   */
     char name[MAX_NAME]; /* weights: full name; nodes: the scope         */
     float *host;         /* weights: values on the host, row-major f32   */
     void *data;          /* device memory, while a plan exists           */
