@@ -28,9 +28,10 @@ typedef struct Arm {
     Device *dev;
     Graph *graph;
     Plan *plan;
-    float **first; /* outputs of the first steps of training, or NULL */
-    bool held;     /* the peer has it */
-    int rewarm;    /* runs before each sample, not timed */
+    float **first;     /* outputs of the first steps of training, or NULL */
+    bool held;         /* the peer has it */
+    int rewarm;        /* runs before each sample, not timed */
+    double fastest_ns; /* of the runs that warmed it up */
 
     /* Samples. */
     int reps, n, capacity;
@@ -58,6 +59,10 @@ void arm_init(Arm *a, const Case *c, Peer *peer, int id);
  * with: the same case, prepared here (NULL: nothing to compare with). */
 void arm_prepare(Arm *a, const Checker *with, double warmup_ns,
                  const Arm *ours);
+
+/* Runs one that is prepared a while longer, and chooses again how many runs
+ * make a sample. */
+void arm_warm_up(Arm *a, double warmup_ns);
 
 /* Turns an error into what becomes of the arm, and releases it. */
 void arm_give_up(Arm *a, int err);

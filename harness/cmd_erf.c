@@ -9,11 +9,13 @@
 #include <string.h>
 
 #include "harness/backends.h"
+#include "harness/db.h"
 #include "harness/environment.h"
 #include "harness/erf_images.h"
 #include "harness/erf_report.h"
 #include "harness/experiment.h"
 #include "harness/flags.h"
+#include "harness/interrupt.h"
 #include "harness/network.h"
 #include "harness/npy.h"
 #include "harness/sweep.h"
@@ -430,16 +432,22 @@ int cmd_erf(int argc, char **argv)
         s.draws = 0; /* the same, and the same repeat line */
     environment_machine(&m.machine);
     environment_build(&m.build);
+    interrupt_listen();
     err = m.images ? erf_images_open(&images, s.images, s.draws) : OK;
     if (m.images)
         s.draws = images.draws; /* so that more images change no repeat line */
     if (!err)
-        err = store_open(&m.store, s.db, STORE_WRITE);
+        err = db_open(&m.store, s.db, STORE_WRITE);
     if (!err) {
         err = make_cases(&m, &e);
         store_close(m.store);
     }
     erf_images_close(&images);
     experiment_free(&e);
+    if (err && interrupt_asked()) {
+        fprintf(stderr, "interrupted: what was finished is stored in %s\n",
+                s.db);
+        interrupt_end();
+    }
     return err;
 }

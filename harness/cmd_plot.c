@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "attention_zoo/zoo.h"
+#include "harness/db.h"
 #include "harness/flags.h"
 #include "kernels/core/err.h"
 #include "plots/plot.h"
@@ -159,7 +160,7 @@ int cmd_plot(int argc, char **argv)
 
         TRY(find_figure(flags.arg[i], &figure));
     }
-    TRY(store_open(&store, settings.db, STORE_READ));
+    TRY(db_open(&store, settings.db, STORE_READ));
     err = draw(store, &options, &flags);
     store_close(store);
     return err;

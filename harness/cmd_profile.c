@@ -12,6 +12,7 @@
 #include "harness/backends.h"
 #include "harness/checks.h"
 #include "harness/flags.h"
+#include "harness/interrupt.h"
 #include "harness/launches.h"
 #include "harness/profiler.h"
 #include "harness/sweep.h"
@@ -19,7 +20,7 @@
 #include "kernels/cuda/counters.h"
 
 typedef struct ProfileSettings {
-    int top, seconds;
+    int top, seconds, force;
     ParamName format;
     const char *db, *metrics;
 } ProfileSettings;
@@ -37,6 +38,8 @@ static const Param profile_params[] = {
     PARAM_INT(ProfileSettings, seconds, 3, 0, 3600, "how long to measure"),
     PARAM_NAME(ProfileSettings, format, "text", format_choice,
                "csv has every step, in the order run"),
+    PARAM_INT(ProfileSettings, force, 0, 0, 1,
+              "measure although another attnbench does on this machine"),
     PARAM_PATH(ProfileSettings, db, STORE_PATH,
                "the database that it is kept in"),
     PARAM_PATH(ProfileSettings, metrics, "",
@@ -215,7 +218,9 @@ static int profile_cases(const Experiment *e, const ProfileSettings *s,
 static int profile_experiment(Experiment *e, const ProfileSettings *s, int argc,
                               char **argv)
 {
-    const SweepSettings settings = { .db = s->db, .fresh = 1 };
+    const SweepSettings settings = { .db = s->db,
+                                     .fresh = 1,
+                                     .force = s->force };
     const Sweeping sweeping = { .experiment = e,
                                 .settings = &settings,
                                 .command = usage.name,
@@ -277,5 +282,10 @@ int cmd_profile(int argc, char **argv)
     TRY(experiment_read(&e, found, flags.flag, flags.nflags));
     err = profile_experiment(&e, &s, argc, argv);
     experiment_free(&e);
+    if (err && interrupt_asked()) {
+        fprintf(stderr, "interrupted: what was finished is stored in %s\n",
+                s.db);
+        interrupt_end();
+    }
     return err;
 }

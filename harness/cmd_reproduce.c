@@ -9,7 +9,9 @@
 
 #include "analysis/slice.h"
 #include "harness/backends.h"
+#include "harness/db.h"
 #include "harness/flags.h"
+#include "harness/interrupt.h"
 #include "harness/reproduce.h"
 #include "harness/sweep.h"
 #include "kernels/core/err.h"
@@ -166,7 +168,7 @@ static int report_stored(const ReproSettings *settings, const Flags *flags,
 
     report->format = table_format(settings->format.text);
     report->out = stdout;
-    TRY(store_open(&store, settings->sweep.db, STORE_READ));
+    TRY(db_open(&store, settings->sweep.db, STORE_READ));
     if (!sweep_id)
         err =
             find_stored(store, reproduce_name(report->table), flags, &sweep_id);
@@ -251,6 +253,6 @@ int cmd_reproduce(int argc, char **argv)
     err = reproduce(&s, &settings, &flags, &bad, &tally);
     fflush(stdout);
     if (!err && tally.interrupted)
-        sweep_end_by_signal();
+        interrupt_end();
     return err ? err : bad ? CMD_BAD : OK;
 }

@@ -6,7 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "harness/alone.h"
 #include "harness/backends.h"
+#include "harness/db.h"
 #include "harness/flags.h"
 #include "harness/roofs.h"
 #include "harness/table.h"
@@ -14,7 +16,7 @@
 
 typedef struct RoofsSettings {
     ParamName backend;
-    int threads, seconds, fresh;
+    int threads, seconds, fresh, force;
     const char *db;
 } RoofsSettings;
 
@@ -24,6 +26,8 @@ static const Param roofs_params[] = {
     PARAM_INT(RoofsSettings, seconds, 1, 1, 600, "how long to measure each"),
     PARAM_INT(RoofsSettings, fresh, 0, 0, 1,
               "measure again what the database has"),
+    PARAM_INT(RoofsSettings, force, 0, 0, 1,
+              "measure although another attnbench does on this machine"),
     PARAM_PATH(RoofsSettings, db, STORE_PATH, "the database"),
     PARAM_END,
 };
@@ -63,7 +67,7 @@ static int get_roofs(Roofs *roofs, const RoofsSettings *s, Device *dev)
     Store *store;
     int err;
 
-    TRY(store_open(&store, s->db, STORE_WRITE));
+    TRY(db_open(&store, s->db, STORE_WRITE));
     err = roofs_get(roofs, store, dev, s->seconds, s->fresh);
     if (!err && !roofs->n)
         err = fail(ERR_UNSUPPORTED, "backend '%s' has no roofs to measure",
@@ -78,11 +82,12 @@ int cmd_roofs(int argc, char **argv)
     Device *dev;
     Flags flags;
     Roofs roofs;
-    int err;
+    int err, lock;
 
     TRY(flags_parse(&flags, &usage, &s, argc, argv));
     if (flags.help)
         return flags_help(&flags, &usage, stdout);
+    TRY(alone_take(&lock, s.force)); /* to the end of the process */
     TRY(backend_open(&dev, s.backend.text,
                      &(DeviceSettings){ .threads = s.threads, .isa = "" }));
     err = get_roofs(&roofs, &s, dev);

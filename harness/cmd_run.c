@@ -8,6 +8,7 @@
 
 #include "harness/experiment.h"
 #include "harness/flags.h"
+#include "harness/interrupt.h"
 #include "harness/sweep.h"
 #include "kernels/core/err.h"
 
@@ -109,6 +110,6 @@ int cmd_run(int argc, char **argv)
     experiment_free(&e);
     fflush(stdout);
     if (!err && tally.interrupted)
-        sweep_end_by_signal();
+        interrupt_end();
     return err ? err : tally.bad ? CMD_BAD : OK;
 }

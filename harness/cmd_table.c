@@ -9,6 +9,7 @@
 
 #include "analysis/slice.h"
 #include "attention_zoo/zoo.h"
+#include "harness/db.h"
 #include "harness/flags.h"
 #include "harness/tables.h"
 #include "kernels/core/err.h"
@@ -156,7 +157,7 @@ int cmd_table(int argc, char **argv)
         return flags_help(&flags, &usage, stdout);
     options = (TableOptions){ table_format(settings.format.text),
                               settings.sort.text, settings.focus.text, stdout };
-    TRY(store_open(&store, settings.db, STORE_READ));
+    TRY(db_open(&store, settings.db, STORE_READ));
     if (flags.nargs)
         snprintf(experiment, sizeof(experiment), "%s", flags.arg[0]);
     else

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "harness/flags.h"
+#include "harness/interrupt.h"
 #include "harness/profiler.h"
 #include "harness/roofs.h"
 #include "harness/sweep.h"
@@ -22,13 +23,15 @@
 static const double ROOF_SECONDS = 0.2; /* each */
 
 typedef struct WhySettings {
-    int top, seconds;
+    int top, seconds, force;
     const char *db;
 } WhySettings;
 
 static const Param why_params[] = {
     PARAM_INT(WhySettings, top, 5, 0, 1000, "how many ops to show"),
     PARAM_INT(WhySettings, seconds, 2, 0, 3600, "how long to measure each"),
+    PARAM_INT(WhySettings, force, 0, 0, 1,
+              "measure although another attnbench does on this machine"),
     PARAM_PATH(WhySettings, db, STORE_PATH, "the database"),
     PARAM_END,
 };
@@ -169,11 +172,13 @@ int cmd_why(int argc, char **argv)
     TRY(read_cases(&e, &flags));
     snprintf(e.experiment, sizeof(e.experiment), "profile");
     err = sweep_begin(
-        &(Sweeping){ .experiment = &e,
-                     .settings = &(SweepSettings){ .db = s.db, .fresh = 1 },
-                     .command = usage.name,
-                     .argc = argc,
-                     .argv = argv },
+        &(Sweeping){
+            .experiment = &e,
+            .settings =
+                &(SweepSettings){ .db = s.db, .fresh = 1, .force = s.force },
+            .command = usage.name,
+            .argc = argc,
+            .argv = argv },
         &store, &sweep_id);
     if (!err) {
         err = why_cases(&e, &s, store, sweep_id);
@@ -182,5 +187,10 @@ int cmd_why(int argc, char **argv)
         store_close(store);
     }
     experiment_free(&e);
+    if (err && interrupt_asked()) {
+        fprintf(stderr, "interrupted: what was finished is stored in %s\n",
+                s.db);
+        interrupt_end();
+    }
     return err;
 }

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/interrupt.h"
 #include "harness/network.h"
 #include "harness/seed.h"
 #include "kernels/core/err.h"
@@ -292,6 +293,8 @@ static int run_batch(Work *w, int first, int n, int among)
     const size_t each =
         (size_t)w->c.channels * (size_t)w->c.height * (size_t)w->c.width;
 
+    if (interrupt_asked())
+        return interrupt_fail();
     for (int b = 0; b < w->c.batch; b++) /* the rest of the batch is idle */
         TRY(fill_input(w, first + (b < n ? b : 0) * ask->sets,
                        w->input + (size_t)b * each));

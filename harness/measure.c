@@ -10,7 +10,9 @@
 
 #include "analysis/stats.h"
 #include "harness/backends.h"
+#include "harness/begun.h"
 #include "harness/environment.h"
+#include "harness/network.h"
 #include "harness/notebook.h"
 #include "kernels/core/err.h"
 #include "kernels/core/host.h"
@@ -34,6 +36,7 @@ typedef struct Sweeper {
     const Experiment *e;
     const Protocol *protocol;
     Store *store;
+    const Lanes *all_lanes;
     const struct Lane *lanes;
     int nlanes;
     const Listener *listener;
@@ -199,8 +202,25 @@ static int open_device(Sweeper *s, const Case *c)
                                            .notes = &s->notebook.notes });
 }
 
-/* A peer's arm is compared with ours, which is the entry before. */
-static void prepare_entry(Sweeper *s, Block *b, int i)
+/* Notes n entries from this one on as under way, those that are not stored; it
+ * is done before they are, and not between two samples. */
+static int note(Sweeper *s, const Block *b, int first, int n)
+{
+    Begun *cases = malloc((size_t)(n + 1) * sizeof(*cases));
+    int k = 0, err;
+
+    BUG_IF(!cases);
+    for (const Entry *e = &b->at[first]; e < &b->at[first + n]; e++)
+        if (!e->stored || n == 1)
+            cases[k++] = (Begun){ e->lane, e->arm.repeat };
+    err = begun_note(s->store, s->all_lanes, cases, k);
+    free(cases);
+    return err;
+}
+
+/* A peer's arm is compared with ours, which is the entry before.  It has run
+ * when it is warmed up: what ends the process then is nothing of the case's. */
+static int prepare_entry(Sweeper *s, Block *b, int i)
 {
     double warmup_ns = s->protocol->warmup * 1e9;
     Entry *e = &b->at[i];
@@ -208,15 +228,19 @@ static void prepare_entry(Sweeper *s, Block *b, int i)
     if (!s->awake && warmup_ns < AWAKE_NS)
         warmup_ns = AWAKE_NS;
     s->awake = true;
+    TRY(note(s, b, i, 1));
     s->listener->step(s->listener->arg, &(Step){ "preparing", &e->arm, 0, 0 });
-    arm_prepare(&e->arm, &(Checker){ s->dev, &s->ref }, warmup_ns,
+    arm_prepare(&e->arm, &(Checker){ s->dev, &s->ref }, 0,
                 e->lane ? &b->at[i - e->lane].arm : NULL);
+    TRY(note(s, b, i, 0));
+    arm_warm_up(&e->arm, warmup_ns);
     e->look = s->protocol->min_samples;
+    return OK;
 }
 
 /* Prepares cases as long as there is memory for their plans together; the
  * others are cut off the block. */
-static void prepare(Sweeper *s, Block *b)
+static int prepare(Sweeper *s, Block *b)
 {
     const double reserve = MEMORY_RESERVE * memory_available();
     const int err = open_device(s, b->at[0].arm.c);
@@ -225,7 +249,7 @@ static void prepare(Sweeper *s, Block *b)
     for (int k = 0; err && k < b->n; k++)
         arm_give_up(&b->at[k].arm, err);
     if (err)
-        return;
+        return OK;
     while (i < b->n && !stopped(s)) {
         const int first = i;
 
@@ -233,7 +257,7 @@ static void prepare(Sweeper *s, Block *b)
             break;
         for (; i < first + s->nlanes; i++)
             if (!b->at[i].stored || b->at[i].lane == 0)
-                prepare_entry(s, b, i); /* ours, for the peer's, anyway */
+                TRY(prepare_entry(s, b, i)); /* ours for the peer's anyway */
         if (first && !strcmp(b->at[first].arm.status, "out_of_memory")) {
             i = first; /* it may fit when it is alone */
             break;
@@ -242,6 +266,7 @@ static void prepare(Sweeper *s, Block *b)
     for (int k = i; k < b->n; k++)
         arm_free(&b->at[k].arm);
     b->n = i;
+    return note(s, b, 0, b->n);
 }
 
 /* ---- sampling --------------------------------------------------------- */
@@ -385,13 +410,24 @@ static int commit(Sweeper *s, Entry *e)
     return OK;
 }
 
+/* A peer that was at work when we were stopped did not fail. */
+static bool was_cut_short(const Entry *e)
+{
+    const Arm *a = &e->arm;
+
+    return (arm_ok(a) && !e->settled) ||
+           (a->peer && peer_was_stopped(a->peer) &&
+            !strcmp(a->status, "failed"));
+}
+
 /* Of an interrupted block only what was settled is a result. */
 static int commit_block(Sweeper *s, Block *b)
 {
     for (int i = 0; i < b->n; i++) {
         Entry *e = &b->at[i];
 
-        if (e->stored || (stopped(s) && active(s, e) && !e->settled))
+        if (e->stored || (stopped(s) && (active(s, e) || !arm_ok(&e->arm)) &&
+                          was_cut_short(e)))
             continue;
         TRY(commit(s, e));
     }
@@ -417,7 +453,7 @@ static int measure_block(Sweeper *s, const Case *const *c, int n, int *ncases)
     int err = block_new(&b, s, c, *ncases);
 
     if (!err)
-        prepare(s, &b);
+        err = prepare(s, &b);
     b.until = share(s, from, b.n / s->nlanes, n);
     wake(&b);
     s->tally->prepare_ns += host_now_ns() - began;
@@ -432,11 +468,30 @@ static int measure_block(Sweeper *s, const Case *const *c, int n, int *ncases)
     return err;
 }
 
+/* A row that says what became of a case that ends the process. */
+static int give_up(void *arg, const Case *c, int lane, int kills)
+{
+    Entry e = { .lane = lane };
+    Sweeper *s = arg;
+    int err;
+
+    arm_init(&e.arm, c, s->lanes[lane].peer, 0);
+    network_weights_hash(e.arm.weights_hash, c);
+    arm_discard(&e.arm,
+                "killed: %d times the process ended while measuring this case",
+                kills);
+    err = commit(s, &e);
+    arm_free(&e.arm);
+    return err;
+}
+
 static int measure_all(Sweeper *s, const Case **c, int n)
 {
+    TRY(begun_give_up(s->store, s->all_lanes, c, &n, give_up, s));
     for (int i = 0; i < n && !stopped(s);) {
         int ncases = block_size(c + i, n - i, s->protocol->block);
 
+        TRY(begun_cut(s->store, s->all_lanes, c + i, &ncases));
         TRY(measure_block(s, c + i, n - i, &ncases));
         i += ncases;
     }
@@ -469,6 +524,7 @@ int measure(const Experiment *e, const Protocol *protocol, Store *store,
     Sweeper s = { .e = e,
                   .protocol = protocol,
                   .store = store,
+                  .all_lanes = lanes,
                   .lanes = lanes->at,
                   .nlanes = lanes->n,
                   .listener = listener,
@@ -485,6 +541,8 @@ int measure(const Experiment *e, const Protocol *protocol, Store *store,
     for (int i = 0; !err && !stopped(&s) && !e->part && i < lanes->n; i++)
         err = store_sweep_end(store, lanes->at[i].sweep_id);
     result->interrupted = stopped(&s);
+    if (!err)
+        err = begun_note(store, lanes, NULL, 0);
     reference_free(s.ref);
     backend_close(s.dev);
     free(c);

@@ -14,18 +14,37 @@
  *     drop ID                ok
  *
  * It keeps time itself, around the runs alone, and sleeps between commands.
+ *
+ * It is another program and may do anything: an answer that does not come in
+ * time, a file that is none, an end without a word are errors, after which it
+ * is ended with all that it started.
  */
 #ifndef HARNESS_PEER_H
 #define HARNESS_PEER_H
+
+#include <signal.h>
+#include <stdbool.h>
 
 #include "harness/case.h"
 #include "harness/safetensors.h"
 
 typedef struct Peer Peer;
 
+/* How long an answer is waited for, and what ends a wait before that. */
+typedef struct PeerLimits {
+    double seconds;
+    const volatile sig_atomic_t *stop; /* or NULL */
+} PeerLimits;
+
 /* Starts a shell command and asks for its name.  ERR_IO says what failed. */
-int peer_open(Peer **out, const char *command);
-void peer_close(Peer *p); /* accepts NULL */
+int peer_open(Peer **out, const char *command, const PeerLimits *limits);
+
+/* Ends it: it has two seconds after the end of its input, two more after a
+ * SIGTERM.  Accepts NULL. */
+void peer_close(Peer *p);
+
+/* Whether stop ended a wait: then what came of the case is nobody's fault. */
+bool peer_was_stopped(const Peer *p);
 
 /* "pytorch 1.13.1 eager" */
 const char *peer_name(const Peer *p);

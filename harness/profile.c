@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "analysis/stats.h"
+#include "harness/interrupt.h"
 #include "harness/network.h"
 #include "kernels/core/err.h"
 #include "kernels/core/host.h"
@@ -50,6 +51,8 @@ static int run_rounds(const Profiling *how, double *times, double *whole,
     int r = 0;
 
     while (r < MAX_ROUNDS && (r < MIN_ROUNDS || host_now_ns() < end)) {
+        if (interrupt_asked())
+            return interrupt_fail();
         TRY(run_whole(how, &whole[r]));
         TRY(run_by_step(how, times + (size_t)r * (size_t)n));
         r++;

@@ -9,18 +9,24 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "harness/alone.h"
+#include "harness/db.h"
 #include "harness/environment.h"
+#include "harness/interrupt.h"
 #include "harness/network.h"
 #include "harness/progress.h"
 #include "kernels/core/err.h"
 #include "kernels/core/host.h"
 #include "kernels/cpu/cpu.h"
+#include "results/begun.h"
 
 /* clang-format off */
 static const Param params[] = {
     PARAM_PATH(SweepSettings, db, STORE_PATH, "the database"),
     PARAM_INT(SweepSettings, fresh, 0, 0, 1,
               "begin anew, even if a sweep like this is unfinished"),
+    PARAM_INT(SweepSettings, force, 0, 0, 1,
+              "measure although another attnbench does on this machine"),
     PARAM_NAME(SweepSettings, target, "1", NULL,
                "a case has converged when the 95 % interval of its median is "
                "within plus or minus this many percent"),
@@ -41,6 +47,8 @@ static const Param params[] = {
               "of the order of the rounds; 0: from the clock"),
     PARAM_PATH(SweepSettings, peer, "",
                "a command that times the same cases, turn by turn with us"),
+    PARAM_INT(SweepSettings, peer_limit, 600, 1, 86400,
+              "seconds that the peer may take over one answer"),
     PARAM_END,
 };
 /* clang-format on */
@@ -56,32 +64,6 @@ void sweep_params(Param out[SWEEP_PARAMS], const Param *own)
             out[n++] = *p;
         }
     out[n] = (Param)PARAM_END;
-}
-
-/* ---- Ctrl-C ---------------------------------------------------------- */
-
-/* The one global: there is no other way to hear of a signal. */
-static volatile sig_atomic_t stop;
-
-static void on_signal(int signal)
-{
-    stop = signal;
-}
-
-static void listen(void)
-{
-    struct sigaction action = { .sa_handler = on_signal };
-
-    /* The second one ends us at once; what a peer is saying is heard out. */
-    action.sa_flags = (int)SA_RESETHAND | SA_RESTART;
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-}
-
-void sweep_end_by_signal(void)
-{
-    signal(stop, SIG_DFL);
-    raise(stop);
 }
 
 /* ---- settings -------------------------------------------------------- */
@@ -105,7 +87,7 @@ int sweep_protocol(Protocol *p, const SweepSettings *s)
         .block = s->block,
         .seed = (uint64_t)s->seed,
         .started_ns = host_now_ns(),
-        .stop = &stop,
+        .stop = interrupt_flag(),
     };
     if (!p->seed) {
         struct timespec t;
@@ -244,6 +226,7 @@ static int fill_record(Record *r, const Sweeping *s)
     snprintf(r->sweep.question, sizeof(r->sweep.question), "%s", e->question);
     hash_cases(r->sweep.cases_hash, e);
     r->sweep.seed = s->protocol.seed;
+    snprintf(r->sweep.source, sizeof(r->sweep.source), "attnbench");
     join_argv(r->sweep.argv, sizeof(r->sweep.argv), s);
     TRY(cpu_backend.open(&dev, &(DeviceSettings){ .isa = "" }));
     r->sweep.denormals = cpu_flushes_denormals(dev);
@@ -251,18 +234,39 @@ static int fill_record(Record *r, const Sweeping *s)
     return OK;
 }
 
+static int begin_each(Lanes *lanes, Store *store, Record *r, bool fresh,
+                      bool *resumed)
+{
+    for (int i = 0; i < lanes->n; i++) {
+        snprintf(r->sweep.source, sizeof(r->sweep.source), "%s",
+                 i ? peer_name(lanes->at[i].peer) : "attnbench");
+        TRY(store_sweep_begin(store, &r->machine, &r->build, &r->sweep, fresh,
+                              &lanes->at[i].sweep_id, resumed));
+        TRY(alone_claim(store, lanes->at[i].sweep_id));
+    }
+    return OK;
+}
+
+/* Where another process measures the same, nothing is begun. */
 static int begin_lanes(Lanes *lanes, Peer *peer, Store *store, Record *r,
                        bool fresh, bool *resumed)
 {
     *lanes = (Lanes){ .n = peer ? 2 : 1 };
     lanes->at[1].peer = peer;
-    for (int i = 0; i < lanes->n; i++) {
-        snprintf(r->sweep.source, sizeof(r->sweep.source), "%s",
-                 i ? peer_name(peer) : "attnbench");
-        TRY(store_sweep_begin(store, &r->machine, &r->build, &r->sweep, fresh,
-                              &lanes->at[i].sweep_id, resumed));
-    }
-    return OK;
+    TRY(store_group_begin(store));
+    return store_group_end(store, begin_each(lanes, store, r, fresh, resumed));
+}
+
+/* What was said of err stays. */
+static void leave_lanes(const Lanes *lanes, Store *store, int err)
+{
+    char said[1024];
+
+    snprintf(said, sizeof(said), "%s", err_message());
+    for (int i = 0; i < lanes->n; i++)
+        store_leave(store, lanes->at[i].sweep_id);
+    if (err)
+        fail(err, "%s", said);
 }
 
 /* Why a sweep began anew where its user may have thought that it goes on. */
@@ -342,35 +346,52 @@ static void print_summary(const Sweeping *s, const Tally *t)
               s->out);
 }
 
-/* The part that needs the store and the peer open. */
-static int sweep(const Sweeping *s, Record *record, Store *store, Peer *peer,
-                 Tally *tally, int64_t *sweep_id)
+static int sweep_lanes(const Sweeping *s, const Record *record, Store *store,
+                       const Lanes *lanes, bool resumed, Tally *tally)
 {
     const Experiment *e = s->experiment;
     const bool fresh = s->settings->fresh;
     Progress progress;
     const Listener listener = { &progress, on_step, on_done };
-    Lanes lanes;
-    bool resumed;
     int stored, err;
 
-    TRY(begin_lanes(&lanes, peer, store, record, fresh, &resumed));
-    *sweep_id = lanes.at[0].sweep_id;
-    TRY(count_stored(e, &lanes, store, &stored));
+    TRY(count_stored(e, lanes, store, &stored));
     if (!resumed && !fresh)
-        TRY(say_abandoned(store, *sweep_id, &record->build, s->out));
+        TRY(say_abandoned(store, lanes->at[0].sweep_id, &record->build,
+                          s->out));
     if (resumed && stored)
         fprintf(s->out, "going on: %d of %d cases are stored already\n", stored,
-                e->ncases * lanes.n);
-    progress_begin(&progress, s->out, e->ncases * lanes.n, stored);
-    listen();
-    err = measure(e, &s->protocol, store, &lanes, &listener, tally);
+                e->ncases * lanes->n);
+    progress_begin(&progress, s->out, e->ncases * lanes->n, stored);
+    err = measure(e, &s->protocol, store, lanes, &listener, tally);
     progress_end(&progress);
-    for (int i = 0; !err && i < lanes.n; i++)
-        err = store_start_end(store, lanes.at[i].sweep_id, environment_load());
+    for (int i = 0; !err && i < lanes->n; i++)
+        err = store_start_end(store, lanes->at[i].sweep_id, environment_load());
     if (!err)
         print_summary(s, tally);
     return err;
+}
+
+/* The part that needs the store and the peer open. */
+static int sweep(const Sweeping *s, Record *record, Store *store, Peer *peer,
+                 Tally *tally, int64_t *sweep_id)
+{
+    Lanes lanes;
+    bool resumed;
+    int err;
+
+    TRY(begin_lanes(&lanes, peer, store, record, s->settings->fresh, &resumed));
+    *sweep_id = lanes.at[0].sweep_id;
+    err = sweep_lanes(s, record, store, &lanes, resumed, tally);
+    leave_lanes(&lanes, store, err);
+    return err;
+}
+
+static int open_peer(Peer **peer, const SweepSettings *s)
+{
+    const PeerLimits limits = { s->peer_limit, interrupt_flag() };
+
+    return s->peer[0] ? peer_open(peer, s->peer, &limits) : OK;
 }
 
 int sweep_run(const Sweeping *s, Tally *tally, int64_t *sweep_id)
@@ -378,37 +399,50 @@ int sweep_run(const Sweeping *s, Tally *tally, int64_t *sweep_id)
     Store *store = NULL;
     Peer *peer = NULL;
     Record record;
-    int err = fill_record(&record, s);
+    int lock = -1, err;
 
-    if (!err && s->settings->peer[0])
-        err = peer_open(&peer, s->settings->peer);
+    interrupt_listen();
+    err = fill_record(&record, s);
     if (!err)
-        err = store_open(&store, s->settings->db, STORE_WRITE);
+        err = alone_take(&lock, s->settings->force);
+    if (!err)
+        err = open_peer(&peer, s->settings);
+    if (!err)
+        err = db_open(&store, s->settings->db, STORE_WRITE);
     if (!err)
         err = sweep(s, &record, store, peer, tally, sweep_id);
     store_close(store);
     peer_close(peer);
-    return err;
+    alone_give(lock);
+    if (!err || !interrupt_asked())
+        return err;
+    fprintf(s->out,
+            "%s\n"
+            "interrupted: the same command goes on where this stopped\n",
+            err_message());
+    tally->interrupted = true;
+    return OK;
 }
 
+/* The machine is this process's to its end. */
 int sweep_begin(const Sweeping *s, Store **store, int64_t *sweep_id)
 {
     Record record;
-    Lanes lanes;
     bool resumed;
-    int err;
+    int err, lock;
 
     *store = NULL;
+    interrupt_listen();
     TRY(fill_record(&record, s));
-    TRY(store_open(store, s->settings->db, STORE_WRITE));
-    err = begin_lanes(&lanes, NULL, *store, &record, true, &resumed);
+    TRY(alone_take(&lock, s->settings->force));
+    TRY(db_open(store, s->settings->db, STORE_WRITE));
+    err = store_sweep_begin(*store, &record.machine, &record.build,
+                            &record.sweep, true, sweep_id, &resumed);
     if (err) {
         store_close(*store);
         *store = NULL;
-        return err;
     }
-    *sweep_id = lanes.at[0].sweep_id;
-    return OK;
+    return err;
 }
 
 int sweep_end(Store *store, int64_t sweep_id)

@@ -16,7 +16,7 @@
 typedef struct SweepSettings {
     const char *db, *peer;
     ParamName target;
-    int fresh;
+    int fresh, force, peer_limit;
     int limit, budget, warmup, min_samples, max_samples, block, seed;
 } SweepSettings;
 
@@ -40,7 +40,8 @@ typedef struct Sweeping {
 } Sweeping;
 
 /* Measures what the database lacks of it, in the unfinished sweep of the same
- * cases if there is one.  *sweep_id becomes that of our own rows. */
+ * cases if there is one.  *sweep_id becomes that of our own rows.  Ctrl-C ends
+ * it early, which is no error: tally->interrupted. */
 int sweep_run(const Sweeping *s, Tally *tally, int64_t *sweep_id);
 
 /* Opens the database and begins a sweep of its own, for rows that the caller
@@ -49,9 +50,6 @@ int sweep_begin(const Sweeping *s, Store **store, int64_t *sweep_id);
 
 /* Ends a sweep that sweep_begin began: with the load of this moment. */
 int sweep_end(Store *store, int64_t sweep_id);
-
-/* Ends the program as the shell expects of one that a signal stopped. */
-void sweep_end_by_signal(void);
 
 /* "bench" is harness/experiments/bench.json, unless it is a file itself: *found
  * becomes name, or path, which is filled. */

@@ -16,7 +16,7 @@
 
 enum { RUN_SQL_SIZE = 4096 };
 
-static int finish(const Store *s, int err)
+int sql_finish(const Store *s, int err)
 {
     if (!err)
         err = sql_exec(s, "RELEASE change");
@@ -135,7 +135,7 @@ int store_sweep_begin(Store *s, const Machine *m, const Build *b,
                         "SELECT count(*) FROM start WHERE sweep_id = ?", "i",
                         *sweep_id);
     *resumed = starts > 1;
-    return finish(s, err);
+    return sql_finish(s, err);
 }
 
 int store_sweep_abandoned(Store *s, int64_t sweep_id, Abandoned *out)
@@ -330,7 +330,11 @@ int store_run(Store *s, int64_t sweep_id, const Param *case_params,
     err = add_run(s, sweep_id, case_params, c, settings_json, o);
     if (!err)
         err = add_samples(s, o);
-    return finish(s, err);
+    if (!err)
+        err = sql_query(s, NULL,
+                        "DELETE FROM begun WHERE sweep_id = ? AND repeat = ?",
+                        "it", sweep_id, o->repeat);
+    return sql_finish(s, err);
 }
 
 int store_group_begin(Store *s)

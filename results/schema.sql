@@ -277,8 +277,8 @@ CREATE TABLE at_work (
     host            TEXT NOT NULL,  -- its name and the id of its boot
     pid             INTEGER NOT NULL,
     born            INTEGER NOT NULL,   -- ticks from that boot to its start
-    since           TEXT NOT NULL
-                    CHECK (since GLOB '????-??-??T??:??:??*Z')
+    seen            TEXT NOT NULL   -- when it last began a case
+                    CHECK (seen GLOB '????-??-??T??:??:??*Z')
 ) STRICT;
 
 -- The cases that it has begun and not stored yet.  A case that was under way

@@ -12,10 +12,26 @@ struct Store {
     sqlite3 *db;
     StoreMode mode;
     char *path;
+    const StoreWait *wait; /* how long locks are waited for, or NULL ... */
+    double waited_ms;      /* ... this time, until now               */
 };
 
 /* The sentence for what SQLite just refused; its error code. */
 int sql_refused(const Store *s);
+
+/* Opens it (once more), runs the statements of first (or NULL), and looks
+ * whether it can be read; SQLite's code. */
+int sql_open(Store *s, const char *name, int flags, const char *first);
+
+/* Whether that code says that the file system has no shared memory. */
+bool sql_lacks_shared_memory(int code);
+
+/* Puts the file into WAL mode if that works here; or out of it. */
+int sql_use_wal(Store *s);
+int sql_leave_wal(Store *s);
+
+/* Whether a wait was ended by the caller. */
+bool sql_is_stopped(const Store *s);
 
 /* Runs statements that have no parameters and whose rows nobody wants. */
 int sql_exec(const Store *s, const char *sql);
@@ -28,6 +44,9 @@ int sql_exec(const Store *s, const char *sql);
  */
 int sql_query(const Store *s, int64_t *out, const char *sql, const char *types,
               ...);
+
+/* Ends what "SAVEPOINT change" began: keeps it, or takes it back if err. */
+int sql_finish(const Store *s, int err);
 
 /* The machine of this description, added if need be. */
 int sql_machine_id(const Store *s, const Machine *m, int64_t *id);

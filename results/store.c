@@ -1,9 +1,10 @@
 /*
  * store.c - opens the database, and refuses what is not one.
  *
- * While it is written the file is in WAL mode, so that readers never wait and
- * a killed process loses nothing that was committed.  store_close turns it
- * back into one plain file, which can be read where nothing may be written.
+ * The file is in WAL mode, so that readers and a writer never wait for each
+ * other and a killed process loses nothing that was committed.  It stays so
+ * when it is closed, or the next writer would have to wait for every reader to
+ * turn it back; SQLite then leaves one plain file.
  *
  * Leaves out: adding runs (results/run.c), reading them (analysis/summary.c).
  * Source: sqlite.org/fileformat2.html section 1.3, sqlite.org/wal.html.
@@ -25,7 +26,6 @@
 enum {
     APPLICATION_ID = 0x61746e62, /* "atnb"; both as in schema.sql */
     SCHEMA_VERSION = 6,
-    BUSY_MS = 5000,
     HEADER_BYTES = 100, /* of an SQLite file */
 };
 
@@ -121,12 +121,23 @@ int sql_refused(const Store *s)
                     "write it to take that back: copy it, with %s-* beside "
                     "it, to a folder of yours, and name that by --db",
                     path, path);
+    if (sql_lacks_shared_memory(code))
+        return fail(ERR_IO,
+                    "%s is on a file system without locks or memory that "
+                    "processes share (%s), as some of a network are; copy it "
+                    "to a disk of this machine, and name that by --db",
+                    path, why);
     switch (code & 0xff) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
+        if (sql_is_stopped(s))
+            return fail(ERR_IO,
+                        "stopped while waiting for %s, which another process "
+                        "has locked; what was not stored yet is lost",
+                        path);
         return fail(ERR_IO,
-                    "%s is being written by another process; wait for it, or "
-                    "name another file by --db",
+                    "%s is locked by another process; wait for it, or name "
+                    "another file by --db",
                     path);
     case SQLITE_CANTOPEN:
         return fail(ERR_IO,
@@ -283,29 +294,63 @@ static int make_schema(Store *s)
     return err;
 }
 
+/* A view may never end, and a trigger may do anything: the program reads and
+ * writes tables, which it made itself. */
+static int judge_tables(const Store *s, StoreMode mode)
+{
+    static const char sql[] =
+        "SELECT type, name FROM main.sqlite_schema WHERE (type = 'view' OR "
+        "sql LIKE 'CREATE VIRTUAL%') AND name COLLATE NOCASE IN ('machine', "
+        "'build', 'sweep', 'start', 'run', 'sample', 'step', 'quantity', "
+        "'roof', 'erf', 'erf_map', 'erf_number', 'note', 'at_work', 'begun') "
+        "OR ?1 AND type = 'trigger' AND (sql LIKE '%RECURSIVE%' OR name NOT IN "
+        "('erf_final', 'run_verified', 'run_final', 'sample_final', "
+        "'sweep_final'))";
+    sqlite3_stmt *stmt = NULL;
+    int code, err = OK;
+
+    if (sqlite3_prepare_v2(s->db, sql, -1, &stmt, NULL) != SQLITE_OK)
+        return sql_refused(s);
+    sqlite3_bind_int(stmt, 1, mode == STORE_WRITE);
+    code = sqlite3_step(stmt);
+    if (code == SQLITE_ROW) {
+        const char *type = (const char *)sqlite3_column_text(stmt, 0);
+
+        err = fail(ERR_INPUT,
+                   "%s was changed by another program: its %s '%.40s' is none "
+                   "that attnbench makes; restore a copy, or drop it",
+                   s->path, strcmp(type, "table") ? type : "virtual table",
+                   (const char *)sqlite3_column_text(stmt, 1));
+    } else if (code != SQLITE_DONE) {
+        err = sql_refused(s);
+    }
+    sqlite3_finalize(stmt);
+    return err;
+}
+
 static int open_for_writing(Store *s)
 {
     int64_t id = 0, version = 0;
+    int code;
 
     TRY(folder_make_for(s->path));
-    if (sqlite3_open_v2(s->path, &s->db,
-                        SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL))
-        return sql_refused(s);
-    sqlite3_extended_result_codes(s->db, 1);
-    sqlite3_busy_timeout(s->db, BUSY_MS);
-    if (sqlite3_db_readonly(s->db, "main") == 1)
+    code =
+        sql_open(s, s->path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL);
+    if (s->db && sqlite3_db_readonly(s->db, "main") == 1)
         return fail(ERR_IO, "%s: you may read it but not write it", s->path);
+    if (sql_lacks_shared_memory(code))
+        TRY(sql_leave_wal(s));
+    else if (code != SQLITE_OK)
+        return sql_refused(s);
     TRY(read_version(s, &id, &version));
     if (id != APPLICATION_ID || version < SCHEMA_VERSION)
         TRY(make_schema(s));
     else
         TRY(judge_version(s->path, version));
-
+    TRY(judge_tables(s, STORE_WRITE));
+    TRY(sql_use_wal(s));
     /* NORMAL: a kill loses nothing, a power cut perhaps the last runs. */
-    TRY(sql_exec(s, "PRAGMA foreign_keys = ON; PRAGMA synchronous = NORMAL"));
-    /* Refused while another process reads; then the journal is slower. */
-    sqlite3_exec(s->db, "PRAGMA journal_mode = WAL", NULL, NULL, NULL);
-    return OK;
+    return sql_exec(s, "PRAGMA foreign_keys = ON; PRAGMA synchronous = NORMAL");
 }
 
 static bool has_wal(const char *path)
@@ -335,33 +380,6 @@ static char *immutable_uri(const char *path)
     return uri;
 }
 
-/* Opens it anew and looks whether it can be read; SQLite's code. */
-static int try_open(Store *s, const char *name, int flags)
-{
-    int code;
-
-    sqlite3_close(s->db);
-    s->db = NULL;
-    code = sqlite3_open_v2(name, &s->db, flags, NULL);
-    if (code != SQLITE_OK)
-        return code;
-    sqlite3_extended_result_codes(s->db, 1);
-    sqlite3_busy_timeout(s->db, BUSY_MS);
-    return sqlite3_exec(s->db, "SELECT count(*) FROM sqlite_schema", NULL, NULL,
-                        NULL);
-}
-
-/* A process that was killed left half a change beside the file: any reader has
- * to take it back, which SQLite does when it may write. */
-static int take_back(Store *s)
-{
-    try_open(s, s->path, SQLITE_OPEN_READWRITE);
-    TRY(judge_file(s->path, STORE_READ)); /* it may have been its making */
-    return try_open(s, s->path, SQLITE_OPEN_READONLY) == SQLITE_OK
-               ? OK
-               : sql_refused(s);
-}
-
 /* In WAL mode SQLite wants to write beside the file even to read it.  Where it
  * cannot, nobody else can either, and the file stands still. */
 static int open_immutable(Store *s)
@@ -377,36 +395,52 @@ static int open_immutable(Store *s)
     uri = immutable_uri(s->path);
     if (!uri)
         return fail(ERR_MEMORY, "%s: memory ran out", s->path);
-    code = try_open(s, uri, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI);
+    code = sql_open(s, uri, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, NULL);
     free(uri);
     return code == SQLITE_OK ? OK : sql_refused(s);
 }
 
+/* What a process that was killed left half done is taken back by opening it for
+ * writing, and only who may write leaves nothing beside the file. */
 static int open_somehow(Store *s)
 {
-    const int code = try_open(s, s->path, SQLITE_OPEN_READONLY);
+    const int code = sql_open(s, s->path, SQLITE_OPEN_READWRITE, NULL);
 
     if (code == SQLITE_OK)
         return OK;
-    if (code == SQLITE_READONLY_ROLLBACK)
-        return take_back(s);
-    if (code == SQLITE_READONLY_CANTINIT || code == SQLITE_READONLY_DIRECTORY ||
-        (code & 0xff) == SQLITE_CANTOPEN)
+    if (sql_lacks_shared_memory(code) && has_wal(s->path))
+        return sql_leave_wal(s);
+    if (sql_lacks_shared_memory(code) || (code & 0xff) == SQLITE_CANTOPEN ||
+        ((code & 0xff) == SQLITE_READONLY && code != SQLITE_READONLY_ROLLBACK &&
+         code != SQLITE_READONLY_RECOVERY))
         return open_immutable(s);
     return sql_refused(s);
 }
 
 static int open_for_reading(Store *s)
 {
-    int64_t id = 0, version = 0;
+    int64_t id = 0, version = 0, pages = 0;
 
     TRY(open_somehow(s));
     TRY(read_version(s, &id, &version));
+    TRY(sql_query(s, &pages, "PRAGMA page_count", ""));
+    if (!pages) /* its making was taken back */
+        return fail(ERR_INPUT, "%s is empty; 'attnbench run' fills it",
+                    s->path);
     TRY(judge_version(s->path, version));
-    return each_step(s, disguise, version);
+    TRY(judge_tables(s, STORE_READ));
+    TRY(each_step(s, disguise, version));
+    /* A schema that is not trusted may not ask json_valid(), as ours does. */
+    return sql_exec(s, "PRAGMA query_only = ON");
 }
 
 int store_open(Store **out, const char *path, StoreMode mode)
+{
+    return store_open_waiting(out, path, mode, NULL);
+}
+
+int store_open_waiting(Store **out, const char *path, StoreMode mode,
+                       const StoreWait *wait)
 {
     Store *s;
     int err;
@@ -418,7 +452,7 @@ int store_open(Store **out, const char *path, StoreMode mode)
         free(s);
         return fail(ERR_MEMORY, "%s: memory ran out", path);
     }
-    s->mode = STORE_READ; /* nothing to tidy up until it is open */
+    s->wait = wait;
     err = mode == STORE_WRITE ? open_for_writing(s) : open_for_reading(s);
     if (err) {
         store_close(s);
@@ -433,10 +467,8 @@ void store_close(Store *s)
 {
     if (!s)
         return;
-    if (s->mode == STORE_WRITE) { /* refused if others have it open */
+    if (s->db) /* the last to close it tidies up, or nobody waits for that */
         sqlite3_busy_timeout(s->db, 0);
-        sqlite3_exec(s->db, "PRAGMA journal_mode = DELETE", NULL, NULL, NULL);
-    }
     sqlite3_close(s->db);
     free(s->path);
     free(s);

@@ -10,6 +10,7 @@
 #ifndef RESULTS_STORE_H
 #define RESULTS_STORE_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -30,6 +31,18 @@ struct sqlite3;
 typedef enum StoreMode { STORE_READ, STORE_WRITE } StoreMode;
 int store_open(Store **out, const char *path, StoreMode mode);
 void store_close(Store *s);
+
+/* store_open gives up a file that another process has had locked for seconds.
+ * With one of these it, and all that is done with the store, goes on when the
+ * file is free, unless stop is set before: that is ERR_IO.  say is called once
+ * in each wait that takes a second.  It is borrowed until the store is closed.
+ */
+typedef struct StoreWait {
+    void (*say)(const char *path);
+    const volatile sig_atomic_t *stop;
+} StoreWait;
+int store_open_waiting(Store **out, const char *path, StoreMode mode,
+                       const StoreWait *wait);
 struct sqlite3 *store_sqlite(Store *s); /* for analysis and plots */
 
 typedef struct Machine {

@@ -345,6 +345,8 @@ TEST(measure, a_stop_keeps_whole_cases_and_a_second_start_the_rest)
 
 /* ---- peers ---------------------------------------------------------------- */
 
+static const PeerLimits patient = { 60, NULL };
+
 static int fake_peer(Peer **peer, char log[256], int params, int bytes)
 {
     char command[512];
@@ -352,7 +354,7 @@ static int fake_peer(Peer **peer, char log[256], int params, int bytes)
     snprintf(log, 256, "%s/peer.log", test_tmpdir());
     snprintf(command, sizeof(command), "exec sh tests/fake_peer.sh %s %d %d",
              log, params, bytes);
-    return peer_open(peer, command);
+    return peer_open(peer, command, &patient);
 }
 
 static int lines_with(const char *path, const char *word)
@@ -472,8 +474,10 @@ TEST(measure, a_peer_that_is_none_is_an_error)
 {
     Peer *peer;
 
-    CHECK(peer_open(&peer, "exit 3") == ERR_IO);
-    CHECK(strstr(err_message(), "ended without an answer"));
-    CHECK(peer_open(&peer, "echo what; cat >/dev/null") == ERR_IO);
+    CHECK(peer_open(&peer, "exit 3", &patient) == ERR_IO);
+    CHECK_MSG(strstr(err_message(), "the peer process exited without replying "
+                                    "(exit status 3)"),
+              "%s", err_message());
+    CHECK(peer_open(&peer, "echo what; cat >/dev/null", &patient) == ERR_IO);
     CHECK(strstr(err_message(), "answered 'what'"));
 }

@@ -158,6 +158,14 @@ TEST(run, other_weights_under_the_same_name_are_another_case)
         "--height=7,8,9,10,11", "--width=8", "--backend=ref", "--block=3", \
         "--min_samples=6", "--target=50"
 
+/* Twenty ends in a few seconds are not the cases' fault; what is made of two
+ * that are is in test_killed.c. */
+static void forgive(Store *s)
+{
+    CHECK(sqlite3_exec(store_sqlite(s), "DELETE FROM begun", NULL, NULL,
+                       NULL) == SQLITE_OK);
+}
+
 /* The random moments are where the cases are: around the start, and later.
  * Opened for writing, because only that mends what a kill left half done. */
 TEST(run, a_killed_sweep_loses_no_row_and_doubles_none)
@@ -179,6 +187,7 @@ TEST(run, a_killed_sweep_loses_no_row_and_doubles_none)
         killed += WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
         if (access(db, F_OK) == 0 && store_open(&s, db, STORE_WRITE) == OK) {
             rows = ask(s, "SELECT count(*) FROM run WHERE sweep_id = 1");
+            forgive(s);
             store_close(s);
         } else {
             CHECK_MSG(before == 0, "%s", err_message());

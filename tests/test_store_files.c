@@ -332,8 +332,8 @@ TEST(store, says_so_when_another_process_writes)
     CHECK(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL) == 0);
     sqlite3_busy_timeout(store_sqlite(s), 10);
     CHECK(store_run(s, id, case_params, &c, "{}", &o) == ERR_IO);
-    CHECK_MSG(strstr(err_message(), "is being written by another process"),
-              "%s", err_message());
+    CHECK_MSG(strstr(err_message(), "is locked by another process"), "%s",
+              err_message());
     CHECK(sqlite3_exec(other, "COMMIT", NULL, NULL, NULL) == 0);
     CHECK(store_run(s, id, case_params, &c, "{}", &o) == OK);
     sqlite3_close(other);

@@ -277,7 +277,8 @@ TEST(upgrade, does_not_disturb_a_reader)
 
     REQUIRE(store_open(&reader, db, STORE_READ) == OK);
     REQUIRE(store_open(&s, db, STORE_WRITE) == OK);
-    CHECK(summary_read(&runs, reader, &(RunFilter){ NULL, NULL, -1 }) == OK);
+    CHECK_MSG(summary_read(&runs, reader, &(RunFilter){ NULL, NULL, -1 }) == OK,
+              "%s", err_message());
     CHECK(runs.n == 1 && runs.at[0].time.n == 3);
     summary_free(&runs);
     store_close(reader);

@@ -56,7 +56,7 @@ void fuzz_peer(const uint8_t *data, size_t n)
     case_defaults(&c);
     BUG_IF(case_set(&c, "module", "se") != OK || case_complete(&c) != OK);
     write_command(command, sizeof(command), data, n);
-    if (peer_open(&p, command) != OK)
+    if (peer_open(&p, command, &(PeerLimits){ 20, NULL }) != OK)
         return;
     ask_for_cases(p, &c);
     peer_close(p);

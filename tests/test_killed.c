@@ -1,0 +1,317 @@
+/*
+ * test_killed.c - a case that ends the process, by what means ever, does not
+ * keep its sweep from its end; and two processes do not measure the same.
+ */
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "harness/alone.h"
+#include "harness/environment.h"
+#include "harness/measure.h"
+#include "kernels/core/host.h"
+#include "results/begun.h"
+#include "tests/databases.h"
+#include "tests/test.h"
+
+/* Ends the process when this step of this case is about to be made. */
+typedef struct Killer {
+    const char *what, *module, *channels;
+    int times; /* it does so; -1: always */
+} Killer;
+
+static void kill_at(void *arg, const Step *step)
+{
+    const Killer *k = arg;
+
+    if (k->times && !strcmp(step->what, k->what) &&
+        strstr(step->arm->repeat, k->module) &&
+        strstr(step->arm->repeat, k->channels))
+        kill(getpid(), SIGKILL);
+}
+
+static void ignore(void *arg, const Arm *a)
+{
+    (void)arg, (void)a;
+}
+
+/* Six cases, all of one block. */
+static const Flag six[] = { { "module", "se,eca" },
+                            { "channels", "16,32,48" },
+                            { "height", "8" },
+                            { "width", "8" },
+                            { "backend", "ref" } };
+
+static int measure_six(const char *path, Killer *killer)
+{
+    const Protocol quick = { .target = 0.5,
+                             .limit = 60,
+                             .min_samples = 6,
+                             .max_samples = 12,
+                             .block = 16,
+                             .seed = 7,
+                             .started_ns = host_now_ns() };
+    const Listener listener = { killer, kill_at, ignore };
+    Lanes lanes = { .n = 1 };
+    Sweep w = a_sweep;
+    Experiment e;
+    Tally tally;
+    bool resumed;
+    Store *s;
+
+    TRY(experiment_read(&e, NULL, six, 5));
+    snprintf(w.cases_hash, sizeof(w.cases_hash), "%s", e.cases_hash);
+    TRY(store_open(&s, path, STORE_WRITE));
+    TRY(store_sweep_begin(s, &a_machine, &a_build, &w, false,
+                          &lanes.at[0].sweep_id, &resumed));
+    TRY(alone_claim(s, lanes.at[0].sweep_id));
+    TRY(measure(&e, &quick, s, &lanes, &listener, &tally));
+    TRY(store_leave(s, lanes.at[0].sweep_id));
+    store_close(s);
+    experiment_free(&e);
+    return OK;
+}
+
+/* How many processes it takes to come to the end of the sweep. */
+static int starts_until_the_end(const char *path, Killer k)
+{
+    for (int n = 1; n <= 8; n++) {
+        int status;
+
+        fflush(stdout);
+        if (fork() == 0) {
+            const int err = measure_six(path, &k);
+
+            CHECK_MSG(err == OK, "%s", err_message());
+            fflush(stdout);
+            _exit(err != OK);
+        }
+        wait(&status);
+        if (WIFEXITED(status)) {
+            CHECK(WEXITSTATUS(status) == 0);
+            return n;
+        }
+        k.times -= k.times > 0;
+    }
+    return 9;
+}
+
+static void check_ended(const char *path, const char *ok, const char *failed)
+{
+    CHECK_ASK(path, "SELECT count(*) FROM run WHERE status = 'ok'", ok);
+    CHECK_ASK(path,
+              "SELECT count(*) FROM run WHERE status = 'failed' AND message "
+              "LIKE 'killed: % times the process ended while measuring this "
+              "case'",
+              failed);
+    CHECK_ASK(path, "SELECT ended_at IS NOT NULL FROM sweep", "1");
+    CHECK_ASK(path, "SELECT count(*) FROM sweep", "1");
+    CHECK_ASK(path, "SELECT count(*) FROM begun", "0");
+    CHECK_ASK(path, "SELECT count(*) FROM at_work", "0");
+}
+
+/* As when the kernel ends what takes too much memory. */
+TEST(killed, a_case_that_ends_the_process_twice_is_given_up)
+{
+    const char *path = temp_path("a.db");
+    const int n = starts_until_the_end(
+        path, (Killer){ "preparing", "--module=eca", "--channels=32", -1 });
+
+    CHECK_MSG(n == 3, "took %d starts", n);
+    check_ended(path, "5", "1");
+    CHECK_ASK(path,
+              "SELECT module || channels FROM run WHERE status = 'failed'",
+              "eca32");
+    CHECK_ASK(path, "SELECT message FROM run WHERE status = 'failed'",
+              "killed: 2 times the process ended while measuring this case");
+}
+
+/* Among those that are sampled in turn it is not known which it was: after two
+ * ends they are measured one by one. */
+TEST(killed, one_that_ends_it_while_it_is_sampled_is_found)
+{
+    const char *path = temp_path("a.db");
+    const int n = starts_until_the_end(
+        path, (Killer){ "sampling", "--module=se", "--channels=48", -1 });
+
+    CHECK_MSG(n == 4, "took %d starts", n);
+    check_ended(path, "5", "1");
+    CHECK_ASK(path,
+              "SELECT module || channels FROM run WHERE status = 'failed'",
+              "se48");
+}
+
+/* Somebody switched the machine off: all is measured in the same rounds. */
+TEST(killed, one_end_is_nobodys_fault)
+{
+    static const char *const what[] = { "preparing", "sampling" };
+
+    for (int i = 0; i < 2; i++) {
+        const char *path = temp_path(what[i]);
+        const int n = starts_until_the_end(
+            path, (Killer){ what[i], "--module=eca", "--channels=32", 1 });
+
+        CHECK_MSG(n == 2, "took %d starts", n);
+        check_ended(path, "6", "0");
+        CHECK_ASK(path,
+                  "SELECT max(n) FROM (SELECT count(*) AS n FROM sample "
+                  "GROUP BY round)",
+                  "6");
+    }
+}
+
+/* ---- two at once --------------------------------------------------------- */
+
+static int64_t begin(Store *s)
+{
+    bool resumed;
+    int64_t id = 0;
+
+    CHECK(store_sweep_begin(s, &a_machine, &a_build, &a_sweep, false, &id,
+                            &resumed) == OK);
+    return id;
+}
+
+/* The number of a process that is at work at the sweep, and waits. */
+static pid_t somebody_at(const char *path)
+{
+    int ends[2];
+    char byte;
+    pid_t pid;
+
+    BUG_IF(pipe(ends));
+    pid = fork();
+    if (pid == 0) {
+        Store *s;
+
+        BUG_IF(store_open(&s, path, STORE_WRITE));
+        BUG_IF(alone_claim(s, begin(s)));
+        store_close(s);
+        BUG_IF(write(ends[1], "", 1) != 1);
+        pause();
+    }
+    BUG_IF(read(ends[0], &byte, 1) != 1);
+    return pid;
+}
+
+TEST(killed, the_same_sweep_is_measured_by_one_process)
+{
+    const char *path = temp_path("a.db");
+    const pid_t pid = somebody_at(path);
+    char wanted[64];
+    int64_t id;
+    Store *s;
+
+    snprintf(wanted, sizeof(wanted), "process %d on ", (int)pid);
+    REQUIRE(store_open(&s, path, STORE_WRITE) == OK);
+    id = begin(s);
+    CHECK(alone_claim(s, id) == ERR_INPUT);
+    CHECK_MSG(!strncmp(err_message(), wanted, strlen(wanted)), "%s",
+              err_message());
+    CHECK(strstr(err_message(), "is measuring the same experiment"));
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    CHECK_MSG(alone_claim(s, id) == OK, "%s", err_message());
+    CHECK(alone_claim(s, id) == OK); /* ours already */
+    store_close(s);
+}
+
+/* Nobody can look whether it lives: it shows that when it begins a case. */
+TEST(killed, a_process_elsewhere_lives_as_long_as_it_begins_cases)
+{
+    const Worker elsewhere = { "another-host some-boot", 1, 1, 0 };
+    const char *path = temp_path("a.db");
+    int64_t id;
+    Store *s;
+
+    REQUIRE(store_open(&s, path, STORE_WRITE) == OK);
+    id = begin(s);
+    CHECK(store_take(s, id, &elsewhere, false) == OK);
+    CHECK(alone_claim(s, id) == ERR_INPUT);
+    CHECK_MSG(strstr(err_message(), "process 1 on another-host is measuring"),
+              "%s", err_message());
+    CHECK(alter(path, "UPDATE at_work SET seen = '2020-01-01T00:00:00Z'"));
+    CHECK_MSG(alone_claim(s, id) == OK, "%s", err_message());
+    store_close(s);
+}
+
+TEST(killed, a_machine_is_measured_on_by_one_process)
+{
+    const char *path = temp_path("lock");
+    int lock, other, ends[2];
+    char byte;
+    pid_t pid;
+
+    setenv("ATTNBENCH_LOCK", path, 1);
+    BUG_IF(pipe(ends));
+    pid = fork();
+    if (pid == 0) {
+        BUG_IF(alone_take(&lock, false));
+        BUG_IF(write(ends[1], "", 1) != 1);
+        pause();
+    }
+    REQUIRE(read(ends[0], &byte, 1) == 1);
+    CHECK(alone_take(&lock, false) == ERR_INPUT);
+    {
+        char wanted[128];
+
+        snprintf(wanted, sizeof(wanted),
+                 "another attnbench (pid %d) is measuring", (int)pid);
+        CHECK_MSG(strstr(err_message(), wanted), "%s", err_message());
+    }
+    CHECK(alone_take(&other, true) == OK && other == -1);
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    CHECK_MSG(alone_take(&lock, false) == OK, "%s", err_message());
+    alone_give(lock);
+    setenv("ATTNBENCH_LOCK", "", 1);
+    CHECK(alone_take(&lock, false) == OK && lock == -1);
+    setenv("ATTNBENCH_LOCK", "/no/such/folder/lock", 1);
+    CHECK(alone_take(&lock, false) == OK && lock == -1);
+}
+
+/* ---- Ctrl-C in commands ---------------------------------------------------- */
+
+/* Starts a command, ends it by a signal when it is at work, and wants a
+ * sentence and a database that can be read. */
+static void interrupt(const char *arguments, int signal, const char *sentence)
+{
+    char command[1024], *said;
+    const char *db = temp_path("int.db");
+    size_t n;
+    int status;
+    Store *s;
+
+    if (access(test_beside("attnbench"), X_OK))
+        SKIP("attnbench is not built");
+    snprintf(command, sizeof(command),
+             "timeout --preserve-status -s %d 2 '%s' %s --db=%s >'%s' 2>&1",
+             signal, test_beside("attnbench"), arguments, db,
+             temp_path("said"));
+    status = system(command);
+    CHECK_MSG(WIFEXITED(status) && WEXITSTATUS(status) == 128 + signal,
+              "%s: status %x", arguments, (unsigned)status);
+    said = read_bytes(temp_path("said"), &n);
+    CHECK_MSG(said && strstr(said, sentence), "%s: %s", arguments, said);
+    free(said);
+    REQUIRE(store_open(&s, db, STORE_WRITE) == OK);
+    store_close(s);
+    CHECK_ASK(db, "PRAGMA integrity_check", "ok");
+}
+
+TEST(killed, a_signal_leaves_a_sentence_and_a_database)
+{
+    interrupt("run --module=se --channels=32 --backend=ref --limit=3600 "
+              "--max_samples=1000000 --target=0.01",
+              SIGTERM, "interrupted: the same command goes on");
+    interrupt("profile --module=se --channels=256 --batch=8 --backend=ref "
+              "--seconds=600",
+              SIGTERM, "interrupted: what was finished is stored in ");
+    interrupt("erf --backbone=resnet18 --height=64 --width=64 --backend=ref "
+              "--draws=10000 --tap=stage1",
+              SIGINT, "interrupted: what was finished is stored in ");
+}
