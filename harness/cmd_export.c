@@ -17,8 +17,10 @@
 
 #include "analysis/csv.h"
 #include "analysis/summary.h"
+#include "harness/db.h"
 #include "harness/flags.h"
 #include "kernels/core/err.h"
+#include "results/outfile.h"
 
 typedef struct ExportSettings {
     ParamName experiment, source, format;
@@ -42,8 +44,9 @@ static const Param export_params[] = {
               "only this sweep; 0: the latest of each experiment and source; "
               "-1: all"),
     PARAM_NAME(ExportSettings, format, "csv", format_choice,
-               "csv: a row for each run; json: all there is, for attnbench "
-               "import"),
+               "csv: a row for each run; json: runs with every sample, for "
+               "attnbench import; profiles, roofs and receptive fields stay "
+               "in the database"),
     PARAM_INT(
         ExportSettings, samples, 0, 0, 1,
         "csv with a row for each sample and what the device knew then; id "
@@ -362,27 +365,68 @@ static bool is_same_file(const char *path, const char *other)
            a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
+static int write_to(FILE *out, const ExportSettings *set, const RunList *list,
+                    Store *s)
+{
+    if (strcmp(set->format.text, "json") == 0)
+        return write_json(out, list, s);
+    if (set->samples)
+        return write_csv_samples(out, list, s);
+    write_csv(out, list);
+    return OK;
+}
+
+/* NULL: to standard output. */
 static int write_all(const char *path, const ExportSettings *set,
                      const RunList *list, Store *s)
 {
-    FILE *out = path ? fopen(path, "w") : stdout;
-    int err = OK;
-    bool bad;
+    Outfile out;
+    int err;
 
-    if (!out)
-        return fail(ERR_IO, "%s: %s", path, strerror(errno));
-    if (strcmp(set->format.text, "json") == 0)
-        err = write_json(out, list, s);
-    else if (set->samples)
-        err = write_csv_samples(out, list, s);
-    else
-        write_csv(out, list);
-    bad = ferror(out) != 0;
-    bad |= (path ? fclose(out) : fflush(out)) != 0;
-    if (!err && bad)
-        err = fail(ERR_IO, "%s: %s", path ? path : "standard output",
-                   strerror(errno));
-    return err;
+    if (!path) {
+        err = write_to(stdout, set, list, s);
+        if (!err && (fflush(stdout) || ferror(stdout)))
+            err = fail(ERR_IO, "standard output: %s", strerror(errno));
+        return err;
+    }
+    TRY(outfile_open(&out, path));
+    return outfile_close(&out, write_to(out.file, set, list, s));
+}
+
+static int64_t count_of(Store *s, const char *sql)
+{
+    sqlite3_stmt *q = NULL;
+    int64_t n = 0;
+
+    if (sqlite3_prepare_v2(store_sqlite(s), sql, -1, &q, NULL) == SQLITE_OK &&
+        sqlite3_step(q) == SQLITE_ROW)
+        n = sqlite3_column_int64(q, 0);
+    sqlite3_finalize(q);
+    return n;
+}
+
+/* What an import of the file will lack. */
+static void say_left_out(Store *s)
+{
+    static const struct {
+        const char *sql, *name;
+    } of[] = {
+        { "SELECT count(DISTINCT run_id) FROM step", "profiles" },
+        { "SELECT count(*) FROM roof", "roofs" },
+        { "SELECT count(*) FROM erf", "receptive fields" },
+    };
+    const char *separator = "only the database has its";
+
+    for (size_t i = 0; i < sizeof(of) / sizeof(of[0]); i++) {
+        const int64_t n = count_of(s, of[i].sql);
+
+        if (n)
+            fprintf(stderr, "%s %lld %s", separator, (long long)n, of[i].name);
+        if (n)
+            separator = ",";
+    }
+    if (*separator == ',')
+        fputs("; copy it to keep them\n", stderr);
 }
 
 int cmd_export(int argc, char **argv)
@@ -401,7 +445,7 @@ int cmd_export(int argc, char **argv)
         return fail(ERR_INPUT,
                     "%s is the database itself; name another file to write to",
                     flags.arg[0]);
-    TRY(store_open(&s, set.db, STORE_READ));
+    TRY(db_open(&s, set.db, STORE_READ));
     filter = (RunFilter){ .experiment = set.experiment.text,
                           .source = set.source.text,
                           .sweep = set.sweep };
@@ -410,6 +454,8 @@ int cmd_export(int argc, char **argv)
         err = fail(ERR_INPUT, "%s holds no such runs", set.db);
     if (!err)
         err = write_all(flags.nargs ? flags.arg[0] : NULL, &set, &list, s);
+    if (!err && strcmp(set.format.text, "json") == 0)
+        say_left_out(s);
     summary_free(&list);
     store_close(s);
     return err;

@@ -3,12 +3,12 @@
  */
 #include "harness/cmd.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "harness/db.h"
 #include "harness/flags.h"
+#include "harness/foreign.h"
 #include "harness/import.h"
 #include "kernels/core/err.h"
 
@@ -38,7 +38,8 @@ static const Usage usage = {
         "FILE.csv has a row for each sample, and columns of the same names.\n"
         "What a run leaves out is the default of 'attnbench run'; what is\n"
         "said of no machine is taken to be from this one.  Without round,\n"
-        "runs are not compared round by round.",
+        "runs are not compared round by round.  Profiles, roofs and receptive\n"
+        "fields are in no such file: they stay in the database they are in.",
     .params = import_params,
     .examples = "  attnbench import torch.json\n"
                 "  attnbench import --db=all.db mine.json theirs.json\n",
@@ -63,9 +64,8 @@ int cmd_import(int argc, char **argv)
     if (flags.help)
         return flags_help(&flags, &usage, stdout);
     for (int i = 0; i < flags.nargs; i++) /* before a database is made */
-        if (access(flags.arg[i], R_OK))
-            return fail(ERR_IO, "%s: %s", flags.arg[i], strerror(errno));
-    TRY(store_open(&s, set.db, STORE_WRITE));
+        TRY(foreign_file(flags.arg[i]));
+    TRY(db_open(&s, set.db, STORE_WRITE));
     for (int i = 0; i < flags.nargs && !err; i++) {
         const char *path = flags.arg[i];
 

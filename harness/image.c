@@ -21,6 +21,7 @@
 #include "harness/file.h"
 #include "kernels/core/err.h"
 #include "results/folder.h"
+#include "results/outfile.h"
 
 #define TEXT_OF(x) #x
 #define TEXT(x)    TEXT_OF(x)
@@ -233,10 +234,14 @@ int image_write_png(const Image *image, const char *path)
                       .height = (png_uint_32)image->height,
                       .format = PNG_FORMAT_RGB };
 
+    Outfile out;
+    int err = OK;
+
     TRY(folder_make_for(path));
-    if (!png_image_write_to_file(&png, path, 0, image->rgb, 0, NULL))
-        return fail(ERR_IO, "%s: %s", path, png.message);
-    return OK;
+    TRY(outfile_open(&out, path));
+    if (!png_image_write_to_stdio(&png, out.file, 0, image->rgb, 0, NULL))
+        err = fail(ERR_IO, "%s: %s", path, png.message);
+    return outfile_close(&out, err);
 }
 
 char *image_libraries(char text[IMAGE_LIBRARIES])

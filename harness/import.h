@@ -26,7 +26,8 @@ typedef struct ImportRun {
     int *round;
     Moment *moment; /* their texts are the run's */
     int room;
-    bool alone; /* its rounds are not known */
+    bool alone;     /* its rounds are not known              */
+    int empty_line; /* of a row without a time, in CSV; or 0 */
 } ImportRun;
 
 typedef struct ImportSweep {

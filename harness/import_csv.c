@@ -15,9 +15,8 @@
 
 #include "analysis/csv.h"
 #include "harness/file.h"
+#include "harness/hash.h"
 #include "kernels/core/err.h"
-
-enum { MAX_BYTES = 256 << 20 };
 
 /* What the columns are. */
 typedef struct Columns {
@@ -38,11 +37,11 @@ static char *read_text(const char *path)
         fail_within(err, "%s", path);
         return NULL;
     }
-    if (size <= MAX_BYTES)
-        text = calloc(1, size + 1);
-    if (!text || fread(text, 1, size, f) != size || strlen(text) != size) {
-        fail(ERR_INPUT, "%s is no text of at most %d MiB", path,
-             MAX_BYTES >> 20);
+    text = calloc(1, size + 1);
+    if (!text) {
+        fail(ERR_MEMORY, "%s: no memory for %zu bytes", path, size);
+    } else if (fread(text, 1, size, f) != size || strlen(text) != size) {
+        fail(ERR_INPUT, "%s is no text: it has a zero byte", path);
         free(text);
         text = NULL;
     }
@@ -115,10 +114,11 @@ static int set_sweep(const Csv *csv, const Columns *c, ImportSweep *w)
 }
 
 /* Whether two rows differ in nothing but their samples, or the sweep. */
-static bool same_run(const Csv *csv, const Columns *c, char *const *other)
+static bool same_run(const Csv *csv, const Columns *c, char *const *cell,
+                     char *const *other)
 {
     for (int i = 0; i < csv->ncolumns; i++)
-        if (!c->of_sample[i] && strcmp(csv->cell[i], other[i]))
+        if (!c->of_sample[i] && strcmp(cell[i], other[i]))
             return false;
     return true;
 }
@@ -148,8 +148,10 @@ static int add_sample(const Csv *csv, const Columns *c, ImportRun *r)
     Moment moment = IMPORT_NO_MOMENT;
     double ns, round = NAN;
 
-    if (!*csv->cell[c->ns])
+    if (!*csv->cell[c->ns]) {
+        r->empty_line = csv->line;
         return OK;
+    }
     TRY(number("ns", csv->cell[c->ns], &ns));
     if (c->round >= 0)
         TRY(number("round", csv->cell[c->round], &round));
@@ -159,37 +161,97 @@ static int add_sample(const Csv *csv, const Columns *c, ImportRun *r)
     return import_sample(r, ns, round, &moment);
 }
 
-/* Rows seen that began a run: their cells. */
+/* The runs there are: the cells of the row that began each, and where to find
+ * it by what its cells come to.  A place holds the number of a run from 1. */
 typedef struct Seen {
-    char *cell[CSV_COLUMNS_MAX];
+    struct Cells {
+        char *cell[CSV_COLUMNS_MAX];
+    } * first;
+    int *place;
+    size_t places; /* a power of two, at least twice the runs */
 } Seen;
+
+static void seen_free(Seen *s)
+{
+    free(s->first);
+    free(s->place);
+}
+
+/* Of all that two rows of a run share. */
+static size_t hash_row(const Csv *csv, const Columns *c, char *const *cell)
+{
+    uint64_t h = HASH_START;
+
+    for (int i = 0; i < csv->ncolumns; i++)
+        if (!c->of_sample[i])
+            h = hash_bytes(h, cell[i], strlen(cell[i]) + 1);
+    return (size_t)(h ^ h >> 32);
+}
+
+/* Where the run of a row is, or would be. */
+static int *find_place(const Csv *csv, const Columns *c, const Seen *s,
+                       char *const *cell)
+{
+    size_t at = hash_row(csv, c, cell) & (s->places - 1);
+
+    while (s->place[at] &&
+           !same_run(csv, c, cell, s->first[s->place[at] - 1].cell))
+        at = (at + 1) & (s->places - 1);
+    return &s->place[at];
+}
+
+/* Room for one more than n runs. */
+static int grow(const Csv *csv, const Columns *c, Seen *s, int n)
+{
+    const size_t places = s->places ? 2 * s->places : 64;
+    struct Cells *first;
+    int *place;
+
+    if (2 * ((size_t)n + 1) <= s->places)
+        return OK;
+    first = realloc(s->first, places / 2 * sizeof(*first));
+    if (first)
+        s->first = first;
+    place = calloc(places, sizeof(*place));
+    if (!first || !place) {
+        free(place);
+        return fail(ERR_MEMORY, "memory ran out at %d runs", n);
+    }
+    free(s->place);
+    s->place = place;
+    s->places = places;
+    for (int i = 0; i < n; i++)
+        *find_place(csv, c, s, s->first[i].cell) = i + 1;
+    return OK;
+}
 
 /* The run that the row belongs to, made if it is new. */
 static int find_run(const Csv *csv, const Columns *c, ImportSweep *w,
-                    Seen **seen, int *at)
+                    Seen *seen, int *at)
 {
     ImportRun *r;
-    Seen *more;
+    int *place;
 
-    if (*at < w->nruns && same_run(csv, c, (*seen)[*at].cell))
+    if (*at < w->nruns && same_run(csv, c, csv->cell, seen->first[*at].cell))
         return OK;
-    for (*at = 0; *at < w->nruns; ++*at)
-        if (same_run(csv, c, (*seen)[*at].cell))
-            return OK;
+    TRY(grow(csv, c, seen, w->nruns));
+    place = find_place(csv, c, seen, csv->cell);
+    if (*place) {
+        *at = *place - 1;
+        return OK;
+    }
     if (w->nruns == 0)
         TRY(set_sweep(csv, c, w));
     else
-        TRY(check_sweep(csv, c, (*seen)[0].cell));
-    more = realloc(*seen, (size_t)(w->nruns + 1) * sizeof(*more));
-    if (!more)
-        return fail(ERR_MEMORY, "memory ran out at %d runs", w->nruns);
-    *seen = more;
-    memcpy(more[w->nruns].cell, csv->cell, sizeof(csv->cell));
+        TRY(check_sweep(csv, c, seen->first[0].cell));
+    memcpy(seen->first[w->nruns].cell, csv->cell, sizeof(csv->cell));
+    *at = w->nruns;
     TRY(import_add_run(w, &r));
+    *place = w->nruns;
     return set_run(csv, c, r);
 }
 
-static int read_rows(Csv *csv, const Columns *c, ImportSweep *w, Seen **seen)
+static int read_rows(Csv *csv, const Columns *c, ImportSweep *w, Seen *seen)
 {
     int at = 0, err;
     bool more;
@@ -203,6 +265,11 @@ static int read_rows(Csv *csv, const Columns *c, ImportSweep *w, Seen **seen)
             err = add_sample(csv, c, &w->run[at]);
         if (err)
             return fail_within(err, "%s:%d", csv->name, csv->line);
+        if (w->run[at].empty_line && w->run[at].outcome.n)
+            return fail(ERR_INPUT,
+                        "%s:%d: ns is empty; a row is a sample, and of this "
+                        "run there are others: leave the row out",
+                        csv->name, w->run[at].empty_line);
     }
     for (int i = 0; i < w->nruns; i++) {
         err = import_check(&w->run[i]);
@@ -231,7 +298,7 @@ int import_csv(Store *s, const char *path, ImportCount *count)
 {
     char *text = read_text(path);
     Columns columns = { 0 };
-    Seen *seen = NULL;
+    Seen seen = { 0 };
     ImportSweep w;
     Csv csv;
     int err;
@@ -248,7 +315,7 @@ int import_csv(Store *s, const char *path, ImportCount *count)
     if (!err)
         err = store(s, path, &w, count);
     import_free(&w);
-    free(seen);
+    seen_free(&seen);
     free(text);
     return err;
 }

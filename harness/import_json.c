@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/foreign.h"
 #include "harness/json.h"
 #include "kernels/core/err.h"
 
@@ -199,8 +200,10 @@ static int all_sweeps(Store *s, const Json *j, ImportCount *count)
     const cJSON *sweeps = cJSON_GetObjectItemCaseSensitive(j->root, "sweeps");
 
     TRY(expect(j, j->root, cJSON_IsObject(j->root), "an object"));
-    if (!sweeps)
+    if (!sweeps) {
+        TRY(foreign_json(j));
         return one_sweep(s, j, j->root, count);
+    }
     TRY(expect(j, sweeps, cJSON_IsArray(sweeps), "a list"));
     if (j->root->child->next)
         return json_fail(j, j->root, "beside 'sweeps' there may be no key");

@@ -14,8 +14,8 @@
 #include "kernels/core/err.h"
 #include "kernels/core/visible.h"
 
-/* Nothing that is read here needs more; a file that has more is a mistake. */
-enum { MAX_BYTES = 64 << 20, MAX_DEPTH = 16 };
+/* Nothing that is read here needs more. */
+enum { MAX_DEPTH = 16 };
 
 /* fail() with the line and column of a byte in text; columns count bytes. */
 static int fail_at(const Json *j, const char *at, const char *fmt, ...)
@@ -114,17 +114,50 @@ static int refuse_syntax(const Json *j, const char *at)
     return fail_at(j, at, "did not expect '%.*s' here", n, at);
 }
 
+typedef struct Key {
+    const cJSON *item;
+    int at; /* its place in the object */
+} Key;
+
+static int by_name(const void *a, const void *b)
+{
+    const Key *x = a, *y = b;
+    const int d = strcmp(x->item->string, y->item->string);
+
+    return d ? d : x->at - y->at;
+}
+
+/* The first member of an object that repeats a key; NULL if none does. */
+static const cJSON *repeated(const cJSON *object, Key *keys, int n)
+{
+    const Key *first = NULL;
+    int i = 0;
+
+    for (const cJSON *a = object->child; a; a = a->next, i++)
+        keys[i] = (Key){ a, i };
+    qsort(keys, (size_t)n, sizeof(*keys), by_name);
+    for (i = 1; i < n; i++)
+        if (!strcmp(keys[i].item->string, keys[i - 1].item->string) &&
+            (!first || keys[i].at < first->at))
+            first = &keys[i];
+    return first ? first->item : NULL;
+}
+
 /* An object's keys are read by name, so a second one would be ignored. */
 static int check_keys(const Json *j, const cJSON *item)
 {
-    for (const cJSON *a = item->child; a; a = a->next) {
-        for (const cJSON *b = item->child; cJSON_IsObject(item) && b != a;
-             b = b->next)
-            if (strcmp(a->string, b->string) == 0)
-                return json_fail(j, a, "the key '%s' is there twice",
-                                 a->string);
+    const int n = cJSON_IsObject(item) ? cJSON_GetArraySize(item) : 0;
+    Key *keys = n > 1 ? malloc((size_t)n * sizeof(*keys)) : NULL;
+    const cJSON *twice = keys ? repeated(item, keys, n) : NULL;
+
+    free(keys);
+    if (n > 1 && !keys)
+        return fail(ERR_MEMORY, "%s: no memory for %d keys", j->path, n);
+    if (twice)
+        return json_fail(j, twice, "the key '%s' is there twice",
+                         twice->string);
+    for (const cJSON *a = item->child; a; a = a->next)
         TRY(check_keys(j, a));
-    }
     return OK;
 }
 
@@ -160,11 +193,6 @@ static int read_text(Json *j)
 
     if (err)
         return fail_within(err, "%s", j->path);
-    if (size > MAX_BYTES) {
-        err = fail(ERR_INPUT, "%s is no file of at most %d MiB", j->path,
-                   MAX_BYTES >> 20);
-        goto out;
-    }
     j->text = calloc(1, size + 1);
     if (!j->text)
         err = fail(ERR_MEMORY, "%s: no memory for %zu bytes", j->path, size);
@@ -172,7 +200,6 @@ static int read_text(Json *j)
         err = fail(ERR_IO, "%s: %s", j->path, strerror(errno));
     else if (strlen(j->text) != size)
         err = fail_at(j, j->text + strlen(j->text), "a zero byte");
-out:
     fclose(f);
     return err;
 }

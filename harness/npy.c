@@ -11,6 +11,7 @@
 
 #include "kernels/core/err.h"
 #include "results/folder.h"
+#include "results/outfile.h"
 
 enum {
     HEADER = 128, /* all of it: the format wants a multiple of 64 */
@@ -40,21 +41,15 @@ int npy_write(const char *path, const float *values, int rank, const int *dim)
 {
     char header[HEADER];
     size_t count = 1;
-    int err = OK;
-    FILE *f;
+    Outfile out;
 
     BUG_IF(rank < 1 || rank > 4);
     for (int i = 0; i < rank; i++)
         count *= (size_t)dim[i];
     describe(header, rank, dim);
     TRY(folder_make_for(path));
-    f = fopen(path, "wb");
-    if (!f)
-        return fail(ERR_IO, "%s: %m", path);
-    if (fwrite(header, 1, HEADER, f) != HEADER ||
-        fwrite(values, sizeof(*values), count, f) != count)
-        err = fail(ERR_IO, "%s: %m", path);
-    if (fclose(f) && !err)
-        err = fail(ERR_IO, "%s: %m", path);
-    return err;
+    TRY(outfile_open(&out, path));
+    fwrite(header, 1, HEADER, out.file); /* an error stays until it is closed */
+    fwrite(values, sizeof(*values), count, out.file);
+    return outfile_close(&out, OK);
 }

@@ -8,9 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "kernels/core/err.h"
+#include "results/outfile.h"
 
 enum { HEADER_ALIGN = 8 }; /* the header is padded so that values lie aligned */
 
@@ -64,48 +64,36 @@ void st_writer_tensor(StWriter *w, const char *name, int rank, const int *dim,
     w->bytes += bytes;
 }
 
-static int write_to(const StWriter *w, FILE *file)
+/* An error stays with the file until it is closed. */
+static void write_to(const StWriter *w, FILE *file)
 {
     static const char spaces[HEADER_ALIGN + 1] = "        ";
     char *text = cJSON_PrintUnformatted(w->header);
     unsigned char length[8];
     size_t n, pad;
-    int ok;
 
     BUG_IF(!text);
     n = strlen(text);
     pad = (HEADER_ALIGN - n % HEADER_ALIGN) % HEADER_ALIGN;
     for (int i = 0; i < 8; i++)
         length[i] = (unsigned char)((uint64_t)(n + pad) >> 8 * i);
-    ok = fwrite(length, 1, sizeof(length), file) == sizeof(length) &&
-         fwrite(text, 1, n, file) == n && fwrite(spaces, 1, pad, file) == pad &&
-         fwrite(w->data, 1, w->bytes, file) == w->bytes && fflush(file) == 0 &&
-         fsync(fileno(file)) == 0;
+    fwrite(length, 1, sizeof(length), file);
+    fwrite(text, 1, n, file);
+    fwrite(spaces, 1, pad, file);
+    fwrite(w->data, 1, w->bytes, file);
     cJSON_free(text);
-    return ok ? OK : fail(ERR_IO, "%m");
 }
 
 int st_writer_save(StWriter *w, const char *path)
 {
-    char temporary[4096];
-    FILE *file = NULL;
-    int err;
+    Outfile out;
+    int err = outfile_open(&out, path);
 
-    if (snprintf(temporary, sizeof(temporary), "%s.part-%ld", path,
-                 (long)getpid()) >= (int)sizeof(temporary))
-        return fail(ERR_INPUT, "%.60s...: the path is too long", path);
-    file = fopen(temporary, "wb");
-    err = file ? write_to(w, file) : fail(ERR_IO, "%m");
-    if (file && fclose(file) && !err)
-        err = fail(ERR_IO, "%m");
-    if (!err && rename(temporary, path))
-        err = fail(ERR_IO, "%m");
-    if (err) {
-        err = fail_within(err, "%s cannot be written", path);
-        if (file)
-            unlink(temporary);
+    if (!err) {
+        write_to(w, out.file);
+        err = outfile_close(&out, OK);
     }
-    return err;
+    return err ? fail_within(err, "%s cannot be written", path) : OK;
 }
 
 void st_writer_free(StWriter *w)

@@ -14,6 +14,7 @@
 #include "kernels/core/err.h"
 #include "plots/sheet.h"
 #include "results/folder.h"
+#include "results/outfile.h"
 
 /* clang-format off */
 static const char theme[] =
@@ -77,19 +78,11 @@ static int write_file(const char *folder, const char *name, const char *kind,
                       const char *text)
 {
     char path[PATH];
-    FILE *f;
-    int bad;
 
     if (snprintf(path, sizeof(path), "%s/%s.%s", folder, name, kind) >=
         (int)sizeof(path))
         return fail(ERR_INPUT, "--out: the path is too long");
-    f = fopen(path, "w");
-    if (!f)
-        return fail(ERR_IO, "cannot write %s: %s", path, strerror(errno));
-    bad = fputs(text, f) < 0;
-    bad |= fclose(f) != 0;
-    return bad ? fail(ERR_IO, "cannot write %s: %s", path, strerror(errno))
-               : OK;
+    return outfile_write(path, text, strlen(text));
 }
 
 /* In the child: gnuplot in the folder, its complaints into the pipe. */

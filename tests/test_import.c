@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "harness/cmd.h"
@@ -371,4 +372,156 @@ TEST(export, writes_a_row_for_each_run_or_sample)
                      "1e-07,1,1,10,,0,0,0,0,0,3,3,1.5,5,2.25,4,1.5,5,0\n"),
               "%s", text);
     free(text);
+}
+
+/* ---- as large as an export ------------------------------------------------ */
+
+/* Times that an import takes, in seconds of this process. */
+static double import_seconds(const char *db, const char *path, int wanted)
+{
+    const double start = (double)clock();
+    ImportCount count;
+    const int err = import(db, path, &count);
+
+    CHECK_MSG(err == wanted, "%s", err_message());
+    return ((double)clock() - start) / CLOCKS_PER_SEC;
+}
+
+static void write_csv_of(const char *path, int runs)
+{
+    FILE *f = fopen(path, "w");
+
+    BUG_IF(!f);
+    fprintf(f, "source,experiment,module,channels,batch,ns\n");
+    for (int i = 0; i < runs; i++)
+        fprintf(f, "me,x,eca,%d,%d,10\n", 1 + i % 4000, 1 + i / 4000);
+    BUG_IF(fclose(f));
+}
+
+static void write_json_of(const char *path, int keys)
+{
+    FILE *f = fopen(path, "w");
+
+    BUG_IF(!f);
+    for (int i = 0; i < keys; i++)
+        fprintf(f, "%c\"a key of some length %d\": %d", i ? ',' : '{', i, i);
+    fprintf(f, "}\n");
+    BUG_IF(fclose(f));
+}
+
+/* Eight times the rows take eight times as long, and not sixty-four. */
+TEST(import, takes_time_in_proportion)
+{
+    const char *file = temp_path("a.csv"), *json = temp_path("a.json");
+    double few, many;
+
+    write_csv_of(file, 1000);
+    few = import_seconds(temp_path("a.db"), file, OK);
+    write_csv_of(file, 8000);
+    many = import_seconds(temp_path("b.db"), file, OK);
+    CHECK_MSG(many < 24 * few + 0.1, "%.2f s, then %.2f s", few, many);
+
+    write_json_of(json, 20000);
+    few = import_seconds(temp_path("a.db"), json, ERR_INPUT);
+    write_json_of(json, 160000);
+    many = import_seconds(temp_path("a.db"), json, ERR_INPUT);
+    CHECK_MSG(many < 24 * few + 0.1, "%.2f s, then %.2f s", few, many);
+}
+
+/* Larger than what was read once: 64 MiB of JSON.  Blanks are as long. */
+TEST(import, has_no_limit_below_what_export_writes)
+{
+    enum { BLANKS = 65 << 20 };
+    const char *path = temp_path("big.json");
+    static const char run[] = "{\"source\": \"me\", \"experiment\": \"x\", "
+                              "\"runs\": [{\"module\": \"se\", \"ns\": [1]}]}";
+    char *text = malloc(BLANKS + sizeof(run));
+
+    REQUIRE(text);
+    memset(text, ' ', BLANKS);
+    memcpy(text + BLANKS, run, sizeof(run));
+    write_bytes(path, text, BLANKS + sizeof(run) - 1);
+    free(text);
+    import_seconds(temp_path("a.db"), path, OK);
+}
+
+TEST(import, finds_the_run_of_a_row_wherever_it_is)
+{
+    const char *csv = temp_path("a.csv"), *db = temp_path("a.db");
+    ImportCount count;
+    FILE *f = fopen(csv, "w");
+
+    REQUIRE(f);
+    fprintf(f, "source,experiment,module,channels,ns,round\n");
+    for (int round = 0; round < 3; round++)
+        for (int c = 1; c <= 300; c++)
+            fprintf(f, "me,x,eca,%d,%d,%d\n", c, c, round);
+    REQUIRE(fclose(f) == 0);
+    REQUIRE(import(db, csv, &count) == OK);
+    CHECK(count.runs == 300 && count.samples == 900);
+    CHECK_ASK(db,
+              "SELECT count(*) FROM sample JOIN run ON run.id = run_id "
+              "WHERE ns <> channels",
+              "0");
+}
+
+TEST(import, refuses_a_row_without_a_time)
+{
+    const char *csv = temp_path("a.csv");
+    ImportCount count;
+
+    write_text(csv, "source,experiment,module,channels,batch,ns,round\n"
+                    "pytorch,exp1,se,64,8,,0\n"
+                    "pytorch,exp1,se,64,8,80100,1\n");
+    CHECK(import(temp_path("a.db"), csv, &count) == ERR_INPUT);
+    CHECK_MSG(strstr(err_message(), "a.csv:2: ns is empty; a row is a sample"),
+              "%s", err_message());
+}
+
+/* ---- other files ----------------------------------------------------------- */
+
+static int import_command(const char *path)
+{
+    char flag[600];
+
+    snprintf(flag, sizeof(flag), "--db=%s", temp_path("into.db"));
+    return cmd_import(2, (char *[]){ flag, (char *)path });
+}
+
+TEST(import, names_what_a_file_is_instead)
+{
+    static const struct {
+        const char *start;
+        size_t n;
+        const char *is;
+    } files[] = {
+        { "\x1F\x8B\x08", 3, "is compressed by gzip; unpack it first" },
+        { "PK\x03\x04", 4, "is a zip archive" },
+        { "\x93NUMPY\x01", 7, "is a NumPy array" },
+        { "\x80\x02}", 3, "is a Python pickle" },
+        { "<html>", 6, "is XML or HTML" },
+        { "SQLite format 3\0junk", 20,
+          "is an SQLite database that attnbench "
+          "cannot read" },
+        { "{\"context\": {}, \"benchmarks\": []}", 33,
+          "looks like what Google Benchmark writes" },
+        { "{\"results\": [{\"command\": \"ls\"}]}", 32,
+          "looks like what hyperfine writes" },
+    };
+    char *path = strdup(temp_path("file.json"));
+    char *db = strdup(temp_path("mine.db"));
+
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+        write_bytes(path, files[i].start, files[i].n);
+        CHECK_MSG(import_command(path) == ERR_INPUT, "%s", files[i].is);
+        CHECK_MSG(strstr(err_message(), files[i].is), "'%s' does not say '%s'",
+                  err_message(), files[i].is);
+    }
+    REQUIRE(make_database(db, 1) == OK);
+    CHECK(import_command(db) == ERR_INPUT);
+    CHECK_MSG(strstr(err_message(), "mine.db is a database; import takes its "
+                                    "runs as 'attnbench export --db="),
+              "%s", err_message());
+    free(path);
+    free(db);
 }

@@ -1,0 +1,28 @@
+/*
+ * outfile.h - a file that is written whole or not at all.
+ *
+ * What is written goes into a file beside it, which takes its place at the end:
+ * a full disk, an error or a kill leave what was there before.
+ */
+#ifndef RESULTS_OUTFILE_H
+#define RESULTS_OUTFILE_H
+
+#include <stdio.h>
+
+typedef struct Outfile {
+    FILE *file; /* to write to */
+    char *path; /* that it will have ...     */
+    char *part; /* ... and has; NULL: the same, as of a device or a pipe */
+} Outfile;
+
+/* Of a link it is the file that it leads to; its folder has to be there. */
+int outfile_open(Outfile *out, const char *path);
+
+/* err: of the caller's; the file stays as it was.  Else all of it is on the
+ * disk, or the sentence says why not.  Returns err, or that. */
+int outfile_close(Outfile *out, int err);
+
+/* Both, for what is there in memory. */
+int outfile_write(const char *path, const void *bytes, size_t n);
+
+#endif
