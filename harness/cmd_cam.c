@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/csv.h"
 #include "harness/backends.h"
 #include "harness/cam_page.h"
 #include "harness/experiment.h"
@@ -189,62 +190,100 @@ static int make_map(Session *t, const Case *c, bool alone)
 
 /* ---- writing ------------------------------------------------------------- */
 
-static const char *file_path(char path[PATH], const Session *t,
-                             const char *name, const char *end)
+/* FOLDER/NAME.END, to be freed. */
+static int file_path(char **path, const Session *t, const char *name,
+                     const char *end)
 {
-    snprintf(path, PATH, "%s/%s%s", t->s->out, name, end);
-    return path;
+    if (asprintf(path, "%s/%s%s", t->s->out, name, end) < 0) {
+        *path = NULL;
+        return fail(ERR_MEMORY, "no memory for a path in %.200s", t->s->out);
+    }
+    return OK;
 }
 
-static int write_map(Session *t, const CamDrawn *d)
+static int write_npy(const Session *t, const char *name, const char *end,
+                     const float *values, int rows, int columns)
 {
-    const int at_tap[] = { d->cam.rows, d->cam.columns };
-    const int at_input[] = { t->height, t->width };
-    char path[PATH];
+    char *path;
+    int err;
+
+    TRY(file_path(&path, t, name, end));
+    err = npy_write(path, values, 2, (int[]){ rows, columns });
+    free(path);
+    return err;
+}
+
+static int write_png(const Session *t, const char *name, const Image *image)
+{
+    char *path;
+    int err;
+
+    TRY(file_path(&path, t, name, ".png"));
+    err = image_write_png(image, path);
+    free(path);
+    return err;
+}
+
+static int write_map(const Session *t, const CamDrawn *d)
+{
     Image drawn;
     int err;
 
-    TRY(npy_write(file_path(path, t, d->name, ".npy"), d->cam.map, 2, at_tap));
-    TRY(npy_write(file_path(path, t, d->name, "_input.npy"), d->whole, 2,
-                  at_input));
+    TRY(write_npy(t, d->name, ".npy", d->cam.map, d->cam.rows, d->cam.columns));
+    TRY(write_npy(t, d->name, "_input.npy", d->whole, t->height, t->width));
     TRY(image_overlay(&drawn, &t->view, d->whole, t->scale));
-    err = image_write_png(&drawn, file_path(path, t, d->name, ".png"));
+    err = write_png(t, d->name, &drawn);
     image_free(&drawn);
     return err;
 }
 
+static void put_row(FILE *f, const Session *t, const CamDrawn *d)
+{
+    char text[CASE_TEXT];
+
+    fprintf(f, "%s,%s,%d,%d,%d,%.9g,%.9g", d->name, d->cam.layer, d->cam.rows,
+            d->cam.columns, d->cam.class, d->cam.score, d->cam.probability);
+    for (int i = 0; i < CAM_NUMBERS; i++)
+        if (isnan(d->cam.number[i]))
+            fprintf(f, ",");
+        else
+            fprintf(f, ",%.9g", d->cam.number[i]);
+    fprintf(f, ",%.9g,", t->scale);
+    csv_write(f, t->s->image);
+    fprintf(f, ",%s,%s,", t->image_hash, d->weights_hash);
+    csv_write(f, case_print(d->c, text));
+    fputc('\n', f);
+}
+
 static int write_csv(const Session *t)
 {
-    char path[PATH], text[CASE_TEXT];
-    FILE *f = fopen(file_path(path, t, "cam", ".csv"), "w");
+    char *path;
+    FILE *f;
+    int err = OK;
 
-    if (!f)
-        return fail(ERR_IO, "%s: %m", path);
+    TRY(file_path(&path, t, "cam", ".csv"));
+    f = fopen(path, "w");
+    if (!f) {
+        err = fail(ERR_IO, "%s: %m", path);
+        goto out;
+    }
     fprintf(f, "map,layer,rows,columns,class,score,probability");
     for (int i = 0; i < CAM_NUMBERS; i++)
         fprintf(f, ",%s", cam_number_name(i));
     fprintf(f, ",scale,image,image_hash,weights_hash,case\n");
-    for (const CamDrawn *d = t->at; d < t->at + t->n; d++) {
-        fprintf(f, "%s,%s,%d,%d,%d,%.9g,%.9g", d->name, d->cam.layer,
-                d->cam.rows, d->cam.columns, d->cam.class, d->cam.score,
-                d->cam.probability);
-        for (int i = 0; i < CAM_NUMBERS; i++)
-            if (isnan(d->cam.number[i]))
-                fprintf(f, ",");
-            else
-                fprintf(f, ",%.9g", d->cam.number[i]);
-        fprintf(f, ",%.9g,\"%s\",%s,%s,\"%s\"\n", t->scale, t->s->image,
-                t->image_hash, d->weights_hash, case_print(d->c, text));
-    }
-    return fclose(f) ? fail(ERR_IO, "%s: %m", path) : OK;
+    for (const CamDrawn *d = t->at; d < t->at + t->n; d++)
+        put_row(f, t, d);
+    if (ferror(f) | fclose(f))
+        err = fail(ERR_IO, "%s: %m", path);
+out:
+    free(path);
+    return err;
 }
 
-static int write_all(Session *t)
+static int write_all(const Session *t)
 {
-    char path[PATH];
-
     TRY(folder_make(t->s->out));
-    TRY(image_write_png(&t->view, file_path(path, t, "input", ".png")));
+    TRY(write_png(t, "input", &t->view));
     for (int i = 0; i < t->n; i++)
         TRY(write_map(t, &t->at[i]));
     return write_csv(t);

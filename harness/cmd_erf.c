@@ -180,14 +180,21 @@ static int check_case(const Case *c)
 /* ---- what is kept -------------------------------------------------------- */
 
 /* "attnbench erf --backbone=... --tap=...", which repeats it. */
-static void print_repeat(char *text, size_t size, const Case *c,
-                         const ErfSettings *s)
+static int print_repeat(char *text, size_t size, const Case *c,
+                        const ErfSettings *s)
 {
-    char of_case[CASE_TEXT], how[512];
+    char of_case[CASE_TEXT];
     const char *rest = case_print(c, of_case) + strlen("attnbench run");
+    size_t n = (size_t)snprintf(text, size, "attnbench erf%s", rest);
 
-    param_flags(how_params, s, false, how, sizeof(how));
-    snprintf(text, size, "attnbench erf%s%s", rest, how);
+    n += param_flags(how_params, s, false, n < size ? text + n : NULL,
+                     n < size ? size - n : 0);
+    return n < size ? OK
+                    : fail(ERR_INPUT,
+                           "the command that repeats this has %zu characters, "
+                           "and %zu can be kept: give --images or --tap a "
+                           "shorter path",
+                           n, size - 1);
 }
 
 static double side(const Field *f, bool vertical)
@@ -200,7 +207,7 @@ static double side(const Field *f, bool vertical)
 #define COPY(to, from) snprintf(to, sizeof(to), "%s", from)
 
 static void fill_row(ErfRow *row, const Erf *e, const Case *c,
-                     const ErfAsk *ask, const ErfSettings *s)
+                     const ErfAsk *ask)
 {
     char settings[CASE_TEXT];
 
@@ -234,7 +241,6 @@ static void fill_row(ErfRow *row, const Erf *e, const Case *c,
     COPY(row->layer, e->layer);
     COPY(row->protocol, ask->protocol->name);
     erf_describe(row->described, e, c, ask);
-    print_repeat(row->repeat, sizeof(row->repeat), c, s);
     for (int p = 0; p < e->parts; p++) {
         ErfRowPart *part = &row->part[p];
 
@@ -254,16 +260,39 @@ static void fill_row(ErfRow *row, const Erf *e, const Case *c,
 static void name_weights(char *text, size_t size, const char *weights)
 {
     const char *name = file_name(weights);
+    const char *dot = strrchr(name, '.');
 
     text[0] = '\0';
     if (strcmp(weights, "seeded"))
-        snprintf(text, size, "_%.*s", (int)strcspn(name, "."), name);
+        snprintf(text, size, "_%.*s",
+                 (int)(dot ? dot - name : (long)strlen(name)), name);
+}
+
+/* Maps have the name of their weights, without its folder. */
+static int check_names(const Experiment *e)
+{
+    char one[PARAM_FILE_MAX + 1], other[PARAM_FILE_MAX + 1];
+
+    for (int i = 0; i < e->ncases; i++)
+        for (int k = 0; k < i; k++) {
+            const char *a = e->cases[i].weights.text;
+            const char *b = e->cases[k].weights.text;
+
+            name_weights(one, sizeof(one), a);
+            name_weights(other, sizeof(other), b);
+            if (strcmp(a, b) && one[0] && strcmp(one, other) == 0)
+                return fail(ERR_INPUT,
+                            "%s and %s would give maps of one name: rename "
+                            "one, or run them apart with --out",
+                            b, a);
+        }
+    return OK;
 }
 
 /* FOLDER/resnet50_scsa_stage4_224x224_gates.npy */
 static int write_maps(const char *folder, const ErfRow *row)
 {
-    char weights[128];
+    char weights[PARAM_FILE_MAX + 1];
 
     name_weights(weights, sizeof(weights), row->weights);
     for (int p = 0; p < row->parts; p++) {
@@ -332,8 +361,11 @@ static int make_case(const Making *m, const Case *asked)
     err = erf_run(erf, &c, &ask, dev);
     backend_close(dev);
     for (int i = 0; i < ask.taps && !err; i++) {
-        fill_row(row, &erf[i], asked, &ask, m->settings);
-        err = keep(m, row);
+        fill_row(row, &erf[i], asked, &ask);
+        err =
+            print_repeat(row->repeat, sizeof(row->repeat), asked, m->settings);
+        if (!err)
+            err = keep(m, row);
         if (!err && is_csv(m->settings))
             erf_report_csv(stdout, row);
         else if (!err)
@@ -427,6 +459,9 @@ int cmd_erf(int argc, char **argv)
         return print_help(&flags);
     m.batch_given = is_given(&flags, "batch");
     TRY(read_cases(&e, &flags));
+    err = check_names(&e);
+    if (err)
+        goto out;
     m.images = s.images[0] ? &images : NULL;
     if (!m.images && s.draws == ERF_DRAWS)
         s.draws = 0; /* the same, and the same repeat line */
@@ -443,6 +478,7 @@ int cmd_erf(int argc, char **argv)
         store_close(m.store);
     }
     erf_images_close(&images);
+out:
     experiment_free(&e);
     if (err && interrupt_asked()) {
         fprintf(stderr, "interrupted: what was finished is stored in %s\n",

@@ -183,12 +183,12 @@ static int report_stored(const ReproSettings *settings, const Flags *flags,
 static void print_next(const Sweeping *s, const char *table)
 {
     const char *db = s->settings->db;
-    const char *flag = strcmp(db, STORE_PATH) ? " --db=" : "";
-
-    fprintf(s->out,
-            "next: attnbench plot %s%s%s\n"
-            "      attnbench reproduce %s --stored --format=latex%s%s\n\n",
-            table, flag, flag[0] ? db : "", table, flag, flag[0] ? db : "");
+    fprintf(s->out, "next: attnbench plot %s", table);
+    put_db(s->out, db);
+    fprintf(s->out, "\n      attnbench reproduce %s --stored --format=latex",
+            table);
+    put_db(s->out, db);
+    fprintf(s->out, "\n\n");
 }
 
 static int measure_rows(Sweeping *s, PaperTable table, const Paper *paper,

@@ -58,10 +58,11 @@ static int dry_run(const Experiment *e)
 
 static void print_next(const Experiment *e, const char *db)
 {
-    const char *flag = strcmp(db, STORE_PATH) ? " --db=" : "";
-
-    printf("next: attnbench table %s%s%s\n      attnbench plot%s%s\n",
-           e->experiment, flag, flag[0] ? db : "", flag, flag[0] ? db : "");
+    printf("next: attnbench table %s", e->experiment);
+    put_db(stdout, db);
+    printf("\n      attnbench plot");
+    put_db(stdout, db);
+    printf("\n");
 }
 
 static int find_experiment(const Flags *flags, char *path, size_t size,

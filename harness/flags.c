@@ -3,10 +3,12 @@
  */
 #include "harness/flags.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "harness/wrap.h"
 #include "kernels/core/err.h"
+#include "results/store.h"
 
 static bool is_switch(const Param *p)
 {
@@ -232,4 +234,23 @@ int flags_help(const Flags *f, const Usage *usage, FILE *out)
     if (usage->examples)
         fprintf(out, "\nFor example:\n%s", usage->examples);
     return OK;
+}
+
+void put_argument(FILE *out, const char *text)
+{
+    const size_t size = param_word(NULL, 0, text) + 1;
+    char *word = malloc(size);
+
+    BUG_IF(!word); /* an argument's length */
+    param_word(word, size, text);
+    fputs(word, out);
+    free(word);
+}
+
+void put_db(FILE *out, const char *db)
+{
+    if (strcmp(db, STORE_PATH) == 0)
+        return;
+    fputs(" --db=", out);
+    put_argument(out, db);
 }

@@ -60,6 +60,12 @@ void flags_table(FILE *out, const char *title, const Param *table);
 /* Writes a line, or several, of such a table. */
 void flags_entry(FILE *out, const char *name, const char *text);
 
+/* Writes text as one word of a shell, in quotes where it needs them. */
+void put_argument(FILE *out, const char *text);
+
+/* " --db=FILE", where it is not the usual one. */
+void put_db(FILE *out, const char *db);
+
 /* Sets what was given in c, over what c has; case_complete is the caller's. */
 int flags_case(const Flags *flags, Case *c);
 

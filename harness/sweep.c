@@ -150,22 +150,6 @@ int sweep_find(const char *name, char *path, size_t size, const char **found)
     return is_file(path) ? OK : no_experiment(name, path);
 }
 
-/* In quotes, where a shell would take it for something else. */
-static void put_argument(FILE *out, const char *text)
-{
-    if (*text && !strpbrk(text, " \t\n'\"\\$`*?[]{}()<>|&;#~!")) {
-        fputs(text, out);
-        return;
-    }
-    fputc('\'', out);
-    for (; *text; text++)
-        if (*text == '\'')
-            fputs("'\\''", out);
-        else
-            fputc(*text, out);
-    fputc('\'', out);
-}
-
 /* The command line, as far as size has room. */
 static void join_argv(char *text, size_t size, const Sweeping *s)
 {

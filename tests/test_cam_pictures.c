@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "analysis/csv.h"
 #include "harness/npy.h"
 #include "harness/overlay.h"
 #include "harness/resize.h"
@@ -148,7 +149,7 @@ TEST(cam_pictures, npy_is_as_numpy_wants_it)
 /* Runs attnbench cam; its exit code, and all that it says. */
 static int cam(char *text, size_t size, const char *flags)
 {
-    char command[1024];
+    char command[4096];
     const char *program = test_beside("attnbench");
     FILE *f;
     int status;
@@ -285,6 +286,52 @@ TEST(cam_pictures, need_no_picture_and_repeat)
     bytes[0] = picture_bytes(picture_path("out/cam.csv"), &n[0]);
     CHECK(n[0] > 5 && memcmp(bytes[0], "map,layer,rows,", 15) == 0);
     free(bytes[0]);
+}
+
+/* Longer than any buffer: every file is there under its whole name. */
+TEST(cam_pictures, go_to_a_folder_of_any_length)
+{
+    static const char *const names[] = {
+        "input.png",         "resnet18_none.png",
+        "resnet18_none.npy", "resnet18_none_input.npy",
+        "cam.csv",           "cam.svg"
+    };
+    char deep[1024], flags[2048], text[8192];
+
+    snprintf(deep, sizeof(deep), "%s/%0200d/%0200d/%0200d", test_tmpdir(), 1, 2,
+             3);
+    snprintf(flags, sizeof(flags),
+             "--backbone=resnet18 --height=32 --width=32 --out=%s", deep);
+    CHECK_MSG(cam(text, sizeof(text), flags) == 0, "%s", text);
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        snprintf(flags, sizeof(flags), "%s/%s", deep, names[i]);
+        CHECK_MSG(access(flags, F_OK) == 0, "%s is not there", names[i]);
+    }
+}
+
+TEST(cam_pictures, csv_quotes_the_pictures_name)
+{
+    Image file = picture_make(40, 40, ramp);
+    char image[256], flags[1024], text[8192];
+    bool more = false;
+    size_t n;
+    Csv csv;
+
+    snprintf(image, sizeof(image), "%s", picture_path("a\"b,c.png"));
+    REQUIRE(image_write_png(&file, image) == OK);
+    image_free(&file);
+    snprintf(flags, sizeof(flags),
+             "--backbone=resnet18 --height=32 --width=32 '--image=%s' "
+             "--out=%s/quoted",
+             image, test_tmpdir());
+    CHECK_MSG(cam(text, sizeof(text), flags) == 0, "%s", text);
+    snprintf(flags, sizeof(flags), "%s", picture_path("quoted/cam.csv"));
+    snprintf(text, sizeof(text), "%s", (char *)picture_bytes(flags, &n));
+    text[n < sizeof(text) ? n : sizeof(text) - 1] = '\0';
+    REQUIRE(csv_open(&csv, "cam.csv", text) == OK);
+    REQUIRE(csv_next(&csv, &more) == OK && more);
+    CHECK_MSG(strcmp(csv.cell[csv_column(&csv, "image")], image) == 0, "%s",
+              csv.cell[csv_column(&csv, "image")]);
 }
 
 TEST(cam_pictures, refusals_name_what_is_wrong)

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "harness/cmd.h"
@@ -367,6 +368,26 @@ TEST(erf_store, the_command_goes_on_where_one_network_lacks_a_tap)
               "se");
     CHECK(ERF("--backbone=resnet18", "--module=none,se", "--tap=layer9") ==
           CMD_BAD);
+}
+
+/* One would take the place of the other. */
+TEST(erf_store, the_command_refuses_two_maps_of_one_name)
+{
+    const char *folder[2] = { "one", "two" };
+    char flag[1200], path[2][512];
+
+    for (int i = 0; i < 2; i++) {
+        char name[64];
+
+        mkdir(picture_path(folder[i]), 0777);
+        snprintf(name, sizeof(name), "%s/r.1.safetensors", folder[i]);
+        snprintf(path[i], sizeof(path[i]), "%s", picture_path(name));
+        picture_write(path[i], "", 0);
+    }
+    snprintf(flag, sizeof(flag), "--weights=%s,%s", path[0], path[1]);
+    CHECK(ERF("--backbone=resnet18", flag) == ERR_INPUT);
+    CHECK_MSG(strstr(err_message(), "would give maps of one name"), "%s",
+              err_message());
 }
 
 TEST(erf_store, the_command_refuses_what_it_cannot_do)

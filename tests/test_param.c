@@ -193,3 +193,43 @@ TEST(param, distance_counts_single_edits)
     CHECK(name_distance("", "eca") == 3);
     CHECK(name_distance("se_conv", "seconv") == 1);
 }
+
+TEST(param, words_are_quoted_where_a_shell_would_split_them)
+{
+    static const char *const words[][2] = {
+        { "results/a.db", "results/a.db" },
+        { "", "''" },
+        { "my data.db", "'my data.db'" },
+        { "it's", "'it'\\''s'" },
+        { "$HOME", "'$HOME'" },
+    };
+    char word[64];
+
+    for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
+        CHECK(param_word(word, sizeof(word), words[i][0]) ==
+              strlen(words[i][1]));
+        CHECK_MSG(strcmp(word, words[i][1]) == 0, "%s", word);
+        CHECK(param_word(NULL, 0, words[i][0]) == strlen(words[i][1]));
+    }
+    CHECK(param_word(word, 4, "a b c") == 7 && strcmp(word, "'a ") == 0);
+}
+
+/* A path has no limit, and any characters. */
+TEST(param, a_path_in_flags_is_whole_and_quoted)
+{
+    typedef struct Holder {
+        const char *path;
+    } Holder;
+    static const Param table[] = { PARAM_PATH(Holder, path, "", ""),
+                                   PARAM_END };
+    char path[400], text[512];
+    Holder h = { path };
+
+    memset(path, 'x', sizeof(path) - 1);
+    path[sizeof(path) - 1] = '\0';
+    path[7] = ' ';
+    CHECK(param_flags(table, &h, false, text, sizeof(text)) ==
+          strlen(" --path=''") + 399);
+    CHECK(strncmp(text, " --path='xxxxxxx x", 18) == 0);
+    CHECK(text[strlen(text) - 1] == '\'' && strstr(text, path));
+}

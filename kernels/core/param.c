@@ -249,6 +249,28 @@ bool param_is_default(const Param *p, const void *settings)
     return strcmp(param_text(p, settings, text), p->initial) == 0;
 }
 
+size_t param_word(char *word, size_t size, const char *text)
+{
+    static const char special[] = " \t\n'\"\\$`*?[]{}()<>|&;#~!";
+    const bool plain = *text && !strpbrk(text, special);
+    size_t n = 0;
+
+    if (plain)
+        return (size_t)snprintf(word, size, "%s", text);
+    for (const char *c = text; c == text || c[-1]; c++) {
+        char part[8];
+
+        snprintf(part, sizeof(part), "%s%.*s%s", c == text ? "'" : "",
+                 *c != 0 && *c != '\'', c,
+                 *c == '\'' ? "'\\''"
+                 : *c       ? ""
+                            : "'");
+        n += (size_t)snprintf(n < size ? word + n : NULL,
+                              n < size ? size - n : 0, "%s", part);
+    }
+    return n;
+}
+
 size_t param_flags(const Param *table, const void *settings, bool all,
                    char *text, size_t size)
 {
@@ -257,11 +279,18 @@ size_t param_flags(const Param *table, const void *settings, bool all,
 
     if (size)
         text[0] = '\0';
-    for (const Param *p = table; p && p->name; p++)
-        if (all || !param_is_default(p, settings))
-            n += (size_t)snprintf(n < size ? text + n : NULL,
-                                  n < size ? size - n : 0, " --%s=%s", p->name,
-                                  param_text(p, settings, value));
+    for (const Param *p = table; p && p->name; p++) {
+        const bool path = p->kind == PARAM_KIND_PATH;
+
+        if (!all && param_is_default(p, settings))
+            continue;
+        n += (size_t)snprintf(n < size ? text + n : NULL,
+                              n < size ? size - n : 0, " --%s=%s", p->name,
+                              path ? "" : param_text(p, settings, value));
+        if (path) /* of any length, and with any characters */
+            n += param_word(n < size ? text + n : NULL, n < size ? size - n : 0,
+                            *(const char *const *)field(p, settings));
+    }
     return n;
 }
 

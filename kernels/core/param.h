@@ -110,6 +110,10 @@ char *param_text(const Param *p, const void *settings,
 /* Whether a field holds its default. */
 bool param_is_default(const Param *p, const void *settings);
 
+/* text as one word of a shell, in quotes where it needs them; returns what
+ * snprintf does. */
+size_t param_word(char *word, size_t size, const char *text);
+
 /* Writes " --name=value" for every field, or only for those that are not
  * default; returns the length. */
 size_t param_flags(const Param *table, const void *settings, bool all,
