@@ -27,11 +27,11 @@
 
 #if defined(__x86_64__)
 #include <immintrin.h>
-#include <sys/syscall.h>
 #endif
 
 #include "kernels/core/err.h"
 #include "kernels/core/host.h"
+#include "kernels/cpu/amx.h"
 #include "kernels/cpu/cache.h"
 #include "kernels/cpu/cpu.h"
 #include "kernels/cpu/device.h"
@@ -41,7 +41,6 @@ enum {
     FMA_ROUNDS = 200,       /* some milliseconds */
     CACHE_WORK = 1 << 26,   /* bytes a thread moves in a cache at once */
     MEMORY_LEAST = 1 << 26, /* bytes a thread moves in memory at least */
-    TILES_LEFT = 4,         /* accumulators of AMX                     */
 };
 
 /* ---- arithmetic ---------------------------------------------------------- */
@@ -85,45 +84,16 @@ __attribute__((target("avx512bf16,avx512f"))) static double dot_bf16(
     return 2.0 * 32 * CHAINS * STEPS;
 }
 
-/* Linux gives a process the tiles if it asks. */
 static bool has_tile_bf16(const CpuDevice *cpu)
 {
-    enum { REQUEST = 0x1023, TILE_DATA = 18 };
-    unsigned a = 7, b = 0, c = 0, d = 0;
-
     (void)cpu;
-    __asm__("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
-    return (d >> 22 & 1) && syscall(SYS_arch_prctl, REQUEST, TILE_DATA) == 0;
+    return amx_may_be_used();
 }
 
-/* Four accumulators of 16x16, two tiles of 16 rows of 32 numbers. */
-__attribute__((target("amx-tile,amx-bf16"))) static double tile_bf16(
-    const CpuDevice *cpu)
+static double tile_bf16(const CpuDevice *cpu)
 {
-    enum { STEPS = 256 * FMA_ROUNDS };
-    _Alignas(64) unsigned char config[64] = { 1 };
-    _Alignas(64) static const unsigned short ones[16 * 32] = { 0x3f80 };
-
     (void)cpu;
-    for (int i = 0; i < TILES_LEFT + 2; i++) {
-        config[16 + 2 * i] = 64; /* bytes of a row */
-        config[48 + i] = 16;     /* rows           */
-    }
-    _tile_loadconfig(config);
-    _tile_zero(0);
-    _tile_zero(1);
-    _tile_zero(2);
-    _tile_zero(3);
-    _tile_loadd(4, ones, 64);
-    _tile_loadd(5, ones, 64);
-    for (int k = 0; k < STEPS; k++) {
-        _tile_dpbf16ps(0, 4, 5);
-        _tile_dpbf16ps(1, 4, 5);
-        _tile_dpbf16ps(2, 4, 5);
-        _tile_dpbf16ps(3, 4, 5);
-    }
-    _tile_release();
-    return 2.0 * 16 * 16 * 32 * TILES_LEFT * STEPS;
+    return amx_flops(FMA_ROUNDS);
 }
 #endif
 
@@ -242,15 +212,44 @@ static const struct {
 };
 enum { NROOFS = sizeof(roofs) / sizeof(roofs[0]) };
 
+_Static_assert(NROOFS <= 32, "RoofBuffers.has is too short");
+
+/* One roof to be tried. */
+typedef struct RoofTrial {
+    const CpuDevice *cpu;
+    int k;
+} RoofTrial;
+
+static void try_roof(void *arg)
+{
+    const RoofTrial *trial = arg;
+
+    roofs[trial->k].compute(trial->cpu);
+}
+
+/* An instruction that the processor has by name may still end the program (in a
+ * sandbox, under an emulator), and would take the other roofs with it. */
+static void find_roofs(CpuDevice *cpu)
+{
+    cpu->roofs.cache_bytes = cache_last_bytes(&cpu->team);
+    cpu->roofs.second_bytes = cache_second_bytes(&cpu->team);
+    cpu->roofs.has = 0;
+    for (int k = 0; k < NROOFS; k++) {
+        const bool tried = roofs[k].compute && roofs[k].runs != always;
+
+        if (roofs[k].runs(cpu) &&
+            (!tried || host_survives(try_roof, &(RoofTrial){ cpu, k })))
+            cpu->roofs.has |= 1u << k;
+    }
+}
+
 /* The place in the table of the i-th that this device has; -1 past it. */
 static int place_of(CpuDevice *cpu, int i)
 {
-    if (!cpu->roofs.cache_bytes) {
-        cpu->roofs.cache_bytes = cache_last_bytes(&cpu->team);
-        cpu->roofs.second_bytes = cache_second_bytes(&cpu->team);
-    }
+    if (!cpu->roofs.has)
+        find_roofs(cpu);
     for (int k = 0; k < NROOFS; k++)
-        if (roofs[k].runs(cpu) && i-- == 0)
+        if (cpu->roofs.has >> k & 1 && i-- == 0)
             return k;
     return -1;
 }
