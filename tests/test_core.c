@@ -1,9 +1,11 @@
 /*
  * test_core.c - errors, graphs, and tensors' order of storage.
  */
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/core/host.h"
 #include "tests/eval.h"
 #include "tests/test.h"
 
@@ -176,4 +178,51 @@ TEST(tensor, dims_as_text)
 
     CHECK(strcmp(tensor_dims_text(&t, text), "(2,64,56,56)") == 0);
     CHECK(strcmp(dtype_name(F32), "f32") == 0 && dtype_size(BF16) == 2);
+}
+
+/* ---- host ----------------------------------------------------------------- */
+
+static void end_well(void *arg)
+{
+    *(int *)arg = 2; /* in the child's memory */
+}
+
+static void end_badly(void *arg)
+{
+    raise(*(int *)arg);
+}
+
+TEST(host, code_that_dies_takes_nobody_with_it)
+{
+    static const int deadly[] = { SIGILL, SIGSEGV, SIGBUS, SIGFPE, SIGABRT };
+    int one = 1;
+
+    CHECK(host_survives(end_well, &one) && one == 1);
+    for (size_t i = 0; i < sizeof(deadly) / sizeof(deadly[0]); i++) {
+        int signal = deadly[i];
+
+        CHECK_MSG(!host_survives(end_badly, &signal), "%d", signal);
+    }
+}
+
+/* ---- backend -------------------------------------------------------------- */
+
+enum { MANY = 5000 };
+
+static const Kernel *numbered(const void *kernels, int i)
+{
+    return i < MANY ? (const Kernel *)kernels + i : NULL;
+}
+
+TEST(backend, a_list_of_kernels_has_no_limit)
+{
+    Kernel *kernels = calloc(MANY, sizeof(*kernels));
+    const Kernel **list = NULL;
+
+    REQUIRE(kernel_list(&list, numbered, kernels) == OK);
+    for (int i = 0; i < MANY; i++)
+        CHECK(list[i] == &kernels[i]);
+    CHECK(!list[MANY]);
+    free(list);
+    free(kernels);
 }

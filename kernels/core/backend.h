@@ -55,6 +55,11 @@ typedef struct Kernel {
 /* Whether the kernel is for out's op, dtype, shape and attributes. */
 bool kernel_takes(const Kernel *k, const Tensor *out);
 
+/* All that at(arg, i) gives, in an array that NULL ends; the caller frees it.
+ * ERR_MEMORY. */
+typedef const Kernel *KernelAt(const void *arg, int i);
+int kernel_list(const Kernel ***out, KernelAt *at, const void *arg);
+
 /* Choices that were made by timing, kept from one process to the next. */
 typedef struct Notes {
     void *arg;

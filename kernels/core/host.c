@@ -1,15 +1,20 @@
 /*
- * host.c - memory and clock of the host.
+ * host.c - memory, clock and processes of the host.
  */
 #include "kernels/core/host.h"
 
+#include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "kernels/core/err.h"
 
-enum { ALIGN = 64, HUGE_PAGE = 1 << 21 };
+enum { ALIGN = 64, HUGE_PAGE = 1 << 21, TRIAL_S = 20 };
 
 double host_now_ns(void)
 {
@@ -55,4 +60,32 @@ int host_clock_stop(Device *dev, double *ns)
 {
     *ns = host_now_ns() - dev->started_ns;
     return OK;
+}
+
+/* In the child: a death is silent and leaves no file. */
+static void try_code(void (*code)(void *arg), void *arg)
+{
+    static const int deadly[] = { SIGILL, SIGSEGV, SIGBUS, SIGFPE, SIGTRAP };
+
+    for (size_t i = 0; i < sizeof(deadly) / sizeof(deadly[0]); i++)
+        signal(deadly[i], SIG_DFL);
+    setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
+    alarm(TRIAL_S);
+    code(arg);
+    _exit(0);
+}
+
+bool host_survives(void (*code)(void *arg), void *arg)
+{
+    const pid_t child = fork();
+    int status = 0;
+
+    if (child == 0)
+        try_code(code, arg);
+    if (child < 0) /* no process to spare: nothing is known against it */
+        return true;
+    while (waitpid(child, &status, 0) < 0)
+        if (errno != EINTR)
+            return true;
+    return status == 0;
 }

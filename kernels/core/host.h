@@ -1,5 +1,5 @@
 /*
- * host.h - memory and clock of the host, for backends that run there.
+ * host.h - memory, clock and processes of the host, for backends that run there.
  */
 #ifndef CORE_HOST_H
 #define CORE_HOST_H
@@ -19,6 +19,10 @@ void host_release(Device *dev, void *p);
 int host_copy(Device *dev, void *dst, const void *src, size_t bytes);
 int host_clock_start(Device *dev);
 int host_clock_stop(Device *dev, double *ns);
+
+/* Whether code runs to its end.  It is tried in a process of its own, which may
+ * die of it; it must not use OpenMP. */
+bool host_survives(void (*code)(void *arg), void *arg);
 
 #ifdef __cplusplus
 }

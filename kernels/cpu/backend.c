@@ -12,6 +12,10 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
 #include "kernels/core/err.h"
 #include "kernels/core/host.h"
 #include "kernels/cpu/cache.h"
@@ -28,21 +32,32 @@ static const Kernel *const onednn_kernels[] = {
 };
 
 /* The instruction sets, best first.  What their names mean to the compiler is
- * in the Makefile: avx2 is x86-64-v3, avx512 is x86-64-v4. */
+ * in simd.mk: avx2 is x86-64-v3, avx512 is x86-64-v4.  With amx our own kernels
+ * are those of avx512_bf16, in another order. */
 struct Isa {
     const char *name;
     bool (*runs)(void); /* on this processor */
     const Kernel *const *kernels;
     const Peaks *peaks;
     const Kernel *const *bf16; /* NULL, like the two below: none */
-    const Kernel *const *bf16_products, *const *bf16_depthwise;
+    const Kernel *const *before_onednn, *const *behind_onednn; /* bf16, too */
 };
 
 #if defined(__x86_64__)
+/* Parts of x86-64-v3 that compilers' tests have no names for. */
+static bool has_small_parts(void)
+{
+    unsigned a, b, c, d;
+
+    return __get_cpuid(1, &a, &b, &c, &d) && c & bit_MOVBE && c & bit_F16C &&
+           __get_cpuid(0x80000001, &a, &b, &c, &d) && c & bit_LZCNT;
+}
+
 static bool runs_avx2(void)
 {
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-           __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
+           __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2") &&
+           has_small_parts();
 }
 
 static bool runs_avx512(void)
@@ -55,7 +70,6 @@ static bool runs_avx512(void)
 }
 #endif
 
-/* What has AMX has AVX512-BF16. */
 static bool runs_bf16(void)
 {
 #if defined(__x86_64__)
@@ -65,6 +79,13 @@ static bool runs_bf16(void)
 #endif
 }
 
+#if defined(__x86_64__)
+static bool runs_amx(void)
+{
+    return runs_bf16() && onednn_has_amx();
+}
+#endif
+
 static bool runs_generic(void)
 {
     return true;
@@ -72,9 +93,13 @@ static bool runs_generic(void)
 
 static const Isa isas[] = {
 #if defined(__x86_64__)
-    { "avx512", runs_avx512, simd_kernels_avx512, &peaks_avx512,
+    { "amx", runs_amx, simd_kernels_avx512, &peaks_avx512,
+      simd_kernels_avx512_bf16, simd_depthwise_avx512_bf16,
+      simd_products_avx512_bf16 },
+    { "avx512_bf16", runs_bf16, simd_kernels_avx512, &peaks_avx512,
       simd_kernels_avx512_bf16, simd_products_avx512_bf16,
       simd_depthwise_avx512_bf16 },
+    { "avx512", runs_avx512, simd_kernels_avx512, &peaks_avx512 },
     { "avx2", runs_avx2, simd_kernels_avx2, &peaks_avx2 },
 #endif
     { "generic", runs_generic, simd_kernels_generic, &peaks_generic },
@@ -99,7 +124,7 @@ const char *cpu_isa_name(int i)
 
 static int isa_find(const Isa **out, const char *name)
 {
-    char all[64] = "";
+    char all[128] = "";
 
     for (int i = 0; (*out = isa_at(i)); i++)
         if (!*name || strcmp((*out)->name, name) == 0)
@@ -131,17 +156,12 @@ int cpu_check_bf16(void)
 }
 
 /* The i-th of a device whose own kernels are isa's. */
-static const Kernel *isa_kernel_at(const Isa *isa, int i)
+static const Kernel *isa_kernel_at(const void *arg, int i)
 {
-    const Kernel *const *products = runs_bf16() ? isa->bf16_products : NULL;
-    const Kernel *const *depthwise = runs_bf16() ? isa->bf16_depthwise : NULL;
-    const bool amx = onednn_has_amx();
+    const Isa *isa = arg;
     const Kernel *const *const lists[] = {
-        isa->kernels,
-        runs_bf16() ? isa->bf16 : NULL,
-        amx ? depthwise : products,
-        onednn_kernels,
-        amx ? products : depthwise,
+        isa->kernels,   isa->bf16,          isa->before_onednn,
+        onednn_kernels, isa->behind_onednn,
     };
 
     for (size_t l = 0; l < sizeof(lists) / sizeof(lists[0]); l++)
@@ -154,14 +174,6 @@ static const Kernel *isa_kernel_at(const Isa *isa, int i)
 static const Kernel *cpu_kernel_at(int i)
 {
     return isa_kernel_at(isa_at(0), i);
-}
-
-static void list_kernels(CpuDevice *cpu)
-{
-    int n = 0;
-
-    while ((cpu->kernels[n] = isa_kernel_at(cpu->isa, n)))
-        BUG_IF(++n == MAX_KERNELS);
 }
 
 /* The processor's name from /proc/cpuinfo; "CPU" where that has none. */
@@ -205,6 +217,7 @@ static void cpu_close(Device *dev)
     cpu_roofs_release(dev);
     onednn_close(cpu->onednn);
     team_close(&cpu->team);
+    free(cpu->kernels);
     free(cpu);
 }
 
@@ -227,13 +240,14 @@ static int cpu_open(Device **out, const DeviceSettings *settings)
         return err;
     }
     cpu->base.backend = &cpu_backend;
-    cpu->base.kernels = cpu->kernels;
     cpu->base.threads = cpu->team.threads;
     cpu->isa = isa;
     cpu->peaks = isa->peaks;
-    list_kernels(cpu);
     describe(cpu);
-    err = onednn_open(&cpu->onednn, &cpu->base);
+    err = kernel_list(&cpu->kernels, isa_kernel_at, isa);
+    cpu->base.kernels = cpu->kernels;
+    if (!err)
+        err = onednn_open(&cpu->onednn, &cpu->base);
     if (err) {
         cpu_close(&cpu->base);
         return err;

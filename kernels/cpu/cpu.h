@@ -13,7 +13,7 @@
  *
  * bf16 needs AVX512-BF16, which processors with AMX have, too: our own kernels
  * are then once more in the list, for tensors of bf16, and oneDNN's take both.
- * With AMX oneDNN's come before our own matrix products.
+ * With AMX oneDNN's come before our own matrix products, which is the isa "amx".
  */
 #ifndef CPU_CPU_H
 #define CPU_CPU_H
@@ -32,8 +32,9 @@ extern const Kernel *const simd_products_avx512_bf16[];
 extern const Kernel *const simd_depthwise_avx512_bf16[];
 #endif
 
-/* The i-th instruction set that this processor can run, best first: "avx512",
- * "avx2", "generic"; NULL past the end.  For tests and lists. */
+/* The i-th instruction set that this processor can run, best first: of "amx",
+ * "avx512_bf16", "avx512", "avx2", "generic"; NULL past the end.  For tests and
+ * lists. */
 const char *cpu_isa_name(int i);
 
 /* Whether this processor computes in bf16: OK, or ERR_UNSUPPORTED with the

@@ -9,8 +9,6 @@
 #include "kernels/cpu/roofs.h"
 #include "kernels/cpu/team.h"
 
-enum { MAX_KERNELS = 128 };
-
 typedef struct Isa Isa;
 
 typedef struct CpuDevice {
@@ -18,7 +16,7 @@ typedef struct CpuDevice {
     const Isa *isa; /* of our own kernels */
     Team team;
     Onednn *onednn;
-    const Kernel *kernels[MAX_KERNELS];
+    const Kernel **kernels; /* base.kernels, to be freed */
     char *flood; /* overwritten to evict the caches; NULL until then */
     size_t flood_bytes;
     const Peaks *peaks; /* of the instruction set */

@@ -19,6 +19,7 @@ typedef struct RoofBuffers {
     float *from, *to;
     size_t bytes;                     /* of each                      */
     size_t cache_bytes, second_bytes; /* cache.h; reading them is slow */
+    unsigned has;                     /* bit k: the k-th of the table  */
 } RoofBuffers;
 void cpu_roofs_release(Device *dev);
 

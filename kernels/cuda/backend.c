@@ -98,15 +98,19 @@ static void read_limits(Card *c)
     c->l2_persists = attribute(cudaDevAttrMaxPersistingL2CacheSize) > 0;
 }
 
-static void list_kernels(Card *c)
+static const Kernel *listed_at(const void *clusters, int i)
+{
+    return cuda_kernel_at(*(const bool *)clusters, i);
+}
+
+static int list_kernels(Card *c)
 {
     const bool clusters = c->cuda.max_cluster > 1 &&
                           c->cuda.block_shared_bytes >= CLUSTER_BLOCK_SHARED;
-    int n = 0;
 
-    while ((c->kernels[n] = cuda_kernel_at(clusters, n)))
-        BUG_IF(++n == MAX_CUDA_KERNELS);
+    TRY(kernel_list(&c->kernels, listed_at, &clusters));
     c->cuda.base.kernels = c->kernels;
+    return OK;
 }
 
 /* "NVIDIA H200, sm_90, 132 SMs, CUDA 13.0, driver 580.65.06" */
@@ -163,6 +167,7 @@ static void cuda_close(Device *dev)
     if (c->cuda.stream)
         cudaStreamDestroy(c->cuda.stream);
     cudaGetLastError();
+    free(c->kernels);
     free(c);
 }
 
@@ -181,7 +186,7 @@ static int open_all(Card *c)
     TRY(weather_open(&c->weather, c->bus_id));
     TRY(check_code(c));
     TRY(cuda_libraries_open(&c->cuda));
-    list_kernels(c);
+    TRY(list_kernels(c));
     return describe(c);
 }
 

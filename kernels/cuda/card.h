@@ -60,11 +60,11 @@ typedef struct RoofBuffers {
     Dtype product_dtype;
 } RoofBuffers;
 
-enum { MAX_CUDA_KERNELS = 256, BUS_ID = 32 };
+enum { BUS_ID = 32 };
 
 typedef struct Card {
-    CudaDevice cuda; /* first: a Device * is a Card * */
-    const Kernel *kernels[MAX_CUDA_KERNELS];
+    CudaDevice cuda;        /* first: a Device * is a Card * */
+    const Kernel **kernels; /* base.kernels, to be freed */
     char bus_id[BUS_ID];
     Clock clock;
     Weather weather;

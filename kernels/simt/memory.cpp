@@ -16,8 +16,7 @@ enum {
     RED_ZONE = 256,   /* before and after each allocation              */
     RED_SHARED = 64,  /* after each shared array                       */
     NAN_BYTE = 0xff,  /* four of them, or two, are a NaN               */
-    MAX_ARRAYS = 256, /* shared arrays of one launch                   */
-    MAX_KERNELS = 256 /* kernels that were allowed more shared memory  */
+    MAX_ARRAYS = 256, /* shared arrays of one launch */
 };
 
 /* Away from where Linux and ASan put things. */
@@ -278,10 +277,11 @@ void *simt_map_rank(const void *p, unsigned rank, const char *file, int line)
 
 /* ---- permission -------------------------------------------------------- */
 
-static struct {
+/* The kernels that were allowed more shared memory. */
+static struct Allowed {
     const void *kernel;
     int bytes;
-} allowed[MAX_KERNELS];
+} * allowed;
 static int nallowed;
 
 cudaError_t simt_allow_shared(const void *kernel, int bytes)
@@ -292,8 +292,10 @@ cudaError_t simt_allow_shared(const void *kernel, int bytes)
         return cudaErrorInvalidValue;
     while (i < nallowed && allowed[i].kernel != kernel)
         i++;
-    BUG_IF(i == MAX_KERNELS);
-    nallowed += i == nallowed;
+    if (i == nallowed) {
+        allowed = (Allowed *)realloc(allowed, ++nallowed * sizeof(*allowed));
+        BUG_IF(!allowed);
+    }
     allowed[i] = { kernel, bytes };
     return cudaSuccess;
 }
