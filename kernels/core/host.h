@@ -1,5 +1,5 @@
 /*
- * host.h - memory, clock and processes of the host, for backends that run there.
+ * host.h - memory, clock and processes of the host, for backends there.
  */
 #ifndef CORE_HOST_H
 #define CORE_HOST_H

@@ -13,7 +13,7 @@
  *
  * bf16 needs AVX512-BF16, which processors with AMX have, too: our own kernels
  * are then once more in the list, for tensors of bf16, and oneDNN's take both.
- * With AMX oneDNN's come before our own matrix products, which is the isa "amx".
+ * With AMX (the isa "amx") oneDNN's come before our own matrix products.
  */
 #ifndef CPU_CPU_H
 #define CPU_CPU_H
