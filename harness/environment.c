@@ -7,7 +7,6 @@
 #include <ctype.h>
 #include <glob.h>
 #include <math.h>
-#include <sched.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +17,8 @@
 
 #include "build_info.h"
 #include "kernels/core/err.h"
+#include "kernels/cpu/cgroup.h"
+#include "kernels/cpu/cpus.h"
 #include "kernels/cpu/onednn.h"
 #include "kernels/cuda/nvml.h"
 
@@ -61,58 +62,28 @@ static char *file_value(const char *path, const char *key, char *text,
     return text;
 }
 
-/* What is left of the limit that a container has, whose processes are killed
- * beyond it; INFINITY without one.  File caches are given back in need. */
-static double group_memory_left(void)
+/* /proc/meminfo, or without it what the kernel has unused. */
+static double unused_memory(void)
 {
-#define GROUP "/sys/fs/cgroup/"
-    static const struct {
-        const char *limit, *usage, *stat, *cache;
-    } versions[] = {
-        { GROUP "memory.max", GROUP "memory.current", GROUP "memory.stat",
-          "inactive_file" },
-        { GROUP "memory/memory.limit_in_bytes",
-          GROUP "memory/memory.usage_in_bytes", GROUP "memory/memory.stat",
-          "total_inactive_file" },
-    };
-#undef GROUP
-    char limit[32], usage[32], cache[32];
+    char text[64];
 
-    for (int i = 0; i < 2; i++) {
-        file_line(versions[i].limit, limit, sizeof(limit));
-        file_line(versions[i].usage, usage, sizeof(usage));
-        file_value(versions[i].stat, versions[i].cache, cache, sizeof(cache));
-        if (isdigit((unsigned char)limit[0]) && usage[0])
-            return strtod(limit, NULL) - strtod(usage, NULL) +
-                   strtod(cache, NULL);
-    }
-    return INFINITY;
+    file_value("/proc/meminfo", "MemAvailable", text, sizeof(text));
+    if (text[0])
+        return strtod(text, NULL) * 1024;
+    return (double)sysconf(_SC_AVPHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
 }
 
 double memory_available(void)
 {
-    char text[64];
-    double unused;
+    GroupLimits limits;
 
-    file_value("/proc/meminfo", "MemAvailable", text, sizeof(text));
-    unused = text[0] ? strtod(text, NULL) * 1024 : INFINITY;
-    return fmin(unused, group_memory_left());
-}
-
-/* Counted before main, as an open device pins this thread to one of them. */
-static int cores;
-__attribute__((constructor)) static void count_cores(void)
-{
-    cpu_set_t set;
-
-    cores = sched_getaffinity(0, sizeof(set), &set)
-                ? (int)sysconf(_SC_NPROCESSORS_ONLN)
-                : CPU_COUNT(&set);
+    group_limits(&limits, "");
+    return fmin(unused_memory(), limits.memory_left);
 }
 
 int environment_cores(void)
 {
-    return cores;
+    return mask_count(cpus_of_process());
 }
 
 /* The first word of text that is a version: "580.65.06". */
@@ -168,7 +139,7 @@ void environment_machine(Machine *m)
 
 void environment_build(Build *b)
 {
-    char onednn[64];
+    char onednn[64], limit[64];
 
     memset(b, 0, sizeof(*b));
     snprintf(b->git_commit, sizeof(b->git_commit), "%s", BUILD_COMMIT);
@@ -179,9 +150,10 @@ void environment_build(Build *b)
     snprintf(b->compiler, sizeof(b->compiler), "gcc %s", __VERSION__);
 #endif
     snprintf(b->flags, sizeof(b->flags), "%s", BUILD_FLAGS);
-    snprintf(b->libraries, sizeof(b->libraries), "%s, SQLite %s, cJSON %s",
-             onednn_version(onednn, sizeof(onednn)), sqlite3_libversion(),
-             cJSON_Version());
+    onednn_limit(limit, sizeof(limit));
+    snprintf(b->libraries, sizeof(b->libraries), "%s%s%s, SQLite %s, cJSON %s",
+             onednn_version(onednn, sizeof(onednn)), limit[0] ? " with " : "",
+             limit, sqlite3_libversion(), cJSON_Version());
 }
 
 double environment_load(void)

@@ -19,11 +19,11 @@ void environment_weather(Sweep *s);
 /* The 1-minute load average; NAN where the system does not say. */
 double environment_load(void);
 
-/* Bytes that can still be used without swapping, or beyond the limit of the
- * container that this may be. */
+/* Bytes that can still be used without swapping, or beyond the limits of the
+ * control groups that this process is in. */
 double memory_available(void);
 
-/* Cores that this process may use. */
+/* CPUs that this process may use. */
 int environment_cores(void);
 
 /* The first line of a file, without its newline; "" if there is none. */

@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <sched.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +20,7 @@
 #include "kernels/core/err.h"
 #include "kernels/core/host.h"
 #include "kernels/core/visible.h"
+#include "kernels/cpu/cpus.h"
 
 enum {
     NAME_SIZE = 64,
@@ -49,12 +50,7 @@ struct Peer {
  * work for. */
 static void become(const char *command, int in, int out)
 {
-    cpu_set_t all;
-
-    CPU_ZERO(&all);
-    for (int i = 0; i < CPU_SETSIZE; i++)
-        CPU_SET(i, &all);
-    sched_setaffinity(0, sizeof(all), &all);
+    mask_set(cpus_of_process());
     setpgid(0, 0);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     dup2(in, STDIN_FILENO);

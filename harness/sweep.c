@@ -17,6 +17,7 @@
 #include "harness/progress.h"
 #include "kernels/core/err.h"
 #include "kernels/core/host.h"
+#include "kernels/cpu/cgroup.h"
 #include "kernels/cpu/cpu.h"
 #include "results/begun.h"
 
@@ -330,11 +331,30 @@ static void print_summary(const Sweeping *s, const Tally *t)
               s->out);
 }
 
+static double times_throttled(void)
+{
+    GroupLimits limits;
+
+    group_limits(&limits, "");
+    return limits.throttled;
+}
+
+/* A time during which the process was stopped is not the processor's. */
+static void say_throttled(FILE *out, double times)
+{
+    if (times > 0)
+        fprintf(out,
+                "note: the quota of processor time stopped this process %.0f "
+                "times; 'attnbench doctor' shows the quota\n",
+                times);
+}
+
 static int sweep_lanes(const Sweeping *s, const Record *record, Store *store,
                        const Lanes *lanes, bool resumed, Tally *tally)
 {
     const Experiment *e = s->experiment;
     const bool fresh = s->settings->fresh;
+    const double throttled = times_throttled();
     Progress progress;
     const Listener listener = { &progress, on_step, on_done };
     int stored, err;
@@ -353,6 +373,8 @@ static int sweep_lanes(const Sweeping *s, const Record *record, Store *store,
         err = store_start_end(store, lanes->at[i].sweep_id, environment_load());
     if (!err)
         print_summary(s, tally);
+    if (!err)
+        say_throttled(s->out, times_throttled() - throttled);
     return err;
 }
 

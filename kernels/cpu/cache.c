@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TEXT = 256, UNKNOWN_SIZE = 64 << 20 };
+enum { TEXT = 4096, UNKNOWN_SIZE = 64 << 20 };
 
 /* Reads one line of /sys/.../cpuN/cache/indexI/what. */
 static bool read_cache(int cpu, int index, const char *what, char text[TEXT])

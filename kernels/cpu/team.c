@@ -16,24 +16,25 @@
  */
 #include "kernels/cpu/team.h"
 
-#include <errno.h>
+#include <math.h>
 #include <omp.h>
-#include <sched.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "kernels/core/err.h"
+#include "kernels/cpu/cgroup.h"
+#include "kernels/cpu/cpus.h"
 
 /* How the process was before the first team, for after the last. */
 static struct {
-    int teams;   /* open now                      */
-    int widest;  /* threads of the largest so far */
-    int threads; /* omp_get_max_threads()         */
-    cpu_set_t mask;
+    int teams;           /* open now                      */
+    int widest;          /* threads of the largest so far */
+    int threads;         /* omp_get_max_threads()         */
+    int dynamic, levels; /* omp_get_dynamic(), omp_get_max_active_levels() */
+    CpuMask mask;
     uint64_t float_mode;
 } found;
 
@@ -73,73 +74,18 @@ static void set_float_mode(uint64_t mode)
 }
 #endif
 
-/* A system call only where something changes. */
-static void set_mask(const cpu_set_t *mask)
-{
-    cpu_set_t now;
-
-    if (sched_getaffinity(0, sizeof(now), &now) || !CPU_EQUAL(&now, mask))
-        sched_setaffinity(0, sizeof(*mask), mask);
-}
-
 void team_enter(const Team *team)
 {
     omp_set_num_threads(team->threads);
     set_float_mode(float_mode() | FLUSH); /* clang's runtime hands it down */
 #pragma omp parallel num_threads(team->threads)
     {
-        cpu_set_t mask;
+        CpuMask mask = { { 0 } };
 
-        CPU_ZERO(&mask);
-        CPU_SET(team->cpu[omp_get_thread_num()], &mask);
-        set_mask(&mask);
+        mask_add(&mask, team->cpu[omp_get_thread_num()]);
+        mask_set(&mask);
         set_float_mode(float_mode() | FLUSH);
     }
-}
-
-/* The lowest CPU of the core that cpu belongs to; cpu if that is unknown. */
-static int core_of(int cpu)
-{
-    char path[96];
-    FILE *f;
-    int first = cpu;
-
-    snprintf(path, sizeof(path),
-             "/sys/devices/system/cpu/cpu%d/topology/thread_siblings_list",
-             cpu);
-    f = fopen(path, "r");
-    if (!f)
-        return cpu;
-    if (fscanf(f, "%d", &first) != 1)
-        first = cpu;
-    fclose(f);
-    return first;
-}
-
-/* Lists the CPUs of the mask, one of each core before any second one.  Gives
- * the number of cores. */
-static int order_cpus(const cpu_set_t *mask, int *cpu)
-{
-    bool seen[CPU_SETSIZE] = { false }, later[CPU_SETSIZE] = { false };
-    int n = 0, cores;
-
-    for (int i = 0; i < CPU_SETSIZE; i++) {
-        const int core = CPU_ISSET(i, mask) ? core_of(i) : 0;
-
-        if (!CPU_ISSET(i, mask))
-            continue;
-        if (core >= CPU_SETSIZE || seen[core]) {
-            later[i] = true;
-            continue;
-        }
-        seen[core] = true;
-        cpu[n++] = i;
-    }
-    cores = n;
-    for (int i = 0; i < CPU_SETSIZE; i++)
-        if (later[i])
-            cpu[n++] = i;
-    return cores;
 }
 
 /* How many threads OpenMP gives when so many are asked for. */
@@ -153,43 +99,110 @@ static int threads_given(int threads)
     return given;
 }
 
-/* Remembers how the process is, for when the last team is closed. */
+/* Remembers how the process is, for when the last team is closed, and lets it
+ * have as many threads as it asks for. */
 static int remember(void)
 {
     if (found.teams)
         return OK;
-    if (sched_getaffinity(0, sizeof(found.mask), &found.mask))
-        return fail(ERR_UNSUPPORTED,
-                    "cannot read which CPUs this process may use: %s",
-                    strerror(errno));
+    TRY(mask_read(&found.mask));
     found.threads = omp_get_max_threads();
+    found.dynamic = omp_get_dynamic();
+    found.levels = omp_get_max_active_levels();
     found.float_mode = float_mode();
     found.widest = 1;
+    omp_set_dynamic(0);
+    if (found.levels < 1)
+        omp_set_max_active_levels(1);
     return OK;
 }
 
-int team_open(Team *team, int threads, bool crowded)
+static void forget(void)
 {
+    omp_set_num_threads(found.threads);
+    omp_set_dynamic(found.dynamic);
+    omp_set_max_active_levels(found.levels);
+}
+
+/* How many threads there are by default: one for each core, as far as OpenMP
+ * and the quota of processor time allow. */
+static int usual_threads(int cores)
+{
+    GroupLimits limits;
+    double most = cores;
+
+    group_limits(&limits, "");
+    most = fmin(most, ceil(limits.cpus));
+    most = fmin(most, omp_get_thread_limit());
+    return most < 1 ? 1 : (int)most;
+}
+
+static int refuse_threads(int threads, int allowed)
+{
+    const int all = mask_count(&found.mask);
+
+    if (allowed < all)
+        return fail(ERR_UNSUPPORTED,
+                    "threads=%d: OMP_PLACES or GOMP_CPU_AFFINITY leaves %d of "
+                    "the %d CPUs that this process may use",
+                    threads, allowed, all);
+    return fail(ERR_UNSUPPORTED, "threads=%d: this process may use %d CPUs",
+                threads, allowed);
+}
+
+/* Whether OpenMP gives them. */
+static int try_threads(int threads)
+{
+    int given;
+
+    if (omp_get_thread_limit() < threads)
+        return fail(ERR_UNSUPPORTED,
+                    "threads=%d: OMP_THREAD_LIMIT allows %d; unset it, or ask "
+                    "for fewer threads",
+                    threads, omp_get_thread_limit());
+    given = threads_given(threads);
+    if (given != threads)
+        return fail(ERR_UNSUPPORTED,
+                    "threads=%d: OpenMP gives %d, and OMP_THREAD_LIMIT is not "
+                    "the cause; ask for fewer threads",
+                    threads, given);
+    return OK;
+}
+
+/* Threads and their CPUs, of those that the process may use. */
+static int assign(Team *team, int threads, bool crowded)
+{
+    CpuMask mask = found.mask;
     int allowed, cores;
 
-    TRY(remember());
-    allowed = CPU_COUNT(&found.mask);
+    cpus_keep_places(&mask);
+    allowed = mask_count(&mask);
     if (threads < 0 || (threads > allowed && !crowded))
-        return fail(ERR_UNSUPPORTED, "threads=%d: this process may use %d CPUs",
-                    threads, allowed);
+        return refuse_threads(threads, allowed);
     team->cpu = calloc((size_t)(threads > allowed ? threads : allowed),
                        sizeof(*team->cpu));
     if (!team->cpu)
         return fail(ERR_MEMORY, "no memory for %d CPU numbers", allowed);
-    cores = order_cpus(&found.mask, team->cpu);
-    team->threads = threads ? threads : cores;
+    cores = cpus_by_core(team->cpu, &mask, "");
+    team->threads = threads ? threads : usual_threads(cores);
     for (int i = allowed; i < team->threads; i++)
         team->cpu[i] = team->cpu[i - allowed];
-    if (threads_given(team->threads) != team->threads) {
+    return try_threads(team->threads);
+}
+
+int team_open(Team *team, int threads, bool crowded)
+{
+    int err;
+
+    *team = (Team){ 0 };
+    TRY(remember());
+    err = assign(team, threads, crowded);
+    if (err) {
         free(team->cpu);
-        return fail(ERR_UNSUPPORTED,
-                    "threads=%d: OpenMP gives fewer (see OMP_THREAD_LIMIT)",
-                    team->threads);
+        team->cpu = NULL;
+        if (!found.teams)
+            forget();
+        return err;
     }
     found.teams++;
     if (found.widest < team->threads)
@@ -207,10 +220,10 @@ void team_close(Team *team)
     set_float_mode(found.float_mode);
 #pragma omp parallel num_threads(found.widest)
     {
-        set_mask(&found.mask);
+        mask_set(&found.mask);
         set_float_mode(found.float_mode);
     }
-    omp_set_num_threads(found.threads);
+    forget();
 }
 
 void team_tids(const Team *team, int *tid)

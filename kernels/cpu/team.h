@@ -17,8 +17,11 @@ typedef struct Team {
     int *cpu; /* cpu[i]: of thread i */
 } Team;
 
-/* Takes threads (0: one for each core) of the CPUs that this process may use.
- * ERR_UNSUPPORTED if there are not so many, unless they may be crowded: then
+/* Takes threads of the CPUs that this process may use; 0: one for each core,
+ * but no more than its control groups' quota of processor time, rounded up, and
+ * OMP_THREAD_LIMIT allow.  Of OpenMP's other variables OMP_PLACES and
+ * GOMP_CPU_AFFINITY count: other CPUs are not used.
+ * ERR_UNSUPPORTED if there are not that many, unless they may be crowded: then
  * several share a CPU, for tests of how work is shared out. */
 int team_open(Team *team, int threads, bool crowded);
 void team_close(Team *team);
