@@ -107,7 +107,9 @@ void conditions_settings(const Conditions *c, const RunList *list, char *text,
             !strcmp(value, "seeded"))
             continue;
         if (!strcmp(shown[k].column, "threads") && !strcmp(value, "0"))
-            snprintf(value, sizeof(value), "%d", c->cores);
+            snprintf(value, sizeof(value), "%d",
+                     list->at[0].threads_used ? list->at[0].threads_used
+                                              : c->cores);
         if (!strcmp(shown[k].column, "threads") && !strcmp(value, "1"))
             add(text, size, "%s", "1 thread");
         else

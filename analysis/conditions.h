@@ -20,7 +20,7 @@ int conditions_read(Conditions *out, Store *s, int64_t sweep_id);
 
 /* What the runs of a slice have in common, as a line: "2 threads, batch 8,
  * f32, composed, folded, hot".  Columns in which they differ are left out;
- * threads of 0 are all that the machine of c has. */
+ * threads of 0 are those that were used, or all that the machine of c has. */
 void conditions_settings(const Conditions *c, const RunList *list, char *text,
                          size_t size);
 

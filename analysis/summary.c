@@ -35,7 +35,7 @@ const RunColumn run_columns[] = {
     TEXT(pass), TEXT(state), INT(threads), INT(arm), TEXT(settings),
     TEXT(repeat),
     TEXT(status), TEXT(message), TEXT(verified_at), REAL(rel_l2),
-    INT(converged), INT(reps),
+    INT(converged), INT(reps), INT(threads_used),
     REAL(params), REAL(macs), REAL(flops), REAL(paper_flops),
     REAL(transcendentals), REAL(bytes), REAL(arena_bytes),
     { NULL },

@@ -24,7 +24,7 @@ typedef struct Run {
     char settings[512];
     char status[32], message[512], repeat[1536], verified_at[64];
     double rel_l2;
-    int converged, reps;
+    int converged, reps, threads_used;
     double params, macs, flops, paper_flops, transcendentals, bytes;
     double arena_bytes;
 

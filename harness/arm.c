@@ -310,6 +310,8 @@ void arm_prepare(Arm *a, const Checker *with, double warmup_ns, const Arm *ours)
     int err;
 
     a->dev = with->dev;
+    if (!a->peer && a->dev->backend->host_memory)
+        a->threads_used = a->dev->threads;
     network_weights_hash(a->weights_hash, a->c);
     err = count(a);
     if (!err && !a->peer)
@@ -458,6 +460,7 @@ Outcome arm_outcome(const Arm *a)
         .rel_l2 = a->rel_l2,
         .converged = a->converged,
         .reps = a->reps,
+        .threads_used = a->threads_used,
         .params = a->params,
         .macs = a->macs,
         .flops = a->flops,

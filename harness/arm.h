@@ -35,6 +35,7 @@ typedef struct Arm {
 
     /* Samples. */
     int reps, n, capacity;
+    int threads_used; /* 0: a peer's, or a device without threads */
     double *ns;
     int *round;
     Moment *moment;  /* the device after each, where it knows; or NULL */

@@ -97,6 +97,8 @@ const ImportLevel import_run = {
         { "rel_l2", REAL, AT(ImportRun, outcome.rel_l2) },
         { "converged", INT, AT(ImportRun, outcome.converged), 0, 1 },
         { "reps", INT, AT(ImportRun, outcome.reps), 0, INT_MAX },
+        { "threads_used", INT, AT(ImportRun, outcome.threads_used), 0,
+          INT_MAX },
         { "params", REAL, AT(ImportRun, outcome.params) },
         { "macs", REAL, AT(ImportRun, outcome.macs) },
         { "flops", REAL, AT(ImportRun, outcome.flops) },

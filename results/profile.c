@@ -269,7 +269,8 @@ int store_roofs_of_run(Roofs *out, Store *s, int64_t run_id)
         "AND machine.cores = its.cores AND machine.gpu = its.gpu "
         "JOIN roof ON roof.machine_id = machine.id "
         "AND roof.backend = run.backend "
-        "WHERE run.id = ? AND roof.threads = coalesce(nullif(run.threads, 0), "
+        "WHERE run.id = ? AND roof.threads = coalesce("
+        "nullif(run.threads_used, 0), nullif(run.threads, 0), "
         "(SELECT max(threads) FROM roof AS any WHERE any.backend = run.backend "
         "AND any.machine_id = machine.id)) GROUP BY name ORDER BY name";
     sqlite3_stmt *row;

@@ -217,9 +217,9 @@ static void run_sql(const Param *case_params, char text[RUN_SQL_SIZE])
     size_t n = (size_t)snprintf(
         text, RUN_SQL_SIZE,
         "INSERT INTO run (sweep_id, start, stored_at, settings, repeat, "
-        "status, message, verified_at, rel_l2, converged, reps, params, macs, "
-        "flops, paper_flops, transcendentals, bytes, arena_bytes, "
-        "weights_hash");
+        "status, message, verified_at, rel_l2, converged, reps, threads_used, "
+        "params, macs, flops, paper_flops, transcendentals, bytes, "
+        "arena_bytes, weights_hash");
     int values = 0;
 
     for (const Param *p = case_params; p->name && n < RUN_SQL_SIZE; p++) {
@@ -231,7 +231,7 @@ static void run_sql(const Param *case_params, char text[RUN_SQL_SIZE])
         text + n, RUN_SQL_SIZE - n,
         ") VALUES (?1, (SELECT max(start) FROM start WHERE sweep_id = ?1), "
         "coalesce(?2, strftime('%%Y-%%m-%%dT%%H:%%M:%%fZ'))");
-    for (int i = 0; i < 16 + values; i++)
+    for (int i = 0; i < 17 + values; i++)
         n += (size_t)snprintf(text + n, RUN_SQL_SIZE - n, ", ?");
     snprintf(text + n, RUN_SQL_SIZE - n, ")");
 }
@@ -258,6 +258,7 @@ static int add_run(const Store *s, int64_t sweep_id, const Param *case_params,
     sqlite3_bind_double(stmt, at++, o->rel_l2);
     sqlite3_bind_int(stmt, at++, o->converged);
     sqlite3_bind_int(stmt, at++, o->reps);
+    sqlite3_bind_int(stmt, at++, o->threads_used);
     for (size_t i = 0; i < sizeof(costs) / sizeof(costs[0]); i++)
         sqlite3_bind_double(stmt, at++, costs[i]);
     sqlite3_bind_text(stmt, at++, o->weights_hash ? o->weights_hash : "", -1,

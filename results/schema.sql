@@ -90,7 +90,7 @@ CREATE TABLE run (
     width           INTEGER NOT NULL CHECK (width > 0),
     pass            TEXT NOT NULL,
     state           TEXT NOT NULL,
-    threads         INTEGER NOT NULL CHECK (threads >= 0),
+    threads         INTEGER NOT NULL CHECK (threads >= 0),  -- 0: all
     arm             INTEGER NOT NULL CHECK (arm >= 0),
     settings        TEXT NOT NULL   -- the module's own
                     CHECK (json_valid(settings) AND
@@ -106,6 +106,9 @@ CREATE TABLE run (
     rel_l2          REAL CHECK (rel_l2 >= 0),   -- NULL: not compared
     converged       INTEGER NOT NULL CHECK (converged IN (0, 1)),
     reps            INTEGER NOT NULL CHECK (reps >= 0), -- runs in one sample
+    threads_used    INTEGER NOT NULL DEFAULT 0 CHECK (threads_used >= 0),
+                                    -- that it really ran on; 0: not known, or
+                                    -- a device without threads
 
     -- costs, NULL where they are not known
     params          REAL CHECK (params >= 0),

@@ -60,6 +60,8 @@ static const char *const upgrade[SCHEMA_VERSION] = { /* from each schema on */
     ", CASE WHEN backbone = 'none' OR weights <> 'seeded' THEN" \
     " 0.0 ELSE 1.0 END AS norm_gain"
 
+#define OF_RUN_SINCE_6 SINCE_6 ", 0 AS threads_used"
+
 /* Makes a database of an older schema look like one of today to this
  * connection: a name without a schema is looked up among the temporary ones
  * first. */
@@ -73,8 +75,8 @@ static const char *const disguise[SCHEMA_VERSION] = {
           " backbone = 'none' THEN 'auto' WHEN module IN ('se', 'se_conv',"
           " 'eca', 'fca', 'cbam', 'sa') THEN 'out' ELSE 'mid' END AS position,"
           " 'train' AS form, 'seeded' AS weights, '' AS weights_hash,"
-          " CASE backbone WHEN 'none' THEN 0.0 ELSE 1.0 END AS norm_gain FROM "
-          "main.run;"
+          " CASE backbone WHEN 'none' THEN 0.0 ELSE 1.0 END AS norm_gain,"
+          " 0 AS threads_used FROM main.run;"
           "CREATE TEMP VIEW step AS SELECT 0 AS run_id, 0 AS step, '' AS op,"
           " '' AS kernel, '' AS scope, '' AS shape WHERE 0;"
           "CREATE TEMP VIEW quantity AS SELECT 0 AS run_id, 0 AS step,"
@@ -89,11 +91,11 @@ static const char *const disguise[SCHEMA_VERSION] = {
           "CREATE TEMP VIEW erf_number AS SELECT 0 AS erf_id WHERE 0",
     [4] = "PRAGMA temp_store = MEMORY;"
           "CREATE TEMP VIEW IF NOT EXISTS run AS SELECT *, '' AS "
-          "weights_hash" SINCE_6 " FROM main.run;"
+          "weights_hash" OF_RUN_SINCE_6 " FROM main.run;"
           "CREATE TEMP VIEW IF NOT EXISTS erf AS SELECT *, '' AS weights_hash,"
           " '' AS images_hash" SINCE_6 " FROM main.erf",
     [5] = "PRAGMA temp_store = MEMORY;"
-          "CREATE TEMP VIEW IF NOT EXISTS run AS SELECT *" SINCE_6
+          "CREATE TEMP VIEW IF NOT EXISTS run AS SELECT *" OF_RUN_SINCE_6
           " FROM main.run;"
           "CREATE TEMP VIEW IF NOT EXISTS erf AS SELECT *" SINCE_6
           " FROM main.erf;"

@@ -97,6 +97,7 @@ typedef struct Outcome {
     double rel_l2;           /* error against the reference; NAN: none     */
     int converged;           /* 1: the interval is within the target       */
     int reps;                /* runs timed together in one sample          */
+    int threads_used;        /* 0: not known, or a device without threads  */
     double params, macs, flops, paper_flops, transcendentals, bytes;
     double arena_bytes;    /* activations                                     */
     int n;                 /* samples ...                                     */

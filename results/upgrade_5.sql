@@ -49,4 +49,9 @@ CREATE TABLE begun (
     PRIMARY KEY (sweep_id, repeat)
 ) STRICT, WITHOUT ROWID;
 
+-- The threads that a run really had, where the case says "all".  Of what is
+-- stored already that is not known.
+ALTER TABLE run ADD COLUMN threads_used INTEGER NOT NULL DEFAULT 0
+                           CHECK (threads_used >= 0);
+
 PRAGMA user_version = 6;

@@ -174,11 +174,12 @@ TEST(upgrade, tells_where_modules_stood_before_that_could_be_chosen)
 }
 
 /* All that schema 6 has more. */
-#define BEFORE_6                              \
-    "ALTER TABLE run DROP COLUMN norm_gain;"  \
-    "ALTER TABLE erf DROP COLUMN norm_gain;"  \
-    "ALTER TABLE start DROP COLUMN load_end;" \
-    "DROP TABLE at_work;"                     \
+#define BEFORE_6                                \
+    "ALTER TABLE run DROP COLUMN norm_gain;"    \
+    "ALTER TABLE run DROP COLUMN threads_used;" \
+    "ALTER TABLE erf DROP COLUMN norm_gain;"    \
+    "ALTER TABLE start DROP COLUMN load_end;"   \
+    "DROP TABLE at_work;"                       \
     "DROP TABLE begun;"
 
 /* What a file held that weights came from was not noted then. */
@@ -202,6 +203,7 @@ TEST(upgrade, a_database_of_schema_4_knows_no_contents)
     REQUIRE(store_open(&s, db, STORE_READ) == OK);
     REQUIRE(summary_read(&runs, s, &(RunFilter){ NULL, NULL, -1 }) == OK);
     CHECK(runs.n == 1 && !runs.at[0].weights_hash[0]);
+    CHECK(runs.at[0].threads_used == 0);
     summary_free(&runs);
     REQUIRE(store_erf_read(&fields, s, true) == OK);
     CHECK(fields.n == 18 && !fields.at[0].images_hash[0]);
