@@ -23,7 +23,10 @@
 #include "harness/plugin.h"
 #include "kernels/core/err.h"
 #include "kernels/core/host.h"
+#include "kernels/cpu/amx.h"
+#include "kernels/cpu/cgroup.h"
 #include "kernels/cpu/cpu.h"
+#include "kernels/cpu/onednn.h"
 #include "kernels/cpu/perf.h"
 #include "kernels/cuda/cupti.h"
 #include "kernels/cuda/forecast.h"
@@ -74,16 +77,39 @@ static void say(Doctor *d, Mark mark, const char *what, const char *fmt, ...)
 
 /* ---- the processor --------------------------------------------------- */
 
-static void processor(Doctor *d, const Machine *m)
+/* The code that is chosen for this processor. */
+static void code(Doctor *d)
 {
     char text[128] = "";
     size_t n = 0;
 
-    say(d, FINE, "cpu", "%s", m->cpu);
-    for (int i = 0; cpu_isa_name(i); i++)
-        n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s", i ? ", " : "",
+    for (int i = 1; cpu_isa_name(i); i++)
+        n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s", n ? ", " : "",
                               cpu_isa_name(i));
-    say(d, FINE, "kernels for", "%s", text);
+    say(d, FINE, "own kernels", "%s%s%s", cpu_isa_name(0),
+        n ? "; would also run: " : "", text);
+    if (onednn_limit(text, sizeof(text))[0])
+        say(d, SPOILS, "oneDNN",
+            "%s: %s limits it; unset that to measure this processor",
+            onednn_isa(), text);
+    else
+        say(d, FINE, "oneDNN", "%s", onednn_isa());
+    if (!amx_is_there())
+        say(d, ABSENT, "AMX", "not in this processor");
+    else if (amx_may_be_used())
+        say(d, FINE, "AMX", "Linux gives its tiles to this process");
+    else
+        say(d, ABSENT, "AMX",
+            "in the processor, but Linux does not give its tiles to this "
+            "process: a newer kernel may");
+}
+
+static void processor(Doctor *d, const Machine *m)
+{
+    char text[128];
+
+    say(d, FINE, "cpu", "%s", m->cpu);
+    code(d);
     if (cpu_check_bf16() == OK)
         say(d, FINE, "dtypes", "f32, bf16");
     else
@@ -98,6 +124,12 @@ static void processor(Doctor *d, const Machine *m)
         say(d, FINE, "caches", "%s", text);
     else
         say(d, ABSENT, "caches", "not visible");
+    file_line("/sys/devices/system/node/online", text, sizeof(text));
+    if (text[0] && strcmp(text, "0") != 0)
+        say(d, SPOILS, "memory nodes",
+            "%s: memory is nearer to some cores; numactl --cpunodebind=0 "
+            "--membind=0 keeps to one",
+            text);
 }
 
 /* Why there are none: the error, without the word that begins the line. */
@@ -127,6 +159,32 @@ static void memory(Doctor *d, const Machine *m)
         "%.1f GiB, %.1f GiB of it available%s", m->memory_bytes / gib,
         available / gib,
         available < 2 * gib ? ": large cases will be out_of_memory" : "");
+}
+
+/* What a container or a batch system leaves of the processor. */
+static void quota(Doctor *d, const Machine *m)
+{
+    GroupLimits limits;
+
+    group_limits(&limits, "");
+    if (limits.cpus >= m->cores)
+        return;
+    say(d, SPOILS, "cpu quota",
+        "%.3g of %d CPUs: a control group stops this process whenever it has "
+        "had that%s; lift the quota (docker --cpus, CPUQuota), or bind to "
+        "CPUs instead",
+        limits.cpus, m->cores,
+        limits.throttled > 0 ? ", and has done so already" : "");
+}
+
+/* How many, and of the variables for them those that do nothing here. */
+static void threads(Doctor *d, const Device *dev)
+{
+    const char *unused = getenv("OMP_NUM_THREADS");
+
+    say(d, FINE, "threads", "%d where --threads is not given%s%s%s",
+        dev->threads, unused ? "; OMP_NUM_THREADS=" : "", unused ? unused : "",
+        unused ? " is not used" : "");
 }
 
 /* ---- the weather ----------------------------------------------------- */
@@ -171,7 +229,8 @@ static void load(Doctor *d, const Sweep *s)
         say(d, ABSENT, "load", "not visible");
     else if (s->load > 0.5)
         say(d, SPOILS, "load",
-            "%.2f: something else is running; wait, or find it with top",
+            "%.2f: something else is running; wait, or find it with top; "
+            "--threads=1 is disturbed far less",
             s->load);
     else
         say(d, FINE, "load", "%.2f", s->load);
@@ -206,6 +265,7 @@ static void denormals(Doctor *d)
         return;
     }
     say(d, FINE, "backend cpu", "%s", dev->about);
+    threads(d, dev);
     if (cpu_flushes_denormals(dev))
         say(d, FINE, "denormals", "flushed to zero");
     else
@@ -434,6 +494,7 @@ int cmd_doctor(int argc, char **argv)
     environment_weather(&s);
 
     processor(&d, &m);
+    quota(&d, &m);
     memory(&d, &m);
     denormals(&d);
     cpu_counters(&d);

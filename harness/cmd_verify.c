@@ -12,11 +12,12 @@
 #include "harness/flags.h"
 #include "harness/verify.h"
 #include "kernels/core/err.h"
+#include "kernels/cpu/cpu.h"
 #include "kernels/core/visible.h"
 #include "results/folder.h"
 
 typedef struct VerifySettings {
-    ParamName impl, form, graph, backend, dtype, pass;
+    ParamName impl, form, graph, backend, isa, dtype, pass;
     int threads, verbose;
     const char *write;
 } VerifySettings;
@@ -34,6 +35,11 @@ CASE_CHOICE(backend)
 CASE_CHOICE(dtype)
 CASE_CHOICE(pass)
 
+static const char *isa_choice(int i)
+{
+    return i == 0 ? "best" : cpu_isa_known(i - 1);
+}
+
 static const Param verify_params[] = {
     PARAM_NAME(VerifySettings, impl, "composed", impl_choice,
                "the module as a graph of ops, or as one op of its own"),
@@ -42,6 +48,8 @@ static const Param verify_params[] = {
     PARAM_NAME(VerifySettings, graph, "as_written", graph_choice,
                "the network as published, or folded"),
     PARAM_NAME(VerifySettings, backend, "cpu", backend_choice, "where it runs"),
+    PARAM_NAME(VerifySettings, isa, "best", isa_choice,
+               "instruction set of our own CPU kernels"),
     PARAM_NAME(VerifySettings, dtype, "f32", dtype_choice,
                "what it computes in"),
     PARAM_NAME(VerifySettings, pass, "forward", pass_choice,
@@ -110,6 +118,24 @@ static void print_verdict(const char *path, const Verified *v, bool verbose)
                v->output[i].rel_l2, v->output[i].limit);
 }
 
+/* Where the best does not open every file says so. */
+static int open_device(Device **dev, const Case *how, const char *isa)
+{
+    const bool best = strcmp(isa, "best") == 0;
+    int err;
+
+    *dev = NULL;
+    if (!best && strcmp(how->backend.text, "cpu") != 0)
+        return fail(ERR_INPUT,
+                    "isa=%s: backend=%s has no instruction sets to choose "
+                    "from; leave out --isa",
+                    isa, how->backend.text);
+    err = backend_open(
+        dev, how->backend.text,
+        &(DeviceSettings){ .threads = how->threads, .isa = best ? "" : isa });
+    return best ? OK : err;
+}
+
 int cmd_verify(int argc, char **argv)
 {
     int count[NVERDICTS] = { 0 };
@@ -124,9 +150,7 @@ int cmd_verify(int argc, char **argv)
     TRY(read_how(&how, &s));
     if (s.write[0])
         TRY(folder_make(s.write));
-    /* Where that fails every file says so. */
-    backend_open(&dev, how.backend.text,
-                 &(DeviceSettings){ .threads = how.threads, .isa = "" });
+    TRY(open_device(&dev, &how, s.isa.text));
     for (int i = 0; i < flags.nargs; i++) {
         Verified v;
 

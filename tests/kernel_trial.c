@@ -415,8 +415,9 @@ static void try_kernel(const Trial *t)
         guarded_free(&buffer[k]);
 }
 
-/* Every kernel that takes the sample; how many there are. */
-static int try_kernels(const Sample *s, Device *dev, const char *how)
+/* Every kernel that is wanted and takes the sample; how many there are. */
+static int try_kernels(const Sample *s, Device *dev, const char *how,
+                       bool (*wanted)(const Kernel *k))
 {
     Trial t = { .s = s, .dev = dev, .how = how };
     int n = 0;
@@ -424,7 +425,7 @@ static int try_kernels(const Sample *s, Device *dev, const char *how)
     for (const Kernel *const *k = dev->kernels; *k; k++) {
         t.kernel = *k;
         t.inplace = NOT_IN_PLACE;
-        if (!kernel_takes(*k, s->out))
+        if (!kernel_takes(*k, s->out) || (wanted && !wanted(*k)))
             continue;
         n++;
         try_kernel(&t);
@@ -467,6 +468,12 @@ static bool is_chosen(const char *name)
 
 void kernel_trials(Device *dev, const char *how, Values values, Dtype dtype)
 {
+    kernel_trials_of(dev, how, values, dtype, NULL);
+}
+
+void kernel_trials_of(Device *dev, const char *how, Values values, Dtype dtype,
+                      bool (*wanted)(const Kernel *k))
+{
     const KernelCase *c;
 
     for (int i = 0; (c = kernel_case_at(i)); i++) {
@@ -476,7 +483,7 @@ void kernel_trials(Device *dev, const char *how, Values values, Dtype dtype)
             !has_kernel_for(dev, c->op, dtype) ||
             !sample_new(&s, c, values, dtype))
             continue;
-        CHECK_MSG(try_kernels(&s, dev, how) > 0,
+        CHECK_MSG(try_kernels(&s, dev, how, wanted) > 0 || wanted,
                   "%s '%s': no kernel takes it, %s (%s), %s", c->op->name,
                   c->why, dev->backend->name, how, dtype_name(dtype));
         sample_free(&s);

@@ -15,4 +15,8 @@ typedef enum Values { PLAIN, NONFINITE } Values;
  * environment leaves out all other ops. */
 void kernel_trials(Device *dev, const char *how, Values values, Dtype dtype);
 
+/* The same of those kernels of which wanted says so; none need take a case. */
+void kernel_trials_of(Device *dev, const char *how, Values values, Dtype dtype,
+                      bool (*wanted)(const Kernel *k));
+
 #endif

@@ -2,112 +2,198 @@
  * test_kernels.c - every kernel of every device against its op's definition,
  * as kernel_trial.h says.
  *
- * The CPU: on every instruction set that this machine has, with one, two and
- * three threads, and in bf16 where it has that.  The CUDA kernels: on the host, in every dtype and three
- * orders of threads; and under the checker, which must have nothing to say.
+ * The CPU: as it is, with one, two and three threads; then our own kernels as
+ * they are on processors with fewer instructions, and oneDNN's as it is there,
+ * by the variable that limits it.  What this processor lacks is skipped.
+ * The CUDA kernels: on the host, in every dtype and three orders of threads; and
+ * under the checker, which must have nothing to say.
  *
  * The CUDA kernels once more on a GPU, where there is one.
  *
  * OP=conv2d,linear in the environment leaves out all other ops.
  */
 #include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
 
 #include "harness/backends.h"
 #include "kernels/cpu/cpu.h"
+#include "kernels/cpu/onednn.h"
 #include "tests/fake_libraries.h"
 #include "tests/kernel_cases.h"
 #include "tests/kernel_trial.h"
 #include "tests/on_simt.h"
 #include "tests/test.h"
 
-static void check_isa_in(Dtype dtype, int index, int threads, Values values)
+static bool is_ours(const Kernel *k)
 {
-    const char *isa = cpu_isa_name(index);
-    const DeviceSettings settings = { threads, isa, .crowded = true };
-    Device *dev;
-    char how[64];
+    return !cpu_is_onednn(k);
+}
 
-    if (!isa)
-        SKIP("this processor has no further instruction set");
-    REQUIRE(cpu_backend.open(&dev, &settings) == OK);
-    snprintf(how, sizeof(how), "isa=%s, threads=%d", isa, dev->threads);
-    kernel_trials(dev, how, values, dtype);
+/* A device whose own kernels are those of an isa.  limit: of oneDNN, which reads
+ * it when it is first used; NULL: none. */
+static Device *open_isa(const char *isa, int threads, const char *limit)
+{
+    const DeviceSettings settings = { threads, isa, .crowded = true };
+    static char why[128];
+    Device *dev = NULL;
+    int err;
+
+    if (limit)
+        setenv("ONEDNN_MAX_CPU_ISA", limit, 1);
+    if (limit && strcasecmp(onednn_isa(), limit)) {
+        snprintf(why, sizeof(why), "ONEDNN_MAX_CPU_ISA=%s: here it uses %s",
+                 limit, onednn_isa());
+        SKIP(why);
+    }
+    err = cpu_backend.open(&dev, &settings);
+    if (err == ERR_UNSUPPORTED)
+        SKIP(err_message());
+    CHECK_MSG(!err, "%s", err_message());
+    return dev;
+}
+
+static void check(const char *isa, const char *limit, int threads,
+                  Values values, Dtype dtype, bool (*wanted)(const Kernel *k))
+{
+    Device *dev = open_isa(isa, threads, limit);
+    char how[96];
+
+    if (!dev)
+        return;
+    if (dev->backend->takes_dtype(dev, dtype))
+        SKIP(err_message());
+    snprintf(how, sizeof(how), "isa=%s, oneDNN %s, threads=%d", isa,
+             onednn_isa(), dev->threads);
+    kernel_trials_of(dev, how, values, dtype, wanted);
     cpu_backend.close(dev);
 }
 
-static void check_isa(int index, int threads, Values values)
+/* ---- this processor as it is ---------------------------------------------- */
+
+TEST(kernels, agree_with_definitions_on_one_thread)
 {
-    check_isa_in(F32, index, threads, values);
+    check("", NULL, 1, PLAIN, F32, NULL);
 }
 
-TEST(kernels, best_isa_agrees_with_definitions_on_one_thread)
+TEST(kernels, agree_with_definitions_on_two_threads)
 {
-    check_isa(0, 1, PLAIN);
+    check("", NULL, 2, PLAIN, F32, NULL);
 }
 
-TEST(kernels, best_isa_agrees_with_definitions_on_two_threads)
+TEST(kernels, agree_with_definitions_on_three_threads)
 {
-    check_isa(0, 2, PLAIN);
+    check("", NULL, 3, PLAIN, F32, NULL);
 }
 
-TEST(kernels, best_isa_agrees_with_definitions_on_three_threads)
+TEST(kernels, pass_nan_and_infinity_on)
 {
-    check_isa(0, 3, PLAIN);
+    check("", NULL, 2, NONFINITE, F32, NULL);
 }
 
-TEST(kernels, best_isa_passes_nan_and_infinity_on)
+TEST(kernels, agree_with_definitions_on_one_thread_in_bf16)
 {
-    check_isa(0, 2, NONFINITE);
+    check("", NULL, 1, PLAIN, BF16, NULL);
 }
 
-TEST(kernels, second_isa_agrees_with_definitions)
+TEST(kernels, agree_with_definitions_on_two_threads_in_bf16)
 {
-    check_isa(1, 1, PLAIN);
-    check_isa(1, 2, PLAIN);
+    check("", NULL, 2, PLAIN, BF16, NULL);
 }
 
-TEST(kernels, second_isa_passes_nan_and_infinity_on)
+TEST(kernels, agree_with_definitions_on_three_threads_in_bf16)
 {
-    check_isa(1, 2, NONFINITE);
+    check("", NULL, 3, PLAIN, BF16, NULL);
 }
 
-TEST(kernels, third_isa_agrees_with_definitions)
+TEST(kernels, pass_nan_and_infinity_on_in_bf16)
 {
-    check_isa(2, 1, PLAIN);
-    check_isa(2, 2, PLAIN);
+    check("", NULL, 2, NONFINITE, BF16, NULL);
 }
 
-TEST(kernels, third_isa_passes_nan_and_infinity_on)
+/* ---- as lesser ones are --------------------------------------------------- */
+
+/* Our own kernels, one TEST for each set so that none hides another. */
+static void check_ours(const char *isa, Dtype dtype)
 {
-    check_isa(2, 2, NONFINITE);
+    check(isa, NULL, 1, PLAIN, dtype, is_ours);
+    check(isa, NULL, 2, PLAIN, dtype, is_ours);
+    check(isa, NULL, 2, NONFINITE, dtype, is_ours);
 }
 
-static void check_bf16(int threads, Values values)
+TEST(own_kernels, agree_with_definitions_as_generic)
 {
-    if (cpu_check_bf16() != OK)
-        SKIP(err_message());
-    check_isa_in(BF16, 0, threads, values);
+    check_ours("generic", F32);
 }
 
-TEST(kernels, bf16_agrees_with_definitions_on_one_thread)
+TEST(own_kernels, agree_with_definitions_as_avx2)
 {
-    check_bf16(1, PLAIN);
+    check_ours("avx2", F32);
 }
 
-TEST(kernels, bf16_agrees_with_definitions_on_two_threads)
+TEST(own_kernels, agree_with_definitions_as_avx512)
 {
-    check_bf16(2, PLAIN);
+    check_ours("avx512", F32);
 }
 
-TEST(kernels, bf16_agrees_with_definitions_on_three_threads)
+TEST(own_kernels, agree_with_definitions_as_avx512_bf16)
 {
-    check_bf16(3, PLAIN);
+    check_ours("avx512_bf16", BF16);
 }
 
-TEST(kernels, bf16_passes_nan_and_infinity_on)
+TEST(own_kernels, agree_with_definitions_as_amx)
 {
-    check_bf16(2, NONFINITE);
+    check_ours("amx", BF16);
 }
+
+/* oneDNN's, with the own kernels that processors of its instructions have:
+ * some of ours work within its. */
+static void check_onednn(const char *isa, const char *limit, Dtype dtype)
+{
+    check(isa, limit, 2, PLAIN, dtype, cpu_is_onednn);
+}
+
+TEST(onednn_kernels, agree_with_definitions_as_sse41)
+{
+    check_onednn("generic", "SSE41", F32);
+}
+
+TEST(onednn_kernels, agree_with_definitions_as_avx)
+{
+    check_onednn("generic", "AVX", F32);
+}
+
+TEST(onednn_kernels, agree_with_definitions_as_avx2)
+{
+    check_onednn("avx2", "AVX2", F32);
+}
+
+TEST(onednn_kernels, agree_with_definitions_as_avx512_core)
+{
+    check_onednn("avx512", "AVX512_CORE", F32);
+}
+
+TEST(onednn_kernels, agree_with_definitions_as_avx512_core_bf16)
+{
+    check_onednn("avx512_bf16", "AVX512_CORE_BF16", F32);
+}
+
+TEST(onednn_kernels, agree_with_definitions_as_avx512_core_bf16_in_bf16)
+{
+    check_onednn("avx512_bf16", "AVX512_CORE_BF16", BF16);
+}
+
+TEST(onednn_kernels, agree_with_definitions_as_avx512_core_amx)
+{
+    check_onednn("amx", "AVX512_CORE_AMX", F32);
+}
+
+TEST(onednn_kernels, agree_with_definitions_as_avx512_core_amx_in_bf16)
+{
+    check_onednn("amx", "AVX512_CORE_AMX", BF16);
+}
+
+/* ---- CUDA ------------------------------------------------------------------ */
 
 /* The CUDA kernels on the host; nothing that they do may be reported. */
 static void check_simt(int order, Values values, Dtype dtype)

@@ -122,6 +122,19 @@ const char *cpu_isa_name(int i)
     return isa ? isa->name : NULL;
 }
 
+const char *cpu_isa_known(int i)
+{
+    return i >= 0 && i < NISAS ? isas[i].name : NULL;
+}
+
+bool cpu_is_onednn(const Kernel *k)
+{
+    for (const Kernel *const *o = onednn_kernels; *o; o++)
+        if (*o == k)
+            return true;
+    return false;
+}
+
 static int isa_find(const Isa **out, const char *name)
 {
     char all[128] = "";

@@ -37,6 +37,12 @@ extern const Kernel *const simd_depthwise_avx512_bf16[];
  * lists. */
 const char *cpu_isa_name(int i);
 
+/* The i-th name that there is, whether or not this processor can run it. */
+const char *cpu_isa_known(int i);
+
+/* Whether k is made of oneDNN's primitives, and not our own code. */
+bool cpu_is_onednn(const Kernel *k);
+
 /* Whether this processor computes in bf16: OK, or ERR_UNSUPPORTED with the
  * reason. */
 int cpu_check_bf16(void);

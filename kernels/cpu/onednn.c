@@ -71,6 +71,39 @@ bool onednn_has_amx(void)
     return may_use(dnnl_cpu_isa_avx512_core_amx);
 }
 
+const char *onednn_isa(void)
+{
+    static const struct {
+        dnnl_cpu_isa_t isa;
+        const char *name;
+    } best_first[] = {
+        { dnnl_cpu_isa_avx512_core_amx, "avx512_core_amx" },
+        { dnnl_cpu_isa_avx512_core_bf16, "avx512_core_bf16" },
+        { dnnl_cpu_isa_avx512_core_vnni, "avx512_core_vnni" },
+        { dnnl_cpu_isa_avx512_core, "avx512_core" },
+        { dnnl_cpu_isa_avx2, "avx2" },
+        { dnnl_cpu_isa_avx, "avx" },
+        { dnnl_cpu_isa_sse41, "sse41" },
+    };
+
+    for (size_t i = 0; i < sizeof(best_first) / sizeof(best_first[0]); i++)
+        if (may_use(best_first[i].isa))
+            return best_first[i].name;
+    return "no vector instructions";
+}
+
+char *onednn_limit(char *text, size_t size)
+{
+    static const char *const names[] = { "ONEDNN_MAX_CPU_ISA",
+                                         "DNNL_MAX_CPU_ISA" };
+
+    text[0] = '\0';
+    for (int i = 1; i >= 0; i--)
+        if (getenv(names[i]) && *getenv(names[i]))
+            snprintf(text, size, "%s=%s", names[i], getenv(names[i]));
+    return text;
+}
+
 int onednn_open(Onednn **out, Device *dev)
 {
     Onednn *lib;

@@ -26,6 +26,13 @@ const char *onednn_version(char *text, size_t size);
 bool onednn_has_bf16(void);
 bool onednn_has_amx(void);
 
+/* The instructions that it uses at most: "avx512_core_bf16". */
+const char *onednn_isa(void);
+
+/* The variable that limits them, "ONEDNN_MAX_CPU_ISA=AVX2", into text; "" if
+ * there is none.  Returns text. */
+char *onednn_limit(char *text, size_t size);
+
 /* rank 0: there is none.  All strides 0: oneDNN chooses the order, and the
  * array has to be packed.  Convolutions are (N,C,H,W) or (groups,O,I,h,w),
  * matrices (..,rows,columns), whatever the strides. */
