@@ -153,16 +153,6 @@ static void check_onednn(const char *isa, const char *limit, Dtype dtype)
     check(isa, limit, 2, PLAIN, dtype, cpu_is_onednn);
 }
 
-TEST(onednn_kernels, agree_with_definitions_as_sse41)
-{
-    check_onednn("generic", "SSE41", F32);
-}
-
-TEST(onednn_kernels, agree_with_definitions_as_avx)
-{
-    check_onednn("generic", "AVX", F32);
-}
-
 TEST(onednn_kernels, agree_with_definitions_as_avx2)
 {
     check_onednn("avx2", "AVX2", F32);
