@@ -117,7 +117,7 @@ static Worker this_process(void)
     return w;
 }
 
-/* Whether two are of one machine, perhaps from before and after a boot. */
+/* True of two processes of one machine, even from before and after a boot. */
 static bool same_machine(const Worker *a, const Worker *b)
 {
     const size_t n = strcspn(a->host, " ");

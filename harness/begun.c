@@ -62,8 +62,8 @@ int begun_cut(Store *s, const Lanes *lanes, const Case *const *c, int *ncases)
     return OK;
 }
 
-/* Of a case that ends the process here the peer's row is given up with it, for
- * it would be compared.  Ours comes last: a start looks for that. */
+/* The peer's row is given up with ours, because the two would be compared.
+ * Ours is stored last: the next start looks for that one. */
 static int give_up_case(Store *s, const Lanes *lanes, const Case *c,
                         BegunGiveUp *give_up, void *arg, bool *ours)
 {

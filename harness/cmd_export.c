@@ -405,7 +405,7 @@ static int64_t count_of(Store *s, const char *sql)
     return n;
 }
 
-/* What an import of the file will lack. */
+/* Names what an import of the file will lack. */
 static void say_left_out(Store *s)
 {
     static const struct {

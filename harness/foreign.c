@@ -42,7 +42,7 @@ static const struct {
     { START("\xFE\xFF"), "text in UTF-16", "save it as UTF-8" },
 };
 
-/* Of another program, or one of ours. */
+/* Says whether the database is ours: then it can be exported. */
 static int refuse_database(const char *path)
 {
     Store *s;

@@ -177,7 +177,7 @@ static void seen_free(Seen *s)
     free(s->place);
 }
 
-/* Of all that two rows of a run share. */
+/* A hash of all that two rows of a run share. */
 static size_t hash_row(const Csv *csv, const Columns *c, char *const *cell)
 {
     uint64_t h = HASH_START;
@@ -188,7 +188,7 @@ static size_t hash_row(const Csv *csv, const Columns *c, char *const *cell)
     return (size_t)(h ^ h >> 32);
 }
 
-/* Where the run of a row is, or would be. */
+/* The place where the run of a row is, or would be. */
 static int *find_place(const Csv *csv, const Columns *c, const Seen *s,
                        char *const *cell)
 {

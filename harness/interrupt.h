@@ -11,7 +11,7 @@
 /* From now on the signals set the flag. */
 void interrupt_listen(void);
 
-/* What is set by one; also for those who wait. */
+/* The flag, for those who look at it while they wait. */
 const volatile sig_atomic_t *interrupt_flag(void);
 bool interrupt_asked(void);
 

@@ -87,7 +87,7 @@ static int start(Peer *p, const char *command)
     return OK;
 }
 
-/* Whether it ends within that time; it stays for waitpid. */
+/* True if it ends within that time; its status stays for waitpid. */
 static bool ends_within(const Peer *p, double ms)
 {
     const double until = host_now_ns() + ms * 1e6;
@@ -319,7 +319,7 @@ int peer_open(Peer **out, const char *command, const PeerLimits *limits)
     return OK;
 }
 
-/* Who owes an answer would not notice the end of its input. */
+/* A peer that owes an answer would not notice the end of its input. */
 void peer_close(Peer *p)
 {
     int status;

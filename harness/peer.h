@@ -43,7 +43,7 @@ int peer_open(Peer **out, const char *command, const PeerLimits *limits);
  * SIGTERM.  Accepts NULL. */
 void peer_close(Peer *p);
 
-/* Whether stop ended a wait: then what came of the case is nobody's fault. */
+/* True if stop ended a wait: what came of the case then is nobody's fault. */
 bool peer_was_stopped(const Peer *p);
 
 /* "pytorch 1.13.1 eager" */

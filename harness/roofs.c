@@ -9,6 +9,7 @@
 
 #include "analysis/stats.h"
 #include "harness/environment.h"
+#include "harness/interrupt.h"
 #include "kernels/core/err.h"
 #include "kernels/core/host.h"
 
@@ -75,6 +76,8 @@ int roofs_measure(Roofs *out, Device *dev, double seconds)
                     dev->backend->name);
     while (dev->backend->roof_at(dev, out->n, &kind)) {
         BUG_IF(out->n == ROOFS_MAX);
+        if (interrupt_asked())
+            return interrupt_fail();
         TRY(measure_one(&out->at[out->n], dev, out->n, seconds));
         out->n++;
     }

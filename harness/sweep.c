@@ -232,7 +232,7 @@ static int begin_each(Lanes *lanes, Store *store, Record *r, bool fresh,
     return OK;
 }
 
-/* Where another process measures the same, nothing is begun. */
+/* Begins nothing where another process measures the same. */
 static int begin_lanes(Lanes *lanes, Peer *peer, Store *store, Record *r,
                        bool fresh, bool *resumed)
 {
@@ -242,7 +242,7 @@ static int begin_lanes(Lanes *lanes, Peer *peer, Store *store, Record *r,
     return store_group_end(store, begin_each(lanes, store, r, fresh, resumed));
 }
 
-/* What was said of err stays. */
+/* Keeps the sentence that was left with err. */
 static void leave_lanes(const Lanes *lanes, Store *store, int err)
 {
     char said[1024];

@@ -17,7 +17,7 @@ typedef struct Worker {
     double silent_s; /* since it last began a case, as it is found */
 } Worker;
 
-/* Who measures the sweep, or did when it was killed. */
+/* Finds the process that measures the sweep, or did when it was killed. */
 int store_at_work(Store *s, int64_t sweep_id, Worker *out, bool *found);
 
 /* Makes the sweep this worker's.  after_kill: the one before is no more, and

@@ -15,7 +15,7 @@ typedef struct Outfile {
     char *part; /* ... and has; NULL: the same, as of a device or a pipe */
 } Outfile;
 
-/* Of a link it is the file that it leads to; its folder has to be there. */
+/* A link is followed; the folder has to be there. */
 int outfile_open(Outfile *out, const char *path);
 
 /* err: of the caller's; the file stays as it was.  Else all of it is on the

@@ -23,14 +23,14 @@ int sql_refused(const Store *s);
  * whether it can be read; SQLite's code. */
 int sql_open(Store *s, const char *name, int flags, const char *first);
 
-/* Whether that code says that the file system has no shared memory. */
+/* True if that code says that the file system has no shared memory. */
 bool sql_lacks_shared_memory(int code);
 
 /* Puts the file into WAL mode if that works here; or out of it. */
 int sql_use_wal(Store *s);
 int sql_leave_wal(Store *s);
 
-/* Whether a wait was ended by the caller. */
+/* True if the caller has ended the wait. */
 bool sql_is_stopped(const Store *s);
 
 /* Runs statements that have no parameters and whose rows nobody wants. */

@@ -402,8 +402,8 @@ static int open_immutable(Store *s)
     return code == SQLITE_OK ? OK : sql_refused(s);
 }
 
-/* What a process that was killed left half done is taken back by opening it for
- * writing, and only who may write leaves nothing beside the file. */
+/* Opening it for writing takes back what a killed process left half done; and a
+ * reader that may not write would leave files beside it. */
 static int open_somehow(Store *s)
 {
     const int code = sql_open(s, s->path, SQLITE_OPEN_READWRITE, NULL);

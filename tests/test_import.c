@@ -13,6 +13,8 @@
 
 #include "harness/cmd.h"
 #include "tests/databases.h"
+#include "tests/program.h"
+#include "tests/stored.h"
 #include "tests/test.h"
 
 static int import(const char *db, const char *path, ImportCount *count)
@@ -476,6 +478,27 @@ TEST(import, refuses_a_row_without_a_time)
     CHECK(import(temp_path("a.db"), csv, &count) == ERR_INPUT);
     CHECK_MSG(strstr(err_message(), "a.csv:2: ns is empty; a row is a sample"),
               "%s", err_message());
+}
+
+/* ---- said in time ---------------------------------------------------------- */
+
+TEST(export, says_what_only_the_database_has)
+{
+    char *db = strdup(temp_path("a.db")), *json = strdup(temp_path("a.json"));
+    char *said;
+
+    stored_profiles(db);
+    stored_fields(db);
+    CHECK(program(&said, "export --format=json --db='%s' '%s'", db, json) == 0);
+    CHECK_MSG(!strcmp(said, "only the database has its 4 profiles, 4 roofs, 18 "
+                            "receptive fields; copy it to keep them\n"),
+              "%s", said);
+    free(said);
+    CHECK(program(&said, "export --db='%s' '%s'", db, json) == 0);
+    CHECK_MSG(!*said, "%s", said); /* of CSV nobody expects them */
+    free(said);
+    free(db);
+    free(json);
 }
 
 /* ---- other files ----------------------------------------------------------- */

@@ -315,3 +315,73 @@ TEST(killed, a_signal_leaves_a_sentence_and_a_database)
               "--draws=10000 --tap=stage1",
               SIGINT, "interrupted: what was finished is stored in ");
 }
+
+/* ---- two runs at once ------------------------------------------------------ */
+
+#define LONG_RUN                                                        \
+    "run --module=se --channels=32 --height=8 --width=8 --backend=ref " \
+    "--limit=3600 --max_samples=1000000 --target=0.01"
+
+/* Starts a run that does not end by itself, and waits until it measures. */
+static pid_t start_long_run(const char *db)
+{
+    char command[1024];
+    pid_t pid;
+
+    snprintf(command, sizeof(command),
+             "exec '%s' " LONG_RUN " --db='%s' >/dev/null 2>&1",
+             test_beside("attnbench"), db);
+    pid = fork();
+    if (pid == 0) {
+        execl("/bin/sh", "sh", "-c", command, (char *)NULL);
+        _exit(127);
+    }
+    for (int i = 0; i < 300 && strcmp(ask(db, "SELECT count(*) FROM begun "
+                                              "WHERE together"),
+                                      "1");
+         i++)
+        usleep(100000);
+    return pid;
+}
+
+/* The second is told before it measures anything. */
+static void check_second(const char *db, const char *more, const char *sentence)
+{
+    char command[1024];
+    size_t n;
+    char *said;
+    int status;
+
+    snprintf(command, sizeof(command),
+             "timeout 60 '%s' " LONG_RUN " --db='%s' %s >'%s' 2>&1",
+             test_beside("attnbench"), db, more, temp_path("said"));
+    status = system(command);
+    CHECK_MSG(WIFEXITED(status) && WEXITSTATUS(status) == 2, "status %x",
+              (unsigned)status);
+    said = read_bytes(temp_path("said"), &n);
+    CHECK_MSG(said && strstr(said, sentence), "%s", said);
+    free(said);
+}
+
+TEST(killed, a_second_run_is_told_at_its_start)
+{
+    char *db = strdup(temp_path("a.db")), *other = strdup(temp_path("b.db"));
+    char *lock = strdup(temp_path("lock"));
+    pid_t pid;
+    int status;
+
+    if (access(test_beside("attnbench"), X_OK))
+        SKIP("attnbench is not built");
+    setenv("ATTNBENCH_LOCK", lock, 1);
+    pid = start_long_run(db);
+    check_second(other, "", "is measuring on this machine");
+    check_second(db, "--force", "is measuring the same experiment");
+    CHECK(kill(pid, SIGINT) == 0);
+    waitpid(pid, &status, 0);
+    CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGINT);
+    CHECK_ASK(db, "SELECT count(*) FROM start", "1");
+    CHECK_ASK(db, "SELECT count(*) FROM at_work", "0");
+    free(db);
+    free(other);
+    free(lock);
+}

@@ -187,7 +187,7 @@ TEST(locks, a_reader_leaves_nothing_beside_the_file)
     }
 }
 
-/* 2. A file system without shared memory: SQLite's own, but for that. */
+/* 2. A file system without shared memory: SQLite's own without that. */
 
 static sqlite3_vfs without;
 static sqlite3_io_methods methods;
@@ -283,7 +283,7 @@ TEST(locks, without_locks_of_such_memory_there_is_another_journal)
     use_without_shared_memory();
 }
 
-/* What a killed process had committed is in the file beside. */
+/* The file beside holds what a killed process had committed. */
 TEST(locks, what_a_kill_left_in_a_wal_is_read_without_shared_memory)
 {
     const char *path = temp_path("a.db");

@@ -19,7 +19,7 @@
 #include "tests/stored.h"
 #include "tests/test.h"
 
-/* No file may become larger than so many bytes: as on a disk that is full. */
+/* Lets no file become larger than that: as on a disk that is full. */
 static void fill_disk(size_t bytes)
 {
     const struct rlimit limit = { bytes, RLIM_INFINITY };
