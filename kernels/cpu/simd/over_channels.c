@@ -25,6 +25,21 @@ static void mean_range(const Tensor *out, const void *state, size_t begin,
         y[r] = elem(sum_row(x, C) / (float)C);
 }
 
+/* Lanes of a, and, counted on, of b. */
+INLINE Vec shuffle(Vec a, Vec b, VecInt from)
+{
+#ifdef __clang__
+    Vec y;
+
+    UNROLL
+    for (size_t l = 0; l < LANES; l++)
+        y[l] = (size_t)from[l] < LANES ? a[from[l]] : b[from[l] - LANES];
+    return y;
+#else
+    return __builtin_shuffle(a, b, from);
+#endif
+}
+
 /* Blocks of 2 w lanes: the maxima of a's halves, then those of b's.  w is a
  * constant. */
 INLINE Vec fold(Vec a, Vec b, const size_t w)
@@ -36,7 +51,7 @@ INLINE Vec fold(Vec a, Vec b, const size_t w)
         near[l] = (int32_t)(l % (2 * w) < w ? l : l - w + LANES);
         far[l] = (int32_t)(near[l] + (int32_t)w);
     }
-    return larger(__builtin_shuffle(a, b, near), __builtin_shuffle(a, b, far));
+    return larger(shuffle(a, b, near), shuffle(a, b, far));
 }
 
 /* Lane r: the largest lane of m[r]. */

@@ -113,7 +113,7 @@ static int plan(Device *dev, const Tensor *out, void **state)
     *s = sizes_of;
     at = (float *)(s + 1);
     memset(at, 0, bytes);
-#define TAKE(rows) (at += (rows)*s->row, at - (rows)*s->row)
+#define TAKE(rows) take(&at, (rows)*s->row)
     s->filter = TAKE(s->taps);
     s->filter_bias = TAKE(1);
     s->norm_h = (NormWeights){ TAKE(1), TAKE(1) };

@@ -77,12 +77,19 @@ static inline size_t work_rows(const Scsa *s)
     return 2 * (s->H + s->W + 2 * s->halo + windows_of(s)) + 15 + LANES + 1;
 }
 
+/* The next floats of what is shared out. */
+static inline float *take(float **at, size_t floats)
+{
+    *at += floats;
+    return *at - floats;
+}
+
 static inline Work work_at(const Scsa *s, size_t thread)
 {
     float *at = s->scratch + thread * s->scratch_rows * s->row;
     Work w;
 
-#define TAKE(rows) (at += (rows)*s->row, at - (rows)*s->row)
+#define TAKE(rows) take(&at, (rows)*s->row)
     w.h = (Strip){ .L = s->H, .sums = TAKE(s->H + 2 * s->halo) };
     w.w = (Strip){ .L = s->W, .sums = TAKE(s->W + 2 * s->halo) };
     w.h.gate = TAKE(s->H);
