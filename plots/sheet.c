@@ -226,6 +226,10 @@ void sheet_log_ticks(Sheet *s, const char *name, double lo, double hi)
     const int use = log10(hi / lo) < 2.5 ? 3 : 1;
 
     fprintf(s->gp, "%s = '", name);
+    if (!(lo > 0 && hi < INFINITY)) { /* no axis has such: gnuplot says so */
+        fputs("'\n", s->gp);
+        return;
+    }
     for (int e = (int)floor(log10(lo)); e <= (int)ceil(log10(hi)); e++)
         for (int k = 0; k < use; k++) {
             const double v = steps[k] * pow(10, e);
