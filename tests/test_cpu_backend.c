@@ -6,6 +6,7 @@
 #include <omp.h>
 #include <sched.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -223,13 +224,15 @@ static double read_ns(const volatile char *p, size_t bytes)
 
 /* In a hot cache a line comes many times faster; the best of several tries,
  * because other programs may get between. */
-TEST(cpu, evict_empties_the_caches)
+TEST(cpu_speed, a_read_after_evict_beside_one_from_the_caches)
 {
     enum { BYTES = 1 << 18, TRIES = 7 };
     Device *dev = open_cpu(0);
     double hot = INFINITY, cold = INFINITY;
     char *p;
 
+    if (!getenv("SPEED"))
+        SKIP("a benchmark: make speed");
     REQUIRE(cpu_backend.alloc(dev, (void **)&p, BYTES) == OK);
     memset(p, 1, BYTES);
     for (int i = 0; i < TRIES; i++) {
@@ -241,7 +244,8 @@ TEST(cpu, evict_empties_the_caches)
         ns = read_ns(p, BYTES);
         hot = ns < hot ? ns : hot;
     }
-    CHECK_MSG(cold > 1.5 * hot, "hot %.0f ns, cold %.0f ns", hot, cold);
+    printf("    %d KiB: from the caches %.0f ns, after evict %.1f times that\n",
+           BYTES >> 10, hot, cold / hot);
     cpu_backend.release(dev, p);
     cpu_backend.close(dev);
 }

@@ -86,7 +86,6 @@ TEST(roofs, of_the_cpu_are_within_what_cores_can_do)
           !dev->backend->private_cache_bytes(dev));
     CHECK_MSG(fma->value < most, "%g FLOP/s are more than %g", fma->value,
               most);
-    CHECK(fma->value > 1e9 && dram->value > 1e8);
     CHECK(!strcmp(fma->unit, "flop/s") && !strcmp(dram->unit, "bytes/s"));
     backend_close(dev);
 }

@@ -1,6 +1,6 @@
 /*
  * test_summary.c - stored runs read back, paired, and compared with the paper;
- * the views and the queries of results/README.md; a million samples.
+ * the views and the queries of results/README.md.
  */
 #include "analysis/summary.h"
 
@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "analysis/csv.h"
 #include "analysis/paper.h"
@@ -18,12 +17,6 @@
 #include "harness/import.h"
 #include "tests/databases.h"
 #include "tests/test.h"
-
-#if defined(__SANITIZE_ADDRESS__)
-enum { SLACK = 10 };
-#else
-enum { SLACK = 1 };
-#endif
 
 static Run *read_all(RunList *list, const char *path, const RunFilter *filter)
 {
@@ -288,58 +281,6 @@ TEST(summary, queries_of_the_readme_give_rows)
     }
     CHECK_MSG(queries == 12, "%d queries", queries);
     free(text);
-}
-
-static double cpu_s(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
-/* 500 runs of 2000 samples: a file of 25 MB. */
-static bool make_million(const char *path)
-{
-    return make_database(path, 500) == OK &&
-           alter(path,
-                 "DELETE FROM sample;"
-                 "WITH RECURSIVE k (i) AS (VALUES (0) UNION ALL"
-                 "    SELECT i + 1 FROM k WHERE i < 1999)"
-                 "INSERT INTO sample (run_id, i, round, ns)"
-                 "    SELECT run.id, i, i, 1000 + (i * 7919 + run.id) % 1000 "
-                 "    + 0.125 FROM run, k ORDER BY run.id, i");
-}
-
-/* Judged by processor time: the machine may be busy with other things. */
-#define CHECK_TAKES(limit_s, what)                                        \
-    do {                                                                  \
-        const double start_ = cpu_s();                                    \
-        double took_;                                                     \
-                                                                          \
-        CHECK(what);                                                      \
-        took_ = cpu_s() - start_;                                         \
-        CHECK_MSG(took_ < (limit_s)*SLACK, "%s took %g s", #what, took_); \
-    } while (0)
-
-TEST(summary, a_million_samples_take_less_than_two_seconds)
-{
-    const char *path = temp_path("a.db"), *out = temp_path("out");
-    char db[600];
-    RunList list;
-
-    snprintf(db, sizeof(db), "--db=%s", path);
-    REQUIRE(make_million(path));
-    CHECK_TAKES(1, read_all(&list, path, &everything));
-    CHECK(list.n == 500 && list.at[499].time.n == 2000);
-    summary_free(&list);
-    CHECK_TAKES(2, cmd_export(2, (char *[]){ db, (char *)out }) == OK);
-    CHECK_TAKES(2, cmd_export(3, (char *[]){ db, "--samples", (char *)out }) ==
-                       OK);
-    CHECK_TAKES(
-        2, cmd_export(3, (char *[]){ db, "--format=json", (char *)out }) == OK);
-    CHECK_TAKES(3, strtod(ask(path, "SELECT count(*) FROM run_time"), NULL) ==
-                       500);
 }
 
 /* Paper and CSV. */
