@@ -1,14 +1,10 @@
 # Makefile - attnbench, its tests, and what they need.
 #
 #   make            build what this machine can build, and say what it lacks
-#   make help       every target
-#   make V=1        show the commands
+#   make help       every target, and every setting
 #
 # A new .c or .cu file needs no line here.  All output goes under build/.  How
 # the parts other than the program are built stands in them: see the includes.
-#
-# CUDA_ARCHS="80 90 100" builds the plugin for these GPUs; by default it is for
-# this machine's, or for sm_90 where there is none.
 
 B ?= build
 prefix ?= /usr/local
@@ -17,10 +13,19 @@ OBJCOPY ?= objcopy
 GIT_COMMIT := $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 GIT_DIRTY := $(if $(shell git status --porcelain -uno 2>/dev/null),1,0)
 
+# A warning ends the build of who changes the code (DEV=1), and not of who has a
+# compiler that is newer than it.
+warnings := -Wall -Wextra -Wno-missing-field-initializers \
+            $(if $(filter 1,$(DEV)),-Werror)
+# glibc's checks of lengths, as far as this compiler and glibc have them; ASan
+# has its own.
 OPT ?= -O2
+fortify := $(if $(SANITIZE)$(filter -O0,$(OPT)),,$(addprefix -U_FORTIFY_SOURCE \
+    -D_FORTIFY_SOURCE=,$(shell printf '\043include <features.h>\n' | $(CC) -O2 \
+    -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -E -dM -x c - 2>/dev/null | \
+    sed -n 's/^.define __USE_FORTIFY_LEVEL //p')))
 override CFLAGS := -std=c11 -D_GNU_SOURCE $(OPT) -g -fopenmp -I. -I$(B) \
-                   -Wall -Wextra -Werror -Wno-missing-field-initializers \
-                   $(SANITIZE) $(CFLAGS)
+                   $(warnings) $(fortify) $(SANITIZE) $(CFLAGS)
 override LDFLAGS := -fopenmp -rdynamic $(SANITIZE) $(LDFLAGS)
 LIBS := -ldnnl -ljpeg -lpng16 -lcjson -lsqlite3 -ldl -lm
 ifndef V
@@ -48,20 +53,33 @@ include kernels/simt/simt.mk
 include tests/tests.mk
 include tests/fuzz/fuzz.mk
 
-.PHONY: all bench test check cuda_check mutants asan fuzz install deps clean help FORCE
+# bench, test and the like build with a job for each core that this process may
+# use, unless make was given -j; and without nvcc where there is no GPU.
+jobs = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-Otarget \
+           -j$(shell env -u OMP_NUM_THREADS -u OMP_THREAD_LIMIT nproc))
+gpu  = $(shell ls -d /dev/nvidia[0-9]* 2>/dev/null || \
+           nvidia-smi -L 2>/dev/null | grep GPU)
+program = $(if $(gpu),all,$(B)/attnbench)
+
+.PHONY: all bench test check cuda_check nvcc_check clang_check mutants asan fuzz \
+        speed incs install deps clean help FORCE
 all: $(B)/attnbench $(if $(CUDA_MISSING),,$(B)/attnbench_cuda.so) ## the program, and its plugin where there is CUDA
 	@echo "cuda: $(cuda_says)"
 
 bench: deps                                  ## ResNet-50 with each module: table, database, figures
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory $(jobs) $(program)
 	@$(B)/attnbench run harness/experiments/bench.json --budget=110 \
 	    --backend=best
 	@$(B)/attnbench table bench
 	@$(B)/attnbench plot
 
 test: deps                                   ## every test
-	@$(MAKE) --no-print-directory all $(B)/run_tests $(checked)
+	@$(MAKE) --no-print-directory $(jobs) $(program) $(B)/run_tests $(checked)
 	@$(B)/run_tests $(ONLY) $(if $(checked),--also="$(checked) --suites=simt")
+
+speed: deps                                  ## what takes time, beside what it cannot be faster than
+	@$(MAKE) --no-print-directory $(jobs) $(B)/run_tests
+	@SPEED=1 $(B)/run_tests _speed.
 
 check: test                                  ## test, layers, headers, format
 	sh tests/check_layers.sh
@@ -80,8 +98,15 @@ fuzz: deps                                   ## what reads others' files, by cla
 mutants: $(B)/run_tests $(B)/run_tests_checked ## plants errors in the CUDA kernels, counts what the tests catch
 	python3 tests/mutate.py $(ONLY)
 
-cuda_check: $(if $(CUDA_MISSING),,$(nvcc_obj))
+cuda_check: deps                             ## every CUDA kernel through nvcc, for sm_80 and sm_90
+	@$(MAKE) --no-print-directory $(jobs) -k nvcc_check
+
+nvcc_check: $(if $(CUDA_MISSING),,$(nvcc_obj) $(B)/attnbench_cuda.so)
 	@echo "cuda: $(cuda_says)"
+
+clang_check: deps                            ## every C file through clang, for its warnings
+	@$(MAKE) --no-print-directory incs $(B)/build_info.h $(B)/cuda_build.h
+	@CFLAGS="$(CFLAGS)" sh tests/clang_check.sh $(B) "$(CLANG)"
 
 install: all                                 ## into $(prefix), /usr/local by default
 	install -D $(B)/attnbench $(DESTDIR)$(prefix)/bin/attnbench
@@ -95,7 +120,20 @@ clean:                                       ## remove build/
 	rm -rf build
 
 help:                                        ## this list
-	@sed -n 's/^\([a-z]*\):.*## */  \1\t/p' Makefile
+	@sed -n 's/^\([a-z_]*\):.*## */\1\t/p' Makefile | \
+	    while IFS='	' read -r name what; do \
+	        printf '  %-12s %s\n' "$$name" "$$what"; done
+	@printf '%s\n' '' 'settings:' \
+	    '  CUDA=0              leave the plugin for GPUs out; else it is built where' \
+	    '                      there is a CUDA toolkit, and by bench and test only' \
+	    '                      where there is a GPU' \
+	    '  CUDA_ARCHS="80 90"  build it for these; else for the GPU here, or sm_90' \
+	    '  NVCC=/path/nvcc     the toolkit to build it with' \
+	    '  CC=clang            another compiler; CXX for the tests of CUDA kernels' \
+	    '  DEV=1               a warning is an error' \
+	    '  V=1                 show the commands' \
+	    '  ONLY=part           test, fuzz, mutants: these alone' \
+	    '  -j4                 as many jobs; bench and test take one a core'
 
 $(B)/attnbench: $(lib) $(call obj,harness/main.c)
 	$(call Q,LINK) $(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
@@ -114,6 +152,7 @@ $(B)/%.inc: %
 	@mkdir -p $(@D)
 	@sed 's/[\\"?]/\\&/g; s/\r$$/\\r/; s/^/"/; s/$$/\\n"/' $< > $@
 .SECONDARY: $(inc)
+incs: $(inc)
 
 # What the program says of its own build; written anew only when it changes.
 $(B)/build_info.h: FORCE

@@ -18,10 +18,14 @@ for header in $(git ls-files '*.h'); do
     fi || bad "$header does not compile alone"
 done
 
-if command -v clang-format >/dev/null 2>&1 &&
-    clang-format --version | grep -q 'version 14'; then
+format=
+for known in clang-format-14 clang-format; do
+    command -v $known >/dev/null 2>&1 &&
+        $known --version | grep -q 'version 14' && format=$known && break
+done
+if [ -n "$format" ]; then
     for file in $(git ls-files '*.c' '*.h' '*.cpp' '*.cu'); do
-        clang-format --dry-run -Werror "$file" 2>/dev/null ||
+        $format --dry-run -Werror "$file" 2>/dev/null ||
             bad "$file is not as clang-format 14 writes it"
     done
 else

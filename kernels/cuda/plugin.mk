@@ -5,7 +5,9 @@
 
 # toolkit.sh finds what the plugin is built with, except for targets that only
 # call make again.
-ifneq ($(filter-out bench test check asan fuzz deps clean help,$(or $(MAKECMDGOALS),all)),)
+ifeq ($(CUDA),0)
+CUDA_MISSING := left out by CUDA=0
+else ifneq ($(filter-out bench test speed check cuda_check clang_check asan fuzz deps clean help,$(or $(MAKECMDGOALS),all)),)
 $(shell mkdir -p $(B) && NVCC="$(NVCC)" sh kernels/cuda/toolkit.sh "$(CUDA_ARCHS)" >$(B)/toolkit.mk)
 include $(B)/toolkit.mk
 endif
@@ -13,8 +15,9 @@ cuda_says := $(if $(CUDA_MISSING),no: $(CUDA_MISSING),yes, for \
              $(CUDA_ARCH_LIST:%=sm_%)$(if $(CUDA_CUDNN),,; without cuDNN: \
              no version 9 was found))
 cuda_record := $(if $(CUDA_MISSING),,; $(CUDA_RECORD))
-NVCCFLAGS := -std=c++20 -O3 -lineinfo -I. -I$(B) -Werror all-warnings \
-             -Xcompiler -fPIC,-fvisibility=hidden
+NVCCFLAGS := -std=c++20 -O3 -lineinfo -I. -I$(B) \
+             $(if $(filter 1,$(DEV)),-Werror all-warnings) -Xcompiler \
+             -fPIC,-fvisibility=hidden
 
 cu    := $(wildcard kernels/cuda/*.cu)
 cudnn := $(addprefix kernels/cuda/,descriptors.c conv_graph.c conv_engine.c)
@@ -36,7 +39,7 @@ $(B)/cuda/%.cu.o: %.cu $(B)/cuda/flags
 	@mkdir -p $(@D)
 	$(call Q,NVCC) $(CUDA_NVCC) $(NVCCFLAGS) $(CUDA_CODE) -MMD -MP -c -o $@ $<
 
-# Every kernel must pass nvcc for these; test_nvcc.c has it tried.
+# Every kernel must pass nvcc for these: make cuda_check.
 sms      := 80 90
 nvcc_obj := $(foreach sm,$(sms),$(patsubst %,$(B)/$(if $(filter \
                 $(sm),$(CUDA_ARCH_LIST)),cuda,sm_$(sm))/%.o,$(cu)))

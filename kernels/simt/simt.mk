@@ -8,8 +8,7 @@
 ifeq ($(ARCH)$(if $(shell command -v $(CXX)),,-without-C++),x86_64)
 SIMTS := plain $(if $(SANITIZE),,checked)
 endif
-CXX_CUDA := $(CXX) -std=c++20 -I. -g -Wall -Wextra -Werror \
-            -Wno-missing-field-initializers -Wno-unknown-pragmas \
+CXX_CUDA := $(CXX) -std=c++20 -I. -g $(warnings) -Wno-unknown-pragmas \
             -fno-strict-aliasing -fno-pie $(SANITIZE)
 
 kernel_plain := -O2
