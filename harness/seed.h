@@ -4,7 +4,11 @@
  *
  * A value depends on the tensor's name, the seed, the element's index in
  * PyTorch's order, and the range that the tensor's kind has.  The rule is in
- * seed.c; tests/make_cases.py has it in Python.
+ * seed.c; harness/peers/torch_modules.py has it in Python.
+ *
+ * norm_gain is how far the weights of a network's own norms are from 0.  Each
+ * network and module has a default (backbone_norm_gain), without which some put
+ * out the same whatever their input is.
  */
 #ifndef HARNESS_SEED_H
 #define HARNESS_SEED_H

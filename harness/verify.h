@@ -79,7 +79,7 @@ typedef struct Verified {
     Verdict verdict;
     char why[VERIFY_TEXT]; /* of a failure before the end, or a skip */
     double rel_l2, limit;  /* of the worst output; NaN if none       */
-    int outputs;
+    int outputs;           /* as many are compared; these are listed: */
     struct {
         char name[MAX_NAME];
         double rel_l2, limit;
@@ -87,8 +87,9 @@ typedef struct Verified {
 } Verified;
 
 /*
- * Runs the case of a file with the impl, graph, backend, dtype, pass and
- * threads of how (on dev, or, if that is NULL, on a device opened for it), and
+ * Runs the case of a file, which says no more than the network, its seeds and
+ * its module's settings, with the impl, graph, backend, dtype, pass and threads
+ * of how (on dev, or, if that is NULL, on a device opened for it), and
  * compares every output that the file has; below f32 by verify_rounded_limit.
  * With a pass that goes backwards, a file without gradients is skipped.
  * Skipped is what this build does not have, failed is all else that is not

@@ -3,7 +3,10 @@
  *
  * A case file is a .safetensors file, all F32, in PyTorch's order and shapes.
  * Its metadata say what it is: kind (module or backbone), module, config (the
- * module's settings as JSON), backbone, input (1x3x224x224), seed, params.
+ * module's settings as JSON), backbone, input (1x3x224x224), seed, norm_gain (1
+ * if absent), params, form.  A key that is not one of these is refused: what it
+ * says would be ignored.  Nothing else is the file's to say: backend, dtype,
+ * pass and weights are the caller's.
  *
  *   a module    has input, param/<name> for every parameter and statistic,
  *               and output; and, with grad_output, the gradient of the output,
@@ -41,8 +44,24 @@ typedef struct CaseFile {
     Values values;
     Taps taps;
     Graph *graph;
-    float *got[VERIFY_OUTPUTS];
+    float **got; /* an array for each output of graph */
 } CaseFile;
+
+/* What metadata may hold, and which kind of file. */
+typedef struct Key {
+    const char *name;
+    bool of_module, of_backbone;
+} Key;
+
+static const Key keys[] = {
+    { "kind", true, true },       { "module", true, true },
+    { "config", true, true },     { "seed", true, true },
+    { "note", true, true },       { "layout", true, false },
+    { "backbone", false, true },  { "input", false, true },
+    { "params", false, true },    { "form", false, true },
+    { "norm_gain", false, true },
+};
+enum { KEYS = sizeof(keys) / sizeof(keys[0]) };
 
 static const char *metadata(const CaseFile *f, const char *key)
 {
@@ -75,6 +94,19 @@ static int set_from_json(Case *c, const cJSON *item)
     return case_set(c, item->string, text);
 }
 
+/* A file says with which settings its module answered so, and no more: what it
+ * is compared in, on and with would decide whether it passes. */
+static int set_setting(Case *c, const cJSON *item)
+{
+    if (param_find(case_params, item->string))
+        return fail(ERR_INPUT,
+                    "config has '%.40s', which is no setting of a module: "
+                    "take it out of the file and give it as a flag, if verify "
+                    "has that",
+                    item->string);
+    return set_from_json(c, item);
+}
+
 static int read_config(CaseFile *f)
 {
     const char *text = st_metadata(f->st, "config");
@@ -87,7 +119,7 @@ static int read_config(CaseFile *f)
     if (!cJSON_IsObject(config))
         err = fail(ERR_INPUT, "config is not a JSON object: %.60s", text);
     for (cJSON *i = config ? config->child : NULL; !err && i; i = i->next)
-        err = set_from_json(&f->c, i);
+        err = set_setting(&f->c, i);
     cJSON_Delete(config);
     return err;
 }
@@ -114,6 +146,53 @@ static int read_names(CaseFile *f)
     return case_set(&f->c, "module", module);
 }
 
+static bool has_key(const CaseFile *f, const Key *key)
+{
+    return f->backbone ? key->of_backbone : key->of_module;
+}
+
+/* The i-th key that such a file may have. */
+static const char *known_key(const void *arg, int i)
+{
+    for (int k = 0; k < KEYS; k++)
+        if (has_key(arg, &keys[k]) && i-- == 0)
+            return keys[k].name;
+    return NULL;
+}
+
+static int check_keys(const CaseFile *f)
+{
+    const char *key;
+
+    for (int i = 0; st_metadata_at(f->st, i, &key); i++) {
+        const char *near = name_nearest(key, known_key, f), *known;
+        int k = 0;
+
+        while ((known = known_key(f, k)) && strcmp(known, key))
+            k++;
+        if (!known)
+            return fail(ERR_INPUT,
+                        "its metadata have '%.40s', which the file of a %s "
+                        "does not have%s%s%s",
+                        key, f->backbone ? "backbone" : "module",
+                        near ? "; did you mean '" : ": take it out",
+                        near ? near : "", near ? "'?" : "");
+    }
+    return OK;
+}
+
+/* The gain of the seeded weights of norms, which were made without the default
+ * that runs have. */
+static int read_norm_gain(CaseFile *f)
+{
+    const char *text = st_metadata(f->st, "norm_gain");
+
+    TRY(case_set(&f->c, "norm_gain", text ? text : "1"));
+    if (f->c.norm_gain == 0)
+        return fail(ERR_INPUT, "norm_gain is '%.20s', not above 0", text);
+    return OK;
+}
+
 static int read_seed(CaseFile *f)
 {
     const char *text = metadata(f, "seed");
@@ -137,33 +216,41 @@ static int read_form(CaseFile *f)
     return case_set(&f->c, "form", form);
 }
 
+/* Within the limits that every case has. */
+static int set_size(Case *c, const long long dim[4])
+{
+    static const char *const name[] = { "batch", "channels", "height",
+                                        "width" };
+    char text[32];
+
+    for (int i = 0; i < 4; i++) {
+        if (dim[i] < 1)
+            return fail(ERR_INPUT, "input has a dim of %lld", dim[i]);
+        snprintf(text, sizeof(text), "%lld", dim[i]);
+        if (case_set(c, name[i], text))
+            return fail_within(ERR_INPUT, "input");
+    }
+    return OK;
+}
+
 /* Into batch, channels, height and width. */
 static int read_size(CaseFile *f)
 {
     const StTensor *t = st_find(f->st, "input");
     const char *text = metadata(f, "input");
-    Case *c = &f->c;
+    long long dim[4];
     int end = 0;
 
-    if (f->backbone) {
-        if (sscanf(text, "%dx%dx%dx%d%n", &c->batch, &c->channels, &c->height,
-                   &c->width, &end) < 4 ||
-            text[end] || c->batch < 1 || c->channels < 1 || c->height < 1 ||
-            c->width < 1)
-            return fail(ERR_INPUT, "input is '%.40s', not like 1x3x224x224",
-                        text);
-        return OK;
+    if (!f->backbone) {
+        if (!t || t->rank != 4)
+            return fail(ERR_INPUT, "there is no tensor 'input' of 4 dims");
+        return set_size(&f->c, t->dim);
     }
-    if (!t || t->rank != 4)
-        return fail(ERR_INPUT, "there is no tensor 'input' of 4 dims");
-    for (int i = 0; i < 4; i++)
-        if (t->dim[i] < 1 || t->dim[i] > 1 << 20)
-            return fail(ERR_INPUT, "input has a dim of %lld", t->dim[i]);
-    c->batch = (int)t->dim[0];
-    c->channels = (int)t->dim[1];
-    c->height = (int)t->dim[2];
-    c->width = (int)t->dim[3];
-    return OK;
+    if (sscanf(text, "%lldx%lldx%lldx%lld%n", &dim[0], &dim[1], &dim[2],
+               &dim[3], &end) < 4 ||
+        text[end] || dim[0] < 1 || dim[1] < 1 || dim[2] < 1 || dim[3] < 1)
+        return fail(ERR_INPUT, "input is '%.40s', not like 1x3x224x224", text);
+    return set_size(&f->c, dim);
 }
 
 static int read_case(CaseFile *f, const Case *how)
@@ -171,8 +258,10 @@ static int read_case(CaseFile *f, const Case *how)
     f->c = *how;
     TRY(case_set(&f->c, "backbone", "none"));
     TRY(read_names(f));
+    TRY(check_keys(f));
     TRY(read_config(f));
     if (f->backbone) {
+        TRY(read_norm_gain(f));
         TRY(read_seed(f));
         TRY(read_form(f));
     }
@@ -297,7 +386,10 @@ static int run_case(CaseFile *f, Device *dev)
     }
     f->taps = f->backbone ? TAPS_STAGE_MEANS : TAPS_NONE;
     TRY(network_build(&f->graph, &f->c, &f->values, f->taps));
-    BUG_IF(graph_outputs(f->graph) > VERIFY_OUTPUTS);
+    f->got = calloc((size_t)graph_outputs(f->graph), sizeof(*f->got));
+    if (!f->got)
+        return fail(ERR_MEMORY, "no memory for %d outputs",
+                    graph_outputs(f->graph));
     for (int i = 0; network_input(f->graph, i); i++)
         TRY(read_input(f, network_input(f->graph, i), &f->inputs[i]));
     return verify_run(f->got, f->graph, &f->c, dev, f->inputs);
@@ -327,12 +419,15 @@ static double limit_of(const CaseFile *f, const char *name, double found)
 static void note_error(Verified *out, const char *name, double rel_l2,
                        double limit)
 {
-    snprintf(out->output[out->outputs].name, sizeof(out->output[0].name), "%s",
-             name);
-    out->output[out->outputs].rel_l2 = rel_l2;
-    out->output[out->outputs++].limit = limit;
-    if (out->outputs == 1 || (!isnan(out->rel_l2) &&
-                              !(rel_l2 / limit <= out->rel_l2 / out->limit))) {
+    const int i = out->outputs++;
+
+    if (i < VERIFY_OUTPUTS) {
+        snprintf(out->output[i].name, sizeof(out->output[i].name), "%s", name);
+        out->output[i].rel_l2 = rel_l2;
+        out->output[i].limit = limit;
+    }
+    if (i == 0 || (!isnan(out->rel_l2) &&
+                   !(rel_l2 / limit <= out->rel_l2 / out->limit))) {
         out->rel_l2 = rel_l2;
         out->limit = limit;
     }
@@ -425,8 +520,9 @@ void verify_file(Verified *out, const char *path, const Case *how, Device *dev,
                                                          : VERIFY_PASSED;
     if (err)
         snprintf(out->why, sizeof(out->why), "%s", err_message());
-    for (int i = 0; i < VERIFY_OUTPUTS; i++)
+    for (int i = 0; f.got && i < graph_outputs(f.graph); i++)
         free(f.got[i]);
+    free(f.got);
     graph_free(f.graph);
     for (int i = 0; i < NETWORK_INPUTS; i++)
         free(f.inputs[i]);

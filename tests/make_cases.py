@@ -6,6 +6,10 @@
     python3 tests/make_cases.py check FILE...
         computes each file's expected values again and prints the largest
         relative L2 difference; exit status 1 if one is beyond 1e-6
+    python3 tests/make_cases.py sees BACKBONE MODULE GAIN...
+        prints for each norm_gain how much of its spread the output changes by
+        when the input becomes another, or nothing, and how far float32 is from
+        float64; exit status 1 if the last gain is blind or inexact
 
 A case file is what "attnbench verify" reads: a .safetensors file with what a
 module or a backbone must answer, and for a module also what it is asked.
@@ -31,6 +35,7 @@ import torch_modules as peer  # noqa: E402
 
 NOTE = "eval mode; computed in float64, stored as float32"
 LIMIT = 1e-6
+SENSITIVITY, INEXACT = 1e-2, 5e-6
 
 # Name, channels, height, width, seed; SA's 64 groups need 128 channels.
 SHAPES = (("c64_14x14", 64, 14, 14, 11), ("odd_23x17", 96, 23, 17, 12),
@@ -70,14 +75,19 @@ VARIANTS = (
 )
 VARIANTS_SHAPE, VARIANTS_SEED = (2, 12, 9, 7), 41
 
-BACKBONES = (("resnet50", "none"), ("resnet50", "scsa"), ("resnet50", "cbam"),
-             ("resnet50", "se_conv"), ("resnet101", "none"),
-             ("resnet101", "scsa"), ("resnet18", "none"), ("resnet18", "fca"),
-             ("resnet34", "scsa"), ("mobilenetv2_100", "none"),
-             ("mobilenetv2_100", "scsa"), ("repvgg_a0", "none"),
-             ("repvgg_a0", "scsa"), ("acnet_r18", "none"),
-             ("acnet_r18", "scsa"), ("repvit_m1_0", "none"),
-             ("repvit_m1_0", "scsa"))
+# With the norm_gain that lets the output depend on the input.
+BACKBONES = (("resnet50", "none", 1), ("resnet50", "scsa", 1),
+             ("resnet50", "cbam", 1), ("resnet50", "se_conv", 1),
+             ("resnet101", "none", 1), ("resnet101", "scsa", 1),
+             ("resnet18", "none", 1), ("resnet18", "fca", 1),
+             ("resnet34", "scsa", 1), ("mobilenetv2_100", "none", 1),
+             ("mobilenetv2_100", "scsa", 2), ("mobilenetv2_100", "eca", 1.5),
+             ("mobilenetv2_100", "cbam", 1.75), ("repvgg_a0", "none", 1),
+             ("repvgg_a0", "scsa", 3.5), ("repvgg_a0", "eca", 1.5),
+             ("repvgg_a0", "ca", 2.5), ("acnet_r18", "none", 1),
+             ("acnet_r18", "scsa", 1), ("repvit_m1_0", "none", 1),
+             ("repvit_m1_0", "scsa", 1), ("swin_t", "none", 1),
+             ("swin_t", "scsa", 1))
 BACKBONE_SEED = 21
 IMAGE = (1, 3, 224, 224)
 
@@ -157,13 +167,13 @@ def form_of(backbone):
     return "deploy" if backbone == "acnet_r18" else "train"
 
 
-def backbone_case(backbone, module, shape, seed):
+def backbone_case(backbone, module, shape, seed, norm_gain):
     """Expected answers, and how many parameters the network has."""
     net = backbones.make_backbone(backbone, module).double()
     if form_of(backbone) == "deploy":
         backbones.deploy(net)
     net.double().eval()
-    peer.seed_values(net, seed)
+    peer.seed_values(net, seed, norm_gain=norm_gain)
     x = torch.from_numpy(peer.seeded_input(shape, seed)).double()
     with torch.no_grad():
         maps = net.maps(x)
@@ -207,16 +217,20 @@ def make_modules(folder, part):
 
 
 def make_backbones(folder, part):
-    for backbone, module in BACKBONES:
+    for backbone, module, norm_gain in BACKBONES:
         name = f"{backbone}_{module}"
         if part not in name:
             continue
-        tensors, params = backbone_case(backbone, module, IMAGE, BACKBONE_SEED)
-        write_file(os.path.join(folder, name + ".safetensors"),
-                   {"kind": "backbone", "backbone": backbone, "module": module,
+        tensors, params = backbone_case(backbone, module, IMAGE, BACKBONE_SEED,
+                                        norm_gain)
+        metadata = {"kind": "backbone", "backbone": backbone, "module": module,
                     "seed": str(BACKBONE_SEED), "form": form_of(backbone),
                     "input": "x".join(map(str, IMAGE)), "params": str(params),
-                    "note": "weights and input seeded; " + NOTE}, tensors)
+                    "note": "weights and input seeded; " + NOTE}
+        if norm_gain != 1:
+            metadata["norm_gain"] = str(norm_gain)
+        write_file(os.path.join(folder, name + ".safetensors"), metadata,
+                   tensors)
         print(name)
 
 
@@ -229,7 +243,8 @@ def again(metadata, tensors):
                            tensors["input"].shape, seed)
     shape = tuple(map(int, metadata["input"].split("x")))
     out, params = backbone_case(metadata["backbone"], metadata["module"],
-                                shape, seed)
+                                shape, seed,
+                                float(metadata.get("norm_gain", 1)))
     if params != int(metadata["params"]):
         raise SystemExit(f"{params} parameters, not {metadata['params']}")
     return out
@@ -259,6 +274,35 @@ def check(paths):
     return bad
 
 
+def looks(net):
+    """The answers to noise, to other noise, to a structured map, to another,
+    and to nothing."""
+    x = [peer.seeded_input(IMAGE, 1), peer.seeded_input(IMAGE, 2),
+         peer.seeded_structured(IMAGE, 1), peer.seeded_structured(IMAGE, 2),
+         np.zeros(IMAGE, np.float32)]
+    dtype = next(net.parameters()).dtype
+    with torch.no_grad():
+        return [net.logits(net.maps(torch.from_numpy(i).to(dtype))[-1])
+                .double().numpy() for i in x]
+
+
+def sees(backbone, module, gains):
+    """The networks as they are timed: seed 1, form=train."""
+    net = backbones.make_backbone(backbone, module).eval()
+    for gain in gains:
+        peer.seed_values(net.float(), 1, norm_gain=gain)
+        inexact = looks(net)
+        exact = looks(net.double())
+        changes = [np.sqrt(np.mean((exact[other] - exact[i]) ** 2))
+                   / np.std(exact[i])
+                   for i, other in ((0, 1), (0, 4), (2, 3), (2, 4))]
+        errors = [difference(inexact[i], exact[i]) for i in (0, 2)]
+        print(f"{backbone} {module} norm_gain {gain:g}: changes by"
+              + "".join(f" {c:.1e}" for c in changes) + ", float32 is off by"
+              + "".join(f" {e:.1e}" for e in errors), flush=True)
+    return min(changes) >= SENSITIVITY and max(errors) <= INEXACT
+
+
 def main(argv):
     if len(argv) >= 2 and argv[0] == "check":
         return 1 if check(argv[1:]) else 0
@@ -268,6 +312,8 @@ def main(argv):
         make_modules(argv[1], part)
         make_backbones(argv[1], part)
         return 0
+    if len(argv) >= 4 and argv[0] == "sees":
+        return 0 if sees(argv[1], argv[2], map(float, argv[3:])) else 1
     print(__doc__)
     return 2
 

@@ -195,6 +195,40 @@ TEST(verify, a_wrong_module_case_does_not_pass)
           .verdict = VERIFY_FAILED,
           .says = "4.5" },
         { .key = "config",
+          .value = "{\"dtype\": \"bf16\"}",
+          .verdict = VERIFY_FAILED,
+          .says = "config has 'dtype', which is no setting of a module" },
+        { .key = "config",
+          .value = "{\"backbone\": \"resnet18\"}",
+          .verdict = VERIFY_FAILED,
+          .says = "config has 'backbone', which is no setting" },
+        { .key = "config",
+          .value = "{\"weights\": \"/etc/hostname\"}",
+          .verdict = VERIFY_FAILED,
+          .says = "config has 'weights', which is no setting" },
+        { .key = "config",
+          .value = "{\"pass\": \"backward\"}",
+          .verdict = VERIFY_FAILED,
+          .says = "config has 'pass', which is no setting" },
+        { .key = "config",
+          .value = "{\"batch\": 2}",
+          .verdict = VERIFY_FAILED,
+          .says = "config has 'batch', which is no setting" },
+        { .key = "norm_gain",
+          .value = "2",
+          .verdict = VERIFY_FAILED,
+          .says = "its metadata have 'norm_gain', which the file of a module "
+                  "does not have: take it out" },
+        { .key = "modul",
+          .value = "se",
+          .verdict = VERIFY_FAILED,
+          .says = "have 'modul', which the file of a module does not have; did "
+                  "you mean 'module'?" },
+        { .key = "dtype",
+          .value = "bf16",
+          .verdict = VERIFY_FAILED,
+          .says = "its metadata have 'dtype'" },
+        { .key = "config",
           .value = "{",
           .verdict = VERIFY_FAILED,
           .says = "config is not a JSON object" },
@@ -273,10 +307,67 @@ TEST(verify, a_wrong_backbone_case_does_not_pass)
           .verdict = VERIFY_FAILED,
           .says = "no tensor 'stage2'" },
         { .nudge = "stage3", .by = 2, .verdict = VERIFY_FAILED, .says = "" },
+        { .key = "norm_gain",
+          .value = "1",
+          .verdict = VERIFY_PASSED,
+          .says = "" },
+        { .key = "norm_gain",
+          .value = "1.01",
+          .verdict = VERIFY_FAILED,
+          .says = "" },
+        { .key = "norm_gain",
+          .value = "0",
+          .verdict = VERIFY_FAILED,
+          .says = "norm_gain is '0', not above 0" },
+        { .key = "norm_gain",
+          .value = "high",
+          .verdict = VERIFY_FAILED,
+          .says = "norm_gain: 'high' is not a number" },
+        { .key = "norm_gian",
+          .value = "2",
+          .verdict = VERIFY_FAILED,
+          .says = "have 'norm_gian', which the file of a backbone does not "
+                  "have; did you mean 'norm_gain'?" },
+        { .key = "layout",
+          .value = "NCHW",
+          .verdict = VERIFY_FAILED,
+          .says = "have 'layout', which the file of a backbone" },
+        { .key = "config",
+          .value = "{\"pass\": \"backward\"}",
+          .verdict = VERIFY_FAILED,
+          .says = "config has 'pass', which is no setting" },
+        { .key = "input",
+          .value = "2000000000x3x224x224",
+          .verdict = VERIFY_FAILED,
+          .says = "input: batch=2000000000 is out of range: 1 to 65536" },
+        { .key = "input",
+          .value = "1x3x0x224",
+          .verdict = VERIFY_FAILED,
+          .says = "not like 1x3x224x224" },
         { .key = "seed", .value = "22", .verdict = VERIFY_FAILED, .says = "" },
     };
 
     check_changes(resnet_case, changes, sizeof(changes) / sizeof(changes[0]));
+}
+
+/* Gradients of all parameters are more outputs than are listed: a file that
+ * asks for them is compared, or fails, and those after it are still read. */
+TEST(verify, a_file_with_gradients_of_a_whole_network_ends_nothing)
+{
+    static const Change changes[] = {
+        { .drop = "output",
+          .rename_to = "grad_output",
+          .key = "input",
+          .value = "1x3x32x32",
+          .verdict = VERIFY_FAILED,
+          .says = "the file has no tensor 'output'" },
+        { .says = "there are no gradients", .verdict = VERIFY_SKIPPED },
+    };
+    Case how;
+
+    case_defaults(&how);
+    REQUIRE(case_set(&how, "pass", "backward") == OK);
+    check_changes_of(&how, resnet_case, changes, 2);
 }
 
 TEST(verify, what_this_build_does_not_have_is_skipped)
@@ -331,7 +422,7 @@ static void check_backbones(const How *wanted, const char *pattern)
     check_all(wanted, pattern, 5);
 }
 
-#define ALL_NETS "tests/cases/{resnet,mobilenet,acnet,repvgg,repvit}*"
+#define ALL_NETS "tests/cases/{resnet,mobilenet,acnet,repvgg,repvit,swin}*"
 
 TEST(verify, backbones_as_written_agree_with_pytorch)
 {

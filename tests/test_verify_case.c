@@ -177,13 +177,15 @@ TEST(verify_case, a_case_that_cannot_be_built_says_why)
     CHECK(isnan(v.rel_l2));
 }
 
-/* CPCA's maps are products of products: in ACNet they outgrow floats. */
+/* CPCA's maps are products of products: in ACNet with norms of 1 they outgrow
+ * floats. */
 TEST(verify_case, a_reference_that_overflows_is_no_reference)
 {
     Comparison v;
     Case c;
 
     make_case(&c, "acnet_r18", "cpca", 1, 3, 33);
+    REQUIRE(case_set(&c, "norm_gain", "1") == OK);
     CHECK(verify_case(&v, &c, VERIFY_BUDGET, NULL) == ERR_UNSUPPORTED);
     CHECK_MSG(strstr(err_message(), "overflows floats"), "%s", err_message());
 }
@@ -205,7 +207,8 @@ TEST(verify_case, a_dtype_in_which_the_definition_is_lost_is_refused)
     CHECK_MSG(strstr(err_message(), "is off by 51 %"), "%s", err_message());
 }
 
-/* CA in RepViT, folded: a neighbour for each number makes a difference of 5e-3.
+/* CA in RepViT, folded, with norms of 1: a neighbour for each number makes a
+ * difference of 5e-3.
  * No kernel can do better, so none is called wrong. */
 TEST(verify_case, a_network_that_amplifies_roundings_is_not_called_wrong)
 {
@@ -214,6 +217,7 @@ TEST(verify_case, a_network_that_amplifies_roundings_is_not_called_wrong)
     int err;
 
     make_case(&c, "repvit_m1_0", "ca", 1, 3, 64);
+    REQUIRE(case_set(&c, "norm_gain", "1") == OK);
     CHECK(case_set(&c, "graph", "folded") == OK);
     err = verify_case(&v, &c, VERIFY_BUDGET, NULL);
     CHECK_MSG(err == OK ? v.rel_l2 <= v.limit : err == ERR_UNSUPPORTED,

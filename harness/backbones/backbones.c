@@ -73,26 +73,6 @@ bool name_in_scope(const char *name, const char *scope)
     return strncmp(name, scope, n) == 0 && (!name[n] || name[n] == '.');
 }
 
-/* Gains with which a changed input changes the output, and a rounding does not
- * change it by much more; 1 for all others. */
-static const struct {
-    const char *backbone, *module;
-    double gain;
-} gains[] = {
-    { "mobilenetv2_100", "scsa", 2 },
-};
-
-double backbone_norm_gain(const Backbone *b, const Module *m)
-{
-    const char *module = m ? m->name : "none";
-
-    for (size_t i = 0; i < sizeof(gains) / sizeof(gains[0]); i++)
-        if (!strcmp(gains[i].backbone, b->name) &&
-            !strcmp(gains[i].module, module))
-            return gains[i].gain;
-    return 1;
-}
-
 Tensor *plug_apply(Graph *g, Tensor *x, const Plug *plug, const void *settings)
 {
     const Module *m = plug->module;

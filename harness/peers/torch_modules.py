@@ -292,7 +292,9 @@ def make_module(name, channels, settings=None):
     """The module called name, or None for "none"."""
     if name == "none":
         return None
-    return MODULES[name](channels, **(settings or {}))
+    module = MODULES[name](channels, **(settings or {}))
+    module.is_attached = True               # for seed_values
+    return module
 
 
 # ---- ResNet, pytorch style (stride in the 3x3) -----------------------------
@@ -455,11 +457,13 @@ def seeded_structured(shape, seed, name="input"):
     return (x + chan + 0.5 * row + 0.5 * col).astype(np.float32)
 
 
-def seed_range(name, owner, shape):
+def seed_range(name, owner, shape, norm_gain=1):
     """The range of one parameter or running statistic, by its kind."""
     last = name.split(".")[-1]
     norms = (nn.BatchNorm2d, nn.BatchNorm1d, nn.GroupNorm, nn.LayerNorm)
-    if last == "running_var" or (last == "weight" and isinstance(owner, norms)):
+    if last == "weight" and isinstance(owner, norms):
+        return 0.75 * norm_gain, 1.25 * norm_gain
+    if last == "running_var":
         return 0.75, 1.25
     if last.endswith("_b") or last in ("bias", "running_mean",
                                        "relative_position_bias_table"):
@@ -470,15 +474,19 @@ def seed_range(name, owner, shape):
     return -1, 1
 
 
-def seed_values(net, seed, prefix=""):
-    """Gives every parameter and running statistic its seeded value."""
+def seed_values(net, seed, prefix="", norm_gain=1):
+    """Gives every parameter and running statistic its seeded value; norm_gain
+    is of the network's own norms, not of those in attached modules."""
     owners = dict(net.named_modules())
+    attached = [name for name, m in owners.items()
+                if getattr(m, "is_attached", False)]
     tensors = list(net.named_parameters()) + [
         (k, b) for k, b in net.named_buffers() if "running_" in k]
     with torch.no_grad():
         for name, t in tensors:
             owner = owners[name.rpartition(".")[0]]
-            lo, hi = seed_range(name, owner, t.shape)
+            own = not any(not a or name.startswith(a + ".") for a in attached)
+            lo, hi = seed_range(name, owner, t.shape, norm_gain if own else 1)
             t.copy_(torch.from_numpy(
                 seeded(prefix + name, tuple(t.shape), seed, lo, hi)))
     return net

@@ -112,7 +112,8 @@ class Arm:
         else:
             net = torch_backbones.make_backbone(name, case["module"], settings,
                                                 case["position"])
-        torch_modules.seed_values(net, SEED)
+        torch_modules.seed_values(net, SEED,
+                                  norm_gain=case["norm_gain"] or 1)
         if case["form"] == "deploy":
             torch_backbones.deploy(net)
         self.params = sum(p.numel() for p in net.parameters())
