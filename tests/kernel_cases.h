@@ -26,6 +26,7 @@ typedef struct KernelCase {
  * come last, so that a failure names the part first. */
 #define KERNEL_CASES(X) \
     X(conv)             \
+    X(one_position)     \
     X(products)         \
     X(norms)            \
     X(pools)            \

@@ -6,6 +6,9 @@
  * Outputs start as NaN, guards surround every buffer, sources must come out
  * unchanged, and weights that plan() has packed are spoilt before run().
  *
+ * A library's bf16 kernels are run with numbers that are not finite, too, but
+ * all that is checked then is where they read and write.
+ *
  * In a short type a kernel may be wrong by twice as much as the definition is
  * when its result is rounded to the type once, from the same rounded sources.
  */
@@ -199,12 +202,12 @@ static bool lost_nan(const Trial *t, float want, float got)
            got == 0;
 }
 
-/* bf16 is multiplied in pairs: beside an odd channel oneDNN's convolution
- * takes what lies behind it in memory, times 0. */
-static bool multiplies_pairs(const Trial *t)
+/* Whether nothing is promised of the results beside a number that is not
+ * finite (backend.h): not of a library's bf16. */
+static bool promises_nothing(const Trial *t)
 {
-    return t->s->c->op == &conv2d_def && t->s->dtype == BF16 &&
-           t->s->out->src[1]->dim[1] % 2 && !strcmp(t->kernel->name, "onednn");
+    return t->s->values == NONFINITE && t->s->dtype == BF16 &&
+           !strcmp(t->kernel->name, "onednn");
 }
 
 /* Winograd's algorithm adds neighbours before it multiplies, so what is not
@@ -219,7 +222,7 @@ static bool may_be_winograd(const Kernel *k)
 static bool spread_nan(const Trial *t, float got)
 {
     return t->s->values == NONFINITE && isnan(got) &&
-           (multiplies_pairs(t) || may_be_winograd(t->kernel));
+           may_be_winograd(t->kernel);
 }
 
 /* Beside a mask: a masked score's exponential is at the end of the denormals, so
@@ -262,6 +265,8 @@ static void compare(const Trial *t, const float *got)
     double error = 0, norm = 0, limit = allowed(t);
     char what[160];
 
+    if (promises_nothing(t))
+        return;
     for (size_t i = 0; i < tensor_count(t->s->out); i++) {
         if (isfinite(want[i]) && isfinite(got[i])) {
             error += ((double)got[i] - want[i]) * ((double)got[i] - want[i]);

@@ -33,7 +33,13 @@ typedef struct Kernel {
      * not by the library that is here; then the next kernel is asked. */
     int (*plan)(Device *dev, const Tensor *out, void **state);
 
-    /* Computes out->data; only launches.  NULL for views. */
+    /* Computes out->data; only launches.  NULL for views.  What is not finite
+     * is passed on: an infinity or NaN comes of it wherever the definition has
+     * one, though a fused activation may make 0 of NaN (conv2d.c).  Kernels
+     * made of a library promise this in f32 alone.  In bf16 they multiply what
+     * lies beside a row, or in its padding, by 0, which makes NaN of infinity
+     * in results that are finite (AMX does); so there nothing is promised once
+     * an operand is not finite, and commands refuse such weights by name. */
     int (*run)(Device *dev, const Tensor *out, void *state);
 
     void (*release)(void *state); /* NULL: state is NULL or from malloc */
