@@ -491,3 +491,16 @@ int st_read(const Safetensors *st, const StTensor *t, float *values)
                     NAME_SHOWN, t->name);
     return OK;
 }
+
+int st_read_finite(const Safetensors *st, const StTensor *t, float *values)
+{
+    TRY(st_read(st, t, values));
+    for (size_t i = 0; i < t->count; i++)
+        if (!isfinite(values[i]))
+            return fail(ERR_INPUT,
+                        "%s: number %zu of tensor '%.*s' is %g, and nothing "
+                        "can be computed of what is not finite: repair the "
+                        "file, or give another",
+                        st->path, i, NAME_SHOWN, t->name, (double)values[i]);
+    return OK;
+}

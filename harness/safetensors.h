@@ -42,6 +42,9 @@ int st_index(const Safetensors *st, const StTensor *t);
 /* The values as floats, row-major; count of them. */
 int st_read(const Safetensors *st, const StTensor *t, float *values);
 
+/* The same, but refuses a NaN or an infinity; names file, tensor, element. */
+int st_read_finite(const Safetensors *st, const StTensor *t, float *values);
+
 /* Writing: tensors and metadata are gathered, then written at once to a
  * temporary file that replaces path. */
 typedef struct StWriter StWriter;

@@ -247,7 +247,7 @@ static int load(Graph *g, const Values *values)
         if (!tensor_is_weight(t))
             continue;
         TRY(graph_alloc_host(t));
-        TRY(st_read(values->file, values_find(t, values), t->host));
+        TRY(st_read_finite(values->file, values_find(t, values), t->host));
     }
     return OK;
 }

@@ -27,7 +27,9 @@ typedef struct Values {
 /*
  * Gives every weight and buffer of g its value.  From a file: nothing is
  * loaded unless all are there, of the right shape and of floats; what is
- * missing, too much, or different is listed (ERR_INPUT).
+ * missing, too much, or different is listed (ERR_INPUT).  The first tensor that
+ * holds a NaN or an infinity is named (ERR_INPUT): bf16 kernels promise nothing
+ * of such numbers, and no result of them means anything.
  */
 int values_give(Graph *g, const Values *values);
 

@@ -364,7 +364,7 @@ static int read_input(CaseFile *f, const Tensor *input, float **values)
     if (!in_file || !same_dims(input, in_file))
         return fail(ERR_INPUT, "'%s' in the file is not %s", input->name,
                     tensor_dims_text(input, dims));
-    return st_read(f->st, in_file, *values);
+    return st_read_finite(f->st, in_file, *values);
 }
 
 static int check_pass(const CaseFile *f)

@@ -110,9 +110,13 @@ static void quoted(FILE *f, const char *text)
     fputc('\'', f);
 }
 
+/* gnuplot takes inf and nan for names; NaN it knows. */
 void sheet_number(Sheet *s, const char *name, double value)
 {
-    fprintf(s->gp, "%s = %.10g\n", name, value);
+    if (isfinite(value))
+        fprintf(s->gp, "%s = %.10g\n", name, value);
+    else
+        fprintf(s->gp, "%s = NaN\n", name);
 }
 
 void sheet_text(Sheet *s, const char *name, const char *fmt, ...)

@@ -2,11 +2,13 @@
  * test_plots_scripts.c - what gnuplot makes of a figure's script, and what the
  * script says beside the numbers.
  */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "plots/sheet.h"
 #include "tests/databases.h"
 #include "tests/drawn.h"
 #include "tests/stored.h"
@@ -190,4 +192,18 @@ TEST(plots_scripts, what_could_not_run_is_named_in_the_caption)
     gp = read_bytes(temp_path("channels.gp"), &n);
     check_holds(gp, "Left out: SA at 64x28x28 (unsupported).");
     free(gp);
+}
+
+/* inf and nan would be names of variables. */
+TEST(plots_scripts, numbers_that_are_not_finite_are_gnuplots_own)
+{
+    char text[64] = "";
+    Sheet s = { .gp = fmemopen(text, sizeof(text), "w") };
+
+    REQUIRE(s.gp);
+    sheet_number(&s, "a", INFINITY);
+    sheet_number(&s, "b", NAN);
+    sheet_number(&s, "c", 1.5);
+    fclose(s.gp);
+    CHECK_MSG(!strcmp(text, "a = NaN\nb = NaN\nc = 1.5\n"), "%s", text);
 }

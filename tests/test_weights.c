@@ -38,13 +38,14 @@ static Case case_of(const char *weights)
 }
 
 /* What a change does to a file that would fit: leaves a tensor or a scope out,
- * renames it, gives it another shape; what is added; what stands before all
+ * renames it, gives it another shape, spoils its second number; what is added; what stands before all
  * names but the added one's; how many rows the classifier keeps; whether names
  * are those of older files. */
 typedef struct Change {
-    const char *left_out, *renamed, *reshaped, *added, *prefix;
+    const char *left_out, *renamed, *reshaped, *spoilt, *added, *prefix;
     int classes;
     bool older;
+    float by; /* what spoils it */
 } Change;
 
 static void write_tensor(StWriter *w, const Tensor *t, const Backbone *b,
@@ -59,6 +60,8 @@ static void write_tensor(StWriter *w, const Tensor *t, const Backbone *b,
         return;
     if (how->reshaped && !strcmp(t->name, how->reshaped))
         dim[0]--;
+    if (how->spoilt && !strcmp(t->name, how->spoilt))
+        t->host[1] = how->by;
     if (how->classes && dim[0] == IMAGENET_CLASSES)
         dim[0] = how->classes;
     if (how->older)
@@ -211,6 +214,14 @@ TEST(weights, that_do_not_fit_are_listed)
             "1 of another shape (conv1.weight is (63,3,7,7), not (64,3,7,7))");
     refused(&(Change){ .added = "head_dist.bias" },
             "1 unexpected (head_dist.bias)");
+}
+
+TEST(weights, that_are_not_finite_are_named)
+{
+    refused(&(Change){ .spoilt = "layer1.0.bn1.bias", .by = NAN },
+            ": number 1 of tensor 'layer1.0.bn1.bias' is nan");
+    refused(&(Change){ .spoilt = "fc.weight", .by = -INFINITY },
+            ": number 1 of tensor 'fc.weight' is -inf");
 }
 
 /* A plain network's file has no weights for what is plugged in. */
