@@ -136,8 +136,10 @@ static int verify(Arm *a, const Checker *with)
     if (!(v.rel_l2 <= v.limit)) {
         a->status = "wrong";
         snprintf(a->message, sizeof(a->message),
-                 "differs from the reference by %.2g at %s; the limit is %.2g",
-                 v.rel_l2, v.at, v.limit);
+                 "differs from the reference by %.2g at %s; the limit is "
+                 "%.2g%s%s",
+                 v.rel_l2, v.at, v.limit, v.culprit[0] ? "; first in " : "",
+                 v.culprit);
     }
     return OK;
 }

@@ -51,8 +51,9 @@ int network_values_form(Form *form, const Case *c, const Values *values);
  * without one: a network that ends with the pooled features. */
 int network_classes(int *classes, const Case *c);
 
-/* The i-th input of g, "input" first; NULL past the end. */
-enum { NETWORK_INPUTS = 2 };
+/* The i-th input of g, "input" first; NULL past the end.  A target or the
+ * gradient of an output may be another; erf has one for each of its taps. */
+enum { NETWORK_INPUTS = 5 };
 Tensor *network_input(const Graph *g, int i);
 
 /* Its values when nobody gives others, in PyTorch's order. */

@@ -61,11 +61,18 @@ static int define_form(Reference *r)
     return form == FORM_DEPLOY ? case_set(&r->c, "form", "deploy") : OK;
 }
 
+static int build_graph(Graph **out, const Reference *r, const Case *c,
+                       const Values *values)
+{
+    return r->build ? r->build(out, c, values, r->arg)
+                    : network_build(out, c, values, r->taps);
+}
+
 static int build(Reference *r)
 {
     graph_free(r->graph);
     r->graph = NULL;
-    return network_build(&r->graph, &r->c, NULL, r->taps);
+    return build_graph(&r->graph, r, &r->c, NULL);
 }
 
 /* Half the map, unless the module then refuses it or it is too small. */
@@ -77,7 +84,7 @@ static bool halve_map(Reference *r)
     half.height = (half.height + 1) / 2;
     half.width = (half.width + 1) / 2;
     if (half.height < SMALLEST_MAP || half.width < SMALLEST_MAP ||
-        network_build(&smaller, &half, NULL, r->taps))
+        build_graph(&smaller, r, &half, NULL))
         return false;
     graph_free(r->graph);
     r->graph = smaller;
@@ -85,10 +92,17 @@ static bool halve_map(Reference *r)
     return true;
 }
 
+/* Statistics of a batch want two of it. */
+static int fewest_images(const Case *c)
+{
+    return c->batch > 1 && strcmp(c->pass.text, "train") == 0 ? 2 : 1;
+}
+
 /* Makes the reference as small as the budget wants: fewer images first, then
  * a smaller map, but not of a backbone. */
 static int fit_budget(Reference *r, double budget)
 {
+    const int fewest = fewest_images(&r->c);
     double work, images;
 
     TRY(build(r));
@@ -97,7 +111,7 @@ static int fit_budget(Reference *r, double budget)
         return OK;
 
     images = floor(budget / (work / r->c.batch));
-    r->c.batch = images > 1 ? (int)images : 1;
+    r->c.batch = images > fewest ? (int)images : fewest;
     TRY(build(r));
     while (strcmp(r->c.backbone.text, "none") == 0 &&
            work_of(r->graph) > budget && halve_map(r))
@@ -174,40 +188,59 @@ static int copy_input(float **copy, const Tensor *input, const float *values)
     return OK;
 }
 
-/* Runs g, which has values; all that it reads is changed first. */
+/* How the reference is run. */
+typedef struct How {
+    Change *change; /* of all that it reads; NULL: none */
+    Dtype dtype;    /* of the change, and of all results */
+    bool shakes;    /* as in DeviceSettings              */
+} How;
+
+static int run_on(float **values, const Reference *r, Graph *g, const How *how,
+                  float *const *inputs)
+{
+    const DeviceSettings settings = { .isa = "",
+                                      .rounds_to = how->dtype,
+                                      .shakes = how->shakes };
+    Device *dev;
+    int err;
+
+    if (r->dev)
+        return network_run(values, g, r->dev, false, inputs);
+    TRY(ref_backend.open(&dev, &settings));
+    err = network_run(values, g, dev, false, inputs);
+    ref_backend.close(dev);
+    return err;
+}
+
+/* Runs g, which has values. */
 static int run_changed(float **values, const Reference *r, Graph *g,
-                       Change *change, Dtype dtype)
+                       const How *how)
 {
     float *inputs[NETWORK_INPUTS] = { NULL };
     const Tensor *input;
-    Device *dev = NULL;
     int err = OK;
 
     for (int i = 0; !err && (input = network_input(g, i)); i++) {
         err = copy_input(&inputs[i], input, r->inputs[i]);
-        if (!err && change)
-            change(inputs[i], tensor_count(input), dtype);
+        if (!err && how->change)
+            how->change(inputs[i], tensor_count(input), how->dtype);
     }
-    if (change)
-        change_weights(g, change, dtype);
+    if (how->change)
+        change_weights(g, how->change, how->dtype);
     if (!err)
-        err = ref_backend.open(
-            &dev, &(DeviceSettings){ .isa = "", .rounds_to = dtype });
-    if (!err)
-        err = network_run(values, g, dev, false, inputs);
-    ref_backend.close(dev);
+        err = run_on(values, r, g, how, inputs);
     for (int i = 0; i < NETWORK_INPUTS; i++)
         free(inputs[i]);
     return err;
 }
 
-static int run(float **values, const Reference *r, Change *change, Dtype dtype)
+static int run(float **values, const Reference *r, const How *how)
 {
     Graph *g;
     int err;
 
-    TRY(network_build(&g, &r->c, &r->values, r->taps));
-    err = run_changed(values, r, g, change, dtype);
+    TRY(build_graph(&g, r, &r->c, &r->values));
+    err = run_changed(values, r, g, how);
     graph_free(g);
     return err;
 }
@@ -218,7 +251,8 @@ double reference_error(const Reference *r, float *const *got)
 
     for (int i = 0; i < graph_outputs(r->graph); i++) {
         const size_t n = tensor_count(graph_output_at(r->graph, i, NULL));
-        const double e = verify_error(got[i], r->expected[i], n);
+        const double e = verify_error_beside(got[i], r->expected[i], n,
+                                             r->floor ? r->floor[i] : 0);
 
         if (isnan(e) || e > worst)
             worst = e;
@@ -235,7 +269,7 @@ static int change_of(double *known, Reference *r, Change *make, Dtype dtype)
     if (!isnan(*known))
         return OK;
     changed = outputs_new(r->graph);
-    err = run(changed, r, make, dtype);
+    err = run(changed, r, &(How){ .change = make, .dtype = dtype });
     if (!err)
         *known = reference_error(r, changed);
     outputs_free(changed, r->graph);
@@ -254,6 +288,69 @@ int reference_jumped(Reference *r, double *change)
     TRY(change_of(&r->jumped, r, jump, F32));
     *change = r->jumped;
     return OK;
+}
+
+/* Of what "grad_output" stands for, or of a parameter, or what moves that. */
+static bool is_gradient(const char *name)
+{
+    static const char *const prefixes[] = { "grad", "past/", "velocity/" };
+
+    for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
+        if (strncmp(name, prefixes[i], strlen(prefixes[i])) == 0)
+            return true;
+    return false;
+}
+
+/* The sum of squares of a, or of its difference from b. */
+static double squares(const float *a, const float *b, size_t n)
+{
+    double sum = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        const double d = b ? (double)a[i] - b[i] : a[i];
+
+        sum += d * d;
+    }
+    return sum;
+}
+
+static void set_floors(Reference *r, float *const *shaken, double factor,
+                       double most)
+{
+    double all = 0, noise = 0;
+
+    for (int i = 0; i < graph_outputs(r->graph); i++) {
+        const char *name;
+        const size_t n = tensor_count(graph_output_at(r->graph, i, &name));
+        double changed;
+
+        if (!is_gradient(name))
+            continue;
+        changed = squares(shaken[i], r->expected[i], n);
+        r->floor[i] = factor * sqrt(changed);
+        noise += changed;
+        all += squares(r->expected[i], NULL, n);
+    }
+    if (!(sqrt(noise) <= most * sqrt(all)))
+        memset(r->floor, 0,
+               (size_t)graph_outputs(r->graph) * sizeof(*r->floor));
+}
+
+int reference_floors(Reference *r, double factor, double most)
+{
+    float **shaken;
+    int err;
+
+    if (r->floor || r->dev)
+        return OK;
+    r->floor = calloc((size_t)graph_outputs(r->graph), sizeof(*r->floor));
+    BUG_IF(!r->floor);
+    shaken = outputs_new(r->graph);
+    err = run(shaken, r, &(How){ .change = nudge, .shakes = true });
+    if (!err)
+        set_floors(r, shaken, factor, most);
+    outputs_free(shaken, r->graph);
+    return err;
 }
 
 /* ---- making it ------------------------------------------------------- */
@@ -310,7 +407,7 @@ static int fill(Reference *r, float *const *inputs)
     for (int i = 0; network_input(r->graph, i); i++)
         TRY(fill_input(r, i, inputs ? inputs[i] : NULL));
     r->expected = outputs_new(r->graph);
-    TRY(run(r->expected, r, NULL, F32));
+    TRY(run(r->expected, r, &(How){ .dtype = F32 }));
     return want_finite(r);
 }
 
@@ -358,10 +455,49 @@ int reference_new(Reference **out, const Case *c, const Values *values,
     return hand_over(out, r, err);
 }
 
+static bool is_definition(const Reference *r, const Case *asked)
+{
+    return strcmp(asked->graph.text, "as_written") == 0 &&
+           strcmp(asked->impl.text, "composed") == 0 &&
+           strcmp(asked->form.text, r->c.form.text) == 0;
+}
+
+/* A tap may be in one form of a network alone: then in the one that is asked
+ * for. */
+static int build_in_form(Reference *r, const Case *asked)
+{
+    const int err = build(r);
+
+    if (err != ERR_INPUT || strcmp(r->c.form.text, asked->form.text) == 0)
+        return err;
+    r->c.form = asked->form;
+    return build(r);
+}
+
+int reference_new_built(Reference **out, const Case *c, const Values *values,
+                        ReferenceBuild *make, const void *arg,
+                        float *const *inputs, double budget, Device *spare)
+{
+    Reference *r = empty(c, values, TAPS_NONE);
+    int err = define_form(r);
+
+    *out = NULL;
+    r->build = make;
+    r->arg = arg;
+    if (!err)
+        err = build_in_form(r, c);
+    if (!err && work_of(r->graph) > budget && !is_definition(r, c))
+        r->dev = spare;
+    if (!err)
+        err = fill(r, inputs);
+    return hand_over(out, r, err);
+}
+
 void reference_free(Reference *r)
 {
     if (!r)
         return;
+    free(r->floor);
     outputs_free(r->expected, r->graph);
     for (int i = 0; i < NETWORK_INPUTS; i++)
         free(r->inputs[i]);

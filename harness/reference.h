@@ -13,14 +13,22 @@
 #include "harness/network.h"
 #include "kernels/core/backend.h"
 
+/* Builds a case's graph; values NULL: without. */
+typedef int ReferenceBuild(Graph **out, const Case *c, const Values *values,
+                           const void *arg);
+
 typedef struct Reference {
     char asked[CASE_TEXT]; /* the definition, at the shape that was asked for */
     Case c;                /* the same at the shape that it has               */
     Values values;
     Taps taps;
+    ReferenceBuild *build; /* with arg; NULL: network_build with taps */
+    const void *arg;
+    Device *dev;                   /* that runs it; NULL: one of "ref" */
     Graph *graph;                  /* of c, without values           */
     float *inputs[NETWORK_INPUTS]; /* in PyTorch's order             */
     float **expected;              /* an array for each output       */
+    double *floor;                 /* see below; NULL until asked for */
     double moved[NDTYPES], jumped; /* see below; NaN until asked for */
 } Reference;
 
@@ -37,8 +45,28 @@ int reference_new(Reference **out, const Case *c, const Values *values,
                   Taps taps, float *const *inputs);
 void reference_free(Reference *r);
 
-/* The worst error of these outputs, an array for each. */
+/* The same of another graph than the case's usual one: build makes it, of c
+ * and of its definition.  Where that is more work than budget, and c is not its
+ * own definition, spare (or NULL) runs it instead of "ref": then c is compared
+ * with what it is as_written and composed on the same device. */
+int reference_new_built(Reference **out, const Case *c, const Values *values,
+                        ReferenceBuild *build, const void *arg,
+                        float *const *inputs, double budget, Device *spare);
+
+/* The worst error of these outputs, an array for each: beside the output, or
+ * beside its floor where that is higher. */
 double reference_error(const Reference *r, float *const *got);
+
+/*
+ * Gradients may be the difference of far larger numbers: of a batch norm over
+ * two values, or of a norm over one pixel, which is 0.  Floats leave a rounding
+ * of these, which beside the difference is anything.  So this runs the
+ * reference once more, with every result moved by a rounding of its terms
+ * (Op.terms), and gives each gradient a floor: what that has changed in it,
+ * times factor.  A network that turns roundings into more than `most` of all its
+ * gradients gets none: there nothing can be told.
+ */
+int reference_floors(Reference *r, double factor, double most);
 
 /*
  * How much the reference changes, at its worst output, when it is rounded to

@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 #include "harness/case.h"
+#include "harness/culprit.h"
 #include "harness/reference.h"
 #include "kernels/core/graph.h"
 
@@ -20,6 +21,10 @@ double verify_output_limit(const Case *c, const char *output);
 
 /* NaN where got has one. */
 double verify_error(const float *got, const float *expected, size_t n);
+
+/* The same beside floor where |expected| is less. */
+double verify_error_beside(const float *got, const float *expected, size_t n,
+                           double floor);
 
 /*
  * Runs g, which has values, once on dev, or, if that is NULL, on c's backend
@@ -41,6 +46,7 @@ typedef struct Comparison {
     double rel_l2; /* NaN before there is one                             */
     double limit;  /* verify_limit, or more where the case is sensitive   */
     char at[64];   /* the shape, "8x64x56x56"                             */
+    char culprit[CULPRIT_TEXT]; /* of one that is wrong; "" if not known  */
 } Comparison;
 
 /*
@@ -54,11 +60,17 @@ typedef struct Comparison {
  * error is beyond the limit, the reference runs again with every weight and
  * input moved to its neighbour in float, and the limit becomes 32 times what
  * that changes, but never above 1e-4, or 1e-2 for gradients; of these it may
- * also be what changes when all are moved to their 32nd neighbours.
+ * also be what changes when all are moved to their 32nd neighbours.  A gradient
+ * is measured beside 32 roundings of the numbers that it is the difference of,
+ * where these are more (reference_floors).
  */
 static const double VERIFY_BUDGET = 8e9;
 int verify_case(Comparison *out, const Case *c, double budget,
                 const Checker *with);
+
+/* The same for outputs of c that are there already, an array for each. */
+int verify_outputs(Comparison *out, Reference *r, const Case *c,
+                   float *const *got);
 
 /* The same for an error that c has elsewhere, as of another program: raises
  * limit where roundings make as much.  with->ref is wanted. */

@@ -51,7 +51,8 @@ static void compute(FakeDevice *fake, const Tensor *out)
         if (out->src[i])
             wide->src[i] = widen(out->src[i]);
     out->op->ref(wide);
-    y[0] *= fake->factor;
+    if (!fake->only || fake->only == out->op)
+        y[0] *= fake->factor;
     dtype_store(out->dtype, out->data, y, tensor_count(out));
     for (int i = 0; i < MAX_SRC; i++)
         if (out->src[i])

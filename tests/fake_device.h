@@ -15,6 +15,7 @@ typedef struct FakeDevice {
 
     /* To be set before it is used. */
     float factor;      /* on the first number of every result; 1: right */
+    const Op *only;    /* whose results those are; NULL: every op's     */
     bool no_recording; /* as if the device had no state=graph           */
     bool no_clock;     /* its clock cannot be read                      */
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "harness/verify.h"
+#include "tests/fake_device.h"
 #include "tests/test.h"
 
 static void make_case(Case *c, const char *backbone, const char *module,
@@ -164,6 +165,42 @@ TEST(verify_case, gradients_may_change_as_by_32_roundings_at_once)
     CHECK_MSG(moved > 0 && jumped > 4 * moved && jumped < 1e-1,
               "%g by one, %g by 32", moved, jumped);
     reference_free(ref);
+}
+
+/* CPCA's shortcut, folded into a depthwise convolution. */
+TEST(verify_case, addends_of_one_position_are_added)
+{
+    Comparison v;
+    Case c;
+
+    for (int C = 48; C <= 128; C += 80) {
+        make_case(&c, "none", "cpca", 1, C, 1);
+        CHECK(case_set(&c, "graph", "folded") == OK);
+        REQUIRE(verify_case(&v, &c, VERIFY_BUDGET, NULL) == OK);
+        CHECK_MSG(v.rel_l2 <= v.limit, "%d channels: %g, limit %g, %s", C,
+                  v.rel_l2, v.limit, v.culprit);
+    }
+}
+
+/* ... and only where the result is wrong. */
+TEST(verify_case, the_step_that_is_wrong_is_named)
+{
+    FakeDevice *fake = fake_open();
+    const Checker with = { &fake->base, NULL };
+    Comparison v;
+    Case c;
+
+    make_case(&c, "none", "cbam", 1, 64, 7);
+    REQUIRE(verify_case(&v, &c, VERIFY_BUDGET, &with) == OK);
+    CHECK_MSG(v.rel_l2 <= v.limit && !v.culprit[0], "%g %s", v.rel_l2,
+              v.culprit);
+    fake->factor = 1.5f;
+    fake->only = &max_c_def;
+    REQUIRE(verify_case(&v, &c, VERIFY_BUDGET, &with) == OK);
+    CHECK(v.rel_l2 > v.limit);
+    CHECK_MSG(strstr(v.culprit, "max_c by any, (1,1,7,7), off by "), "'%s'",
+              v.culprit);
+    fake_backend.close(&fake->base);
 }
 
 TEST(verify_case, a_case_that_cannot_be_built_says_why)

@@ -80,6 +80,7 @@ typedef struct DeviceSettings {
     const char *isa;    /* "": the best; or the name of a lesser one    */
     bool crowded;       /* more threads than cores may be; not for times */
     Dtype rounds_to;    /* ref: every result is rounded to this type     */
+    bool shakes;        /* ref: and moved by a rounding of its terms     */
     const Notes *notes; /* NULL: choose anew; outlives the device     */
 } DeviceSettings;
 

@@ -4,8 +4,13 @@
  * It is what other backends are compared with, so it stays naive.  It knows
  * no op: its one kernel asks each op for its definition.  Opened with
  * rounds_to, it rounds each result to that type: what a device that stores
- * its results in it can hope for, and so a measure of what it may lose.
+ * its results in it can hope for, and so a measure of what it may lose.  Opened
+ * with shakes, it moves each result by half a float's epsilon, up or down, of
+ * the result or of its terms (Op.terms), whichever is larger: what float
+ * arithmetic may lose.
  */
+#include <float.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -15,11 +20,43 @@
 typedef struct RefDevice {
     Device base;
     Dtype rounds_to;
+    bool shakes;
 } RefDevice;
 
 static bool has_ref(const Tensor *out)
 {
     return out->op->ref != NULL;
+}
+
+/* Up or down by the top bit of a hash of the node and the place. */
+static void shake(const Tensor *out, const float *terms)
+{
+    enum { GOLDEN = 0x9E3779B1 };
+    float *y = out->data;
+
+    for (size_t i = 0; i < tensor_count(out); i++) {
+        const uint32_t hash =
+            ((uint32_t)i * GOLDEN + (uint32_t)out->id) * (uint32_t)GOLDEN;
+        const float size = terms ? fmaxf(fabsf(y[i]), terms[i]) : fabsf(y[i]);
+
+        y[i] += (hash >> 31 ? size : -size) * (FLT_EPSILON / 2);
+    }
+}
+
+static int shake_result(const Tensor *out)
+{
+    const size_t n = tensor_count(out);
+    float *terms = NULL;
+
+    if (out->op->terms) {
+        terms = malloc(n * sizeof(*terms));
+        if (!terms)
+            return fail(ERR_MEMORY, "no memory for %zu numbers", n);
+        out->op->terms(out, terms);
+    }
+    shake(out, terms);
+    free(terms);
+    return OK;
 }
 
 static int run_ref(Device *dev, const Tensor *out, void *state)
@@ -31,7 +68,7 @@ static int run_ref(Device *dev, const Tensor *out, void *state)
     out->op->ref(out);
     for (size_t i = 0; dtype != F32 && i < tensor_count(out); i++)
         y[i] = dtype_round(dtype, y[i]);
-    return OK;
+    return ((RefDevice *)dev)->shakes ? shake_result(out) : OK;
 }
 
 static const Kernel definition = {
@@ -54,6 +91,7 @@ static int ref_open(Device **out, const DeviceSettings *settings)
     if (!ref)
         return fail(ERR_MEMORY, "no memory for a device");
     ref->rounds_to = settings ? settings->rounds_to : F32;
+    ref->shakes = settings && settings->shakes;
     ref->base.backend = &ref_backend;
     ref->base.kernels = kernels;
     ref->base.threads = 1;

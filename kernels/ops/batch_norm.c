@@ -90,6 +90,13 @@ static Tensor *of_batch(Graph *g, Tensor *x, Tensor *weight, Tensor *bias,
 Tensor *op_batch_norm(Graph *g, Tensor *x, Tensor *weight, Tensor *bias,
                       Tensor *mean, Tensor *var, double eps)
 {
+    if (graph_is_training(g) && x && tensor_rows(x) == 1)
+        return graph_unsupported(
+            g,
+            "batch_norm: training takes more than one value per channel, and "
+            "there is one (batch=%d, a map of one position): give a larger "
+            "--batch",
+            x->dim[0]);
     if (graph_is_training(g) && x)
         return of_batch(g, x, weight, bias, eps);
     return graph_apply(g, &batch_norm_def, &(NormAttr){ 1, eps },

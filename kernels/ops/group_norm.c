@@ -43,8 +43,9 @@ static Cost cost(const Tensor *out)
     };
 }
 
-/* One group: cg channels of a (P,C) image, c being the first. */
-static void normalise(const Tensor *out, int n, int c, int cg)
+/* One group: cg channels of a (P,C) image, c being the first.  Into out, or
+ * into terms the magnitudes of what it is the difference of. */
+static void normalise(const Tensor *out, float *terms, int n, int c, int cg)
 {
     const NormAttr *attr = out->attr;
     const float *weight = out->src[1]->data, *bias = out->src[2]->data;
@@ -70,20 +71,31 @@ static void normalise(const Tensor *out, int n, int c, int cg)
         for (int i = c; i < c + cg; i++) {
             const int w = i % out->src[1]->dim[0];
 
-            y[p * C + (size_t)i] =
-                (float)((x[p * C + (size_t)i] - mean) * scale * weight[w] +
-                        bias[w]);
+            if (terms)
+                terms[first + p * C + (size_t)i] =
+                    (float)((fabs(x[p * C + (size_t)i]) + fabs(mean)) * scale *
+                                fabs(weight[w]) +
+                            fabs(bias[w]));
+            else
+                y[p * C + (size_t)i] =
+                    (float)((x[p * C + (size_t)i] - mean) * scale * weight[w] +
+                            bias[w]);
         }
 }
 
-static void ref(const Tensor *out)
+static void each_group(const Tensor *out, float *terms)
 {
     const NormAttr *attr = out->attr;
     const int cg = out->dim[1] / attr->groups;
 
     for (int n = 0; n < out->dim[0]; n++)
         for (int g = 0; g < attr->groups; g++)
-            normalise(out, n, g * cg, cg);
+            normalise(out, terms, n, g * cg, cg);
+}
+
+static void ref(const Tensor *out)
+{
+    each_group(out, NULL);
 }
 
 static void grad(Graph *g, Tensor *out, Tensor *dy, const bool *wants,
@@ -108,6 +120,7 @@ const Op group_norm_def = {
     .shape = shape,
     .cost = cost,
     .ref = ref,
+    .terms = each_group,
     .grad = grad,
     .tol_f32 = 3e-6,
 };

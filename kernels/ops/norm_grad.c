@@ -213,7 +213,48 @@ static void group_x(const Tensor *out, const Group *g)
         }
 }
 
-static void group_x_ref(const Tensor *out)
+/* x^ is a difference, too: of terms that add up to this, of which a rounding
+ * is its error. */
+static double normal_terms(const Group *g, double x)
+{
+    return (fabs(x) + fabs(g->mean)) * g->scale;
+}
+
+/* The magnitudes of what group_x takes from each other, and what an error of x^
+ * makes of them. */
+static void group_x_terms(const Tensor *out, const Group *g, float *terms)
+{
+    const Tensor *weight = out->src[2];
+    const float *x = (const float *)out->src[0]->data + g->first;
+    const float *dy = (const float *)out->src[1]->data + g->first;
+    const float *w = weight->data;
+    const double count = (double)g->P * g->cg;
+    double sum = 0, with_x = 0, with_terms = 0;
+
+    for (size_t p = 0; p < g->P; p++)
+        for (int c = g->c; c < g->c + g->cg; c++) {
+            const size_t i = p * g->C + (size_t)c;
+            const double grad = fabs((double)dy[i] * w[c % weight->dim[0]]);
+
+            sum += grad;
+            with_x += grad * fabs(x[i] - g->mean) * g->scale;
+            with_terms += grad * normal_terms(g, x[i]);
+        }
+    for (size_t p = 0; p < g->P; p++)
+        for (int c = g->c; c < g->c + g->cg; c++) {
+            const size_t i = p * g->C + (size_t)c;
+            const double grad = fabs((double)dy[i] * w[c % weight->dim[0]]);
+            const double normal = fabs(x[i] - g->mean) * g->scale;
+
+            terms[g->first + i] =
+                (float)(g->scale * (grad + sum / count +
+                                    normal_terms(g, x[i]) * with_x / count +
+                                    normal * with_terms / count));
+        }
+}
+
+/* Into out, or into terms, if that is not NULL, what it is made of. */
+static void group_x_each(const Tensor *out, float *terms)
 {
     const NormAttr *a = out->attr;
 
@@ -221,11 +262,19 @@ static void group_x_ref(const Tensor *out)
         for (int i = 0; i < a->groups; i++) {
             const Group g = group_of(out->src[0], a->groups, a->eps, n, i);
 
-            group_x(out, &g);
+            if (terms)
+                group_x_terms(out, &g, terms);
+            else
+                group_x(out, &g);
         }
 }
 
-static void group_w(const Tensor *out, const Group *g, double *sum)
+static void group_x_ref(const Tensor *out)
+{
+    group_x_each(out, NULL);
+}
+
+static void group_w(const Tensor *out, const Group *g, double *sum, bool terms)
 {
     const float *x = (const float *)out->src[0]->data + g->first;
     const float *dy = (const float *)out->src[1]->data + g->first;
@@ -234,11 +283,12 @@ static void group_w(const Tensor *out, const Group *g, double *sum)
         for (int c = g->c; c < g->c + g->cg; c++) {
             const size_t i = p * g->C + (size_t)c;
 
-            sum[c % out->dim[0]] += dy[i] * (x[i] - g->mean) * g->scale;
+            sum[c % out->dim[0]] += terms ? fabs(dy[i]) * normal_terms(g, x[i])
+                                          : dy[i] * (x[i] - g->mean) * g->scale;
         }
 }
 
-static void group_w_ref(const Tensor *out)
+static void group_w_each(const Tensor *out, float *terms)
 {
     const NormGradAttr *a = out->attr;
     const Tensor *x = out->src[0];
@@ -249,28 +299,34 @@ static void group_w_ref(const Tensor *out)
         for (int i = 0; i < a->groups; i++) {
             const Group g = group_of(x, a->groups, a->eps, n, i);
 
-            group_w(out, &g, sum);
+            group_w(out, &g, sum, terms != NULL);
         }
     for (int c = 0; c < out->dim[0]; c++)
-        ((float *)out->data)[c] = (float)sum[c];
+        (terms ? terms : (float *)out->data)[c] = (float)sum[c];
     free(sum);
 }
 
-#define NORM_GRAD(id, nsources, attribute, part) \
-    const Op id##_def = {                        \
-        .name = #id,                             \
-        .sources = nsources,                     \
-        .attr_size = sizeof(attribute),          \
-        .shape = part##_shape,                   \
-        .cost = part##_cost,                     \
-        .ref = part##_ref,                       \
-        .tol_f32 = 3e-6,                         \
+static void group_w_ref(const Tensor *out)
+{
+    group_w_each(out, NULL);
+}
+
+#define NORM_GRAD(id, nsources, attribute, part, each) \
+    const Op id##_def = {                              \
+        .name = #id,                                   \
+        .sources = nsources,                           \
+        .attr_size = sizeof(attribute),                \
+        .shape = part##_shape,                         \
+        .cost = part##_cost,                           \
+        .ref = part##_ref,                             \
+        .terms = each,                                 \
+        .tol_f32 = 3e-6,                               \
     };
 
-NORM_GRAD(batch_norm_grad_x, 3, NormAttr, batch_x)
-NORM_GRAD(batch_norm_grad_w, 4, NormAttr, batch_w)
-NORM_GRAD(group_norm_grad_x, 3, NormAttr, group_x)
-NORM_GRAD(group_norm_grad_w, 2, NormGradAttr, group_w)
+NORM_GRAD(batch_norm_grad_x, 3, NormAttr, batch_x, NULL)
+NORM_GRAD(batch_norm_grad_w, 4, NormAttr, batch_w, NULL)
+NORM_GRAD(group_norm_grad_x, 3, NormAttr, group_x, group_x_each)
+NORM_GRAD(group_norm_grad_w, 2, NormGradAttr, group_w, group_w_each)
 
 Tensor *op_batch_norm_grad_x(Graph *g, Tensor *dy, Tensor *weight, Tensor *var,
                              double eps)

@@ -3,6 +3,8 @@
  *
  * Reads two numbers and writes one for four operations: bound by bytes.
  */
+#include <math.h>
+
 #include "kernels/ops/shapes.h"
 
 static int shape(Tensor *out)
@@ -38,8 +40,23 @@ static void softmax_grad(float *dx, const float *y, const float *dy, size_t n,
         dx[i * step] = (float)(y[i * step] * (dy[i * step] - sum));
 }
 
+static void softmax_grad_terms(float *terms, const float *y, const float *dy,
+                               size_t n, size_t step)
+{
+    double sum = 0;
+
+    for (size_t i = 0; i < n; i++)
+        sum += fabs((double)y[i * step] * dy[i * step]);
+    for (size_t i = 0; i < n; i++)
+        terms[i * step] =
+            (float)(fabs(y[i * step]) * (fabs(dy[i * step]) + sum));
+}
+
+typedef void Line(float *to, const float *y, const float *dy, size_t n,
+                  size_t step);
+
 /* Goes through all numbers whose index along the dim is 0. */
-static void ref(const Tensor *out)
+static void each_line(const Tensor *out, float *to, Line *line)
 {
     const DimAttr *attr = out->attr;
     const float *y = out->src[0]->data, *dy = out->src[1]->data;
@@ -50,7 +67,17 @@ static void ref(const Tensor *out)
     step = stride[attr->dim];
     for (size_t block = 0; block < count; block += n * step)
         for (size_t i = block; i < block + step; i++)
-            softmax_grad((float *)out->data + i, y + i, dy + i, n, step);
+            line(to + i, y + i, dy + i, n, step);
+}
+
+static void ref(const Tensor *out)
+{
+    each_line(out, out->data, softmax_grad);
+}
+
+static void terms(const Tensor *out, float *to)
+{
+    each_line(out, to, softmax_grad_terms);
 }
 
 const Op softmax_grad_def = {
@@ -60,6 +87,7 @@ const Op softmax_grad_def = {
     .shape = shape,
     .cost = cost,
     .ref = ref,
+    .terms = terms,
     .tol_f32 = 3e-6,
 };
 
