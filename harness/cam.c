@@ -4,10 +4,12 @@
 #include "harness/cam.h"
 
 #include <math.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/first_image.h"
 #include "harness/network.h"
 #include "kernels/core/err.h"
 #include "kernels/core/plan.h"
@@ -18,6 +20,7 @@ static const char output[] = "output"; /* as network_build calls the scores */
 typedef struct Work {
     const Case *c;
     const CamAsk *ask;
+    Device *dev;
     Graph *g;
     Plan *plan;
     Tensor *tap, *scores, *dy, *grad; /* (1,C,h,w), (1,K), (1,K), (1,C,h,w) */
@@ -99,12 +102,25 @@ static int add_gradient(Work *w)
     return graph_error(w->g);
 }
 
+static int want_finite(const float *x, size_t n, const char *what)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!isfinite(x[i]))
+            return fail(ERR_UNSUPPORTED,
+                        "%s %zu is %g: with these weights the network leaves "
+                        "the range of floats, so there is no map; give others "
+                        "(--weights)",
+                        what, i, (double)x[i]);
+    return OK;
+}
+
 static int choose_class(Cam *out, const Work *w, const float *score)
 {
     double sum = 0, highest;
     int top = 0;
 
     out->classes = w->scores->dim[1];
+    TRY(want_finite(score, (size_t)out->classes, "the score of class"));
     for (int i = 1; i < out->classes; i++)
         if (score[i] > score[top])
             top = i;
@@ -149,6 +165,46 @@ static int read(float **values, const Work *w, const Tensor *t)
     return plan_get(w->plan, t, *values);
 }
 
+static int build_definition(Graph **out, const Case *c, const Values *values,
+                            const void *arg)
+{
+    Work w = { .c = c, .ask = arg };
+    int err = build(&w.g, c, w.ask, values);
+
+    if (!err)
+        err = add_gradient(&w);
+    if (err)
+        graph_free(w.g);
+    *out = err ? NULL : w.g;
+    return err;
+}
+
+/* All that the map is made of, which has just been computed. */
+static int check(Cam *out, const Work *w)
+{
+    const Values values = { .seed = 1 };
+    float *dy = calloc((size_t)out->classes, sizeof(*dy));
+    float *input = (float *)(uintptr_t)w->ask->input;
+    float *const inputs[NETWORK_INPUTS] = { input, dy };
+    Comparison v;
+    int err;
+
+    BUG_IF(!dy);
+    dy[out->class] = 1;
+    err = first_image_check(&v, &(FirstImage){ .c = w->c,
+                                               .values = &values,
+                                               .build = build_definition,
+                                               .arg = w->ask,
+                                               .inputs = inputs,
+                                               .g = w->g,
+                                               .plan = w->plan,
+                                               .dev = w->dev });
+    out->rel_l2 = v.rel_l2;
+    out->limit = v.limit;
+    free(dy);
+    return err;
+}
+
 /* Twice the way: which score is the highest is known only after the first. */
 static int find_class(Cam *out, const Work *w)
 {
@@ -189,6 +245,9 @@ static int make_map(Cam *out, const Work *w)
         err = read(&g, w, w->grad);
     if (!err) {
         weigh(out->map, a, g, t);
+        err = want_finite(out->map, pixels, "the map at position");
+    }
+    if (!err) {
         cam_numbers(out->number, out->map, out->rows, out->columns);
         for (size_t i = 0; i < pixels; i++)
             out->map[i] = fmaxf(out->map[i], 0);
@@ -201,7 +260,7 @@ static int make_map(Cam *out, const Work *w)
 int cam_run(Cam *out, const Case *c, const CamAsk *ask, Device *dev)
 {
     const Values values = { .seed = 1 };
-    Work w = { .c = c, .ask = ask };
+    Work w = { .c = c, .ask = ask, .dev = dev };
     int err;
 
     memset(out, 0, sizeof(*out));
@@ -217,6 +276,8 @@ int cam_run(Cam *out, const Case *c, const CamAsk *ask, Device *dev)
         err = find_class(out, &w);
     if (!err)
         err = plan_run(w.plan);
+    if (!err)
+        err = check(out, &w);
     if (!err)
         err = make_map(out, &w);
     plan_free(w.plan);

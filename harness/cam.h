@@ -38,13 +38,15 @@ typedef struct Cam {
     int channels, rows, columns; /* of the tap                          */
     int class, classes;
     double score, probability; /* of the class: raw; after softmax    */
+    double rel_l2, limit;      /* to the definition, as in erf.h      */
     float *map;                /* (rows, columns), equation (2)       */
     double number[CAM_NUMBERS];
 } Cam;
 
 /* Makes c's map on dev, of one image, in f32.  ERR_INPUT for a tap or a class
  * that there is not, or a tap that is no map; ERR_UNSUPPORTED where there is
- * no gradient. */
+ * no gradient, or where scores or map are not finite; ERR_DEVICE where they are
+ * not what the definition gives. */
 int cam_run(Cam *out, const Case *c, const CamAsk *ask, Device *dev);
 void cam_free(Cam *cam);
 

@@ -166,7 +166,7 @@ static int make_map(Session *t, const Case *c, bool alone)
     char text[CASE_TEXT];
     const int err = run_case(&d->cam, c, &ask);
 
-    if (err == ERR_UNSUPPORTED || err == ERR_MEMORY ||
+    if (err == ERR_UNSUPPORTED || err == ERR_MEMORY || err == ERR_DEVICE ||
         (err == ERR_INPUT && !alone)) {
         fprintf(stderr, "attnbench cam%s --tap=%s: %s\n",
                 case_print(c, text) + strlen("attnbench run"), t->s->tap,

@@ -92,7 +92,8 @@ static const Usage usage = {
         "Maps and numbers are kept in the\ndatabase: 'attnbench plot erf' "
         "draws them.  Networks are folded unless\n--graph=as_written says "
         "otherwise, which changes no gradient; --batch is how\nmany draws are "
-        "run at once.",
+        "run at once.  The first draw is compared with the definition, and\n"
+        "nothing is kept of a network that differs.",
     .params = erf_params,
     .takes_case = true,
     .examples =
@@ -333,6 +334,14 @@ static int keep(const Making *m, const ErfRow *row)
     return write_maps(m->settings->out, row);
 }
 
+static void print_end(const char *repeat, const Erf *e, double seconds)
+{
+    printf("%s: %.1f s; its first draw differs from the definition by %.1e%s\n"
+           "\n",
+           repeat, seconds, e->rel_l2,
+           e->rel_l2 > 0 && isinf(e->limit) ? ", as roundings alone may" : "");
+}
+
 static int make_case(const Making *m, const Case *asked)
 {
     const DeviceSettings threads = { asked->threads, "" };
@@ -372,24 +381,25 @@ static int make_case(const Making *m, const Case *asked)
             erf_report(stdout, row);
     }
     if (!err && !is_csv(m->settings))
-        printf("%s: %.1f s\n\n", row->repeat, (host_now_ns() - start) / 1e9);
+        print_end(row->repeat, &erf[0], (host_now_ns() - start) / 1e9);
     fflush(stdout);
     erf_free(erf, ask.taps);
     free(row);
     return err;
 }
 
-/* A tap may be in one network and not in another. */
+/* A tap may be in one network and not in another; one network may be wrong. */
 static bool others_go_on(int err, const Experiment *e)
 {
-    return (err == ERR_UNSUPPORTED || err == ERR_INPUT) && e->ncases > 1;
+    return err == ERR_DEVICE ||
+           ((err == ERR_UNSUPPORTED || err == ERR_INPUT) && e->ncases > 1);
 }
 
 /* What cannot be made says why; the others go on. */
 static int make_cases(const Making *m, const Experiment *e)
 {
     char repeat[2048];
-    int bad = 0;
+    int bad = 0, wrong = 0;
 
     if (is_csv(m->settings))
         erf_report_csv_head(stdout);
@@ -403,8 +413,9 @@ static int make_cases(const Making *m, const Experiment *e)
             fprintf(stderr, "%s: %s\n", repeat, err_message());
         }
         bad += err != OK;
+        wrong += err == ERR_DEVICE;
     }
-    return bad == e->ncases ? CMD_BAD : OK;
+    return wrong || bad == e->ncases ? CMD_BAD : OK;
 }
 
 static bool is_given(const Flags *flags, const char *name)

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/first_image.h"
 #include "harness/interrupt.h"
 #include "harness/network.h"
 #include "harness/seed.h"
@@ -119,8 +120,8 @@ static int add_gradients(Work *w, int i)
 }
 
 /* 1 at the middle unit of every channel and image; shared out where it is
- * several. */
-static int set_dy(const Work *w, int i)
+ * several.  To be freed. */
+static float *dy_new(const Work *w, int i)
 {
     const Tensor *t = w->dy[i];
     const Span rows = middle_of(w->ask->protocol->middle, t->dim[2]);
@@ -128,7 +129,6 @@ static int set_dy(const Work *w, int i)
     const float each = 1.0f / (float)((rows.last - rows.first + 1) *
                                       (columns.last - columns.first + 1));
     float *dy = calloc(tensor_count(t), sizeof(*dy)), *of = dy;
-    int err;
 
     BUG_IF(!dy);
     for (int nc = 0; nc < t->dim[0] * t->dim[1]; nc++) {
@@ -137,7 +137,14 @@ static int set_dy(const Work *w, int i)
                 of[y * t->dim[3] + x] = each;
         of += t->dim[2] * t->dim[3];
     }
-    err = plan_set(w->plan, w->dy[i], dy);
+    return dy;
+}
+
+static int set_dy(const Work *w, int i)
+{
+    float *dy = dy_new(w, i);
+    const int err = plan_set(w->plan, w->dy[i], dy);
+
     free(dy);
     return err;
 }
@@ -267,7 +274,8 @@ static int add_draw(const Work *w, int i, const float *const value[2],
                 (float)(map[(size_t)p * pixels + k] * scale);
     }
     free(map);
-    if (!(mass[ERF_WHOLE] > 0) && w->ask->rule != ERF_SIGNED)
+    if (!isfinite(mass[ERF_WHOLE]) ||
+        (!(mass[ERF_WHOLE] > 0) && w->ask->rule != ERF_SIGNED))
         return fail(ERR_UNSUPPORTED,
                     "the gradient of tap %s is zero or not finite",
                     w->ask->tap[i]);
@@ -362,15 +370,59 @@ static int plan_set_of(Work *w, int set)
     return OK;
 }
 
+static int build_definition(Graph **out, const Case *c, const Values *values,
+                            const void *arg)
+{
+    Work w = { .c = *c, .ask = arg };
+    int err = build(&w, &w.g, c, values);
+
+    for (int i = 0; i < w.ask->taps && !err; i++)
+        err = add_gradients(&w, i);
+    if (err)
+        graph_free(w.g);
+    *out = err ? NULL : w.g;
+    return err;
+}
+
+/* The first draw, which has just run. */
+static int check_first(Work *w)
+{
+    const Values values = { .seed = w->ask->seed };
+    float *inputs[1 + ERF_TAPS_MAX] = { w->input };
+    const FirstImage first = { .c = &w->c,
+                               .values = &values,
+                               .build = build_definition,
+                               .arg = w->ask,
+                               .inputs = inputs,
+                               .g = w->g,
+                               .plan = w->plan,
+                               .dev = w->dev };
+    Comparison v;
+    int err;
+
+    for (int i = 0; i < w->ask->taps; i++)
+        inputs[1 + i] = dy_new(w, i);
+    err = first_image_check(&v, &first);
+    for (int i = 0; i < w->ask->taps; i++) {
+        w->out[i].rel_l2 = v.rel_l2;
+        w->out[i].limit = v.limit;
+        free(inputs[1 + i]);
+    }
+    return err;
+}
+
 static int run_set(Work *w, int set)
 {
     const ErfAsk *ask = w->ask;
     const int among = (ask->draws - set + ask->sets - 1) / ask->sets;
     int err = plan_set_of(w, set);
 
-    for (int k = 0; k < among && !err; k += w->c.batch)
+    for (int k = 0; k < among && !err; k += w->c.batch) {
         err = run_batch(w, set + k * ask->sets,
                         among - k < w->c.batch ? among - k : w->c.batch, among);
+        if (!err && set == 0 && k == 0)
+            err = check_first(w);
+    }
     plan_free(w->plan);
     graph_free(w->g);
     w->plan = NULL;

@@ -107,13 +107,17 @@ typedef struct Erf {
     double y, x;                 /* the unit's place          */
     Field field, past_gates;     /* theoretical               */
     double peak;                 /* of the mean gradient, before any curve */
+    double rel_l2, limit;        /* of the first draw to the definition; the
+                                    limit is infinite where roundings alone
+                                    make as much                           */
     int n;                       /* observations: sets, or draws of one set */
     int parts;
     ErfPart part[ERF_PARTS];
 } Erf;
 
 /* Makes ask->taps maps of c on dev, f32.  ERR_INPUT for a tap that there is
- * not, ERR_UNSUPPORTED for one that is no map or that has no gradient. */
+ * not, ERR_UNSUPPORTED for one that is no map or that has no gradient,
+ * ERR_DEVICE where the first draw is not what the definition gives. */
 int erf_run(Erf *out, const Case *c, const ErfAsk *ask, Device *dev);
 void erf_free(Erf *erf, int taps);
 

@@ -16,6 +16,7 @@
 #include "harness/backends.h"
 #include "harness/network.h"
 #include "kernels/ops/ops.h"
+#include "tests/fake_device.h"
 #include "tests/stored.h"
 #include "tests/test.h"
 
@@ -348,6 +349,45 @@ TEST(cam, refuses_what_has_no_map)
                   err_message(), cases[i].why);
         CHECK(!cam.map);
     }
+    free(input);
+}
+
+/* The third of all scores, though another one is asked for. */
+TEST(cam, refuses_scores_that_are_not_finite)
+{
+    Cam cam;
+
+    reset();
+    change.bias = 2e38f;
+    CHECK(run_small(&cam, 1) == ERR_UNSUPPORTED);
+    CHECK_MSG(strstr(err_message(), "the score of class 2 is inf"), "%s",
+              err_message());
+    CHECK(!cam.map);
+    reset();
+}
+
+/* By a device whose convolution is wrong. */
+TEST(cam, refuses_what_the_definition_does_not_give)
+{
+    const Case c = stored_case("backbone=resnet18 height=32 width=32");
+    FakeDevice *fake = fake_open();
+    float *input = input_of(&c);
+    const CamAsk ask = { "layer2", 3, input, NULL };
+    Cam cam;
+
+    REQUIRE(cam_run(&cam, &c, &ask, &fake->base) == OK);
+    CHECK_MSG(cam.rel_l2 <= cam.limit && cam.limit < 1e-3, "%g, limit %g",
+              cam.rel_l2, cam.limit);
+    cam_free(&cam);
+    fake->factor = 1.5f;
+    fake->only = &max_pool2d_def;
+    CHECK(cam_run(&cam, &c, &ask, &fake->base) == ERR_DEVICE);
+    CHECK_MSG(
+        strstr(err_message(), "differs from the definition by ") &&
+            strstr(err_message(), "max_pool2d by any, (1,64,8,8), off by"),
+        "%s", err_message());
+    CHECK(!cam.map);
+    fake_backend.close(&fake->base);
     free(input);
 }
 

@@ -10,6 +10,7 @@
 #include "harness/network.h"
 #include "harness/seed.h"
 #include "kernels/ops/ops.h"
+#include "tests/fake_device.h"
 #include "tests/stored.h"
 #include "tests/test.h"
 
@@ -396,6 +397,29 @@ TEST(erf_maps, no_scale_of_the_loss_changes_a_number)
 }
 
 /* Several taps, sets and batches give what each alone does. */
+/* By a device whose pooling is wrong. */
+TEST(erf_maps, of_what_the_definition_does_not_give_are_refused)
+{
+    const Case c =
+        a_network("backbone=resnet18 height=33 width=33 graph=folded", 2);
+    const ErfAsk ask = an_ask("layer2");
+    FakeDevice *fake = fake_open();
+    Erf e;
+
+    REQUIRE(erf_run(&e, &c, &ask, &fake->base) == OK);
+    CHECK_MSG(e.rel_l2 <= e.limit && e.limit <= 1e-2, "%g, limit %g", e.rel_l2,
+              e.limit);
+    erf_free(&e, 1);
+    fake->factor = 1.5f;
+    fake->only = &max_pool2d_def;
+    CHECK(erf_run(&e, &c, &ask, &fake->base) == ERR_DEVICE);
+    CHECK_MSG(strstr(err_message(), "differs from the definition by ") &&
+                  strstr(err_message(), "max_pool2d by any, "),
+              "%s", err_message());
+    erf_free(&e, 1);
+    fake_backend.close(&fake->base);
+}
+
 TEST(erf_maps, do_not_depend_on_how_draws_are_run)
 {
     ErfAsk both = an_ask("layer2"), one = an_ask("layer1.0");
