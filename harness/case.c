@@ -45,8 +45,8 @@ const Param case_params[] = {
     PARAM_NAME(Case, impl, "composed", impl_choice,
                "the module as a graph of ops, or as one op of its own"),
     PARAM_NAME(Case, position, "auto", position_choice,
-               "where in a block the module stands: inside it, on what it puts "
-               "out, or where the paper has it ('attnbench list backbones')"),
+               "module position in a block: inside (mid), on its output (out), "
+               "or as in the paper (auto); see 'attnbench list backbones'"),
     PARAM_NAME(Case, form, "train", form_choice,
                "the network as it is trained, or with its branches merged for "
                "use: RepVGG, RepViT, ACNet"),
@@ -72,12 +72,11 @@ const Param case_params[] = {
     PARAM_INT(Case, width, 0, 0, MAX_SIDE,
               "W of the input; 0: the backbone's own, 56 for a module alone"),
     PARAM_NAME(Case, pass, "forward", pass_choice,
-               "what is run: forward alone; also the gradient of the input; or "
-               "(backward) of the input and of all parameters; or a step of "
-               "training"),
+               "forward; forward and gradient of the input; forward and all "
+               "gradients (backward); one training step"),
     PARAM_NAME(Case, state, "hot", state_choice,
-               "caches as the last run left them; emptied before each; or as "
-               "the last run left them, and launched as one recording"),
+               "hot: warm caches; cold: caches flushed before each run; graph: "
+               "warm, replayed as a CUDA graph"),
     PARAM_INT(Case, threads, 0, 0, 1024, "0: all cores"),
     PARAM_INT(Case, arm, 0, 0, 1000,
               "tells copies of one case apart, for A/A comparisons"),

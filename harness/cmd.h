@@ -6,21 +6,21 @@
 
 /*  name     what the list of commands says                                  */
 #define COMMANDS(X)                                                           \
-    X(list, "what there is: modules, backbones, backends, kernels, settings") \
+    X(list, "modules, backbones, backends, kernels, experiments, settings")   \
     X(count, "params, MACs, FLOPs and bytes, by op, module or network")       \
     X(verify, "compare case files (.safetensors) with an implementation")     \
     X(run, "measure an experiment (JSON) or one case; resumes")               \
-    X(reproduce, "measure a table of the SCSA paper, with a verdict a row")   \
+    X(reproduce, "measure a table of the SCSA paper, with a verdict per row") \
     X(table, "print a stored experiment as a table")                          \
-    X(why, "why a module costs what it costs, in a line")                     \
-    X(cam, "class activation maps: what a score rests on, as pictures")       \
-    X(roofs, "how fast this machine is at best, measured")                    \
-    X(profile, "time of one case, op by op")                                  \
-    X(erf, "what of the input a layer heeds: effective receptive fields")     \
+    X(profile, "time of a case, op by op")                                    \
+    X(roofs, "measure the peak speeds of this machine")                       \
+    X(why, "a module's time against those roofs, and its costliest ops")      \
+    X(erf, "effective receptive fields: which input pixels a layer sees")     \
+    X(cam, "Grad-CAM: which image regions drive a class score")               \
     X(plot, "draw figures from the database")                                 \
     X(export, "write stored runs as CSV or JSON")                             \
     X(import, "add runs that another program measured")                       \
-    X(doctor, "what this machine can do, and the fix for what it cannot")
+    X(doctor, "check this machine, and say how to fix what is missing")
 
 /* Each gets what follows its name.  OK, or the error main will print; a
  * command that ends with a bad verdict returns CMD_BAD, having said why. */

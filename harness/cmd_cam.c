@@ -50,21 +50,22 @@ static const Usage usage = {
     .args = "[EXPERIMENT]",
     .max_args = 1,
     .what =
-        "Draws what the score of a class rests on (Grad-CAM): the activations "
-        "of a\nlayer, each channel weighted by the mean gradient of the raw "
-        "score, summed, of\nwhich the positive part is kept.  For each network "
-        "the map as floats (.npy), at\nthe layer's resolution and at the "
-        "input's, and a picture of it; one figure and\ncam.csv for all.  "
-        "Colours "
-        "go from 0 to the highest value of all maps, and lie\nover the "
-        "picture half and half: they can be compared between networks.\n"
+        "Draws which image regions drive a class score (Grad-CAM): the "
+        "activations of a\nlayer, each channel weighted by the mean gradient "
+        "of the raw score, summed; the\npositive part is kept.  For each "
+        "network the map as floats (.npy), at the layer's\nresolution and at "
+        "the input's, and a picture of it; one figure and cam.csv for\nall.  "
+        "Colours go from 0 to the highest value of all maps, so that networks "
+        "can be\ncompared, and are overlaid at 50 % opacity.\n"
         "Networks with weights of their own are listed in an experiment:\n"
         "{ \"experiment\": \"cam\", \"question\": \"\", \"backbone\": "
         "\"resnet50\", \"cases\": [\n  { \"module\": \"none\", \"weights\": "
         "\"plain.safetensors\" },\n  { \"module\": \"scsa\", \"weights\": "
         "\"scsa.safetensors\" } ] }",
     .params = cam_params,
-    .takes_case = true,
+    .takes_case = CASE_SETTINGS,
+    .exits = "Exit status: 0 if every map was made; 1 if one could not be; 2 "
+             "if the command line or the experiment is wrong.",
     .examples =
         "  attnbench cam --backbone=resnet50 --image=dog.jpg "
         "--weights=r50.safetensors\n"
@@ -358,8 +359,8 @@ static void print_all(const Session *t)
     if (cam_classes_differ(t->at, t->n))
         printf("\neach network's own highest class, which is not the same: "
                "--class=K asks all\nfor one");
-    printf("\ncolours: 0 to %.4g, the highest of these maps, half over the "
-           "picture\n",
+    printf("\ncolours: 0 to %.4g, the highest of these maps; overlaid at "
+           "50 %% opacity\n",
            t->scale);
     if (t->seeded)
         printf("pictures of seeded weights, which are not trained, mean "

@@ -3,11 +3,15 @@
  */
 #include "harness/cmd.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "analysis/csv.h"
 #include "harness/backbones/backbones.h"
 #include "harness/count.h"
+#include "harness/experiment.h"
 #include "harness/flags.h"
 #include "harness/network.h"
 #include "kernels/core/err.h"
@@ -31,7 +35,8 @@ static const char *format_choice(int i)
 }
 
 static const Param count_params[] = {
-    PARAM_NAME(CountSettings, by, "network", by_choice, "what a row is"),
+    PARAM_NAME(CountSettings, by, "network", by_choice,
+               "one row for the network, or one per module or op"),
     PARAM_NAME(CountSettings, format, "text", format_choice,
                "text is rounded; the others are exact"),
     PARAM_END,
@@ -41,11 +46,15 @@ static const Usage usage = {
     .name = "count",
     .args = "",
     .what = "Says what a module, a network, or a network with a module costs.\n"
-            "Nothing is run: the counts follow from the shapes.",
+            "Nothing is run: the counts follow from the shapes.  A setting may "
+            "be a list\n(--module=se,eca): each network is counted.",
     .params = count_params,
-    .takes_case = true,
+    .takes_case = CASE_SETTINGS,
+    .exits = "Exit status: 0 if all was counted; 2 if the command line is "
+             "wrong.",
     .examples = "  attnbench count --backbone=resnet50 --module=scsa\n"
-                "  attnbench count --module=se --channels=256 --by=op\n",
+                "  attnbench count --module=se --channels=256 --by=op\n"
+                "  attnbench count --backbone=resnet50 --module=none,se,scsa\n",
 };
 
 /* The columns, in the order of every format. */
@@ -216,48 +225,87 @@ static void print_json(const Count *count, const Case *c, const char *by)
     printf("}\n");
 }
 
-static void print_csv_row(const CountRow *r)
+static void print_csv_head(const char *by, bool several)
 {
-    printf("%s,%d", r->name, r->nodes);
-    for (int i = 0; i < NCOLUMNS; i++)
-        printf(",%.0f", column_value(r, i));
-    printf("\n");
-}
-
-static void print_csv(const Count *count, const char *by)
-{
-    printf("%s,nodes", by);
+    printf("%s%s,nodes", several ? "case," : "", by);
     for (int i = 0; i < NCOLUMNS; i++)
         printf(",%s", columns[i].name);
     printf("\n");
-    for (int i = 0; i < count->n; i++)
-        print_csv_row(&count->at[i]);
+}
+
+/* Rows begin with the case, unless that is NULL. */
+static void print_csv(const Count *count, const char *of)
+{
+    for (int k = 0; k < count->n; k++) {
+        const CountRow *r = &count->at[k];
+
+        if (of) {
+            csv_write(stdout, of);
+            putchar(',');
+        }
+        printf("%s,%d", r->name, r->nodes);
+        for (int i = 0; i < NCOLUMNS; i++)
+            printf(",%.0f", column_value(r, i));
+        printf("\n");
+    }
+}
+
+/* One of several says which it is: in CSV by a first column. */
+static int count_case(const Case *c, const CountSettings *s, bool several)
+{
+    const char *by = s->by.text;
+    char repeat[CASE_TEXT];
+    Count count;
+    Graph *g;
+
+    if (strcmp(c->weights.text, "seeded") && access(c->weights.text, R_OK))
+        return fail(ERR_IO, "%s: %s", c->weights.text, strerror(errno));
+    TRY(network_build(&g, c, NULL, TAPS_NONE));
+    count_graph(&count, g, c, by_of(by));
+    if (strcmp(s->format.text, "json") == 0)
+        print_json(&count, c, by);
+    else if (strcmp(s->format.text, "csv") == 0)
+        print_csv(&count, several ? case_print(c, repeat) : NULL);
+    else
+        print_text(&count, c, by);
+    count_free(&count);
+    graph_free(g);
+    return OK;
+}
+
+/* Several networks are a list in JSON. */
+static int count_cases(const Experiment *e, const CountSettings *s)
+{
+    const bool several = e->ncases > 1;
+    const bool json = several && strcmp(s->format.text, "json") == 0;
+    const bool text = strcmp(s->format.text, "text") == 0;
+
+    if (strcmp(s->format.text, "csv") == 0)
+        print_csv_head(s->by.text, several);
+    for (int i = 0; i < e->ncases; i++) {
+        if (json)
+            fputs(i ? "," : "[", stdout);
+        else if (text && i)
+            putchar('\n');
+        TRY(count_case(&e->cases[i], s, several));
+    }
+    if (json)
+        puts("]");
+    return OK;
 }
 
 int cmd_count(int argc, char **argv)
 {
     CountSettings s;
+    Experiment e;
     Flags flags;
-    Case c;
-    Graph *g;
-    Count count;
+    int err;
 
     TRY(flags_parse(&flags, &usage, &s, argc, argv));
     if (flags.help)
         return flags_help(&flags, &usage, stdout);
-    case_defaults(&c);
-    TRY(flags_case(&flags, &c));
-    TRY(case_complete(&c));
-    TRY(network_build(&g, &c, NULL, TAPS_NONE));
-
-    count_graph(&count, g, &c, by_of(s.by.text));
-    if (strcmp(s.format.text, "json") == 0)
-        print_json(&count, &c, s.by.text);
-    else if (strcmp(s.format.text, "csv") == 0)
-        print_csv(&count, s.by.text);
-    else
-        print_text(&count, &c, s.by.text);
-    count_free(&count);
-    graph_free(g);
-    return OK;
+    TRY(experiment_read(&e, NULL, flags.flag, flags.nflags));
+    err = count_cases(&e, &s);
+    experiment_free(&e);
+    return err;
 }

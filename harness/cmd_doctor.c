@@ -46,10 +46,9 @@ static const Param doctor_params[] = {
 static const Usage usage = {
     .name = "doctor",
     .args = "",
-    .what =
-        "Says what this machine can do, what it lacks and how to get it,\n"
-        "and what would spoil a measurement.  Exit 0 unless something that\n"
-        "is needed is broken.",
+    .what = "Checks this machine: what it can do, how to fix what is missing,\n"
+            "and what would spoil a measurement.",
+    .exits = "Exit status: 0; 1 if something that is needed is broken.",
     .params = doctor_params,
 };
 

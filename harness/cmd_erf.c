@@ -85,17 +85,18 @@ static const Usage usage = {
     .args = "[EXPERIMENT]",
     .max_args = 1,
     .what =
-        "Says how much of the input a unit in the middle of a layer heeds: "
-        "its\neffective receptive field, the gradient of that unit, over many "
-        "draws of\nweights and inputs.  Where a module multiplies by gates, "
-        "also how much of it\ncomes past them, and how much through them.  "
-        "Maps and numbers are kept in the\ndatabase: 'attnbench plot erf' "
-        "draws them.  Networks are folded unless\n--graph=as_written says "
-        "otherwise, which changes no gradient; --batch is how\nmany draws are "
-        "run at once.  The first draw is compared with the definition, and\n"
-        "nothing is kept of a network that differs.",
+        "Measures the effective receptive field of a layer: which input "
+        "pixels a unit in\nits middle responds to, by the gradient of that "
+        "unit over many draws of weights\nand inputs.  Where a module "
+        "multiplies by gates, also how much of the gradient\npasses next to "
+        "them, and how much through them.  Maps and numbers are kept in\nthe "
+        "database: 'attnbench plot erf' draws them.  The first draw is "
+        "compared with "
+        "the\ndefinition, and nothing is kept of a network that differs.",
     .params = erf_params,
-    .takes_case = true,
+    .takes_case = CASE_SETTINGS,
+    .exits = "Exit status: 0 if a map was made; 1 if none could be; 2 if the "
+             "command line or the experiment is wrong.",
     .examples =
         "  attnbench erf --backbone=resnet50 --module=none,se,scsa\n"
         "  attnbench erf --backbone=resnet50 --module=scsa "
@@ -418,14 +419,6 @@ static int make_cases(const Making *m, const Experiment *e)
     return wrong || bad == e->ncases ? CMD_BAD : OK;
 }
 
-static bool is_given(const Flags *flags, const char *name)
-{
-    for (int i = 0; i < flags->nflags; i++)
-        if (strcmp(flags->flag[i].name, name) == 0)
-            return true;
-    return false;
-}
-
 /* The experiment that is named, or the cases of the flags, folded. */
 static int read_cases(Experiment *e, Flags *flags)
 {
@@ -437,8 +430,8 @@ static int read_cases(Experiment *e, Flags *flags)
     else if (!flags->nflags)
         return fail(ERR_INPUT, "there is no network to look at: name an "
                                "experiment, or give --backbone or --module");
-    else if (!is_given(flags, "graph") && flags->nflags < FLAGS_MAX)
-        flags->flag[flags->nflags++] = (Flag){ "graph", "folded" };
+    else
+        flags_default(flags, &usage);
     return experiment_read(e, found, flags->flag, flags->nflags);
 }
 
@@ -468,7 +461,7 @@ int cmd_erf(int argc, char **argv)
     TRY(flags_parse(&flags, &usage, &s, argc, argv));
     if (flags.help)
         return print_help(&flags);
-    m.batch_given = is_given(&flags, "batch");
+    m.batch_given = flags_given(&flags, "batch");
     TRY(read_cases(&e, &flags));
     err = check_names(&e);
     if (err)

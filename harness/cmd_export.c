@@ -63,6 +63,8 @@ static const Usage usage = {
             "Times are nanoseconds of one run: the median, its 95 % interval\n"
             "(lo, hi), the quartiles, and the extremes.",
     .params = export_params,
+    .exits = "Exit status: 0 if runs were written; 1 if a file or the database "
+             "refused; 2 if there are no such runs.",
     .examples = "  attnbench export --experiment=bench --sweep=0 runs.csv\n"
                 "  attnbench export --format=json all.json\n",
 };

@@ -41,6 +41,8 @@ static const Usage usage = {
         "runs are not compared round by round.  Profiles, roofs and receptive\n"
         "fields are in no such file: they stay in the database they are in.",
     .params = import_params,
+    .exits = "Exit status: 0 if all files were stored; 1 if a file or the "
+             "database refused; 2 if what a file says is wrong.",
     .examples = "  attnbench import torch.json\n"
                 "  attnbench import --db=all.db mine.json theirs.json\n",
 };

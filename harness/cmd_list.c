@@ -291,8 +291,9 @@ static const Usage usage = {
     .name = "list",
     .args = "[WHAT]",
     .max_args = 1,
-    .what = "Says what there is.  WHAT is modules, backbones, backends, "
+    .what = "Lists what there is.  WHAT is modules, backbones, backends, "
             "kernels,\nexperiments, settings or ops.",
+    .exits = "Exit status: 0, or 2 if there is no such list.",
     .examples = "  attnbench list modules\n",
 };
 

@@ -9,6 +9,7 @@
 #include "attention_zoo/zoo.h"
 #include "harness/db.h"
 #include "harness/flags.h"
+#include "harness/program.h"
 #include "kernels/core/err.h"
 #include "plots/plot.h"
 
@@ -30,7 +31,7 @@ static const Param plot_params[] = {
     PARAM_NAME(PlotSettings, format, "svg,png", format_choice,
                "of the pictures"),
     PARAM_NAME(PlotSettings, experiment, "", NULL,
-               "draw this experiment in place of the figure's own"),
+               "experiment to draw instead of the figure's own"),
     PARAM_NAME(PlotSettings, source, "attnbench", NULL,
                "who measured: attnbench, or a peer by its name"),
     PARAM_NAME(PlotSettings, focus, "scsa", zoo_name,
@@ -50,7 +51,9 @@ static const Usage usage = {
         "varies\n"
         "more than the figure's axes, settings choose (--batch=8).",
     .params = plot_params,
-    .takes_case = true,
+    .takes_case = CASE_FILTER,
+    .exits = "Exit status: 0 if a figure was drawn; 1 if none could be; 2 if "
+             "a figure that was named has no runs.",
     .examples = "  attnbench plot\n"
                 "  attnbench plot throughput pareto --format=svg\n"
                 "  attnbench plot channels --module=scsa,se,eca --focus=se\n",
@@ -85,6 +88,13 @@ static void print_written(const PlotOptions *o, int figure, const char *note)
            note[0] ? "  (without: " : "", note, note[0] ? ")" : "");
 }
 
+static void not_drawn(int figure)
+{
+    printf("%-11s not drawn: ", plot_name(figure));
+    program_write(stdout, err_message());
+    putchar('\n');
+}
+
 /* Draws figures first to last; those without runs are told and left out,
  * unless they were asked for. */
 static int draw(Store *store, const PlotOptions *o, const Flags *flags)
@@ -106,7 +116,7 @@ static int draw(Store *store, const PlotOptions *o, const Flags *flags)
         if (err && err != ERR_UNSUPPORTED && err != ERR_INPUT)
             return err;
         if (err)
-            printf("%-11s not drawn: %s\n", plot_name(i), err_message());
+            not_drawn(i);
         else
             print_written(o, i, note);
         drawn += !err;
@@ -124,6 +134,18 @@ static int choose(const Flags *flags, const char *source, Wanted *wanted)
     if (source[0])
         wanted[n++] = (Wanted){ "source", source };
     return n;
+}
+
+/* Receptive fields are of no experiment. */
+static int check_experiment(int figure, const char *experiment)
+{
+    if (experiment[0] && !strcmp(plot_experiment(figure), "erf"))
+        return fail(ERR_INPUT,
+                    "--experiment: figure %s is drawn from the receptive "
+                    "fields of 'attnbench erf', which are of no experiment: "
+                    "leave it out",
+                    plot_name(figure));
+    return OK;
 }
 
 static int print_help(const Flags *flags)
@@ -159,6 +181,7 @@ int cmd_plot(int argc, char **argv)
         int figure;
 
         TRY(find_figure(flags.arg[i], &figure));
+        TRY(check_experiment(figure, options.experiment));
     }
     TRY(db_open(&store, settings.db, STORE_READ));
     err = draw(store, &options, &flags);

@@ -43,8 +43,8 @@ static const Param profile_params[] = {
     PARAM_PATH(ProfileSettings, db, STORE_PATH,
                "the database that it is kept in"),
     PARAM_PATH(ProfileSettings, metrics, "",
-               "counters by name, a,b; of a GPU by CUPTI's, help lists "
-               "them"),
+               "counters by name, a,b; of a GPU by CUPTI's names, which "
+               "--metrics alone lists"),
     PARAM_END,
 };
 
@@ -57,7 +57,10 @@ static const Usage usage = {
             "that it launches.  A step's\ntime is the median over rounds.  "
             "All of it is kept in the database, as\nexperiment 'profile'.",
     .params = profile_params,
-    .takes_case = true,
+    .takes_case = CASE_SETTINGS,
+    .exits = "Exit status: 0 if a case was profiled; 1 if none could be; 2 if "
+             "the command line or the experiment is wrong.",
+    .lists = "metrics",
     .examples = "  attnbench profile --backbone=resnet50 --graph=folded "
                 "--batch=8\n"
                 "  attnbench profile --module=scsa --channels=256 --height=14 "
@@ -142,7 +145,8 @@ static void print_counted(const StoredProfile *p)
             printf("\ncounted: %-24s %.6g", q->name, q->value);
     }
     if (reason[0])
-        printf("\n(what stands above is modelled from shapes, and timed)");
+        printf(
+            "\n(GFLOP/s and GB/s are derived from shapes and measured times)");
     printf("\n");
 }
 

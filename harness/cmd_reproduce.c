@@ -12,6 +12,7 @@
 #include "harness/db.h"
 #include "harness/flags.h"
 #include "harness/interrupt.h"
+#include "harness/program.h"
 #include "harness/reproduce.h"
 #include "harness/sweep.h"
 #include "kernels/core/err.h"
@@ -27,8 +28,9 @@ typedef struct ReproSettings {
 
 static const Param repro_params[] = {
     PARAM_PATH(ReproSettings, rows, "",
-               "which: backbones, methods, or both as resnet50/scsa, in a "
-               "list; what they are compared with comes too"),
+               "backbones, methods, or both as resnet50/scsa, in a list; their "
+               "baseline rows are added automatically; without a value: list "
+               "the rows"),
     PARAM_INT(ReproSettings, repeats, 100, 0, 1000000,
               "samples of each case; 0: until it has converged, by target, "
               "limit, min_samples and max_samples"),
@@ -46,19 +48,19 @@ static const Usage about = {
     .max_args = 1,
     .what =
         "Measures the networks of a table of the SCSA paper (table1: variants\n"
-        "of SCSA in ResNet-50; table2: modules in seven backbones) as it did:\n"
-        "batch 32, as written, 100 times; those of one backbone turn by turn.\n"
-        "Prints each row beside the paper's, with verdicts: params and FLOPs\n"
-        "exact, rounding or differs; the ratio to the first network of the\n"
-        "backbone agrees, faster or slower.  An interrupted sweep goes on;\n"
-        "one part of a table (--rows) joins what was measured of the others.\n"
-        "Settings of the case may say how it is measured (--graph=folded);\n"
-        "their defaults hold, but for batch=32.  Progress goes to the "
-        "standard\n"
-        "error.  Ends with 1 if a case failed, or a count differs for no "
-        "known\n"
-        "reason.",
-    .takes_case = true,
+        "of SCSA in ResNet-50; table2: modules in seven backbones) as the\n"
+        "paper did: batch 32, as written, 100 times; those of one backbone\n"
+        "interleaved.  Prints each row next to the paper's, with verdicts:\n"
+        "params and FLOPs exact, rounding or differs; the ratio to the first\n"
+        "network of the backbone agrees, faster or slower.  An interrupted\n"
+        "sweep is resumed; part of a table (--rows) is added to what was\n"
+        "measured of the others.  Settings of the case say how it is measured\n"
+        "(--graph=folded).  Progress goes to standard error.",
+    .takes_case = CASE_SETTINGS,
+    .exits = "Exit status: 0 if rows were measured or printed; 1 if a case "
+             "failed or none could be measured, or a count differs "
+             "unexpectedly; 2 if the command line is wrong.",
+    .lists = "rows",
     .examples =
         "  attnbench reproduce table2 --batch=4 --repeats=0\n"
         "  attnbench reproduce table2 --rows=resnet50,swin_t --backend=cuda\n"
@@ -121,7 +123,7 @@ static int find_stored(Store *store, const char *table, const Flags *flags,
 /* Whether what was found calls for an answer: a bad verdict. */
 static bool is_bad(const Reproduction *r, const bool *wanted)
 {
-    bool bad = false;
+    bool bad = false, any = false;
 
     for (int i = 0; i < r->n; i++) {
         const ReproRow *row = &r->at[i];
@@ -132,8 +134,9 @@ static bool is_bad(const Reproduction *r, const bool *wanted)
         bad |= row->flops == COUNT_DIFFERS && !row->paper->flops_note[0];
         bad |= row->run && (!strcmp(row->run->status, "wrong") ||
                             !strcmp(row->run->status, "failed"));
+        any |= row->run && !strcmp(row->run->status, "ok");
     }
-    return bad;
+    return bad || !any;
 }
 
 static int print_report(Store *store, int64_t sweep_id,
@@ -183,9 +186,12 @@ static int report_stored(const ReproSettings *settings, const Flags *flags,
 static void print_next(const Sweeping *s, const char *table)
 {
     const char *db = s->settings->db;
-    fprintf(s->out, "next: attnbench plot %s", table);
+    char path[PROGRAM_TEXT];
+
+    program_path(path);
+    fprintf(s->out, "next: %s plot %s", path, table);
     put_db(s->out, db);
-    fprintf(s->out, "\n      attnbench reproduce %s --stored --format=latex",
+    fprintf(s->out, "\n      %s reproduce %s --stored --format=latex", path,
             table);
     put_db(s->out, db);
     fprintf(s->out, "\n\n");
@@ -206,6 +212,25 @@ static int measure_rows(Sweeping *s, PaperTable table, const Paper *paper,
     if (!err && !tally->interrupted)
         print_next(s, reproduce_name(table));
     return err;
+}
+
+/* The rows of a table, as --rows takes them. */
+static int list_rows(const char *name)
+{
+    PaperTable table;
+    Paper paper;
+
+    TRY(find_table(name, &table));
+    TRY(paper_read(&paper, table));
+    printf("--rows takes backbones, methods, or both:\n");
+    for (int i = 0; i < paper.n; i++) {
+        char row[PAPER_TEXT];
+
+        printf("  %-40s %s%s%s\n", reproduce_row(&paper.at[i], row),
+               paper.at[i].backbone, paper.at[i].backbone[0] ? ", " : "",
+               paper.at[i].method);
+    }
+    return OK;
 }
 
 /* With the settings read. */
@@ -250,6 +275,8 @@ int cmd_reproduce(int argc, char **argv)
     TRY(flags_parse(&flags, &usage, &settings, argc, argv));
     if (flags.help)
         return flags_help(&flags, &usage, stdout);
+    if (strcmp(settings.rows, "help") == 0)
+        return list_rows(flags.arg[0]);
     err = reproduce(&s, &settings, &flags, &bad, &tally);
     fflush(stdout);
     if (!err && tally.interrupted)

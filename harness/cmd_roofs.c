@@ -35,11 +35,13 @@ static const Param roofs_params[] = {
 static const Usage usage = {
     .name = "roofs",
     .args = "",
-    .what = "Measures how fast this machine is at best: bandwidths of its "
+    .what = "Measures the peak speeds of this machine: bandwidths of its "
             "caches and\nof memory, and peaks of arithmetic.  They "
             "are kept in the database, and are\nthe roofs of 'attnbench plot "
             "roofline' and 'attnbench why'.",
     .params = roofs_params,
+    .exits = "Exit status: 0 if there are roofs; 1 if they could not be "
+             "measured; 2 if the command line is wrong.",
     .examples = "  attnbench roofs\n"
                 "  attnbench roofs --threads=1 --fresh\n",
 };

@@ -9,6 +9,7 @@
 #include "harness/experiment.h"
 #include "harness/flags.h"
 #include "harness/interrupt.h"
+#include "harness/program.h"
 #include "harness/sweep.h"
 #include "kernels/core/err.h"
 
@@ -19,7 +20,7 @@ typedef struct RunSettings {
 
 static const Param run_params[] = {
     PARAM_INT(RunSettings, dry_run, 0, 0, 1,
-              "only print the cases, one JSON object a line"),
+              "only print the cases, one JSON object per line"),
     PARAM_END,
 };
 
@@ -32,8 +33,11 @@ static const Usage about = {
         "describe, and stores every sample.  EXPERIMENT is a JSON file, or\n"
         "the name of one in harness/experiments.  A setting may be a list\n"
         "(--module=se,eca); lists are multiplied; settings replace what the\n"
-        "file says.  A sweep that was interrupted goes on where it stopped.",
-    .takes_case = true,
+        "file says.  A sweep that was interrupted is resumed.",
+    .takes_case = CASE_SETTINGS,
+    .exits = "Exit status: 0 if a case was measured, or all were before; 1 if "
+             "a case failed or was wrong, or nothing could be measured; 2 if "
+             "the command line or the experiment is wrong.",
     .examples =
         "  attnbench run channels\n"
         "  attnbench run harness/experiments/bench.json --budget=100\n"
@@ -58,9 +62,12 @@ static int dry_run(const Experiment *e)
 
 static void print_next(const Experiment *e, const char *db)
 {
-    printf("next: attnbench table %s", e->experiment);
+    char path[PROGRAM_TEXT];
+
+    program_path(path);
+    printf("next: %s table %s", path, e->experiment);
     put_db(stdout, db);
-    printf("\n      attnbench plot");
+    printf("\n      %s plot", path);
     put_db(stdout, db);
     printf("\n");
 }
@@ -112,5 +119,5 @@ int cmd_run(int argc, char **argv)
     fflush(stdout);
     if (!err && tally.interrupted)
         interrupt_end();
-    return err ? err : tally.bad ? CMD_BAD : OK;
+    return err ? err : sweep_is_bad(&tally) ? CMD_BAD : OK;
 }

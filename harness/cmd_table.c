@@ -24,9 +24,9 @@ static const Param table_params[] = {
     PARAM_NAME(TableSettings, format, "text", table_format_name,
                "csv has plain numbers, one a column"),
     PARAM_NAME(TableSettings, sort, "paper", table_sort_name,
-               "of networks: as in the paper's table, or largest first"),
+               "order of networks: as in the paper's table, or largest first"),
     PARAM_NAME(TableSettings, focus, "scsa", zoo_name,
-               "the module that the last sentence is about"),
+               "module that the last sentence, of networks, is about"),
     PARAM_END,
 };
 
@@ -40,7 +40,9 @@ static const Usage usage = {
         "2, modules alone over shapes, and ratios to other sources.  Settings\n"
         "choose among the runs (--batch=8).",
     .params = table_params,
-    .takes_case = true,
+    .takes_case = CASE_FILTER,
+    .exits = "Exit status: 0 if a table was printed; 1 if the database cannot "
+             "be read; 2 if there are no such runs.",
     .examples = "  attnbench table bench\n"
                 "  attnbench table bench --format=latex --sort=throughput\n"
                 "  attnbench table channels --module=scsa,se\n",
@@ -124,6 +126,23 @@ static int print_tables(Store *s, RunList *runs, const TableOptions *o)
     return OK;
 }
 
+/* Settings of the command that tables of networks alone have. */
+static int check_used(const RunList *runs, const Flags *flags)
+{
+    static const char *const of_networks[] = { "sort", "focus" };
+
+    for (int i = 0; i < runs->n; i++)
+        if (is_network(&runs->at[i]))
+            return OK;
+    for (int i = 0; i < 2; i++)
+        if (flags_given(flags, of_networks[i]))
+            return fail(ERR_INPUT,
+                        "--%s is for tables of networks, and these runs are of "
+                        "modules alone: leave it out",
+                        of_networks[i]);
+    return OK;
+}
+
 static int print_experiment(Store *s, const char *experiment,
                             const Flags *flags, const TableOptions *o)
 {
@@ -137,6 +156,8 @@ static int print_experiment(Store *s, const char *experiment,
     TRY(summary_read(&runs, s, &filter));
     err = runs.n ? slice_keep(&runs, wanted, flags->nflags)
                  : nothing_there(s, experiment);
+    if (!err)
+        err = check_used(&runs, flags);
     if (!err)
         err = print_tables(s, &runs, o);
     summary_free(&runs);

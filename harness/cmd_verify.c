@@ -55,7 +55,7 @@ static const Param verify_params[] = {
     PARAM_NAME(VerifySettings, pass, "forward", pass_choice,
                "forward; or the gradients that a file has, too"),
     PARAM_INT(VerifySettings, threads, 0, 0, 1024, "0: all cores"),
-    PARAM_INT(VerifySettings, verbose, 0, 0, 1, "a line for each output"),
+    PARAM_INT(VerifySettings, verbose, 0, 0, 1, "one line per output"),
     PARAM_PATH(VerifySettings, write, "",
                "a folder for what was computed, as .safetensors"),
     PARAM_END,
@@ -73,6 +73,9 @@ static const Usage usage = {
             "f32, at twice the error that the definition has\nwhen it is "
             "rounded to it at every op.",
     .params = verify_params,
+    .exits = "Exit status: 0 if every file that could be compared passed; 1 if "
+             "one failed, or none could be compared; 2 if the command line is "
+             "wrong.",
     .examples = "  attnbench verify tests/cases/*.safetensors\n"
                 "  attnbench verify --graph=folded "
                 "tests/cases/resnet50_scsa.safetensors\n",
@@ -162,5 +165,5 @@ int cmd_verify(int argc, char **argv)
     backend_close(dev);
     printf("%d passed, %d failed, %d skipped\n", count[VERIFY_PASSED],
            count[VERIFY_FAILED], count[VERIFY_SKIPPED]);
-    return count[VERIFY_FAILED] ? CMD_BAD : OK;
+    return count[VERIFY_FAILED] || !count[VERIFY_PASSED] ? CMD_BAD : OK;
 }

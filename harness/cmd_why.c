@@ -41,13 +41,14 @@ static const Usage usage = {
     .args = "[EXPERIMENT]",
     .max_args = 1,
     .what = "Says why a module, or a network, costs what it costs: how many "
-            "kernels it\nis, how many bytes it moves beside what it "
-            "must, and how near that comes to\nthis machine's roofs, which "
-            "are measured if the database has none.  All of it is\nkept in the "
-            "database, as experiment 'profile': 'attnbench plot roofline'\n"
-            "draws it.",
+            "kernels it\nis, how many bytes it moves next to the minimum, and "
+            "how near that comes to\nthis machine's roofs, which are measured "
+            "if the database has none.  All of it is\nkept in the database, as "
+            "experiment 'profile': 'attnbench plot roofline'\ndraws it.",
     .params = why_params,
-    .takes_case = true,
+    .takes_case = CASE_SETTINGS,
+    .exits = "Exit status: 0 if a case was measured; 1 if none could be; 2 if "
+             "the command line or the experiment is wrong.",
     .examples = "  attnbench why --module=scsa --batch=8\n"
                 "  attnbench why --module=se,cbam,scsa --channels=256 "
                 "--height=14 --width=14\n"
@@ -119,6 +120,7 @@ static int why_cases(const Experiment *e, const WhySettings *s, Store *store,
                      int64_t sweep_id)
 {
     bool counted = false;
+    int bad = 0;
 
     for (int i = 0; i < e->ncases; i++) {
         const int err = why_case(&e->cases[i], s, store, sweep_id, &counted);
@@ -129,32 +131,28 @@ static int why_cases(const Experiment *e, const WhySettings *s, Store *store,
             print_label(&e->cases[i]);
             printf(": %s\n", err_message());
         }
+        bad += err != OK;
     }
+    if (bad == e->ncases)
+        return CMD_BAD;
     printf("\n%s", why_sources(counted));
     return OK;
 }
 
 /* Where neither the user nor an experiment says which impl: both. */
-static int read_cases(Experiment *e, const Flags *flags)
+static int read_cases(Experiment *e, Flags *flags)
 {
     const char *found = NULL;
-    Flag with_impl[FLAGS_MAX];
     char path[512];
-    int n = 0;
-    bool said = flags->nargs > 0;
 
     if (flags->nargs)
         TRY(sweep_find(flags->arg[0], path, sizeof(path), &found));
     else if (!flags->nflags)
         return fail(ERR_INPUT, "there is nothing to ask about: name an "
                                "experiment, or give --module or --backbone");
-    for (; n < flags->nflags; n++) {
-        with_impl[n] = flags->flag[n];
-        said |= strcmp(flags->flag[n].name, "impl") == 0;
-    }
-    if (!said && n < FLAGS_MAX)
-        with_impl[n++] = (Flag){ "impl", "composed,fused" };
-    return experiment_read(e, found, with_impl, n);
+    else
+        flags_default(flags, &usage);
+    return experiment_read(e, found, flags->flag, flags->nflags);
 }
 
 int cmd_why(int argc, char **argv)
@@ -182,8 +180,11 @@ int cmd_why(int argc, char **argv)
         &store, &sweep_id);
     if (!err) {
         err = why_cases(&e, &s, store, sweep_id);
-        if (!err)
-            err = sweep_end(store, sweep_id);
+        if (!err || err == CMD_BAD) {
+            const int ended = sweep_end(store, sweep_id);
+
+            err = ended ? ended : err;
+        }
         store_close(store);
     }
     experiment_free(&e);

@@ -6,6 +6,10 @@
 #include <string.h>
 
 #include "harness/cmd.h"
+#include "harness/environment.h"
+#include "harness/flags.h"
+#include "harness/program.h"
+#include "harness/wrap.h"
 #include "kernels/core/err.h"
 #include "kernels/core/param.h"
 
@@ -30,13 +34,22 @@ static const char *command_name(const void *arg, int i)
 
 static void usage(FILE *out)
 {
-    fputs("usage: attnbench <command> [--setting=value]... [argument]...\n"
-          "\n"
-          "measures and explains attention modules for vision\n\n",
+    fputs("usage: attnbench COMMAND [--setting=value]... [ARGUMENT]...\n\n",
           out);
+    flags_text(out, "Measures and explains attention modules for vision.");
+    fputc('\n', out);
     for (int i = 0; i < NCOMMANDS; i++)
-        fprintf(out, "  %-9s %s\n", commands[i].name, commands[i].help);
-    fputs("\n'attnbench <command> --help' tells more.\n", out);
+        flags_command(out, commands[i].name, commands[i].help);
+    fputc('\n', out);
+    flags_text(out,
+               "Run 'attnbench COMMAND --help' or 'attnbench help COMMAND' "
+               "for the settings of a command, 'attnbench --version' for "
+               "this build.");
+    fputc('\n', out);
+    flags_text(out,
+               "Exit status: 0 if all went well; 1 if a case failed, nothing "
+               "was measured, or the machine refused; 2 if the command line or "
+               "a file is wrong.  The help of each command says more.");
 }
 
 static int exit_code(int err)
@@ -44,35 +57,73 @@ static int exit_code(int err)
     return err == OK ? 0 : err == ERR_INPUT ? 2 : 1;
 }
 
+/* By what, and with what, this program was built: as each sweep stores it. */
+static void version(FILE *out)
+{
+    Build b;
+
+    environment_build(&b);
+    fprintf(out,
+            "attnbench, commit %s%s\ncompiler:  %s\nflags:     %s\n"
+            "libraries: %s\n",
+            b.git_commit,
+            b.dirty ? ", with changes that are not committed" : "", b.compiler,
+            b.flags, b.libraries);
+}
+
+static void print_error(const char *command)
+{
+    fprintf(stderr, "attnbench%s%s: ", command[0] ? " " : "", command);
+    program_write(stderr, err_message());
+    fputc('\n', stderr);
+}
+
+static int no_command(const char *name)
+{
+    const char *near = name_nearest(name, command_name, NULL);
+
+    fail(ERR_INPUT, "there is no command '%s'%s%s%s", name,
+         near ? "; did you mean '" : "", near ? near : "",
+         near ? "'?" : "; 'attnbench --help' lists them");
+    print_error("");
+    return 2;
+}
+
+static int run(const char *name, int argc, char **argv)
+{
+    for (int i = 0; i < NCOMMANDS; i++) {
+        int err;
+
+        if (strcmp(name, commands[i].name))
+            continue;
+        err = commands[i].run(argc, argv);
+        if ((fflush(stdout) || ferror(stdout)) && err >= 0)
+            err = fail(ERR_IO, "standard output: %s", strerror(errno));
+        if (err < 0)
+            print_error(name);
+        return exit_code(err);
+    }
+    return no_command(name);
+}
+
 int main(int argc, char **argv)
 {
-    const char *near;
+    const char *first = argc > 1 ? argv[1] : "";
 
     if (argc < 2) {
         usage(stderr);
         return 2;
     }
-    if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") ||
-        !strcmp(argv[1], "help")) {
+    if (!strcmp(first, "--version") || !strcmp(first, "version")) {
+        version(stdout);
+        return 0;
+    }
+    if (!strcmp(first, "help") && argc > 2 && argv[2][0] != '-')
+        return run(argv[2], 1, (char *[]){ "--help" });
+    if (!strcmp(first, "--help") || !strcmp(first, "-h") ||
+        !strcmp(first, "help")) {
         usage(stdout);
         return 0;
     }
-    for (int i = 0; i < NCOMMANDS; i++) {
-        int err;
-
-        if (strcmp(argv[1], commands[i].name))
-            continue;
-        err = commands[i].run(argc - 2, argv + 2);
-        if ((fflush(stdout) || ferror(stdout)) && err >= 0)
-            err = fail(ERR_IO, "standard output: %s", strerror(errno));
-        if (err < 0)
-            fprintf(stderr, "attnbench %s: %s\n", argv[1], err_message());
-        return exit_code(err);
-    }
-    near = name_nearest(argv[1], command_name, NULL);
-    fail(ERR_INPUT, "there is no command '%s'%s%s%s", argv[1],
-         near ? "; did you mean '" : "", near ? near : "",
-         near ? "'?" : "; 'attnbench --help' lists them");
-    fprintf(stderr, "attnbench: %s\n", err_message());
-    return 2;
+    return run(first, argc - 2, argv + 2);
 }

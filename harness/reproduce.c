@@ -7,10 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/case_flags.h"
 #include "kernels/core/err.h"
-
-/* The paper's batch. */
-#define PAPER_BATCH "32"
 
 static const struct {
     const char *name, *question;
@@ -49,7 +47,7 @@ int reproduce_case(Case *c, const PaperRow *row)
 {
     case_defaults(c);
     TRY(set_network(c, row->network));
-    TRY(case_set(c, "batch", PAPER_BATCH));
+    TRY(case_set(c, "batch", case_flag_find("reproduce", "batch")->initial));
     return case_complete(c);
 }
 
@@ -107,6 +105,21 @@ static bool matches(const PaperRow *row, const char *name)
            is_named(slash + 1, module, row->method);
 }
 
+char *reproduce_row(const PaperRow *row, char text[PAPER_TEXT])
+{
+    char backbone[64], module[64];
+    const char *at;
+    bool variant; /* of a module: it has the paper's own name */
+
+    value_of(row->network, "backbone", backbone);
+    value_of(row->network, "module", module);
+    at = strstr(row->network, "--module=");
+    variant = !at || strchr(at, ' ');
+    snprintf(text, PAPER_TEXT, "%s/%s", backbone,
+             variant ? row->method : module);
+    return text;
+}
+
 /* All names there are; some more than once. */
 static const char *row_name(const void *arg, int i)
 {
@@ -123,9 +136,7 @@ static int no_such_row(const Paper *paper, const char *name)
 
     return fail(ERR_INPUT, "--rows: the table has no row '%s'%s%s%s", name,
                 near ? "; did you mean '" : "", near ? near : "",
-                near ? "'?"
-                     : ": it wants backbones, methods, or both as "
-                       "resnet50/scsa");
+                near ? "'?" : "; --rows alone lists them");
 }
 
 /* The next name in a list, NULL at its end; a comma in parentheses is part of a

@@ -21,6 +21,9 @@ int reproduce_case(Case *out, const PaperRow *row);
 int reproduce_rows(bool wanted[PAPER_ROWS_MAX], const Paper *paper,
                    const char *rows);
 
+/* A row as reproduce_rows takes it: "resnet50/scsa".  Returns text. */
+char *reproduce_row(const PaperRow *row, char text[PAPER_TEXT]);
+
 /*
  * The cases of the wanted rows, measured as the flags say (one value each; how,
  * not what), and each base twice, for the noise.  Rows that this build has no

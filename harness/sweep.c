@@ -14,6 +14,7 @@
 #include "harness/environment.h"
 #include "harness/interrupt.h"
 #include "harness/network.h"
+#include "harness/program.h"
 #include "harness/progress.h"
 #include "kernels/core/err.h"
 #include "kernels/core/host.h"
@@ -25,31 +26,31 @@
 static const Param params[] = {
     PARAM_PATH(SweepSettings, db, STORE_PATH, "the database"),
     PARAM_INT(SweepSettings, fresh, 0, 0, 1,
-              "begin anew, even if a sweep like this is unfinished"),
+              "start over instead of resuming an unfinished sweep"),
     PARAM_INT(SweepSettings, force, 0, 0, 1,
               "measure although another attnbench does on this machine"),
     PARAM_NAME(SweepSettings, target, "1", NULL,
                "a case has converged when the 95 % interval of its median is "
                "within plus or minus this many percent"),
     PARAM_INT(SweepSettings, limit, 10, 1, 86400,
-              "seconds that the samples of one case may take"),
+              "sampling time per case, in seconds"),
     PARAM_INT(SweepSettings, budget, 0, 0, 864000,
-              "seconds that all of it may take, shared among the cases; "
-              "0: no limit"),
+              "total time in seconds, split across the cases; 0: no limit"),
     PARAM_INT(SweepSettings, min_samples, 10, 6, 100000,
-              "samples before a case can have converged"),
+              "minimum number of samples per case"),
     PARAM_INT(SweepSettings, max_samples, 2000, 6, 1000000,
-              "samples at which a case is left alone"),
+              "maximum number of samples per case"),
     PARAM_INT(SweepSettings, warmup, 1, 0, 100000,
-              "milliseconds that each case runs before its samples"),
+              "warm-up per case, in milliseconds"),
     PARAM_INT(SweepSettings, block, 16, 1, 256,
-              "cases that are sampled turn by turn"),
+              "number of cases to interleave"),
     PARAM_INT(SweepSettings, seed, 0, 0, 2147483647,
-              "of the order of the rounds; 0: from the clock"),
+              "seed of the order within rounds; 0: from the clock"),
     PARAM_PATH(SweepSettings, peer, "",
-               "a command that times the same cases, turn by turn with us"),
+               "external command to benchmark alongside attnbench, "
+               "interleaved"),
     PARAM_INT(SweepSettings, peer_limit, 600, 1, 86400,
-              "seconds that the peer may take over one answer"),
+              "time limit for one answer of the peer, in seconds"),
     PARAM_END,
 };
 /* clang-format on */
@@ -65,6 +66,11 @@ void sweep_params(Param out[SWEEP_PARAMS], const Param *own)
             out[n++] = *p;
         }
     out[n] = (Param)PARAM_END;
+}
+
+bool sweep_is_bad(const Tally *t)
+{
+    return t->bad || (!t->ok && t->unsupported + t->out_of_memory > 0);
 }
 
 /* ---- settings -------------------------------------------------------- */
@@ -263,10 +269,9 @@ static int say_abandoned(Store *store, int64_t sweep_id, const Build *now,
     TRY(store_sweep_abandoned(store, sweep_id, &a));
     if (!a.runs)
         return OK;
-    fprintf(
-        out,
-        "beginning anew: the %d cases of an unfinished sweep were measured ",
-        a.runs);
+    fprintf(out,
+            "starting over: the %d cases of an unfinished sweep were measured ",
+            a.runs);
     if (a.other_machine)
         fprintf(out, "on another machine\n");
     else if (strcmp(a.git_commit, now->git_commit) || a.dirty != now->dirty)
@@ -318,17 +323,16 @@ static void print_summary(const Sweeping *s, const Tally *t)
         fprintf(s->out, ", %d out of memory", t->out_of_memory);
     if (t->bad)
         fprintf(s->out, ", %d failed", t->bad);
-    fprintf(s->out, "; %.1f s, of which %.1f s sampling",
+    fprintf(s->out, "; %.1f s: %.1f s measuring",
             (host_now_ns() - s->protocol.started_ns) * 1e-9,
             t->sample_ns * 1e-9);
     if (cases)
-        fprintf(s->out, " and %.1f ms a case preparing and storing",
+        fprintf(s->out, " and %.1f ms per case for setup and storage",
                 (t->prepare_ns + t->store_ns) * 1e-6 / cases);
     fprintf(s->out, "\nstored in %s; seed=%llu\n", s->settings->db,
             (unsigned long long)s->protocol.seed);
     if (t->interrupted)
-        fputs("interrupted: the same command goes on where this stopped\n",
-              s->out);
+        fputs("interrupted: run the same command to resume\n", s->out);
 }
 
 static double times_throttled(void)
@@ -364,7 +368,7 @@ static int sweep_lanes(const Sweeping *s, const Record *record, Store *store,
         TRY(say_abandoned(store, lanes->at[0].sweep_id, &record->build,
                           s->out));
     if (resumed && stored)
-        fprintf(s->out, "going on: %d of %d cases are stored already\n", stored,
+        fprintf(s->out, "resuming: %d of %d cases are stored already\n", stored,
                 e->ncases * lanes->n);
     progress_begin(&progress, s->out, e->ncases * lanes->n, stored);
     err = measure(e, &s->protocol, store, lanes, &listener, tally);

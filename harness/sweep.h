@@ -7,6 +7,7 @@
 #ifndef HARNESS_SWEEP_H
 #define HARNESS_SWEEP_H
 
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "harness/experiment.h"
@@ -50,6 +51,9 @@ int sweep_begin(const Sweeping *s, Store **store, int64_t *sweep_id);
 
 /* Ends a sweep that sweep_begin began: with the load of this moment. */
 int sweep_end(Store *store, int64_t sweep_id);
+
+/* Whether a case failed, or some were tried and none was measured. */
+bool sweep_is_bad(const Tally *tally);
 
 /* "bench" is harness/experiments/bench.json, unless it is a file itself: *found
  * becomes name, or path, which is filled. */

@@ -15,4 +15,17 @@ typedef struct Wrap {
  * was written before.  The first line's indent is the caller's to write. */
 void wrap_words(FILE *out, Wrap *at, const char *text);
 
+/* Columns of the terminal that out is: by COLUMNS if that is set, else as the
+ * terminal says, but no fewer than 40; 0 if out is none, and so has no end. */
+int screen_columns(FILE *out);
+
+/* Writes text as paragraphs of lines that end before width.  A newline within
+ * a paragraph is a blank; an empty line stays, and so does a line that begins
+ * with a blank or a brace, which is broken if it is too long. */
+void wrap_text(FILE *out, int width, const char *text);
+
+/* Writes a command line that begins with blanks; where it is too long it is
+ * continued by a backslash, so that it can be pasted whole. */
+void wrap_command(FILE *out, int width, const char *line);
+
 #endif

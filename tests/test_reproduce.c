@@ -488,7 +488,7 @@ TEST(reproduce, parts_join_and_what_is_stored_is_not_measured_again)
     CHECK_ASK(db, "SELECT count(*) FROM sample", "18");
     CHECK(measure_part(db, "mobilenetv2_100/cbam") == 0);
     text = left(db, "log");
-    check_holds(text, "going on: 2 of 3 cases are stored already\n");
+    check_holds(text, "resuming: 2 of 3 cases are stored already\n");
     free(text);
     text = left(db, "csv");
     check_holds(text, "\nMobileNetV2-1.0,CBAM,Hybrid,attnbench run "

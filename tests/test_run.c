@@ -515,7 +515,7 @@ TEST(run, a_case_without_its_backend_is_a_row_that_says_why)
                                  db_flag(flag, path, "d.db"), NULL };
 
     setenv("ATTNBENCH_CUDA", "/nowhere/attnbench_cuda.so", 1);
-    CHECK(run(text, args) == 0);
+    CHECK(run(text, args) == 1);
     CHECK_MSG(strstr(text, "unsupported: cuda: the plugin does not load: "
                            "/nowhere/attnbench_cuda.so"),
               "%s", text);

@@ -359,15 +359,23 @@ const char *name_nearest(const char *text,
                          const void *arg)
 {
     const char *best = NULL, *known;
-    int least = 1 + (int)strlen(text) / 3; /* one edit in three letters */
+    const size_t length = strlen(text);
+    int least = 1 + (int)length / 5; /* one edit, and one in five letters */
 
     for (int i = 0; (known = name(arg, i)); i++) {
+        const size_t n = strlen(known), longest = n > length ? n : length;
         const int d = name_distance(text, known);
+
+        if (3 * (size_t)d > longest) /* half of a short word is another word */
+            continue;
 
         if (d <= least && (!best || d < least)) {
             best = known;
             least = d;
         }
     }
+    for (int i = 0; !best && length > 3 && (known = name(arg, i)); i++)
+        if (strncmp(known, text, length) == 0)
+            best = known;
     return best;
 }

@@ -127,7 +127,8 @@ size_t param_json(const Param *table, const void *settings, char *text,
  * change places); for near-miss names. */
 int name_distance(const char *a, const char *b);
 
-/* The nearest of the names to text, if near enough to suggest; else NULL.
+/* The nearest of the names to text, if near enough to suggest, or the first
+ * that begins with it; else NULL.
  * name(arg, i) gives the i-th name, NULL at the end. */
 const char *name_nearest(const char *text,
                          const char *(*name)(const void *arg, int i),
