@@ -7,7 +7,7 @@
 
 #include "harness/case.h"
 
-#define NOT_RUN  "count runs nothing: what a network costs does not depend on it"
+#define NOT_RUN  "count runs nothing, and its counts do not depend on it"
 #define ONE_MAP  "a map is made by one forward and one backward pass"
 #define OWN_PASS "erf differentiates in its own way, in f32"
 #define PAPER_SAYS                                                      \

@@ -342,7 +342,7 @@ TEST(cam_pictures, refusals_name_what_is_wrong)
         const char *why;
     } cases[] = {
         { "", 2, "give --backbone" },
-        { "--module=se --channels=3", 2, "give a backbone" },
+        { "--module=se", 2, "give a backbone" },
         { "--backbone=resnet18 --tap=layer9", 2, "no tap 'layer9'" },
         { "--backbone=resnet18 --class=1000", 2, "no class 1000" },
         { "--backbone=resnet18 --image=none.png", 1, "none.png: No such" },
@@ -351,10 +351,11 @@ TEST(cam_pictures, refusals_name_what_is_wrong)
           "tests: a directory, and one" },
         { "--backbone=resnet18 --tap=fc", 2, "before the pooling, as stage4" },
         { "--backbone=resnet18 --tap=layer4.1.attn", 2, "of a --module" },
-        { "--backbone=resnet18 --batch=4", 2, "got batch=4: leave it out" },
+        { "--backbone=resnet18 --batch=4", 2,
+          "no setting 'batch': a map is of one image" },
         { "--backbone=resnet18 --height=32,64", 2, "at one size" },
         { "--backbone=resnet18 --channels=1", 2, "images of 3 channels" },
-        { "--backbone=resnet18 --dtype=bf16", 1, "f32 only" },
+        { "--backbone=resnet18 --dtype=bf16", 2, "pass, in f32" },
         { "--backbone=resnet18 --clas=3", 2, "did you mean 'class'?" },
     };
     char flags[512], text[8192];

@@ -402,8 +402,9 @@ TEST(erf_store, the_command_refuses_what_it_cannot_do)
     CHECK_MSG(strstr(err_message(), "'output' twice"), "%s", err_message());
     CHECK(ERF("--module=ca", "--tap=nowhere") == ERR_INPUT);
     CHECK_MSG(strstr(err_message(), "no tap 'nowhere'"), "%s", err_message());
-    CHECK(ERF("--module=ca", "--dtype=bf16") == ERR_UNSUPPORTED);
-    CHECK_MSG(strstr(err_message(), "f32 only"), "%s", err_message());
+    CHECK(ERF("--module=ca", "--dtype=bf16") == ERR_INPUT);
+    CHECK_MSG(strstr(err_message(), "its own way, in f32"), "%s",
+              err_message());
     CHECK(ERF("--backbone=resnet18", "--protocol=scsa") == ERR_INPUT);
     CHECK_MSG(strstr(err_message(), "name one of resnet18 by --tap="), "%s",
               err_message());

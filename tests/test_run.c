@@ -232,7 +232,7 @@ TEST(run, ctrl_c_ends_it_as_a_signal_does_and_says_how_to_go_on)
     REQUIRE(f);
     text[fread(text, 1, OUTPUT - 1, f)] = '\0';
     fclose(f);
-    CHECK_MSG(strstr(text, "the same command goes on"), "%s", text);
+    CHECK_MSG(strstr(text, "run the same command to resume"), "%s", text);
 }
 
 /* Ctrl-C comes while the peer is at work, for a hundred seconds: nobody waits

@@ -3,6 +3,7 @@
  */
 #include "kernels/core/param.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -325,6 +326,12 @@ static int min3(int a, int b, int c)
     return m < c ? m : c;
 }
 
+/* Letters are the same in upper and in lower case. */
+static bool same(char a, char b)
+{
+    return tolower((unsigned char)a) == tolower((unsigned char)b);
+}
+
 /* Levenshtein's recurrence, where two neighbours that changed places are one
  * edit too; three rows at a time. */
 int name_distance(const char *a, const char *b)
@@ -346,8 +353,9 @@ int name_distance(const char *a, const char *b)
         row[0] = i;
         for (int j = 1; j <= n; j++) {
             row[j] = min3(last[j] + 1, row[j - 1] + 1,
-                          last[j - 1] + (a[i - 1] != b[j - 1]));
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+                          last[j - 1] + !same(a[i - 1], b[j - 1]));
+            if (i > 1 && j > 1 && same(a[i - 1], b[j - 2]) &&
+                same(a[i - 2], b[j - 1]))
                 row[j] = min3(row[j], row[j], before[j - 2] + 1);
         }
     }
