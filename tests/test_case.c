@@ -262,7 +262,7 @@ TEST(case, refuses_with_a_sentence_that_names_it)
         { "none", "backbone", "resnet5",
           "there is no backbone 'resnet5'; did you mean 'resnet50'?" },
         { "none", "dtype", "f64",
-          "there is no dtype 'f64'; did you mean 'f32'?" },
+          "there is no dtype 'f64'; there is f32, tf32, f16, bf16" },
         { "none", "state", "warm",
           "there is no state 'warm'; there is hot, cold, graph" },
     };

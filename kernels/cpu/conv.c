@@ -61,16 +61,19 @@ int conv_pack_copies(Primitive *prim, Slot slot, const Array *order,
 }
 
 /*
- * Whether oneDNN would misread z.  Its depthwise code for AVX-512 takes an
+ * True where oneDNN would misread z.  Its depthwise code for AVX-512 takes an
  * addend of (1,C,1,1) for one number per channel, of which it then reads the
- * first vector for all channels (2.6.3: 112 of 128 are wrong).  The sum in
- * place is right, so there z is copied to out first.
+ * first vector for all channels (2.6.3: 112 of 128 are wrong).  Its code for
+ * AVX2 misreads the addend of groups of several channels.  The sum in place is
+ * right, so there z is copied to out first.
  */
 static bool misreads_addend(const Tensor *out)
 {
     const Conv2dAttr *a = out->attr;
+    const bool depthwise =
+        a->groups == out->src[0]->dim[1] && a->groups == out->dim[1];
 
-    return a->groups > 1 && tensor_rows(out) == 1;
+    return a->groups > 1 && (!depthwise || tensor_rows(out) == 1);
 }
 
 static Problem describe(const Tensor *out)
