@@ -68,7 +68,7 @@ all: $(B)/attnbench $(if $(CUDA_MISSING),,$(B)/attnbench_cuda.so) ## the program
 
 bench: deps                                  ## ResNet-50 with each module: table, database, figures
 	@$(MAKE) --no-print-directory $(jobs) $(program)
-	@$(B)/attnbench run harness/experiments/bench.json --budget=110 \
+	@$(B)/attnbench run harness/experiments/bench.json --budget=$(or $(BUDGET),110) \
 	    --backend=best
 	@$(B)/attnbench table bench
 	@$(B)/attnbench plot

@@ -3,7 +3,9 @@
  */
 #include "analysis/conditions.h"
 
+#include <math.h>
 #include <sqlite3.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,12 +13,12 @@
 #include "analysis/slice.h"
 #include "kernels/core/err.h"
 
-enum { INTERVAL_NEEDS = 6 }; /* samples; see stats_of */
-
 static const char question[] =
     "SELECT cpu, gpu, os, cores, git_commit, dirty, compiler, libraries,"
     "       (SELECT min(started_at) FROM start WHERE sweep_id = sweep.id),"
-    "       question "
+    "       question,"
+    "       (SELECT max(load) FROM start WHERE sweep_id = sweep.id),"
+    "       (SELECT max(load_end) FROM start WHERE sweep_id = sweep.id) "
     "FROM sweep JOIN machine ON machine.id = machine_id"
     "           JOIN build ON build.id = build_id "
     "WHERE sweep.id = ?";
@@ -26,6 +28,13 @@ static const char question[] =
              sqlite3_column_text(q, column)                     \
                  ? (const char *)sqlite3_column_text(q, column) \
                  : "")
+
+static double real_at(sqlite3_stmt *q, int column)
+{
+    return sqlite3_column_type(q, column) == SQLITE_NULL
+               ? NAN
+               : sqlite3_column_double(q, column);
+}
 
 /* Cuts the marks that say nothing: "Intel(R) Xeon(R) CPU" -> "Intel Xeon". */
 static void clean_cpu(char *cpu)
@@ -44,7 +53,7 @@ int conditions_read(Conditions *out, Store *s, int64_t sweep_id)
     sqlite3 *db = store_sqlite(s);
     sqlite3_stmt *q = NULL;
 
-    *out = (Conditions){ 0 };
+    *out = (Conditions){ .load = NAN, .load_end = NAN };
     if (sqlite3_prepare_v2(db, question, -1, &q, NULL) != SQLITE_OK)
         return fail(ERR_IO, "cannot read the sweep: %s", sqlite3_errmsg(db));
     sqlite3_bind_int64(q, 1, sweep_id);
@@ -61,83 +70,219 @@ int conditions_read(Conditions *out, Store *s, int64_t sweep_id)
         COPY(out->libraries, 7);
         COPY(out->started_at, 8);
         COPY(out->question, 9);
+        out->load = real_at(q, 10);
+        out->load_end = real_at(q, 11);
     }
     if (sqlite3_finalize(q) != SQLITE_OK)
         return fail(ERR_IO, "cannot read the sweep: %s", sqlite3_errmsg(db));
     return OK;
 }
 
-static void add(char *text, size_t size, const char *fmt, const char *value)
+static void add(char text[CONDITIONS_TEXT], const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void add(char text[CONDITIONS_TEXT], const char *fmt, ...)
 {
     size_t used = strlen(text);
+    va_list args;
 
-    snprintf(text + used, size - used, "%s", used ? ", " : "");
+    snprintf(text + used, CONDITIONS_TEXT - used, "%s", used ? ", " : "");
     used = strlen(text);
-    snprintf(text + used, size - used, fmt, value);
+    va_start(args, fmt);
+    vsnprintf(text + used, CONDITIONS_TEXT - used, fmt, args);
+    va_end(args);
 }
 
-void conditions_settings(const Conditions *c, const RunList *list, char *text,
-                         size_t size)
+/* Whether all runs have the value of the first, which is copied to value. */
+static bool in_common(const RunList *list, const char *column,
+                      char value[SLICE_TEXT])
 {
-    static const struct {
-        const char *column, *fmt;
-    } shown[] = {
-        { "source", "%s" },
-        { "threads", "%s threads" },
-        { "batch", "batch %s" },
-        { "dtype", "%s" },
-        { "impl", "%s" },
-        { "form", "form %s" },
-        { "weights", "weights %s" },
-        { "graph", "%s" },
-        { "pass", "%s" },
-        { "state", "%s" },
-    };
-    char value[SLICE_TEXT], other[SLICE_TEXT];
+    char other[SLICE_TEXT];
 
-    text[0] = '\0';
-    for (size_t k = 0; list->n && k < sizeof(shown) / sizeof(shown[0]); k++) {
-        bool same = true;
+    slice_value(&list->at[0], column, value);
+    for (int i = 1; i < list->n; i++)
+        if (strcmp(value, slice_value(&list->at[i], column, other)))
+            return false;
+    return true;
+}
 
-        slice_value(&list->at[0], shown[k].column, value);
-        for (int i = 1; i < list->n && same; i++)
-            same = !strcmp(value,
-                           slice_value(&list->at[i], shown[k].column, other));
-        if (!same || !strcmp(value, "attnbench") || !strcmp(value, "train") ||
-            !strcmp(value, "seeded"))
-            continue;
-        if (!strcmp(shown[k].column, "threads") && !strcmp(value, "0"))
-            snprintf(value, sizeof(value), "%d",
-                     list->at[0].threads_used ? list->at[0].threads_used
-                                              : c->cores);
-        if (!strcmp(shown[k].column, "threads") && !strcmp(value, "1"))
-            add(text, size, "%s", "1 thread");
-        else
-            add(text, size, shown[k].fmt, value);
+/* "64x56x56", or what of it is the same everywhere: "128 channels", "28x28". */
+static void add_shape(char text[CONDITIONS_TEXT], const RunList *list)
+{
+    const Run *r = &list->at[0];
+    char value[SLICE_TEXT];
+    const bool channels = in_common(list, "channels", value);
+    const bool height = in_common(list, "height", value);
+    const bool width = in_common(list, "width", value);
+
+    if (channels && height && width) {
+        add(text, "%dx%dx%d", r->channels, r->height, r->width);
+        return;
     }
-    for (char *at = text; *at; at++)
+    if (channels)
+        add(text, "%d channels", r->channels);
+    if (height && width)
+        add(text, "%dx%d pixels", r->height, r->width);
+    else if (height || width)
+        add(text, "%s %d", height ? "height" : "width",
+            height ? r->height : r->width);
+}
+
+/* A value that is a word, as people write it: "as written". */
+static void add_word(char text[CONDITIONS_TEXT], const char *fmt, char *value)
+{
+    for (char *at = value; *at; at++)
         if (*at == '_')
             *at = ' ';
+    add(text, fmt, value);
 }
 
-void conditions_samples(const RunList *list, char *text, size_t size)
+static void add_threads(char text[CONDITIONS_TEXT], const Conditions *c,
+                        const Run *r)
+{
+    const int n = r->threads        ? r->threads
+                  : r->threads_used ? r->threads_used
+                                    : c->cores;
+
+    add(text, "%d thread%s", n, n == 1 ? "" : "s");
+}
+
+static void add_module(char text[CONDITIONS_TEXT], const Run *r)
+{
+    char label[LABEL_MAX], settings[SLICE_TEXT];
+
+    add(text, "%s", module_label(r->module, label));
+    if (settings_label(r, settings)[0])
+        add(text, "%s", settings);
+}
+
+/* How a column is said; a usual value needs no words. */
+typedef struct Said {
+    const char *column, *usual, *fmt;
+} Said;
+
+static const Said said[] = {
+    { "source", "attnbench", "%s" },
+    { "backbone", "none", "%s" },
+    { "module", "none", "%s" },
+    { "settings", NULL, "" },
+    { "position", "auto", "at %s" },
+    { "backend", NULL, "%s" },
+    { "threads", NULL, "" },
+    { "batch", NULL, "batch %s" },
+    { "channels", NULL, "" },
+    { "height", NULL, "" },
+    { "width", NULL, "" },
+    { "dtype", NULL, "%s" },
+    { "impl", NULL, "%s" },
+    { "form", "train", "form %s" },
+    { "weights", "seeded", "weights %s" },
+    { "norm_gain", NULL, "norm gain %s" },
+    { "graph", NULL, "%s" },
+    { "pass", NULL, "%s" },
+    { "state", NULL, "%s" },
+    { "arm", "0", "arm %s" },
+};
+enum { NSAID = sizeof(said) / sizeof(said[0]) };
+
+/* A module alone has no network's norms, a file of weights seeds none. */
+static bool has_seeded_norms(const RunList *list)
+{
+    for (int i = 0; i < list->n; i++)
+        if (strcmp(list->at[i].backbone, "none") &&
+            !strcmp(list->at[i].weights, "seeded"))
+            return true;
+    return false;
+}
+
+static void add_column(char text[CONDITIONS_TEXT], const Conditions *c,
+                       const RunList *list, const Said *s)
+{
+    const Run *r = &list->at[0];
+    char value[SLICE_TEXT];
+
+    if (!strcmp(s->column, "channels"))
+        add_shape(text, list);
+    if (!in_common(list, s->column, value) ||
+        (s->usual && !strcmp(value, s->usual)))
+        return;
+    if (!strcmp(s->column, "norm_gain") &&
+        !strcmp(value, has_seeded_norms(list) ? "1" : "0"))
+        return;
+    if (!strcmp(s->column, "threads"))
+        add_threads(text, c, r);
+    else if (!strcmp(s->column, "module"))
+        add_module(text, r);
+    else if (!strcmp(s->column, "weights") || !strcmp(s->column, "source") ||
+             !strcmp(s->column, "backbone"))
+        add(text, s->fmt, value); /* names as they are */
+    else if (s->fmt[0])
+        add_word(text, s->fmt, value);
+}
+
+char *conditions_settings(const Conditions *c, const RunList *list,
+                          char text[CONDITIONS_TEXT])
+{
+    text[0] = '\0';
+    for (int k = 0; list->n && k < NSAID; k++)
+        add_column(text, c, list, &said[k]);
+    return text;
+}
+
+static bool uses_gpu(const RunList *list)
+{
+    for (int i = 0; i < list->n; i++)
+        if (!strcmp(list->at[i].backend, "cuda"))
+            return true;
+    return false;
+}
+
+char *conditions_where(const Conditions *c, const RunList *list,
+                       char text[CONDITIONS_TEXT])
+{
+    char settings[CONDITIONS_TEXT];
+    size_t used;
+
+    text[0] = '\0';
+    add(text, "%s", c->cpu);
+    if (c->gpu[0] && uses_gpu(list))
+        add(text, "%s", c->gpu);
+    add(text, "%d core%s", c->cores, c->cores == 1 ? "" : "s");
+    if (!isnan(c->load))
+        add(text, "load %.2g at the start", c->load);
+    used = strlen(text);
+    if (!isnan(c->load_end))
+        snprintf(text + used, CONDITIONS_TEXT - used, "%s %.2g at the end",
+                 isnan(c->load) ? ", load" : " and", c->load_end);
+    used = strlen(text);
+    snprintf(text + used, CONDITIONS_TEXT - used, "; %s",
+             conditions_settings(c, list, settings));
+    return text;
+}
+
+char *conditions_samples(const RunList *list, char text[SAMPLES_TEXT])
 {
     int low = 0, high = 0;
+    char n[48];
 
     for (int i = 0; i < list->n; i++) {
-        const int n = list->at[i].time.n;
+        const int samples = list->at[i].time.n;
 
-        if (n && (!low || n < low))
-            low = n;
-        if (n > high)
-            high = n;
+        if (samples && (!low || samples < low))
+            low = samples;
+        if (samples > high)
+            high = samples;
     }
-    if (low == high)
-        snprintf(text, size, "n = %d", low);
+    snprintf(n, sizeof(n), low == high ? "n = %d" : "n = %d to %d", low, high);
+    if (low && high < STATS_LEAST)
+        snprintf(text, SAMPLES_TEXT,
+                 "medians of %s with the range of the samples (a 95 %% "
+                 "interval takes %d)",
+                 n, STATS_LEAST);
     else
-        snprintf(text, size, "n = %d to %d", low, high);
-    if (low && low < INTERVAL_NEEDS)
-        snprintf(text + strlen(text), size - strlen(text),
-                 " (below %d the range stands for the interval)",
-                 INTERVAL_NEEDS);
+        snprintf(text, SAMPLES_TEXT, "medians of %s with 95 %% intervals%s", n,
+                 low && low < STATS_LEAST
+                     ? " (of fewer than 6 samples their range)"
+                     : "");
+    return text;
 }

@@ -60,9 +60,15 @@ RatioAgreement ratio_agreement(const Ratio *ours, double papers)
 {
     if (isnan(ours->ratio) || isnan(papers))
         return RATIO_UNKNOWN;
+    if (ours->n && ours->n < STATS_LEAST)
+        return RATIO_CANNOT_TELL;
     if (papers < ours->lo * (1 - RATIO_SLACK))
         return RATIO_FASTER;
-    return papers > ours->hi * (1 + RATIO_SLACK) ? RATIO_SLOWER : RATIO_AGREES;
+    if (papers > ours->hi * (1 + RATIO_SLACK))
+        return RATIO_SLOWER;
+    return ours->hi - ours->lo > 2 * RATIO_WIDE * ours->ratio
+               ? RATIO_CANNOT_TELL
+               : RATIO_AGREES;
 }
 
 const char *ratio_agreement_name(RatioAgreement a)
@@ -72,6 +78,7 @@ const char *ratio_agreement_name(RatioAgreement a)
         [RATIO_AGREES] = "agrees",
         [RATIO_FASTER] = "faster",
         [RATIO_SLOWER] = "slower",
+        [RATIO_CANNOT_TELL] = "cannot tell",
     };
 
     return names[a];

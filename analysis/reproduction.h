@@ -26,13 +26,17 @@ CountVerdict count_verdict(double count, double unit, const char *printed);
 const char *count_verdict_name(CountVerdict v); /* "" for unknown */
 
 /* A ratio of throughputs against the paper's: it agrees if the paper's is in
- * the interval widened by this much at both ends. */
-static const double RATIO_SLACK = 0.05;
+ * the interval widened by RATIO_SLACK at both ends.  An interval that is wider
+ * than plus or minus RATIO_WIDE would agree with nearly everything, and fewer
+ * than six rounds have none: then one cannot tell. */
+static const double RATIO_SLACK = 0.05, RATIO_WIDE = 0.20;
 typedef enum RatioAgreement {
     RATIO_UNKNOWN,
     RATIO_AGREES,
     RATIO_FASTER,
     RATIO_SLOWER,
+    RATIO_CANNOT_TELL,
+    RATIO_AGREEMENTS
 } RatioAgreement;
 RatioAgreement ratio_agreement(const Ratio *ours, double papers);
 const char *ratio_agreement_name(RatioAgreement a); /* "" for unknown */

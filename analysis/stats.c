@@ -242,6 +242,13 @@ bool fit_power(PowerFit *out, const double *x, const double *y, int n)
     return true;
 }
 
+bool fit_largest(PowerFit *out, const double *x, const double *y, int n)
+{
+    const int first = n > FIT_LARGEST ? n - FIT_LARGEST : 0;
+
+    return fit_power(out, x + first, y + first, n - first);
+}
+
 void bootstrap_interval(double *values, int n, int draws, double *lo,
                         double *hi)
 {

@@ -6,6 +6,9 @@
 
 #include <stdbool.h>
 
+/* Fewer samples, or rounds, have no 95 % interval and resolve nothing. */
+enum { STATS_LEAST = 6 };
+
 typedef struct Stats {
     int n;
     double median;
@@ -51,6 +54,11 @@ typedef struct PowerFit {
     double r2;
 } PowerFit;
 bool fit_power(PowerFit *out, const double *x, const double *y, int n);
+
+/* The same of the FIT_LARGEST last points alone, x in rising order: growth is
+ * that of large sizes, where what is spent once no longer shows. */
+enum { FIT_LARGEST = 4 };
+bool fit_largest(PowerFit *out, const double *x, const double *y, int n);
 
 /*
  * The 95 % interval of a statistic from its values over n bootstrap resamples

@@ -26,8 +26,9 @@ enum { SQL_SIZE = 2048 };
 /* clang-format off */
 const RunColumn run_columns[] = {
     ID(id), ID(sweep_id), INT(start), ID(seed), TEXT(started_at),
-    TEXT(stored_at),
+    TEXT(stored_at), REAL(load), REAL(load_end),
     TEXT(experiment), TEXT(source),
+    TEXT(cpu), TEXT(gpu), INT(cores), TEXT(git_commit), INT(dirty),
     TEXT(backbone), TEXT(module), TEXT(impl), TEXT(position), TEXT(form),
     TEXT(weights), TEXT(weights_hash), REAL(norm_gain), TEXT(graph),
     TEXT(backend), TEXT(dtype),
@@ -68,6 +69,8 @@ static int prepare_runs(sqlite3 *db, const RunFilter *f, sqlite3_stmt **out)
         sql + n, sizeof(sql) - n,
         " FROM run JOIN sweep ON sweep.id = sweep_id"
         " JOIN start USING (sweep_id, start)"
+        " JOIN machine ON machine.id = machine_id"
+        " JOIN build ON build.id = build_id"
         " WHERE (?1 IS NULL OR experiment = ?1)"
         " AND (?2 IS NULL OR source = ?2)"
         " AND (?3 = -1 OR sweep_id = ?3 OR ?3 = 0 AND sweep_id IN"

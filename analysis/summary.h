@@ -15,7 +15,10 @@ typedef struct Run {
     int start;    /* which go at the sweep: rounds are numbered within it */
     int64_t seed; /* of that start                                        */
     char started_at[32], stored_at[32];
+    double load, load_end; /* of that start, 1-minute averages; or NAN */
     char experiment[64], source[64];
+    char cpu[128], gpu[128], git_commit[64]; /* of the sweep */
+    int cores, dirty;
     char backbone[64], module[64], impl[64], position[64], form[64], graph[64];
     char weights[256], weights_hash[32];
     double norm_gain;

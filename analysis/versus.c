@@ -96,6 +96,32 @@ int versus_make(Versus *out, const RunList *list)
     return OK;
 }
 
+bool versus_differs(const Versus *v, const VersusRow *row)
+{
+    const Ratio *q = &row->ratio;
+    const double lo = fmin(1, v->noise.lo), hi = fmax(1, v->noise.hi);
+
+    if (isnan(q->ratio) || row->run->time.n < STATS_LEAST ||
+        v->plain->time.n < STATS_LEAST || (q->n && q->n < STATS_LEAST))
+        return false;
+    return q->hi < lo || q->lo > hi; /* fmin and fmax pass over a NAN */
+}
+
+/* -1, 0, 1: below, at, above 1 as it is printed. */
+static int sign(double ratio)
+{
+    return fabs(ratio - 1) < 0.0005 ? 0 : ratio > 1 ? 1 : -1;
+}
+
+bool versus_signs_differ(const Versus *v, const VersusRow *row)
+{
+    if (isnan(row->ratio.ratio) || !row->ratio.n)
+        return false;
+    return sign(v->plain->time.median / row->run->time.median) *
+               sign(row->ratio.ratio) <
+           0;
+}
+
 const char *versus_backbone(const Versus *v)
 {
     if (v->paper_plain)

@@ -37,6 +37,14 @@ typedef struct Versus {
  * and arm only; they are borrowed.  Runs that failed have a row too. */
 int versus_make(Versus *out, const RunList *list);
 
+/* Whether a row's ratio says anything: it and plain have six samples, and its
+ * interval holds neither 1 nor reaches into that of two plain networks (A/A). */
+bool versus_differs(const Versus *v, const VersusRow *row);
+
+/* Whether the medians say that it is faster than plain and the rounds, one by
+ * one, that it is slower, or the other way round; to three decimals. */
+bool versus_signs_differ(const Versus *v, const VersusRow *row);
+
 /* "ResNet-50", or the name as it is if the paper has no such backbone. */
 const char *versus_backbone(const Versus *v);
 

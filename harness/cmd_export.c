@@ -249,8 +249,11 @@ static void write_json_samples(FILE *out, const Run *r, sqlite3_stmt *samples)
 /* What the sweep says for all its runs. */
 static bool belongs_to_sweep(const RunColumn *c)
 {
-    static const char *const names[] = { "id",   "sweep_id",   "experiment",
-                                         "seed", "started_at", "source" };
+    static const char *const names[] = {
+        "id",     "sweep_id",   "experiment", "seed", "started_at",
+        "source", "load",       "load_end",   "cpu",  "gpu",
+        "cores",  "git_commit", "dirty",
+    };
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (strcmp(c->name, names[i]) == 0)

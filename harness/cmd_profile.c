@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "analysis/counted.h"
+#include "analysis/units.h"
 #include "harness/backends.h"
 #include "harness/checks.h"
 #include "harness/flags.h"
@@ -69,28 +70,53 @@ static const Usage usage = {
                 "--seconds=1\n",
 };
 
+/* The unit of all times of a profile: that of the longer of sum and whole. */
+static const char *unit_name(const Profile *p, double *unit)
+{
+    const double longer = p->sum_ns > p->whole_ns ? p->sum_ns : p->whole_ns;
+
+    return units_of_time[unit_for(longer, units_of_time, unit)];
+}
+
+/* In digits enough for what takes a thousandth of it. */
+static void print_time(double ns, const Profile *p)
+{
+    double unit;
+
+    unit_name(p, &unit);
+    printf(" %9.3f", ns / unit);
+}
+
 static void print_share(double ns, const Profile *p, const Cost *cost)
 {
-    printf(" %9.1f %5.1f %% %9.1f %8.1f", ns / 1e3, 100 * ns / p->sum_ns,
-           cost->flops / ns, cost->bytes / ns);
+    print_time(ns, p);
+    printf(" %5.1f %% %9.1f %8.1f", 100 * ns / p->sum_ns, cost->flops / ns,
+           cost->bytes / ns);
 }
 
 static void print_kinds(const Profile *p)
 {
     ProfileKind *kinds = calloc((size_t)p->n + 1, sizeof(*kinds));
+    char gap[PROFILE_GAP];
+    double unit;
     int n;
 
     BUG_IF(!kinds);
     n = profile_kinds(p, kinds);
-    printf("\n  %-20s %5s %9s %7s %9s %8s\n", "op", "steps", "us", "share",
-           "GFLOP/s", "GB/s");
+    printf("\n  %-20s %5s %9s %7s %9s %8s\n", "op", "steps",
+           unit_name(p, &unit), "share", "GFLOP/s", "GB/s");
     for (int i = 0; i < n; i++) {
         printf("  %-20s %5d", kinds[i].op->name, kinds[i].steps);
         print_share(kinds[i].ns, p, &kinds[i].cost);
         printf("\n");
     }
-    printf("  %-20s %5d %9.1f\n", "sum of the steps", p->n, p->sum_ns / 1e3);
-    printf("  %-20s %5s %9.1f\n", "run as a whole", "", p->whole_ns / 1e3);
+    printf("  %-20s %5d", "sum of the steps", p->n);
+    print_time(p->sum_ns, p);
+    printf("\n  %-20s %5s", "run as a whole", "");
+    print_time(p->whole_ns, p);
+    printf("\n");
+    if (profile_gap(p, gap)[0])
+        printf("\n%s\n", gap);
     free(kinds);
 }
 
@@ -98,12 +124,14 @@ static void print_top(const Profile *p, int top)
 {
     const ProfileStep **order = profile_slowest(p);
     char dims[DIMS_TEXT];
+    double unit;
 
     if (top > p->n)
         top = p->n;
     if (top > 0)
         printf("\n  %-16s %-16s %-24s %-18s %9s %7s %9s %8s\n", "op", "kernel",
-               "where", "shape", "us", "share", "GFLOP/s", "GB/s");
+               "where", "shape", unit_name(p, &unit), "share", "GFLOP/s",
+               "GB/s");
     for (int i = 0; i < top; i++) {
         const ProfileStep *s = order[i];
 

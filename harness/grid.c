@@ -3,6 +3,7 @@
  */
 #include "harness/grid.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,6 +38,11 @@ static bool same_shape(const Run *a, const Run *b)
 {
     return a->batch == b->batch && a->channels == b->channels &&
            a->height == b->height && a->width == b->width;
+}
+
+static bool same_side(const Run *a, const Run *b)
+{
+    return a->height == b->height && a->width == b->width;
 }
 
 static bool same_row(const RunList *runs, const Run *a, const Run *b)
@@ -195,10 +201,97 @@ int grid_print(const RunList *runs, const Shown *what, const TableOptions *o)
     return err;
 }
 
+/* In which the shapes of a grid grow; NULL: none, or several. */
+typedef struct Growth {
+    const char *name, *linear;
+    double (*size)(const Run *r);
+} Growth;
+
+static double channels_of(const Run *r)
+{
+    return r->channels;
+}
+
+static double side_of(const Run *r)
+{
+    return sqrt((double)r->height * r->width);
+}
+
+static const Growth *growth_of(const Grid *g)
+{
+    static const Growth channels = { "channels", "1 is linear in channels",
+                                     channels_of },
+                        side = { "the side of the map", "2 is linear in pixels",
+                                 side_of };
+    bool batches = false, in_channels = false, in_side = false;
+
+    for (int i = 1; i < g->ncolumns; i++) {
+        batches |= g->column[i]->batch != g->column[0]->batch;
+        in_channels |= g->column[i]->channels != g->column[0]->channels;
+        in_side |= !same_side(g->column[i], g->column[0]);
+    }
+    if (batches || in_channels == in_side)
+        return NULL;
+    return in_channels ? &channels : &side;
+}
+
+/* "SE 1.00 [0.98, 1.02]"; false where there are too few times. */
+static bool row_growth(const Grid *g, int row, const Growth *growth, char *text,
+                       size_t size)
+{
+    double *x = malloc(2 * (size_t)(g->ncolumns + 1) * sizeof(*x));
+    double *y = x ? x + g->ncolumns : NULL;
+    char label[CELL_TEXT];
+    PowerFit fit;
+    bool fitted;
+    int n = 0;
+
+    for (int c = 0; x && c < g->ncolumns; c++) {
+        const Run *r = grid_at(g, row, c);
+
+        if (!r || !run_is_ok(r))
+            continue;
+        x[n] = growth->size(r);
+        y[n++] = r->time.median;
+    }
+    fitted = x && fit_largest(&fit, x, y, n);
+    free(x);
+    if (!fitted)
+        return false;
+    row_label(g, row, label, sizeof(label));
+    snprintf(text, size, "%s %.2f [%.2f, %.2f]", label, fit.exponent, fit.lo,
+             fit.hi);
+    return true;
+}
+
+int grid_say_growth(const RunList *runs, const TableOptions *o)
+{
+    const Growth *growth = NULL;
+    char text[2048] = "", row[CELL_TEXT + 64];
+    Grid g;
+    const int err = grid_make(&g, runs);
+
+    if (!err)
+        growth = growth_of(&g);
+    for (int r = 0; growth && r < g.nrows; r++) {
+        const size_t used = strlen(text);
+
+        if (row_growth(&g, r, growth, row, sizeof(row)))
+            snprintf(text + used, sizeof(text) - used, "%s%s", used ? ", " : "",
+                     row);
+    }
+    if (*text)
+        table_line(o->format, o->out,
+                   "the time grows with this power of %s, fitted to the %d "
+                   "largest sizes (%s): %s.",
+                   growth->name, FIT_LARGEST, growth->linear, text);
+    grid_free(&g);
+    return err;
+}
+
 static bool same_map(const Run *a, const Run *b)
 {
-    return a->channels == b->channels && a->height == b->height &&
-           a->width == b->width;
+    return a->channels == b->channels && same_side(a, b);
 }
 
 /* Whether batches and maps both vary: then a column is a map. */

@@ -7,6 +7,7 @@
  */
 #include "harness/profile.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -154,4 +155,27 @@ int profile_kinds(const Profile *p, ProfileKind *kinds)
     }
     qsort(kinds, (size_t)n, sizeof(*kinds), kinds_by_time);
     return n;
+}
+
+static const double GAP_ALLOWED = 1.2;
+
+char *profile_gap(const Profile *p, char text[PROFILE_GAP])
+{
+    const double times = p->whole_ns / p->sum_ns;
+
+    text[0] = '\0';
+    if (times > GAP_ALLOWED)
+        snprintf(text, PROFILE_GAP,
+                 "the run as a whole takes %.2f times the sum of its steps: "
+                 "other programs kept its threads waiting for each other, so "
+                 "that the shares say little; --threads=1 is far less "
+                 "disturbed",
+                 times);
+    else if (times < 1 / GAP_ALLOWED)
+        snprintf(text, PROFILE_GAP,
+                 "the sum of the steps takes %.2f times the run as a whole: "
+                 "steps were disturbed, or overlap when nothing waits between "
+                 "them, so that the shares say little",
+                 1 / times);
+    return text;
 }

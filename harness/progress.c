@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "analysis/stats.h"
+#include "analysis/units.h"
 #include "kernels/core/host.h"
 #include "kernels/core/visible.h"
 
@@ -25,21 +26,15 @@ void progress_begin(Progress *p, FILE *out, int total, int before)
 
 char *time_text(double ns, char text[TIME_TEXT])
 {
-    static const struct {
-        double ns;
-        const char *name;
-    } unit[] = { { 1e9, "s" }, { 1e6, "ms" }, { 1e3, "us" }, { 1, "ns" } };
-    int i = 0;
-    double v;
+    double unit;
+    const int i = unit_for(ns, units_of_time, &unit);
+    const double v = ns / unit;
 
-    while (i < 3 && ns < unit[i].ns)
-        i++;
-    v = ns / unit[i].ns;
     snprintf(text, TIME_TEXT, "%.*f %s",
              v < 10    ? 3
              : v < 100 ? 2
                        : 1,
-             v, unit[i].name);
+             v, units_of_time[i]);
     return text;
 }
 

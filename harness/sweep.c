@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "analysis/load.h"
 #include "harness/alone.h"
 #include "harness/db.h"
 #include "harness/environment.h"
@@ -283,6 +284,18 @@ static int say_abandoned(Store *store, int64_t sweep_id, const Build *now,
     return OK;
 }
 
+/* A busy machine is said before an hour is spent on it. */
+static void say_busy(const Experiment *e, const Record *r, FILE *out)
+{
+    char text[LOAD_TEXT];
+    bool threads = false;
+
+    for (int i = 0; i < e->ncases; i++)
+        threads |= e->cases[i].threads != 1;
+    if (load_doubt(text, r->sweep.load, r->machine.cores, threads)[0])
+        fprintf(out, "%s\n", text);
+}
+
 static int count_stored(const Experiment *e, const Lanes *lanes, Store *store,
                         int *n)
 {
@@ -370,6 +383,7 @@ static int sweep_lanes(const Sweeping *s, const Record *record, Store *store,
     if (resumed && stored)
         fprintf(s->out, "resuming: %d of %d cases are stored already\n", stored,
                 e->ncases * lanes->n);
+    say_busy(e, record, s->out);
     progress_begin(&progress, s->out, e->ncases * lanes->n, stored);
     err = measure(e, &s->protocol, store, lanes, &listener, tally);
     progress_end(&progress);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "analysis/csv.h"
+#include "analysis/units.h"
 #include "harness/wrap.h"
 #include "kernels/core/err.h"
 #include "kernels/core/visible.h"
@@ -531,19 +532,25 @@ char *three_digits(double value, char text[32])
     return digits_like(value, value, text);
 }
 
+char *time_short(double ns, char text[32])
+{
+    char digits[32];
+    double unit;
+    const int i = unit_for(ns, units_of_time, &unit);
+
+    snprintf(text, 32, "%.24s %s", three_digits(ns / unit, digits),
+             units_of_time[i]);
+    return text;
+}
+
 char *interval_text(double ns, double lo, double hi, char text[CELL_TEXT])
 {
-    static const char *const units[] = { "ns", "us", "ms", "s" };
     char m[32], l[32], h[32];
-    double unit = 1;
-    int i = 0;
+    double unit;
+    const int i = unit_for(ns, units_of_time, &unit);
 
-    while (i < 3 && ns / unit >= 999.5) {
-        unit *= 1000;
-        i++;
-    }
     snprintf(text, CELL_TEXT, "%s %s [%s, %s]", three_digits(ns / unit, m),
-             units[i], digits_like(lo / unit, ns / unit, l),
+             units_of_time[i], digits_like(lo / unit, ns / unit, l),
              digits_like(hi / unit, ns / unit, h));
     return text;
 }

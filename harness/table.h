@@ -26,7 +26,7 @@ TableFormat table_format(const char *name);
  * 25.1]" in one. */
 typedef enum TableReader { FOR_ALL, FOR_PEOPLE, FOR_PROGRAMS } TableReader;
 
-enum { CELL_TEXT = 112, TABLE_COLUMNS = 40, TABLE_WIDTH = 120 };
+enum { CELL_TEXT = 112, TABLE_COLUMNS = 56, TABLE_WIDTH = 120 };
 
 typedef struct TableColumn {
     const char *key;   /* what table_set calls it, and CSV               */
@@ -74,7 +74,8 @@ void table_line(TableFormat format, FILE *out, const char *fmt, ...)
 char *three_digits(double value, char text[32]);
 char *digits_like(double value, double like, char text[32]);
 
-/* Nanoseconds as "12.3 us [12.2, 12.5]". */
+/* Nanoseconds as "12.3 us", and as "12.3 us [12.2, 12.5]". */
+char *time_short(double ns, char text[32]);
 char *interval_text(double ns, double lo, double hi, char text[CELL_TEXT]);
 
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "analysis/conditions.h"
+#include "analysis/load.h"
 #include "analysis/slice.h"
 #include "harness/grid.h"
 #include "kernels/core/err.h"
@@ -24,18 +25,15 @@ static char *time_cell(const Shown *what, const Run *r, char text[CELL_TEXT])
 
 static int say_conditions(Store *s, const RunList *runs, const TableOptions *o)
 {
-    char settings[256], samples[128];
+    char where[CONDITIONS_TEXT], samples[SAMPLES_TEXT];
     bool hollow = false;
     Conditions c;
 
     TRY(conditions_read(&c, s, runs->at[0].sweep_id));
-    conditions_settings(&c, runs, settings, sizeof(settings));
-    conditions_samples(runs, samples, sizeof(samples));
-    table_line(o->format, o->out,
-               "%s%s%s, %s; medians of %s with 95 %% intervals; %.10s, commit "
-               "%s.",
-               c.cpu, c.gpu[0] ? ", " : "", c.gpu, settings, samples,
-               c.started_at, c.commit);
+    table_line(o->format, o->out, "%s; %s; %.10s, commit %s.",
+               conditions_where(&c, runs, where),
+               conditions_samples(runs, samples), c.started_at, c.commit);
+    table_busy(&c, runs, o);
     for (int i = 0; i < runs->n; i++)
         hollow |= run_is_ok(&runs->at[i]) && !runs->at[i].converged;
     if (hollow)
@@ -44,36 +42,30 @@ static int say_conditions(Store *s, const RunList *runs, const TableOptions *o)
     return OK;
 }
 
-/* A row a run, for programs. */
+/* For programs: one row per run. */
 static void print_runs(const RunList *runs, const TableOptions *o)
 {
-    static const char *const numbers[] = { "median_ns", "lo_ns",     "hi_ns",
-                                           "samples",   "converged", "status" };
+    static const TableColumn times[] = {
+        { "median_ns", "", "", "", true, FOR_ALL },
+        { "lo_ns", "", "", "", true, FOR_ALL },
+        { "hi_ns", "", "", "", true, FOR_ALL },
+    };
     TableColumn column[TABLE_COLUMNS];
-    char text[SLICE_TEXT];
-    int n = 0;
+    const int n = table_case_columns(column);
     Table t;
 
-    for (; slice_column(n); n++)
-        column[n] = (TableColumn){ slice_column(n), "", "", "", true, FOR_ALL };
-    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
-        column[n++] = (TableColumn){ numbers[i], "", "", "", true, FOR_ALL };
-    table_init(&t, column, n);
+    memcpy(column + n, times, sizeof(times));
+    table_init(&t, column, n + 3);
     for (int i = 0; i < runs->n; i++) {
         const Run *r = &runs->at[i];
         const int row = table_row(&t);
 
-        for (int k = 0; slice_column(k); k++)
-            table_set(&t, row, slice_column(k), "%s",
-                      slice_value(r, slice_column(k), text));
+        table_case(&t, row, r);
         if (run_is_ok(r)) {
             table_set(&t, row, "median_ns", "%.8g", r->time.median);
             table_set(&t, row, "lo_ns", "%.8g", r->time.lo);
             table_set(&t, row, "hi_ns", "%.8g", r->time.hi);
         }
-        table_set(&t, row, "samples", "%d", r->time.n);
-        table_set(&t, row, "converged", "%d", r->converged);
-        table_set(&t, row, "status", "%s", r->status);
     }
     table_print(&t, o->format, o->out);
     table_free(&t);
@@ -108,12 +100,25 @@ int table_modules(Store *s, RunList *runs, const TableOptions *o)
         err = grid_print(&page[i], &times, o);
         if (!err)
             err = say_conditions(s, &page[i], o);
+        if (!err)
+            err = grid_say_growth(&page[i], o);
         fputc('\n', o->out);
         if (!err)
             err = table_fused(&page[i], runs, o);
     }
     free(page);
     return err;
+}
+
+void table_busy(const Conditions *c, const RunList *runs, const TableOptions *o)
+{
+    char text[LOAD_TEXT];
+    bool threads = false;
+
+    for (int i = 0; i < runs->n; i++)
+        threads |= runs->at[i].threads != 1;
+    if (load_doubt(text, c->load, c->cores, threads)[0])
+        table_line(o->format, o->out, "%s.", text);
 }
 
 void table_failures(const RunList *runs, const TableOptions *o)

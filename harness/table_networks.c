@@ -18,44 +18,36 @@ static const char *const axes[] = { "module",   "impl",    "settings",
                                     "arm",      NULL };
 
 /* clang-format off */
-static const TableColumn columns[] = {
-    { "source",       "", "", "", true, FOR_PROGRAMS },
-    { "backbone",     "", "", "", true, FOR_PROGRAMS },
-    { "module",       "", "", "", true, FOR_PROGRAMS },
-    { "settings",     "", "", "", true, FOR_PROGRAMS },
-    { "impl",         "", "", "", true, FOR_PROGRAMS },
-    { "position",     "", "", "", true, FOR_PROGRAMS },
-    { "form",         "", "", "", true, FOR_PROGRAMS },
-    { "weights",      "", "", "", true, FOR_PROGRAMS },
-    { "norm_gain",    "", "", "", true, FOR_PROGRAMS },
-    { "graph",        "", "", "", true, FOR_PROGRAMS },
-    { "backend",      "", "", "", true, FOR_PROGRAMS },
-    { "dtype",        "", "", "", true, FOR_PROGRAMS },
-    { "batch",        "", "", "", true, FOR_PROGRAMS },
-    { "pass",         "", "", "", true, FOR_PROGRAMS },
-    { "state",        "", "", "", true, FOR_PROGRAMS },
-    { "threads",      "", "", "", true, FOR_PROGRAMS },
-    { "status",       "", "", "", true, FOR_PROGRAMS },
-    { "converged",    "", "", "", true, FOR_PROGRAMS },
-    { "samples",      "", "", "", true, FOR_PROGRAMS },
+/* After those of table_case_columns. */
+static const TableColumn own[] = {
     { "images_per_s_lo", "", "", "", true, FOR_PROGRAMS },
     { "images_per_s_hi", "", "", "", true, FOR_PROGRAMS },
     { "ratio_lo",     "", "", "", true, FOR_PROGRAMS },
     { "ratio_hi",     "", "", "", true, FOR_PROGRAMS },
     { "method",       "method",   "",  "",      true,  FOR_ALL },
     { "type",         "type",     "",  "",      true,  FOR_ALL },
-    { "params",       "params",   "M", "here",  false, FOR_ALL },
-    { "paper_flops",  "FLOPs",    "G", "here",  false, FOR_ALL },
+    { "params_millions", "params", "M", "here",  false, FOR_ALL },
+    { "gflops_per_image", "FLOPs", "G", "here",  false, FOR_ALL },
     { "images_per_s", "images/s", "",  "here",  false, FOR_ALL },
     { "ratio",        "to plain", "",  "here",  false, FOR_ALL },
-    { "in_paper_params",       "params",   "M", "paper", false, FOR_ALL },
-    { "in_paper_flops",        "FLOPs",    "G", "paper", false, FOR_ALL },
+    { "in_paper_params_millions", "params", "M", "paper", false, FOR_ALL },
+    { "in_paper_gflops_per_image", "FLOPs", "G", "paper", false, FOR_ALL },
     { "in_paper_images_per_s", "images/s", "",  "paper", false, FOR_ALL },
-    { "in_paper_top1",         "top-1",    "%", "paper", false, FOR_ALL },
+    { "in_paper_top1_percent", "top-1",    "%", "paper", false, FOR_ALL },
     { "in_paper_ratio",        "to plain", "",  "paper", false, FOR_ALL },
 };
 /* clang-format on */
-enum { NCOLUMNS = sizeof(columns) / sizeof(columns[0]) };
+enum { NOWN = sizeof(own) / sizeof(own[0]) };
+
+static void begin_table(Table *t)
+{
+    TableColumn columns[TABLE_COLUMNS];
+    const int n = table_case_columns(columns);
+
+    BUG_IF(n + NOWN > TABLE_COLUMNS);
+    memcpy(columns + n, own, sizeof(own));
+    table_init(t, columns, n + NOWN);
+}
 
 static const char *const sorts[] = { "paper", "throughput", "params",
                                      "flops", "top1",       NULL };
@@ -96,23 +88,6 @@ static void sort_rows(Versus *v, const char *sort)
     }
 }
 
-/* The columns that are the run's own, as they are stored. */
-static void put_case(Table *t, int row, const Run *r)
-{
-    static const char *const keys[] = {
-        "source", "backbone", "module",    "settings", "impl",    "position",
-        "form",   "weights",  "norm_gain", "graph",    "backend", "dtype",
-        "batch",  "pass",     "state",     "threads",
-    };
-    char text[SLICE_TEXT];
-
-    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
-        table_set(t, row, keys[i], "%s", slice_value(r, keys[i], text));
-    table_set(t, row, "status", "%s", r->status);
-    table_set(t, row, "converged", "%d", r->converged);
-    table_set(t, row, "samples", "%d", r->time.n);
-}
-
 static void put_throughput(Table *t, int row, const Run *r, bool exact)
 {
     const Throughput p = throughput_of(r);
@@ -148,10 +123,10 @@ static void put_paper(Table *t, int row, const PaperRow *p, double ratio)
 {
     if (!p)
         return;
-    table_number(t, row, "in_paper_params", "%.2f", p->params_m);
-    table_number(t, row, "in_paper_flops", "%.2f", p->flops_g);
+    table_number(t, row, "in_paper_params_millions", "%.2f", p->params_m);
+    table_number(t, row, "in_paper_gflops_per_image", "%.2f", p->flops_g);
     table_number(t, row, "in_paper_images_per_s", "%.0f", p->throughput);
-    table_number(t, row, "in_paper_top1", "%.2f", p->top1);
+    table_number(t, row, "in_paper_top1_percent", "%.2f", p->top1);
     table_number(t, row, "in_paper_ratio", "%.3f", ratio);
 }
 
@@ -162,21 +137,22 @@ static void put_row(Table *t, const VersusRow *r, bool exact)
     const int row = table_row(t);
     char label[LABEL_MAX], settings[SLICE_TEXT];
 
-    put_case(t, row, r->run);
+    table_case(t, row, r->run);
     settings_label(r->run, settings);
     table_set(t, row, "method", "%s%s%s", run_label(r->run, label),
               settings[0] ? " " : "", settings);
     table_set(t, row, "type", "%s", m ? m->type : "-");
-    table_number(t, row, "params", exact ? "%.6f" : "%.2f",
+    table_number(t, row, "params_millions", exact ? "%.6f" : "%.2f",
                  r->run->params / 1e6);
-    table_number(t, row, "paper_flops", exact ? "%.9f" : "%.2f",
+    table_number(t, row, "gflops_per_image", exact ? "%.9f" : "%.2f",
                  r->run->paper_flops / r->run->batch / 1e9);
     put_throughput(t, row, r->run, exact);
     put_ratio(t, row, &r->ratio, exact);
     put_paper(t, row, r->paper, r->paper_ratio);
 }
 
-static void put_rows(Table *t, Versus *v, const TableOptions *o)
+static void put_rows(Table *t, Versus *v, const RunList *runs,
+                     const TableOptions *o)
 {
     const bool exact = o->format == TABLE_CSV;
 
@@ -190,6 +166,15 @@ static void put_rows(Table *t, Versus *v, const TableOptions *o)
                 exact);
     for (int i = 0; i < v->n; i++)
         put_row(t, &v->at[i], exact);
+    for (int i = 0; exact && i < runs->n; i++) /* copies, for A/A */
+        if (runs->at[i].arm)
+            put_row(t,
+                    &(VersusRow){ .run = &runs->at[i],
+                                  .ratio = &runs->at[i] == v->again
+                                               ? v->noise
+                                               : (Ratio){ 0, NAN, NAN, NAN },
+                                  .paper_ratio = NAN },
+                    exact);
 }
 
 /* ---- what stands under the table ------------------------------------- */
@@ -197,16 +182,14 @@ static void put_rows(Table *t, Versus *v, const TableOptions *o)
 static void say_conditions(const Conditions *c, const RunList *runs,
                            const TableOptions *o)
 {
-    char settings[256], samples[128];
+    char where[CONDITIONS_TEXT], samples[SAMPLES_TEXT];
 
-    conditions_settings(c, runs, settings, sizeof(settings));
-    conditions_samples(runs, samples, sizeof(samples));
     table_line(o->format, o->out,
-               "here: %s%s%s, %s; medians of %s with 95 %% intervals; %.10s, "
-               "commit %s. FLOPs as the paper counts them: a multiply-add is "
-               "1, the classifier is left out.",
-               c->cpu, c->gpu[0] ? ", " : "", c->gpu, settings, samples,
-               c->started_at, c->commit);
+               "here: %s; %s; %.10s, commit "
+               "%s. FLOPs as the paper counts them: a multiply-add is 1, the "
+               "classifier is left out.",
+               conditions_where(c, runs, where),
+               conditions_samples(runs, samples), c->started_at, c->commit);
 }
 
 /* "modules stand after conv2-bn2-ReLU (mid): SCSA, CA; after ..." */
@@ -302,27 +285,85 @@ static void say_in_paper(char text[64], const VersusRow *r)
 
 /* "SCSA costs ResNet-50 17.4 % [17.1, 17.7] of its throughput here; in the
  * paper it costs 17.0 %."  Or "adds to Swin-T 3.1 % ...". */
-static void answer(const Versus *v, const TableOptions *o)
+static void say_answer(const Versus *v, const VersusRow *r,
+                       const TableOptions *o)
 {
     char label[LABEL_MAX], paper[64];
+    const Ratio *q = &r->ratio;
+    const bool gains = q->ratio > 1;
+
+    say_in_paper(paper, r);
+    table_line(o->format, o->out,
+               "%s %s %s %.1f %% [%.1f, %.1f] of its throughput here%s.",
+               run_label(r->run, label), gains ? "adds to" : "costs",
+               backbone_title(v, r->run), 100 * fabs(1 - q->ratio),
+               100 * (gains ? q->lo - 1 : 1 - q->hi),
+               100 * (gains ? q->hi - 1 : 1 - q->lo), paper);
+}
+
+/* Why nothing can be said of a module, and what to do about it. */
+static void say_no_answer(const Conditions *c, const Versus *v,
+                          const VersusRow *r, const TableOptions *o)
+{
+    char label[LABEL_MAX], load[64] = "";
+    const Ratio *q = &r->ratio;
+
+    if (!isnan(c->load))
+        snprintf(load, sizeof(load), "load %.2g on %d core%s, ", c->load,
+                 c->cores, c->cores == 1 ? "" : "s");
+    table_line(o->format, o->out,
+               "no difference between %s with and without %s can be told on "
+               "this machine: the ratio is %.3f [%.3f, %.3f], that of two "
+               "plain networks %.3f [%.3f, %.3f] (%sn = %d). Measure longer, "
+               "and with nothing else running: attnbench run %s --budget=600.",
+               backbone_title(v, r->run), run_label(r->run, label), q->ratio,
+               q->lo, q->hi, isnan(v->noise.ratio) ? 1 : v->noise.ratio,
+               isnan(v->noise.ratio) ? 1 : v->noise.lo,
+               isnan(v->noise.ratio) ? 1 : v->noise.hi, load, r->run->time.n,
+               strcmp(r->run->experiment, "flags") ? r->run->experiment
+                                                   : "... (as before)");
+}
+
+/* The sentence about the module in focus, composed and fused. */
+static void answer(const Conditions *c, const Versus *v, const TableOptions *o)
+{
     bool said[2] = { false, false };
 
     for (int i = 0; i < v->n; i++) {
         const VersusRow *r = &v->at[i];
-        const Ratio *q = &r->ratio;
-        const bool gains = q->ratio > 1, fused = run_is_fused(r->run);
+        const bool fused = run_is_fused(r->run);
 
-        if (strcmp(r->run->module, o->focus) || isnan(q->ratio) || said[fused])
+        if (strcmp(r->run->module, o->focus) || isnan(r->ratio.ratio) ||
+            said[fused])
             continue;
         said[fused] = true;
-        say_in_paper(paper, r);
-        table_line(o->format, o->out,
-                   "%s %s %s %.1f %% [%.1f, %.1f] of its throughput here%s.",
-                   run_label(r->run, label), gains ? "adds to" : "costs",
-                   backbone_title(v, r->run), 100 * fabs(1 - q->ratio),
-                   100 * (gains ? q->lo - 1 : 1 - q->hi),
-                   100 * (gains ? q->hi - 1 : 1 - q->lo), paper);
+        if (versus_differs(v, r))
+            say_answer(v, r, o);
+        else
+            say_no_answer(c, v, r, o);
     }
+}
+
+/* Names the rows of which the medians say faster and the rounds slower, or the
+ * other way round. */
+static void say_signs(const Versus *v, const TableOptions *o)
+{
+    char text[1024] = "", label[LABEL_MAX];
+
+    for (int i = 0; i < v->n; i++) {
+        const size_t used = strlen(text);
+
+        if (versus_signs_differ(v, &v->at[i]))
+            snprintf(text + used, sizeof(text) - used, "%s%s", used ? ", " : "",
+                     run_label(v->at[i].run, label));
+    }
+    if (*text)
+        table_line(o->format, o->out,
+                   "the medians of images/s and the ratio to plain point in "
+                   "opposite directions: %s. Medians are over all rounds, "
+                   "quiet and disturbed ones; the ratio compares within each "
+                   "round, so trust the ratio.",
+                   text);
 }
 
 /* "ResNet-50 with SCSA fused gives 1.21 [1.20, 1.22] times the images/s of the
@@ -352,6 +393,7 @@ static int say_rest(Store *s, const RunList *runs, const Versus *v,
     if (o->format == TABLE_TEXT)
         fputc('\n', o->out);
     say_conditions(&c, runs, o);
+    table_busy(&c, runs, o);
     say_positions(runs, o);
     if (v->paper_plain)
         table_line(o->format, o->out,
@@ -360,7 +402,8 @@ static int say_rest(Store *s, const RunList *runs, const Versus *v,
     say_unconverged(runs, o);
     say_unpaired(v, o);
     say_noise(v, o);
-    answer(v, o);
+    say_signs(v, o);
+    answer(&c, v, o);
     say_fused(v, o);
     return OK;
 }
@@ -386,12 +429,12 @@ int table_networks(Store *s, RunList *runs, const TableOptions *o)
 
     err = v ? slice_split(&slice, &n, runs, axes)
             : fail(ERR_MEMORY, "memory ran out at a table");
-    table_init(&t, columns, NCOLUMNS);
+    begin_table(&t);
     for (int i = 0; i < n && !err; i++) {
         err = versus_make(v, &slice[i]);
         if (err)
             break;
-        put_rows(&t, v, o);
+        put_rows(&t, v, &slice[i], o);
         if (o->format == TABLE_CSV)
             continue;
         say_title(v, &slice[i], o);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "analysis/conditions.h"
+#include "analysis/slice.h"
 #include "harness/reproduce.h"
 #include "harness/tables.h"
 #include "kernels/core/err.h"
@@ -18,12 +19,18 @@ static const TableColumn columns[] = {
     { "status",         "",         "",  "",          true,  FOR_PROGRAMS },
     { "converged",      "",         "",  "",          true,  FOR_PROGRAMS },
     { "samples",        "",         "",  "",          true,  FOR_PROGRAMS },
+    { "cpu",            "",         "",  "",          true,  FOR_PROGRAMS },
+    { "gpu",            "",         "",  "",          true,  FOR_PROGRAMS },
+    { "cores",          "",         "",  "",          true,  FOR_PROGRAMS },
+    { "git_commit",     "",         "",  "",          true,  FOR_PROGRAMS },
+    { "dirty",          "",         "",  "",          true,  FOR_PROGRAMS },
+    { "started_at",     "",         "",  "",          true,  FOR_PROGRAMS },
     { "network",        "network",  "",  "",          true,  FOR_PEOPLE },
-    { "params",         "here",     "",  "params, M", false, FOR_ALL },
-    { "paper_params",   "paper",    "",  "params, M", false, FOR_ALL },
+    { "params_millions", "here",     "",  "params, M", false, FOR_ALL },
+    { "paper_params_millions", "paper",    "",  "params, M", false, FOR_ALL },
     { "params_verdict", "verdict",  "",  "params, M", true,  FOR_ALL },
-    { "flops",          "here",     "",  "FLOPs, G",  false, FOR_ALL },
-    { "paper_flops",    "paper",    "",  "FLOPs, G",  false, FOR_ALL },
+    { "gflops_per_image", "here",     "",  "FLOPs, G",  false, FOR_ALL },
+    { "paper_gflops_per_image", "paper",    "",  "FLOPs, G",  false, FOR_ALL },
     { "flops_verdict",  "verdict",  "",  "FLOPs, G",  true,  FOR_ALL },
     { "mean_images_per_s", "mean",  "",  "images/s",  false, FOR_ALL, true },
     { "images_per_s",   "median",   "",  "images/s",  false, FOR_ALL },
@@ -67,15 +74,15 @@ static void put_counts(Table *t, int row, const ReproRow *r, bool exact)
     const Run *run = r->run;
 
     if (run) {
-        table_number(t, row, "params", exact ? "%.6f" : "%.3f",
+        table_number(t, row, "params_millions", exact ? "%.6f" : "%.3f",
                      run->params / 1e6);
-        table_number(t, row, "flops", exact ? "%.9f" : "%.3f",
+        table_number(t, row, "gflops_per_image", exact ? "%.9f" : "%.3f",
                      run->paper_flops / run->batch / 1e9);
     }
     if (!prints_counts(r))
         return;
-    table_set(t, row, "paper_params", "%s", r->paper->params_text);
-    table_set(t, row, "paper_flops", "%s", r->paper->flops_text);
+    table_set(t, row, "paper_params_millions", "%s", r->paper->params_text);
+    table_set(t, row, "paper_gflops_per_image", "%s", r->paper->flops_text);
     table_set(t, row, "params_verdict", "%s", count_verdict_name(r->params));
     table_set(t, row, "flops_verdict", "%s", count_verdict_name(r->flops));
 }
@@ -133,8 +140,10 @@ static void name_alone(TableColumn *c, const char *name, const char *unit)
 /* Without the columns of counts that a paper does not print. */
 static void begin_table(Table *t, bool counts)
 {
-    static const char *const printed[] = { "paper_params", "params_verdict",
-                                           "paper_flops", "flops_verdict" };
+    static const char *const printed[] = { "paper_params_millions",
+                                           "params_verdict",
+                                           "paper_gflops_per_image",
+                                           "flops_verdict" };
     int n = 0;
 
     table_init(t, columns, NCOLUMNS);
@@ -145,9 +154,9 @@ static void begin_table(Table *t, bool counts)
             skip |= strcmp(columns[i].key, printed[k]) == 0;
         if (!skip)
             t->column[n++] = columns[i];
-        if (!counts && !skip && strcmp(columns[i].key, "params") == 0)
+        if (!counts && !skip && strcmp(columns[i].key, "params_millions") == 0)
             name_alone(&t->column[n - 1], "params", "M");
-        if (!counts && !skip && strcmp(columns[i].key, "flops") == 0)
+        if (!counts && !skip && strcmp(columns[i].key, "gflops_per_image") == 0)
             name_alone(&t->column[n - 1], "FLOPs", "G");
     }
     t->ncolumns = n;
@@ -163,6 +172,7 @@ static void put_row(Table *t, const ReproRow *r, bool exact)
         table_set(t, row, "status", "%s", r->run->status);
         table_set(t, row, "converged", "%d", r->run->converged);
         table_set(t, row, "samples", "%d", r->run->time.n);
+        table_where(t, row, r->run);
     } else {
         table_set(t, row, "status", "missing");
     }
@@ -190,14 +200,11 @@ static const char *row_name(const ReproRow *r, char text[96])
 static void say_conditions(const ReproReport *report, const Conditions *c,
                            const RunList *runs)
 {
-    char settings[256], samples[128];
+    char where[CONDITIONS_TEXT], samples[SAMPLES_TEXT];
 
-    conditions_settings(c, runs, settings, sizeof(settings));
-    conditions_samples(runs, samples, sizeof(samples));
-    table_line(report->format, report->out,
-               "here: %s%s%s, %s; %s; %.10s, commit %s.", c->cpu,
-               c->gpu[0] ? ", " : "", c->gpu, settings, samples, c->started_at,
-               c->commit);
+    table_line(report->format, report->out, "here: %s; %s; %.10s, commit %s.",
+               conditions_where(c, runs, where),
+               conditions_samples(runs, samples), c->started_at, c->commit);
     table_line(
         report->format, report->out,
         "paper: Table %d of Si et al. 2025: RTX 4090, PyTorch, batch 32, "
@@ -205,28 +212,60 @@ static void say_conditions(const ReproReport *report, const Conditions *c,
         report->table == PAPER_TABLE1 ? 1 : 2);
 }
 
-/* What was chosen otherwise than in the paper; the device always is. */
+/* How the paper measured, by column, and how it is said that this is not so
+ * here.  What a row of its table fixes is not among them. */
+static const struct {
+    const char *column, *papers, *fmt;
+} papers_way[] = {
+    { "source", "attnbench", "measured by %s" },
+    { "batch", "32", "batch %s" },
+    { "dtype", "f32", "%s" },
+    { "graph", "as_written",
+      "batch norms, activations and shortcuts folded into convolutions" },
+    { "weights", "seeded", "weights %s" },
+    { "pass", "forward", "pass %s" },
+    { "state", "hot", "%s" },
+};
+
+/* The values of a column that are not the paper's, each once. */
+static void other_values(const RunList *runs, const char *column,
+                         const char *papers, char text[SLICE_TEXT])
+{
+    char value[SLICE_TEXT];
+
+    text[0] = '\0';
+    for (int i = 0; i < runs->n; i++) {
+        const size_t used = strlen(text);
+
+        slice_value(&runs->at[i], column, value);
+        if (strcmp(value, papers) && !strstr(text, value))
+            snprintf(text + used, SLICE_TEXT - used, "%s%.240s",
+                     used ? " and " : "", value);
+    }
+}
+
+/* What was chosen otherwise than in the paper; the device always is.  Of forms
+ * a table has both: those that its rows do not ask for are no difference. */
 static void say_differences(const ReproReport *report, const RunList *runs)
 {
-    const Run *r = &runs->at[0];
-    char text[256] = "";
+    enum { N = sizeof(papers_way) / sizeof(papers_way[0]) };
+    char text[1024] = "", values[SLICE_TEXT];
     size_t n = 0;
 
-    if (r->batch != 32)
-        n += (size_t)snprintf(text + n, sizeof(text) - n, "; batch %d",
-                              r->batch);
-    if (strcmp(r->dtype, "f32"))
-        n += (size_t)snprintf(text + n, sizeof(text) - n, "; %s", r->dtype);
-    if (strcmp(r->graph, "as_written"))
-        n += (size_t)snprintf(text + n, sizeof(text) - n,
-                              "; batch norms, activations and shortcuts "
-                              "folded into convolutions");
-    if (strcmp(r->state, "hot"))
-        n += (size_t)snprintf(text + n, sizeof(text) - n, "; %s", r->state);
+    for (int k = 0; k < N && n < sizeof(text); k++) {
+        other_values(runs, papers_way[k].column, papers_way[k].papers, values);
+        if (!values[0])
+            continue;
+        n += (size_t)snprintf(text + n, sizeof(text) - n, "; ");
+        if (n < sizeof(text))
+            n += (size_t)snprintf(text + n, sizeof(text) - n, papers_way[k].fmt,
+                                  values);
+    }
+    other_values(runs, "backend", "", values);
     table_line(report->format, report->out,
-               "differs from the paper's: the device; attnbench's kernels "
-               "instead of PyTorch's%s.",
-               text);
+               "differs from the paper's: the device (backend %s); "
+               "attnbench's kernels instead of PyTorch's%s.",
+               values, text);
 }
 
 static void say_verdicts(const ReproReport *report)
@@ -240,11 +279,12 @@ static void say_verdicts(const ReproReport *report)
                "ratio: of images/s, to %s, with its 95 %% interval. It agrees "
                "if the paper's lies in the interval widened by %.0f %%; else "
                "the network is faster or slower here than the paper's ratio "
-               "says.",
+               "says. From fewer than %d rounds, or an interval wider than "
+               "plus or minus %.0f %%, one cannot tell.",
                report->table == PAPER_TABLE2
                    ? "the first network of the same backbone"
                    : "the first row",
-               100 * RATIO_SLACK);
+               100 * RATIO_SLACK, STATS_LEAST, 100 * RATIO_WIDE);
 }
 
 /* Of each count that differs: why, if that is known. */
@@ -411,7 +451,8 @@ static void say_missing(const ReproReport *report, const Reproduction *r)
 static void say_tally(const ReproReport *report, const Reproduction *r)
 {
     int timed = 0, all = 0, params[4] = { 0 }, flops[4] = { 0 };
-    int agreement[4] = { 0 }, wide = 0;
+    int agreement[RATIO_AGREEMENTS] = { 0 }, wide = 0;
+    char unknown[32] = "";
 
     for (int i = 0; i < r->n; i++) {
         const Ratio *q = &r->at[i].ratio;
@@ -426,11 +467,14 @@ static void say_tally(const ReproReport *report, const Reproduction *r)
         flops[r->at[i].flops]++;
         agreement[r->at[i].agreement]++;
     }
+    if (agreement[RATIO_CANNOT_TELL])
+        snprintf(unknown, sizeof(unknown), "%d cannot tell",
+                 agreement[RATIO_CANNOT_TELL]);
     table_line(report->format, report->out,
                "%d of %d networks measured; ratios: %d agree, %d faster, %d "
-               "slower.",
+               "slower%s%s.",
                timed, all, agreement[RATIO_AGREES], agreement[RATIO_FASTER],
-               agreement[RATIO_SLOWER]);
+               agreement[RATIO_SLOWER], unknown[0] ? ", " : "", unknown);
     if (wide)
         table_line(report->format, report->out,
                    "agree, but with an interval wider than plus or minus "
@@ -461,6 +505,8 @@ int reproduce_print(const ReproReport *report, const Reproduction *r, Store *s,
     if (report->format == TABLE_TEXT)
         fputc('\n', report->out);
     say_conditions(report, &c, runs);
+    table_busy(&c, runs,
+               &(TableOptions){ .format = report->format, .out = report->out });
     say_differences(report, runs);
     say_verdicts(report);
     say_reasons(report, r);

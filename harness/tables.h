@@ -4,7 +4,7 @@
 #ifndef HARNESS_TABLES_H
 #define HARNESS_TABLES_H
 
-#include "analysis/summary.h"
+#include "analysis/conditions.h"
 #include "harness/table.h"
 
 typedef struct TableOptions {
@@ -35,8 +35,19 @@ int table_peers(RunList *runs, const TableOptions *o);
  * that of the same composed, paired; nothing if there is no such pair. */
 int table_fused(const RunList *page, const RunList *all, const TableOptions *o);
 
+/* For programs: the columns that tell cases apart (analysis/slice.h), those that
+ * say where a run was measured, and what became of it.  Writes them to out and
+ * returns how many they are; table_case fills them in. */
+int table_case_columns(TableColumn *out);
+void table_case(Table *t, int row, const Run *r);
+void table_where(Table *t, int row, const Run *r); /* cpu to started_at alone */
+
 /* Says what the ratios are that have a ' before them. */
 void table_unpaired(const TableOptions *o);
+
+/* Says that other programs were running when a sweep began; nothing if not. */
+void table_busy(const Conditions *c, const RunList *runs,
+                const TableOptions *o);
 
 /* Says which runs have no time and why; nothing if all have. */
 void table_failures(const RunList *runs, const TableOptions *o);

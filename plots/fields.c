@@ -219,23 +219,33 @@ void fields_free(Fields *f)
 void fields_foot(Sheet *s, const Fields *f, double width, double height)
 {
     const ErfRow *r = f->row[0], *last = f->row[f->n - 1];
-    char text[1024], sizes[64] = "", weights[256] = "seeded weights";
+    char text[1024], sizes[64] = "", weights[256] = "seeded weights", how[224];
+    bool one_graph = true, one_backend = true;
 
     if (!is_seeded(r))
         snprintf(weights, sizeof(weights), "weights %.200s", r->weights);
     for (int i = 1; i < f->columns && !is_seeded(r); i++)
         if (strcmp(f->column[i]->weights, f->column[0]->weights))
             snprintf(weights, sizeof(weights), "weights of each its own");
+    for (int i = 1; i < f->n; i++) {
+        one_graph &= !strcmp(f->row[i]->graph, r->graph);
+        one_backend &= !strcmp(f->row[i]->backend, r->backend);
+    }
+    snprintf(how, sizeof(how), "%s%s%s%s%s%s", one_backend ? ", " : "",
+             one_backend ? r->backend : "", one_graph ? ", " : "",
+             one_graph ? r->graph : "",
+             strcmp(r->form, "train") ? ", form " : "",
+             strcmp(r->form, "train") ? r->form : "");
     if (last->height != r->height)
         snprintf(sizes, sizeof(sizes), " to %dx%dx%d", last->channels,
                  last->height, last->width);
     snprintf(text, sizeof(text),
              "%s, input %dx%dx%d%s; protocol %s: %d %s, %s, 95 %% intervals "
-             "over %d %s; seed %lld, f32; %s; %.10s, %s",
+             "over %d %s; seed %lld, f32%s; %s; %.10s, %s",
              strcmp(r->backbone, "none") ? r->backbone : "modules alone",
              r->channels, r->height, r->width, sizes, r->protocol, r->draws,
              r->images_hash[0] ? "images" : "draws", weights, r->observations,
              r->observations < r->draws ? "sets of weights" : "draws",
-             (long long)r->seed, r->cpu, last->stored_at, last->commit);
+             (long long)r->seed, how, r->cpu, last->stored_at, last->commit);
     sheet_foot(s, text, width, height);
 }

@@ -12,13 +12,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/units.h"
 #include "kernels/core/err.h"
 #include "plots/labels.h"
 
 enum {
     SERIES_MAX = 64,
     POINTS_MAX = 128,
-    FIT_POINTS = 4, /* the exponent is that of the largest sizes */
 
     FONT = 10, /* of names; as in theme.gp */
     NAME_GAP = 13,
@@ -26,7 +26,7 @@ enum {
     MARK = 9,    /* from that point to the name                      */
     NOTE = 10,   /* between name and note                            */
 
-    LEFT = 54, /* margins of a panel */
+    LEFT = 66, /* margins of a panel; room for "100 MFLOP" */
     RIGHT = 8,
     TOP = 24,
     BOTTOM = 46,
@@ -50,6 +50,7 @@ typedef struct Lines {
     double unit;
     const char *unit_name;
     double name_width, note_width;
+    char fixed[48]; /* ", at 28x28 pixels", what of the shape is the same */
 } Lines;
 
 static int by_x(const void *a, const void *b)
@@ -104,15 +105,14 @@ static void name_series(const Lines *l, Series *s)
 
 static void fit_series(Series *s)
 {
-    const int n = s->n < FIT_POINTS ? s->n : FIT_POINTS;
-    double x[FIT_POINTS], y[FIT_POINTS];
+    double x[POINTS_MAX], y[POINTS_MAX];
     PowerFit fit;
 
-    for (int i = 0; i < n; i++) {
-        x[i] = s->at[s->n - n + i].x;
-        y[i] = s->at[s->n - n + i].y;
+    for (int i = 0; i < s->n; i++) {
+        x[i] = s->at[i].x;
+        y[i] = s->at[i].y;
     }
-    if (fit_power(&fit, x, y, n))
+    if (fit_largest(&fit, x, y, s->n))
         snprintf(s->note, sizeof(s->note), "%.2f [%.2f, %.2f]", fit.exponent,
                  fit.lo, fit.hi);
 }
@@ -169,8 +169,6 @@ static int gather(Lines *l, const RunList *runs, const char *focus)
 /* The range, and the unit in which its middle is between 1 and 1000. */
 static void measure(Lines *l)
 {
-    int power = 0;
-
     l->xlo = l->ylo = INFINITY;
     for (int i = 0; i < l->n; i++) {
         const Series *s = &l->at[i];
@@ -184,11 +182,9 @@ static void measure(Lines *l)
         l->name_width = fmax(l->name_width, label_width(s->name) * FONT);
         l->note_width = fmax(l->note_width, label_width(s->note) * FONT);
     }
-    while (l->panel->units[power + 1] &&
-           sqrt(l->ylo * l->yhi) >= pow(1000, power + 1))
-        power++;
-    l->unit = pow(1000, power);
-    l->unit_name = l->panel->units[power];
+    l->unit_name =
+        l->panel
+            ->units[unit_for(sqrt(l->ylo * l->yhi), l->panel->units, &l->unit)];
     l->ylo /= l->unit * 1.25;
     l->yhi /= l->unit / 1.25;
     if (l->xlo == l->xhi) {
@@ -196,6 +192,24 @@ static void measure(Lines *l)
         l->xhi *= 2;
     }
     l->xlo /= pow(l->xhi / l->xlo, PAD);
+}
+
+/* What of the shape does not vary: it is no axis, but a figure means nothing
+ * without it. */
+static void say_fixed(Lines *l, const RunList *runs)
+{
+    const Run *r = &runs->at[0];
+    bool channels = true, map = true;
+
+    for (int i = 1; i < runs->n; i++) {
+        channels &= runs->at[i].channels == r->channels;
+        map &= runs->at[i].height == r->height && runs->at[i].width == r->width;
+    }
+    if (channels && !map)
+        snprintf(l->fixed, sizeof(l->fixed), ", at %d channels", r->channels);
+    else if (map && !channels)
+        snprintf(l->fixed, sizeof(l->fixed), ", at %dx%d pixels", r->height,
+                 r->width);
 }
 
 static void write_series(Sheet *s, const Lines *l)
@@ -283,16 +297,21 @@ static void write_axes(Sheet *s, const Lines *l)
 {
     const int p = l->number;
     char name[32];
+    bool own_units;
 
     fprintf(s->gp, "Xlo[%d] = %.8g; Xhi[%d] = %.8g\n", p, l->xlo, p, l->xhi);
     fprintf(s->gp, "Ylo[%d] = %.8g; Yhi[%d] = %.8g\n", p, l->ylo, p, l->yhi);
     write_x_ticks(s, l);
-    snprintf(name, sizeof(name), "Yticks[%d]", p);
-    sheet_log_ticks(s, name, l->ylo, l->yhi);
+    snprintf(name, sizeof(name), "[%d]", p);
+    own_units = sheet_unit_ticks(
+        s, name, &(Ticks){ l->ylo, l->yhi, l->unit, l->panel->units });
     snprintf(name, sizeof(name), "Xlabel[%d]", p);
-    sheet_text(s, name, "%s", l->panel->x_label);
+    sheet_text(s, name, "%s%s", l->panel->x_label, l->fixed);
     snprintf(name, sizeof(name), "Ylabel[%d]", p);
-    sheet_text(s, name, "%s (%s)", l->panel->y_label, l->unit_name);
+    if (own_units)
+        sheet_text(s, name, "%s", l->panel->y_label);
+    else
+        sheet_text(s, name, "%s (%s)", l->panel->y_label, l->unit_name);
 }
 
 static void write_panel(Sheet *s, const Lines *l)
@@ -338,6 +357,7 @@ static int add_panel(Sheet *s, const Panels *all, const Panel *p, int number,
     err = gather(&l, runs, s->options->focus);
     if (!err) {
         measure(&l);
+        say_fixed(&l, runs);
         write_panel(s, &l);
     }
     free(l.at);
@@ -346,18 +366,34 @@ static int add_panel(Sheet *s, const Panels *all, const Panel *p, int number,
 
 static void declare(Sheet *s, int panels)
 {
-    static const char *const arrays[] = {
-        "Xlo",    "Xhi",    "Xend",  "Ylo",    "Yhi",    "Xticks", "Yticks",
-        "Xlabel", "Ylabel", "Count", "Styles", "Strong", "Xnote",  "Note"
-    };
+    static const char *const arrays[] = { "Xlo",    "Xhi",    "Xend",
+                                          "Ylo",    "Yhi",    "Xticks",
+                                          "Yticks", "Ynames", "Xlabel",
+                                          "Ylabel", "Count",  "Styles",
+                                          "Strong", "Xnote",  "Note" };
 
     for (size_t i = 0; i < sizeof(arrays) / sizeof(arrays[0]); i++)
         fprintf(s->gp, "array %s[%d]\n", arrays[i], panels);
 }
 
+/* Moves the runs of a panel behind those of the others. */
+static int append(RunList *all, RunList *runs)
+{
+    Run *more = realloc(all->at, (size_t)(all->n + runs->n) * sizeof(*all->at));
+
+    if (!more)
+        return fail(ERR_MEMORY, "no memory for the runs of a figure");
+    memcpy(more + all->n, runs->at, (size_t)runs->n * sizeof(*more));
+    all->at = more;
+    all->n += runs->n;
+    free(runs->at);
+    *runs = (RunList){ 0 };
+    return OK;
+}
+
 int lines_write(Sheet *s, const Panels *all)
 {
-    RunList runs = { 0 }, last = { 0 };
+    RunList runs = { 0 }, drawn_runs = { 0 };
     int drawn = 0, err = OK;
     const char *fit_note = NULL;
     bool hollow = false;
@@ -373,9 +409,7 @@ int lines_write(Sheet *s, const Panels *all)
             drawn++;
             fit_note = all->at[i].fit_note;
             hollow |= !s->counted && any_hollow(&runs);
-            summary_free(&last);
-            last = runs;
-            runs = (RunList){ 0 };
+            err = append(&drawn_runs, &runs);
         }
     }
     if (!err && !drawn)
@@ -384,7 +418,7 @@ int lines_write(Sheet *s, const Panels *all)
         sheet_say(s,
                   "Beside each name the exponent of its time with its 95 %% "
                   "interval, fitted to the %d largest sizes; %s.",
-                  FIT_POINTS, fit_note);
+                  FIT_LARGEST, fit_note);
     if (!err && hollow)
         sheet_say(s, "Hollow points did not converge.");
     if (!err) {
@@ -395,10 +429,10 @@ int lines_write(Sheet *s, const Panels *all)
         sheet_number(s, "margin_right", RIGHT);
         sheet_number(s, "margin_top", TOP);
         sheet_number(s, "margin_bottom", BOTTOM);
-        err = sheet_page(s, &last, all->width * (drawn > 1 ? 2 : 1),
+        err = sheet_page(s, &drawn_runs, all->width * (drawn > 1 ? 2 : 1),
                          all->height * ((drawn + 1) / 2));
     }
     summary_free(&runs);
-    summary_free(&last);
+    summary_free(&drawn_runs);
     return err;
 }

@@ -25,7 +25,7 @@ do for [format in formats] {
         set ytics () out nomirror scale 0.5,0.25
         set for [t in Xticks[p]] xtics add (t real(t))
         set for [e = -6:9] for [k = 2:9] ytics add ("" k * 10.**e 1)
-        set for [t in Yticks[p]] ytics add (t real(t))
+        set for [i = 1:words(Yticks[p])] ytics add (word(Ynames[p], i) real(word(Yticks[p], i)))
         set label 903 Ylabel[p] at graph 0, graph 1 left offset -4.5,0.9 textcolor rgb ink
         set label 904 Xlabel[p] at sqrt(Xlo[p] * Xhi[p]), graph 0 center offset 0,-2.3 textcolor rgb ink
         set label 905 Note[p] at Xnote[p], graph 1 left offset 0,0.9 font small textcolor rgb soft

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "analysis/conditions.h"
+#include "analysis/units.h"
 #include "kernels/core/err.h"
 #include "plots/labels.h"
 
@@ -206,40 +207,81 @@ void sheet_foot(Sheet *s, const char *conditions, double width, double height)
 
 int sheet_page(Sheet *s, const RunList *runs, double width, double height)
 {
-    char settings[256], samples[128], text[1024];
+    char where[CONDITIONS_TEXT], samples[SAMPLES_TEXT],
+        text[CONDITIONS_TEXT + 256];
     Conditions c;
 
     TRY(conditions_read(&c, s->store, runs->at[0].sweep_id));
-    conditions_settings(&c, runs, settings, sizeof(settings));
-    conditions_samples(runs, samples, sizeof(samples));
     if (s->counted)
-        snprintf(text, sizeof(text), "%s; counted, not measured; %s", settings,
-                 c.commit);
+        snprintf(text, sizeof(text), "%s; counted, not measured; %s",
+                 conditions_settings(&c, runs, where), c.commit);
     else
-        snprintf(text, sizeof(text),
-                 "%s%s%s, %s; medians of %s with 95 %% intervals; %.10s, %s",
-                 c.cpu, c.gpu[0] ? ", " : "", c.gpu, settings, samples,
-                 c.started_at, c.commit);
+        snprintf(text, sizeof(text), "%s; %s; %.10s, %s",
+                 conditions_where(&c, runs, where),
+                 conditions_samples(runs, samples), c.started_at, c.commit);
     sheet_foot(s, text, width, height);
     return OK;
 }
 
-void sheet_log_ticks(Sheet *s, const char *name, double lo, double hi)
+enum { TICKS_MAX = 64 };
+
+/* gnuplot's real() takes no "1e+06". */
+#define TICK "%.15g"
+
+/* 1, 2 and 5 times powers of ten in the range, or powers alone if that is
+ * many; returns how many. */
+static int log_ticks(double tick[TICKS_MAX], double lo, double hi)
 {
     static const double steps[] = { 1, 2, 5 };
     const int use = log10(hi / lo) < 2.5 ? 3 : 1;
+    int n = 0;
 
-    fprintf(s->gp, "%s = '", name);
-    if (!(lo > 0 && hi < INFINITY)) { /* no axis has such: gnuplot says so */
-        fputs("'\n", s->gp);
-        return;
-    }
+    if (!(lo > 0 && hi < INFINITY)) /* no axis has such: gnuplot says so */
+        return 0;
     for (int e = (int)floor(log10(lo)); e <= (int)ceil(log10(hi)); e++)
-        for (int k = 0; k < use; k++) {
+        for (int k = 0; k < use && n < TICKS_MAX; k++) {
             const double v = steps[k] * pow(10, e);
 
             if (v >= lo * 0.999 && v <= hi * 1.001)
-                fprintf(s->gp, "%.6g ", v);
+                tick[n++] = v;
         }
+    return n;
+}
+
+void sheet_log_ticks(Sheet *s, const char *name, double lo, double hi)
+{
+    double tick[TICKS_MAX];
+    const int n = log_ticks(tick, lo, hi);
+
+    fprintf(s->gp, "%s = '", name);
+    for (int i = 0; i < n; i++)
+        fprintf(s->gp, TICK " ", tick[i]);
     fprintf(s->gp, "'\n");
+}
+
+/* A blank that does not end a word of gnuplot's lists. */
+#define NO_BREAK "\xc2\xa0"
+
+bool sheet_unit_ticks(Sheet *s, const char *index, const Ticks *t)
+{
+    double tick[TICKS_MAX], size;
+    const int n = log_ticks(tick, t->lo, t->hi);
+    const bool own = n && (tick[n - 1] > 5000 || tick[0] < 0.01);
+
+    fprintf(s->gp, "Yticks%s = '", index);
+    for (int i = 0; i < n; i++)
+        fprintf(s->gp, TICK " ", tick[i]);
+    fprintf(s->gp, "'\nYnames%s = '", index);
+    for (int i = 0; i < n; i++) {
+        const double v = tick[i] * t->unit * (1 + 1e-9); /* 1000 of a unit */
+        const int u = unit_for(v, t->names, &size);
+
+        if (own)
+            fprintf(s->gp, "%.6g" NO_BREAK "%s ", tick[i] * t->unit / size,
+                    t->names[u]);
+        else
+            fprintf(s->gp, TICK " ", tick[i]);
+    }
+    fprintf(s->gp, "'\n");
+    return own;
 }

@@ -8,6 +8,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "analysis/units.h"
 #include "kernels/core/err.h"
 #include "plots/labels.h"
 #include "plots/sheet.h"
@@ -126,18 +127,16 @@ static double write_names(Sheet *s, const Stages *g)
 
 static void write_axis(Sheet *s, Stages *g)
 {
-    static const char *const units[] = { "ns", "µs", "ms", "s" };
-    int i = 0;
+    static const char *const units[] = { "ns", "µs", "ms", "s", NULL };
+    const int i = unit_for(sqrt(g->lo * g->hi), units, &g->unit);
+    const Ticks ticks = { g->lo / g->unit, g->hi / g->unit, g->unit, units };
 
-    g->unit = 1;
-    while (i < 3 && sqrt(g->lo * g->hi) >= 1000 * g->unit) {
-        g->unit *= 1000;
-        i++;
-    }
-    sheet_text(s, "unit", "%s", units[i]);
-    sheet_number(s, "xlo", g->lo / g->unit / 1.15);
-    sheet_number(s, "xhi", g->hi / g->unit * 1.15);
-    sheet_log_ticks(s, "ticks", g->lo / g->unit, g->hi / g->unit);
+    sheet_number(s, "xlo", ticks.lo / 1.15);
+    sheet_number(s, "xhi", ticks.hi * 1.15);
+    if (sheet_unit_ticks(s, "", &ticks))
+        sheet_text(s, "xlabel", "time");
+    else
+        sheet_text(s, "xlabel", "time (%s)", units[i]);
 }
 
 int figure_stages(Sheet *s)

@@ -17,9 +17,9 @@ do for [format in formats] {
         unset xtics
         set xtics () out nomirror scale 0.5
         set for [e = -6:9] for [k = 2:9] xtics add ("" k * 10.**e 1)
-        set for [t in ticks] xtics add (t real(t))
+        set for [i = 1:words(Yticks)] xtics add (word(Ynames, i) real(word(Yticks, i)))
         set label 903 Shape[p] at graph 0, graph 1 left offset 0,0.9 textcolor rgb ink
-        set label 904 "time (" . unit . ")" at graph 0.5, graph 0 center offset 0,-2.2 textcolor rgb ink
+        set label 904 xlabel at graph 0.5, graph 0 center offset 0,-2.2 textcolor rgb ink
         plot data index panels using (xlo):1:(xhi - xlo):(0) with vectors nohead lc rgb faint lw 0.5, \
              data index p - 1 using 2:1:3:4:6 with xerrorbars lc variable lw 1.4 pt 0, \
              data index p - 1 using 2:1 with points pt 7 ps 0.85 lc rgb white, \

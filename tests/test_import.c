@@ -548,3 +548,20 @@ TEST(import, names_what_a_file_is_instead)
     free(path);
     free(db);
 }
+
+/* Two colleagues' files can be told apart. */
+TEST(import, csv_says_on_which_machine_and_by_which_build)
+{
+    const char *db = temp_path("where.db"), *out = temp_path("where.csv");
+    char flag[600], *text;
+    size_t n;
+
+    REQUIRE(make_varied_database(db) == OK);
+    snprintf(flag, sizeof(flag), "--db=%s", db);
+    REQUIRE(cmd_export(2, (char *[]){ flag, (char *)out }) == OK);
+    text = read_bytes(out, &n);
+    REQUIRE(text);
+    CHECK_MSG(strstr(text, ",cpu,gpu,cores,git_commit,dirty,"), "%.400s", text);
+    CHECK_MSG(strstr(text, ",a cpu,,2,unknown,0,"), "%s", text);
+    free(text);
+}

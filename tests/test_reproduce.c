@@ -224,7 +224,8 @@ static const char table_text[] =
 "ResNet-101  47.8  47.8 [46.3, 49.5]   1588\n"
 "  AFGCA     23.9  23.9 [23.1, 24.8]   1301  '0.500 [0.468, 0.535]  0.819  slower\n"
 "\n"
-"here: a cpu, 2 threads, batch 4, f32, composed, as written, forward, hot; n = 10; 2026-11-22, commit 0123456.\n";
+"here: a cpu, 2 cores, load 0.5 at the start; cpu, 2 threads, batch 4, 3x224x224, f32, composed, as written, forward,\n"
+"hot; medians of n = 10 with 95 % intervals; 2026-11-22, commit 0123456.\n";
 /* clang-format on */
 
 static char *report(const char *db, const char *rows, TableFormat format)
@@ -253,8 +254,8 @@ TEST(reproduce, a_report_says_what_differs_and_why)
 
     store_table2(db);
     text = report(db, some_rows, TABLE_MARKDOWN);
-    check_holds(text, "\ndiffers from the paper's: the device; attnbench's "
-                      "kernels instead of PyTorch's; batch 4.\n");
+    check_holds(text, "\ndiffers from the paper's: the device (backend cpu); "
+                      "attnbench's kernels instead of PyTorch's; batch 4.\n");
     check_holds(text, "\ndiffers: ResNet-50, FLOPs: likely a misprint: ");
     check_holds(text, "\ndiffers: ResNet-50 with SCSA, params: no reason is "
                       "known.\n");
@@ -315,6 +316,10 @@ TEST(reproduce, latex_is_booktabs_and_prose_is_printed)
     free(text);
 }
 
+#define WHERE                                                   \
+    "a cpu,,2,0123456789abcdef0123456789abcdef01234567,0,2026-" \
+    "11-22T10:00:00Z,"
+
 TEST(reproduce, csv_is_one_table_of_plain_numbers)
 {
     const char *db = temp_path("csv.db");
@@ -325,7 +330,8 @@ TEST(reproduce, csv_is_one_table_of_plain_numbers)
     check_holds(text, "backbone,method,type,repeat,status,converged,samples,");
     check_holds(text,
                 "\nResNet-50,CPCA,Hybrid,attnbench run --backbone=resnet50 "
-                "--module=cpca --batch=4,ok,1,10,27.394836,27.40,rounding,"
+                "--module=cpca --batch=4,ok,1,10," WHERE
+                "27.394836,27.40,rounding,"
                 "4.868465152,4.87,exact,66.985646,66.985646,64.814815,"
                 "69.306931,1379,0.7,0.7,0.7,0.567,faster\n");
     check_holds(text, "\nResNet-50,SCSA,Hybrid,attnbench run "
@@ -499,4 +505,22 @@ TEST(reproduce, parts_join_and_what_is_stored_is_not_measured_again)
     CHECK_ASK(db, "SELECT count(*) FROM run", "4");
     CHECK_ASK(db, "SELECT count(*) FROM sweep WHERE ended_at IS NULL", "1");
     CHECK_ASK(db, "SELECT count(*) FROM sweep", "1");
+}
+
+/* What the runs were measured with besides. */
+TEST(reproduce, a_report_says_every_difference_from_the_paper)
+{
+    const char *db = temp_path("differs.db");
+    char *text;
+
+    store_table2(db);
+    REQUIRE(alter(db, "DROP TRIGGER run_final; UPDATE run SET pass = 'train', "
+                      "dtype = 'bf16', backend = 'cuda', graph = 'folded', "
+                      "state = 'cold', batch = 8, weights = 'a.safetensors'"));
+    text = report(db, some_rows, TABLE_MARKDOWN);
+    check_holds(text, "(backend cuda); attnbench's kernels instead of "
+                      "PyTorch's; batch 8; bf16; batch norms, activations and "
+                      "shortcuts folded into convolutions; weights "
+                      "a.safetensors; pass train; cold.\n");
+    free(text);
 }

@@ -53,6 +53,17 @@ TEST(reproduction, a_ratio_agrees_within_its_interval_and_5_percent)
     CHECK(ratio_agreement(&(Ratio){ 0, NAN, NAN, NAN }, 1) == RATIO_UNKNOWN);
 }
 
+TEST(reproduction, a_ratio_that_says_nothing_is_no_agreement)
+{
+    const Ratio wide = { 10, 0.953, 0.570, 1.635 };
+    const Ratio few = { 5, 0.9, 0.89, 0.91 };
+
+    CHECK(ratio_agreement(&wide, 0.9) == RATIO_CANNOT_TELL);
+    CHECK(ratio_agreement(&wide, 0.3) == RATIO_FASTER); /* that much it says */
+    CHECK(ratio_agreement(&few, 0.9) == RATIO_CANNOT_TELL);
+    CHECK(!strcmp(ratio_agreement_name(RATIO_CANNOT_TELL), "cannot tell"));
+}
+
 /* ---- the tables of the paper ------------------------------------------ */
 
 /* What was counted from the published modules: all verdicts of Table 2. */

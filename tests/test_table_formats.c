@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/units.h"
 #include "harness/table.h"
 #include "tests/test.h"
 #include "tests/texts.h"
@@ -257,4 +258,14 @@ TEST(table_formats, a_text_that_is_too_wide_is_broken_where_it_may_be)
     CHECK_MSG(!strstr(text, "\n\n"), "%s", text);
     free(text);
     table_free(&t);
+}
+
+TEST(table_formats, a_time_has_the_unit_that_suits_it)
+{
+    double size;
+
+    CHECK(unit_for(999.4, units_of_time, &size) == 0 && size == 1);
+    CHECK(unit_for(999.6, units_of_time, &size) == 1 && size == 1e3);
+    CHECK(unit_for(1e8, units_of_time, &size) == 2 && size == 1e6);
+    CHECK(unit_for(1e15, units_of_time, &size) == 3 && size == 1e9);
 }
