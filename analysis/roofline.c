@@ -4,6 +4,7 @@
 #include "analysis/roofline.h"
 
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -53,6 +54,61 @@ void roofline_limits(Limits *out, const Roofs *roofs, const char *dtype)
             take(&out->bytes[level], &out->bytes_name[level], roofs,
                  memory[level], ways[i]);
     }
+}
+
+bool roof_is_wide(const Roof *r)
+{
+    return r->hi - r->lo > 2 * ROOF_WIDE * r->value;
+}
+
+static void add_doubt(char text[ROOFS_DOUBT], const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void add_doubt(char text[ROOFS_DOUBT], const char *fmt, ...)
+{
+    const size_t n = strlen(text);
+    va_list args;
+
+    va_start(args, fmt);
+    vsnprintf(text + n, ROOFS_DOUBT - n, fmt, args);
+    va_end(args);
+}
+
+/* The first memory that is slower than one behind it. */
+static void doubt_levels(char text[ROOFS_DOUBT], const Roofs *roofs)
+{
+    const char *backend = roofs->n ? roofs->at[0].backend : "";
+    Limits l;
+
+    roofline_limits(&l, roofs, "f32");
+    for (int near = 0; near < LEVELS; near++)
+        for (int far = near + 1; far < LEVELS; far++)
+            if (l.bytes[near] < l.bytes[far]) {
+                add_doubt(text, "%s's %.3g GB/s is below %s's %.3g",
+                          level_name((Level)near, backend), l.bytes[near] / 1e9,
+                          level_name((Level)far, backend), l.bytes[far] / 1e9);
+                return;
+            }
+}
+
+char *roofs_doubt(char text[ROOFS_DOUBT], const Roofs *roofs)
+{
+    char why[ROOFS_DOUBT] = "";
+    int wide = 0;
+
+    doubt_levels(why, roofs);
+    for (int i = 0; i < roofs->n; i++)
+        wide += roof_is_wide(&roofs->at[i]);
+    if (wide)
+        add_doubt(why, "%s%d of %d have an interval wider than +-%.0f %%",
+                  why[0] ? "; " : "", wide, roofs->n, 100 * ROOF_WIDE);
+    text[0] = '\0';
+    if (why[0])
+        snprintf(text, ROOFS_DOUBT,
+                 "roofs measured while the machine was busy (%.200s): "
+                 "attnbench roofs --fresh",
+                 why);
+    return text;
 }
 
 /* NAN if either is. */
@@ -186,4 +242,59 @@ Level roofline_level(const StoredProfile *p, int step, const Limits *l)
     if (isnan(cache) || isnan(dram))
         return level_by_size(p, step);
     return cache > dram ? LEVEL_CACHE : LEVEL_DRAM;
+}
+
+/* Winograd's F(4x4,3x3) multiplies 36 times where the definition does 144; it
+ * is the most that a kernel for convolutions spares, ours or a library's. */
+static const double WINOGRAD_SPARES = 4;
+
+static bool may_spare(const StoredStep *t)
+{
+    return strncmp(t->op, "conv2d", 6) == 0 &&
+           (strstr(t->kernel, "winograd") || strstr(t->kernel, "onednn") ||
+            strstr(t->kernel, "cudnn"));
+}
+
+/* The fewest operations that its algorithms may have done; counted ones are
+ * what they are. */
+static double least_flops(const StoredProfile *p, int step, const Work *w)
+{
+    double spared = 0;
+
+    if (w->flops_from == SOURCE_COUNTED)
+        return w->flops;
+    for (int i = 0; i < p->nsteps; i++)
+        if ((step == WHOLE_RUN || i == step) && may_spare(&p->step[i])) {
+            const double flops = quantity_from(p, i, "flops", SOURCE_MODELLED);
+
+            spared += isnan(flops) ? 0 : flops * (1 - 1 / WINOGRAD_SPARES);
+        }
+    return w->flops - spared;
+}
+
+/* The fastest memory that modelled bytes may have come from. */
+static double fastest(const Limits *l, const Work *w, Level level)
+{
+    double most = l->bytes[level];
+
+    for (int k = 0; k < LEVELS && w->bytes_from != SOURCE_COUNTED; k++)
+        if (l->bytes[k] > most)
+            most = l->bytes[k];
+    return most;
+}
+
+Standing roofline_standing(const StoredProfile *p, int step, const Limits *l,
+                           Level level)
+{
+    const Work w = roofline_work(p, step, level);
+    double compute, memory;
+    Place place;
+
+    roofline_place(&place, &w, l, level);
+    if (!(place.floor_ns > w.ns)) /* or not known */
+        return STANDING_WITHIN;
+    compute = least_flops(p, step, &w) / l->flops * 1e9;
+    memory = place.floor_bytes / fastest(l, &w, level) * 1e9;
+    return longer(compute, memory) > w.ns ? STANDING_CONTRADICTS
+                                          : STANDING_SPARED;
 }

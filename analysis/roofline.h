@@ -28,6 +28,18 @@ typedef struct Limits {
 /* dtype: "f32", "bf16".  Borrows names from roofs. */
 void roofline_limits(Limits *out, const Roofs *roofs, const char *dtype);
 
+/*
+ * Why roofs cannot be believed: a memory that is slower than the next farther
+ * one, or intervals that are wider than plus or minus ROOF_WIDE.  "roofs
+ * measured while the machine was busy (L3's 4.77 GB/s is below DRAM's 6.42; 3
+ * of 15 have an interval wider than +-20 %): attnbench roofs --fresh".  "" if
+ * there is no such reason.  Returns text.
+ */
+static const double ROOF_WIDE = 0.20;
+enum { ROOFS_DOUBT = 320 };
+char *roofs_doubt(char text[ROOFS_DOUBT], const Roofs *roofs);
+bool roof_is_wide(const Roof *r);
+
 /* A step, or several one after the other.  Where bytes are modelled, each step
  * reads its operands once, and writes its result. */
 typedef struct Work {
@@ -46,6 +58,15 @@ typedef struct Place {
     double floor_ns;    /* of these and its operations                 */
 } Place;
 
+/* A time that is shorter than its floor: work may have been spared, if there is
+ * an algorithm that spares as much or a nearer memory that is as fast; else it
+ * contradicts the roofs. */
+typedef enum Standing {
+    STANDING_WITHIN,
+    STANDING_SPARED,
+    STANDING_CONTRADICTS
+} Standing;
+
 /* Where w stands.  NANs where a roof is missing. */
 void roofline_place(Place *out, const Work *w, const Limits *l, Level level);
 
@@ -55,6 +76,11 @@ void roofline_place(Place *out, const Work *w, const Limits *l, Level level);
  * counted if those of every kind were, else modelled, and never a part of each.
  */
 Work roofline_work(const StoredProfile *p, int step, Level level);
+
+/* How the time of a step, or of the WHOLE_RUN, stands to its floor there.
+ * Within where a roof is missing. */
+Standing roofline_standing(const StoredProfile *p, int step, const Limits *l,
+                           Level level);
 
 /* A quantity's value by one source, NAN if it has none. */
 double quantity_from(const StoredProfile *p, int step, const char *name,

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "analysis/roofline.h"
 #include "harness/alone.h"
 #include "harness/backends.h"
 #include "harness/db.h"
@@ -48,6 +49,8 @@ static const Usage usage = {
 
 static void print_roofs(const Roofs *roofs, const Device *dev)
 {
+    char doubt[ROOFS_DOUBT];
+
     printf("%s\n\n  %-12s %12s %-20s %5s  %s\n", dev->about, "roof", "median",
            "95 % interval", "n", "measured");
     for (int i = 0; i < roofs->n; i++) {
@@ -57,11 +60,14 @@ static void print_roofs(const Roofs *roofs, const Device *dev)
         snprintf(interval, sizeof(interval), "[%s, %s]",
                  digits_like(r->lo / 1e9, r->value / 1e9, lo),
                  digits_like(r->hi / 1e9, r->value / 1e9, hi));
-        printf("  %-12s %6s %s %-20s %5d  %.19s\n", r->name,
+        printf("  %-12s %6s %s %-20s %5d  %.19s%s\n", r->name,
                three_digits(r->value / 1e9, value),
                strcmp(r->unit, "bytes/s") ? "Gop/s" : "GB/s ", interval, r->n,
-               r->measured_at[0] ? r->measured_at : "now");
+               r->measured_at[0] ? r->measured_at : "now",
+               roof_is_wide(r) ? "  too wide" : "");
     }
+    if (roofs_doubt(doubt, roofs)[0])
+        printf("\n%s\n", doubt);
 }
 
 static int get_roofs(Roofs *roofs, const RoofsSettings *s, Device *dev)

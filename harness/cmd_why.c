@@ -79,23 +79,28 @@ static void print_line(const Profiled *p, const Limits *limits)
 static void print_top(const Profiled *p, const Limits *limits, int top)
 {
     const ProfileStep **order = profile_slowest(&p->profile);
-    char us[32], dims[DIMS_TEXT], text[WHY_TEXT];
+    char time[32], dims[DIMS_TEXT], text[WHY_TEXT];
 
     for (int i = 0; i < top && i < p->profile.n; i++) {
         const ProfileStep *s = order[i];
         const int step = (int)(s - p->profile.step);
 
         why_step(text, &p->rows, step, limits, p->dev->backend->name);
-        printf("    %-18s %-20s %8s us %5.1f %%%s%s\n", s->out->op->name,
-               tensor_dims_text(s->out, dims), three_digits(s->ns / 1e3, us),
+        printf("    %-18s %-20s %11s %5.1f %%%s%s\n", s->out->op->name,
+               tensor_dims_text(s->out, dims), time_short(s->ns, time),
                100 * s->ns / p->profile.sum_ns, text[0] ? "   " : "", text);
     }
     free(order);
 }
 
-/* Whether something of it was counted into *counted, else left as it is. */
+/* What the footnotes have to explain, of all cases. */
+typedef struct Footnotes {
+    bool counted, spared;
+    char doubt[ROOFS_DOUBT]; /* of the roofs, as roofs_doubt has it */
+} Footnotes;
+
 static int why_case(const Case *c, const WhySettings *s, Store *store,
-                    int64_t sweep_id, bool *counted)
+                    int64_t sweep_id, Footnotes *notes)
 {
     Limits limits;
     Roofs roofs;
@@ -110,7 +115,10 @@ static int why_case(const Case *c, const WhySettings *s, Store *store,
         roofline_limits(&limits, &roofs, c->dtype.text);
         print_line(&p, &limits);
         print_top(&p, &limits, s->top);
-        *counted |= why_counted(&p.rows, &limits);
+        notes->counted |= why_counted(&p.rows, &limits);
+        notes->spared |= why_spared(&p.rows, &limits);
+        if (!notes->doubt[0])
+            roofs_doubt(notes->doubt, &roofs);
     }
     profiler_free(&p);
     return err;
@@ -119,11 +127,11 @@ static int why_case(const Case *c, const WhySettings *s, Store *store,
 static int why_cases(const Experiment *e, const WhySettings *s, Store *store,
                      int64_t sweep_id)
 {
-    bool counted = false;
+    Footnotes notes = { false, false, "" };
     int bad = 0;
 
     for (int i = 0; i < e->ncases; i++) {
-        const int err = why_case(&e->cases[i], s, store, sweep_id, &counted);
+        const int err = why_case(&e->cases[i], s, store, sweep_id, &notes);
 
         if (err && err != ERR_UNSUPPORTED)
             return err;
@@ -135,7 +143,9 @@ static int why_cases(const Experiment *e, const WhySettings *s, Store *store,
     }
     if (bad == e->ncases)
         return CMD_BAD;
-    printf("\n%s", why_sources(counted));
+    printf("\n%s", why_sources(notes.counted, notes.spared));
+    if (notes.doubt[0])
+        printf("%s\n", notes.doubt);
     return OK;
 }
 

@@ -66,7 +66,16 @@ static int measure_one(Roof *out, Device *dev, int i, double seconds)
     return OK;
 }
 
-int roofs_measure(Roofs *out, Device *dev, double seconds)
+static int keep_one(Store *s, const Roof *r)
+{
+    Machine machine;
+    Roofs one = { .at = { *r }, .n = 1 };
+
+    environment_machine(&machine);
+    return store_roofs(s, &machine, &one);
+}
+
+int roofs_measure(Roofs *out, Device *dev, double seconds, Store *keep)
 {
     RoofKind kind;
 
@@ -79,6 +88,8 @@ int roofs_measure(Roofs *out, Device *dev, double seconds)
         if (interrupt_asked())
             return interrupt_fail();
         TRY(measure_one(&out->at[out->n], dev, out->n, seconds));
+        if (keep)
+            TRY(keep_one(keep, &out->at[out->n]));
         out->n++;
     }
     return OK;
@@ -110,14 +121,5 @@ int roofs_get(Roofs *out, Store *s, Device *dev, double seconds, bool fresh)
     TRY(roofs_read(out, s, dev));
     if (!fresh && has_all(out, dev))
         return OK;
-    TRY(roofs_measure(out, dev, seconds));
-    return roofs_store(s, out);
-}
-
-int roofs_store(Store *s, const Roofs *roofs)
-{
-    Machine machine;
-
-    environment_machine(&machine);
-    return store_roofs(s, &machine, roofs);
+    return roofs_measure(out, dev, seconds, s);
 }

@@ -23,6 +23,24 @@ static void add(char text[WHY_TEXT], const char *fmt, ...)
     va_end(args);
 }
 
+/* How far the floor is; a floor above the time is explained or contradicted. */
+static void add_floor(char text[WHY_TEXT], Standing standing, double ns,
+                      double floor_ns)
+{
+    char a[32];
+
+    if (standing == STANDING_WITHIN)
+        add(text, "; its floor is %s times faster",
+            three_digits(ns / floor_ns, a));
+    else if (standing == STANDING_SPARED)
+        add(text, "; work was spared: by its model its floor is %s",
+            time_short(floor_ns, a));
+    else
+        add(text,
+            "; a contradiction: its floor, %s, is above the time measured",
+            time_short(floor_ns, a));
+}
+
 char *why_run(char text[WHY_TEXT], const StoredProfile *p, const Limits *l,
               const char *backend)
 {
@@ -37,8 +55,8 @@ char *why_run(char text[WHY_TEXT], const StoredProfile *p, const Limits *l,
 
     roofline_place(&place, &w, l, level);
     text[0] = '\0';
-    add(text, "%s us, %d kernel%s, %s times the bytes that it must move",
-        three_digits(w.ns / 1e3, a), kernels, kernels == 1 ? "" : "s",
+    add(text, "%s, %d kernel%s, %s times the bytes that it must move",
+        time_short(w.ns, a), kernels, kernels == 1 ? "" : "s",
         three_digits(w.bytes / w.compulsory, b));
     if (w.bytes_from == SOURCE_COUNTED)
         add(text, " (counted at %s)", memory);
@@ -54,8 +72,8 @@ char *why_run(char text[WHY_TEXT], const StoredProfile *p, const Limits *l,
         add(text, "; compute-bound at %.0f %% of %s GFLOP/s%s",
             100 * place.reached, three_digits(l->flops / 1e9, a),
             w.flops_from == SOURCE_COUNTED ? " (operations counted)" : "");
-    add(text, "; its floor is %s times faster",
-        three_digits(w.ns / place.floor_ns, a));
+    add_floor(text, roofline_standing(p, WHOLE_RUN, l, level), w.ns,
+              place.floor_ns);
     return text;
 }
 
@@ -71,9 +89,12 @@ char *why_step(char text[WHY_TEXT], const StoredProfile *p, int step,
     from = place.memory_bound ? w.bytes_from : w.flops_from;
     text[0] = '\0';
     if (!isnan(place.reached))
-        add(text, "%3.0f %% of the roof of %s%s", 100 * place.reached,
+        add(text, "%3.0f %% of the roof of %s%s%s", 100 * place.reached,
             place.memory_bound ? level_name(level, backend) : "arithmetic",
-            from == SOURCE_COUNTED ? " (counted)" : "");
+            from == SOURCE_COUNTED ? " (counted)" : "",
+            roofline_standing(p, step, l, level) == STANDING_CONTRADICTS
+                ? ": a contradiction"
+                : "");
     return text;
 }
 
@@ -92,20 +113,33 @@ bool why_counted(const StoredProfile *p, const Limits *l)
     return false;
 }
 
+bool why_spared(const StoredProfile *p, const Limits *l)
+{
+    for (int i = WHOLE_RUN; i < p->nsteps; i++)
+        if (roofline_standing(p, i, l, roofline_level(p, i, l)) ==
+            STANDING_SPARED)
+            return true;
+    return false;
+}
+
 #define MODELLED                                                              \
     "modelled: operations and bytes that the ops state; a multiply-add is "   \
     "2, an\noperand is read once an op.  Bytes come from the nearest memory " \
-    "that holds all\nthat the op, or the whole, touches.  A share above "     \
-    "100 % is work that was\nspared: Winograd's convolution needs fewer "     \
-    "operations than the definition, and\na part of a map may have stayed "   \
-    "in a cache nearer than the one that holds all\nof it.)\n"
+    "that holds all\nthat the op, or the whole, touches."
+#define SPARED                                                                \
+    "  A share above 100 % is work that was\nspared: Winograd's convolution " \
+    "needs fewer operations than the definition, and\na part of a map may "   \
+    "have stayed in a cache nearer than the one that holds all\nof it."
 #define COUNTED                                                                \
     "counted, where it says so: what the device's own counters saw, bytes at " \
     "that\nmemory.  What a nearer cache spared is not among them, so that "    \
     "they may be fewer\nthan it must move.  Of DRAM and L2 the one is named "  \
     "whose bytes take longer.\nWhat it must move, and all else, is "
 
-const char *why_sources(bool counted)
+const char *why_sources(bool counted, bool spared)
 {
-    return counted ? "(" COUNTED MODELLED : "(" MODELLED;
+    if (spared)
+        return counted ? "(" COUNTED MODELLED SPARED ")\n"
+                       : "(" MODELLED SPARED ")\n";
+    return counted ? "(" COUNTED MODELLED ")\n" : "(" MODELLED ")\n";
 }

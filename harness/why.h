@@ -6,11 +6,12 @@
 
 #include "analysis/roofline.h"
 
-enum { WHY_TEXT = 256 };
+enum { WHY_TEXT = 320 };
 
 /* Of the whole run: "123 us, 27 kernels, 9.8 times the bytes that it must move;
  * memory-bound at 61 % of L3's 141 GB/s; its floor is 4.1 times faster".  What
- * was counted says so: "the bytes that it must move (counted at DRAM)". */
+ * was counted says so: "the bytes that it must move (counted at DRAM)".  A floor
+ * above the time that nothing explains is called a contradiction. */
 char *why_run(char text[WHY_TEXT], const StoredProfile *p, const Limits *l,
               const char *backend);
 
@@ -21,7 +22,11 @@ char *why_step(char text[WHY_TEXT], const StoredProfile *p, int step,
 /* Whether any of these words rest on counters. */
 bool why_counted(const StoredProfile *p, const Limits *l);
 
+/* Whether any of it took less than its floor, as an algorithm or a nearer cache
+ * can explain. */
+bool why_spared(const StoredProfile *p, const Limits *l);
+
 /* The footnote: where numbers are from.  A literal. */
-const char *why_sources(bool counted);
+const char *why_sources(bool counted, bool spared);
 
 #endif

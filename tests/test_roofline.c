@@ -290,14 +290,14 @@ TEST(why, says_what_was_counted_and_nothing_of_what_was_not)
     Counts c = nothing;
 
     CHECK_MSG(!strcmp(words(&c),
-                      "0.200 us, 27 kernels, 4.00 times the bytes that it must "
+                      "200 ns, 27 kernels, 4.00 times the bytes that it must "
                       "move; memory-bound at 50 % of DRAM's 10.0 GB/s; its "
                       "floor is 8.00 times faster"),
               "%s", words(&c));
     c.dram_read = 300;
     c.dram_write = 200;
     CHECK_MSG(!strcmp(words(&c),
-                      "0.200 us, 27 kernels, 2.00 times the bytes that it must "
+                      "200 ns, 27 kernels, 2.00 times the bytes that it must "
                       "move (counted at DRAM); memory-bound at 25 % of DRAM's "
                       "10.0 GB/s; its floor is 8.00 times faster"),
               "%s", words(&c));
@@ -340,7 +340,134 @@ TEST(why, steps_and_footnote_name_their_sources)
     CHECK(why_counted(&p, &l));
     roofline_limits(&l, &none, "f32");
     CHECK(!why_step(text, &p, 0, &l, "cuda")[0]);
-    CHECK(!strncmp(why_sources(false), "(modelled: ", 11));
-    CHECK(!strncmp(why_sources(true), "(counted, where it says so: ", 28) &&
-          strstr(why_sources(true), "is modelled: "));
+    CHECK(!strncmp(why_sources(false, false), "(modelled: ", 11));
+    CHECK(!strncmp(why_sources(true, false),
+                   "(counted, where it says so: ", 28) &&
+          strstr(why_sources(true, false), "is modelled: "));
+}
+
+/* ---- roofs that cannot be --------------------------------------------- */
+
+static Roof *of_name(Roofs *r, const char *name)
+{
+    for (int i = 0; i < r->n; i++)
+        if (!strcmp(r->at[i].name, name))
+            return &r->at[i];
+    return NULL;
+}
+
+/* All with the interval that a quiet machine gives. */
+static Roofs quiet_machine(void)
+{
+    Roofs r = machine();
+
+    for (int i = 0; i < r.n; i++) {
+        snprintf(r.at[i].backend, sizeof(r.at[i].backend), "cpu");
+        r.at[i].lo = 0.95 * r.at[i].value;
+        r.at[i].hi = 1.05 * r.at[i].value;
+    }
+    return r;
+}
+
+TEST(roofline, a_memory_slower_than_the_next_is_a_contradiction)
+{
+    Roofs r = quiet_machine();
+    char text[ROOFS_DOUBT];
+
+    CHECK_MSG(!roofs_doubt(text, &r)[0], "%s", text);
+    of_name(&r, "llc_read")->value = of_name(&r, "llc_update")->value = 4.77e9;
+    of_name(&r, "llc_read")->lo = of_name(&r, "llc_update")->lo = 4.7e9;
+    of_name(&r, "llc_read")->hi = of_name(&r, "llc_update")->hi = 4.8e9;
+    CHECK_MSG(!strcmp(roofs_doubt(text, &r),
+                      "roofs measured while the machine was busy (L3's 4.77 "
+                      "GB/s is below DRAM's 10): attnbench roofs --fresh"),
+              "%s", text);
+    r = quiet_machine();
+    of_name(&r, "l2_copy")->value = of_name(&r, "l2_update")->value = 20e9;
+    CHECK_MSG(strstr(roofs_doubt(text, &r), "L2's 20 GB/s is below L3's 50"),
+              "%s", text);
+}
+
+TEST(roofline, a_roof_with_a_wide_interval_is_marked)
+{
+    Roofs r = quiet_machine();
+    char text[ROOFS_DOUBT];
+
+    r.at[0].lo = 0.81 * r.at[0].value;
+    r.at[0].hi = 1.19 * r.at[0].value;
+    CHECK(!roof_is_wide(&r.at[0]) && !roofs_doubt(text, &r)[0]);
+    r.at[0].lo = 0.1 * r.at[0].value;
+    CHECK(roof_is_wide(&r.at[0]));
+    CHECK_MSG(strstr(roofs_doubt(text, &r),
+                     "1 of 9 have an interval wider than +-20 %"),
+              "%s", text);
+}
+
+/* 1000 FLOPs at 100 GFLOP/s take 10 ns, 1000 bytes of DRAM 100, of L2 11. */
+static Standing standing(double ns, const char *op, const char *kernel)
+{
+    Quantity q[] = {
+        { 0, "", "time_ns", SOURCE_TIMED, ns, "" },
+        { 0, "", "flops", SOURCE_MODELLED, 1000, "" },
+        { 0, "", "bytes", SOURCE_MODELLED, 10, "" },
+    };
+    StoredStep step = { .op = "" };
+    const StoredProfile p = { &step, 1, q, 3 };
+    const Roofs r = machine();
+    Limits l;
+
+    snprintf(step.op, sizeof(step.op), "%s", op);
+    snprintf(step.kernel, sizeof(step.kernel), "%s", kernel);
+    roofline_limits(&l, &r, "f32");
+    return roofline_standing(&p, 0, &l, LEVEL_DRAM);
+}
+
+TEST(roofline, only_an_algorithm_explains_a_time_below_its_floor)
+{
+    CHECK(standing(20, "conv2d", "gemm") == STANDING_WITHIN);
+    CHECK(standing(4, "conv2d", "winograd") == STANDING_SPARED);
+    CHECK(standing(4, "conv2d", "onednn") == STANDING_SPARED);
+    CHECK(standing(4, "conv2d", "gemm") == STANDING_CONTRADICTS);
+    CHECK(standing(4, "linear", "onednn") == STANDING_CONTRADICTS);
+    CHECK(standing(2, "conv2d", "winograd") == STANDING_CONTRADICTS);
+}
+
+/* What a nearer cache may have held is explained as far as it is fast. */
+TEST(roofline, a_nearer_cache_explains_what_it_can_move)
+{
+    Quantity q[] = {
+        { 0, "", "time_ns", SOURCE_TIMED, 50, "" },
+        { 0, "", "flops", SOURCE_MODELLED, 10, "" },
+        { 0, "", "bytes", SOURCE_MODELLED, 1000, "" },
+    };
+    StoredStep step = { .op = "add" };
+    const StoredProfile p = { &step, 1, q, 3 };
+    const Roofs r = machine();
+    char text[WHY_TEXT];
+    Limits l;
+
+    roofline_limits(&l, &r, "f32");
+    CHECK(roofline_standing(&p, 0, &l, LEVEL_DRAM) == STANDING_SPARED);
+    CHECK(why_spared(&p, &l));
+    q[0].value = 5;
+    CHECK(roofline_standing(&p, 0, &l, LEVEL_DRAM) == STANDING_CONTRADICTS);
+    CHECK(!why_spared(&p, &l));
+    CHECK_MSG(strstr(why_step(text, &p, 0, &l, "cpu"), ": a contradiction"),
+              "%s", text);
+    CHECK(!strstr(why_sources(false, false), "spared"));
+    CHECK(strstr(why_sources(false, true), "spared"));
+}
+
+TEST(why, a_floor_above_the_time_is_called_a_contradiction)
+{
+    Counts c = nothing;
+    char text[WHY_TEXT];
+
+    snprintf(text, sizeof(text), "%s", words(&c));
+    CHECK(!strstr(text, "contradiction"));
+    c.fp32 = 1e6;
+    c.fp16 = c.tensor = 0;
+    CHECK_MSG(strstr(words(&c), "; a contradiction: its floor, 10.0 us, is "
+                                "above the time measured"),
+              "%s", words(&c));
 }

@@ -70,7 +70,7 @@ TEST(roofs, of_the_cpu_are_within_what_cores_can_do)
     Roofs r;
 
     REQUIRE(backend_open(&dev, "cpu", &(DeviceSettings){ .isa = "" }) == OK);
-    REQUIRE(roofs_measure(&r, dev, 0) == OK);
+    REQUIRE(roofs_measure(&r, dev, 0, NULL) == OK);
     for (int i = 0; i < r.n; i++) {
         CHECK(r.at[i].lo > 0 && r.at[i].lo <= r.at[i].value);
         CHECK(r.at[i].value <= r.at[i].hi && r.at[i].n >= 7);
@@ -107,8 +107,7 @@ TEST(roofs, are_kept_for_the_threads_they_were_measured_with)
     REQUIRE(store_open(&s, path, STORE_WRITE) == OK);
     REQUIRE(roofs_read(&r, s, one) == OK);
     CHECK(r.n == 0);
-    REQUIRE(roofs_measure(&r, one, 0) == OK);
-    REQUIRE(roofs_store(s, &r) == OK);
+    REQUIRE(roofs_measure(&r, one, 0, s) == OK);
     REQUIRE(roofs_read(&back, s, one) == OK);
     CHECK(back.n == r.n);
     for (int i = 0; i < r.n; i++) {
@@ -148,6 +147,57 @@ TEST(roofs, of_the_reference_are_none)
     Roofs r;
 
     REQUIRE(backend_open(&dev, "ref", NULL) == OK);
-    CHECK(roofs_measure(&r, dev, 0) == ERR_UNSUPPORTED);
+    CHECK(roofs_measure(&r, dev, 0, NULL) == ERR_UNSUPPORTED);
     backend_close(dev);
+}
+
+/* ---- kept one by one ----------------------------------------------------- */
+
+static bool three_roofs(Device *dev, int i, RoofKind *out)
+{
+    static const char *const names[] = { "l2_read", "llc_read", "dram_read" };
+
+    (void)dev;
+    if (i < 3)
+        *out = (RoofKind){ names[i], ROOF_BYTES };
+    return i < 3;
+}
+
+/* The last of them cannot be measured. */
+static int run_two(Device *dev, int i, double *work)
+{
+    (void)dev;
+    *work = 1e6;
+    return i < 2 ? OK : fail(ERR_DEVICE, "the third fails");
+}
+
+static int start_clock(Device *dev)
+{
+    (void)dev;
+    return OK;
+}
+
+static int stop_clock(Device *dev, double *ns)
+{
+    (void)dev;
+    *ns = 1e3;
+    return OK;
+}
+
+TEST(roofs, are_kept_one_by_one)
+{
+    static const Backend backend = { .name = "cpu",
+                                     .roof_at = three_roofs,
+                                     .roof_run = run_two,
+                                     .clock_start = start_clock,
+                                     .clock_stop = stop_clock };
+    Device dev = { .backend = &backend, .threads = 2 };
+    Roofs r;
+    Store *s;
+
+    REQUIRE(store_open(&s, temp_path("one_by_one.db"), STORE_WRITE) == OK);
+    CHECK(roofs_get(&r, s, &dev, 0, false) == ERR_DEVICE);
+    REQUIRE(roofs_read(&r, s, &dev) == OK);
+    CHECK(r.n == 2 && roofs_find(&r, "l2_read") && roofs_find(&r, "llc_read"));
+    store_close(s);
 }
