@@ -7,9 +7,9 @@
 #include <stdbool.h>
 
 /* Says that other programs disturb what is measured, if the load (a 1-minute
- * average before it began; NAN: not known) is more than one of them for each two
- * cores; else "".  threads: whether it runs on several threads, which wait for
- * each other, so that one would be disturbed far less.  Returns text. */
+ * average before it began; NAN: not known) is more than one of them for each
+ * two cores; else "".  threads: whether it runs on several threads, which wait
+ * for each other, so that one would be disturbed far less.  Returns text. */
 enum { LOAD_TEXT = 192 };
 char *load_doubt(char text[LOAD_TEXT], double load, int cores, bool threads);
 

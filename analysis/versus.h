@@ -38,7 +38,7 @@ typedef struct Versus {
 int versus_make(Versus *out, const RunList *list);
 
 /* Whether a row's ratio says anything: it and plain have six samples, and its
- * interval holds neither 1 nor reaches into that of two plain networks (A/A). */
+ * interval neither holds 1 nor reaches into that of two plain networks. */
 bool versus_differs(const Versus *v, const VersusRow *row);
 
 /* Whether the medians say that it is faster than plain and the rounds, one by

@@ -19,8 +19,8 @@ typedef struct Shown {
 /* Prints the runs of a page; arms but the first are left out. */
 int grid_print(const RunList *runs, const Shown *what, const TableOptions *o);
 
-/* Says with which power of channels, or of the side of the map, the time of each
- * row grows; nothing where both vary, or neither. */
+/* Says with which power of channels, or of the side of the map, the time of
+ * each row grows; nothing where both vary, or neither. */
 int grid_say_growth(const RunList *runs, const TableOptions *o);
 
 /* Sorts runs into pages, as slice_split does: of one source, in one state,

@@ -41,8 +41,9 @@ typedef struct Profiling {
 int profile_plan(Profile *out, const Profiling *how);
 void profile_free(Profile *p);
 
-/* Says so if the run as a whole and the sum of its steps are more than 20 % apart,
- * which profiles of a quiet machine are not; "" if they are not.  Returns text. */
+/* Says so if the run as a whole and the sum of its steps are more than 20 %
+ * apart, which profiles of a quiet machine are not; "" if they are not.
+ * Returns text. */
 enum { PROFILE_GAP = 256 };
 char *profile_gap(const Profile *p, char text[PROFILE_GAP]);
 

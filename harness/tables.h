@@ -35,9 +35,9 @@ int table_peers(RunList *runs, const TableOptions *o);
  * that of the same composed, paired; nothing if there is no such pair. */
 int table_fused(const RunList *page, const RunList *all, const TableOptions *o);
 
-/* For programs: the columns that tell cases apart (analysis/slice.h), those that
- * say where a run was measured, and what became of it.  Writes them to out and
- * returns how many they are; table_case fills them in. */
+/* For programs: the columns that tell cases apart (analysis/slice.h), those
+ * that say where a run was measured, and what became of it.  Writes them to
+ * out and returns how many they are; table_case fills them in. */
 int table_case_columns(TableColumn *out);
 void table_case(Table *t, int row, const Run *r);
 void table_where(Table *t, int row, const Run *r); /* cpu to started_at alone */

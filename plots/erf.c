@@ -20,10 +20,13 @@ enum {
     PAGE = 756,      /* points, two columns        */
     PANEL_MAX = 180, /* a side                     */
     GAP = 8,
-    LEFT = 54,  /* names of the taps          */
-    TOP = 24,   /* names of the modules       */
-    UNDER = 26, /* what is said of a panel    */
-    SCALE = 40, /* the tone, under all        */
+    LEFT = 54,    /* names of the taps          */
+    TOP = 24,     /* names of the modules       */
+    UNDER = 36,   /* what is said of a panel    */
+    BAR = 200,    /* the tone's length          */
+    BAR_END = 12, /* room for its last number */
+    ROOMY = 120,  /* panels on which it is said what the numbers are */
+    SCALE = 40,   /* the tone, under all        */
     SQUARES_DRAWN = 3,
 };
 
@@ -93,8 +96,9 @@ static void write_squares(Sheet *s, const ErfRow *r, int panel)
     }
 }
 
-/* "20 % in 4.1, 50 % in 12, 95 % in 61 % of it; gates 6 %" */
-static void say_panel(Sheet *s, const ErfRow *r, int panel)
+/* "20, 50, 95 % of the mass in / 1.25, 4.4, 30.2 % of the input", "through
+ * gates 6 %"; in narrow panels the numbers alone, as the caption says. */
+static void say_panel(Sheet *s, const ErfRow *r, int panel, bool roomy)
 {
     const ErfRowNumber gates =
         erf_row_number(erf_row_part(r, "gates"), "mass_share");
@@ -106,7 +110,11 @@ static void say_panel(Sheet *s, const ErfRow *r, int panel)
         area[i] = 100 * erf_row_number(&r->part[0], name).value;
     }
     snprintf(name, sizeof(name), "Said[%d]", panel);
-    sheet_text(s, name, "%.3g, %.3g, %.3g %%", area[0], area[1], area[2]);
+    sheet_text(s, name, "%.3g, %.3g, %.3g %%%s", area[0], area[1], area[2],
+               roomy ? " of the input" : "");
+    snprintf(name, sizeof(name), "Holds[%d]", panel);
+    sheet_text(s, name, "%d, %d, %d %%%s", levels[0], levels[1], levels[2],
+               roomy ? " of the mass in" : " in");
     snprintf(name, sizeof(name), "Gates[%d]", panel);
     if (isnan(gates.value))
         sheet_text(s, name, "no gates");
@@ -114,19 +122,21 @@ static void say_panel(Sheet *s, const ErfRow *r, int panel)
         sheet_text(s, name, "through gates %.2g %%", 100 * gates.value);
 }
 
-static void write_panels(Sheet *s, const Fields *f, int cell)
+static void write_panels(Sheet *s, const Fields *f, int cell, bool roomy)
 {
     double peak = 0;
 
-    fprintf(s->gp, "array Said[%d]\narray Gates[%d]\narray At[%d]\n", f->n,
-            f->n, f->n);
+    fprintf(s->gp,
+            "array Said[%d]\narray Holds[%d]\narray Gates[%d]\n"
+            "array At[%d]\n",
+            f->n, f->n, f->n, f->n);
     for (int i = 0; i < f->n; i++) {
         const ErfRow *r = f->row[i];
 
         fprintf(s->dat, "# %s, %s: %s\n", r->module, r->tap, r->described);
         peak = fmax(peak, write_cells(s, r, cell));
         fprintf(s->dat, "\n\n");
-        say_panel(s, r, i + 1);
+        say_panel(s, r, i + 1, roomy);
         fprintf(s->gp, "At[%d] = %d\n", i + 1,
                 fields_tap(f, r) * f->columns + fields_column(f, r));
     }
@@ -167,7 +177,7 @@ int figure_erf(Sheet *s)
     panel = (double)(PAGE - LEFT) / f.columns - GAP;
     panel = panel > PANEL_MAX ? PANEL_MAX : panel;
     high = panel * f.row[0]->height / f.row[0]->width;
-    write_panels(s, &f, cell);
+    write_panels(s, &f, cell, panel >= ROOMY);
     write_names(s, &f);
     sheet_number(s, "panels", f.n);
     sheet_number(s, "columns", f.columns);
@@ -183,7 +193,9 @@ int figure_erf(Sheet *s)
     sheet_say(s, "Squares about the unit's place hold 20, 50 and 95 %% of the "
                  "mass; under each panel the shares of the input that they "
                  "cover.");
-    fields_foot(s, &f, LEFT + f.columns * (panel + GAP),
+    sheet_number(s, "bar", BAR);
+    fields_foot(s, &f,
+                fmax(LEFT + f.columns * (panel + GAP), LEFT + BAR + BAR_END),
                 TOP + f.taps * (high + UNDER) + SCALE);
     fields_free(&f);
     return OK;

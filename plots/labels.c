@@ -96,6 +96,8 @@ enum {
     PASSES = 6,
     MARGIN = 1, /* between boxes, page units */
     POINT = 6,  /* half the size of a point  */
+    FAR = 40, /* what a step away costs: a bar or a stair that is covered harms
+                   less than a name that nobody knows whose it is           */
 };
 
 static double overlap(double a0, double a1, double b0, double b1)
@@ -159,7 +161,7 @@ static void replace(Placed *at, int n, int i, const LabelPage *page)
             double bad;
 
             put(&at[i], d, distances[r]);
-            bad = badness(at, n, i, page) + 0.5 * d + 12.0 * r;
+            bad = badness(at, n, i, page) + 0.5 * d + FAR * r;
             if (bad < least) {
                 least = bad;
                 best = at[i];

@@ -178,6 +178,43 @@ static void add_dot(Dots *d, const Run *r, const PaperRow *paper)
     d->n++;
 }
 
+/* Whether the intervals leave open on which side of the front a point lies:
+ * some point that is as accurate may be faster, and none surely is. */
+static bool is_undecided(const Dots *d, int i)
+{
+    const Throughput t = throughput_of(d->run[i]);
+    bool beaten = false, open = false;
+
+    for (int k = 0; k < d->n; k++) {
+        const Throughput other = throughput_of(d->run[k]);
+
+        if (k == i || d->y[k] < d->y[i])
+            continue;
+        beaten |= other.lo > t.hi;
+        open |= other.hi >= t.lo;
+    }
+    return open && !beaten;
+}
+
+static void say_undecided(Sheet *s, const Dots *d)
+{
+    char text[512] = "";
+    int n = 0;
+
+    for (int i = 0; i < d->n; i++) {
+        const size_t used = strlen(text);
+
+        if (is_undecided(d, i))
+            snprintf(text + used, sizeof(text) - used, "%s%s", n++ ? ", " : "",
+                     d->name[i]);
+    }
+    if (n)
+        sheet_say(s,
+                  "By their intervals it cannot be told whether these lie on "
+                  "it: %s.",
+                  text);
+}
+
 /* A margin of a tenth around the points, and something if there is one. */
 static void widen(double *lo, double *hi)
 {
@@ -310,6 +347,7 @@ int figure_pareto(Sheet *s)
     sheet_say(s, "The line is the Pareto front: what no other network beats "
                  "in both. Accuracies are the paper's.");
     gather_dots(s, &d, &v);
+    say_undecided(s, &d);
     place_names(&d);
     write_dots(s, &d);
     write_front(s, &d);

@@ -15,7 +15,7 @@ do for [format in formats] {
     eval begin(format)
     plot data index 1 using 1:2 with lines lc rgb soft lw 1 dt (2,3), \
          data index 0 using 1:2:($10 - $1):($9 - $2) with vectors nohead lc rgb faint lw 0.7, \
-         data index 0 using 1:2:3:4 with xerrorbars lc rgb soft dt solid lw 0.8 pt 0, \
+         data index 0 using 1:2:3:4:7 with xerrorbars lc variable dt solid lw 0.8 pt 0, \
          data index 0 using 1:2 with points pt 7 ps 0.95 lc rgb white, \
          data index 0 using 1:2:(point($7, $5)):7 with points pt variable lc variable ps 0.75 lw 1, \
          data index 0 using 8:9:11 with labels left textcolor rgb ink

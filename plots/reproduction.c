@@ -16,16 +16,17 @@
 #include "plots/sheet.h"
 
 enum {
-    FONT = 10,        /* of names; as in theme.gp                  */
-    SMALL = 8,        /* the foot's                                */
-    WIDTH = 370,      /* of table1                                 */
-    ROW = 17,         /* of a variant                              */
-    ROWS_MARGIN = 78, /* above and below the rows                  */
-    SHEET = 756,      /* width of table2: both columns             */
-    SLOT = 38,        /* of a pair of bars                         */
-    LEFT = 34,        /* before the first panel of a line          */
-    GAP = 16,         /* between panels                            */
-    LINE = 190,       /* height of a line of panels, with names    */
+    FONT = 10,         /* of names; as in theme.gp                  */
+    SMALL = 8,         /* the foot's                                */
+    WIDTH = 370,       /* of table1                                 */
+    ROW = 17,          /* of a variant                              */
+    ROWS_MARGIN = 78,  /* above and below the rows                  */
+    SHEET = 756,       /* width of table2: both columns, at most    */
+    SHEET_LEAST = 470, /* that its legend has room                  */
+    SLOT = 38,         /* of a pair of bars                         */
+    LEFT = 34,         /* before the first panel of a line          */
+    GAP = 16,          /* between panels                            */
+    LINE = 190,        /* height of a line of panels, with names    */
     LEGEND = 18,
 };
 
@@ -208,11 +209,22 @@ static void write_panel(Sheet *s, const Reproduction *r, const ReproGroup *g)
     fprintf(s->dat, "\n\n");
 }
 
-/* Writes the panels, and says how many lines they take. */
-static int write_panels(Sheet *s, const Reproduction *r)
+/* Whether anything of it was measured: the paper's bars alone say nothing. */
+static bool is_drawn(const Reproduction *r, const ReproGroup *g)
+{
+    for (int i = 0; i < g->n; i++)
+        if (!isnan(r->at[g->first + i].median.images))
+            return true;
+    return false;
+}
+
+/* Writes the panels, of which there are *drawn and the page *width, and says
+ * how many lines they take. */
+static int write_panels(Sheet *s, const Reproduction *r, int *drawn,
+                        double *width)
 {
     double x = LEFT;
-    int line = 0;
+    int line = 0, n = 0;
 
     fprintf(s->gp,
             "array Title[%d]; array Rank[%d]; array X[%d]\n"
@@ -222,29 +234,35 @@ static int write_panels(Sheet *s, const Reproduction *r)
         const ReproGroup *g = &r->group[i];
         const double wide = panel_width(r, g);
 
+        if (!is_drawn(r, g))
+            continue;
         if (x > LEFT && x + wide > SHEET - 8) {
             x = LEFT;
             line++;
         }
-        write_index(s, "X", i + 1, x);
-        write_index(s, "Y", i + 1, LEGEND + line * LINE);
-        write_index(s, "Wide", i + 1, wide);
-        write_index(s, "Slots", i + 1, g->n - 1);
-        write_titles(s, r, g, i + 1);
+        n++;
+        write_index(s, "X", n, x);
+        write_index(s, "Y", n, LEGEND + line * LINE);
+        write_index(s, "Wide", n, wide);
+        write_index(s, "Slots", n, g->n - 1);
+        write_titles(s, r, g, n);
         write_panel(s, r, g);
         x += wide + GAP;
     }
+    *drawn = n;
+    *width = line ? SHEET : fmax(SHEET_LEAST, x);
     return line + 1;
 }
 
 static int draw_bars(Sheet *s, const Reproduction *r, const RunList *runs)
 {
-    const int lines = write_panels(s, r);
-    double hi = 1;
+    double hi = 1, width;
+    int drawn;
+    const int lines = write_panels(s, r, &drawn, &width);
 
     for (int i = 0; i < r->n; i++)
         hi = fmax(hi, fmax(r->at[i].ratio.hi, r->at[i].paper_ratio));
-    sheet_number(s, "panels", r->groups);
+    sheet_number(s, "panels", drawn);
     sheet_number(s, "yhi", fmin(hi, 3) + 0.05);
     sheet_number(s, "ystep", hi > 1.6 ? 0.5 : 0.2);
     sheet_number(s, "slot", SLOT);
@@ -254,8 +272,11 @@ static int draw_bars(Sheet *s, const Reproduction *r, const RunList *runs)
                  "with SE), which is the line at 1. Paper: RTX 4090, batch 32. "
                  "τ: Kendall's tau-b of the order of throughputs here and in "
                  "the paper.");
+    if (drawn < r->groups)
+        sheet_say(s, "%d of %d backbones were not measured and are left out.",
+                  r->groups - drawn, r->groups);
     say_marks(s, r, "Hollow bars");
-    return sheet_page(s, runs, SHEET, LEGEND + lines * LINE);
+    return sheet_page(s, runs, width, LEGEND + lines * LINE);
 }
 
 /* ---- both ------------------------------------------------------------ */

@@ -27,8 +27,7 @@ enum {
     MARKS_MAX = 4096,
     PANELS_MAX = 8,
     KEYS_MAX = 48,
-    STYLES = 16, /* of theme.gp that are not dotted  */
-    WIDE = 200,  /* of a panel, if there are several */
+    WIDE = 200, /* of a panel, if there are several */
     HIGH = 165,
     ALONE = 310, /* of the only one                  */
     LEFT = 40,
@@ -60,6 +59,7 @@ typedef struct Chart {
     const Mark *key[KEYS_MAX];
     Limits limits;
     int marks, panels, keys;
+    bool steps; /* of one run; else a mark is a run */
     double xlo, xhi, ylo, yhi;
 } Chart;
 
@@ -126,35 +126,105 @@ static void add_run(Chart *c, const Run *r, const StoredProfile *p)
     add_mark(c, &m);
 }
 
-/* The steps of one run, a style a kind of op. */
-static void add_steps(Chart *c, const Run *r, const StoredProfile *p)
-{
-    for (int i = 0; i < p->nsteps; i++) {
-        const Level level = roofline_level(p, i, &c->limits);
-        const Work w = roofline_work(p, i, level);
-        Mark m = { .panel = panel_of(c, r),
-                   .style = c->keys % STYLES + 1,
-                   .filled = true,
-                   .x = w.flops / w.bytes,
-                   .y = w.flops / w.ns,
-                   .floor_x = NAN,
-                   .floor_y = NAN,
-                   .ns = w.ns,
-                   .level = level,
-                   .bytes_from = w.bytes_from,
-                   .flops_from = w.flops_from };
+/* A kind of op and the time that its steps take. */
+typedef struct Kind {
+    const char *op;
+    double ns;
+    int place; /* in the order run, of its first step */
+} Kind;
 
-        snprintf(m.name, sizeof(m.name), "%s", p->step[i].op);
-        for (int k = 0; k < c->keys; k++)
-            if (!strcmp(c->key[k]->name, m.name))
-                m.style = c->key[k]->style;
+static int longest_first(const void *a, const void *b)
+{
+    const Kind *x = a, *y = b;
+
+    if (x->ns != y->ns)
+        return x->ns < y->ns ? 1 : -1;
+    return (x->place > y->place) - (x->place < y->place);
+}
+
+/* The kinds of a run's steps, longest first, into kinds (of p->nsteps at most);
+ * returns how many there are. */
+static int kinds_of(Kind *kinds, const StoredProfile *p)
+{
+    int n = 0;
+
+    for (int i = 0; i < p->nsteps; i++) {
+        const double ns = quantity_from(p, i, "time_ns", SOURCE_TIMED);
+        int k = 0;
+
+        while (k < n && strcmp(kinds[k].op, p->step[i].op))
+            k++;
+        if (k == n)
+            kinds[n++] = (Kind){ p->step[i].op, 0, i };
+        kinds[k].ns += isnan(ns) ? 0 : ns;
+    }
+    qsort(kinds, (size_t)n, sizeof(*kinds), longest_first);
+    return n;
+}
+
+/* Line types of theme.gp whose colours all differ; the last is grey. */
+static const int kind_style[] = { 1, 2, 4, 8, 6, 10, 13, 12 };
+enum { KINDS_SHOWN = sizeof(kind_style) / sizeof(kind_style[0]) };
+
+static int kind_number(const Kind *kinds, int n, const char *op)
+{
+    int k = 0;
+
+    while (k < n && strcmp(kinds[k].op, op))
+        k++;
+    return k;
+}
+
+/* A step as a mark; of the kinds that take least time none has a colour of its
+ * own. */
+static Mark step_mark(const Chart *c, const StoredProfile *p, int i,
+                      const Kind *kinds, int nkinds)
+{
+    const Level level = roofline_level(p, i, &c->limits);
+    const Work w = roofline_work(p, i, level);
+    const bool other =
+        nkinds > KINDS_SHOWN &&
+        kind_number(kinds, nkinds, p->step[i].op) >= KINDS_SHOWN - 1;
+    const int k =
+        other ? KINDS_SHOWN - 1 : kind_number(kinds, nkinds, p->step[i].op);
+    Mark m = { .style = kind_style[k],
+               .filled = true,
+               .x = w.flops / w.bytes,
+               .y = w.flops / w.ns,
+               .floor_x = NAN,
+               .floor_y = NAN,
+               .ns = w.ns,
+               .level = level,
+               .bytes_from = w.bytes_from,
+               .flops_from = w.flops_from };
+
+    snprintf(m.name, sizeof(m.name), "%s", other ? "others" : p->step[i].op);
+    return m;
+}
+
+/* The steps of one run, a colour for each kind of op. */
+static int add_steps(Chart *c, const Run *r, const StoredProfile *p)
+{
+    Kind *kinds = malloc((size_t)(p->nsteps + 1) * sizeof(*kinds));
+    int n;
+
+    if (!kinds)
+        return fail(ERR_MEMORY, "no memory for the steps of a figure");
+    n = kinds_of(kinds, p);
+    for (int i = 0; i < p->nsteps; i++) {
+        Mark m = step_mark(c, p, i, kinds, n);
+
+        m.panel = panel_of(c, r);
         add_mark(c, &m);
     }
+    free(kinds);
+    return OK;
 }
 
 static int gather_run(Chart *c, Store *store, const Run *r, bool alone)
 {
     StoredProfile p;
+    int err = OK;
 
     if (panel_of(c, r) < 0)
         return fail(ERR_INPUT,
@@ -163,11 +233,11 @@ static int gather_run(Chart *c, Store *store, const Run *r, bool alone)
                     r->experiment, PANELS_MAX);
     TRY(store_profile_read(&p, store, r->id));
     if (alone)
-        add_steps(c, r, &p);
+        err = add_steps(c, r, &p);
     else
         add_run(c, r, &p);
     stored_profile_free(&p);
-    return OK;
+    return err;
 }
 
 static int read_limits(Limits *out, Roofs *roofs, Store *store, const Run *r)
@@ -206,8 +276,9 @@ static int gather(Chart *c, Sheet *s, const RunList *runs)
 {
     int err = OK;
 
+    c->steps = runs->n == 1;
     for (int i = 0; !err && i < runs->n; i++)
-        err = gather_run(c, s->store, &runs->at[i], runs->n == 1);
+        err = gather_run(c, s->store, &runs->at[i], c->steps);
     if (!err && !c->marks)
         err = fail(ERR_UNSUPPORTED,
                    "the runs of experiment '%s' have no profile; run: "
@@ -264,9 +335,11 @@ static double write_key(Sheet *s, const Chart *c, double page)
     across = (int)fmax(1, floor((page - LEFT) / wide));
     fprintf(s->dat, "# key: x y filled style name\n");
     for (int i = 0; i < c->keys; i++) {
+        const Mark *m = c->key[i];
+
         fprintf(s->dat, "%.6g %d %d %d ", LEFT + i % across * wide,
-                (i / across) * KEY_LINE, c->key[i]->filled, c->key[i]->style);
-        sheet_word(s, c->key[i]->name);
+                (i / across) * KEY_LINE, m->filled, m->style);
+        sheet_word(s, m->name);
         fprintf(s->dat, "\n");
     }
     fprintf(s->dat, "\n\n");
@@ -307,6 +380,7 @@ static void write_axes(Sheet *s, const Chart *c)
     sheet_number(s, "ylo", c->ylo);
     sheet_number(s, "yhi", c->yhi);
     sheet_number(s, "panels", c->panels);
+    sheet_number(s, "steps", c->steps);
     sheet_number(s, "panel_width", wide);
     sheet_number(s, "panel_height", wide / WIDE * HIGH);
     sheet_number(s, "margin_left", LEFT);
@@ -343,8 +417,10 @@ static void say_sources(Sheet *s, const Chart *c)
                   bytes, operations);
 }
 
-static int write_all(Sheet *s, const Chart *c, const RunList *runs)
+static int write_all(Sheet *s, const Chart *c, const RunList *runs,
+                     const Roofs *roofs)
 {
+    char doubt[ROOFS_DOUBT];
     const double panel = c->panels > 1 ? WIDE : ALONE;
     const double high = panel / WIDE * HIGH + TOP + BOTTOM;
     const int across = c->panels > 1 ? 2 : 1;
@@ -359,11 +435,14 @@ static int write_all(Sheet *s, const Chart *c, const RunList *runs)
     write_roofs(s, c);
     sheet_number(s, "key_height", key);
     if (runs->n == 1)
-        sheet_say(s, "A point is an op.");
+        sheet_say(s, "A point is an op of the network; ops that take least "
+                     "time share a colour.");
     else
         sheet_say(s, "Hollow: composed; filled: fused. A thin line ends where "
                      "all operations and each byte once would take it.");
     say_sources(s, c);
+    if (roofs_doubt(doubt, roofs)[0])
+        sheet_say(s, "Do not trust them: %s.", doubt);
     return sheet_page(s, runs, width, down * high + key + KEY_LINE / 2.0);
 }
 
@@ -385,7 +464,7 @@ int figure_roofline(Sheet *s)
         if (!err)
             err = gather(&c, s, &runs);
         if (!err)
-            err = write_all(s, &c, &runs);
+            err = write_all(s, &c, &runs, &roofs);
         summary_free(&runs);
     }
     free(c.mark);

@@ -6,6 +6,7 @@ rows = panels > 1 ? (panels + 1) / 2 : 1
 cell_width = margin_left + panel_width + margin_right
 cell_height = margin_top + panel_height + margin_bottom
 tiny = font . ",7"
+dot = steps ? 0.4 : 0.65     # many steps of a network, or few modules
 
 # Bandwidths are lines of slope 1 in decades; this many degrees on the page.
 slope = atan2(panel_height / log10(yhi / ylo), panel_width / log10(xhi / xlo)) * 180 / pi
@@ -29,12 +30,12 @@ do for [format in formats] {
         set label 905 "FLOPs a byte moved" at graph 0.5, graph 0 center offset 0,-2.2 textcolor rgb ink
         # Names begin a little inside the range, where rounding drops none.
         plot data index panels + 1 using 1:2:($3 - $1):($4 - $2) with vectors nohead lc rgb ink lw 0.8, \
-             data index panels + 1 using ($5 == 1 ? $1 * 1.02 : NaN):($2 * 1.02):6 with labels left rotate by slope offset 0.1,1.3 font tiny textcolor rgb ink, \
-             data index panels + 1 using ($5 == 1 ? NaN : $3 / 1.02):2:6 with labels right offset 0,0.5 font tiny textcolor rgb ink, \
              data index p - 1 using 1:2:($5 - $1):($6 - $2) with vectors nohead lc rgb faint lw 0.6, \
              data index p - 1 using 5:6:4 with points pt 1 ps 0.3 lc variable lw 0.6, \
-             data index p - 1 using 1:2 with points pt 7 ps 0.8 lc rgb white, \
-             data index p - 1 using 1:2:(point($4, $3)):4 with points pt variable lc variable ps 0.65 lw 1
+             data index p - 1 using 1:2 with points pt 7 ps 1.23 * dot lc rgb white, \
+             data index p - 1 using 1:2:(point($4, $3)):4 with points pt variable lc variable ps dot lw 1, \
+             data index panels + 1 using ($5 == 1 ? $1 * 1.02 : NaN):($2 * 1.02):6 with labels left rotate by slope offset 0.1,1.3 font tiny textcolor rgb ink, \
+             data index panels + 1 using ($5 == 1 ? NaN : $3 / 1.02):2:6 with labels right offset 0,0.5 font tiny textcolor rgb ink
         unset label 901; unset label 902    # once a page
     }
     # The key, on a page of its own of which the axes, still log, are a decade.

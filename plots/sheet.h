@@ -80,10 +80,11 @@ int module_style(const char *module);
 void sheet_log_ticks(Sheet *s, const char *name, double lo, double hi);
 
 /*
- * The same of an axis that has a unit: Yticks<index> has the places, Ynames<index>
- * what is written there ("10"; "100 ms" and "1 s" where the range holds
- * more than one unit can say, and then it returns true).  lo and hi are in
- * `unit`, which is one of names (NULL-ended, each 1000 of the one before).
+ * The same of an axis that has a unit: Yticks<index> has the places,
+ * Ynames<index> what is written there ("10"; "100 ms" and "1 s" where the
+ * range holds more than one unit can say, and then it returns true).  lo and
+ * hi are in `unit`, which is one of names (NULL-ended, each 1000 of the one
+ * before).
  */
 typedef struct Ticks {
     double lo, hi, unit;

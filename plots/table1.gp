@@ -20,16 +20,17 @@ set arrow 1 from 1, graph 0 to 1, graph 1 nohead lc rgb ink lw 0.8 back
 legend = 1 - 17 / height
 set label 1 "" at screen (names + 6) / width, screen legend point pt 7 ps 0.7 lc rgb "#0072B2"
 set label 2 "here, with 95 % interval" at screen (names + 14) / width, screen legend left font small textcolor rgb ink
-set arrow 2 from screen (names + 140) / width, screen legend - 5 / height to screen (names + 140) / width, screen legend + 5 / height nohead lc rgb soft lw 2
+set arrow 2 from screen (names + 140) / width, screen legend - 5 / height to screen (names + 140) / width, screen legend + 5 / height nohead lc rgb ink lw 1.4
 set label 3 "paper" at screen (names + 147) / width, screen legend left font small textcolor rgb ink
 
 do for [format in formats] {
     eval begin(format)
     plot data using (xlo):1:(xhi - xlo):(0) with vectors nohead lc rgb faint lw 0.5, \
-         data using 6:($1 + 0.32):(0):(-0.64) with vectors nohead lc rgb soft dt solid lw 2, \
          data using 2:1:3:4 with xerrorbars lc rgb "#0072B2" dt solid lw 1.6 pt 0, \
          data using 2:1 with points pt 7 ps 0.85 lc rgb white, \
          data using 2:1:($5 > 0 ? 7 : 6) with points pt variable ps 0.7 lw 1 lc rgb "#0072B2", \
+         data using 6:($1 + 0.42):(0):(-0.84) with vectors nohead lc rgb white dt solid lw 3.4, \
+         data using 6:($1 + 0.42):(0):(-0.84) with vectors nohead lc rgb ink dt solid lw 1.4, \
          data using (xlo):1:8 with labels right offset -1,0 textcolor rgb ink
     unset output
 }

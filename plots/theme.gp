@@ -34,7 +34,7 @@ set linetype 16 lc rgb "#009E73" dt (2,3)
 # 17 to 32: the same, dotted, for modules that ran as one op.
 colours = "D55E00 0072B2 0072B2 009E73 009E73 CC79A7 CC79A7 E69F00 E69F00 56B4E9 56B4E9 666666 000000 000000 0072B2 009E73"
 do for [i = 1:16] { set linetype (i + 16) lc rgb "#" . word(colours, i) dt (2,3) }
-full = "7 5 9 11 13 15 5 9 11 13 7 15 5 9 11 13"    # gnuplot's filled points
+full = "7 5 9 11 13 15 5 9 15 13 7 15 5 9 11 13"    # gnuplot's filled points
 point(style, filled) = int(word(full, (int(style) - 1) % 16 + 1)) - (filled > 0 ? 0 : 1)
 
 set border 3 lc rgb ink lw 0.6

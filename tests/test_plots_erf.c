@@ -65,7 +65,7 @@ TEST(plots_erf, a_panel_is_a_module_at_a_tap)
     check_holds(gp, "Row[2] = 'stage4'\n");
     check_holds(gp, "Gates[1] = 'no gates'\n");
     check_holds(gp, "Gates[3] = 'through gates 20 %'\n");
-    check_holds(gp, "Said[1] = '5, 3.6, 50 %'\n");
+    check_holds(gp, "Said[1] = '5, 3.6, 50 % of the input'\n");
     check_holds(gp, "50 draws, seeded weights, 95 % intervals over 10 sets");
     check_holds(gp, "Tone: the fourth root");
     /* a Gaussian of sigma 4: 1 / (32 pi) of it in the middle */
@@ -186,4 +186,46 @@ TEST(plots_erf, what_is_not_there_says_what_to_run)
     CHECK_MSG(strstr(err_message(), "all of inputs of 48 rows; run: attnbench "
                                     "erf erf_resolution"),
               "%s", err_message());
+}
+
+/* The value of a variable of a script. */
+static double variable(const char *gp, const char *name)
+{
+    char line[64];
+    const char *at;
+
+    snprintf(line, sizeof(line), "\n%s = ", name);
+    at = strstr(gp, line);
+    return at ? strtod(at + strlen(line), NULL) : 0;
+}
+
+/* The bar of tones, and the number at its end, are on the page. */
+TEST(plots_erf, one_network_has_room_for_the_scale)
+{
+    const Wanted wanted[] = { { "module", "scsa" } };
+    char *gp;
+    int err;
+
+    free(draw_fields("erf", wanted, 1, &err));
+    gp = script("erf");
+    REQUIRE(gp != NULL);
+    CHECK(variable(gp, "columns") == 1 && variable(gp, "bar") > 100);
+    CHECK_MSG(variable(gp, "left") + variable(gp, "bar") + 10 <=
+                  variable(gp, "width"),
+              "%g + %g on %g", variable(gp, "left"), variable(gp, "bar"),
+              variable(gp, "width"));
+    check_holds(gp, "Holds[1] = '20, 50, 95 % of the mass in'");
+    check_holds(gp, " % of the input'");
+    free(gp);
+}
+
+TEST(plots_erf, the_foot_says_backend_and_graph)
+{
+    char *gp;
+    int err;
+
+    free(draw_fields("erf", NULL, 0, &err));
+    gp = script("erf");
+    check_holds(gp, "f32, cpu, ");
+    free(gp);
 }
