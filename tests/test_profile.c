@@ -430,3 +430,22 @@ TEST(profile, a_run_that_read_too_little_was_not_cold_and_has_failed)
     CHECK_ASK(db, status, "ok");
     CHECK(atoi(ask(db, samples)) >= 5);
 }
+
+/* Steps that take 50.7 ms, run as a whole in 762: a share of what? */
+TEST(profile, says_when_its_steps_and_the_whole_disagree)
+{
+    Profile p = { .sum_ns = 100, .whole_ns = 119 };
+    char text[PROFILE_GAP];
+
+    CHECK_MSG(!profile_gap(&p, text)[0], "%s", text);
+    p.whole_ns = 1500;
+    CHECK_MSG(
+        strstr(profile_gap(&p, text), "takes 15.00 times the sum of its") &&
+            strstr(text, "--threads=1"),
+        "%s", text);
+    p.whole_ns = 85;
+    CHECK_MSG(!profile_gap(&p, text)[0], "%s", text);
+    p.whole_ns = 50;
+    CHECK_MSG(strstr(profile_gap(&p, text), "takes 2.00 times the run"), "%s",
+              text);
+}
