@@ -63,8 +63,8 @@ double reference_error(const Reference *r, float *const *got);
  * of these, which beside the difference is anything.  So this runs the
  * reference once more, with every result moved by a rounding of its terms
  * (Op.terms), and gives each gradient a floor: what that has changed in it,
- * times factor.  A network that turns roundings into more than `most` of all its
- * gradients gets none: there nothing can be told.
+ * times factor.  A network that turns roundings into more than `most` of all
+ * its gradients gets none: there nothing can be told.
  */
 int reference_floors(Reference *r, double factor, double most);
 
