@@ -430,7 +430,10 @@ static void put_latex_groups(const Table *t, FILE *out)
 
 static void print_latex(const Table *t, FILE *out)
 {
-    fputs("% this needs \\usepackage{booktabs}\n\\begin{tabular}{", out);
+    /* a paragraph of its own, apart from the line before */
+    fputs("\n% this needs \\usepackage{booktabs}\n\\noindent\n"
+          "\\begin{tabular}{",
+          out);
     for (int c = 0; c < t->ncolumns; c++)
         if (is_shown(t, c, TABLE_LATEX))
             fputc(t->column[c].left ? 'l' : 'r', out);

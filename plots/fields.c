@@ -220,17 +220,21 @@ void fields_foot(Sheet *s, const Fields *f, double width, double height)
 {
     const ErfRow *r = f->row[0], *last = f->row[f->n - 1];
     char text[1024], sizes[64] = "", weights[256] = "seeded weights", how[224];
-    bool one_graph = true, one_backend = true;
+    bool one_graph = true, one_backend = true, one_gain = true;
 
-    if (!is_seeded(r))
-        snprintf(weights, sizeof(weights), "weights %.200s", r->weights);
-    for (int i = 1; i < f->columns && !is_seeded(r); i++)
-        if (strcmp(f->column[i]->weights, f->column[0]->weights))
-            snprintf(weights, sizeof(weights), "weights of each its own");
     for (int i = 1; i < f->n; i++) {
         one_graph &= !strcmp(f->row[i]->graph, r->graph);
         one_backend &= !strcmp(f->row[i]->backend, r->backend);
+        one_gain &= f->row[i]->norm_gain == r->norm_gain;
     }
+    if (!is_seeded(r))
+        snprintf(weights, sizeof(weights), "weights %.200s", r->weights);
+    else if (one_gain && r->norm_gain > 0 && r->norm_gain != 1)
+        snprintf(weights, sizeof(weights), "seeded weights, norm gain %g",
+                 r->norm_gain);
+    for (int i = 1; i < f->columns && !is_seeded(r); i++)
+        if (strcmp(f->column[i]->weights, f->column[0]->weights))
+            snprintf(weights, sizeof(weights), "weights of each its own");
     snprintf(how, sizeof(how), "%s%s%s%s%s%s", one_backend ? ", " : "",
              one_backend ? r->backend : "", one_graph ? ", " : "",
              one_graph ? r->graph : "",

@@ -76,7 +76,7 @@ TEST(table_formats, latex_is_booktabs)
 
     small_table(&t);
     check_text(print_table(&t, TABLE_LATEX),
-               "% this needs \\usepackage{booktabs}\n"
+               "\n% this needs \\usepackage{booktabs}\n\\noindent\n"
                "\\begin{tabular}{lrr}\n\\toprule\n"
                "\\multicolumn{1}{c}{} & \\multicolumn{2}{c}{here} \\\\\n"
                "\\cmidrule(lr){2-3}\n"
