@@ -71,6 +71,11 @@ bool onednn_has_amx(void)
     return may_use(dnnl_cpu_isa_avx512_core_amx);
 }
 
+bool onednn_has_avx2(void)
+{
+    return may_use(dnnl_cpu_isa_avx2);
+}
+
 const char *onednn_isa(void)
 {
     static const struct {

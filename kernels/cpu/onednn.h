@@ -26,6 +26,9 @@ const char *onednn_version(char *text, size_t size);
 bool onednn_has_bf16(void);
 bool onednn_has_amx(void);
 
+/* Whether it has AVX2 or better; what it has of less is SSE4.1 or AVX. */
+bool onednn_has_avx2(void);
+
 /* The instructions that it uses at most: "avx512_core_bf16". */
 const char *onednn_isa(void);
 
