@@ -442,8 +442,9 @@ static int print_help(const Flags *flags)
     for (int i = 0; erf_protocol_at(i); i++)
         flags_entry(stdout, erf_protocol_at(i)->name,
                     erf_protocol_at(i)->about);
-    printf("\nNumbers, each of the whole map, of its part past the gates, and "
-           "of the rest:\n");
+    putchar('\n');
+    flags_text(stdout, "Numbers, each of the whole map, of its part past the "
+                       "gates, and of the rest:");
     for (int i = 0; erf_number_name(i); i++)
         flags_entry(stdout, erf_number_name(i), erf_number_help(i));
     return OK;

@@ -7,6 +7,7 @@
  */
 #include "harness/cmd.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,7 @@
 #include "harness/sweep.h"
 #include "harness/table.h"
 #include "harness/why.h"
+#include "harness/wrap.h"
 #include "kernels/core/err.h"
 
 static const double ROOF_SECONDS = 0.2; /* each */
@@ -56,39 +58,69 @@ static const Usage usage = {
                 "--seconds=1\n",
 };
 
-/* "SCSA composed 8x64x56x56" */
-static void print_label(const Case *c)
+/* Writes a line whose words go on below where a terminal ends. */
+static void put_line(const char *head, int indent, const char *text)
+{
+    const int columns = screen_columns(stdout), n = (int)strlen(head);
+    Wrap at = { indent, n, columns ? columns : INT_MAX };
+
+    if (n > at.width) { /* not aligned any more */
+        printf("%*s", indent / 2, "");
+        at.column = indent / 2;
+        wrap_words(stdout, &at, head);
+    } else {
+        fputs(head, stdout);
+    }
+    wrap_words(stdout, &at, text);
+    putchar('\n');
+}
+
+/* Paragraphs, which a terminal has in lines of its own width. */
+static void put_text(const char *text)
+{
+    if (screen_columns(stdout))
+        wrap_text(stdout, screen_columns(stdout), text);
+    else
+        fputs(text, stdout);
+}
+
+/* "SCSA composed 8x64x56x56: " */
+static void print_label(const Case *c, const char *text)
 {
     const Module *m = case_module(c);
+    const bool network = strcmp(c->backbone.text, "none") != 0;
+    char label[256];
 
-    if (strcmp(c->backbone.text, "none"))
-        printf("%s%s", c->backbone.text, m ? " with " : "");
-    if (m)
-        printf("%s %s", m->name, c->impl.text);
-    printf(" %dx%dx%dx%d", c->batch, c->channels, c->height, c->width);
+    snprintf(label, sizeof(label),
+             "%s%s%s%s%s %dx%dx%dx%d:", network ? c->backbone.text : "",
+             network && m ? " with " : "", m ? m->name : "", m ? " " : "",
+             m ? c->impl.text : "", c->batch, c->channels, c->height, c->width);
+    put_line(label, 4, text);
 }
 
 static void print_line(const Profiled *p, const Limits *limits)
 {
     char text[WHY_TEXT];
 
-    print_label(p->arm.c);
-    printf(": %s\n", why_run(text, &p->rows, limits, p->dev->backend->name));
+    print_label(p->arm.c,
+                why_run(text, &p->rows, limits, p->dev->backend->name));
 }
 
 static void print_top(const Profiled *p, const Limits *limits, int top)
 {
     const ProfileStep **order = profile_slowest(&p->profile);
-    char time[32], dims[DIMS_TEXT], text[WHY_TEXT];
+    char time[32], dims[DIMS_TEXT], text[WHY_TEXT], head[256];
 
     for (int i = 0; i < top && i < p->profile.n; i++) {
         const ProfileStep *s = order[i];
         const int step = (int)(s - p->profile.step);
 
         why_step(text, &p->rows, step, limits, p->dev->backend->name);
-        printf("    %-18s %-20s %11s %5.1f %%%s%s\n", s->out->op->name,
-               tensor_dims_text(s->out, dims), time_short(s->ns, time),
-               100 * s->ns / p->profile.sum_ns, text[0] ? "   " : "", text);
+        snprintf(head, sizeof(head), "    %-18s %-20s %11s %5.1f %%%s",
+                 s->out->op->name, tensor_dims_text(s->out, dims),
+                 time_short(s->ns, time), 100 * s->ns / p->profile.sum_ns,
+                 text[0] ? "  " : "");
+        put_line(head, 8, text);
     }
     free(order);
 }
@@ -136,16 +168,19 @@ static int why_cases(const Experiment *e, const WhySettings *s, Store *store,
         if (err && err != ERR_UNSUPPORTED)
             return err;
         if (err) {
-            print_label(&e->cases[i]);
-            printf(": %s\n", err_message());
+            char why[1024];
+
+            snprintf(why, sizeof(why), "%s", err_message());
+            print_label(&e->cases[i], why);
         }
         bad += err != OK;
     }
     if (bad == e->ncases)
         return CMD_BAD;
-    printf("\n%s", why_sources(notes.counted, notes.spared));
+    putchar('\n');
+    put_text(why_sources(notes.counted, notes.spared));
     if (notes.doubt[0])
-        printf("%s\n", notes.doubt);
+        put_line("", 0, notes.doubt);
     return OK;
 }
 

@@ -230,8 +230,8 @@ static int read_object(Builder *b)
     }
     if (!b->e->experiment[0])
         return json_fail(&b->json, root,
-                         "the key 'experiment' is missing: "
-                         "what is it called?");
+                         "missing key \"experiment\" (a name for this "
+                         "experiment)");
     b->object = root;
     return cases ? read_cases(b, cases) : cross(b);
 }

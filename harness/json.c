@@ -90,20 +90,46 @@ static bool is_space(char c)
     return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
+/* The first comma before a closing bracket, outside of strings; NULL: none.
+ * cJSON gives up behind it, where that is an object's. */
+static const char *trailing_comma(const char *text)
+{
+    const char *comma = NULL;
+    bool in_string = false;
+
+    for (const char *p = text; *p; p++) {
+        if (in_string) {
+            if (*p == '\\' && p[1])
+                p++;
+            else if (*p == '"')
+                in_string = false;
+            continue;
+        }
+        if ((*p == '}' || *p == ']') && comma)
+            return comma;
+        if (!is_space(*p))
+            comma = *p == ',' ? p : NULL;
+        in_string = *p == '"';
+    }
+    return NULL;
+}
+
 /* The sentence for text that is not JSON, at the byte where cJSON gave up. */
 static int refuse_syntax(const Json *j, const char *at)
 {
     const char *before = at, *end = j->text + strlen(j->text);
+    const char *comma = trailing_comma(j->text);
     int n = (int)strcspn(at, " \t\r\n,:{}[]\"");
 
     while (at < end && is_space(*at))
         at++;
+    if (comma && comma <= at)
+        return fail_at(j, comma, "a comma before '%c': remove it",
+                       comma[1 + strspn(comma + 1, " \t\r\n")]);
     if (at >= end || (at == end - 1 && is_space(*at)))
-        return fail_at(j, end, "the file ends before its JSON does");
+        return fail_at(j, end, "unexpected end of file");
     while (before > j->text && is_space(before[-1]))
         before--;
-    if ((*at == '}' || *at == ']') && before > j->text && before[-1] == ',')
-        return fail_at(j, before - 1, "a comma before '%c'", *at);
     if (*at == '/' || *at == '#')
         return fail_at(j, at, "JSON has no comments");
     if (*at == '\'' || (at > j->text && at[-1] == '\''))
@@ -198,6 +224,11 @@ static int read_text(Json *j)
         err = fail(ERR_MEMORY, "%s: no memory for %zu bytes", j->path, size);
     else if (fread(j->text, 1, size, f) != size)
         err = fail(ERR_IO, "%s: %s", j->path, strerror(errno));
+    else if (strcmp(j->text, "SQLite format 3") == 0)
+        err = fail(ERR_INPUT,
+                   "%s: an SQLite database, not JSON; 'attnbench export "
+                   "--format=json --db=...' writes it as JSON",
+                   j->path);
     else if (strlen(j->text) != size)
         err = fail_at(j, j->text + strlen(j->text), "a zero byte");
     fclose(f);

@@ -354,7 +354,7 @@ static int count_settled(const Sweeper *s, const Block *b)
 static void one_round(Sweeper *s, Block *b)
 {
     const int first = s->nlanes > 1 ? (int)(random_next(&s->random) >> 63) : 0;
-    Step step = { "sampling", NULL, b->n, count_settled(s, b) };
+    Step step = { "measuring", NULL, b->n, count_settled(s, b) };
 
     for (int l = 0; l < s->nlanes && !stopped(s); l++) {
         const int lane = (first + l) % s->nlanes;

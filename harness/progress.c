@@ -4,11 +4,11 @@
 #include "harness/progress.h"
 
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "analysis/stats.h"
 #include "analysis/units.h"
+#include "harness/wrap.h"
 #include "kernels/core/host.h"
 #include "kernels/core/visible.h"
 
@@ -38,20 +38,38 @@ char *time_text(double ns, char text[TIME_TEXT])
     return text;
 }
 
-/* The repeat line without "attnbench run ". */
-static const char *short_name(const Arm *a)
+void progress_cases(Progress *p, const Case *cases, int n)
+{
+    char first[PARAM_TEXT_MAX], text[PARAM_TEXT_MAX];
+
+    for (int k = 0; case_params[k].name; k++)
+        for (int i = 1; i < n; i++)
+            if (strcmp(param_text(&case_params[k], &cases[0], first),
+                       param_text(&case_params[k], &cases[i], text)))
+                p->varies |= 1u << k;
+}
+
+/* The repeat line without "attnbench run ", with what varies. */
+static char *short_name(const Progress *p, const Arm *a, char out[CASE_TEXT])
 {
     const char *name = strstr(a->repeat, "--");
+    size_t n = (size_t)snprintf(out, CASE_TEXT, "%s", name ? name : a->repeat);
+    char flag[PARAM_NAME_MAX + 4], text[PARAM_TEXT_MAX];
 
-    return name ? name : a->repeat;
+    for (int k = 0; case_params[k].name; k++) {
+        snprintf(flag, sizeof(flag), "--%s=", case_params[k].name);
+        if ((p->varies >> k & 1) && !strstr(a->repeat, flag) && n < CASE_TEXT)
+            n += (size_t)snprintf(out + n, CASE_TEXT - n, " %s%s", flag,
+                                  param_text(&case_params[k], a->c, text));
+    }
+    return out;
 }
 
 static int width(const Progress *p)
 {
-    struct winsize w;
+    const int n = screen_columns(p->out);
 
-    return ioctl(fileno(p->out), TIOCGWINSZ, &w) == 0 && w.ws_col > 0 ? w.ws_col
-                                                                      : 80;
+    return n ? n : 80;
 }
 
 /* Seconds that the rest will take if it goes on as until now; -1: who knows. */
@@ -67,7 +85,7 @@ void progress_step(Progress *p, const Step *step)
 {
     const double now = host_now_ns(), s = seconds_left(p, step->settled);
     const Arm *a = step->arm;
-    char line[CASE_TEXT + 256], shown[CASE_TEXT + 256];
+    char line[CASE_TEXT + 256], shown[CASE_TEXT + 256], name[CASE_TEXT];
     size_t n;
 
     if (!p->terminal || now - p->shown_ns < BETWEEN_NS)
@@ -80,11 +98,11 @@ void progress_step(Progress *p, const Step *step)
     n += (size_t)snprintf(line + n, sizeof(line) - n, "  %s", step->what);
     if (step->n > 1)
         n += (size_t)snprintf(line + n, sizeof(line) - n,
-                              " %d in turn, %d settled:", step->n,
+                              " %d cases, %d converged:", step->n,
                               step->settled);
     snprintf(line + n, sizeof(line) - n, " %s%s%s",
              a->peer ? peer_name(a->peer) : "", a->peer ? ": " : "",
-             short_name(a));
+             short_name(p, a, name));
     fprintf(p->out, "\r%.*s\033[K", width(p) - 1,
             visible(shown, sizeof(shown), line));
     fflush(p->out);
@@ -113,6 +131,8 @@ static void print_time(const Progress *p, const Arm *a)
 
 void progress_done(Progress *p, const Arm *a)
 {
+    char name[CASE_TEXT];
+
     p->done++;
     progress_end(p);
     fprintf(p->out, "%*d/%d  ", snprintf(NULL, 0, "%d", p->total), p->done,
@@ -121,7 +141,7 @@ void progress_done(Progress *p, const Arm *a)
         visible_write(p->out, peer_name(a->peer));
         fputs(": ", p->out);
     }
-    visible_write(p->out, short_name(a));
+    visible_write(p->out, short_name(p, a, name));
     if (arm_ok(a))
         print_time(p, a);
     else {

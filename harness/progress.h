@@ -19,9 +19,14 @@ typedef struct Progress {
     int before;      /* done before this start                       */
     double started_ns;
     double shown_ns; /* when the line was last written               */
+    unsigned varies; /* bit i: entry i of case_params does           */
 } Progress;
 
 void progress_begin(Progress *p, FILE *out, int total, int before);
+
+/* The cases that are measured: what varies among them is in every line, be it
+ * a default or not. */
+void progress_cases(Progress *p, const Case *cases, int n);
 
 /* What is being done to which case.  While n cases are sampled turn by turn,
  * settled of them need no more samples. */

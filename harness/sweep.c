@@ -385,6 +385,7 @@ static int sweep_lanes(const Sweeping *s, const Record *record, Store *store,
                 e->ncases * lanes->n);
     say_busy(e, record, s->out);
     progress_begin(&progress, s->out, e->ncases * lanes->n, stored);
+    progress_cases(&progress, e->cases, e->ncases);
     err = measure(e, &s->protocol, store, lanes, &listener, tally);
     progress_end(&progress);
     for (int i = 0; !err && i < lanes->n; i++)

@@ -255,10 +255,18 @@ static void put_groups(const Table *t, FILE *out, const int *width)
     fputc('\n', out);
 }
 
+/* A terminal's width, where that is less than a page's. */
+static int page_width(FILE *out)
+{
+    const int n = screen_columns(out);
+
+    return n && n < TABLE_WIDTH ? n : TABLE_WIDTH;
+}
+
 /* Hides the columns of *t from first on that make it wider than a page, or
  * follow a break if some do, and returns the first of them; the leftmost column
  * always stays. */
-static int fit(Table *t, const int *width, int first)
+static int fit(Table *t, const int *width, int first, int page)
 {
     int total = -GAP, c, shown = 0, at_break = 0;
 
@@ -271,7 +279,7 @@ static int fit(Table *t, const int *width, int first)
         }
         if (t->column[c].breaks && shown > 1)
             at_break = c;
-        if (shown > 1 && total + GAP + width[c] > TABLE_WIDTH) {
+        if (shown > 1 && total + GAP + width[c] > page) {
             c = at_break ? at_break : c;
             break;
         }
@@ -293,7 +301,7 @@ static void print_text(const Table *t, FILE *out)
 
         if (next)
             fputc('\n', out);
-        next = fit(&part, width, next);
+        next = fit(&part, width, next, page_width(out));
         if (has_groups(&part))
             put_groups(&part, out, width);
         put_line(&part, out, width, name_of, 0);
@@ -489,7 +497,7 @@ void table_print(const Table *t, TableFormat format, FILE *out)
 /* Text is broken at blanks to the width of a table. */
 static void put_wrapped(FILE *out, const char *text)
 {
-    wrap_words(out, &(Wrap){ 0, 0, TABLE_WIDTH }, text);
+    wrap_words(out, &(Wrap){ 0, 0, page_width(out) }, text);
     fputc('\n', out);
 }
 

@@ -142,6 +142,11 @@ int sql_refused(const Store *s)
                     "another file by --db",
                     path);
     case SQLITE_CANTOPEN:
+        if (sqlite3_system_errno(s->db) == EMFILE ||
+            sqlite3_system_errno(s->db) == ENFILE)
+            return fail(ERR_IO,
+                        "%s: %s; close other programs, or raise 'ulimit -n'",
+                        path, strerror(sqlite3_system_errno(s->db)));
         return fail(ERR_IO,
                     "%s cannot be opened: its folder is not there, or you may "
                     "not write to it; name another file by --db",

@@ -295,12 +295,12 @@ static const struct {
     const char *file, *sentence;
 } bad[] = {
     /* not JSON */
-    { "empty", "1:1: the file ends before its JSON does" },
-    { "only_spaces", "3:1: the file ends before its JSON does" },
-    { "truncated", "3:25: the file ends before its JSON does" },
+    { "empty", "1:1: unexpected end of file" },
+    { "only_spaces", "3:1: unexpected end of file" },
+    { "truncated", "3:25: unexpected end of file" },
     { "trailing_garbage", "5:1: did not expect 'hello' here" },
     { "two_documents", "5:1: did not expect '{' here" },
-    { "trailing_comma", "3:25: a comma before ']'" },
+    { "trailing_comma", "3:25: a comma before ']': remove it" },
     { "missing_comma", "4:3: a comma is missing before this" },
     { "comment", "3:18: JSON has no comments" },
     { "single_quotes", "3:4: strings take double quotes" },
@@ -318,7 +318,7 @@ static const struct {
 
     /* not an experiment */
     { "not_an_object", "1:1: an experiment is an object, not a list" },
-    { "no_name", "1:1: the key 'experiment' is missing" },
+    { "no_name", "1:1: missing key \"experiment\"" },
     { "bad_name", "2:3: experiment '../../etc/passwd' may have" },
     { "long_name", "2:3: experiment is longer than 63 bytes" },
     { "name_is_number", "2:3: experiment wants a string, got a number" },
