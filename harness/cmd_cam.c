@@ -24,6 +24,7 @@
 #include "harness/sweep.h"
 #include "kernels/core/err.h"
 #include "results/folder.h"
+#include "results/outfile.h"
 
 enum { MAPS_MAX = 64, COLOURS = 3, PATH = 512, INPUT_SEED = 1 };
 
@@ -259,24 +260,22 @@ static void put_row(FILE *f, const Session *t, const CamDrawn *d)
 static int write_csv(const Session *t)
 {
     char *path;
-    FILE *f;
-    int err = OK;
+    Outfile out;
+    int err;
 
     TRY(file_path(&path, t, "cam", ".csv"));
-    f = fopen(path, "w");
-    if (!f) {
-        err = fail(ERR_IO, "%s: %m", path);
-        goto out;
+    err = outfile_open(&out, path);
+    if (!err) {
+        FILE *f = out.file; /* an error stays with it until it is closed */
+
+        fprintf(f, "map,layer,rows,columns,class,score,probability");
+        for (int i = 0; i < CAM_NUMBERS; i++)
+            fprintf(f, ",%s", cam_number_name(i));
+        fprintf(f, ",scale,image,image_hash,weights_hash,case\n");
+        for (const CamDrawn *d = t->at; d < t->at + t->n; d++)
+            put_row(f, t, d);
+        err = outfile_close(&out, OK);
     }
-    fprintf(f, "map,layer,rows,columns,class,score,probability");
-    for (int i = 0; i < CAM_NUMBERS; i++)
-        fprintf(f, ",%s", cam_number_name(i));
-    fprintf(f, ",scale,image,image_hash,weights_hash,case\n");
-    for (const CamDrawn *d = t->at; d < t->at + t->n; d++)
-        put_row(f, t, d);
-    if (ferror(f) | fclose(f))
-        err = fail(ERR_IO, "%s: %m", path);
-out:
     free(path);
     return err;
 }
