@@ -443,7 +443,7 @@ int sweep_run(const Sweeping *s, Tally *tally, int64_t *sweep_id)
         return err;
     fprintf(s->out,
             "%s\n"
-            "interrupted: the same command goes on where this stopped\n",
+            "interrupted: run the same command to resume\n",
             err_message());
     tally->interrupted = true;
     return OK;

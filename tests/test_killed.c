@@ -307,7 +307,7 @@ TEST(killed, a_signal_leaves_a_sentence_and_a_database)
 {
     interrupt("run --module=se --channels=32 --backend=ref --limit=3600 "
               "--max_samples=1000000 --target=0.01",
-              SIGTERM, "interrupted: the same command goes on");
+              SIGTERM, "interrupted: run the same command to resume");
     interrupt("profile --module=se --channels=256 --batch=8 --backend=ref "
               "--seconds=600",
               SIGTERM, "interrupted: what was finished is stored in ");
