@@ -55,8 +55,8 @@ include tests/fuzz/fuzz.mk
 
 # bench, test and the like build with a job for each core that this process may
 # use, unless make was given -j; and without nvcc where there is no GPU.
-jobs = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-Otarget \
-           -j$(shell env -u OMP_NUM_THREADS -u OMP_THREAD_LIMIT nproc))
+cores = $(shell env -u OMP_NUM_THREADS -u OMP_THREAD_LIMIT nproc)
+jobs = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-Otarget -j$(cores))
 gpu  = $(shell ls -d /dev/nvidia[0-9]* 2>/dev/null || \
            nvidia-smi -L 2>/dev/null | grep GPU)
 program = $(if $(gpu),all,$(B)/attnbench)
@@ -75,7 +75,7 @@ bench: deps                                  ## ResNet-50 with each module: tabl
 
 test: deps                                   ## every test
 	@$(MAKE) --no-print-directory $(jobs) $(program) $(B)/run_tests $(checked)
-	@$(B)/run_tests $(ONLY) $(if $(checked),--also="$(checked) --suites=simt")
+	@$(B)/run_tests $(ONLY) $(if $(checked),--also="$(checked) --suites=simt --jobs=$(cores)")
 
 speed: deps                                  ## what takes time, beside what it cannot be faster than
 	@$(MAKE) --no-print-directory $(jobs) $(B)/run_tests

@@ -106,28 +106,6 @@ const char *test_beside(const char *name)
     return path;
 }
 
-static int run_one(const Test *t)
-{
-    int status;
-    pid_t pid;
-
-    fflush(stdout);
-    pid = fork();
-    if (pid == 0) {
-        alarm(LIMIT_S);
-        t->run();
-        fflush(stdout);
-        exit(failures ? EXIT_FAILED : EXIT_PASSED);
-    }
-    if (pid < 0 || waitpid(pid, &status, 0) < 0)
-        return EXIT_FAILED;
-    if (WIFEXITED(status))
-        return WEXITSTATUS(status);
-    printf("    ended by signal %d (%s)\n", WTERMSIG(status),
-           strsignal(WTERMSIG(status)));
-    return EXIT_FAILED;
-}
-
 static double now_s(void)
 {
     struct timespec t;
@@ -140,13 +118,56 @@ typedef struct Counts {
     int passed, failed, skipped;
 } Counts;
 
-static void run_and_count(const Test *t, const char *full, const char *program,
-                          Counts *c)
+/* A test while it runs; out is what it prints, NULL: to where we print. */
+typedef struct Job {
+    const Test *test;
+    char full[256]; /* "suite.name" */
+    pid_t pid;      /* 0: none runs */
+    FILE *out;
+    double start;
+} Job;
+
+enum { JOBS_MAX = 64 };
+
+static void job_start(Job *j, const Test *t, const char *full, bool apart)
 {
-    const double start = now_s();
-    const int code = run_one(t);
+    *j = (Job){ .test = t, .start = now_s(), .out = apart ? tmpfile() : NULL };
+    snprintf(j->full, sizeof(j->full), "%s", full);
+    fflush(stdout);
+    j->pid = fork();
+    if (j->pid)
+        return;
+    if (j->out)
+        dup2(fileno(j->out), STDOUT_FILENO);
+    alarm(LIMIT_S);
+    t->run();
+    fflush(stdout);
+    exit(failures ? EXIT_FAILED : EXIT_PASSED);
+}
+
+static void copy_out(FILE *out)
+{
+    char chunk[4096];
+    size_t n;
+
+    if (!out)
+        return;
+    rewind(out);
+    while ((n = fread(chunk, 1, sizeof(chunk), out)) > 0)
+        fwrite(chunk, 1, n, stdout);
+    fclose(out);
+}
+
+/* Prints and counts what became of it. */
+static void job_end(Job *j, int status, const char *program, Counts *c)
+{
+    const int code = WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_FAILED;
     const bool passed = code == EXIT_PASSED, skipped = code == EXIT_SKIPPED;
 
+    copy_out(j->out);
+    if (!WIFEXITED(status))
+        printf("    ended by signal %d (%s)\n", WTERMSIG(status),
+               strsignal(WTERMSIG(status)));
     c->passed += passed;
     c->skipped += skipped;
     c->failed += !passed && !skipped;
@@ -154,9 +175,32 @@ static void run_and_count(const Test *t, const char *full, const char *program,
            passed    ? "ok"
            : skipped ? "skipped"
                      : "FAILED",
-           full, now_s() - start);
+           j->full, now_s() - j->start);
     if (!passed && !skipped)
-        printf("    repeat: %s %s\n", program, full);
+        printf("    repeat: %s %s\n", program, j->full);
+    j->pid = 0;
+}
+
+/* Waits until one of the jobs has ended.  Of one alone, for that one: another
+ * program of tests is a child, too. */
+static void jobs_wait(Job *job, int n, const char *program, Counts *c)
+{
+    int status = 0;
+    const pid_t pid = waitpid(n == 1 ? job->pid : -1, &status, 0);
+
+    for (int i = 0; i < n; i++)
+        if (job[i].pid && (job[i].pid == pid || pid < 0 || job[i].pid < 0))
+            job_end(&job[i], job[i].pid == pid ? status : EXIT_FAILED << 8,
+                    program, c);
+}
+
+static int jobs_running(const Job *job, int n)
+{
+    int running = 0;
+
+    for (int i = 0; i < n; i++)
+        running += job[i].pid != 0;
+    return running;
 }
 
 static FILE *also_start(const char *command, char *const *part, int n)
@@ -210,6 +254,8 @@ static void usage(FILE *out)
           "  --also=\"PROGRAM ARGUMENT\"   runs another program of tests at "
           "the same time, with\n"
           "                              the same PARTs, and adds its counts\n"
+          "  --jobs=N                    runs N of them at once; not with "
+          "--also\n"
           "  --help                      this\n"
           "\n"
           "Exit status: 0 if no test failed, 1 if one did, 2 if there is "
@@ -219,6 +265,7 @@ static void usage(FILE *out)
 
 typedef struct Wanted {
     const char *suites, *also;
+    int jobs;
     char **part; /* argv's, those that are no option moved to its start */
     int nparts;
 } Wanted;
@@ -226,7 +273,7 @@ typedef struct Wanted {
 /* Returns the exit status to end with, -1 to go on. */
 static int read_arguments(Wanted *w, int argc, char **argv)
 {
-    *w = (Wanted){ .suites = "", .part = argv + 1 };
+    *w = (Wanted){ .suites = "", .jobs = 1, .part = argv + 1 };
     for (int i = 1; i < argc; i++)
         if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h")) {
             usage(stdout);
@@ -235,6 +282,8 @@ static int read_arguments(Wanted *w, int argc, char **argv)
             w->suites = option(argv[i], "--suites=");
         } else if (option(argv[i], "--also=")) {
             w->also = option(argv[i], "--also=");
+        } else if (option(argv[i], "--jobs=")) {
+            w->jobs = atoi(option(argv[i], "--jobs="));
         } else if (argv[i][0] == '-') {
             fprintf(stderr, "run_tests: unknown option '%s'\n\n", argv[i]);
             usage(stderr);
@@ -242,6 +291,11 @@ static int read_arguments(Wanted *w, int argc, char **argv)
         } else {
             w->part[w->nparts++] = argv[i];
         }
+    w->jobs = w->jobs < JOBS_MAX ? w->jobs : JOBS_MAX;
+    if (w->jobs < 1 || (w->jobs > 1 && w->also)) {
+        fprintf(stderr, "run_tests: --jobs is 1 or more, and 1 with --also\n");
+        return EXIT_NOTHING;
+    }
     return -1;
 }
 
@@ -281,6 +335,27 @@ static bool has_unknown(const Wanted *w)
     return unknown;
 }
 
+static void run_all(const Wanted *w, const char *program, Counts *c)
+{
+    Job job[JOBS_MAX] = { 0 };
+
+    for (const Test *t = first; t; t = t->next) {
+        char full[256];
+        int free = 0;
+
+        snprintf(full, sizeof(full), "%s.%s", t->suite, t->name);
+        if (!is_wanted(w, full))
+            continue;
+        while (job[free].pid)
+            free++;
+        job_start(&job[free], t, full, w->jobs > 1);
+        if (jobs_running(job, w->jobs) == w->jobs)
+            jobs_wait(job, w->jobs, program, c);
+    }
+    while (jobs_running(job, w->jobs))
+        jobs_wait(job, w->jobs, program, c);
+}
+
 int main(int argc, char **argv)
 {
     Counts c = { 0 };
@@ -297,13 +372,7 @@ int main(int argc, char **argv)
     setenv("ATTNBENCH_LOCK", "", 1);
     if (w.also)
         also = also_start(w.also, w.part, w.nparts);
-    for (const Test *t = first; t; t = t->next) {
-        char full[256];
-
-        snprintf(full, sizeof(full), "%s.%s", t->suite, t->name);
-        if (is_wanted(&w, full))
-            run_and_count(t, full, argv[0], &c);
-    }
+    run_all(&w, argv[0], &c);
     if (w.also)
         also_finish(also, w.also, &c);
     printf("%d passed, %d failed, %d skipped\n", c.passed, c.failed, c.skipped);

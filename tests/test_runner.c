@@ -56,6 +56,21 @@ TEST(runner, runs_the_tests_of_all_its_parts)
     check_holds(said, "3 passed, 0 failed, 0 skipped\n");
 }
 
+TEST(runner, keeps_apart_what_is_printed_at_once)
+{
+    char said[OUTPUT], *failed, *verdict;
+
+    CHECK(runner(said, "RUNNER_FAILS=1", "--jobs=3 runner.here_to") == 1);
+    check_holds(said, "2 passed, 1 failed, 0 skipped\n");
+    failed = strstr(said, "!getenv");
+    verdict = strstr(said, "\nFAILED  runner.here_to_fail ");
+    REQUIRE(failed && verdict);
+    CHECK(strchr(failed, '\n') == verdict);
+    CHECK(runner(said, "", "--jobs=2 runner.here_to") == 0);
+    check_holds(said, "3 passed, 0 failed, 0 skipped\n");
+    CHECK(runner(said, "", "--jobs=0 runner.here_to") == 2);
+}
+
 TEST(runner, refuses_what_it_does_not_know)
 {
     char said[OUTPUT];

@@ -32,8 +32,8 @@ if [ $# = 0 ]; then
     set -- $("$folder/run_fuzz" 2>&1 | sed -n 's/^  \([a-z]*\) .*/\1/p')
 fi
 
-# One target.  A hang is what takes half a minute; the first seconds of a run
-# read the corpus, which is not counted by all.
+# One target.  A hang is what takes two minutes: the first run of some targets
+# makes their databases.
 one='
 folder=$0 seconds=$1 target=$2
 log=$folder/$target.log
@@ -41,7 +41,7 @@ mkdir -p "$folder/$target"
 TMPDIR=$(mktemp -d -p /dev/shm 2>/dev/null || mktemp -d)
 export TMPDIR
 "$folder/run_fuzz" "$target" "$folder/$target" "tests/fuzz/corpus/$target" \
-    -max_total_time="$seconds" -timeout=30 -rss_limit_mb=3000 -max_len=20000 \
+    -max_total_time="$seconds" -timeout=120 -rss_limit_mb=3000 -max_len=20000 \
     -artifact_prefix="$folder/crashes/$target-" -print_final_stats=1 \
     >"$log" 2>&1
 status=$?
