@@ -252,7 +252,8 @@ static void put_row(FILE *f, const Session *t, const CamDrawn *d)
             fprintf(f, ",%.9g", d->cam.number[i]);
     fprintf(f, ",%.9g,", t->scale);
     csv_write(f, t->s->image);
-    fprintf(f, ",%s,%s,", t->image_hash, d->weights_hash);
+    fprintf(f, ",%s,%s,%.15g,", t->image_hash, d->weights_hash,
+            d->c->norm_gain);
     csv_write(f, case_print(d->c, text));
     fputc('\n', f);
 }
@@ -271,7 +272,7 @@ static int write_csv(const Session *t)
         fprintf(f, "map,layer,rows,columns,class,score,probability");
         for (int i = 0; i < CAM_NUMBERS; i++)
             fprintf(f, ",%s", cam_number_name(i));
-        fprintf(f, ",scale,image,image_hash,weights_hash,case\n");
+        fprintf(f, ",scale,image,image_hash,weights_hash,norm_gain,case\n");
         for (const CamDrawn *d = t->at; d < t->at + t->n; d++)
             put_row(f, t, d);
         err = outfile_close(&out, OK);

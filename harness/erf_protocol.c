@@ -139,12 +139,14 @@ char *erf_describe(char text[ERF_TEXT], const Erf *erf, const Case *c,
                                           "(x - min) / (max - min)" };
     const ErfProtocol *p = ask->protocol;
     const bool seeded = strcmp(c->weights.text, "seeded") == 0;
-    char unit[96], weights[PARAM_FILE_MAX + 64];
+    char unit[96], weights[PARAM_FILE_MAX + 64], gain[48] = "";
 
     describe_unit(unit, erf, ask);
+    if (c->norm_gain > 0)
+        snprintf(gain, sizeof(gain), ", norm_gain %.6g", c->norm_gain);
     if (seeded)
-        snprintf(weights, sizeof(weights), "%d sets of seeded weights",
-                 ask->sets);
+        snprintf(weights, sizeof(weights), "%d sets of seeded weights%s",
+                 ask->sets, gain);
     else
         snprintf(weights, sizeof(weights), "weights %s (FNV-1a %s)",
                  c->weights.text, ask->weights_hash);

@@ -10,7 +10,8 @@
 
 void erf_report_csv_head(FILE *out)
 {
-    fprintf(out, "backbone,module,tap,input,part,number,value,lo,hi\n");
+    fprintf(out, "backbone,module,norm_gain,tap,input,part,number,value,lo,"
+                 "hi\n");
 }
 
 void erf_report_csv(FILE *out, const ErfRow *row)
@@ -19,9 +20,10 @@ void erf_report_csv(FILE *out, const ErfRow *row)
         for (int i = 0; i < row->part[p].numbers; i++) {
             const ErfRowNumber *n = &row->part[p].number[i];
 
-            fprintf(out, "%s,%s,%s,%dx%d,%s,%s,%.9g,%.9g,%.9g\n", row->backbone,
-                    row->module, row->tap, row->height, row->width,
-                    row->part[p].part, n->name, n->value, n->lo, n->hi);
+            fprintf(out, "%s,%s,%.15g,%s,%dx%d,%s,%s,%.9g,%.9g,%.9g\n",
+                    row->backbone, row->module, row->norm_gain, row->tap,
+                    row->height, row->width, row->part[p].part, n->name,
+                    n->value, n->lo, n->hi);
         }
 }
 

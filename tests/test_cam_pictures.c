@@ -332,6 +332,7 @@ TEST(cam_pictures, csv_quotes_the_pictures_name)
     REQUIRE(csv_next(&csv, &more) == OK && more);
     CHECK_MSG(strcmp(csv.cell[csv_column(&csv, "image")], image) == 0, "%s",
               csv.cell[csv_column(&csv, "image")]);
+    CHECK(!strcmp(csv.cell[csv_column(&csv, "norm_gain")], "1"));
 }
 
 TEST(cam_pictures, refusals_name_what_is_wrong)

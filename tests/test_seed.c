@@ -63,6 +63,24 @@ TEST(seed, range_follows_from_name_and_shape)
     graph_free(g);
 }
 
+/* Of a network's own norms alone; statistics have none. */
+TEST(seed, norm_gain_is_of_own_norms_and_of_nothing_else)
+{
+    Graph *g = graph_new();
+    Tensor *own = graph_weight(g, "bn1.weight", DIMS(512));
+    Tensor *of_module = graph_weight(g, "attn.norm.weight", DIMS(512));
+    Tensor *conv = graph_weight(g, "conv.weight", DIMS(96, 300));
+    Tensor *var = graph_buffer(g, "bn1.running_var", DIMS(512));
+
+    of_module->attached = true;
+    REQUIRE(seed_graph(g, 7, 2) == OK);
+    check_range(own, 1.5, 2.5);
+    check_range(of_module, 0.75, 1.25);
+    check_range(conv, -0.1, 0.1);
+    check_range(var, 0.75, 1.25);
+    graph_free(g);
+}
+
 TEST(seed, value_depends_on_name_seed_and_index_only)
 {
     float a[8], b[8];
