@@ -69,7 +69,8 @@ typedef struct Column {
 static const Column columns[] = {
     { "params", offsetof(CountRow, params), 10, "", "learned numbers" },
     { "macs", offsetof(CountRow, cost.macs), 10, "",
-      "multiply-adds of convolutions and linears, classifier included" },
+      "multiply-adds of convolutions and linears; attention's own products "
+      "are in flops alone" },
     { "paper_flops", offsetof(CountRow, cost.paper_flops), 11, "",
       "as in the paper's tables: a multiply-add is 1, classifier left out" },
     { "flops", offsetof(CountRow, cost.flops), 10, "",

@@ -38,7 +38,7 @@ static int say_conditions(Store *s, const RunList *runs, const TableOptions *o)
         hollow |= run_is_ok(&runs->at[i]) && !runs->at[i].converged;
     if (hollow)
         table_line(o->format, o->out,
-                   "~ did not converge, so take its interval for what it is.");
+                   "~ did not converge: treat the interval with caution.");
     return OK;
 }
 

@@ -239,7 +239,7 @@ static void say_unconverged(const RunList *runs, const TableOptions *o)
     }
     if (n)
         table_line(o->format, o->out,
-                   "~ did not converge, so take its interval for what it is: "
+                   "~ did not converge: treat the interval with caution: "
                    "%s.",
                    n == all ? "none of them did" : text);
 }
@@ -259,8 +259,8 @@ static void say_noise(const Versus *v, const TableOptions *o)
     if (!isnan(v->noise.ratio))
         table_line(o->format, o->out,
                    "noise: a second plain network against the first (A/A) "
-                   "gave %.3f [%.3f, %.3f]; no smaller difference means "
-                   "anything.",
+                   "gave %.3f [%.3f, %.3f]; differences smaller than this are "
+                   "noise.",
                    v->noise.ratio, v->noise.lo, v->noise.hi);
 }
 

@@ -370,8 +370,8 @@ static void print_groups(const ReproReport *report, const Reproduction *r)
                    "paper's order, -1 if in the reverse; 95 %% by bootstrap "
                    "over rounds, or, with a ', over samples, because not all "
                    "shared rounds. Second one over the first: the same "
-                   "network twice (A/A); no smaller difference means "
-                   "anything.");
+                   "network twice (A/A); differences smaller than this are "
+                   "noise.");
     }
     table_free(&t);
 }

@@ -45,7 +45,7 @@ static char *ratio_cell(const Shown *what, const Run *r, char text[CELL_TEXT])
 void table_unpaired(const TableOptions *o)
 {
     table_line(o->format, o->out,
-               "' was not measured turn by turn: the ratio is that of the "
+               "' was not measured interleaved: the ratio is that of the "
                "medians, the interval the widest they allow.");
 }
 

@@ -230,7 +230,7 @@ int values_check(const Graph *g, const Values *values)
     say(text, sizeof(text), &found.missing, "missing");
     say(text, sizeof(text), &found.extra, "unexpected");
     say(text, sizeof(text), &found.shape, "of another shape");
-    say(text, sizeof(text), &found.dtype, "that are no floats");
+    say(text, sizeof(text), &found.dtype, "of unsupported dtype");
     if (found.first)
         say_prefixes(text, sizeof(text), g, values, found.first);
     return text[0] ? fail(ERR_INPUT, "%s does not fit: %s",

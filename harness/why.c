@@ -30,7 +30,7 @@ static void add_floor(char text[WHY_TEXT], Standing standing, double ns,
     char a[32];
 
     if (standing == STANDING_WITHIN)
-        add(text, "; its floor is %s times faster",
+        add(text, "; %s times slower than its roofline bound",
             three_digits(ns / floor_ns, a));
     else if (standing == STANDING_SPARED)
         add(text, "; work was spared: by its model its floor is %s",
@@ -127,9 +127,10 @@ bool why_spared(const StoredProfile *p, const Limits *l)
     "2, an\noperand is read once an op.  Bytes come from the nearest memory " \
     "that holds all\nthat the op, or the whole, touches."
 #define SPARED                                                                \
-    "  A share above 100 % is work that was\nspared: Winograd's convolution " \
-    "needs fewer operations than the definition, and\na part of a map may "   \
-    "have stayed in a cache nearer than the one that holds all\nof it."
+    "  Above 100 %, the kernel did less work\nthan modelled: Winograd's "     \
+    "convolution needs fewer operations than the definition,\nand part of a " \
+    "map may have stayed in a cache nearer than the one that holds all\nof "  \
+    "it."
 #define COUNTED                                                                \
     "counted, where it says so: what the device's own counters saw, bytes at " \
     "that\nmemory.  What a nearer cache spared is not among them, so that "    \

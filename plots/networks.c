@@ -66,7 +66,7 @@ static void say_unpaired(Sheet *s, const Versus *v)
         n += v->at[i].ratio.n == 0;
     if (n)
         sheet_say(s,
-                  "%d of %d were not measured turn by turn with the plain "
+                  "%d of %d were not interleaved with the plain "
                   "network: the interval is the widest that the medians allow.",
                   n, v->n);
 }

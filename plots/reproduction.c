@@ -90,7 +90,7 @@ static void say_marks(Sheet *s, const Reproduction *r, const char *hollow)
         sheet_say(s, "%s did not converge.", hollow);
     if (unpaired)
         sheet_say(s,
-                  "%d of %d were not measured turn by turn with the first: "
+                  "%d of %d were not interleaved with the first: "
                   "their interval is the widest that the medians allow.",
                   unpaired, n);
     if (missing)

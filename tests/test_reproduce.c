@@ -260,7 +260,7 @@ TEST(reproduce, a_report_says_what_differs_and_why)
     check_holds(text, "\ndiffers: ResNet-50 with SCSA, params: no reason is "
                       "known.\n");
     check_holds(text, "\ndiffers: ResNet-101 with AFGCA, params: no placement");
-    check_holds(text, "\n' was not measured turn by turn");
+    check_holds(text, "\n' was not measured interleaved");
     check_holds(text, "\n5 of 6 networks measured; ratios: 1 agree, 1 faster, "
                       "1 slower.\n");
     check_holds(text, "\nparams: 3 exact, 1 rounding, 2 differ; FLOPs: 3 "

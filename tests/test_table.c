@@ -60,7 +60,7 @@ static const char networks_text[] =
 "multiply-add is 1, the classifier is left out.\n"
 "modules stand after conv2-bn2-ReLU (mid): SCSA; after bn3, before the shortcut (out): SE, SE-conv.\n"
 "paper: Table 2 of Si et al. 2025, RTX 4090, batch 32: compare the ratios, not the images/s.\n"
-"noise: a second plain network against the first (A/A) gave 0.990 [0.990, 0.990]; no smaller difference means anything.\n"
+"noise: a second plain network against the first (A/A) gave 0.990 [0.990, 0.990]; differences smaller than this are\nnoise.\n"
 "SCSA costs ResNet-50 20.0 % [20.0, 20.0] of its throughput here; in the paper it costs 17.0 %.\n"
 "\n";
 /* clang-format on */
@@ -157,7 +157,7 @@ TEST(table, networks_measured_apart_are_marked)
                       "round = round + 100 WHERE run_id = 2"));
     text = print(db, "bench", table_networks, (TableOptions){ 0 });
     check_holds(text, " '0.800 [0.");
-    check_holds(text, "\n' was not measured turn by turn");
+    check_holds(text, "\n' was not measured interleaved");
     free(text);
 }
 
@@ -465,7 +465,7 @@ TEST(table, ratios_of_sweeps_apart_are_marked_and_wider)
     CHECK(alter(db, "UPDATE start SET seed = 7 WHERE sweep_id = 2"));
     text = print(db, "modules", peers, (TableOptions){ 0 });
     check_holds(text, "'0.500 [0.468, 0.535]");
-    check_holds(text, "' was not measured turn by turn");
+    check_holds(text, "' was not measured interleaved");
     check_holds(text, "not resolved\nin 2.");
     free(text);
 }
