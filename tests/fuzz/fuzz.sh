@@ -52,7 +52,7 @@ if [ $status = 0 ]; then
     exit 0
 fi
 printf "%-12s %9s executions  1 crash: see %s\n" "$target" "${n:-0}" "$log"
-sed -n "s,.*Test unit written to \(.*\),    repeat: $folder/run_fuzz $target \1,p" \
+sed -n "/slow-unit/d; s,.*Test unit written to \(.*\),    repeat: $folder/run_fuzz $target \1,p" \
     "$log"
 exit 1
 '
