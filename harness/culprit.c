@@ -92,15 +92,21 @@ static double error_of(const Tensor *t, const Run *got, const Run *want)
     return isinf(error) ? 0 : error;
 }
 
-/* How often the error of what t reads its own is. */
+/* Error of t relative to that of what it reads: INFINITY where t is the first
+ * that is not finite, 0 where it has that from what it reads. */
 static double growth_of(const Tensor *t, const Run *got, const Run *want)
 {
+    const double own = error_of(t, got, want);
     double before = ROUNDING;
 
-    for (int k = 0; k < MAX_SRC; k++)
-        if (t->src[k])
-            before = fmax(before, error_of(t->src[k], got, want));
-    return error_of(t, got, want) / before;
+    for (int k = 0; k < MAX_SRC; k++) {
+        const double e = t->src[k] ? error_of(t->src[k], got, want) : 0;
+
+        if (!isfinite(e))
+            return 0;
+        before = fmax(before, e);
+    }
+    return isfinite(own) ? own / before : INFINITY;
 }
 
 static const Tensor *find(const Graph *g, const Run *got, const Run *want)
@@ -112,9 +118,9 @@ static const Tensor *find(const Graph *g, const Run *got, const Run *want)
         const Tensor *t = graph_at(g, i);
         const double growth = is_step(t) ? growth_of(t, got, want) : 0;
 
-        if (growth > most || isnan(growth)) {
+        if (growth > most) {
             worst = t;
-            most = isnan(growth) ? INFINITY : growth;
+            most = growth;
         }
     }
     return worst;
