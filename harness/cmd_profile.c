@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "analysis/counted.h"
+#include "analysis/csv.h"
 #include "analysis/units.h"
 #include "harness/backends.h"
 #include "harness/checks.h"
@@ -150,10 +151,10 @@ static void print_csv(const Profile *p, const Arm *arm)
     for (int i = 0; i < p->n; i++) {
         const ProfileStep *s = &p->step[i];
 
-        printf("%s,%d,%s,%s,%s,\"%s\",%.0f,%.0f,%.0f\n", arm->repeat, i,
-               s->out->op->name, s->kernel->name, s->out->name,
-               tensor_dims_text(s->out, dims), s->ns, s->cost.flops,
-               s->cost.bytes);
+        csv_write(stdout, arm->repeat);
+        printf(",%d,%s,%s,%s,\"%s\",%.0f,%.0f,%.0f\n", i, s->out->op->name,
+               s->kernel->name, s->out->name, tensor_dims_text(s->out, dims),
+               s->ns, s->cost.flops, s->cost.bytes);
     }
 }
 

@@ -275,6 +275,20 @@ TEST(profile, is_kept_with_its_run_and_says_what_each_number_is)
               "2");
 }
 
+/* A list in the settings has commas of its own. */
+TEST(profile, csv_has_the_case_as_one_cell)
+{
+    char *text = printed(cmd_profile, temp_path("profile.db"),
+                         "--module=scsa --channels=64 --height=8 --width=8 "
+                         "--group_kernel_sizes=3,3,5,5 --seconds=0 "
+                         "--format=csv");
+
+    CHECK_MSG(strstr(text, "\n\"attnbench run --module=scsa ") &&
+                  strstr(text, "=3,3,5,5\",0,"),
+              "%s", text);
+    free(text);
+}
+
 TEST(profile, why_says_what_binds_and_how_far_the_floor_is)
 {
     const char *db = temp_path("why.db");
