@@ -305,21 +305,23 @@ static void say_answer(const Versus *v, const VersusRow *r,
 static void say_no_answer(const Conditions *c, const Versus *v,
                           const VersusRow *r, const TableOptions *o)
 {
-    char label[LABEL_MAX], load[64] = "";
+    char label[LABEL_MAX], load[64] = "", noise[128] = "";
     const Ratio *q = &r->ratio;
 
     if (!isnan(c->load))
         snprintf(load, sizeof(load), "load %.2g on %d core%s, ", c->load,
                  c->cores, c->cores == 1 ? "" : "s");
+    if (!isnan(v->noise.ratio))
+        snprintf(noise, sizeof(noise),
+                 ", that of two plain networks %.3f [%.3f, %.3f]",
+                 v->noise.ratio, v->noise.lo, v->noise.hi);
     table_line(o->format, o->out,
                "no difference between %s with and without %s can be told on "
-               "this machine: the ratio is %.3f [%.3f, %.3f], that of two "
-               "plain networks %.3f [%.3f, %.3f] (%sn = %d). Measure longer, "
-               "and with nothing else running: attnbench run %s --budget=600.",
+               "this machine: the ratio is %.3f [%.3f, %.3f]%s (%sn = %d). "
+               "Measure longer, and with nothing else running: attnbench run "
+               "%s --budget=600.",
                backbone_title(v, r->run), run_label(r->run, label), q->ratio,
-               q->lo, q->hi, isnan(v->noise.ratio) ? 1 : v->noise.ratio,
-               isnan(v->noise.ratio) ? 1 : v->noise.lo,
-               isnan(v->noise.ratio) ? 1 : v->noise.hi, load, r->run->time.n,
+               q->lo, q->hi, noise, load, r->run->time.n,
                strcmp(r->run->experiment, "flags") ? r->run->experiment
                                                    : "... (as before)");
 }

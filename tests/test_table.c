@@ -542,6 +542,20 @@ TEST(table, three_samples_make_no_headline)
     free(text);
 }
 
+/* Without a second plain network, nothing is known of two. */
+TEST(table, noise_that_was_not_measured_has_no_number)
+{
+    const char *db = busy_bench(3);
+    char *text;
+
+    REQUIRE(alter(db, "DELETE FROM sample WHERE run_id = 2;"
+                      "DELETE FROM run WHERE id = 2"));
+    text = print(db, "bench", table_networks, (TableOptions){ 0 });
+    check_holds(text, "can be told on this machine");
+    CHECK_MSG(!strstr(text, "two plain networks"), "%s", text);
+    free(text);
+}
+
 TEST(table, an_interval_that_reaches_into_the_noise_makes_no_headline)
 {
     const char *db = busy_bench(10);
