@@ -19,43 +19,48 @@ static void forget(Outfile *out)
     *out = (Outfile){ 0 };
 }
 
-/* A new file beside it, with the rights that the old one has. */
-static int open_part(Outfile *out)
+/* A new file beside it, with the rights that the old one has, where the file
+ * system has any; NULL where none can be made. */
+static FILE *open_part(Outfile *out)
 {
     struct stat old;
     int fd;
 
     if (asprintf(&out->part, "%s.part-%ld", out->path, (long)getpid()) < 0) {
         out->part = NULL;
-        return fail(ERR_MEMORY, "%s: memory ran out", out->path);
+        return NULL;
     }
     fd = open(out->part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (fd >= 0 && stat(out->path, &old) == 0 && fchmod(fd, old.st_mode)) {
-        close(fd);
-        fd = -1;
+    if (fd < 0) {
+        free(out->part);
+        out->part = NULL;
+        return NULL;
     }
-    out->file = fd >= 0 ? fdopen(fd, "wb") : NULL;
-    return out->file ? OK : fail(ERR_IO, "%s: %s", out->path, strerror(errno));
+    if (stat(out->path, &old) == 0)
+        (void)!fchmod(fd, old.st_mode);
+    return fdopen(fd, "wb");
 }
 
 int outfile_open(Outfile *out, const char *path)
 {
     struct stat there;
-    int err;
+    int err = OK;
 
     *out = (Outfile){ .path = realpath(path, NULL) };
     if (!out->path)
         out->path = strdup(path);
     if (!out->path)
         return fail(ERR_MEMORY, "%s: memory ran out", path);
-    if (stat(path, &there) == 0 && !S_ISREG(there.st_mode)) {
+    if (stat(path, &there) || S_ISREG(there.st_mode))
+        out->file = open_part(out);
+    if (!out->file && !out->part)
         out->file = fopen(path, "wb");
-        err = out->file ? OK : fail(ERR_IO, "%s: %s", path, strerror(errno));
-    } else {
-        err = open_part(out);
-    }
-    if (err)
+    if (!out->file) {
+        err = fail(ERR_IO, "%s: %s", path, strerror(errno));
+        if (out->part)
+            unlink(out->part);
         forget(out);
+    }
     return err;
 }
 

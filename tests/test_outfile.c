@@ -93,6 +93,24 @@ TEST(outfile, follows_a_link_and_writes_to_a_device)
     CHECK(outfile_write("/no/such/folder/a", "new", 3) == ERR_IO);
 }
 
+/* As in a folder that may not be written: here the name is as long as one may
+ * be, so that none is left for a file beside it. */
+TEST(outfile, is_written_in_place_where_there_is_no_room_beside_it)
+{
+    char name[256], path[600];
+    size_t n;
+    char *text;
+
+    memset(name, 'a', 255);
+    name[255] = '\0';
+    snprintf(path, sizeof(path), "%s", temp_path(name));
+    write_text(path, "old text");
+    CHECK_MSG(outfile_write(path, "new", 3) == OK, "%s", err_message());
+    text = read_bytes(path, &n);
+    CHECK(text && !strcmp(text, "new"));
+    free(text);
+}
+
 /* Everything that writes files, one after the other. */
 
 static int export_into(const char *path)
