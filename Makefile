@@ -41,8 +41,9 @@ src  := $(wildcard kernels/core/*.c kernels/ops/*.c kernels/cpu/*.c) \
         $(wildcard harness/backbones/*.c) \
         $(filter-out harness/main.c,$(wildcard harness/*.c)) \
         $(addprefix kernels/cuda/,$(cuda_in_program))
-data := $(wildcard results/*.sql plots/*.gp) $(wildcard results/paper/*.csv)
-inc  := $(patsubst %,$(B)/%.inc,$(data))
+experiments := $(sort $(wildcard harness/experiments/*.json))
+data := $(wildcard results/*.sql plots/*.gp) $(wildcard results/paper/*.csv) $(experiments)
+inc  := $(patsubst %,$(B)/%.inc,$(data)) $(B)/experiments.inc
 obj   = $(patsubst %,$(B)/%.o,$(1))
 
 .DEFAULT_GOAL := all
@@ -153,6 +154,11 @@ $(B)/%.inc: %
 	@sed 's/[\\"?]/\\&/g; s/\r$$/\\r/; s/^/"/; s/$$/\\n"/' $< > $@
 .SECONDARY: $(inc)
 incs: $(inc)
+
+# { "NAME", "TEXT" }, for each experiment.
+$(B)/experiments.inc: $(patsubst %,$(B)/%.inc,$(experiments))
+	@for f in $(experiments); do \
+	   printf '{ "%s",\n#include "%s.inc"\n},\n' $$(basename $$f .json) $$f; done > $@
 
 # What the program says of its own build; written anew only when it changes.
 $(B)/build_info.h: FORCE

@@ -63,15 +63,17 @@ static double half_in(double *value, int n, double mass)
     return (i + left / value[i]) / n;
 }
 
-void cam_numbers(double number[CAM_NUMBERS], const float *map, int rows,
-                 int columns)
+int cam_numbers(double number[CAM_NUMBERS], const float *map, int rows,
+                int columns)
 {
     const int n = rows * columns;
     double mass = 0, absolute = 0, central = 0;
     double *value = malloc((size_t)n * sizeof(*value));
     int peak = 0;
 
-    BUG_IF(!value || n < 1);
+    BUG_IF(n < 1);
+    if (!value)
+        return fail(ERR_MEMORY, "no memory for a map of %d numbers", n);
     for (int i = 0; i < n; i++) {
         value[i] = positive(map[i]);
         mass += value[i];
@@ -89,4 +91,5 @@ void cam_numbers(double number[CAM_NUMBERS], const float *map, int rows,
     number[CAM_peak_x] = mass > 0 ? (peak % columns + 0.5) / columns : NAN;
     number[CAM_half_in] = mass > 0 ? half_in(value, n, mass) : NAN;
     free(value);
+    return OK;
 }

@@ -35,7 +35,7 @@ const char *cam_number_help(int i);
  * before.  Of one that nothing is left of, peak and mean are 0, and the rest
  * is NAN but kept, which is NAN only where the map was 0 before.
  */
-void cam_numbers(double number[CAM_NUMBERS], const float *map, int rows,
-                 int columns);
+int cam_numbers(double number[CAM_NUMBERS], const float *map, int rows,
+                int columns);
 
 #endif

@@ -252,20 +252,23 @@ static void resample(int *weight, int n, int which)
 }
 
 /* values: ERF_NUMBERS rows of RESAMPLES. */
-static void bootstrap(double *values, const ErfDraws *d)
+static int bootstrap(double *values, const ErfDraws *d)
 {
     const size_t pixels = (size_t)d->shape.height * (size_t)d->shape.width;
+    bool missing = false;
 
-#pragma omp parallel
+#pragma omp parallel reduction(|| : missing)
     {
         float *mean = malloc(pixels * sizeof(*mean));
         int *weight = malloc((size_t)d->n * sizeof(*weight));
 
-        BUG_IF(!mean || !weight);
+        missing = !mean || !weight;
 #pragma omp for
         for (int b = 0; b < RESAMPLES; b++) {
             double number[ERF_NUMBERS];
 
+            if (missing)
+                continue;
             resample(weight, d->n, b);
             numbers_of_mean(number, mean, d, weight);
             for (int i = 0; i < ERF_NUMBERS; i++)
@@ -274,20 +277,28 @@ static void bootstrap(double *values, const ErfDraws *d)
         free(weight);
         free(mean);
     }
+    return missing ? fail(ERR_MEMORY, "no memory for the mean of %d maps", d->n)
+                   : OK;
 }
 
-void erf_estimate(ErfEstimate out[ERF_NUMBERS], float *mean,
-                  const ErfDraws *draws)
+int erf_estimate(ErfEstimate out[ERF_NUMBERS], float *mean,
+                 const ErfDraws *draws)
 {
     double *values = malloc(sizeof(double) * ERF_NUMBERS * RESAMPLES);
     int *once = malloc((size_t)draws->n * sizeof(*once));
     double number[ERF_NUMBERS];
+    int err = OK;
 
-    BUG_IF(!values || !once);
+    if (!values || !once) {
+        err = fail(ERR_MEMORY, "no memory for %d draws", draws->n);
+        goto out;
+    }
     for (int i = 0; i < draws->n; i++)
         once[i] = 1;
     if (draws->n > 1)
-        bootstrap(values, draws);
+        err = bootstrap(values, draws);
+    if (err)
+        goto out;
     numbers_of_mean(number, mean, draws, once);
     for (int i = 0; i < ERF_NUMBERS; i++) {
         out[i] = (ErfEstimate){ number[i], NAN, NAN };
@@ -295,6 +306,8 @@ void erf_estimate(ErfEstimate out[ERF_NUMBERS], float *mean,
             bootstrap_interval(values + (size_t)i * RESAMPLES, RESAMPLES,
                                draws->n, &out[i].lo, &out[i].hi);
     }
+out:
     free(once);
     free(values);
+    return err;
 }

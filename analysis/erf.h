@@ -96,7 +96,7 @@ typedef struct ErfEstimate {
  * width), with their intervals over the draws: bootstrap, expanded percentile
  * (bootstrap_interval).  The same draws give the same intervals.
  */
-void erf_estimate(ErfEstimate out[ERF_NUMBERS], float *mean,
-                  const ErfDraws *draws);
+int erf_estimate(ErfEstimate out[ERF_NUMBERS], float *mean,
+                 const ErfDraws *draws);
 
 #endif

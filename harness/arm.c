@@ -75,32 +75,6 @@ void arm_give_up(Arm *a, int err)
 
 /* ---- what it costs --------------------------------------------------- */
 
-/* Linux promises memory that it does not have, and kills who uses it: so ask
- * first.  The least that a graph needs: weights twice (ours and packed), and
- * the largest step with what it reads; the weights alone where the device has
- * memory of its own, which says itself when there is no more. */
-static int check_memory(const Graph *g, bool host_memory)
-{
-    const double available = memory_available();
-    double weights = 0, step = 0;
-
-    for (int i = 0; i < graph_size(g); i++) {
-        const Tensor *t = graph_at(g, i);
-        double bytes = (double)tensor_bytes(t);
-
-        if (tensor_is_weight(t))
-            weights += bytes;
-        for (int k = 0; k < MAX_SRC; k++)
-            bytes += t->src[k] ? (double)tensor_bytes(t->src[k]) : 0;
-        if (host_memory && t->role == ROLE_NODE && !t->op->view && step < bytes)
-            step = bytes;
-    }
-    if (2 * weights + step > available)
-        return fail(ERR_MEMORY, "needs %.1f GiB or more; %.1f GiB are free",
-                    (2 * weights + step) / (1 << 30), available / (1 << 30));
-    return OK;
-}
-
 /* A shape that a module cannot take is found here. */
 static int count(Arm *a)
 {
@@ -117,7 +91,7 @@ static int count(Arm *a)
     a->params = graph_params(g);
     a->macs = cost.macs;
     a->paper_flops = cost.paper_flops;
-    err = check_memory(g, a->dev->backend->host_memory);
+    err = network_check_memory(g, a->dev->backend->host_memory, 0);
     graph_free(g);
     return err;
 }

@@ -61,18 +61,20 @@ static int build(Graph **g, const Case *c, const CamAsk *ask,
 }
 
 /* A tap has the name of the layer that computes it, which folding takes. */
-static int find_layer(Cam *out, const Work *w)
+static int find_layer(Cam *out, const Work *w, bool host_memory)
 {
     Case c = *w->c;
     const Tensor *tap;
     Graph *g;
+    int err;
 
     snprintf(c.graph.text, sizeof(c.graph.text), "as_written");
     TRY(build(&g, &c, w->ask, NULL));
     tap = graph_output_at(g, 0, NULL);
     snprintf(out->layer, sizeof(out->layer), "%s", tap->name);
+    err = network_check_memory(g, host_memory, 0);
     graph_free(g);
-    return OK;
+    return err;
 }
 
 /* The gradient of the scores, weighted by dy, with respect to the tap. */
@@ -137,12 +139,13 @@ static int choose_class(Cam *out, const Work *w, const float *score)
 }
 
 /* Equations (1) and (2), but for the ReLU; a and g are (C,h,w). */
-static void weigh(float *map, const float *a, const float *g, const Tensor *tap)
+static int weigh(float *map, const float *a, const float *g, const Tensor *tap)
 {
     const size_t pixels = (size_t)tap->dim[2] * (size_t)tap->dim[3];
     double *sum = calloc(pixels, sizeof(*sum));
 
-    BUG_IF(!sum);
+    if (!sum)
+        return fail(ERR_MEMORY, "no memory for a map of %zu numbers", pixels);
     for (int c = 0; c < tap->dim[1]; c++, a += pixels, g += pixels) {
         double weight = 0;
 
@@ -155,13 +158,16 @@ static void weigh(float *map, const float *a, const float *g, const Tensor *tap)
     for (size_t i = 0; i < pixels; i++)
         map[i] = (float)sum[i];
     free(sum);
+    return OK;
 }
 
 /* What a tensor holds, to be freed. */
 static int read(float **values, const Work *w, const Tensor *t)
 {
     *values = malloc(tensor_count(t) * sizeof(**values));
-    BUG_IF(!*values);
+    if (!*values)
+        return fail(ERR_MEMORY, "no memory for %zu numbers of a layer",
+                    tensor_count(t));
     return plan_get(w->plan, t, *values);
 }
 
@@ -189,7 +195,8 @@ static int check(Cam *out, const Work *w)
     Comparison v;
     int err;
 
-    BUG_IF(!dy);
+    if (!dy)
+        return fail(ERR_MEMORY, "no memory for %d scores", w->scores->dim[1]);
     dy[out->class] = 1;
     err = first_image_check(&v, &(FirstImage){ .c = w->c,
                                                .values = &values,
@@ -212,7 +219,8 @@ static int find_class(Cam *out, const Work *w)
     float *score = NULL;
     int err;
 
-    BUG_IF(!dy);
+    if (!dy)
+        return fail(ERR_MEMORY, "no memory for %d scores", w->scores->dim[1]);
     err = plan_set(w->plan, w->dy, dy);
     if (!err)
         err = plan_run(w->plan);
@@ -240,15 +248,17 @@ static int make_map(Cam *out, const Work *w)
     out->rows = t->dim[2];
     out->columns = t->dim[3];
     out->map = malloc(pixels * sizeof(*out->map));
-    BUG_IF(!out->map);
+    if (!out->map && !err)
+        err = fail(ERR_MEMORY, "no memory for a map of %zu numbers", pixels);
     if (!err)
         err = read(&g, w, w->grad);
-    if (!err) {
-        weigh(out->map, a, g, t);
+    if (!err)
+        err = weigh(out->map, a, g, t);
+    if (!err)
         err = want_finite(out->map, pixels, "the map at position");
-    }
+    if (!err)
+        err = cam_numbers(out->number, out->map, out->rows, out->columns);
     if (!err) {
-        cam_numbers(out->number, out->map, out->rows, out->columns);
         for (size_t i = 0; i < pixels; i++)
             out->map[i] = fmaxf(out->map[i], 0);
     }
@@ -265,7 +275,7 @@ int cam_run(Cam *out, const Case *c, const CamAsk *ask, Device *dev)
 
     memset(out, 0, sizeof(*out));
     TRY(check_case(c));
-    TRY(find_layer(out, &w));
+    TRY(find_layer(out, &w, dev->backend->host_memory));
     TRY(build(&w.g, c, ask, &values));
     err = add_gradient(&w);
     if (!err)

@@ -120,7 +120,9 @@ static int make_input(Session *t, const Case *c)
     t->width = c->width;
     t->input = malloc(sizeof(*t->input) * COLOURS * (size_t)c->height *
                       (size_t)c->width);
-    BUG_IF(!t->input);
+    if (!t->input)
+        return fail(ERR_MEMORY, "no memory for an input of %dx%d", c->height,
+                    c->width);
     if (t->s->image[0] && hash_file(&h, t->s->image) == OK)
         hash_text(t->image_hash, h);
     if (t->s->image[0])
@@ -181,7 +183,11 @@ static int make_map(Session *t, const Case *c, bool alone)
     name_map(t, d);
     network_weights_hash(d->weights_hash, c);
     d->whole = malloc(sizeof(*d->whole) * (size_t)t->height * (size_t)t->width);
-    BUG_IF(!d->whole);
+    if (!d->whole) {
+        cam_free(&d->cam);
+        return fail(ERR_MEMORY, "no memory for a map of %dx%d", t->height,
+                    t->width);
+    }
     map_upsample(d->whole, t->height, t->width, d->cam.map, d->cam.rows,
                  d->cam.columns);
     t->scale = fmax(t->scale, d->cam.number[CAM_peak]);
@@ -354,6 +360,8 @@ static void print_title(const Session *t)
 
 static void print_all(const Session *t)
 {
+    char *folder;
+
     print_title(t);
     print_table(t);
     if (cam_classes_differ(t->at, t->n))
@@ -366,9 +374,11 @@ static void print_all(const Session *t)
         printf("pictures of seeded weights, which are not trained, mean "
                "nothing, but are the same\neverywhere "
                "(--weights=FILE.safetensors)\n");
-    printf("in %s: input.png; of each map .png, .npy and _input.npy; their "
-           "numbers in\ncam.csv\n",
-           t->s->out);
+    folder = absolute_path(t->s->out);
+    printf("in %s:\ninput.png; of each map .png, .npy and _input.npy; their "
+           "numbers in cam.csv\n",
+           folder);
+    free(folder);
 }
 
 /* ---- the command --------------------------------------------------------- */

@@ -7,13 +7,13 @@
 #include "harness/cmd.h"
 
 #include <cjson/cJSON.h>
-#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "harness/backbones/backbones.h"
 #include "harness/backends.h"
+#include "harness/carried.h"
 #include "harness/flags.h"
 #include "harness/network.h"
 #include "kernels/core/err.h"
@@ -232,36 +232,21 @@ static int list_settings(void)
     return OK;
 }
 
-static void print_experiment(const char *path)
-{
-    char text[1 << 14];
-    FILE *f = fopen(path, "r");
-    cJSON *json = NULL;
-    const char *question = NULL;
-
-    if (f) {
-        text[fread(text, 1, sizeof(text) - 1, f)] = '\0';
-        fclose(f);
-        json = cJSON_Parse(text);
-        question = cJSON_GetStringValue(
-            cJSON_GetObjectItemCaseSensitive(json, "question"));
-    }
-    printf("%-44s ", path);
-    visible_write(stdout, question ? question : "(cannot be read)");
-    fputc('\n', stdout);
-    cJSON_Delete(json);
-}
-
+/* Those that the program carries, which run by name from any folder. */
 static int list_experiments(void)
 {
-    static const char pattern[] = "harness/experiments/*.json";
-    glob_t found;
+    const char *name, *question;
 
-    if (glob(pattern, 0, NULL, &found) != 0)
-        return fail(ERR_INPUT, "there is no %s in this folder", pattern);
-    for (size_t i = 0; i < found.gl_pathc; i++)
-        print_experiment(found.gl_pathv[i]);
-    globfree(&found);
+    for (int i = 0; (name = carried_name(i)); i++) {
+        cJSON *json = cJSON_Parse(carried_text(name));
+
+        question = cJSON_GetStringValue(
+            cJSON_GetObjectItemCaseSensitive(json, "question"));
+        printf("%-24s ", name);
+        visible_write(stdout, question ? question : "(no question)");
+        fputc('\n', stdout);
+        cJSON_Delete(json);
+    }
     return OK;
 }
 

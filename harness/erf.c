@@ -130,7 +130,9 @@ static float *dy_new(const Work *w, int i)
                                       (columns.last - columns.first + 1));
     float *dy = calloc(tensor_count(t), sizeof(*dy)), *of = dy;
 
-    BUG_IF(!dy);
+    if (!dy)
+        return fail(ERR_MEMORY, "no memory for %zu numbers of tap %s",
+                    tensor_count(t), w->ask->tap[i]);
     for (int nc = 0; nc < t->dim[0] * t->dim[1]; nc++) {
         for (int y = rows.first; y <= rows.last; y++)
             for (int x = columns.first; x <= columns.last; x++)
@@ -261,7 +263,8 @@ static int add_draw(const Work *w, int i, const float *const value[2],
     double *map = malloc(sizeof(*map) * pixels * (size_t)e->parts);
     double mass[ERF_PARTS] = { 0 }, scale = 1.0 / among;
 
-    BUG_IF(!map);
+    if (!map)
+        return fail(ERR_MEMORY, "no memory for a map of %zu numbers", pixels);
     reduce(w, e, value, map, mass);
     if (w->ask->protocol->each_alike && w->ask->rule != ERF_SIGNED)
         scale /= mass[ERF_WHOLE];
@@ -323,19 +326,23 @@ static int run_batch(Work *w, int first, int n, int among)
     return OK;
 }
 
-static void new_tally(Work *w, int i)
+static int new_tally(Work *w, int i)
 {
     const size_t pixels = (size_t)w->out[i].height * (size_t)w->out[i].width;
 
     for (int p = 0; p < w->out[i].parts; p++) {
         w->tally[i].map[p] = calloc((size_t)w->n, sizeof(float *));
         w->tally[i].share[p] = calloc((size_t)w->n, sizeof(double));
-        BUG_IF(!w->tally[i].map[p] || !w->tally[i].share[p]);
+        if (!w->tally[i].map[p] || !w->tally[i].share[p])
+            return fail(ERR_MEMORY, "no memory for %d draws", w->n);
         for (int k = 0; k < w->n; k++) {
             w->tally[i].map[p][k] = calloc(pixels, sizeof(float));
-            BUG_IF(!w->tally[i].map[p][k]);
+            if (!w->tally[i].map[p][k])
+                return fail(ERR_MEMORY, "no memory for %d maps of %zu numbers",
+                            w->n, pixels);
         }
     }
+    return OK;
 }
 
 static void free_tallies(Work *w)
@@ -362,7 +369,7 @@ static int plan_set_of(Work *w, int set)
         TRY(name_layers(w));
     for (int i = 0; i < ask->taps && set == 0; i++) {
         describe_tap(w, i);
-        new_tally(w, i);
+        TRY(new_tally(w, i));
     }
     TRY(plan_new(&w->plan, w->dev, w->g));
     for (int i = 0; i < ask->taps; i++)
@@ -446,7 +453,7 @@ static double peak_of(const Tally *t, int n, size_t pixels)
     return peak;
 }
 
-static void finish(const Work *w, int i)
+static int finish(const Work *w, int i)
 {
     Erf *e = &w->out[i];
     const size_t pixels = (size_t)e->height * (size_t)e->width;
@@ -466,9 +473,27 @@ static void finish(const Work *w, int i)
         };
 
         e->part[p].map = malloc(pixels * sizeof(float));
-        BUG_IF(!e->part[p].map);
-        erf_estimate(e->part[p].number, e->part[p].map, &draws);
+        if (!e->part[p].map)
+            return fail(ERR_MEMORY, "no memory for a map of %zu numbers",
+                        pixels);
+        TRY(erf_estimate(e->part[p].number, e->part[p].map, &draws));
     }
+    return OK;
+}
+
+/* The network, and a map of each observation. */
+static int check_memory(const Work *w)
+{
+    const double pixels = (double)w->c.height * w->c.width;
+    Graph *g;
+    int err;
+
+    TRY(build(w, &g, &w->c, NULL));
+    err = network_check_memory(g, w->dev->backend->host_memory,
+                               pixels * sizeof(float) * w->n * ERF_PARTS *
+                                   w->ask->taps);
+    graph_free(g);
+    return err;
 }
 
 int erf_run(Erf *out, const Case *c, const ErfAsk *ask, Device *dev)
@@ -487,11 +512,14 @@ int erf_run(Erf *out, const Case *c, const ErfAsk *ask, Device *dev)
     w.input = malloc(input * sizeof(float));
     w.value[0] = malloc(input * sizeof(float));
     w.value[1] = malloc(input * sizeof(float));
-    BUG_IF(!w.input || !w.value[0] || !w.value[1]);
+    if (!w.input || !w.value[0] || !w.value[1])
+        err = fail(ERR_MEMORY, "no memory for an input of %zu numbers", input);
+    if (!err)
+        err = check_memory(&w);
     for (int set = 0; set < ask->sets && !err; set++)
         err = run_set(&w, set);
     for (int i = 0; i < ask->taps && !err; i++)
-        finish(&w, i);
+        err = finish(&w, i);
     free_tallies(&w);
     free(w.value[1]);
     free(w.value[0]);

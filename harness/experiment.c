@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "harness/axis.h"
+#include "harness/carried.h"
 #include "harness/hash.h"
 #include "harness/json.h"
 #include "kernels/core/err.h"
@@ -294,7 +295,7 @@ static int build(Builder *b, const char *path, const Flag *flags, int nflags)
     for (int i = 0; i < nflags; i++)
         TRY(axes_flag(&b->flags, &flags[i]));
     if (path) {
-        TRY(json_read(&b->json, path));
+        TRY(carried_read(&b->json, path));
         TRY(read_object(b));
         TRY(check_used(b, &b->top));
     } else {

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "harness/backbones/backbones.h"
+#include "harness/environment.h"
 #include "harness/passes.h"
 #include "harness/seed.h"
 #include "harness/weights.h"
@@ -399,6 +400,29 @@ int network_run(float **values, Graph *g, Device *dev, bool recorded,
         err = network_run_plan(values, plan, g);
     plan_free(plan);
     return err;
+}
+
+int network_check_memory(const Graph *g, bool host_memory, double more)
+{
+    const double available = memory_available();
+    double weights = 0, step = 0, least;
+
+    for (int i = 0; i < graph_size(g); i++) {
+        const Tensor *t = graph_at(g, i);
+        double bytes = (double)tensor_bytes(t);
+
+        if (tensor_is_weight(t))
+            weights += bytes;
+        for (int k = 0; k < MAX_SRC; k++)
+            bytes += t->src[k] ? (double)tensor_bytes(t->src[k]) : 0;
+        if (host_memory && t->role == ROLE_NODE && !t->op->view && step < bytes)
+            step = bytes;
+    }
+    least = 2 * weights + step + more;
+    if (least > available)
+        return fail(ERR_MEMORY, "needs %.1f GiB or more; %.1f GiB are free",
+                    least / (1 << 30), available / (1 << 30));
+    return OK;
 }
 
 void cost_add(Cost *sum, const Cost *c)

@@ -72,6 +72,13 @@ int network_run(float **values, Graph *g, Device *dev, bool recorded,
 /* The same with a plan of g that has its inputs. */
 int network_run_plan(float **values, Plan *plan, const Graph *g);
 
+/* ERR_MEMORY if this machine has less free than g needs at least: Linux
+ * promises memory that it does not have, and kills who uses it, so ask first.
+ * That is weights twice (ours and packed), the largest step with what it reads,
+ * and as many bytes more; the weights alone where the device has memory of its
+ * own, which says itself when there is no more. */
+int network_check_memory(const Graph *g, bool host_memory, double more);
+
 /* Adds c to sum. */
 void cost_add(Cost *sum, const Cost *c);
 

@@ -3,7 +3,7 @@
  */
 #include "harness/sweep.h"
 
-#include <glob.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -11,6 +11,7 @@
 
 #include "analysis/load.h"
 #include "harness/alone.h"
+#include "harness/carried.h"
 #include "harness/db.h"
 #include "harness/environment.h"
 #include "harness/interrupt.h"
@@ -22,6 +23,7 @@
 #include "kernels/cpu/cgroup.h"
 #include "kernels/cpu/cpu.h"
 #include "results/begun.h"
+#include "results/folder.h"
 
 /* clang-format off */
 static const Param params[] = {
@@ -106,8 +108,6 @@ int sweep_protocol(Protocol *p, const SweepSettings *s)
     return OK;
 }
 
-static const char experiments[] = "harness/experiments/";
-
 static bool is_file(const char *path)
 {
     struct stat info;
@@ -115,36 +115,23 @@ static bool is_file(const char *path)
     return stat(path, &info) == 0 && !S_ISDIR(info.st_mode);
 }
 
-/* The i-th name in a glob_t of experiments, which loses its ".json". */
 static const char *experiment_name(const void *arg, int i)
 {
-    const glob_t *found = arg;
-    char *name;
-
-    if (i >= (int)found->gl_pathc)
-        return NULL;
-    name = found->gl_pathv[i] + strlen(experiments);
-    name[strcspn(name, ".")] = '\0';
-    return name;
+    (void)arg;
+    return carried_name(i);
 }
 
 static int no_experiment(const char *name, const char *path)
 {
-    const char *near = NULL;
-    glob_t found;
-    int err;
+    const char *near = name_nearest(name, experiment_name, NULL);
 
-    if (glob("harness/experiments/*.json", 0, NULL, &found) == 0)
-        near = name_nearest(name, experiment_name, &found);
-    err = near ? fail(ERR_INPUT,
-                      "there is no experiment '%s'; did you mean '%s'?", name,
-                      near)
-               : fail(ERR_INPUT,
-                      "there is no experiment '%s': no file of that name, and "
-                      "no %s",
-                      name, path);
-    globfree(&found);
-    return err;
+    return near ? fail(ERR_INPUT,
+                       "there is no experiment '%s'; did you mean '%s'?", name,
+                       near)
+                : fail(ERR_INPUT,
+                       "there is no experiment '%s': no file of that name, and "
+                       "no %s",
+                       name, path);
 }
 
 int sweep_find(const char *name, char *path, size_t size, const char **found)
@@ -152,10 +139,11 @@ int sweep_find(const char *name, char *path, size_t size, const char **found)
     *found = name;
     if (strchr(name, '/') || is_file(name))
         return OK;
-    snprintf(path, size, "%s%s%s", experiments, name,
-             strstr(name, ".json") ? "" : ".json");
+    if ((size_t)snprintf(path, size, "%s%s%s", carried_folder, name,
+                         strstr(name, ".json") ? "" : ".json") >= size)
+        return fail(ERR_INPUT, "there is no experiment '%.60s...'", name);
     *found = path;
-    return is_file(path) ? OK : no_experiment(name, path);
+    return is_file(path) || carried_text(path) ? OK : no_experiment(name, path);
 }
 
 /* The command line, as far as size has room. */
@@ -325,6 +313,7 @@ static void on_done(void *arg, const Arm *a)
 
 static void print_summary(const Sweeping *s, const Tally *t)
 {
+    char *db = absolute_path(s->settings->db);
     const int cases = t->ok + t->unsupported + t->out_of_memory + t->bad;
 
     fprintf(s->out, "\n%d ok", t->ok);
@@ -342,8 +331,9 @@ static void print_summary(const Sweeping *s, const Tally *t)
     if (cases)
         fprintf(s->out, " and %.1f ms per case for setup and storage",
                 (t->prepare_ns + t->store_ns) * 1e-6 / cases);
-    fprintf(s->out, "\nstored in %s; seed=%llu\n", s->settings->db,
+    fprintf(s->out, "\nstored in %s; seed=%llu\n", db,
             (unsigned long long)s->protocol.seed);
+    free(db);
     if (t->interrupted)
         fputs("interrupted: run the same command to resume\n", s->out);
 }

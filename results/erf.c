@@ -239,7 +239,8 @@ static int read_map(ErfRowPart *p, const Store *s, sqlite3_stmt *stmt,
                     "%dx%d numbers",
                     s->path, (long long)row->id, row->height, row->width);
     p->map = malloc(bytes);
-    BUG_IF(!p->map);
+    if (!p->map)
+        return fail(ERR_MEMORY, "no memory for a map of %zu bytes", bytes);
     memcpy(p->map, sqlite3_column_blob(stmt, 1), bytes);
     return OK;
 }

@@ -58,6 +58,16 @@ int folder_make_for(const char *path)
     return slash && slash != path ? make(path, (size_t)(slash - path)) : OK;
 }
 
+char *absolute_path(const char *path)
+{
+    char *found = realpath(path, NULL);
+
+    if (!found)
+        found = strdup(path);
+    BUG_IF(!found); /* a path's length */
+    return found;
+}
+
 const char *file_name(const char *path)
 {
     const char *slash = strrchr(path, '/');

@@ -11,6 +11,10 @@ int folder_make(const char *path);
 /* The same for the folder that a file of that path is in. */
 int folder_make_for(const char *path);
 
+/* path from the root, where there is something; path itself where not.  To be
+ * freed. */
+char *absolute_path(const char *path);
+
 /* What comes after the folders of a path; borrowed from it. */
 const char *file_name(const char *path);
 

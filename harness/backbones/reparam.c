@@ -221,8 +221,12 @@ static int make_layer(Merge *m, void (*merge)(Merge *m))
     m->kw = w->rank == 4 ? w->dim[3] : 1;
     m->w = calloc(tensor_count(w), sizeof(*m->w));
     m->b = calloc((size_t)m->O, sizeof(*m->b));
-    BUG_IF(!m->w || !m->b || !b);
-    merge(m);
+    BUG_IF(!b);
+    if (!m->w || !m->b)
+        m->err =
+            fail(ERR_MEMORY, "no memory for the weights of %s", m->layer->name);
+    else
+        merge(m);
     if (!m->err)
         m->err = give(w, m->w);
     if (!m->err)

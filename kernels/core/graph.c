@@ -90,6 +90,16 @@ Tensor *graph_unsupported(Graph *g, const char *fmt, ...)
     return NULL;
 }
 
+Tensor *graph_no_memory(Graph *g, const char *fmt, ...)
+{
+    va_list args;
+
+    va_start(args, fmt);
+    set_error(g, ERR_MEMORY, fmt, args);
+    va_end(args);
+    return NULL;
+}
+
 int graph_error(const Graph *g)
 {
     return g->error ? fail(g->error, "%s", g->message) : OK;

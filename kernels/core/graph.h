@@ -69,6 +69,10 @@ Tensor *graph_fail(Graph *g, const char *fmt, ...)
 Tensor *graph_unsupported(Graph *g, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* The same with ERR_MEMORY. */
+Tensor *graph_no_memory(Graph *g, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
 /* OK, or the code of the first error, whose sentence is then set again as
  * err_message(). */
 int graph_error(const Graph *g);

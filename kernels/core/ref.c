@@ -65,7 +65,10 @@ static int run_ref(Device *dev, const Tensor *out, void *state)
     float *y = out->data;
 
     (void)state;
+    fail(OK, "%s", ""); /* a definition says by a sentence that it failed */
     out->op->ref(out);
+    if (err_message()[0])
+        return ERR_MEMORY;
     for (size_t i = 0; dtype != F32 && i < tensor_count(out); i++)
         y[i] = dtype_round(dtype, y[i]);
     return ((RefDevice *)dev)->shakes ? shake_result(out) : OK;

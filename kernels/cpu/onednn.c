@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include <oneapi/dnnl/dnnl_debug.h>
 
@@ -22,6 +23,8 @@ struct Onednn {
 };
 
 enum { NARGS = NSLOTS + 1, SCRATCH = NSLOTS };
+
+enum { CODE_ROOM = 32 << 20 }; /* bytes that making code may take */
 
 struct Primitive {
     Onednn *lib;
@@ -315,6 +318,19 @@ static int reserve_scratch(Primitive *prim)
     return set_arg(prim, SCRATCH, prim->scratch);
 }
 
+/* Its generator of code writes to memory that it did not get. */
+static int make_code(dnnl_primitive_t *out, const_dnnl_primitive_desc_t desc,
+                     const char *what)
+{
+    void *room = mmap(NULL, CODE_ROOM, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (room == MAP_FAILED)
+        return fail(ERR_MEMORY, "no memory for oneDNN's %s", what);
+    munmap(room, CODE_ROOM);
+    return check(dnnl_primitive_create(out, desc), what);
+}
+
 /* One of the three kinds of operation that we use. */
 typedef dnnl_status_t Describe(Primitive *prim, const Problem *p,
                                const Mds *mds, dnnl_primitive_attr_t attr);
@@ -348,7 +364,7 @@ static int primitive_new(Primitive **out, Onednn *lib, const Problem *p,
     if (!err)
         err = check(describe(prim, p, &mds, attr), "no code for this shape");
     if (!err)
-        err = check(dnnl_primitive_create(&prim->code, prim->desc), "code");
+        err = make_code(&prim->code, prim->desc, "code");
     if (!err)
         err = reserve_scratch(prim);
     if (attr)
@@ -441,7 +457,7 @@ static int reorder_new(dnnl_primitive_t *out, Onednn *lib, MdRef to, MdRef from)
                                                    lib->engine, NULL),
                 "packing");
     if (!err)
-        err = check(dnnl_primitive_create(out, desc), "packing");
+        err = make_code(out, desc, "packing");
     if (desc)
         dnnl_primitive_desc_destroy(desc);
     return err;

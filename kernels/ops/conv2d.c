@@ -91,9 +91,10 @@ static double *by_tap(const Tensor *w, int O)
 {
     const int c = w->dim[1], taps = w->dim[2] * w->dim[3];
     const float *src = w->data;
-    double *dst = malloc((size_t)O * (size_t)c * (size_t)taps * sizeof(*dst));
+    double *dst = ref_doubles((size_t)O * (size_t)c * (size_t)taps);
 
-    BUG_IF(!dst);
+    if (!dst)
+        return NULL;
     for (int o = 0; o < O; o++)
         for (int i = 0; i < c; i++)
             for (int t = 0; t < taps; t++)
@@ -161,18 +162,22 @@ static void ref(const Tensor *out)
     const int N = out->dim[0], O = out->dim[1], H = out->dim[2];
     const size_t row_size = (size_t)out->dim[3] * (size_t)O;
     double *taps = by_tap(out->src[1], O);
+    bool missing = !taps;
 
-#pragma omp parallel if (cost(out).macs > SMALL_WORK)
+#pragma omp parallel if (cost(out).macs > SMALL_WORK) reduction(|| : missing)
     {
         double *acc = malloc(row_size * sizeof(*acc));
 
-        BUG_IF(!acc);
+        missing = !taps || !acc;
 #pragma omp for collapse(2)
         for (int n = 0; n < N; n++)
             for (int i = 0; i < H; i++)
-                row(out, taps, acc, n, i);
+                if (!missing)
+                    row(out, taps, acc, n, i);
         free(acc);
     }
+    if (missing)
+        fail(ERR_MEMORY, "no memory for a row of %zu sums", row_size);
     free(taps);
 }
 

@@ -173,14 +173,6 @@ static void add_to_w(double *x, double *w, double dy, int c)
         w[k] += dy * x[k];
 }
 
-static double *numbers(const Tensor *t)
-{
-    double *x = calloc(tensor_count(t), sizeof(*x));
-
-    BUG_IF(!x);
-    return x;
-}
-
 /* w to its doubles by tap, or from them. */
 static void copy_taps(const Tensor *w, double *taps, bool to_taps)
 {
@@ -211,8 +203,11 @@ static double finished(const Tensor *out, size_t k, double sum)
 static void x_ref(const Tensor *out)
 {
     const Parts p = parts_of(out);
-    double *x = numbers(p.x), *w = numbers(p.w);
+    double *x = ref_doubles(tensor_count(p.x));
+    double *w = ref_doubles(tensor_count(p.w));
 
+    if (!x || !w)
+        goto out;
     copy_taps(p.w, w, true);
 #pragma omp parallel for if (cost(out).macs > SMALL_WORK)
     for (int n = 0; n < p.dy->dim[0]; n++)
@@ -222,6 +217,7 @@ static void x_ref(const Tensor *out)
                     meet(&p, x, w, (int[]){ n, o, i, j }, add_to_x);
     for (size_t k = 0; k < tensor_count(out); k++)
         ((float *)out->data)[k] = (float)finished(out, k, x[k]);
+out:
     free(x);
     free(w);
 }
@@ -229,8 +225,11 @@ static void x_ref(const Tensor *out)
 static void w_ref(const Tensor *out)
 {
     const Parts p = parts_of(out);
-    double *x = numbers(p.x), *w = numbers(p.w);
+    double *x = ref_doubles(tensor_count(p.x));
+    double *w = ref_doubles(tensor_count(p.w));
 
+    if (!x || !w)
+        goto out;
     for (size_t k = 0; k < tensor_count(p.x); k++)
         x[k] = ((const float *)p.x->data)[k];
 #pragma omp parallel for if (cost(out).macs > SMALL_WORK)
@@ -241,6 +240,7 @@ static void w_ref(const Tensor *out)
                     for (int j = 0; j < p.dy->dim[3]; j++)
                         meet(&p, x, w, (int[]){ n, o, i, j }, add_to_w);
     copy_taps(out, w, false);
+out:
     free(x);
     free(w);
 }

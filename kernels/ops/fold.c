@@ -151,14 +151,16 @@ static void find_chain(Fold *f, const Tensor *head)
     f->end[last->id] = c;
 }
 
-static void copy_values(Tensor *dst, const Tensor *src)
+static void copy_values(Graph *g, Tensor *dst, const Tensor *src)
 {
     const size_t bytes = tensor_count(src) * sizeof(float);
 
     if (!src->host)
         return;
-    BUG_IF(graph_alloc_host(dst) != OK);
-    memcpy(dst->host, src->host, bytes);
+    if (graph_alloc_host(dst))
+        graph_no_memory(g, "%s", err_message());
+    else
+        memcpy(dst->host, src->host, bytes);
 }
 
 static Tensor *copy_leaf(Graph *g, const Tensor *t, Dims dims)
@@ -168,7 +170,7 @@ static Tensor *copy_leaf(Graph *g, const Tensor *t, Dims dims)
                                             : graph_buffer(g, t->name, dims);
 
     if (copy)
-        copy_values(copy, t);
+        copy_values(g, copy, t);
     return copy;
 }
 
@@ -246,7 +248,7 @@ static Tensor *emit_conv(Fold *f, const Chain *c)
         if (!b)
             b = new_bias(f, conv->src[1], conv->dim[1]);
         if (w && b && fold_values(w, b, conv->src[2] != NULL, c->norm) != OK)
-            return graph_fail(f->to, "%s", err_message());
+            return graph_no_memory(f->to, "%s", err_message());
     }
     attr.act = c->act;
     graph_scope(f->to, "%s", conv->name);

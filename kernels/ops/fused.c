@@ -92,7 +92,11 @@ void fused_ref(const Tensor *out)
             t->data = t->src[0]->data;
         else
             t->data = malloc(tensor_count(t) * sizeof(float));
-        BUG_IF(!t->data);
+        if (!t->data) {
+            fail(ERR_MEMORY, "no memory for %zu numbers of %s", tensor_count(t),
+                 t->op->name);
+            break;
+        }
         if (!t->op->view)
             t->op->ref(t);
     }

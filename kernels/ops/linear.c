@@ -39,9 +39,10 @@ static double *by_input(const Tensor *w)
 {
     const size_t O = (size_t)w->dim[0], I = (size_t)w->dim[1];
     const float *src = w->data;
-    double *dst = malloc(O * I * sizeof(*dst));
+    double *dst = ref_doubles(O * I);
 
-    BUG_IF(!dst);
+    if (!dst)
+        return NULL;
     for (size_t o = 0; o < O; o++)
         for (size_t i = 0; i < I; i++)
             dst[i * O + o] = src[o * I + i];
@@ -54,17 +55,20 @@ static void ref(const Tensor *out)
     const size_t rows = tensor_rows(out), I = (size_t)x->dim[1],
                  O = (size_t)out->dim[1];
     double *w = by_input(out->src[1]);
+    bool missing = !w;
 
-#pragma omp parallel if (cost(out).macs > SMALL_WORK)
+#pragma omp parallel if (cost(out).macs > SMALL_WORK) reduction(|| : missing)
     {
         double *acc = malloc(O * sizeof(*acc));
 
-        BUG_IF(!acc);
+        missing = !w || !acc;
 #pragma omp for
         for (size_t r = 0; r < rows; r++) {
             const float *xr = (float *)x->data + r * I;
             float *y = (float *)out->data + r * O;
 
+            if (missing)
+                continue;
             for (size_t o = 0; o < O; o++)
                 acc[o] = b ? ((float *)b->data)[o] : 0;
             for (size_t i = 0; i < I; i++)
@@ -76,6 +80,8 @@ static void ref(const Tensor *out)
         }
         free(acc);
     }
+    if (missing)
+        fail(ERR_MEMORY, "no memory for a row of %zu sums", O);
     free(w);
 }
 

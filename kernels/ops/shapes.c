@@ -3,6 +3,8 @@
  */
 #include "kernels/ops/shapes.h"
 
+#include <stdlib.h>
+
 #include <string.h>
 
 int shape_like(Tensor *out, const Tensor *x)
@@ -69,6 +71,15 @@ double act_of(Activation act, double x)
     if (x < 0)
         return 0;
     return act == ACT_RELU6 && x > 6 ? 6 : x;
+}
+
+double *ref_doubles(size_t n)
+{
+    double *x = calloc(n, sizeof(*x));
+
+    if (!x)
+        fail(ERR_MEMORY, "no memory for %zu sums of the definition", n);
+    return x;
 }
 
 double bytes_once(const Tensor *out)

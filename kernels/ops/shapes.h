@@ -26,6 +26,10 @@ int want_dims(const Tensor *w, const char *name, Dims dims);
 /* Refuses windows that do not tile their map, and shifts beyond a window. */
 int want_windows(const WindowAttr *a);
 
+/* n doubles of 0 for a ref(), to be freed.  NULL with fail() where there is no
+ * memory: ref() then returns, and the backend ref looks at err_message(). */
+double *ref_doubles(size_t n);
+
 /* Bytes of out and of every source, each once. */
 double bytes_once(const Tensor *out);
 

@@ -1,0 +1,120 @@
+/*
+ * test_memory.c - memory that is not there ends no command as a bug does: each
+ * is run with less and less address space.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/test.h"
+
+enum { LEAST_MB = 80, MOST_MB = 1200, STEP_PERCENT = 25, SAID = 8192 };
+
+/* Runs the command with so many MB of address space; said is what it wrote. */
+static int limited(char said[SAID], int mb, const char *arguments)
+{
+    const char *attnbench = test_beside("attnbench");
+    char command[2048];
+    FILE *f;
+    int status;
+
+    if (access(attnbench, X_OK))
+        SKIP("attnbench is not built");
+    snprintf(command, sizeof(command), "ulimit -v %d; exec 2>&1; exec %s %s",
+             mb * 1024, attnbench, arguments);
+    f = popen(command, "r");
+    BUG_IF(!f);
+    said[fread(said, 1, SAID - 1, f)] = '\0';
+    while (fgetc(f) != EOF)
+        ;
+    status = pclose(f);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+/* From a limit at which nothing is there to one at which all is: a sentence or
+ * the result, and the first at least once. */
+static void ends_well(const char *arguments)
+{
+    int refused = 0, status = -1;
+
+    setenv("OMP_NUM_THREADS", "1", 1); /* threads that libgomp cannot make */
+    for (int mb = LEAST_MB; mb < MOST_MB; mb += mb * STEP_PERCENT / 100) {
+        char said[SAID];
+
+        status = limited(said, mb, arguments);
+        CHECK_MSG(status < 126 && !strstr(said, "bug: "),
+                  "%s with %d MB: exit %d, %s", arguments, mb, status, said);
+        refused += strstr(said, "memory") != NULL;
+        if (status == 0 && !strstr(said, "out of memory"))
+            break;
+    }
+    CHECK_MSG(status == 0, "%s never ran", arguments);
+    CHECK_MSG(refused > 0, "%s was never short of memory", arguments);
+}
+
+static void ends_well_in(const char *command, const char *out)
+{
+    char arguments[1024];
+
+    snprintf(arguments, sizeof(arguments), "%s --%s=%s/%s", command, out,
+             test_tmpdir(), out);
+    ends_well(arguments);
+}
+
+TEST(memory, that_is_not_there_is_no_bug_of_run)
+{
+    ends_well_in("run --backbone=resnet18 --graph=folded --height=32 "
+                 "--width=32 --limit=1 --threads=1 --fresh --force",
+                 "db");
+}
+
+TEST(memory, that_is_not_there_is_no_bug_of_profile)
+{
+    ends_well_in("profile --backbone=resnet18 --height=32 --width=32 "
+                 "--threads=1 --force",
+                 "db");
+}
+
+TEST(memory, that_is_not_there_is_no_bug_of_erf)
+{
+    char arguments[1024];
+
+    snprintf(arguments, sizeof(arguments),
+             "erf --backbone=resnet18 --height=64 --width=64 --draws=2 "
+             "--sets=1 --threads=1 --db=%s/db --out=%s/maps",
+             test_tmpdir(), test_tmpdir());
+    ends_well(arguments);
+}
+
+TEST(memory, that_is_not_there_is_no_bug_of_cam)
+{
+    ends_well_in("cam --backbone=resnet18 --height=256 --width=256 "
+                 "--threads=1",
+                 "out");
+}
+
+TEST(memory, that_is_not_there_is_no_bug_of_verify)
+{
+    ends_well("verify --threads=1 tests/cases/resnet18_none.safetensors");
+}
+
+/* A sweep whose case has no memory stores that, and ends. */
+TEST(memory, that_a_case_lacks_is_stored)
+{
+    char said[SAID], arguments[1024];
+    int status;
+
+    setenv("OMP_NUM_THREADS", "1", 1);
+    snprintf(arguments, sizeof(arguments),
+             "run --backbone=resnet50 --graph=folded --height=64 --width=64 "
+             "--limit=1 --threads=1 --force --db=%s/x.db",
+             test_tmpdir());
+    status = limited(said, 200, arguments);
+    CHECK_MSG(status < 126 && strstr(said, "1 out of memory"), "exit %d: %s",
+              status, said);
+    status = limited(said, 200, arguments); /* goes on: nothing is left */
+    CHECK_MSG(status < 126 && !strstr(said, "bug: "), "exit %d: %s", status,
+              said);
+}
