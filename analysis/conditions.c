@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "analysis/load.h"
 #include "analysis/slice.h"
 #include "kernels/core/err.h"
 
@@ -240,7 +241,7 @@ static bool uses_gpu(const RunList *list)
 char *conditions_where(const Conditions *c, const RunList *list,
                        char text[CONDITIONS_TEXT])
 {
-    char settings[CONDITIONS_TEXT];
+    char settings[CONDITIONS_TEXT], load[LOAD_NUMBER];
     size_t used;
 
     text[0] = '\0';
@@ -249,11 +250,12 @@ char *conditions_where(const Conditions *c, const RunList *list,
         add(text, "%s", c->gpu);
     add(text, "%d core%s", c->cores, c->cores == 1 ? "" : "s");
     if (!isnan(c->load))
-        add(text, "load %.2g at the start", c->load);
+        add(text, "load %s at the start", load_text(load, c->load));
     used = strlen(text);
     if (!isnan(c->load_end))
-        snprintf(text + used, CONDITIONS_TEXT - used, "%s %.2g at the end",
-                 isnan(c->load) ? ", load" : " and", c->load_end);
+        snprintf(text + used, CONDITIONS_TEXT - used, "%s %s at the end",
+                 isnan(c->load) ? ", load" : " and",
+                 load_text(load, c->load_end));
     used = strlen(text);
     snprintf(text + used, CONDITIONS_TEXT - used, "; %s",
              conditions_settings(c, list, settings));
@@ -280,9 +282,9 @@ char *conditions_samples(const RunList *list, char text[SAMPLES_TEXT])
                  "interval takes %d)",
                  n, STATS_LEAST);
     else
-        snprintf(text, SAMPLES_TEXT, "medians of %s with 95 %% intervals%s", n,
-                 low && low < STATS_LEAST
-                     ? " (of fewer than 6 samples their range)"
-                     : "");
+        snprintf(text, SAMPLES_TEXT, "medians of %s with 95 %% intervals", n);
+    if (low && low < STATS_LEAST && high >= STATS_LEAST)
+        snprintf(text + strlen(text), SAMPLES_TEXT - strlen(text),
+                 " (of fewer than %d samples their range)", STATS_LEAST);
     return text;
 }

@@ -6,6 +6,10 @@
 
 #include <stdbool.h>
 
+/* A load as it is said: "0.5", "5.1", "128".  Returns text. */
+enum { LOAD_NUMBER = 32 };
+char *load_text(char text[LOAD_NUMBER], double load);
+
 /* Says that other programs disturb what is measured, if the load (a 1-minute
  * average before it began; NAN: not known) is more than one of them for each
  * two cores; else "".  threads: whether it runs on several threads, which wait

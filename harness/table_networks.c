@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "analysis/conditions.h"
+#include "analysis/load.h"
 #include "analysis/versus.h"
 #include "attention_zoo/zoo.h"
 #include "harness/backbones/backbones.h"
@@ -305,12 +306,13 @@ static void say_answer(const Versus *v, const VersusRow *r,
 static void say_no_answer(const Conditions *c, const Versus *v,
                           const VersusRow *r, const TableOptions *o)
 {
-    char label[LABEL_MAX], load[64] = "", noise[128] = "";
+    char label[LABEL_MAX], load[64] = "", noise[128] = "", number[LOAD_NUMBER];
     const Ratio *q = &r->ratio;
 
     if (!isnan(c->load))
-        snprintf(load, sizeof(load), "load %.2g on %d core%s, ", c->load,
-                 c->cores, c->cores == 1 ? "" : "s");
+        snprintf(load, sizeof(load), "load %s on %d core%s, ",
+                 load_text(number, c->load), c->cores,
+                 c->cores == 1 ? "" : "s");
     if (!isnan(v->noise.ratio))
         snprintf(noise, sizeof(noise),
                  ", that of two plain networks %.3f [%.3f, %.3f]",

@@ -127,14 +127,11 @@ TEST(conditions, settings_of_a_module_are_in_the_caption)
 
 TEST(conditions, a_gpu_is_named_if_it_was_used)
 {
-    Case c = stored_case("module=se");
-    RunList list;
     Run run = { .backend = "cpu", .dtype = "f32" };
+    const RunList list = { &run, 1 };
     Conditions here = { .cpu = "a cpu", .gpu = "a gpu", .cores = 2 };
     char text[CONDITIONS_TEXT];
 
-    (void)c;
-    list = (RunList){ &run, 1 };
     CHECK(!strstr(conditions_where(&here, &list, text), "a gpu"));
     snprintf(run.backend, sizeof(run.backend), "cuda");
     check_holds(conditions_where(&here, &list, text), "a cpu, a gpu, 2 cores");
@@ -157,6 +154,11 @@ TEST(conditions, the_load_is_said_at_both_ends)
                 "load 5.1 on 2 cores at the start: other programs disturb "
                 "what is measured; --threads=1 is far less disturbed");
     CHECK(!strstr(load_doubt(doubt, 5.13, 2, false), "--threads"));
+    here.load = 9.96; /* no 1e+01 and no 1.3e+02 */
+    here.load_end = 127.6;
+    check_holds(conditions_where(&here, &list, text),
+                "load 10 at the start and 128 at the end; ");
+    check_holds(load_doubt(doubt, 127.6, 64, true), "load 128 on 64 cores ");
 }
 
 TEST(conditions, too_few_samples_have_no_interval)
