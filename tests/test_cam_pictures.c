@@ -13,6 +13,7 @@
 #include "harness/npy.h"
 #include "harness/overlay.h"
 #include "harness/resize.h"
+#include "tests/databases.h"
 #include "tests/pictures.h"
 #include "tests/test.h"
 
@@ -312,7 +313,7 @@ TEST(cam_pictures, go_to_a_folder_of_any_length)
 TEST(cam_pictures, csv_quotes_the_pictures_name)
 {
     Image file = picture_make(40, 40, ramp);
-    char image[256], flags[1024], text[8192];
+    char image[256], flags[1024], text[8192], *table;
     bool more = false;
     size_t n;
     Csv csv;
@@ -325,14 +326,13 @@ TEST(cam_pictures, csv_quotes_the_pictures_name)
              "--out=%s/quoted",
              image, test_tmpdir());
     CHECK_MSG(cam(text, sizeof(text), flags) == 0, "%s", text);
-    snprintf(flags, sizeof(flags), "%s", picture_path("quoted/cam.csv"));
-    snprintf(text, sizeof(text), "%s", (char *)picture_bytes(flags, &n));
-    text[n < sizeof(text) ? n : sizeof(text) - 1] = '\0';
-    REQUIRE(csv_open(&csv, "cam.csv", text) == OK);
+    table = read_bytes(picture_path("quoted/cam.csv"), &n);
+    REQUIRE(table && csv_open(&csv, "cam.csv", table) == OK);
     REQUIRE(csv_next(&csv, &more) == OK && more);
     CHECK_MSG(strcmp(csv.cell[csv_column(&csv, "image")], image) == 0, "%s",
               csv.cell[csv_column(&csv, "image")]);
     CHECK(!strcmp(csv.cell[csv_column(&csv, "norm_gain")], "1"));
+    free(table);
 }
 
 TEST(cam_pictures, refusals_name_what_is_wrong)

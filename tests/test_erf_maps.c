@@ -396,7 +396,6 @@ TEST(erf_maps, no_scale_of_the_loss_changes_a_number)
         erf_free(&e[i], 1);
 }
 
-/* Several taps, sets and batches give what each alone does. */
 /* By a device whose pooling is wrong. */
 TEST(erf_maps, of_what_the_definition_does_not_give_are_refused)
 {
@@ -420,6 +419,7 @@ TEST(erf_maps, of_what_the_definition_does_not_give_are_refused)
     fake_backend.close(&fake->base);
 }
 
+/* Several taps, sets and batches give what each alone does. */
 TEST(erf_maps, do_not_depend_on_how_draws_are_run)
 {
     ErfAsk both = an_ask("layer2"), one = an_ask("layer1.0");

@@ -187,5 +187,6 @@ TEST(outfile, a_full_disk_leaves_the_old_figure)
     snprintf(out, sizeof(out), "--out=%s", test_tmpdir());
     fill_disk(1000);
     CHECK(cmd_plot(3, (char *[]){ "channels", flag, out }) != OK);
+    CHECK_MSG(strstr(err_message(), "channels."), "%s", err_message());
     check_old(gp);
 }

@@ -132,7 +132,7 @@ TEST(processors, threads_keep_to_the_places_they_are_given)
 TEST(processors, a_refusal_names_the_limit)
 {
     const char *db = temp_path("refused.db");
-    char text[OUTPUT], arguments[256];
+    char text[OUTPUT], arguments[256], variables[64];
 
     if (environment_cores() < 2)
         SKIP("there is one CPU");
@@ -140,7 +140,8 @@ TEST(processors, a_refusal_names_the_limit)
              "run --module=se --channels=16 --threads=2 --db=%s", db);
     attnbench(text, "OMP_THREAD_LIMIT=1", arguments);
     CHECK_MSG(strstr(text, "threads=2: OMP_THREAD_LIMIT allows 1"), "%s", text);
-    attnbench(text, "OMP_PLACES='{0}'", arguments);
+    snprintf(variables, sizeof(variables), "OMP_PLACES='{%d}'", first_cpu());
+    attnbench(text, variables, arguments);
     CHECK_MSG(strstr(text, "threads=2: OMP_PLACES or GOMP_CPU_AFFINITY leaves"),
               "%s", text);
     attnbench(text, "OMP_DYNAMIC=true OMP_MAX_ACTIVE_LEVELS=0", arguments);
