@@ -36,7 +36,7 @@ static const struct {
     { "repvgg_a0", "se_conv", 1.35 },    { "repvgg_a0", "fca", 1.1 },
     { "repvgg_a0", "cpca", 1 },          { "repvgg_a0", "cbam", 2.1 },
     { "repvgg_a0", "ela", 1.6 },         { "repvgg_a0", "ca", 2.45 },
-    { "repvgg_a0", "scsa", 2.75 },       { "repvgg_a0", NULL, 1.5 },
+    { "repvgg_a0", "scsa", 2.7 },        { "repvgg_a0", NULL, 1.5 },
 };
 
 double backbone_norm_gain(const Backbone *b, const Module *m)
