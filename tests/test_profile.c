@@ -302,8 +302,11 @@ TEST(profile, why_says_what_binds_and_how_far_the_floor_is)
               "%s", text);
     CHECK_MSG(strstr(text, " kernels, ") && strstr(text, " us, 1 kernel, 1.0"),
               "%s", text);
-    CHECK_MSG(strstr(text, "-bound at ") && strstr(text, "its floor is "), "%s",
-              text);
+    /* the bound itself rests on roofs, which a busy machine may get wrong */
+    CHECK_MSG(strstr(text, "-bound at ") &&
+                  (strstr(text, " times slower than its roofline bound") ||
+                   strstr(text, "its floor")),
+              "%s", text);
     CHECK_ASK(db, "SELECT count(*) FROM run", "3");
     CHECK(atoi(ask(db, "SELECT count(*) FROM roof")) >= 7);
     free(text);
