@@ -136,7 +136,7 @@ TEST(killed, one_that_ends_it_while_it_is_sampled_is_found)
 {
     const char *path = temp_path("a.db");
     const int n = starts_until_the_end(
-        path, (Killer){ "sampling", "--module=se", "--channels=48", -1 });
+        path, (Killer){ "measuring", "--module=se", "--channels=48", -1 });
 
     CHECK_MSG(n == 4, "took %d starts", n);
     check_ended(path, "5", "1");
@@ -148,7 +148,7 @@ TEST(killed, one_that_ends_it_while_it_is_sampled_is_found)
 /* Somebody switched the machine off: all is measured in the same rounds. */
 TEST(killed, one_end_is_nobodys_fault)
 {
-    static const char *const what[] = { "preparing", "sampling" };
+    static const char *const what[] = { "preparing", "measuring" };
 
     for (int i = 0; i < 2; i++) {
         const char *path = temp_path(what[i]);
