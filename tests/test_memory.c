@@ -12,7 +12,7 @@
 
 enum { LEAST_MB = 80, MOST_MB = 1200, STEP_PERCENT = 25, SAID = 8192 };
 
-/* Runs the command with so many MB of address space; said is what it wrote. */
+/* Runs the command with that many MB of address space; said is what it wrote. */
 static int limited(char said[SAID], int mb, const char *arguments)
 {
     const char *attnbench = test_beside("attnbench");
@@ -20,6 +20,9 @@ static int limited(char said[SAID], int mb, const char *arguments)
     FILE *f;
     int status;
 
+#ifdef __SANITIZE_ADDRESS__
+    SKIP("AddressSanitizer takes terabytes of address space");
+#endif
     if (access(attnbench, X_OK))
         SKIP("attnbench is not built");
     snprintf(command, sizeof(command), "ulimit -v %d; exec 2>&1; exec %s %s",
