@@ -50,7 +50,8 @@ typedef struct Lines {
     double unit;
     const char *unit_name;
     double name_width, note_width;
-    char fixed[48]; /* ", at 28x28 pixels", what of the shape is the same */
+    char fixed
+        [48]; /* ", at 28x28 pixels", the part of the shape that is the same */
 } Lines;
 
 static int by_x(const void *a, const void *b)
@@ -194,8 +195,8 @@ static void measure(Lines *l)
     l->xlo /= pow(l->xhi / l->xlo, PAD);
 }
 
-/* What of the shape does not vary: it is no axis, but a figure means nothing
- * without it. */
+/* Says the part of the shape that does not vary: it is no axis, but a figure
+ * means nothing without it. */
 static void say_fixed(Lines *l, const RunList *runs)
 {
     const Run *r = &runs->at[0];

@@ -11,7 +11,7 @@
 int program(char **said, const char *arguments, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* The same, on a terminal that is so wide (and writes newlines as they are). */
+/* The same, on a terminal of that width (which writes newlines as they are). */
 int program_on_terminal(char **said, int columns, const char *arguments, ...)
     __attribute__((format(printf, 3, 4)));
 

@@ -53,7 +53,7 @@ static const char *store_one(const Case *c)
     return db;
 }
 
-/* What a caption says of the only run of a case, and its row of CSV. */
+/* The caption of the only run of a case, and its row of CSV. */
 static char *describe(const Case *c, char **row)
 {
     const RunFilter filter = { "one", NULL, 0 };

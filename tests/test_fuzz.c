@@ -84,8 +84,8 @@ FUZZ_TARGETS(X)
 
 /* ---- make fuzz ----------------------------------------------------------- */
 
-/* What the script says with a clang that takes everything, over a program that
- * ends as told; its exit status. */
+/* Runs the script with a clang that takes everything, over a program that ends
+ * as told; returns its exit status. */
 static int script(char *said, size_t size, const char *clang, const char *ends)
 {
     char command[2048], program[600], make[1200];

@@ -31,7 +31,7 @@ enum { NCOMMANDS = sizeof(commands) / sizeof(commands[0]), VALUE = 256 };
 
 static const char unknown[] = "--no_such_setting";
 
-/* What a command prints as its help, to be freed. */
+/* The help that a command prints, to be freed. */
 static char *help_of(const char *command)
 {
     char *said;
@@ -146,7 +146,7 @@ TEST(help, shows_each_command_s_own_defaults)
     }
 }
 
-/* Of run all are those of a case. */
+/* All defaults of run are those of a case. */
 TEST(help, of_run_has_every_default_of_a_case)
 {
     char *help = help_of("run"), value[VALUE];

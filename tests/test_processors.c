@@ -183,7 +183,7 @@ TEST(processors, a_peer_has_the_same_cpus)
     CHECK_MSG(!strcmp(text, wanted), "%s", text);
 }
 
-/* Of this process, as it is now, not as it was started. */
+/* The mask of this process as it is now, not as it was started with. */
 TEST(processors, a_mask_that_was_set_later_counts)
 {
     CpuMask one = { { 0 } }, now;

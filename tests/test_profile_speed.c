@@ -125,7 +125,7 @@ static Ratio ratio(const Timer *a, const Timer *b)
     return ratio_paired(a->ns, a->round, ROUNDS, b->ns, b->round, ROUNDS);
 }
 
-/* What two unprofiled ones differ by is noise, the third is judged by it. */
+/* Two unprofiled ones differ by noise; the third is judged by it. */
 static void compare(const Timer *off, const Timer *used, const Timer *again)
 {
     const Ratio noise = ratio(again, off), r = ratio(used, off);

@@ -507,7 +507,7 @@ TEST(reproduce, parts_join_and_what_is_stored_is_not_measured_again)
     CHECK_ASK(db, "SELECT count(*) FROM sweep", "1");
 }
 
-/* What the runs were measured with besides. */
+/* Every other setting of the runs, too. */
 TEST(reproduce, a_report_says_every_difference_from_the_paper)
 {
     const char *db = temp_path("differs.db");

@@ -433,7 +433,7 @@ TEST(roofline, only_an_algorithm_explains_a_time_below_its_floor)
     CHECK(standing(2, "conv2d", "winograd") == STANDING_CONTRADICTS);
 }
 
-/* What a nearer cache may have held is explained as far as it is fast. */
+/* A time is explained by a nearer cache as far as that is fast. */
 TEST(roofline, a_nearer_cache_explains_what_it_can_move)
 {
     Quantity q[] = {

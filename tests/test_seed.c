@@ -63,7 +63,7 @@ TEST(seed, range_follows_from_name_and_shape)
     graph_free(g);
 }
 
-/* Of a network's own norms alone; statistics have none. */
+/* Weights of a network's own norms alone; statistics have none. */
 TEST(seed, norm_gain_is_of_own_norms_and_of_nothing_else)
 {
     Graph *g = graph_new();

@@ -19,8 +19,8 @@
 
 enum { SMALL = 64, WHOLE = 224, SEED = 1, CHANNELS = 3 };
 
-/* What a network is shown, an image each: noise as a case file's, maps of
- * structure as those that are timed, nothing. */
+/* Images that a network is shown: noise as a case file's, maps of structure as
+ * those that are timed, nothing. */
 enum { NOISE, OTHER_NOISE, MAP, OTHER_MAP, NOTHING, IMAGES };
 
 /* A changed input changes the output by at least this much of its spread. */
@@ -52,7 +52,7 @@ static void fill_input(Look *l)
     seed_structured(l->input + OTHER_MAP * n, dims, "input", SEED + 1);
 }
 
-/* What it puts out for all images, to be freed; NULL after a failure. */
+/* Outputs for all images, to be freed; NULL after a failure. */
 static float *run(const Look *l)
 {
     float *y[1] = { NULL };

@@ -3,7 +3,7 @@
  * view of medians take beside SQLite's own way through the table; in
  * make speed alone.
  *
- * All turn by turn, medians; a ratio is of processor times of one run.
+ * All interleaved, medians; a ratio is of processor times of one run.
  */
 #include <sqlite3.h>
 #include <stdio.h>
@@ -32,7 +32,7 @@ static bool make_million(const char *path)
                  "    + 0.125 FROM run, k ORDER BY run.id, i");
 }
 
-/* What is beneath all of them: every sample is fetched once. */
+/* The least that all of them do: every sample is fetched once. */
 static void sum(const char *path, const char *out)
 {
     (void)out;

@@ -183,7 +183,7 @@ TEST(table_formats, latex_prints_its_prose)
                "\\textasciitilde{}1\n");
 }
 
-/* Of a row's first cell, \\\\ would take "[1mm]" for its own. */
+/* \\\\ would take "[1mm]" for its own at the start of the next row. */
 TEST(table_formats, latex_takes_no_cell_for_an_argument)
 {
     char *text = print_cell("[1mm] x", TABLE_LATEX);

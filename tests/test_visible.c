@@ -199,7 +199,7 @@ TEST(visible, import_refuses_names_that_a_terminal_would_obey)
     CHECK(program(&said, "import --db=%s %s", db, path) == 2);
     check_holds(said, "source: 'a\\x1b[31m' has a control character in it");
     free(said);
-    /* What is said in prose may have them, and is shown without. */
+    /* Prose may have them, and is shown without. */
     write_text(path, "{\"source\": \"a\", \"experiment\": \"e\", \"question\":"
                      " \"why\\u001b?\", \"runs\": [{\"module\": \"se\","
                      " \"status\": \"failed\", \"message\": \"a\\nb\"}]}");

@@ -37,10 +37,10 @@ static Case case_of(const char *weights)
     return network_of("resnet18", "train", weights);
 }
 
-/* What a change does to a file that would fit: leaves a tensor or a scope out,
- * renames it, gives it another shape, spoils its second number; what is added; what stands before all
- * names but the added one's; how many rows the classifier keeps; whether names
- * are those of older files. */
+/* A change of a file that would fit: it leaves a tensor or a scope out, renames
+ * it, gives it another shape, spoils its second number; adds one; puts a prefix
+ * before all names except the added one's; keeps some rows of the classifier;
+ * takes the names of older files. */
 typedef struct Change {
     const char *left_out, *renamed, *reshaped, *spoilt, *added, *prefix;
     int classes;

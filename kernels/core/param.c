@@ -12,7 +12,7 @@
 
 #include "kernels/core/err.h"
 
-/* Of a REAL, so that a printed line parses back to the same value. */
+/* Format of a REAL: a printed line parses back to the same value. */
 #define REAL_FORMAT "%.15g"
 
 static void *field(const Param *p, const void *settings)

@@ -25,7 +25,7 @@ enum {
     BF16_ONE = 0x3f80,
 };
 
-/* What LDTILECFG reads. */
+/* The operand of LDTILECFG. */
 typedef struct TileConfig {
     uint8_t palette, start_row, reserved[14];
     uint16_t row_bytes[16];

@@ -190,7 +190,7 @@ static bool find_mount(Mount *m, const char *root, const char *controller)
     return found;
 }
 
-/* What of path lies below the mounted group; "" where that cannot be seen. */
+/* The part of path below the mounted group; "" where that cannot be seen. */
 static const char *below(const Mount *m, const char *path)
 {
     const size_t n = strcmp(m->from, "/") ? strlen(m->from) : 0;

@@ -30,13 +30,13 @@ static inline void mask_add(CpuMask *m, int cpu)
 
 int mask_count(const CpuMask *m);
 
-/* What the calling thread may use.  ERR_UNSUPPORTED if that cannot be read. */
+/* Reads the CPUs of the calling thread.  ERR_UNSUPPORTED if it cannot. */
 int mask_read(CpuMask *out);
 
-/* Where it runs from now on; a system call only where something changes. */
+/* Moves it to other CPUs; a system call only where something changes. */
 void mask_set(const CpuMask *m);
 
-/* What the process was started with; at least one CPU. */
+/* The CPUs that the process was started with; at least one. */
 const CpuMask *cpus_of_process(void);
 
 /* Those of m that OpenMP was told to keep to, if it was (OMP_PLACES); all of

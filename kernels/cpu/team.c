@@ -88,7 +88,7 @@ void team_enter(const Team *team)
     }
 }
 
-/* How many threads OpenMP gives when so many are asked for. */
+/* How many of the threads that are asked for OpenMP gives. */
 static int threads_given(int threads)
 {
     int given = 0;

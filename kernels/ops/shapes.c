@@ -4,7 +4,6 @@
 #include "kernels/ops/shapes.h"
 
 #include <stdlib.h>
-
 #include <string.h>
 
 int shape_like(Tensor *out, const Tensor *x)

@@ -91,7 +91,7 @@ static void draw(const char *db)
     store_close(s);
 }
 
-/* What SQLite left beside the database before this one. */
+/* Removes the files that SQLite left next to the database before this one. */
 static void remove_journals(const char *path)
 {
     static const char *const ends[] = { "-journal", "-wal", "-shm" };

@@ -51,7 +51,7 @@ void fuzz_run(const FuzzTarget *target, const uint8_t *data, size_t n);
  * Returns its path, good until the fourth call after it. */
 const char *fuzz_file(const char *name, const void *data, size_t n);
 
-/* What is left of the bytes to decide by. */
+/* The rest of the bytes to decide by. */
 typedef struct Choices {
     const uint8_t *at;
     size_t left;
@@ -60,7 +60,7 @@ typedef struct Choices {
 /* The next of them as a number below n (at most 65536); 0 when all are used. */
 unsigned fuzz_choose(Choices *c, unsigned n);
 
-/* What commands make of a database that they only read. */
+/* Commands that only read a database. */
 enum {
     READ_TABLES = 1,
     READ_EXPORTS = 2,

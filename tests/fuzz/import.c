@@ -23,7 +23,7 @@ static Store *open_new(void)
     return s;
 }
 
-/* What is refused leaves nothing behind, so that the next finds it empty. */
+/* A refused file leaves nothing behind, so that the next finds it empty. */
 void fuzz_import(const uint8_t *data, size_t n)
 {
     static Store *s;

@@ -28,7 +28,7 @@ typedef struct Original {
     unsigned n;
 } Original;
 
-/* Of the paper's tables few rows: how their orders agree is drawn a thousand
+/* Few rows of the paper's tables: how their orders agree is drawn a thousand
  * times, which is slow and not what is looked for. */
 static void make_table1(const char *path)
 {
@@ -46,7 +46,7 @@ static void make_shapes(const char *path)
     stored_stages(path);
 }
 
-/* What there is, and what is made of it. */
+/* The databases, and the commands that read them. */
 static const struct {
     void (*make)(const char *path);
     unsigned what;
