@@ -231,14 +231,18 @@ static const struct {
 static void other_values(const RunList *runs, const char *column,
                          const char *papers, char text[SLICE_TEXT])
 {
-    char value[SLICE_TEXT];
+    char value[SLICE_TEXT], other[SLICE_TEXT];
 
     text[0] = '\0';
     for (int i = 0; i < runs->n; i++) {
         const size_t used = strlen(text);
+        bool seen;
 
         slice_value(&runs->at[i], column, value);
-        if (strcmp(value, papers) && !strstr(text, value))
+        seen = strcmp(value, papers) == 0;
+        for (int k = 0; k < i && !seen; k++)
+            seen = !strcmp(value, slice_value(&runs->at[k], column, other));
+        if (!seen)
             snprintf(text + used, SLICE_TEXT - used, "%s%.240s",
                      used ? " and " : "", value);
     }

@@ -523,4 +523,10 @@ TEST(reproduce, a_report_says_every_difference_from_the_paper)
                       "shortcuts folded into convolutions; weights "
                       "a.safetensors; pass train; cold.\n");
     free(text);
+    /* one value may be part of another */
+    REQUIRE(alter(db, "UPDATE run SET batch = CASE id WHEN 1 THEN 64 ELSE 4 "
+                      "END"));
+    text = report(db, some_rows, TABLE_MARKDOWN);
+    check_holds(text, "PyTorch's; batch 64 and 4; bf16;");
+    free(text);
 }
