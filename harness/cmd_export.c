@@ -420,7 +420,7 @@ static void say_left_out(Store *s)
         { "SELECT count(*) FROM roof", "roofs" },
         { "SELECT count(*) FROM erf", "receptive fields" },
     };
-    const char *separator = "only the database has its";
+    const char *separator = "not exported:";
 
     for (size_t i = 0; i < sizeof(of) / sizeof(of[0]); i++) {
         const int64_t n = count_of(s, of[i].sql);
@@ -431,7 +431,7 @@ static void say_left_out(Store *s)
             separator = ",";
     }
     if (*separator == ',')
-        fputs("; copy it to keep them\n", stderr);
+        fputs("; copy the database to keep them\n", stderr);
 }
 
 int cmd_export(int argc, char **argv)

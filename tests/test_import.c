@@ -490,8 +490,8 @@ TEST(export, says_what_only_the_database_has)
     stored_profiles(db);
     stored_fields(db);
     CHECK(program(&said, "export --format=json --db='%s' '%s'", db, json) == 0);
-    CHECK_MSG(!strcmp(said, "only the database has its 4 profiles, 4 roofs, 18 "
-                            "receptive fields; copy it to keep them\n"),
+    CHECK_MSG(!strcmp(said, "not exported: 4 profiles, 4 roofs, 18 receptive "
+                            "fields; copy the database to keep them\n"),
               "%s", said);
     free(said);
     CHECK(program(&said, "export --db='%s' '%s'", db, json) == 0);
