@@ -359,6 +359,9 @@ static int make_case(const Making *m, const Case *asked)
     err = check_case(&c);
     if (!err)
         err = make_ask(&ask, taps, m->settings, &c);
+    if (!err) /* too long for the database: before the minutes it takes */
+        err =
+            print_repeat(row->repeat, sizeof(row->repeat), asked, m->settings);
     if (!err && m->images)
         ask.input = erf_images_input(m->images);
     if (!err)
