@@ -42,6 +42,7 @@ int alone_take(int *lock, bool force)
 {
     const char *path = getenv("ATTNBENCH_LOCK");
     struct flock all = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+    char who[32] = "";
 
     *lock = -1;
     if (!path)
@@ -58,11 +59,13 @@ int alone_take(int *lock, bool force)
     *lock = -1;
     if (force)
         return OK;
+    if (all.l_pid > 0) /* 0: in another container, or it has just ended */
+        snprintf(who, sizeof(who), " (pid %ld)", (long)all.l_pid);
     return fail(ERR_INPUT,
-                "another attnbench (pid %ld) is measuring on this machine, and "
-                "the two would disturb each other: wait for it, or give "
-                "--force to measure all the same",
-                (long)all.l_pid);
+                "another attnbench%s is measuring on this machine, and the two "
+                "would disturb each other: wait for it, or give --force to "
+                "measure all the same",
+                who);
 }
 
 void alone_give(int lock)
