@@ -94,7 +94,7 @@ static void add(char text[CONDITIONS_TEXT], const char *fmt, ...)
     va_end(args);
 }
 
-/* Whether all runs have the value of the first, which is copied to value. */
+/* True if all runs have the value of the first, which is copied to value. */
 static bool in_common(const RunList *list, const char *column,
                       char value[SLICE_TEXT])
 {

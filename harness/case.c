@@ -206,7 +206,7 @@ static const char *usual_position(const Case *c)
     return b && m ? position_choice(1 + (int)b->usual(m)) : "auto";
 }
 
-/* Whether c's own norms are seeded: not of a module alone, nor from a file. */
+/* True if c's own norms are seeded: not of a module alone, nor from a file. */
 static bool seeds_norms(const Case *c)
 {
     return backbone_find(c->backbone.text) &&

@@ -160,7 +160,7 @@ static void memory(Doctor *d, const Machine *m)
         available < 2 * gib ? ": large cases will be out_of_memory" : "");
 }
 
-/* What a container or a batch system leaves of the processor. */
+/* The share of the processor that a container or a batch system leaves. */
 static void quota(Doctor *d, const Machine *m)
 {
     GroupLimits limits;

@@ -125,7 +125,7 @@ static void print_top(const Profiled *p, const Limits *limits, int top)
     free(order);
 }
 
-/* What the footnotes have to explain, of all cases. */
+/* The footnotes that the cases together need. */
 typedef struct Footnotes {
     bool counted, spared;
     char doubt[ROOFS_DOUBT]; /* of the roofs, as roofs_doubt has it */

@@ -18,7 +18,7 @@ static const double ROUNDING = 1e-6;
 /* How much more a step has to be off than what it reads. */
 static const double STANDS_OUT = 10;
 
-/* What the steps of a graph come to; NULL where a tensor is none. */
+/* Results of the steps of a graph; NULL where a tensor is no step. */
 typedef struct Run {
     float **value; /* by tensor id  */
     const char **kernel;

@@ -16,7 +16,7 @@ static bool is_switch(const Param *p)
     return p->kind == PARAM_KIND_INT && p->min == 0 && p->max == 1;
 }
 
-/* Whether a command takes a setting of a case or of a module. */
+/* True if a command takes a setting of a case or of a module. */
 static bool takes(const Usage *usage, const char *key)
 {
     const CaseFlag *own = case_flag_find(usage->name, key);
@@ -49,7 +49,7 @@ static bool is_case_key(const char *name)
     return false;
 }
 
-/* What other programs call settings of ours. */
+/* Names that other programs have for our settings. */
 static const struct {
     const char *said, *key, *meant;
 } synonyms[] = {

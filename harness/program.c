@@ -29,7 +29,7 @@ const char *program_path(char text[PROGRAM_TEXT])
     return text;
 }
 
-/* Whether a command's name, and no other word, begins at text. */
+/* True if a command's name, and no other word, begins at text. */
 static bool is_command(const char *text)
 {
     static const char *const commands[] = {

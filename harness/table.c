@@ -69,7 +69,7 @@ int table_row(Table *t)
     return t->nrows++;
 }
 
-/* What printf would write, fit to be shown; to be freed. */
+/* The text that printf would write, fit to be shown; to be freed. */
 static char *printable(const char *fmt, va_list args)
 {
     va_list again;

@@ -47,7 +47,7 @@ typedef struct CaseFile {
     float **got; /* an array for each output of graph */
 } CaseFile;
 
-/* What metadata may hold, and which kind of file. */
+/* Keys of the metadata, and which kind of file has them. */
 typedef struct Key {
     const char *name;
     bool of_module, of_backbone;

@@ -10,7 +10,7 @@
 
 #include "kernels/core/err.h"
 
-/* What all names of the file begin with, up to a point. */
+/* The part that all names of the file begin with, up to a point. */
 static void find_prefix(Weights *w)
 {
     const char *first = st_tensors(w->file) ? st_tensor(w->file, 0)->name : "";

@@ -178,7 +178,7 @@ static void add_dot(Dots *d, const Run *r, const PaperRow *paper)
     d->n++;
 }
 
-/* Whether the intervals leave open on which side of the front a point lies:
+/* True if the intervals leave open on which side of the front a point lies:
  * some point that is as accurate may be faster, and none surely is. */
 static bool is_undecided(const Dots *d, int i)
 {

@@ -209,7 +209,7 @@ static void write_panel(Sheet *s, const Reproduction *r, const ReproGroup *g)
     fprintf(s->dat, "\n\n");
 }
 
-/* Whether anything of it was measured: the paper's bars alone say nothing. */
+/* True if anything of it was measured: the paper's bars alone say nothing. */
 static bool is_drawn(const Reproduction *r, const ReproGroup *g)
 {
     for (int i = 0; i < g->n; i++)

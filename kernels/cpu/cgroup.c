@@ -123,7 +123,7 @@ enum { NKINDS = sizeof(kinds) / sizeof(kinds[0]) };
 
 /* ---- where a group is ---------------------------------------------------- */
 
-/* Whether name is in a list like "rw,cpu,cpuacct". */
+/* True if name is in a list like "rw,cpu,cpuacct". */
 static bool is_listed(const char *list, const char *name)
 {
     const size_t n = strlen(name);

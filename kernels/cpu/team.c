@@ -150,7 +150,7 @@ static int refuse_threads(int threads, int allowed)
                 threads, allowed);
 }
 
-/* Whether OpenMP gives them. */
+/* True if OpenMP gives them. */
 static int try_threads(int threads)
 {
     int given;
