@@ -11,6 +11,7 @@
 #include "harness/safetensors.h"
 
 #include <cjson/cJSON.h>
+#include <float.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -444,20 +445,33 @@ static void widen(float *values, size_t n, bool bf16)
     }
 }
 
-static bool read_doubles(FILE *f, float *values, size_t n)
+static int fail_read(const Safetensors *st, const StTensor *t)
+{
+    return fail(ERR_IO, "%s: tensor '%.*s' cannot be read", st->path,
+                NAME_SHOWN, t->name);
+}
+
+/* A large double would become an infinity, which the file has not. */
+static int read_doubles(const Safetensors *st, const StTensor *t, float *values)
 {
     double part[512];
 
-    while (n) {
-        const size_t now = n < 512 ? n : 512;
+    for (size_t i = 0; i < t->count; i++) {
+        const size_t at = i % 512, left = t->count - i;
+        const size_t now = left < 512 ? left : 512;
 
-        if (fread(part, sizeof(*part), now, f) != now)
-            return false;
-        for (size_t i = 0; i < now; i++)
-            *values++ = (float)part[i];
-        n -= now;
+        if (!at && fread(part, sizeof(*part), now, st->file) != now)
+            return fail_read(st, t);
+        if (isfinite(part[at]) && fabs(part[at]) > (double)FLT_MAX)
+            return fail(ERR_INPUT,
+                        "%s: number %zu of tensor '%.*s' is %g, and F32, which "
+                        "all is computed in, ends at %g: scale it, or give "
+                        "another file",
+                        st->path, i, NAME_SHOWN, t->name, part[at],
+                        (double)FLT_MAX);
+        values[i] = (float)part[at];
     }
-    return true;
+    return OK;
 }
 
 /* Half of values' bytes are enough for halves, which are read to its end. */
@@ -484,12 +498,11 @@ int st_read(const Safetensors *st, const StTensor *t, float *values)
                     "%s: tensor '%.*s' has dtype %s; F32, F16, BF16 and F64 "
                     "can be read",
                     st->path, NAME_SHOWN, t->name, t->dtype);
-    if (fseeko(st->file, (off_t)e->begin, SEEK_SET) ||
-        !(f64 ? read_doubles(st->file, values, t->count)
-              : read_floats(st, e, values)))
-        return fail(ERR_IO, "%s: tensor '%.*s' cannot be read", st->path,
-                    NAME_SHOWN, t->name);
-    return OK;
+    if (fseeko(st->file, (off_t)e->begin, SEEK_SET))
+        return fail_read(st, t);
+    if (f64)
+        return read_doubles(st, t, values);
+    return read_floats(st, e, values) ? OK : fail_read(st, t);
 }
 
 int st_read_finite(const Safetensors *st, const StTensor *t, float *values)

@@ -162,6 +162,53 @@ TEST(safetensors, other_dtypes_are_listed_but_not_read)
     st_close(st);
 }
 
+/* In every type of number, the number that is there. */
+TEST(safetensors, what_is_no_float_is_named_as_the_file_has_it)
+{
+    static const struct {
+        const char *dtype;
+        size_t bytes;
+        uint64_t bits; /* of the second number, of two */
+        const char *says;
+    } files[] = {
+        { "F32", 4, 0x7FC00000, "number 1 of tensor 't' is nan" },
+        { "F32", 4, 0x7F800000, "number 1 of tensor 't' is inf" },
+        { "F16", 2, 0x7E00, "number 1 of tensor 't' is nan" },
+        { "F16", 2, 0xFC00, "number 1 of tensor 't' is -inf" },
+        { "BF16", 2, 0x7FC0, "number 1 of tensor 't' is nan" },
+        { "BF16", 2, 0x7F80, "number 1 of tensor 't' is inf" },
+        { "F64", 8, 0x7FF8000000000000, "number 1 of tensor 't' is nan" },
+        { "F64", 8, 0xFFF0000000000000, "number 1 of tensor 't' is -inf" },
+        { "F64", 8, 0x7E37E43C8800759C, "number 1 of tensor 't' is 1e+300, " },
+        { "F64", 8, 0xFE37E43C8800759C, "number 1 of tensor 't' is -1e+300, " },
+        { "I64", 8, 1, "tensor 't' has dtype I64; F32, " },
+        { "F8_E4M3", 1, 1, "tensor 't' has dtype F8_E4M3; F32, " },
+        { "F4", 1, 1, "unknown dtype 'F4'" },
+    };
+    const char *path = path_of("odd.safetensors");
+
+    for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++) {
+        unsigned char data[16] = { 0 };
+        Safetensors *st;
+        char header[128];
+        float got[2];
+
+        memcpy(data + files[i].bytes, &files[i].bits, files[i].bytes);
+        snprintf(header, sizeof(header),
+                 "{\"t\":{\"dtype\":\"%s\",\"shape\":[2],"
+                 "\"data_offsets\":[0,%zu]}}",
+                 files[i].dtype, 2 * files[i].bytes);
+        write_file(path, header, data, 2 * files[i].bytes);
+        if (st_open(&st, path) == OK)
+            CHECK_MSG(st_read_finite(st, st_tensor(st, 0), got) == ERR_INPUT,
+                      "%zu was read", i);
+        CHECK_MSG(strstr(err_message(), path) == err_message() &&
+                      strstr(err_message(), files[i].says),
+                  "'%s' does not say '%s'", err_message(), files[i].says);
+        st_close(st);
+    }
+}
+
 /* A tensor of two floats, but for what is wrong with it. */
 #define TENSOR(name, dtype, shape, offsets)              \
     "\"" name "\":{\"dtype\":" dtype ",\"shape\":" shape \
