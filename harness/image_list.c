@@ -5,6 +5,7 @@
 #include "harness/image.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,11 +49,22 @@ typedef struct Walk {
         dev_t device;
         ino_t inode;
     } * folder;
-    int folders, others;
-    char other[NAME_SHOWN + 1]; /* the first of them */
+    int folders, others, links; /* links: those that lead nowhere */
+    char other[NAME_SHOWN + 1]; /* the first of the others */
+    char link[NAME_SHOWN + 1];  /* the first of the links */
 } Walk;
 
 static int add_folder(Walk *w, const char *path, const struct stat *info);
+
+/* Of a name in a folder that leads to no file. */
+static int note_missing(Walk *w, const char *path)
+{
+    if (errno != ENOENT && errno != ELOOP && errno != ENOTDIR)
+        return fail(ERR_IO, "%s: %m", path);
+    if (!w->links++)
+        snprintf(w->link, sizeof(w->link), "%s", file_name(path));
+    return OK;
+}
 
 /* Takes path.  Links are followed. */
 static int add_entry(Walk *w, char *path)
@@ -60,9 +72,9 @@ static int add_entry(Walk *w, char *path)
     struct stat info;
     int err = OK;
 
-    if (stat(path, &info)) /* a link to nothing */
-        info.st_mode = 0;
-    if (S_ISDIR(info.st_mode))
+    if (stat(path, &info))
+        err = note_missing(w, path);
+    else if (S_ISDIR(info.st_mode))
         err = add_folder(w, path, &info);
     else if (S_ISREG(info.st_mode) && is_image(path) &&
              (err = add(w->list, path)) == OK)
@@ -135,18 +147,23 @@ static int by_bytes(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* "x has no images (.jpg, .jpeg, .png) but 12 other files, as a.webp". */
+/* "x has no images, which ...: in 1 folder there are 12 other files, as a.webp,
+ * and 1 link to no file, as b.png". */
 static int refuse_empty(const Walk *w, const char *folder)
 {
     char files[NAME_SHOWN + 64] = "no other files";
+    char links[NAME_SHOWN + 64] = "";
 
     if (w->others)
         snprintf(files, sizeof(files), "%d other file%s, as %s", w->others,
                  w->others > 1 ? "s" : "", w->other);
+    if (w->links)
+        snprintf(links, sizeof(links), ", and %d link%s to no file, as %s",
+                 w->links, w->links > 1 ? "s" : "", w->link);
     return fail(ERR_INPUT,
                 "%s has no images, which end in .jpg, .jpeg or .png: in %d "
-                "folder%s there are %s",
-                folder, w->folders, w->folders > 1 ? "s" : "", files);
+                "folder%s there are %s%s",
+                folder, w->folders, w->folders > 1 ? "s" : "", files, links);
 }
 
 int image_list(ImageList *out, const char *folder)

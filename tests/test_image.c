@@ -472,6 +472,76 @@ TEST(image, lists_follow_links_and_end)
     image_list_free(&list);
 }
 
+/* Each cause has its words: what is there, and what could not be seen. */
+TEST(image, a_folder_without_images_says_what_it_holds)
+{
+    static const struct {
+        const char *file, *link, *to, *says;
+    } of[] = {
+        { NULL, NULL, NULL, "in 1 folder there are no other files" },
+        { "a.txt", NULL, NULL, "there are 1 other file, as a.txt" },
+        { NULL, "a.png", "nowhere.png",
+          "no other files, and 1 link to no file, as a.png" },
+        { "a.txt", "b", "nowhere",
+          "1 other file, as a.txt, and 1 link to no file, as b" },
+        { "a.txt", "b.png", "a.txt/c", "and 1 link to no file, as b.png" },
+        { NULL, "a.png", "a.png", "and 1 link to no file, as a.png" },
+        { NULL, "a.png", ".", "in 1 folder there are no other files" },
+        { NULL, "a.png", "/dev/null", "there are 1 other file, as a.png" },
+    };
+    ImageList list;
+
+    for (size_t i = 0; i < sizeof(of) / sizeof(*of); i++) {
+        char folder[512], path[600];
+
+        snprintf(path, sizeof(path), "links%zu", i);
+        snprintf(folder, sizeof(folder), "%s", picture_path(path));
+        mkdir(folder, 0777);
+        snprintf(path, sizeof(path), "%s/%s", folder, of[i].file);
+        if (of[i].file)
+            picture_write(path, "", 0);
+        snprintf(path, sizeof(path), "%s/%s", folder, of[i].link);
+        CHECK(!of[i].link || symlink(of[i].to, path) == 0);
+        CHECK(image_list(&list, folder) == ERR_INPUT);
+        CHECK_MSG(strstr(err_message(), of[i].says), "%zu: '%s' has no '%s'", i,
+                  err_message(), of[i].says);
+    }
+}
+
+/* Not as one without images: nobody has seen what is in it. */
+TEST(image, a_folder_that_cannot_be_read_is_named)
+{
+    static const struct {
+        mode_t outer, inner;
+        const char *names;
+    } of[] = {
+        { 0, 0755, "/shut: Permission denied" },
+        { 0755, 0, "/shut/in: Permission denied" },
+        { 0444, 0755, "/shut/in: Permission denied" }, /* names alone */
+    };
+    char shut[512], in[512], file[512];
+    ImageList list;
+
+    snprintf(shut, sizeof(shut), "%s", picture_path("shut"));
+    snprintf(in, sizeof(in), "%s", picture_path("shut/in"));
+    snprintf(file, sizeof(file), "%s", picture_path("shut/in/a.png"));
+    REQUIRE(mkdir(shut, 0755) == 0 && mkdir(in, 0755) == 0);
+    picture_write(file, "", 0);
+    if (geteuid() == 0)
+        REQUIRE(chmod(test_tmpdir(), 0755) == 0 && !chown(in, 65534, 65534) &&
+                !chown(shut, 65534, 65534) && seteuid(65534) == 0);
+    REQUIRE(image_list(&list, shut) == OK);
+    image_list_free(&list);
+    for (size_t i = 0; i < sizeof(of) / sizeof(*of); i++) {
+        CHECK(chmod(in, of[i].inner) == 0 && chmod(shut, of[i].outer) == 0);
+        CHECK_MSG(image_list(&list, shut) == ERR_IO, "%zu", i);
+        CHECK_MSG(strstr(err_message(), of[i].names), "%zu: %s", i,
+                  err_message());
+        CHECK(chmod(shut, 0755) == 0 && chmod(in, 0755) == 0);
+    }
+    CHECK(seteuid(getuid()) == 0);
+}
+
 /* One odd image is named before the first of many draws. */
 TEST(image, one_broken_in_a_folder_is_named_at_once)
 {
