@@ -46,8 +46,11 @@ static const struct {
 static int refuse_database(const char *path)
 {
     Store *s;
+    const int err = store_open(&s, path, STORE_READ);
 
-    if (store_open(&s, path, STORE_READ))
+    if (err == ERR_IO) /* as where it is locked: nothing is known of it */
+        return err;
+    if (err)
         return fail(ERR_INPUT,
                     "%s is an SQLite database that attnbench cannot read; "
                     "import takes JSON or CSV",

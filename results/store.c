@@ -112,6 +112,13 @@ static int each_step(const Store *s, const char *const *step, int64_t version)
     return OK;
 }
 
+static bool lacks_descriptors(const Store *s)
+{
+    const int code = sqlite3_system_errno(s->db);
+
+    return code == EMFILE || code == ENFILE;
+}
+
 int sql_refused(const Store *s)
 {
     const char *path = s->path, *why = sqlite3_errmsg(s->db);
@@ -142,8 +149,7 @@ int sql_refused(const Store *s)
                     "another file by --db",
                     path);
     case SQLITE_CANTOPEN:
-        if (sqlite3_system_errno(s->db) == EMFILE ||
-            sqlite3_system_errno(s->db) == ENFILE)
+        if (lacks_descriptors(s))
             return fail(ERR_IO,
                         "%s: %s; close other programs, or raise 'ulimit -n'",
                         path, strerror(sqlite3_system_errno(s->db)));
@@ -417,6 +423,8 @@ static int open_somehow(Store *s)
         return OK;
     if (sql_lacks_shared_memory(code) && has_wal(s->path))
         return sql_leave_wal(s);
+    if ((code & 0xff) == SQLITE_CANTOPEN && lacks_descriptors(s))
+        return sql_refused(s);
     if (sql_lacks_shared_memory(code) || (code & 0xff) == SQLITE_CANTOPEN ||
         ((code & 0xff) == SQLITE_READONLY && code != SQLITE_READONLY_ROLLBACK &&
          code != SQLITE_READONLY_RECOVERY))

@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "harness/foreign.h"
 #include "results/store.h"
 #include "tests/databases.h"
 #include "tests/test.h"
@@ -151,6 +152,32 @@ TEST(locks, a_signal_ends_the_wait)
     kill(pid, SIGKILL);
     waitpid(pid, NULL, 0);
     CHECK_ASK(path, "SELECT count(*) FROM run", "0");
+}
+
+/* Who does not wait for good is told so: here 5 s. */
+TEST(locks, a_locked_database_is_said_to_be_locked)
+{
+    const StoreWait impatient = { stop_at_a_word, &stop };
+    const char *path = temp_path("a.db");
+    pid_t pid;
+    Store *s;
+
+    REQUIRE(make_database(path, 1) == OK);
+    CHECK(alter(path, "PRAGMA journal_mode = DELETE"));
+    pid = lock(path, "BEGIN EXCLUSIVE", 60000);
+    for (int mode = STORE_READ; mode <= STORE_WRITE; mode++) {
+        stop = 0;
+        CHECK(store_open_waiting(&s, path, (StoreMode)mode, &impatient) ==
+              ERR_IO);
+        CHECK_MSG(strstr(err_message(), "stopped while waiting for") &&
+                      strstr(err_message(), "another process has locked"),
+                  "%d: %s", mode, err_message());
+    }
+    CHECK(foreign_file(path) == ERR_IO); /* as import looks at a file */
+    CHECK_MSG(strstr(err_message(), "a.db is locked by another process; wait"),
+              "%s", err_message());
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
 }
 
 /* A browser of databases that is left open. */

@@ -6,12 +6,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "harness/case.h"
+#include "harness/foreign.h"
+#include "harness/image.h"
 #include "harness/json.h"
 #include "harness/progress.h"
+#include "harness/safetensors.h"
 #include "harness/table.h"
 #include "harness/wrap.h"
+#include "results/outfile.h"
 #include "results/store.h"
 #include "tests/databases.h"
 #include "tests/program.h"
@@ -171,27 +176,100 @@ TEST(words, a_database_in_place_of_json_is_named)
 
 /* ---- files that cannot be opened ------------------------------------------ */
 
-/* Nothing is said of folders where there are no descriptors left. */
-TEST(words, too_many_open_files_are_named_as_such)
+static int open_weights(const char *path)
 {
-    struct rlimit was, none;
-    const char *db = temp_path("full.db");
+    Safetensors *st;
+
+    return st_open(&st, path);
+}
+
+static int open_image(const char *path)
+{
+    Image image;
+
+    return image_read(&image, path);
+}
+
+static int open_images(const char *path)
+{
+    ImageList list;
+
+    (void)path;
+    return image_list(&list, test_tmpdir());
+}
+
+static int open_json(const char *path)
+{
     Json j;
+
+    return json_read(&j, path);
+}
+
+static int open_to_read(const char *path)
+{
     Store *s;
 
-    REQUIRE(make_database(db, 1) == OK);
+    return store_open(&s, path, STORE_READ);
+}
+
+static int open_to_write(const char *path)
+{
+    Store *s;
+
+    return store_open(&s, path, STORE_WRITE);
+}
+
+static int write_out(const char *path)
+{
+    return outfile_write(path, "a", 1);
+}
+
+/* Nothing is said of folders, or of what the file is, where there are no
+ * descriptors left. */
+TEST(words, too_many_open_files_are_named_as_such)
+{
+    static const struct {
+        const char *name;
+        int (*open)(const char *path);
+        rlim_t spare; /* descriptors that there are: SQLite wants three */
+    } of[] = {
+        { "a.safetensors", open_weights },
+        { "a.png", open_image },
+        { "", open_images },
+        { "a.json", open_json },
+        { "a.json", foreign_file }, /* as import begins */
+        { "full.db", foreign_file },
+        { "full.db", open_to_read },
+        { "changed.db", open_to_read },
+        { "changed.db", open_to_read, 1 },
+        { "changed.db", open_to_read, 2 },
+        { "full.db", open_to_write },
+        { "full.db", open_to_write, 1 },
+        { "full.db", open_to_write, 2 },
+        { "new.db", open_to_write },
+        { "new.csv", write_out },
+        { "a.json", write_out },
+    };
+    struct rlimit was, few;
+    int next;
+
+    write_text(temp_path("a.safetensors"), "x");
+    write_text(temp_path("a.png"), "x");
+    write_text(temp_path("a.json"), "{}");
+    REQUIRE(make_database(temp_path("full.db"), 1) == OK);
+    REQUIRE(make_database(temp_path("changed.db"), 1) == OK);
+    write_text(temp_path("changed.db-wal"), "x"); /* as a kill leaves it */
     REQUIRE(getrlimit(RLIMIT_NOFILE, &was) == 0);
-    none = (struct rlimit){ 3, was.rlim_max };
-    REQUIRE(setrlimit(RLIMIT_NOFILE, &none) == 0);
-    CHECK(json_read(&j, "README.md") == ERR_IO);
-    CHECK_MSG(strstr(err_message(), "Too many open files"), "%s",
-              err_message());
-    CHECK(store_open(&s, db, STORE_READ) == ERR_IO);
-    CHECK_MSG(strstr(err_message(), "Too many open files"), "%s",
-              err_message());
-    CHECK(store_open(&s, temp_path("new.db"), STORE_WRITE) == ERR_IO);
-    CHECK_MSG(strstr(err_message(), "Too many open files"), "%s",
-              err_message());
+    next = dup(0);
+    close(next);
+    for (size_t i = 0; i < sizeof(of) / sizeof(*of); i++) {
+        few = (struct rlimit){ (rlim_t)next + of[i].spare, was.rlim_max };
+        REQUIRE(setrlimit(RLIMIT_NOFILE, &few) == 0);
+        CHECK_MSG(of[i].open(temp_path(of[i].name)) == ERR_IO, "%zu: %s", i,
+                  of[i].name);
+        CHECK_MSG(strstr(err_message(), "Too many open files"), "%zu: %s", i,
+                  err_message());
+    }
     setrlimit(RLIMIT_NOFILE, &was);
 }
 
