@@ -149,6 +149,45 @@ TEST(processors, a_refusal_names_the_limit)
     CHECK(used("OMP_THREAD_LIMIT=1", "") == 1);
 }
 
+/* A variable that is no limit does not stop two threads. */
+TEST(processors, threads_are_given_where_no_limit_forbids_them)
+{
+    static const char *const variables[] = {
+        "OMP_DYNAMIC=true",
+        "OMP_THREAD_LIMIT=2",
+        "OMP_NUM_THREADS=1",
+        "OMP_DYNAMIC=true OMP_THREAD_LIMIT=2 OMP_MAX_ACTIVE_LEVELS=0",
+    };
+
+    if (environment_cores() < 2)
+        SKIP("there is one CPU");
+    for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++)
+        CHECK_MSG(used(variables[i], "--threads=2") == 2, "%s", variables[i]);
+}
+
+/* A mask is not OpenMP's doing, whatever its variables are. */
+TEST(processors, a_refusal_names_the_mask)
+{
+    static const char *const variables[] = { "", "OMP_DYNAMIC=true",
+                                             "OMP_THREAD_LIMIT=1",
+                                             "OMP_PROC_BIND=true" };
+    char text[OUTPUT], arguments[256];
+    CpuMask one = { { 0 } };
+
+    mask_add(&one, first_cpu());
+    mask_set(&one);
+    snprintf(arguments, sizeof(arguments),
+             "run --module=se --channels=16 --threads=2 --db=%s",
+             temp_path("masked.db"));
+    for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++) {
+        attnbench(text, variables[i], arguments);
+        CHECK_MSG(strstr(text, "threads=2: this process may use 1 of the "
+                               "machine's"),
+                  "%s: %s", variables[i], text);
+        CHECK_MSG(!strstr(text, "OMP_"), "%s: %s", variables[i], text);
+    }
+}
+
 TEST(processors, one_core_and_one_thread_are_enough)
 {
     CpuMask one = { { 0 } };

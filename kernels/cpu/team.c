@@ -146,8 +146,11 @@ static int refuse_threads(int threads, int allowed)
                     "threads=%d: OMP_PLACES or GOMP_CPU_AFFINITY leaves %d of "
                     "the %d CPUs that this process may use",
                     threads, allowed, all);
-    return fail(ERR_UNSUPPORTED, "threads=%d: this process may use %d CPUs",
-                threads, allowed);
+    return fail(ERR_UNSUPPORTED,
+                "threads=%d: this process may use %d of the machine's %ld CPUs "
+                "(as taskset, a scheduler or a container says); ask for fewer "
+                "threads",
+                threads, allowed, sysconf(_SC_NPROCESSORS_CONF));
 }
 
 /* True if OpenMP gives them. */
