@@ -55,7 +55,7 @@ char *why_run(char text[WHY_TEXT], const StoredProfile *p, const Limits *l,
 
     roofline_place(&place, &w, l, level);
     text[0] = '\0';
-    add(text, "%s, %d kernel%s, %s times the bytes that it must move",
+    add(text, "%s, %d kernel%s, moves %s times the minimum number of bytes",
         time_short(w.ns, a), kernels, kernels == 1 ? "" : "s",
         three_digits(w.bytes / w.compulsory, b));
     if (w.bytes_from == SOURCE_COUNTED)
@@ -134,8 +134,8 @@ bool why_spared(const StoredProfile *p, const Limits *l)
 #define COUNTED                                                                \
     "counted, where it says so: what the device's own counters saw, bytes at " \
     "that\nmemory.  What a nearer cache spared is not among them, so that "    \
-    "they may be fewer\nthan it must move.  Of DRAM and L2 the one is named "  \
-    "whose bytes take longer.\nWhat it must move, and all else, is "
+    "they may be fewer\nthan the minimum.  Of DRAM and L2 the one is named "   \
+    "whose bytes take longer.\nThe minimum, and all else, is "
 
 const char *why_sources(bool counted, bool spared)
 {

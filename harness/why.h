@@ -8,9 +8,10 @@
 
 enum { WHY_TEXT = 320 };
 
-/* Of the whole run: "123 us, 27 kernels, 9.8 times the bytes that it must
- * move; memory-bound at 61 % of L3's 141 GB/s; its floor is 4.1 times faster".
- * What was counted says so: "the bytes that it must move (counted at DRAM)".
+/* Of the whole run: "123 us, 27 kernels, moves 9.8 times the minimum number of
+ * bytes; memory-bound at 61 % of L3's 141 GB/s; 4.1 times slower than its
+ * roofline bound".
+ * What was counted says so: "number of bytes (counted at DRAM)".
  * A floor above the time that nothing explains is called a contradiction. */
 char *why_run(char text[WHY_TEXT], const StoredProfile *p, const Limits *l,
               const char *backend);
