@@ -104,8 +104,9 @@ static void write_caption(char text[TEXT], const CamDrawn *at, int n,
         snprintf(layer, sizeof(layer), " (%s, %dx%dx%d)", first->layer,
                  first->channels, first->rows, first->columns);
     snprintf(text, TEXT,
-             "Grad-CAM at %s%s. Colours go from 0 to the highest value of all "
-             "maps, half over the picture.%s%s",
+             "Which image regions drive a class score (Grad-CAM), at %s%s. "
+             "Colours go from 0 to the highest value of all maps, half over "
+             "the picture.%s%s",
              shared->tap, layer,
              cam_classes_differ(at, n)
                  ? " Each map is of its network's own highest class."

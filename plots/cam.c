@@ -80,10 +80,12 @@ static int draw(Sheet *s)
 
 int plot_cam(const CamPage *page, const char *folder)
 {
-    static const Figure figure = { .name = "cam",
-                                   .help = "class activation maps on one scale",
-                                   .template = template,
-                                   .draw = draw };
+    static const Figure figure = {
+        .name = "cam",
+        .help = "which image regions drive a class score (Grad-CAM)",
+        .template = template,
+        .draw = draw
+    };
     const PlotOptions options = { .out = folder, .formats = "svg,png" };
 
     return figure_write(&figure, &(Sheet){ .options = &options, .page = page });

@@ -174,6 +174,8 @@ int figure_erf(Sheet *s)
 
     TRY(fields_read(&f, s, FIELDS_OF_ONE_INPUT));
     cell = cell_side(&f);
+    sheet_say(s, "Effective receptive field: which input pixels influence a "
+                 "layer.");
     panel = (double)(PAGE - LEFT) / f.columns - GAP;
     panel = panel > PANEL_MAX ? PANEL_MAX : panel;
     high = panel * f.row[0]->height / f.row[0]->width;

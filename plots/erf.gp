@@ -1,4 +1,4 @@
-# erf.gp - what units heed of the input, on one scale.
+# erf.gp - which input pixels influence a layer, on one scale.
 
 set palette defined (0 "#ffffff", 0.2 "#fde3b0", 0.4 "#f6a26b", 0.6 "#d6517d", 0.8 "#7a2b86", 1 "#190f3d")
 tone(share) = (share / peak) ** 0.25

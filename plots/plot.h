@@ -32,7 +32,7 @@
     X(table2, "table2",                                                      \
       "modules relative to the plain backbones, beside the paper's Table 2") \
     X(erf, "erf",                                                            \
-      "effective receptive fields: a panel a module and layer, one scale")   \
+      "effective receptive field: which input pixels influence a layer")     \
     X(erf_scaling, "erf", "how effective receptive fields grow with the input")
 
 typedef struct PlotOptions {

@@ -213,7 +213,8 @@ static void check_figure(const char *folder)
     CHECK(strstr(text, "Title[3] = 'SE'\n"));
     CHECK(strstr(text, "File[3] = 'resnet18_se.png'\n"));
     CHECK(strstr(text, "Said[2] = 'class 3: score "));
-    CHECK(strstr(text, "Grad-CAM at layer3 (layer3.1.act2, 256x4x4). "));
+    CHECK(strstr(text, "Which image regions drive a class score (Grad-CAM), "
+                       "at layer3 (layer3.1.act2, 256x4x4). "));
     CHECK(strstr(text, "ResNet-18, input 3x64x64 of a.png; weights seeded; "));
     free(text);
 }

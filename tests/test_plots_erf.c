@@ -67,6 +67,7 @@ TEST(plots_erf, a_panel_is_a_module_at_a_tap)
     check_holds(gp, "Gates[3] = 'through gates 20 %'\n");
     check_holds(gp, "Said[1] = '5, 3.6, 50 % of the input'\n");
     check_holds(gp, "50 draws, seeded weights, 95 % intervals over 10 sets");
+    check_holds(gp, "Effective receptive field: which input pixels influence");
     check_holds(gp, "Tone: the fourth root");
     /* a Gaussian of sigma 4: 1 / (32 pi) of it in the middle */
     check_holds(gp, "peak = 0.00994718");
