@@ -200,6 +200,10 @@ TEST(verify_case, the_step_that_is_wrong_is_named)
     CHECK(v.rel_l2 > v.limit);
     CHECK_MSG(strstr(v.culprit, "max_c by any, (1,1,7,7), off by "), "'%s'",
               v.culprit);
+    fake->factor = INFINITY;
+    REQUIRE(verify_case(&v, &c, VERIFY_BUDGET, &with) == OK);
+    CHECK_MSG(strstr(v.culprit, "max_c by any, (1,1,7,7), off by inf"), "'%s'",
+              v.culprit);
     fake->factor = NAN; /* which all the steps after it have, too */
     REQUIRE(verify_case(&v, &c, VERIFY_BUDGET, &with) == OK);
     CHECK(isnan(v.rel_l2));
