@@ -162,8 +162,9 @@ static int refuse_empty(const Walk *w, const char *folder)
                  w->links, w->links > 1 ? "s" : "", w->link);
     return fail(ERR_INPUT,
                 "%s has no images, which end in .jpg, .jpeg or .png: in %d "
-                "folder%s there are %s%s",
-                folder, w->folders, w->folders > 1 ? "s" : "", files, links);
+                "folder%s there %s %s%s",
+                folder, w->folders, w->folders > 1 ? "s" : "",
+                w->others == 1 ? "is" : "are", files, links);
 }
 
 int image_list(ImageList *out, const char *folder)

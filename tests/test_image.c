@@ -479,7 +479,7 @@ TEST(image, a_folder_without_images_says_what_it_holds)
         const char *file, *link, *to, *says;
     } of[] = {
         { NULL, NULL, NULL, "in 1 folder there are no other files" },
-        { "a.txt", NULL, NULL, "there are 1 other file, as a.txt" },
+        { "a.txt", NULL, NULL, "there is 1 other file, as a.txt" },
         { NULL, "a.png", "nowhere.png",
           "no other files, and 1 link to no file, as a.png" },
         { "a.txt", "b", "nowhere",
@@ -487,7 +487,7 @@ TEST(image, a_folder_without_images_says_what_it_holds)
         { "a.txt", "b.png", "a.txt/c", "and 1 link to no file, as b.png" },
         { NULL, "a.png", "a.png", "and 1 link to no file, as a.png" },
         { NULL, "a.png", ".", "in 1 folder there are no other files" },
-        { NULL, "a.png", "/dev/null", "there are 1 other file, as a.png" },
+        { NULL, "a.png", "/dev/null", "there is 1 other file, as a.png" },
     };
     ImageList list;
 
