@@ -3,10 +3,9 @@
  */
 #include "harness/cmd.h"
 
-#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "analysis/csv.h"
 #include "harness/backbones/backbones.h"
@@ -251,31 +250,33 @@ static void print_csv(const Count *count, const char *of)
     }
 }
 
-/* One of several says which it is: in CSV by a first column. */
-static int count_case(const Case *c, const CountSettings *s, bool several)
+static int count_case(Count *count, const Case *c, CountBy by)
 {
-    const char *by = s->by.text;
-    char repeat[CASE_TEXT];
-    Count count;
     Graph *g;
 
-    if (strcmp(c->weights.text, "seeded") && access(c->weights.text, R_OK))
-        return fail(ERR_IO, "%s: %s", c->weights.text, strerror(errno));
     TRY(network_build(&g, c, NULL, TAPS_NONE));
-    count_graph(&count, g, c, by_of(by));
-    if (strcmp(s->format.text, "json") == 0)
-        print_json(&count, c, by);
-    else if (strcmp(s->format.text, "csv") == 0)
-        print_csv(&count, several ? case_print(c, repeat) : NULL);
-    else
-        print_text(&count, c, by);
-    count_free(&count);
+    count_graph(count, g, c, by);
     graph_free(g);
     return OK;
 }
 
+/* One of several says which it is: in CSV by a first column. */
+static void print_case(const Count *count, const Case *c,
+                       const CountSettings *s, bool several)
+{
+    char repeat[CASE_TEXT];
+
+    if (strcmp(s->format.text, "json") == 0)
+        print_json(count, c, s->by.text);
+    else if (strcmp(s->format.text, "csv") == 0)
+        print_csv(count, several ? case_print(c, repeat) : NULL);
+    else
+        print_text(count, c, s->by.text);
+}
+
 /* Several networks are a list in JSON. */
-static int count_cases(const Experiment *e, const CountSettings *s)
+static void print_cases(const Count *counts, const Experiment *e,
+                        const CountSettings *s)
 {
     const bool several = e->ncases > 1;
     const bool json = several && strcmp(s->format.text, "json") == 0;
@@ -288,11 +289,26 @@ static int count_cases(const Experiment *e, const CountSettings *s)
             fputs(i ? "," : "[", stdout);
         else if (text && i)
             putchar('\n');
-        TRY(count_case(&e->cases[i], s, several));
+        print_case(&counts[i], &e->cases[i], s, several);
     }
     if (json)
         puts("]");
-    return OK;
+}
+
+/* Prints nothing if one of them cannot be counted. */
+static int count_cases(const Experiment *e, const CountSettings *s)
+{
+    Count *counts = calloc((size_t)e->ncases + 1, sizeof(*counts));
+    int err = counts ? OK : fail(ERR_MEMORY, "memory ran out at the counts");
+
+    for (int i = 0; i < e->ncases && !err; i++)
+        err = count_case(&counts[i], &e->cases[i], by_of(s->by.text));
+    if (!err)
+        print_cases(counts, e, s);
+    for (int i = 0; counts && i < e->ncases; i++)
+        count_free(&counts[i]);
+    free(counts);
+    return err;
 }
 
 int cmd_count(int argc, char **argv)

@@ -12,7 +12,10 @@
 #include "harness/count.h"
 #include "harness/network.h"
 #include "harness/reproduce.h"
+#include "tests/databases.h"
+#include "tests/program.h"
 #include "tests/test.h"
+#include "tests/texts.h"
 
 static Count count_case(const Case *c, CountBy by)
 {
@@ -251,6 +254,26 @@ static cJSON *printed_json(int argc, char **argv)
 static double number(const cJSON *json, const char *key)
 {
     return cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(json, key));
+}
+
+/* No half of a list is left for a program to read. */
+TEST(count, of_several_with_an_error_prints_nothing_else)
+{
+    static const char *const formats[] = { "json", "csv", "text" };
+    const char *weights = temp_path("bad.safetensors");
+
+    write_text(weights, "x");
+    for (int i = 0; i < 3; i++) {
+        char *said;
+
+        CHECK(program(&said,
+                      "count --backbone=resnet18 --weights=seeded,%s "
+                      "--format=%s",
+                      weights, formats[i]) == 2);
+        CHECK_MSG(strncmp(said, "attnbench count: ", 17) == 0, "%s", said);
+        check_holds(said, "bad.safetensors");
+        free(said);
+    }
 }
 
 TEST(count, json_holds_the_integers_under_their_names)
