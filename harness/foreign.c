@@ -8,6 +8,7 @@
 
 #include "harness/file.h"
 #include "kernels/core/err.h"
+#include "kernels/core/param.h"
 #include "results/store.h"
 
 #define START(text) text, sizeof(text) - 1
@@ -34,6 +35,8 @@ static const struct {
     { START("\x80\x04"), "a Python pickle", THEN_TEXT },
     { START("\x80\x05"), "a Python pickle", THEN_TEXT },
     { START("%PDF"), "a PDF", THEN_TEXT },
+    { START("\x89PNG"), "a PNG picture", "import takes JSON or CSV" },
+    { START("\xFF\xD8\xFF"), "a JPEG picture", "import takes JSON or CSV" },
     { START("\x7F"
             "ELF"),
       "a program", "run it" },
@@ -45,6 +48,7 @@ static const struct {
 /* Says whether the database is ours: then it can be exported. */
 static int refuse_database(const char *path)
 {
+    char word[512]; /* a sentence has room for no more */
     Store *s;
     const int err = store_open(&s, path, STORE_READ);
 
@@ -56,10 +60,12 @@ static int refuse_database(const char *path)
                     "import takes JSON or CSV",
                     path);
     store_close(s);
+    if (param_word(word, sizeof(word), path) >= sizeof(word))
+        strcpy(word, "...");
     return fail(ERR_INPUT,
-                "%s is a database; import takes its runs as 'attnbench export "
-                "--db=%s --format=json FILE.json' writes them",
-                path, path);
+                "%s is a database; import takes its runs as this command "
+                "writes them: attnbench export --db=%s --format=json FILE.json",
+                path, word);
 }
 
 int foreign_file(const char *path)

@@ -174,6 +174,32 @@ TEST(words, a_database_in_place_of_json_is_named)
     free(said);
 }
 
+/* The command that is suggested can be pasted, whatever the path. */
+TEST(words, a_database_with_a_space_in_its_name_is_exported_by_the_command)
+{
+    const char *to = temp_path("to.db");
+    char want[512], *said;
+
+    REQUIRE(make_database(temp_path("a b.db"), 1) == OK);
+    CHECK(program(&said, "import --db=%s '%s'", to, temp_path("a b.db")) == 2);
+    snprintf(want, sizeof(want), "attnbench export --db='%s' --format=json",
+             temp_path("a b.db"));
+    check_holds(said, want);
+    free(said);
+}
+
+TEST(words, a_picture_in_place_of_runs_is_named)
+{
+    const char *png = temp_path("runs.csv"), *jpeg = temp_path("runs.json");
+
+    write_text(png, "\x89PNG\r\n\x1A\n");
+    CHECK(foreign_file(png) == ERR_INPUT);
+    check_holds(err_message(), "runs.csv is a PNG picture; ");
+    write_text(jpeg, "\xFF\xD8\xFF\xE0");
+    CHECK(foreign_file(jpeg) == ERR_INPUT);
+    check_holds(err_message(), "runs.json is a JPEG picture; ");
+}
+
 /* ---- files that cannot be opened ------------------------------------------ */
 
 static int open_weights(const char *path)
