@@ -12,7 +12,9 @@
 #include "analysis/versus.h"
 #include "attention_zoo/zoo.h"
 #include "harness/backbones/backbones.h"
+#include "harness/program.h"
 #include "kernels/core/err.h"
+#include "kernels/core/param.h"
 
 static const char *const axes[] = { "module",   "impl",    "settings",
                                     "position", "weights", "norm_gain",
@@ -39,6 +41,8 @@ static const TableColumn own[] = {
 };
 /* clang-format on */
 enum { NOWN = sizeof(own) / sizeof(own[0]) };
+
+enum { LONGER_WORD = 256, LONGER_TEXT = PROGRAM_TEXT + LONGER_WORD + 32 };
 
 static void begin_table(Table *t)
 {
@@ -302,11 +306,26 @@ static void say_answer(const Versus *v, const VersusRow *r,
                100 * (gains ? q->hi - 1 : 1 - q->lo), paper);
 }
 
+/* How to measure a run's experiment longer: a command that can be pasted, where
+ * the experiment has a name. */
+static void say_longer(char *text, size_t size, const Run *r)
+{
+    char path[PROGRAM_TEXT], word[LONGER_WORD];
+
+    program_path(path);
+    if (!strcmp(r->experiment, "flags") ||
+        param_word(word, sizeof(word), r->experiment) >= sizeof(word))
+        snprintf(text, size, "run the same command with --budget=600");
+    else
+        snprintf(text, size, "%s run %s --budget=600", path, word);
+}
+
 /* Why nothing can be said of a module, and what to do about it. */
 static void say_no_answer(const Conditions *c, const Versus *v,
                           const VersusRow *r, const TableOptions *o)
 {
     char label[LABEL_MAX], load[64] = "", noise[128] = "", number[LOAD_NUMBER];
+    char longer[LONGER_TEXT];
     const Ratio *q = &r->ratio;
 
     if (!isnan(c->load))
@@ -317,15 +336,13 @@ static void say_no_answer(const Conditions *c, const Versus *v,
         snprintf(noise, sizeof(noise),
                  ", that of two plain networks %.3f [%.3f, %.3f]",
                  v->noise.ratio, v->noise.lo, v->noise.hi);
+    say_longer(longer, sizeof(longer), r->run);
     table_line(o->format, o->out,
                "no difference between %s with and without %s can be told on "
                "this machine: the ratio is %.3f [%.3f, %.3f]%s (%sn = %d). "
-               "Measure longer, and with nothing else running: attnbench run "
-               "%s --budget=600.",
+               "Measure longer, and with nothing else running: %s",
                backbone_title(v, r->run), run_label(r->run, label), q->ratio,
-               q->lo, q->hi, noise, load, r->run->time.n,
-               strcmp(r->run->experiment, "flags") ? r->run->experiment
-                                                   : "... (as before)");
+               q->lo, q->hi, noise, load, r->run->time.n, longer);
 }
 
 /* The sentence about the module in focus, composed and fused. */

@@ -501,12 +501,12 @@ TEST(table, shapes_are_sorted_whatever_their_numbers)
 /* ---- what can be told ---------------------------------------------------- */
 
 /* Plain twice and with a module, three samples each, as on a busy machine. */
-static const char *busy_bench(int samples)
+static const char *busy(const char *experiment, int samples)
 {
     static const double ns[] = { 40e6, 41e6, 60e6 };
     static const char *const what[] = { "", " arm=1", " module=scsa" };
     const char *db = temp_path("busy.db");
-    Stored s = stored_begin(db, "bench", "attnbench");
+    Stored s = stored_begin(db, experiment, "attnbench");
     char sql[128];
 
     for (int i = 0; i < 3; i++) {
@@ -524,6 +524,11 @@ static const char *busy_bench(int samples)
     return db;
 }
 
+static const char *busy_bench(int samples)
+{
+    return busy("bench", samples);
+}
+
 TEST(table, three_samples_make_no_headline)
 {
     char *text =
@@ -534,11 +539,25 @@ TEST(table, three_samples_make_no_headline)
                       "can be told on this machine");
     check_holds(text, "load 5.1 on 2 cores");
     check_holds(text, "n = 3)");
-    check_holds(text, "--budget=600");
+    check_holds(text, "run_tests run bench --budget=600\n");
     check_holds(text, "--threads=1 is far less disturbed");
     free(text);
     text = print(busy_bench(10), "bench", table_networks, (TableOptions){ 0 });
     check_holds(text, "\nSCSA costs ResNet-50 33.3 %");
+    free(text);
+}
+
+/* There is no experiment of the name that runs without one have. */
+TEST(table, what_flags_measured_is_measured_longer_by_the_same_command)
+{
+    char *text =
+        print(busy("flags", 3), "flags", table_networks, (TableOptions){ 0 });
+
+    check_holds(text, "running: run the same command with --budget=600\n");
+    free(text);
+    text = print(busy("my bench", 3), "my bench", table_networks,
+                 (TableOptions){ 0 });
+    check_holds(text, "run_tests run 'my bench' --budget=600\n");
     free(text);
 }
 
