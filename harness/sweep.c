@@ -31,7 +31,9 @@ static const Param params[] = {
     PARAM_INT(SweepSettings, fresh, 0, 0, 1,
               "start over instead of resuming an unfinished sweep"),
     PARAM_INT(SweepSettings, force, 0, 0, 1,
-              "measure although another attnbench does on this machine"),
+              "measure although another attnbench does on this machine; the "
+              "environment's ATTNBENCH_LOCK names the file that is locked "
+              "meanwhile, and none is if it is empty"),
     PARAM_NAME(SweepSettings, target, "1", NULL,
                "a case has converged when the 95 % interval of its median is "
                "within plus or minus this many percent"),
