@@ -41,6 +41,22 @@ TEST(runner, here_to_fail)
     CHECK(!getenv("RUNNER_FAILS"));
 }
 
+TEST(runner, a_folder_for_files)
+{
+    CHECK_MSG(!strchr(test_tmpdir(), ' '), "%s", test_tmpdir());
+}
+
+/* Tests write paths into commands as they are. */
+TEST(runner, takes_no_folder_that_a_shell_splits)
+{
+    char said[OUTPUT], before[600];
+
+    snprintf(before, sizeof(before), "mkdir '%s/a b'; TMPDIR='%s/a b'",
+             test_tmpdir(), test_tmpdir());
+    CHECK_MSG(runner(said, before, "runner.a_folder_for_files") == 0, "%s",
+              said);
+}
+
 TEST(runner, runs_the_tests_of_all_its_parts)
 {
     char said[OUTPUT];
