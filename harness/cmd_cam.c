@@ -22,6 +22,8 @@
 #include "harness/resize.h"
 #include "harness/seed.h"
 #include "harness/sweep.h"
+#include "harness/table.h"
+#include "harness/wrap.h"
 #include "kernels/core/err.h"
 #include "results/folder.h"
 #include "results/outfile.h"
@@ -311,51 +313,69 @@ static int write_figure(const Session *t)
 
 /* ---- saying -------------------------------------------------------------- */
 
-static void print_share(double value)
+static void set_share(Table *table, int row, const char *key, double value)
 {
     if (isnan(value))
-        printf(" %8s", "-");
+        table_set(table, row, key, "-");
     else
-        printf(" %8.3f", value);
+        table_set(table, row, key, "%.3f", value);
+}
+
+static void set_row(Table *table, const CamDrawn *d)
+{
+    const int row = table_row(table);
+
+    table_set(table, row, "map", "%s", d->name);
+    table_set(table, row, "class", "%d", d->cam.class);
+    table_set(table, row, "score", "%.4g", d->cam.score);
+    table_set(table, row, "probability", "%.3g", d->cam.probability);
+    table_set(table, row, "peak", "%.4g", d->cam.number[CAM_peak]);
+    for (int i = CAM_peak + 1; i < CAM_NUMBERS; i++)
+        if (i != CAM_mean)
+            set_share(table, row, cam_number_name(i), d->cam.number[i]);
 }
 
 static void print_table(const Session *t)
 {
-    int width = 8;
+    TableColumn columns[5 + CAM_NUMBERS] = {
+        { .key = "map", .name = "", .unit = "", .group = "", .left = true },
+        { .key = "class", .name = "class", .unit = "", .group = "" },
+        { .key = "score", .name = "score", .unit = "", .group = "" },
+        { .key = "probability", .name = "prob.", .unit = "", .group = "" },
+        { .key = "peak", .name = "peak", .unit = "", .group = "" },
+    };
+    Table table;
+    int n = 5;
 
-    for (const CamDrawn *d = t->at; d < t->at + t->n; d++)
-        width = (int)strlen(d->name) > width ? (int)strlen(d->name) : width;
-    printf("%-*s %6s %10s %10s %10s", width, "", "class", "score", "prob.",
-           "peak");
     for (int i = CAM_peak + 1; i < CAM_NUMBERS; i++)
         if (i != CAM_mean)
-            printf(" %8s", cam_number_name(i));
-    printf("\n");
-    for (const CamDrawn *d = t->at; d < t->at + t->n; d++) {
-        printf("%-*s %6d %10.4g %10.3g %10.4g", width, d->name, d->cam.class,
-               d->cam.score, d->cam.probability, d->cam.number[CAM_peak]);
-        for (int i = CAM_peak + 1; i < CAM_NUMBERS; i++)
-            if (i != CAM_mean)
-                print_share(d->cam.number[i]);
-        printf("\n");
-    }
+            columns[n++] = (TableColumn){ .key = cam_number_name(i),
+                                          .name = cam_number_name(i),
+                                          .unit = "",
+                                          .group = "" };
+    table_init(&table, columns, n);
+    for (const CamDrawn *d = t->at; d < t->at + t->n; d++)
+        set_row(&table, d);
+    table_print(&table, TABLE_TEXT, stdout);
+    table_free(&table);
     printf("\n");
     for (int i = 0; i < CAM_NUMBERS; i++)
         if (i != CAM_mean)
-            printf("  %-8s %s\n", cam_number_name(i), cam_number_help(i));
+            wrap_entry(stdout, 8, cam_number_name(i), cam_number_help(i));
 }
 
 /* The layer, where it is the same in all. */
 static void print_title(const Session *t)
 {
     const Cam *first = &t->at[0].cam;
+    char layer[2 * MAX_NAME] = "";
 
-    printf("Grad-CAM at %s", t->s->tap);
     if (cam_layers_agree(t->at, t->n))
-        printf(" (%s, %dx%dx%d)", first->layer, first->channels, first->rows,
-               first->columns);
-    printf(" of %s, %dx%d\n\n", t->s->image[0] ? t->s->image : "seeded input",
-           t->height, t->width);
+        snprintf(layer, sizeof(layer), " (%s, %dx%dx%d)", first->layer,
+                 first->channels, first->rows, first->columns);
+    wrap_to_screen(stdout, "Grad-CAM at %s%s of %s, %dx%d\n\n", t->s->tap,
+                   layer, t->s->image[0] ? t->s->image : "seeded input",
+                   t->height, t->width);
 }
 
 static void print_all(const Session *t)
@@ -365,19 +385,26 @@ static void print_all(const Session *t)
     print_title(t);
     print_table(t);
     if (cam_classes_differ(t->at, t->n))
-        printf("\neach network's own highest class, which is not the same: "
-               "--class=K asks all\nfor one");
-    printf("\ncolours: 0 to %.4g, the highest of these maps; overlaid at "
-           "50 %% opacity\n",
-           t->scale);
+        wrap_to_screen(
+            stdout,
+            "\neach network's own highest class, which is not the same: "
+            "--class=K asks all\nfor one");
+    wrap_to_screen(
+        stdout,
+        "\ncolours: 0 to %.4g, the highest of these maps; overlaid at "
+        "50 %% opacity\n",
+        t->scale);
     if (t->seeded)
-        printf("pictures of seeded weights, which are not trained, mean "
-               "nothing, but are the same\neverywhere "
-               "(--weights=FILE.safetensors)\n");
+        wrap_to_screen(
+            stdout, "pictures of seeded weights, which are not trained, mean "
+                    "nothing, but are the same\neverywhere "
+                    "(--weights=FILE.safetensors)\n");
     folder = absolute_path(t->s->out);
-    printf("in %s:\ninput.png; of each map .png, .npy and _input.npy; their "
-           "numbers in cam.csv\n",
-           folder);
+    wrap_to_screen(
+        stdout,
+        "in %s:\ninput.png; of each map .png, .npy and _input.npy; their "
+        "numbers in cam.csv\n",
+        folder);
     free(folder);
 }
 

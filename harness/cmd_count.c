@@ -13,6 +13,8 @@
 #include "harness/experiment.h"
 #include "harness/flags.h"
 #include "harness/network.h"
+#include "harness/table.h"
+#include "harness/wrap.h"
 #include "kernels/core/err.h"
 
 typedef struct CountSettings {
@@ -60,23 +62,22 @@ static const Usage usage = {
 typedef struct Column {
     const char *name;
     size_t offset; /* of a double in CountRow */
-    int width;
     const char *unit, *about;
 } Column;
 
 /* clang-format off */
 static const Column columns[] = {
-    { "params", offsetof(CountRow, params), 10, "", "learned numbers" },
-    { "macs", offsetof(CountRow, cost.macs), 10, "",
+    { "params", offsetof(CountRow, params), "", "learned numbers" },
+    { "macs", offsetof(CountRow, cost.macs), "",
       "multiply-adds of convolutions and linears; attention's own products "
       "are in flops alone" },
-    { "paper_flops", offsetof(CountRow, cost.paper_flops), 11, "",
+    { "paper_flops", offsetof(CountRow, cost.paper_flops), "",
       "as in the paper's tables: a multiply-add is 1, classifier left out" },
-    { "flops", offsetof(CountRow, cost.flops), 10, "",
+    { "flops", offsetof(CountRow, cost.flops), "",
       "every operation: a multiply-add is 2" },
-    { "transcendentals", offsetof(CountRow, cost.transcendentals), 15, "",
+    { "transcendentals", offsetof(CountRow, cost.transcendentals), "",
       "exp, erf and the like, which flops leaves out" },
-    { "bytes", offsetof(CountRow, cost.bytes), 11, "B",
+    { "bytes", offsetof(CountRow, cost.bytes), "B",
       "each op reads each operand once and writes its result once" },
 };
 /* clang-format on */
@@ -139,48 +140,50 @@ static void print_network(const Count *count)
 {
     char text[32];
 
-    for (int i = 0; i < NCOLUMNS; i++)
-        printf("  %-15s %11s   %s\n", columns[i].name,
-               human(column_value(&count->total, i), columns[i].unit, text),
-               columns[i].about);
+    for (int i = 0; i < NCOLUMNS; i++) {
+        char head[64];
+
+        snprintf(head, sizeof(head), "%-15s %11s  ", columns[i].name,
+                 human(column_value(&count->total, i), columns[i].unit, text));
+        wrap_entry(stdout, (int)strlen(head), head, columns[i].about);
+    }
 }
 
-static void print_row(const CountRow *r, int width)
+static void add_row(Table *t, const CountRow *r)
 {
+    const int row = table_row(t);
     char text[32];
 
-    printf("  %-*s %5d", width, r->name, r->nodes);
+    table_set(t, row, "name", "%s", r->name);
+    table_set(t, row, "nodes", "%d", r->nodes);
     for (int i = 0; i < NCOLUMNS; i++)
-        printf(" %*s", columns[i].width,
-               human(column_value(r, i), columns[i].unit, text));
-    printf("\n");
-}
-
-/* Of the names: those of Swin's blocks are long. */
-static int name_width(const Count *count)
-{
-    int width = 16;
-
-    for (int i = 0; i < count->n; i++)
-        if ((int)strlen(count->at[i].name) > width)
-            width = (int)strlen(count->at[i].name);
-    return width;
+        table_set(t, row, columns[i].name, "%s",
+                  human(column_value(r, i), columns[i].unit, text));
 }
 
 static void print_rows(const Count *count, const char *by)
 {
-    const int width = name_width(count);
+    TableColumn shown[2 + NCOLUMNS] = {
+        { .key = "name", .name = by, .unit = "", .group = "", .left = true },
+        { .key = "nodes", .name = "nodes", .unit = "", .group = "" },
+    };
+    Table t;
 
-    printf("\n  %-*s %5s", width, by, "nodes");
     for (int i = 0; i < NCOLUMNS; i++)
-        printf(" %*s", columns[i].width, columns[i].name);
-    printf("\n");
+        shown[2 + i] = (TableColumn){ .key = columns[i].name,
+                                      .name = columns[i].name,
+                                      .unit = "",
+                                      .group = "" };
+    table_init(&t, shown, 2 + NCOLUMNS);
     for (int i = 0; i < count->n; i++)
-        print_row(&count->at[i], width);
-    print_row(&count->total, width);
+        add_row(&t, &count->at[i]);
+    add_row(&t, &count->total);
+    printf("\n");
+    table_print(&t, TABLE_TEXT, stdout);
+    table_free(&t);
     printf("\n");
     for (int i = 0; i < NCOLUMNS; i++)
-        printf("  %-16s %s\n", columns[i].name, columns[i].about);
+        wrap_entry(stdout, 16, columns[i].name, columns[i].about);
 }
 
 static void print_text(const Count *count, const Case *c, const char *by)

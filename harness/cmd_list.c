@@ -16,6 +16,8 @@
 #include "harness/carried.h"
 #include "harness/flags.h"
 #include "harness/network.h"
+#include "harness/table.h"
+#include "harness/wrap.h"
 #include "kernels/core/err.h"
 #include "kernels/core/visible.h"
 
@@ -149,7 +151,7 @@ static bool named(const Backend *b, const Op *op, int i, const char *name)
 }
 
 /* What computes op on b: "rows, columns", best first. */
-enum { NAMES = 256 };
+enum { NAMES = 256, NAMES_WIDTH = 32 };
 static const char *kernel_names(const Backend *b, const Op *op,
                                 char text[NAMES])
 {
@@ -169,50 +171,72 @@ static const char *kernel_names(const Backend *b, const Op *op,
     return n ? text : "NONE";
 }
 
-/* The longest of a backend's column. */
-static int names_width(const Backend *b)
+/* Sets names into the column of that key, from row on: as many in a row as
+ * NAMES_WIDTH has room for. */
+static void set_names(Table *t, int row, const char *key, const char *names)
 {
-    char text[NAMES];
-    int width = (int)strlen(b->name);
+    char *text = NULL, *rest;
+    size_t size;
+    FILE *f = open_memstream(&text, &size);
 
-    for (int i = 0; i < NOPS; i++) {
-        const int n = (int)strlen(kernel_names(b, ops[i], text));
-
-        width = n > width ? n : width;
+    BUG_IF(!f);
+    wrap_words(f, &(Wrap){ 0, 0, NAMES_WIDTH }, names);
+    fclose(f);
+    for (char *line = strtok_r(text, "\n", &rest); line;
+         line = strtok_r(NULL, "\n", &rest), row++) {
+        if (row == t->nrows)
+            table_row(t);
+        table_set(t, row, key, "%s", line);
     }
-    return width;
+    free(text);
+}
+
+static int add_op(Table *t, const Op *op)
+{
+    const int row = table_row(t);
+    const Backend *b;
+    char text[NAMES];
+    int missing = 0;
+
+    table_set(t, row, "op", "%s", op->name);
+    table_set(t, row, "sources", op->optional ? "%d to %d" : "%d", op->sources,
+              op->sources + op->optional);
+    table_set(t, row, "tolerance", "%g", op->tol_f32);
+    for (int i = 0; (b = backend_at(i)); i++) {
+        const char *names = kernel_names(b, op, text);
+
+        missing += strcmp(names, "NONE") == 0;
+        set_names(t, row, b->name, names);
+    }
+    return missing;
 }
 
 /* The ops and what computes them, a column a backend. */
 static int list_ops(void)
 {
-    int width[MAX_BACKENDS], missing = 0;
+    static const char *const names[] = { "op", "sources", "tolerance" };
+    TableColumn columns[3 + MAX_BACKENDS];
+    int missing = 0, n = 0;
     const Backend *b;
+    Table t;
 
-    printf("The kernels of each op, best first.  tolerance: the relative L2 "
-           "error that one of\nf32 may show against the definition.\n\n"
-           "%-24s %-7s %-9s",
-           "op", "sources", "tolerance");
+    for (; n < 3; n++)
+        columns[n] =
+            (TableColumn){ names[n], names[n], "", "", true, FOR_ALL, false };
     for (int i = 0; (b = backend_at(i)); i++) {
         BUG_IF(i == MAX_BACKENDS);
-        width[i] = names_width(b);
-        printf("  %-*s", width[i], b->name);
+        columns[n++] =
+            (TableColumn){ b->name, b->name, "", "", true, FOR_ALL, false };
     }
-    printf("\n");
-    for (int i = 0; i < NOPS; i++) {
-        char sources[16], text[NAMES];
-
-        snprintf(sources, sizeof(sources), ops[i]->optional ? "%d to %d" : "%d",
-                 ops[i]->sources, ops[i]->sources + ops[i]->optional);
-        printf("%-24s %-7s %-9g", ops[i]->name, sources, ops[i]->tol_f32);
-        for (int k = 0; (b = backend_at(k)); k++) {
-            const char *names = kernel_names(b, ops[i], text);
-
-            missing += strcmp(names, "NONE") == 0;
-            printf("  %-*s", width[k], names);
-        }
-        printf("\n");
-    }
+    table_init(&t, columns, n);
+    for (int i = 0; i < NOPS; i++)
+        missing += add_op(&t, ops[i]);
+    wrap_to_screen(stdout,
+                   "The kernels of each op, best first.  tolerance: the "
+                   "relative L2 error that one of\nf32 may show against the "
+                   "definition.\n\n");
+    table_print(&t, TABLE_TEXT, stdout);
+    table_free(&t);
     if (missing)
         printf("\n%d kernels are missing.\n", missing);
     return OK;

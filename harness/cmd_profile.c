@@ -3,6 +3,7 @@
  */
 #include "harness/cmd.h"
 
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,8 @@
 #include "harness/launches.h"
 #include "harness/profiler.h"
 #include "harness/sweep.h"
+#include "harness/table.h"
+#include "harness/wrap.h"
 #include "kernels/core/err.h"
 #include "kernels/cuda/counters.h"
 
@@ -79,68 +82,109 @@ static const char *unit_name(const Profile *p, double *unit)
     return units_of_time[unit_for(longer, units_of_time, unit)];
 }
 
+/* These columns, then those of a time, the first of which its unit names. */
+static void start_table(Table *t, const TableColumn *columns, int n,
+                        const Profile *p)
+{
+    double unit;
+    const TableColumn of_time[] = {
+        { "time", unit_name(p, &unit), "", "", false, FOR_ALL, true },
+        { "share", "share", "", "", false, FOR_ALL, false },
+        { "gflops", "GFLOP/s", "", "", false, FOR_ALL, false },
+        { "bandwidth", "GB/s", "", "", false, FOR_ALL, false },
+    };
+    TableColumn all[TABLE_COLUMNS];
+
+    memcpy(all, columns, (size_t)n * sizeof(*columns));
+    memcpy(all + n, of_time, sizeof(of_time));
+    table_init(t, all, n + (int)(sizeof(of_time) / sizeof(*of_time)));
+}
+
 /* In digits enough for what takes a thousandth of it. */
-static void print_time(double ns, const Profile *p)
+static void set_time(Table *t, int row, double ns, const Profile *p)
 {
     double unit;
 
     unit_name(p, &unit);
-    printf(" %9.3f", ns / unit);
+    table_set(t, row, "time", "%.3f", ns / unit);
 }
 
-static void print_share(double ns, const Profile *p, const Cost *cost)
+static void set_share(Table *t, int row, double ns, const Profile *p,
+                      const Cost *cost)
 {
-    print_time(ns, p);
-    printf(" %5.1f %% %9.1f %8.1f", 100 * ns / p->sum_ns, cost->flops / ns,
-           cost->bytes / ns);
+    set_time(t, row, ns, p);
+    table_set(t, row, "share", "%.1f %%", 100 * ns / p->sum_ns);
+    table_set(t, row, "gflops", "%.1f", cost->flops / ns);
+    table_set(t, row, "bandwidth", "%.1f", cost->bytes / ns);
+}
+
+static void finish_table(Table *t)
+{
+    putchar('\n');
+    table_print(t, TABLE_TEXT, stdout);
+    table_free(t);
 }
 
 static void print_kinds(const Profile *p)
 {
+    static const TableColumn columns[] = {
+        { "op", "op", "", "", true, FOR_ALL, false },
+        { "steps", "steps", "", "", false, FOR_ALL, false },
+    };
     ProfileKind *kinds = calloc((size_t)p->n + 1, sizeof(*kinds));
     char gap[PROFILE_GAP];
-    double unit;
-    int n;
+    Table t;
+    int n, row;
 
     BUG_IF(!kinds);
     n = profile_kinds(p, kinds);
-    printf("\n  %-20s %5s %9s %7s %9s %8s\n", "op", "steps",
-           unit_name(p, &unit), "share", "GFLOP/s", "GB/s");
+    start_table(&t, columns, sizeof(columns) / sizeof(*columns), p);
     for (int i = 0; i < n; i++) {
-        printf("  %-20s %5d", kinds[i].op->name, kinds[i].steps);
-        print_share(kinds[i].ns, p, &kinds[i].cost);
-        printf("\n");
+        row = table_row(&t);
+        table_set(&t, row, "op", "%s", kinds[i].op->name);
+        table_set(&t, row, "steps", "%d", kinds[i].steps);
+        set_share(&t, row, kinds[i].ns, p, &kinds[i].cost);
     }
-    printf("  %-20s %5d", "sum of the steps", p->n);
-    print_time(p->sum_ns, p);
-    printf("\n  %-20s %5s", "run as a whole", "");
-    print_time(p->whole_ns, p);
-    printf("\n");
+    row = table_row(&t);
+    table_set(&t, row, "op", "sum of the steps");
+    table_set(&t, row, "steps", "%d", p->n);
+    set_time(&t, row, p->sum_ns, p);
+    row = table_row(&t);
+    table_set(&t, row, "op", "run as a whole");
+    set_time(&t, row, p->whole_ns, p);
+    finish_table(&t);
     if (profile_gap(p, gap)[0])
-        printf("\n%s\n", gap);
+        wrap_to_screen(stdout, "\n%s\n", gap);
     free(kinds);
 }
 
 static void print_top(const Profile *p, int top)
 {
+    static const TableColumn columns[] = {
+        { "rank", "", "", "", false, FOR_ALL, false },
+        { "op", "op", "", "", true, FOR_ALL, false },
+        { "kernel", "kernel", "", "", true, FOR_ALL, false },
+        { "where", "where", "", "", true, FOR_ALL, false },
+        { "shape", "shape", "", "", true, FOR_ALL, false },
+    };
     const ProfileStep **order = profile_slowest(p);
     char dims[DIMS_TEXT];
-    double unit;
+    Table t;
 
-    if (top > p->n)
-        top = p->n;
-    if (top > 0)
-        printf("\n  %-16s %-16s %-24s %-18s %9s %7s %9s %8s\n", "op", "kernel",
-               "where", "shape", unit_name(p, &unit), "share", "GFLOP/s",
-               "GB/s");
-    for (int i = 0; i < top; i++) {
+    start_table(&t, columns, sizeof(columns) / sizeof(*columns), p);
+    for (int i = 0; i < top && i < p->n; i++) {
         const ProfileStep *s = order[i];
+        const int row = table_row(&t);
 
-        printf("  %-16s %-16s %-24s %-18s", s->out->op->name, s->kernel->name,
-               s->out->name, tensor_dims_text(s->out, dims));
-        print_share(s->ns, p, &s->cost);
-        printf("\n");
+        table_set(&t, row, "rank", "%d", i + 1);
+        table_set(&t, row, "op", "%s", s->out->op->name);
+        table_set(&t, row, "kernel", "%s", s->kernel->name);
+        table_set(&t, row, "where", "%s", s->out->name);
+        table_set(&t, row, "shape", "%s", tensor_dims_text(s->out, dims));
+        set_share(&t, row, s->ns, p, &s->cost);
     }
+    if (t.nrows)
+        finish_table(&t);
     free(order);
 }
 
@@ -169,14 +213,14 @@ static void print_counted(const StoredProfile *p)
         if (q->step != WHOLE_RUN || q->source != SOURCE_COUNTED)
             continue;
         if (isnan(q->value) && strcmp(q->reason, reason))
-            printf("\nnot counted: %s", reason = q->reason);
+            wrap_to_screen(stdout, "not counted: %s\n", reason = q->reason);
         else if (!isnan(q->value) && !counted_is_calibration(q))
-            printf("\ncounted: %-24s %.6g", q->name, q->value);
+            printf("counted: %-24s %.6g\n", q->name, q->value);
     }
     if (reason[0])
-        printf(
-            "\n(GFLOP/s and GB/s are derived from shapes and measured times)");
-    printf("\n");
+        wrap_to_screen(
+            stdout,
+            "(GFLOP/s and GB/s are derived from shapes and measured times)\n");
 }
 
 static void print_text(const Profiled *profiled, int top)
@@ -184,15 +228,21 @@ static void print_text(const Profiled *profiled, int top)
     const Profile *p = &profiled->profile;
     const Arm *arm = &profiled->arm;
 
-    printf("%s\non %s: %s; %d rounds, relative L2 error %.1e\n", arm->repeat,
-           arm->c->backend.text, arm->dev->about, p->rounds, arm->rel_l2);
+    const int columns = screen_columns(stdout);
+
+    wrap_command(stdout, columns ? columns : INT_MAX, arm->repeat);
+    wrap_to_screen(stdout, "on %s: %s; %d rounds, relative L2 error %.1e\n",
+                   arm->c->backend.text, arm->dev->about, p->rounds,
+                   arm->rel_l2);
     print_kinds(p);
     print_top(p, top);
     launches_write(stdout, &profiled->rows, top);
     printf("\noutside convolutions and linears: %.1f %%\n",
            100 * p->outside_ns / p->sum_ns);
-    printf("(GFLOP/s: a multiply-add is 2; GB/s: of the bytes that the op "
-           "cannot avoid)");
+    wrap_to_screen(
+        stdout,
+        "(GFLOP/s: a multiply-add is 2; GB/s: of the bytes that the op cannot "
+        "avoid)\n");
     print_counted(&profiled->rows);
     checks_write(stdout, &profiled->rows, profiler_is_cold(arm->c));
 }

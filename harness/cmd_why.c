@@ -75,15 +75,6 @@ static void put_line(const char *head, int indent, const char *text)
     putchar('\n');
 }
 
-/* Paragraphs, which a terminal has in lines of its own width. */
-static void put_text(const char *text)
-{
-    if (screen_columns(stdout))
-        wrap_text(stdout, screen_columns(stdout), text);
-    else
-        fputs(text, stdout);
-}
-
 /* "SCSA composed 8x64x56x56: " */
 static void print_label(const Case *c, const char *text)
 {
@@ -178,7 +169,7 @@ static int why_cases(const Experiment *e, const WhySettings *s, Store *store,
     if (bad == e->ncases)
         return CMD_BAD;
     putchar('\n');
-    put_text(why_sources(notes.counted, notes.spared));
+    wrap_to_screen(stdout, "%s", why_sources(notes.counted, notes.spared));
     if (notes.doubt[0])
         put_line("", 0, notes.doubt);
     return OK;

@@ -3,11 +3,15 @@
  */
 #include "harness/wrap.h"
 
+#include <limits.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
+
+#include "kernels/core/err.h"
 
 /* A character of UTF-8 begins with each byte that does not go on with one. */
 static int width_of(const char *text, size_t n)
@@ -94,6 +98,31 @@ void wrap_text(FILE *out, int width, const char *text)
     }
     if (at.column)
         fputc('\n', out);
+}
+
+void wrap_to_screen(FILE *out, const char *fmt, ...)
+{
+    char *text = NULL;
+    va_list args;
+
+    va_start(args, fmt);
+    BUG_IF(vasprintf(&text, fmt, args) < 0);
+    va_end(args);
+    if (screen_columns(out))
+        wrap_text(out, screen_columns(out), text);
+    else
+        fputs(text, out);
+    free(text);
+}
+
+void wrap_entry(FILE *out, int width, const char *name, const char *about)
+{
+    const int indent = width + 3, columns = screen_columns(out);
+    Wrap at = { indent, indent, columns ? columns : INT_MAX };
+
+    fprintf(out, "  %-*s ", width, name);
+    wrap_words(out, &at, about);
+    fputc('\n', out);
 }
 
 void wrap_command(FILE *out, int width, const char *line)

@@ -24,6 +24,14 @@ int screen_columns(FILE *out);
  * with a blank or a brace, which is broken if it is too long. */
 void wrap_text(FILE *out, int width, const char *text);
 
+/* The same of what printf would write, where out is a terminal, in its width;
+ * elsewhere as it stands. */
+void wrap_to_screen(FILE *out, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* "  name   about" with about in a column of its own, from width + 3 on. */
+void wrap_entry(FILE *out, int width, const char *name, const char *about);
+
 /* Writes a command line that begins with blanks; where it is too long it is
  * continued by a backslash, so that it can be pasted whole. */
 void wrap_command(FILE *out, int width, const char *line);

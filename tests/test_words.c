@@ -100,6 +100,42 @@ TEST(words, why_fits_a_narrow_screen)
     free(said);
 }
 
+TEST(words, what_commands_print_fits_a_narrow_screen)
+{
+    static const struct {
+        const char *arguments, *holds[4];
+    } of[] = {
+        { "profile --module=scsa --channels=16 --height=8 --width=8 "
+          "--seconds=0 --threads=1 --db=%s/narrow.db",
+          { "sum of the steps", "where", "GFLOP/s", "GB/s" } },
+        { "count --module=scsa --channels=16 --height=8 --width=8 --by=op # %s",
+          { "nodes", "transcendentals", "kB", "learned numbers" } },
+        { "count --backbone=swin_t --module=se --by=module # %s",
+          { "layers.", "paper_flops", "bytes", "total" } },
+        { "count --module=se # %s", { "params", "macs", "bytes", "MB" } },
+        { "list ops # %s",
+          { "tolerance", "panels, tiles, winograd", "depthwise", "scsa" } },
+        { "cam --backbone=resnet18 --height=32 --width=32 --tap=stage2 "
+          "--out=%s/cam",
+          { "prob.", "peak", "resnet18", "cam.csv" } },
+    };
+
+    for (size_t i = 0; i < sizeof(of) / sizeof(*of); i++) {
+        char line[512], *wide, *narrow;
+
+        snprintf(line, sizeof(line), of[i].arguments, test_tmpdir());
+        CHECK(program(&wide, "%s", line) == 0);
+        CHECK(program_on_terminal(&narrow, NARROW, "%s", line) == 0);
+        for (int k = 0; k < 4; k++) {
+            check_holds(wide, of[i].holds[k]);
+            check_holds(narrow, of[i].holds[k]);
+        }
+        check_fits(of[i].arguments, narrow, NARROW);
+        free(narrow);
+        free(wide);
+    }
+}
+
 /* Every word is written, none is cut. */
 TEST(words, commands_that_do_not_fit_are_continued)
 {
