@@ -360,13 +360,34 @@ static void run_all(const Wanted *w, const char *program, Counts *c)
         jobs_wait(job, w->jobs, program, c);
 }
 
+/* Which CPUs OpenMP may use is for tests to say.  Its library has read that
+ * before main, so the program starts again. */
+static void forget_limits(char **argv)
+{
+    static const char *const limits[] = {
+        "OMP_PLACES",           "OMP_PROC_BIND",   "GOMP_CPU_AFFINITY",
+        "OMP_THREAD_LIMIT",     "OMP_NUM_THREADS", "OMP_DYNAMIC",
+        "OMP_MAX_ACTIVE_LEVELS"
+    };
+    bool found = false;
+
+    for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
+        found |= getenv(limits[i]) != NULL;
+        unsetenv(limits[i]);
+    }
+    if (found)
+        execv("/proc/self/exe", argv);
+}
+
 int main(int argc, char **argv)
 {
     Counts c = { 0 };
     FILE *also = NULL;
     Wanted w;
-    const int status = read_arguments(&w, argc, argv);
+    int status;
 
+    forget_limits(argv);
+    status = read_arguments(&w, argc, argv);
     if (status >= 0)
         return status;
     unsetenv("COLUMNS"); /* what is printed here has no screen's width */

@@ -2,6 +2,7 @@
  * test_runner.c - build/run_tests as it is called.
  */
 #include <limits.h>
+#include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,6 +40,22 @@ TEST(runner, here_to_be_run_two)
 TEST(runner, here_to_fail)
 {
     CHECK(!getenv("RUNNER_FAILS"));
+}
+
+TEST(runner, no_variable_that_limits)
+{
+    CHECK(!getenv("OMP_NUM_THREADS") && !getenv("OMP_THREAD_LIMIT"));
+    CHECK(omp_get_thread_limit() > 1);
+}
+
+TEST(runner, takes_no_limits_of_openmp)
+{
+    char said[OUTPUT];
+
+    CHECK_MSG(runner(said, "OMP_THREAD_LIMIT=1 OMP_NUM_THREADS=1",
+                     "--jobs=2 runner.no_variable") == 0,
+              "%s", said);
+    check_holds(said, "1 passed, 0 failed, 0 skipped\n");
 }
 
 TEST(runner, a_folder_for_files)
