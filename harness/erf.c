@@ -120,17 +120,18 @@ static int add_gradients(Work *w, int i)
 }
 
 /* 1 at the middle unit of every channel and image; shared out where it is
- * several.  To be freed. */
-static float *dy_new(const Work *w, int i)
+ * several.  *out is to be freed; NULL if it fails. */
+static int dy_new(float **out, const Work *w, int i)
 {
     const Tensor *t = w->dy[i];
     const Span rows = middle_of(w->ask->protocol->middle, t->dim[2]);
     const Span columns = middle_of(w->ask->protocol->middle, t->dim[3]);
     const float each = 1.0f / (float)((rows.last - rows.first + 1) *
                                       (columns.last - columns.first + 1));
-    float *dy = calloc(tensor_count(t), sizeof(*dy)), *of = dy;
+    float *of = calloc(tensor_count(t), sizeof(*of));
 
-    if (!dy)
+    *out = of;
+    if (!of)
         return fail(ERR_MEMORY, "no memory for %zu numbers of tap %s",
                     tensor_count(t), w->ask->tap[i]);
     for (int nc = 0; nc < t->dim[0] * t->dim[1]; nc++) {
@@ -139,14 +140,16 @@ static float *dy_new(const Work *w, int i)
                 of[y * t->dim[3] + x] = each;
         of += t->dim[2] * t->dim[3];
     }
-    return dy;
+    return OK;
 }
 
 static int set_dy(const Work *w, int i)
 {
-    float *dy = dy_new(w, i);
-    const int err = plan_set(w->plan, w->dy[i], dy);
+    float *dy;
+    int err;
 
+    TRY(dy_new(&dy, w, i));
+    err = plan_set(w->plan, w->dy[i], dy);
     free(dy);
     return err;
 }
@@ -405,14 +408,17 @@ static int check_first(Work *w)
                                .plan = w->plan,
                                .dev = w->dev };
     Comparison v;
-    int err;
+    int err = OK;
 
-    for (int i = 0; i < w->ask->taps; i++)
-        inputs[1 + i] = dy_new(w, i);
-    err = first_image_check(&v, &first);
+    for (int i = 0; i < w->ask->taps && !err; i++)
+        err = dy_new(&inputs[1 + i], w, i);
+    if (!err)
+        err = first_image_check(&v, &first);
     for (int i = 0; i < w->ask->taps; i++) {
-        w->out[i].rel_l2 = v.rel_l2;
-        w->out[i].limit = v.limit;
+        if (!err) {
+            w->out[i].rel_l2 = v.rel_l2;
+            w->out[i].limit = v.limit;
+        }
         free(inputs[1 + i]);
     }
     return err;
