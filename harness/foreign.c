@@ -63,8 +63,8 @@ static int refuse_database(const char *path)
     if (param_word(word, sizeof(word), path) >= sizeof(word))
         strcpy(word, "...");
     return fail(ERR_INPUT,
-                "%s is a database; import takes its runs as 'attnbench export "
-                "--db=%s --format=json FILE.json' writes them",
+                "%s is a database; import takes its runs as this command "
+                "writes them: attnbench export --db=%s --format=json FILE.json",
                 path, word);
 }
 
