@@ -70,13 +70,18 @@ static void print_roofs(const Roofs *roofs, const Device *dev)
         printf("\n%s\n", doubt);
 }
 
+/* Those that are all stored are only printed: a sweep may run meanwhile. */
 static int get_roofs(Roofs *roofs, const RoofsSettings *s, Device *dev)
 {
     Store *store;
-    int err;
+    int err, lock;
 
     TRY(db_open(&store, s->db, STORE_WRITE));
-    err = roofs_get(roofs, store, dev, s->seconds, s->fresh);
+    err = roofs_read(roofs, store, dev);
+    if (!err && (s->fresh || roofs_lack(roofs, dev)))
+        err = alone_take(&lock, s->force); /* to the end of the process */
+    if (!err)
+        err = roofs_get(roofs, store, dev, s->seconds, s->fresh);
     if (!err && !roofs->n)
         err = fail(ERR_UNSUPPORTED, "backend '%s' has no roofs to measure",
                    dev->backend->name);
@@ -90,12 +95,11 @@ int cmd_roofs(int argc, char **argv)
     Device *dev;
     Flags flags;
     Roofs roofs;
-    int err, lock;
+    int err;
 
     TRY(flags_parse(&flags, &usage, &s, argc, argv));
     if (flags.help)
         return flags_help(&flags, &usage, stdout);
-    TRY(alone_take(&lock, s.force)); /* to the end of the process */
     TRY(backend_open(&dev, s.backend.text,
                      &(DeviceSettings){ .threads = s.threads, .isa = "" }));
     err = get_roofs(&roofs, &s, dev);

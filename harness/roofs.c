@@ -75,24 +75,36 @@ static int keep_one(Store *s, const Roof *r)
     return store_roofs(s, &machine, &one);
 }
 
-int roofs_measure(Roofs *out, Device *dev, double seconds, Store *keep)
+/* Those that are in have are taken from it; NULL: none is. */
+static int measure_rest(Roofs *out, const Roofs *have, Device *dev,
+                        double seconds, Store *keep)
 {
     RoofKind kind;
 
-    out->n = 0;
-    if (!dev->backend->roof_at)
-        return fail(ERR_UNSUPPORTED, "backend '%s' has no roofs to measure",
-                    dev->backend->name);
-    while (dev->backend->roof_at(dev, out->n, &kind)) {
+    for (out->n = 0; dev->backend->roof_at(dev, out->n, &kind); out->n++) {
+        const Roof *had = have ? roofs_find(have, kind.name) : NULL;
+
         BUG_IF(out->n == ROOFS_MAX);
+        if (had) {
+            out->at[out->n] = *had;
+            continue;
+        }
         if (interrupt_asked())
             return interrupt_fail();
         TRY(measure_one(&out->at[out->n], dev, out->n, seconds));
         if (keep)
             TRY(keep_one(keep, &out->at[out->n]));
-        out->n++;
     }
     return OK;
+}
+
+int roofs_measure(Roofs *out, Device *dev, double seconds, Store *keep)
+{
+    out->n = 0;
+    if (!dev->backend->roof_at)
+        return fail(ERR_UNSUPPORTED, "backend '%s' has no roofs to measure",
+                    dev->backend->name);
+    return measure_rest(out, NULL, dev, seconds, keep);
 }
 
 int roofs_read(Roofs *out, Store *s, Device *dev)
@@ -103,23 +115,27 @@ int roofs_read(Roofs *out, Store *s, Device *dev)
     return store_roofs_read(out, s, &machine, dev->backend->name, dev->threads);
 }
 
-static bool has_all(const Roofs *roofs, Device *dev)
+bool roofs_lack(const Roofs *roofs, Device *dev)
 {
     RoofKind kind;
 
-    for (int i = 0; dev->backend->roof_at(dev, i, &kind); i++)
+    for (int i = 0;
+         dev->backend->roof_at && dev->backend->roof_at(dev, i, &kind); i++)
         if (!roofs_find(roofs, kind.name))
-            return false;
-    return true;
+            return true;
+    return false;
 }
 
 int roofs_get(Roofs *out, Store *s, Device *dev, double seconds, bool fresh)
 {
+    Roofs have;
+
     out->n = 0;
     if (!dev->backend->roof_at)
         return OK;
-    TRY(roofs_read(out, s, dev));
-    if (!fresh && has_all(out, dev))
-        return OK;
-    return roofs_measure(out, dev, seconds, s);
+    TRY(roofs_read(&have, s, dev));
+    if (fresh || roofs_lack(&have, dev))
+        return measure_rest(out, fresh ? NULL : &have, dev, seconds, s);
+    *out = have;
+    return OK;
 }

@@ -5,6 +5,8 @@
 #ifndef HARNESS_ROOFS_H
 #define HARNESS_ROOFS_H
 
+#include <stdbool.h>
+
 #include "kernels/core/backend.h"
 #include "results/profile.h"
 
@@ -16,8 +18,11 @@ int roofs_measure(Roofs *out, Device *dev, double seconds, Store *keep);
 /* Those that the store has for this machine and device; n = 0 if none. */
 int roofs_read(Roofs *out, Store *s, Device *dev);
 
-/* Those of the store if it has all that the device has and fresh is false; else
- * they are measured and kept.  n = 0 if the backend has none. */
+/* True if a roof of dev is not among them: roofs_get would measure it. */
+bool roofs_lack(const Roofs *roofs, Device *dev);
+
+/* Those of the store; what it lacks, or if fresh all, is measured and kept.
+ * n = 0 if the backend has none. */
 int roofs_get(Roofs *out, Store *s, Device *dev, double seconds, bool fresh);
 
 #endif

@@ -4,6 +4,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "harness/backends.h"
 #include "harness/environment.h"
@@ -171,6 +172,16 @@ static int run_two(Device *dev, int i, double *work)
     return i < 2 ? OK : fail(ERR_DEVICE, "the third fails");
 }
 
+static int runs;
+
+static int run_all(Device *dev, int i, double *work)
+{
+    (void)dev, (void)i;
+    runs++;
+    *work = 1e6;
+    return OK;
+}
+
 static int start_clock(Device *dev)
 {
     (void)dev;
@@ -199,5 +210,37 @@ TEST(roofs, are_kept_one_by_one)
     CHECK(roofs_get(&r, s, &dev, 0, false) == ERR_DEVICE);
     REQUIRE(roofs_read(&r, s, &dev) == OK);
     CHECK(r.n == 2 && roofs_find(&r, "l2_read") && roofs_find(&r, "llc_read"));
+    store_close(s);
+}
+
+/* After an interruption the others alone are measured; --fresh takes all. */
+TEST(roofs, that_are_stored_are_not_measured_again)
+{
+    Backend backend = { .name = "cpu",
+                        .roof_at = three_roofs,
+                        .roof_run = run_two,
+                        .clock_start = start_clock,
+                        .clock_stop = stop_clock };
+    Device dev = { .backend = &backend, .threads = 2 };
+    int of_one;
+    Roofs r;
+    Store *s;
+
+    REQUIRE(store_open(&s, temp_path("rest.db"), STORE_WRITE) == OK);
+    CHECK(roofs_get(&r, s, &dev, 0, false) == ERR_DEVICE);
+    REQUIRE(roofs_read(&r, s, &dev) == OK);
+    CHECK(r.n == 2 && roofs_lack(&r, &dev));
+    backend.roof_run = run_all;
+    runs = 0;
+    REQUIRE(roofs_get(&r, s, &dev, 0, false) == OK);
+    of_one = runs;
+    CHECK(of_one > 0 && r.n == 3 && !roofs_lack(&r, &dev));
+    CHECK(r.at[0].measured_at[0] && r.at[1].measured_at[0]);
+    CHECK(!strcmp(r.at[2].name, "dram_read") && !r.at[2].measured_at[0]);
+    REQUIRE(roofs_get(&r, s, &dev, 0, false) == OK);
+    CHECK(runs == of_one && r.n == 3);
+    usleep(1100000); /* two of one time are one */
+    REQUIRE(roofs_get(&r, s, &dev, 0, true) == OK);
+    CHECK_MSG(runs == 4 * of_one, "%d runs, %d of one", runs, of_one);
     store_close(s);
 }
