@@ -488,10 +488,5 @@ int cmd_erf(int argc, char **argv)
     erf_images_close(&images);
 out:
     experiment_free(&e);
-    if (err && interrupt_asked()) {
-        fprintf(stderr, "interrupted: what was finished is stored in %s\n",
-                s.db);
-        interrupt_end();
-    }
-    return err;
+    return interrupt_finish(err, s.db);
 }

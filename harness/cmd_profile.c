@@ -365,10 +365,5 @@ int cmd_profile(int argc, char **argv)
     TRY(experiment_read(&e, found, flags.flag, flags.nflags));
     err = profile_experiment(&e, &s, argc, argv);
     experiment_free(&e);
-    if (err && interrupt_asked()) {
-        fprintf(stderr, "interrupted: what was finished is stored in %s\n",
-                s.db);
-        interrupt_end();
-    }
-    return err;
+    return interrupt_finish(err, s.db);
 }

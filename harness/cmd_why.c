@@ -224,10 +224,5 @@ int cmd_why(int argc, char **argv)
         store_close(store);
     }
     experiment_free(&e);
-    if (err && interrupt_asked()) {
-        fprintf(stderr, "interrupted: what was finished is stored in %s\n",
-                s.db);
-        interrupt_end();
-    }
-    return err;
+    return interrupt_finish(err, s.db);
 }

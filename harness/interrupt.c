@@ -4,6 +4,8 @@
 #include "harness/interrupt.h"
 
 #include <stddef.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "kernels/core/err.h"
 
@@ -34,13 +36,26 @@ bool interrupt_asked(void)
     return stop != 0;
 }
 
+static const char given_up[] = "interrupted";
+
 int interrupt_fail(void)
 {
-    return fail(ERR_IO, "interrupted");
+    return fail(ERR_STOPPED, "%s", given_up);
 }
 
 void interrupt_end(void)
 {
     signal(stop, SIG_DFL);
     raise(stop);
+}
+
+int interrupt_finish(int err, const char *db)
+{
+    if (err != ERR_STOPPED)
+        return err;
+    if (strcmp(err_message(), given_up)) /* it says what is lost */
+        fprintf(stderr, "%s\n", err_message());
+    fprintf(stderr, "interrupted: what was finished is stored in %s\n", db);
+    interrupt_end();
+    return err;
 }

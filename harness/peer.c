@@ -179,8 +179,9 @@ static int wait_for(Peer *p, int fd, short events, double until_ns)
 
         if (p->limits.stop && *p->limits.stop) {
             p->stopped = true;
-            return give_up(p, "interrupted while the peer%s%s was at work",
-                           p->name[0] ? " " : "", p->name);
+            give_up(p, "interrupted while the peer%s%s was at work",
+                    p->name[0] ? " " : "", p->name);
+            return ERR_STOPPED;
         }
         if (left_ms <= 0)
             return give_up(p,

@@ -140,7 +140,7 @@ int sql_refused(const Store *s)
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
         if (sql_is_stopped(s))
-            return fail(ERR_IO,
+            return fail(ERR_STOPPED,
                         "stopped while waiting for %s, which another process "
                         "has locked; what was not stored yet is lost",
                         path);

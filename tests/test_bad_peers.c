@@ -179,7 +179,8 @@ TEST(bad_peers, a_signal_ends_a_wait)
 
     sigaction(SIGALRM, &action, NULL);
     alarm(1);
-    CHECK(peer_open(&p, "exec sh tests/bad_peer.sh silent", &limits) == ERR_IO);
+    CHECK(peer_open(&p, "exec sh tests/bad_peer.sh silent", &limits) ==
+          ERR_STOPPED);
     CHECK_MSG(strstr(err_message(), "interrupted while the peer was at work"),
               "%s", err_message());
 }

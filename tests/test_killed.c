@@ -11,10 +11,14 @@
 #include <unistd.h>
 
 #include "harness/alone.h"
+#include "harness/backends.h"
 #include "harness/environment.h"
+#include "harness/interrupt.h"
 #include "harness/measure.h"
+#include "harness/sweep.h"
 #include "kernels/core/host.h"
 #include "results/begun.h"
+#include "results/profile.h"
 #include "tests/databases.h"
 #include "tests/test.h"
 
@@ -316,6 +320,47 @@ TEST(killed, a_signal_leaves_a_sentence_and_a_database)
               SIGINT, "interrupted: what was finished is stored in ");
 }
 
+/* As on a disk that fills while the work at hand is brought to its end. */
+static bool is_told_of_a_fault(void)
+{
+    const SweepSettings settings = { .db = test_tmpdir(), /* a folder */
+                                     .peer = "",
+                                     .force = 1 };
+    Experiment e;
+    const Sweeping sweeping = {
+        .experiment = &e, .settings = &settings, .command = "run", .out = stderr
+    };
+    Tally tally = { 0 };
+    int64_t id;
+    int err;
+
+    if (experiment_read(&e, NULL, six, 5))
+        return false;
+    interrupt_listen();
+    raise(SIGINT);
+    err = sweep_run(&sweeping, &tally, &id);
+    return err < 0 && err != ERR_STOPPED && !tally.interrupted &&
+           interrupt_finish(err, "a.db") == err;
+}
+
+TEST(killed, a_fault_after_a_signal_is_no_interruption)
+{
+    int status;
+
+    fflush(stdout);
+    if (fork() == 0)
+        _exit(!is_told_of_a_fault());
+    wait(&status);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    if (fork() == 0) {
+        interrupt_listen();
+        raise(SIGTERM);
+        _exit(interrupt_finish(interrupt_fail(), "a.db") == 0);
+    }
+    wait(&status);
+    CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
+}
+
 /* ---- two runs at once ------------------------------------------------------ */
 
 #define LONG_RUN                                                        \
@@ -363,6 +408,61 @@ static void check_second(const char *db, const char *more, const char *sentence)
     free(said);
 }
 
+static int roofs_of(const char *db, const char *more)
+{
+    char command[1024];
+
+    snprintf(command, sizeof(command),
+             "timeout 100 '%s' roofs --threads=1 --db='%s' %s >/dev/null 2>&1",
+             test_beside("attnbench"), db, more);
+    return system(command);
+}
+
+/* Made up, one for each that there is. */
+static void keep_roofs(const char *db)
+{
+    Machine machine;
+    RoofKind kind;
+    Device *dev;
+    Store *s;
+
+    environment_machine(&machine);
+    REQUIRE(store_open(&s, db, STORE_WRITE) == OK);
+    REQUIRE(backend_open(&dev, "cpu",
+                         &(DeviceSettings){ .threads = 1, .isa = "" }) == OK);
+    for (int i = 0; dev->backend->roof_at(dev, i, &kind); i++) {
+        Roofs one = { .n = 1 };
+
+        one.at[0] = (Roof){ .threads = 1,
+                            .value = 2e9,
+                            .lo = 2e9,
+                            .hi = 2e9,
+                            .n = 7,
+                            .clock_mhz = NAN };
+        strcpy(one.at[0].backend, "cpu");
+        strcpy(one.at[0].name, kind.name);
+        strcpy(one.at[0].unit, kind.unit == ROOF_BYTES ? "bytes/s" : "flop/s");
+        CHECK_MSG(store_roofs(s, &machine, &one) == OK, "%s", err_message());
+    }
+    backend_close(dev);
+    store_close(s);
+}
+
+/* Roofs that are stored are printed during a run; none is measured. */
+static void check_roofs(const char *db)
+{
+    int status = roofs_of(db, "");
+
+    CHECK_MSG(WIFEXITED(status) && WEXITSTATUS(status) == 2, "status %x",
+              (unsigned)status);
+    keep_roofs(db);
+    status = roofs_of(db, "");
+    CHECK_MSG(status == 0, "status %x", (unsigned)status);
+    status = roofs_of(db, "--fresh");
+    CHECK_MSG(WIFEXITED(status) && WEXITSTATUS(status) == 2, "status %x",
+              (unsigned)status);
+}
+
 TEST(killed, a_second_run_is_told_at_its_start)
 {
     char *db = strdup(temp_path("a.db")), *other = strdup(temp_path("b.db"));
@@ -376,6 +476,7 @@ TEST(killed, a_second_run_is_told_at_its_start)
     pid = start_long_run(db);
     check_second(other, "", "is measuring on this machine");
     check_second(db, "--force", "is measuring the same experiment");
+    check_roofs(other);
     CHECK(kill(pid, SIGINT) == 0);
     waitpid(pid, &status, 0);
     CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGINT);

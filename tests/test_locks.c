@@ -145,7 +145,7 @@ TEST(locks, a_signal_ends_the_wait)
     REQUIRE(store_open_waiting(&s, path, STORE_WRITE, &impatient) == OK);
     id = begin(s);
     pid = lock(path, "BEGIN IMMEDIATE", 60000);
-    CHECK(add(s, id, "case") == ERR_IO);
+    CHECK(add(s, id, "case") == ERR_STOPPED);
     CHECK_MSG(strstr(err_message(), "stopped while waiting for"), "%s",
               err_message());
     store_close(s);
@@ -168,7 +168,7 @@ TEST(locks, a_locked_database_is_said_to_be_locked)
     for (int mode = STORE_READ; mode <= STORE_WRITE; mode++) {
         stop = 0;
         CHECK(store_open_waiting(&s, path, (StoreMode)mode, &impatient) ==
-              ERR_IO);
+              ERR_STOPPED);
         CHECK_MSG(strstr(err_message(), "stopped while waiting for") &&
                       strstr(err_message(), "another process has locked"),
                   "%d: %s", mode, err_message());

@@ -20,6 +20,7 @@ enum {
     ERR_MEMORY = -3,      /* host or device memory ran out              */
     ERR_DEVICE = -4,      /* CUDA, cuDNN or oneDNN refused              */
     ERR_IO = -5,          /* a file, SQLite or gnuplot refused          */
+    ERR_STOPPED = -6,     /* given up because of Ctrl-C or SIGTERM      */
 };
 
 /* Stores the message for this thread and returns code, so that a failing
