@@ -17,8 +17,8 @@
 
 #define LOCK_PATH "/tmp/attnbench.lock"
 
-/* On another machine nobody can look whether a process is alive: one that
- * began no case for so long is taken for dead. */
+/* On another machine, or in another container, nobody can look whether a
+ * process is alive: one that was not seen for so long is taken for dead. */
 enum { SILENT_S = 900 };
 
 /* ---- the machine ----------------------------------------------------- */
@@ -107,7 +107,7 @@ static int64_t born(int64_t pid)
 static Worker this_process(void)
 {
     Worker w = { .pid = getpid() };
-    char boot[64];
+    char boot[64], pids[64] = "";
     size_t n;
 
     if (gethostname(w.host, 64))
@@ -115,7 +115,9 @@ static Worker this_process(void)
     w.host[63] = '\0';
     n = strlen(w.host);
     read_line("/proc/sys/kernel/random/boot_id", boot, sizeof(boot));
-    snprintf(w.host + n, sizeof(w.host) - n, " %s", boot);
+    if (readlink("/proc/self/ns/pid", pids, sizeof(pids) - 1) < 0)
+        pids[0] = '\0';
+    snprintf(w.host + n, sizeof(w.host) - n, " %s %s", boot, pids);
     w.born = born(w.pid);
     return w;
 }
@@ -128,12 +130,23 @@ static bool same_machine(const Worker *a, const Worker *b)
     return n == strcspn(b->host, " ") && strncmp(a->host, b->host, n) == 0;
 }
 
+/* True if both are of one boot, which is the second word of three. */
+static bool same_boot(const Worker *a, const Worker *b)
+{
+    const char *x = strchr(a->host, ' '), *y = strchr(b->host, ' ');
+    const size_t n = x ? strcspn(x + 1, " ") : 0;
+
+    return x && y && n == strcspn(y + 1, " ") && strncmp(x + 1, y + 1, n) == 0;
+}
+
 static bool is_alive(const Worker *w, const Worker *me)
 {
     if (!same_machine(w, me))
         return w->silent_s < SILENT_S;
-    if (strcmp(w->host, me->host)) /* from before this boot */
+    if (!same_boot(w, me)) /* from before this boot */
         return false;
+    if (strcmp(w->host, me->host)) /* in a container: its pid is not ours */
+        return w->silent_s < SILENT_S;
     if (w->pid == me->pid && w->born == me->born)
         return false;
     if (kill((pid_t)w->pid, 0) && errno != EPERM)

@@ -16,6 +16,7 @@
 #include "harness/notebook.h"
 #include "kernels/core/err.h"
 #include "kernels/core/host.h"
+#include "results/begun.h"
 
 enum {
     LEAST_SAMPLES = 3, /* even of a case that has no time left */
@@ -28,6 +29,9 @@ enum {
 /* The first block finds a machine that was asleep: its clocks rise in this.  A
  * GPU falls asleep again while the reference of the next block is computed. */
 #define AWAKE_NS 1e8
+
+/* A block may take an hour: in it, a note after so long that we are alive. */
+enum { SEEN_S = 120 };
 
 /* Part of the memory that must stay free for what is not ours. */
 #define MEMORY_RESERVE 0.25
@@ -49,6 +53,7 @@ typedef struct Sweeper {
     const Case *dev_case; /* what dev was opened for */
     Reference *ref;       /* what the last case was compared with */
     bool awake;
+    double seen_s; /* seconds_spent when it was last noted as at work */
 } Sweeper;
 
 /* One case in one lane, within a block. */
@@ -379,6 +384,16 @@ static void one_round(Sweeper *s, Block *b)
     s->round++;
 }
 
+static int note_seen(Sweeper *s)
+{
+    if (seconds_spent(s) - s->seen_s < SEEN_S)
+        return OK;
+    s->seen_s = seconds_spent(s);
+    for (int i = 0; i < s->all_lanes->n; i++)
+        TRY(store_seen(s->store, s->all_lanes->at[i].sweep_id));
+    return OK;
+}
+
 /* ---- storing ---------------------------------------------------------- */
 
 static void tally(Tally *t, const Arm *a)
@@ -458,8 +473,10 @@ static int measure_block(Sweeper *s, const Case *const *c, int n, int *ncases)
     wake(&b);
     s->tally->prepare_ns += host_now_ns() - began;
     began = host_now_ns();
-    while (!err && !stopped(s) && !done(s, &b) && !out_of_time(s, &b))
+    while (!err && !stopped(s) && !done(s, &b) && !out_of_time(s, &b)) {
         one_round(s, &b);
+        err = note_seen(s);
+    }
     s->tally->sample_ns += host_now_ns() - began;
     if (!err)
         err = commit_block(s, &b);

@@ -69,8 +69,16 @@ int store_leave(Store *s, int64_t sweep_id)
                      sweep_id);
 }
 
-static int begin(const Store *s, int64_t sweep_id, const char *const *repeat,
-                 int n, int together)
+int store_seen(Store *s, int64_t sweep_id)
+{
+    return sql_query(s, NULL,
+                     "UPDATE at_work SET seen = "
+                     "strftime('%Y-%m-%dT%H:%M:%fZ') WHERE sweep_id = ?",
+                     "i", sweep_id);
+}
+
+static int begin(Store *s, int64_t sweep_id, const char *const *repeat, int n,
+                 int together)
 {
     TRY(sql_query(s, NULL, "UPDATE begun SET together = 0 WHERE sweep_id = ?",
                   "i", sweep_id));
@@ -80,10 +88,7 @@ static int begin(const Store *s, int64_t sweep_id, const char *const *repeat,
                       "alone) VALUES (?1, ?2, ?3, 0, 0) "
                       "ON CONFLICT DO UPDATE SET together = ?3",
                       "iti", sweep_id, repeat[i], (int64_t)together));
-    return sql_query(s, NULL,
-                     "UPDATE at_work SET seen = "
-                     "strftime('%Y-%m-%dT%H:%M:%fZ') WHERE sweep_id = ?",
-                     "i", sweep_id);
+    return store_seen(s, sweep_id);
 }
 
 int store_begin_cases(Store *s, int64_t sweep_id, const char *const *repeat,

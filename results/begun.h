@@ -14,7 +14,7 @@
 typedef struct Worker {
     char host[160];
     int64_t pid, born;
-    double silent_s; /* since it last began a case, as it is found */
+    double silent_s; /* since it was last seen, as it is found */
 } Worker;
 
 /* Finds the process that measures the sweep, or did when it was killed. */
@@ -23,6 +23,9 @@ int store_at_work(Store *s, int64_t sweep_id, Worker *out, bool *found);
 /* Makes the sweep this worker's.  after_kill: the one before is no more, and
  * what it had under way may be why. */
 int store_take(Store *s, int64_t sweep_id, const Worker *me, bool after_kill);
+
+/* Its worker is still at work: it was seen now. */
+int store_seen(Store *s, int64_t sweep_id);
 
 /* The sweep is nobody's, and nothing of it is under way. */
 int store_leave(Store *s, int64_t sweep_id);

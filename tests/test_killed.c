@@ -50,7 +50,9 @@ static const Flag six[] = { { "module", "se,eca" },
                             { "width", "8" },
                             { "backend", "ref" } };
 
-static int measure_six(const char *path, Killer *killer)
+/* As if the sweep had begun that long ago. */
+static int measure_six(const char *path, const Listener *listener,
+                       double ago_ns)
 {
     const Protocol quick = { .target = 0.5,
                              .limit = 60,
@@ -58,8 +60,7 @@ static int measure_six(const char *path, Killer *killer)
                              .max_samples = 12,
                              .block = 16,
                              .seed = 7,
-                             .started_ns = host_now_ns() };
-    const Listener listener = { killer, kill_at, ignore };
+                             .started_ns = host_now_ns() - ago_ns };
     Lanes lanes = { .n = 1 };
     Sweep w = a_sweep;
     Experiment e;
@@ -73,7 +74,7 @@ static int measure_six(const char *path, Killer *killer)
     TRY(store_sweep_begin(s, &a_machine, &a_build, &w, false,
                           &lanes.at[0].sweep_id, &resumed));
     TRY(alone_claim(s, lanes.at[0].sweep_id));
-    TRY(measure(&e, &quick, s, &lanes, &listener, &tally));
+    TRY(measure(&e, &quick, s, &lanes, listener, &tally));
     TRY(store_leave(s, lanes.at[0].sweep_id));
     store_close(s);
     experiment_free(&e);
@@ -88,7 +89,8 @@ static int starts_until_the_end(const char *path, Killer k)
 
         fflush(stdout);
         if (fork() == 0) {
-            const int err = measure_six(path, &k);
+            const int err =
+                measure_six(path, &(Listener){ &k, kill_at, ignore }, 0);
 
             CHECK_MSG(err == OK, "%s", err_message());
             fflush(stdout);
@@ -241,6 +243,64 @@ TEST(killed, a_process_elsewhere_lives_as_long_as_it_begins_cases)
     CHECK(alter(path, "UPDATE at_work SET seen = '2020-01-01T00:00:00Z'"));
     CHECK_MSG(alone_claim(s, id) == OK, "%s", err_message());
     store_close(s);
+}
+
+/* A container of this machine's name: it has its own process of our number. */
+TEST(killed, a_process_of_other_pids_lives_as_long_as_it_is_seen)
+{
+    const char *path = temp_path("a.db");
+    Worker there = { .pid = getpid(), .born = 1 };
+    char *word;
+    int64_t id;
+    Store *s;
+
+    REQUIRE(store_open(&s, path, STORE_WRITE) == OK);
+    id = begin(s);
+    REQUIRE(alone_claim(s, id) == OK);
+    snprintf(there.host, sizeof(there.host), "%s",
+             ask(path, "SELECT host FROM at_work"));
+    word = strrchr(there.host, ' ');
+    REQUIRE(word && strncmp(word, " pid:[", 6) == 0);
+    strcpy(word, " pid:[1]");
+    CHECK(store_take(s, id, &there, false) == OK);
+    CHECK(alone_claim(s, id) == ERR_INPUT);
+    CHECK(alter(path, "UPDATE at_work SET seen = '2020-01-01T00:00:00Z'"));
+    CHECK(store_seen(s, id) == OK);
+    CHECK(alone_claim(s, id) == ERR_INPUT);
+    CHECK(alter(path, "UPDATE at_work SET seen = '2020-01-01T00:00:00Z'"));
+    CHECK_MSG(alone_claim(s, id) == OK, "%s", err_message());
+    store_close(s);
+}
+
+/* A sweep's database, and what a look at its steps has found. */
+typedef struct Watch {
+    const char *path;
+    int steps;
+    bool seen; /* since the first sample, which sets it back */
+} Watch;
+
+static void watch(void *arg, const Step *step)
+{
+    Watch *w = arg;
+
+    if (strcmp(step->what, "measuring"))
+        return;
+    if (w->steps++ == 0)
+        CHECK(alter(w->path, "UPDATE at_work SET seen = "
+                             "'2020-01-01T00:00:00Z'"));
+    else if (!strcmp(ask(w->path, "SELECT seen > '2021' FROM at_work"), "1"))
+        w->seen = true;
+}
+
+/* In a block of hours no case is begun. */
+TEST(killed, a_process_is_seen_while_it_samples_a_block)
+{
+    char *path = strdup(temp_path("a.db"));
+    Watch w = { .path = path };
+
+    REQUIRE(measure_six(path, &(Listener){ &w, watch, ignore }, 1e12) == OK);
+    CHECK_MSG(w.steps > 12 && w.seen, "%d steps", w.steps);
+    free(path);
 }
 
 TEST(killed, a_machine_is_measured_on_by_one_process)
