@@ -78,7 +78,7 @@ test: deps                                   ## every test
 	@$(MAKE) --no-print-directory $(jobs) $(program) $(B)/run_tests $(checked)
 	@$(B)/run_tests $(ONLY) $(if $(checked),--also="$(checked) --suites=simt --jobs=$(cores)")
 
-speed: deps                                  ## what takes time, beside what it cannot be faster than
+speed: deps                                  ## what takes time, next to what it cannot be faster than
 	@$(MAKE) --no-print-directory $(jobs) $(B)/run_tests
 	@SPEED=1 $(B)/run_tests _speed.
 

@@ -37,11 +37,11 @@ typedef struct Versus {
  * and arm only; they are borrowed.  Runs that failed have a row too. */
 int versus_make(Versus *out, const RunList *list);
 
-/* Whether a row's ratio says anything: it and plain have six samples, and its
+/* True if a row's ratio says anything: it and plain have six samples, and its
  * interval neither holds 1 nor reaches into that of two plain networks. */
 bool versus_differs(const Versus *v, const VersusRow *row);
 
-/* Whether the medians say that it is faster than plain and the rounds, one by
+/* True if the medians say that it is faster than plain and the rounds, one by
  * one, that it is slower, or the other way round; to three decimals. */
 bool versus_signs_differ(const Versus *v, const VersusRow *row);
 

@@ -198,7 +198,7 @@ static int check_args(const Flags *f, const Usage *usage)
     return OK;
 }
 
-/* Of a command line with --help only the module matters, whose settings are
+/* Reads the module alone from a command line with --help: its settings are
  * shown. */
 static void read_module(Flags *f, int argc, char **argv)
 {
@@ -300,7 +300,7 @@ static int help_column(FILE *out)
     return help_width(out) < NARROW ? NARROW_COLUMN : HELP_COLUMN;
 }
 
-/* What values a setting takes: "[1 to 64]", "[op, module, network]". */
+/* Describes the values of a setting: "[1 to 64]", "[op, module, network]". */
 static void describe_values(const Param *p, char *text, size_t size)
 {
     size_t n = 0;

@@ -22,7 +22,7 @@ typedef enum CaseUse {
     CASE_FILTER,   /* to choose among stored runs     */
 } CaseUse;
 
-/* What a command takes. */
+/* Settings and arguments that a command takes. */
 typedef struct Usage {
     const char *name; /* "count"                                          */
     const char *args; /* how its arguments are called: "FILE..."; or ""   */
@@ -44,7 +44,7 @@ typedef struct Flag {
 
 enum { FLAGS_MAX = 64, ARGS_MAX = 1024 };
 
-/* What it was given; values and arguments are argv's. */
+/* A command line as read; values and arguments are argv's. */
 typedef struct Flags {
     bool help;            /* --help: the rest was not read    */
     Flag flag[FLAGS_MAX]; /* settings of a case, module first */
@@ -63,7 +63,7 @@ typedef struct Flags {
 int flags_parse(Flags *out, const Usage *usage, void *settings, int argc,
                 char **argv);
 
-/* Whether a setting was given, the command's own or of a case. */
+/* True if a setting was given, the command's own or of a case. */
 bool flags_given(const Flags *flags, const char *name);
 
 /* Adds the command's own defaults for settings of a case that were not given.

@@ -41,8 +41,8 @@ static int add(ImageList *list, char *path)
     return OK;
 }
 
-/* What a walk has seen: folders, so that links that lead back end it, and what
- * is no image, to be told if there is none. */
+/* A walk, and all that it has seen: folders, so that links that lead back end
+ * it, and files that are no image, to be named if there is none. */
 typedef struct Walk {
     ImageList *list;
     struct {
@@ -56,7 +56,7 @@ typedef struct Walk {
 
 static int add_folder(Walk *w, const char *path, const struct stat *info);
 
-/* Of a name in a folder that leads to no file. */
+/* Notes a name in a folder that leads to no file. */
 static int note_missing(Walk *w, const char *path)
 {
     if (errno != ENOENT && errno != ELOOP && errno != ENOTDIR)

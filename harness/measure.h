@@ -2,7 +2,7 @@
  * measure.h - the protocol: how the cases of an experiment become rows.
  *
  * Cases are measured in blocks, whose plans are in memory together.  A round
- * takes one sample of each case of the block, in an order drawn anew, so that
+ * takes one sample of each case of the block, in a new random order, so that
  * whatever drifts (clock, temperature, neighbours) hits all of them alike, and
  * no case always follows the same other one.  Samples carry the number of
  * their round; two cases of one block can be compared round by round.

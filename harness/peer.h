@@ -1,5 +1,5 @@
 /*
- * peer.h - another program that times the same cases, turn by turn with ours.
+ * peer.h - another program that times the same cases, interleaved with ours.
  *
  * A peer is a child process (harness/peers/torch_peer.py --serve) that reads
  * commands, one a line, and answers each with one line: "ok ..." or

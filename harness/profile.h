@@ -36,7 +36,7 @@ typedef struct Profiling {
                   a step finds what those before it left                    */
 } Profiling;
 
-/* Runs a plan, turn by turn whole and step by step.  Its input is set; its
+/* Runs a plan, whole and step by step in alternation.  Its input is set; its
  * tensors are borrowed. */
 int profile_plan(Profile *out, const Profiling *how);
 void profile_free(Profile *p);

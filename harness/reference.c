@@ -12,7 +12,7 @@
 
 enum { SEED = 1, SMALLEST_MAP = 7 };
 
-/* What a comparison takes, in units of what the reference does fastest: a
+/* Work of a comparison, in units of what the reference does fastest: a
  * multiply-add of a convolution is 2.  Its other loops are bound by their
  * indexing; making the input and bringing it and the outputs into each
  * backend's order is a good part of the rest. */
@@ -290,7 +290,7 @@ int reference_jumped(Reference *r, double *change)
     return OK;
 }
 
-/* Of what "grad_output" stands for, or of a parameter, or what moves that. */
+/* True of the gradient of an output or a parameter, and of what moves that. */
 static bool is_gradient(const char *name)
 {
     static const char *const prefixes[] = { "grad", "past/", "velocity/" };

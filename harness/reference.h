@@ -53,14 +53,14 @@ int reference_new_built(Reference **out, const Case *c, const Values *values,
                         ReferenceBuild *build, const void *arg,
                         float *const *inputs, double budget, Device *spare);
 
-/* The worst error of these outputs, an array for each: beside the output, or
- * beside its floor where that is higher. */
+/* The worst error of these outputs, an array for each: over the output, or
+ * over its floor where that is higher. */
 double reference_error(const Reference *r, float *const *got);
 
 /*
  * Gradients may be the difference of far larger numbers: of a batch norm over
  * two values, or of a norm over one pixel, which is 0.  Floats leave a rounding
- * of these, which beside the difference is anything.  So this runs the
+ * of these, which is anything next to the difference.  So this runs the
  * reference once more, with every result moved by a rounding of its terms
  * (Op.terms), and gives each gradient a floor: what that has changed in it,
  * times factor.  A network that turns roundings into more than `most` of all

@@ -26,7 +26,7 @@ enum { SWEEP_PARAMS = 48 };
 /* out: the command's own settings, then those of a sweep, as one table. */
 void sweep_params(Param out[SWEEP_PARAMS], const Param *own);
 
-/* What the settings ask for; the time that the budget counts starts now. */
+/* Reads the settings; the time that the budget counts starts now. */
 int sweep_protocol(Protocol *out, const SweepSettings *settings);
 
 /* One that is to be measured, by which command line. */
@@ -52,7 +52,7 @@ int sweep_begin(const Sweeping *s, Store **store, int64_t *sweep_id);
 /* Ends a sweep that sweep_begin began: with the load of this moment. */
 int sweep_end(Store *store, int64_t sweep_id);
 
-/* Whether a case failed, or some were tried and none was measured. */
+/* True if a case failed, or some were tried and none was measured. */
 bool sweep_is_bad(const Tally *tally);
 
 /* "bench" is harness/experiments/bench.json, unless it is a file itself: *found

@@ -63,7 +63,7 @@ static void put_names(Table *t, int row, const ReproRow *r)
         table_set(t, row, "network", "%s", p->backbone);
 }
 
-/* Whether the paper does. */
+/* True if the paper does. */
 static bool prints_counts(const ReproRow *r)
 {
     return r->paper->params_text[0];
@@ -248,8 +248,8 @@ static void other_values(const RunList *runs, const char *column,
     }
 }
 
-/* What was chosen otherwise than in the paper; the device always is.  Of forms
- * a table has both: those that its rows do not ask for are no difference. */
+/* Says what is chosen otherwise than in the paper; the device always is.  A
+ * table has both forms: those its rows do not ask for are no difference. */
 static void say_differences(const ReproReport *report, const RunList *runs)
 {
     enum { N = sizeof(papers_way) / sizeof(papers_way[0]) };
@@ -291,7 +291,7 @@ static void say_verdicts(const ReproReport *report)
                100 * RATIO_SLACK, STATS_LEAST, 100 * RATIO_WIDE);
 }
 
-/* Of each count that differs: why, if that is known. */
+/* Says why a count differs, for each where that is known. */
 static void say_reasons(const ReproReport *report, const Reproduction *r)
 {
     for (int i = 0; i < r->n; i++) {

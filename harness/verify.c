@@ -115,7 +115,7 @@ static double highest_limit(const Case *c)
     return strcmp(c->pass.text, "forward") ? HIGHEST_GRAD_LIMIT : HIGHEST_LIMIT;
 }
 
-/* Where a gradient is far off, it is measured beside what it is the difference
+/* Where a gradient is far off, it is measured against what it is the difference
  * of. */
 static int find_error(Reference *r, const Case *c, float *const *got,
                       double *rel_l2)

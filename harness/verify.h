@@ -22,7 +22,7 @@ double verify_output_limit(const Case *c, const char *output);
 /* NaN where got has one. */
 double verify_error(const float *got, const float *expected, size_t n);
 
-/* The same beside floor where |expected| is less. */
+/* The same over floor where |expected| is less. */
 double verify_error_beside(const float *got, const float *expected, size_t n,
                            double floor);
 
@@ -61,7 +61,7 @@ typedef struct Comparison {
  * input moved to its neighbour in float, and the limit becomes 32 times what
  * that changes, but never above 1e-4, or 1e-2 for gradients; of these it may
  * also be what changes when all are moved to their 32nd neighbours.  A gradient
- * is measured beside 32 roundings of the numbers that it is the difference of,
+ * is measured against 32 roundings of the numbers that it is the difference of,
  * where these are more (reference_floors).
  */
 static const double VERIFY_BUDGET = 8e9;

@@ -118,7 +118,7 @@ static void fit_series(Series *s)
                  fit.lo, fit.hi);
 }
 
-/* What is drawn last is on top: the lines of the module in focus. */
+/* Draws last what is to be on top: the lines of the module in focus. */
 static void strongest_last(Lines *l, const char *focus)
 {
     int to = 0;

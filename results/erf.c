@@ -298,7 +298,7 @@ static int read_numbers(ErfRow *row, const Store *s)
     return sqlite3_finalize(stmt) == SQLITE_OK ? OK : sql_refused(s);
 }
 
-/* What is read here counts pixels about the place without looking again. */
+/* Checks the place: who reads it counts pixels about it without looking. */
 static int check_place(const Store *s, const ErfRow *row)
 {
     if (row->y >= 0 && row->y <= row->height - 1 && row->x >= 0 &&

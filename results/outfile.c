@@ -1,5 +1,5 @@
 /*
- * outfile.c - writes beside a file and renames.
+ * outfile.c - writes next to a file and renames.
  */
 #include "results/outfile.h"
 
@@ -19,7 +19,7 @@ static void forget(Outfile *out)
     *out = (Outfile){ 0 };
 }
 
-/* A new file beside it, with the rights that the old one has, where the file
+/* A new file next to it, with the rights that the old one has, where the file
  * system has any; NULL where none can be made. */
 static FILE *open_part(Outfile *out)
 {

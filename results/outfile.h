@@ -1,9 +1,9 @@
 /*
  * outfile.h - a file that is written whole or not at all.
  *
- * What is written goes into a file beside it, which takes its place at the end:
+ * The text goes into a file next to it, which takes its place at the end:
  * a full disk, an error or a kill leave what was there before.  Where no file
- * can be made beside it, as in a folder that may not be written, the file is
+ * can be made next to it, as in a folder that may not be written, the file is
  * written in place, without that promise.
  */
 #ifndef RESULTS_OUTFILE_H

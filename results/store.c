@@ -393,7 +393,7 @@ static char *immutable_uri(const char *path)
     return uri;
 }
 
-/* In WAL mode SQLite wants to write beside the file even to read it.  Where it
+/* In WAL mode SQLite wants to write next to the file even to read it.  Where it
  * cannot, nobody else can either, and the file stands still. */
 static int open_immutable(Store *s)
 {
@@ -414,7 +414,7 @@ static int open_immutable(Store *s)
 }
 
 /* Opening it for writing takes back what a killed process left half done; and a
- * reader that may not write would leave files beside it. */
+ * reader that may not write would leave files next to it. */
 static int open_somehow(Store *s)
 {
     const int code = sql_open(s, s->path, SQLITE_OPEN_READWRITE, NULL);

@@ -75,7 +75,7 @@ typedef struct Sweep {
     double load_end; /* ... and at its end, for store_start_end            */
     int denormals;   /* 1: flushed to zero; -1: not known                  */
     char source[64]; /* "attnbench", or the name of another program        */
-    /* UTC, ISO 8601; "": now.  Two sources that are measured turn by turn, in
+    /* UTC, ISO 8601; "": now.  Two sources that are measured interleaved, in
      * the same rounds, are begun with the same started_at and seed. */
     char started_at[32];
 } Sweep;

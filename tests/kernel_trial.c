@@ -94,14 +94,14 @@ static bool is_variance(const Op *op, int k)
            (op == &batch_norm_grad_w_def && k == 3);
 }
 
-/* Whether it matters which of two equal numbers comes first. */
+/* True if it matters which of two equal numbers comes first. */
 static bool has_ties(const Op *op, int k)
 {
     return k == 0 && (op == &max_pool2d_grad_def ||
                       op == &global_max_pool_grad_def || op == &max_c_grad_def);
 }
 
-/* Whether the slope changes at whole numbers of this source: 0, 3 or 6. */
+/* True if the slope changes at whole numbers of this source: 0, 3 or 6. */
 static bool has_bends(const Op *op, int k)
 {
     return k == 0
@@ -171,7 +171,7 @@ static bool sample_new(Sample *s, const KernelCase *c, Values values,
     return true;
 }
 
-/* What one comparison is called in a failure. */
+/* Names of one comparison, for a failure. */
 typedef struct Trial {
     const Sample *s;
     const Kernel *kernel;
@@ -202,7 +202,7 @@ static bool lost_nan(const Trial *t, float want, float got)
            got == 0;
 }
 
-/* Whether nothing is promised of the results beside a number that is not
+/* True if nothing is promised of the results next to a number that is not
  * finite (backend.h): not of a library's bf16. */
 static bool promises_nothing(const Trial *t)
 {
@@ -457,7 +457,7 @@ static bool has_kernel_for(const Device *dev, const Op *op, Dtype dtype)
     return false;
 }
 
-/* Whether OP, a list with commas, has this one or is not set. */
+/* True if OP, a list with commas, has this one or is not set. */
 static bool is_chosen(const char *name)
 {
     const char *at = getenv("OP");

@@ -317,7 +317,7 @@ static bool is_wanted(const Wanted *w, const char *full)
     return found && in_suites(w, full);
 }
 
-/* Whether a part is of no test here.  With another program, or of some suites
+/* True if a part is of no test here.  With another program, or of some suites
  * only, it may be of a test there. */
 static bool has_unknown(const Wanted *w)
 {

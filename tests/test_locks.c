@@ -318,7 +318,7 @@ TEST(locks, without_locks_of_such_memory_there_is_another_journal)
     use_without_shared_memory();
 }
 
-/* The file beside holds what a killed process had committed. */
+/* The file next to it holds what a killed process had committed. */
 TEST(locks, what_a_kill_left_in_a_wal_is_read_without_shared_memory)
 {
     const char *path = temp_path("a.db");

@@ -28,7 +28,7 @@ static void fill_disk(size_t bytes)
     BUG_IF(setrlimit(RLIMIT_FSIZE, &limit));
 }
 
-/* The file is as it was, and nothing lies beside it. */
+/* The file is as it was, and nothing lies next to it. */
 static void check_old(const char *path)
 {
     size_t n;
@@ -94,7 +94,7 @@ TEST(outfile, follows_a_link_and_writes_to_a_device)
 }
 
 /* As in a folder that may not be written: here the name is as long as one may
- * be, so that none is left for a file beside it. */
+ * be, so that none is left for a file next to it. */
 TEST(outfile, is_written_in_place_where_there_is_no_room_beside_it)
 {
     char name[256], path[600];

@@ -1,6 +1,6 @@
 /*
  * test_reference.c - gradients that are differences of larger numbers, or 0:
- * what their errors are measured beside, and that faults still show.
+ * what their errors are measured against, and that faults still show.
  */
 #include "harness/reference.h"
 

@@ -1,6 +1,6 @@
 /*
- * test_scsa_speed.c - the fused SCSA beside its floor, copying the map, and
- * beside the composed one; in make speed alone, and wants a quiet machine.
+ * test_scsa_speed.c - the fused SCSA next to its floor, copying the map, and
+ * to the composed one; in make speed alone, and wants a quiet machine.
  *
  * Batch 8 at the stages of ResNet-50, f32, all cores; medians.  Copy and fused
  * take turns in one process, each after a run of its own that is not timed;

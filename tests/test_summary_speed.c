@@ -1,6 +1,6 @@
 /*
  * test_summary_speed.c - a million samples: what reading, exporting and the
- * view of medians take beside SQLite's own way through the table; in
+ * view of medians take next to SQLite's own way through the table; in
  * make speed alone.
  *
  * All interleaved, medians; a ratio is of processor times of one run.

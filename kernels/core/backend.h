@@ -37,7 +37,7 @@ typedef struct Kernel {
      * is passed on: an infinity or NaN comes of it wherever the definition has
      * one, though a fused activation may make 0 of NaN (conv2d.c).  Kernels
      * made of a library promise this in f32 alone.  In bf16 they multiply what
-     * lies beside a row, or in its padding, by 0, which makes NaN of infinity
+     * lies next to a row, or in its padding, by 0, which makes NaN of infinity
      * in results that are finite (AMX does); so there nothing is promised once
      * an operand is not finite, and commands refuse such weights by name. */
     int (*run)(Device *dev, const Tensor *out, void *state);
@@ -58,7 +58,7 @@ typedef struct Kernel {
 #define DTYPE_BIT(d) (1u << (d))
 #define ALL_DTYPES   (DTYPE_BIT(NDTYPES) - 1)
 
-/* Whether the kernel is for out's op, dtype, shape and attributes. */
+/* True if the kernel is for out's op, dtype, shape and attributes. */
 bool kernel_takes(const Kernel *k, const Tensor *out);
 
 /* All that at(arg, i) gives, in an array that NULL ends; the caller frees it.
@@ -69,12 +69,12 @@ int kernel_list(const Kernel ***out, KernelAt *at, const void *arg);
 /* Choices that were made by timing, kept from one process to the next. */
 typedef struct Notes {
     void *arg;
-    /* Whether there is a note under key; its text into value. */
+    /* Finds a note under key; its text into value. */
     bool (*find)(void *arg, const char *key, char *value, size_t size);
     void (*keep)(void *arg, const char *key, const char *value);
 } Notes;
 
-/* What a device is opened with. */
+/* Settings that a device is opened with. */
 typedef struct DeviceSettings {
     int threads;        /* 0: all cores that this process may use       */
     const char *isa;    /* "": the best; or the name of a lesser one    */
@@ -104,7 +104,7 @@ typedef struct RoofKind {
     RoofUnit unit;    /* a second               */
 } RoofKind;
 
-/* What a device's counters, or its own records, said of a step of a run, or of
+/* Answer of a device's counters, or its own records, about a step of a run, or
  * all of it. */
 enum { ALL_STEPS = -1 };
 typedef struct Counted {
@@ -123,7 +123,7 @@ typedef struct Counting {
     Dtype dtype;
     const char *metrics; /* "": the usual ones; else names, "a,b"  */
 
-    /* What comes before a step and is not to be counted; NULL: nothing. */
+    /* Does what comes before a step and is not to be counted; NULL: nothing. */
     int (*before)(void *arg, int step);
     int (*launch)(void *arg, int step);
     void (*take)(void *arg, const Counted *counted); /* borrowed */

@@ -20,7 +20,7 @@ int host_copy(Device *dev, void *dst, const void *src, size_t bytes);
 int host_clock_start(Device *dev);
 int host_clock_stop(Device *dev, double *ns);
 
-/* Whether code runs to its end.  It is tried in a process of its own, which may
+/* True if code runs to its end.  It is tried in a process of its own, which may
  * die of it; it must not use OpenMP. */
 bool host_survives(void (*code)(void *arg), void *arg);
 

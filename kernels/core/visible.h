@@ -21,7 +21,7 @@ extern "C" {
  * forms, surrogates and what lies past U+10FFFF included). */
 int utf8_length(const char *text);
 
-/* Whether every byte belongs to a printable character: no control characters
+/* True if every byte belongs to a printable character: no control characters
  * (below 0x20, 0x7f, U+0080 to U+009F), nothing that is not UTF-8. */
 bool is_visible(const char *text);
 

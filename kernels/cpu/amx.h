@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Whether the processor has tiles and products of bf16 in them. */
+/* True if the processor has tiles and products of bf16 in them. */
 bool amx_is_there(void);
 
 /* The same, and Linux gives them to this process: it is asked to. */

@@ -16,7 +16,7 @@ typedef struct GroupLimits {
 } GroupLimits;
 
 /* Reads version 1 and version 2 below the folder root: "" for this machine.
- * What cannot be read is no limit. */
+ * A file that cannot be read is no limit. */
 void group_limits(GroupLimits *out, const char *root);
 
 #endif

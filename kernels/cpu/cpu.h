@@ -40,14 +40,14 @@ const char *cpu_isa_name(int i);
 /* The i-th name that there is, whether or not this processor can run it. */
 const char *cpu_isa_known(int i);
 
-/* Whether k is made of oneDNN's primitives, and not our own code. */
+/* True if k is made of oneDNN's primitives, and not our own code. */
 bool cpu_is_onednn(const Kernel *k);
 
-/* Whether this processor computes in bf16: OK, or ERR_UNSUPPORTED with the
+/* Asks if this processor computes in bf16: OK, or ERR_UNSUPPORTED with the
  * reason. */
 int cpu_check_bf16(void);
 
-/* Whether a denormal operand or result is taken as zero by every thread of
+/* True if a denormal operand or result is taken as zero by every thread of
  * the device: measured, not remembered.  For the record of a run. */
 bool cpu_flushes_denormals(Device *dev);
 

@@ -12,7 +12,7 @@
 #include "kernels/core/backend.h"
 #include "kernels/ops/ops.h"
 
-/* What a device holds of it: an engine, and one scratchpad for all. */
+/* Its part of a device: an engine, and one scratchpad for all. */
 typedef struct Onednn Onednn;
 
 int onednn_open(Onednn **out, Device *dev);
@@ -21,12 +21,12 @@ void onednn_close(Onednn *lib); /* accepts NULL */
 /* "oneDNN 2.6.3" into text, which is returned. */
 const char *onednn_version(char *text, size_t size);
 
-/* Whether it computes in bf16 here by instructions for that, AVX512-BF16 or
+/* True if it computes in bf16 here by instructions for that, AVX512-BF16 or
  * AMX.  ONEDNN_MAX_CPU_ISA may say that it must not. */
 bool onednn_has_bf16(void);
 bool onednn_has_amx(void);
 
-/* Whether it has AVX2 or better; what it has of less is SSE4.1 or AVX. */
+/* True if it has AVX2 or better; what it has of less is SSE4.1 or AVX. */
 bool onednn_has_avx2(void);
 
 /* The instructions that it uses at most: "avx512_core_bf16". */
@@ -56,7 +56,7 @@ typedef enum Slot {
     NSLOTS
 } Slot;
 
-/* Of a convolution also the gradients: of src from weights and dst, or of
+/* Includes the gradients of a convolution: of src from weights and dst, or of
  * weights from src and dst, each being the gradient where the pass says so. */
 typedef enum Pass { PASS_FORWARD, PASS_OF_SRC, PASS_OF_WEIGHTS, NPASSES } Pass;
 
