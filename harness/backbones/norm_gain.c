@@ -13,8 +13,8 @@
  * measures both in PyTorch, tests/test_sees.c the first of them here.  In two
  * networks no gain does that for cpca: RepVGG with it overflows and is refused;
  * MobileNetV2 with it changes by 4e-3, and answers to noise by 3e-6.  Swin with
- * SCSA sees at any gain, and at none from 0.4 to 1.5 that was tried are roundings
- * within 5e-6: 0.75 comes nearest, 5.1e-6.
+ * SCSA sees at any gain, but at none that was tried from 0.4 to 1.5 are
+ * roundings within 5e-6: 0.75 comes nearest, with 5.1e-6.
  */
 #include <string.h>
 
