@@ -543,7 +543,8 @@ TEST(import, names_what_a_file_is_instead)
     REQUIRE(make_database(db, 1) == OK);
     CHECK(import_command(db) == ERR_INPUT);
     CHECK_MSG(strstr(err_message(), "mine.db is a database; import takes its "
-                                    "runs as 'attnbench export --db="),
+                                    "runs as this command writes them: "
+                                    "attnbench export --db="),
               "%s", err_message());
     free(path);
     free(db);
