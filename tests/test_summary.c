@@ -231,7 +231,7 @@ static int make_rich_database(const char *path)
                "(3, 0, 'packs<float>', 'time_ns', 'timed', 1234, '');"
                "INSERT INTO erf VALUES (1, 1, 1, '2026-01-01T00:00:00Z',"
                " 'resnet50', 'scsa', 'composed', 'mid', 'train', 'seeded', '',"
-               " 'folded', 'cpu', 3, 224, 224, '{}', 'stage4', 'layer4',"
+               " 1, 'folded', 'cpu', 3, 224, 224, '{}', 'stage4', 'layer4',"
                " 'attnbench', 'in full', 50, 10, 1, '', 'attnbench erf',"
                " 96, 96, NULL, NULL, 427, 427, 0.5);"
                "INSERT INTO erf_number VALUES"
