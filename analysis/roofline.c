@@ -74,6 +74,12 @@ static void add_doubt(char text[ROOFS_DOUBT], const char *fmt, ...)
     va_end(args);
 }
 
+/* True if the one is slower than the other by more than their intervals. */
+static bool is_below(const Roof *near, const Roof *far)
+{
+    return near && far && near->hi < far->lo;
+}
+
 /* The first memory that is slower than one behind it. */
 static void doubt_levels(char text[ROOFS_DOUBT], const Roofs *roofs)
 {
@@ -83,7 +89,8 @@ static void doubt_levels(char text[ROOFS_DOUBT], const Roofs *roofs)
     roofline_limits(&l, roofs, "f32");
     for (int near = 0; near < LEVELS; near++)
         for (int far = near + 1; far < LEVELS; far++)
-            if (l.bytes[near] < l.bytes[far]) {
+            if (is_below(roofs_find(roofs, l.bytes_name[near]),
+                         roofs_find(roofs, l.bytes_name[far]))) {
                 add_doubt(text, "%s's %.3g GB/s is below %s's %.3g",
                           level_name((Level)near, backend), l.bytes[near] / 1e9,
                           level_name((Level)far, backend), l.bytes[far] / 1e9);

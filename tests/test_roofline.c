@@ -389,8 +389,25 @@ TEST(roofline, a_memory_slower_than_the_next_is_a_contradiction)
               "%s", text);
     r = quiet_machine();
     of_name(&r, "l2_copy")->value = of_name(&r, "l2_update")->value = 20e9;
+    of_name(&r, "l2_copy")->hi = of_name(&r, "l2_update")->hi = 21e9;
     CHECK_MSG(strstr(roofs_doubt(text, &r), "L2's 20 GB/s is below L3's 50"),
               "%s", text);
+}
+
+/* A level that is a little slower than the next one, within the intervals. */
+TEST(roofline, levels_within_their_intervals_are_no_contradiction)
+{
+    Roofs r = quiet_machine();
+    char text[ROOFS_DOUBT];
+
+    for (int i = 0; i < 2; i++) {
+        Roof *near = of_name(&r, i ? "llc_read" : "llc_update");
+
+        near->value = 9.9e9;
+        near->lo = 9.5e9;
+        near->hi = 10.3e9;
+    }
+    CHECK_MSG(!roofs_doubt(text, &r)[0], "%s", text);
 }
 
 TEST(roofline, a_roof_with_a_wide_interval_is_marked)
