@@ -558,8 +558,6 @@ int measure(const Experiment *e, const Protocol *protocol, Store *store,
     for (int i = 0; !err && !stopped(&s) && !e->part && i < lanes->n; i++)
         err = store_sweep_end(store, lanes->at[i].sweep_id);
     result->interrupted = stopped(&s);
-    if (!err)
-        err = begun_note(store, lanes, NULL, 0);
     reference_free(s.ref);
     backend_close(s.dev);
     free(c);

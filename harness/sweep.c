@@ -148,19 +148,31 @@ int sweep_find(const char *name, char *path, size_t size, const char **found)
     return is_file(path) || carried_text(path) ? OK : no_experiment(name, path);
 }
 
-/* The command line, as far as size has room. */
-static void join_argv(char *text, size_t size, const Sweeping *s)
+/* The command line, to measure the same again: whole or not at all. */
+static int join_argv(char *text, size_t size, const Sweeping *s)
 {
-    FILE *out = fmemopen(text, size - 1, "w");
+    char *line = NULL;
+    size_t n = 0;
+    FILE *out = open_memstream(&line, &n);
+    int err = OK;
 
     BUG_IF(!out);
-    text[size - 1] = '\0';
     fprintf(out, "attnbench %s", s->command);
     for (int i = 0; i < s->argc; i++) {
         fputc(' ', out);
         put_argument(out, s->argv[i]);
     }
     fclose(out);
+    BUG_IF(!line);
+    if (n < size)
+        memcpy(text, line, n + 1);
+    else
+        err = fail(ERR_INPUT,
+                   "the command line has %zu characters, and a sweep stores "
+                   "%zu: write its cases into a JSON file, and give that",
+                   n, size - 1);
+    free(line);
+    return err;
 }
 
 /* ---- the sweep ------------------------------------------------------- */
@@ -172,8 +184,16 @@ typedef struct Record {
     Sweep sweep;
 } Record;
 
-/* Of the list of cases, and of what their files of weights hold: a sweep does
- * not go on with others under the same names. */
+static bool has_weights_before(const Experiment *e, int i)
+{
+    for (int k = 0; k < i; k++)
+        if (!strcmp(e->cases[k].weights.text, e->cases[i].weights.text))
+            return true;
+    return false;
+}
+
+/* Hashes the list of cases, and what their files of weights hold, each read
+ * once: a sweep does not resume with others under the same names. */
 static void hash_cases(char text[HASH_TEXT], const Experiment *e)
 {
     char of_file[HASH_TEXT];
@@ -183,7 +203,7 @@ static void hash_cases(char text[HASH_TEXT], const Experiment *e)
     for (int i = 0; i < e->ncases; i++) {
         const Case *c = &e->cases[i];
 
-        if (i && !strcmp(c->weights.text, e->cases[i - 1].weights.text))
+        if (has_weights_before(e, i))
             continue;
         network_weights_hash(of_file, c);
         any |= of_file[0] != '\0';
@@ -209,7 +229,7 @@ static int fill_record(Record *r, const Sweeping *s)
     hash_cases(r->sweep.cases_hash, e);
     r->sweep.seed = s->protocol.seed;
     snprintf(r->sweep.source, sizeof(r->sweep.source), "attnbench");
-    join_argv(r->sweep.argv, sizeof(r->sweep.argv), s);
+    TRY(join_argv(r->sweep.argv, sizeof(r->sweep.argv), s));
     TRY(cpu_backend.open(&dev, &(DeviceSettings){ .isa = "" }));
     r->sweep.denormals = cpu_flushes_denormals(dev);
     cpu_backend.close(dev);
@@ -239,19 +259,31 @@ static int begin_lanes(Lanes *lanes, Peer *peer, Store *store, Record *r,
     return store_group_end(store, begin_each(lanes, store, r, fresh, resumed));
 }
 
-/* Keeps the sentence that was left with err. */
-static void leave_lanes(const Lanes *lanes, Store *store, int err)
+static int leave_each(const Lanes *lanes, Store *store)
+{
+    int err = OK;
+
+    for (int i = 0; i < lanes->n; i++) {
+        const int one = store_leave(store, lanes->at[i].sweep_id);
+
+        err = err ? err : one;
+    }
+    return err;
+}
+
+/* Keeps err with its sentence, where there is one. */
+static int leave_lanes(const Lanes *lanes, Store *store, int err)
 {
     char said[1024];
 
+    if (!err)
+        return leave_each(lanes, store);
     snprintf(said, sizeof(said), "%s", err_message());
-    for (int i = 0; i < lanes->n; i++)
-        store_leave(store, lanes->at[i].sweep_id);
-    if (err)
-        fail(err, "%s", said);
+    leave_each(lanes, store);
+    return fail(err, "%s", said);
 }
 
-/* Why a sweep began anew where its user may have thought that it goes on. */
+/* Says why a sweep starts over where its user may expect it to resume. */
 static int say_abandoned(Store *store, int64_t sweep_id, const Build *now,
                          FILE *out)
 {
@@ -400,8 +432,7 @@ static int sweep(const Sweeping *s, Record *record, Store *store, Peer *peer,
     TRY(begin_lanes(&lanes, peer, store, record, s->settings->fresh, &resumed));
     *sweep_id = lanes.at[0].sweep_id;
     err = sweep_lanes(s, record, store, &lanes, resumed, tally);
-    leave_lanes(&lanes, store, err);
-    return err;
+    return leave_lanes(&lanes, store, err);
 }
 
 static int open_peer(Peer **peer, const SweepSettings *s)

@@ -69,7 +69,7 @@ typedef struct Sweep {
     char cases_hash[32]; /* of the expanded list, and of its files of
                             weights, to know it again                     */
     uint64_t seed;       /* of the order of the rounds                    */
-    char argv[1024];
+    char argv[16384];
     char governor[32];
     double load;     /* 1-minute load average at the start; NAN: not known */
     double load_end; /* ... and at its end, for store_start_end            */

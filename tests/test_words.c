@@ -149,6 +149,39 @@ TEST(words, commands_that_do_not_fit_are_continued)
                      "      --module=scsa\n");
 }
 
+/* ---- command lines -------------------------------------------------------- */
+
+#define SMALL                                                           \
+    "run --module=se --channels=16 --height=4 --width=4 --backend=ref " \
+    "--min_samples=6 --max_samples=6 "
+
+/* A path of 4000 characters that leads to the folder of the test. */
+TEST(words, a_long_command_line_is_stored_whole)
+{
+    char *said;
+
+    CHECK(program(&said,
+                  SMALL "--db=%s$(printf '/.%%.0s' $(seq 1900))/l.db "
+                        "--block=17",
+                  temp_path("")) == 0);
+    free(said);
+    CHECK(program(&said, "export --format=json --db=%s", temp_path("l.db")) ==
+          0);
+    check_holds(said, "/././l.db --block=17\"");
+    free(said);
+}
+
+TEST(words, a_command_line_that_cannot_be_stored_is_refused)
+{
+    char *said;
+
+    CHECK(program(&said, SMALL "--db=%s$(printf '/.%%.0s' $(seq 9000))/m.db",
+                  temp_path("")) == 2);
+    check_holds(said, "attnbench run: the command line has 18");
+    check_holds(said, "a sweep stores 16383: write its cases into a JSON file");
+    free(said);
+}
+
 /* ---- progress ------------------------------------------------------------- */
 
 /* 64 is the default, and stands between 32 and 128 all the same. */
