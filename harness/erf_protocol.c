@@ -132,6 +132,22 @@ static void describe_unit(char text[96], const Erf *erf, const ErfAsk *ask)
                  erf->rows, erf->columns);
 }
 
+static const char *plural(int n)
+{
+    return n == 1 ? "" : "s";
+}
+
+/* "intervals over 10 sets" */
+static void describe_intervals(char text[64], const Erf *erf, const ErfAsk *ask)
+{
+    const char *of = ask->sets > 1 ? "set" : "draw";
+
+    if (erf->n > 1)
+        snprintf(text, 64, "intervals over %d %ss", erf->n, of);
+    else
+        snprintf(text, 64, "1 %s: no interval", of);
+}
+
 char *erf_describe(char text[ERF_TEXT], const Erf *erf, const Case *c,
                    const ErfAsk *ask)
 {
@@ -140,28 +156,30 @@ char *erf_describe(char text[ERF_TEXT], const Erf *erf, const Case *c,
     const ErfProtocol *p = ask->protocol;
     const bool seeded = strcmp(c->weights.text, "seeded") == 0;
     char unit[96], weights[PARAM_FILE_MAX + 64], gain[48] = "";
+    char intervals[64];
 
     describe_unit(unit, erf, ask);
+    describe_intervals(intervals, erf, ask);
     if (c->norm_gain > 0)
         snprintf(gain, sizeof(gain), ", norm_gain %.6g", c->norm_gain);
     if (seeded)
-        snprintf(weights, sizeof(weights), "%d sets of seeded weights%s",
-                 ask->sets, gain);
+        snprintf(weights, sizeof(weights), "%d set%s of seeded weights%s",
+                 ask->sets, plural(ask->sets), gain);
     else
         snprintf(weights, sizeof(weights), "weights %s (FNV-1a %s)",
                  c->weights.text, ask->weights_hash);
     snprintf(text, ERF_TEXT,
              "%s: %s of %s (%s, %d channels%s), channels summed; %s of input "
-             "%dx%dx%d, channels summed; %d draws of %s, %s, seed %llu; %s; "
-             "%s; squares about (%g,%g); %s, f32; intervals over %d %s",
+             "%dx%dx%d, channels summed; %d draw%s of %s, %s, seed %llu; %s; "
+             "%s; squares about (%g,%g); %s, f32; %s",
              p->name, unit, erf->tap, erf->layer, erf->channels,
              p->relu ? ", where positive" : "", rule_text(ask->rule),
              c->channels, erf->height, erf->width, ask->draws,
+             plural(ask->draws),
              ask->input.fill ? ask->input.about : "uniform noise", weights,
              (unsigned long long)ask->seed,
              p->each_alike ? "mean of the draws, each over its own sum"
                            : "mean of the draws as they are",
-             curves[p->curve], erf->y, erf->x, c->graph.text, erf->n,
-             ask->sets > 1 ? "sets" : "draws");
+             curves[p->curve], erf->y, erf->x, c->graph.text, intervals);
     return text;
 }

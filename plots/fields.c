@@ -216,10 +216,26 @@ void fields_free(Fields *f)
     erf_rows_free(&f->all);
 }
 
+/* "50 draws, seeded weights, 95 % intervals over 10 sets of weights" */
+static void describe_draws(char text[448], const ErfRow *r, const char *weights)
+{
+    const char *s = r->draws == 1 ? "" : "s";
+    const int n = snprintf(text, 448, "%d %s%s, %s", r->draws,
+                           r->images_hash[0] ? "image" : "draw", s, weights);
+
+    if (r->observations > 1)
+        snprintf(text + n, 448 - (size_t)n, ", 95 %% intervals over %d %s",
+                 r->observations,
+                 r->observations < r->draws ? "sets of weights" : "draws");
+    else
+        snprintf(text + n, 448 - (size_t)n, ", no intervals");
+}
+
 void fields_foot(Sheet *s, const Fields *f, double width, double height)
 {
     const ErfRow *r = f->row[0], *last = f->row[f->n - 1];
     char text[1024], sizes[64] = "", weights[256] = "seeded weights", how[224];
+    char draws[448];
     bool one_graph = true, one_backend = true, one_gain = true;
 
     for (int i = 1; i < f->n; i++) {
@@ -243,13 +259,12 @@ void fields_foot(Sheet *s, const Fields *f, double width, double height)
     if (last->height != r->height)
         snprintf(sizes, sizeof(sizes), " to %dx%dx%d", last->channels,
                  last->height, last->width);
+    describe_draws(draws, r, weights);
     snprintf(text, sizeof(text),
-             "%s, input %dx%dx%d%s; protocol %s: %d %s, %s, 95 %% intervals "
-             "over %d %s; seed %lld, f32%s; %s; %.10s, %s",
+             "%s, input %dx%dx%d%s; protocol %s: %s; seed %lld, f32%s; %s; "
+             "%.10s, %s",
              strcmp(r->backbone, "none") ? r->backbone : "modules alone",
-             r->channels, r->height, r->width, sizes, r->protocol, r->draws,
-             r->images_hash[0] ? "images" : "draws", weights, r->observations,
-             r->observations < r->draws ? "sets of weights" : "draws",
+             r->channels, r->height, r->width, sizes, r->protocol, draws,
              (long long)r->seed, how, r->cpu, last->stored_at, last->commit);
     sheet_foot(s, text, width, height);
 }

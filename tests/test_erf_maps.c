@@ -13,6 +13,7 @@
 #include "tests/fake_device.h"
 #include "tests/stored.h"
 #include "tests/test.h"
+#include "tests/texts.h"
 
 enum { SIDE = 17 };
 
@@ -442,6 +443,28 @@ TEST(erf_maps, do_not_depend_on_how_draws_are_run)
           alone.part[0].number[ERF_area_50].lo);
     erf_free(e, 2);
     erf_free(&alone, 1);
+}
+
+/* Nothing varies where there is one draw of one network. */
+TEST(erf_maps, one_draw_has_no_interval)
+{
+    const Case c = a_network(SMALL, 1);
+    ErfAsk ask = an_ask("layer2");
+    char text[ERF_TEXT];
+    Erf e;
+
+    ask.draws = ask.sets = 1;
+    REQUIRE(run_erf(&e, &c, &ask));
+    erf_describe(text, &e, &c, &ask);
+    check_holds(text, "; 1 draw of uniform noise, 1 set of seeded weights");
+    check_holds(text, ", f32; 1 draw: no interval");
+    erf_free(&e, 1);
+    ask.draws = 2;
+    REQUIRE(run_erf(&e, &c, &ask));
+    erf_describe(text, &e, &c, &ask);
+    check_holds(text, "; 2 draws of uniform noise, 1 set of seeded weights");
+    check_holds(text, ", f32; intervals over 2 draws");
+    erf_free(&e, 1);
 }
 
 TEST(erf_maps, protocols_differ_as_they_say)
