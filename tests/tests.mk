@@ -17,6 +17,8 @@ on_host   := $(if $(SIMTS),$(call simt_obj,plain),$(call obj,kernels/simt/absent
 
 # What of the plugin is tested without a GPU: arithmetic; what cuDNN says of a
 # card that is only described, where there is cuDNN 9.8.
+with_cudnn := $(addprefix $(B)/tests/,$(addsuffix .c.o,test_cudnn test_libraries \
+                  described fake_libraries fake_cublaslt))
 tests_obj += $(call obj,$(addprefix kernels/cuda/,gemm.c known.c workspace.c))
 ifeq ($(CUDA_MISSING),)
 ifeq ($(filter 0 1 2 3 4 5 6 7,$(CUDA_CUDNN_MINOR))$(if $(CUDA_CUDNN),,no),)
@@ -24,11 +26,10 @@ tests_obj += $(patsubst %,$(B)/cuda/%.o,$(cudnn) \
                  $(addprefix kernels/cuda/,cudnn.c cublas.c product.c tune.c))
 tests_link := $(CUDA_CUDNN) -Wl,-rpath,$(dir $(CUDA_CUDNN)) \
               -Wl,--wrap=cudnnBackendSetAttribute,--wrap=cudnnBackendExecute
-$(addprefix $(B)/tests/,$(addsuffix .c.o,test_cudnn test_libraries described \
-    fake_libraries fake_cublaslt)): \
-    override CFLAGS += -DWITH_CUDNN $(CUDA_INCLUDES)
+$(with_cudnn): override CFLAGS += -DWITH_CUDNN $(CUDA_INCLUDES)
 endif
 endif
+$(with_cudnn): $(B)/cuda/flags
 
 # The plugin's own code over tests/fake, and an NVML of the same kind.
 fake     := $(B)/fake/attnbench_cuda.so $(B)/fake/libnvidia-ml.so.1
