@@ -65,8 +65,12 @@ int host_clock_stop(Device *dev, double *ns)
 /* In the child: a death is silent and leaves no file. */
 static void try_code(void (*code)(void *arg), void *arg)
 {
-    static const int deadly[] = { SIGILL, SIGSEGV, SIGBUS, SIGFPE, SIGTRAP };
+    static const int deadly[] = { SIGILL, SIGSEGV, SIGBUS,
+                                  SIGFPE, SIGTRAP, SIGALRM };
+    sigset_t none;
 
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
     for (size_t i = 0; i < sizeof(deadly) / sizeof(deadly[0]); i++)
         signal(deadly[i], SIG_DFL);
     setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });

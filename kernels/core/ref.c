@@ -31,12 +31,12 @@ static bool has_ref(const Tensor *out)
 /* Up or down by the top bit of a hash of the node and the place. */
 static void shake(const Tensor *out, const float *terms)
 {
-    enum { GOLDEN = 0x9E3779B1 };
+    static const uint32_t golden = 0x9E3779B1;
     float *y = out->data;
 
     for (size_t i = 0; i < tensor_count(out); i++) {
         const uint32_t hash =
-            ((uint32_t)i * GOLDEN + (uint32_t)out->id) * (uint32_t)GOLDEN;
+            ((uint32_t)i * golden + (uint32_t)out->id) * golden;
         const float size = terms ? fmaxf(fabsf(y[i]), terms[i]) : fabsf(y[i]);
 
         y[i] += (hash >> 31 ? size : -size) * (FLT_EPSILON / 2);
