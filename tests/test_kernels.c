@@ -137,6 +137,7 @@ TEST(own_kernels, agree_with_definitions_as_avx2)
 static void check_onednn(const char *isa, const char *limit, Dtype dtype)
 {
     check(isa, limit, 2, PLAIN, dtype, cpu_is_onednn);
+    check(isa, limit, 2, NONFINITE, dtype, cpu_is_onednn);
 }
 
 TEST(onednn_kernels, agree_with_definitions_as_sse41)

@@ -3,6 +3,7 @@
  */
 #include "kernels/cpu/onednn.h"
 
+#include <math.h>
 #include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,6 +32,7 @@ struct Primitive {
     Pass pass;
     dnnl_primitive_t code;
     dnnl_primitive_desc_t desc;
+    bool relu_by_clip;    /* of 0 to infinity: see relu_multiplies */
     Md md[NSLOTS];        /* as described, before oneDNN chose */
     void *packed[NSLOTS]; /* ours                              */
     void *scratch;        /* what the scratchpad is bound to   */
@@ -204,7 +206,9 @@ static int append_epilogue(dnnl_post_ops_t ops, const Problem *p,
         TRY(check(dnnl_post_ops_append_binary(ops, dnnl_binary_add,
                                               md_ref(&prim->md[SLOT_ADDEND])),
                   "addition"));
-    if (p->act == ACT_RELU)
+    if (p->act == ACT_RELU && prim->relu_by_clip)
+        TRY(check(append_eltwise(ops, dnnl_eltwise_clip, 0, INFINITY), "relu"));
+    else if (p->act == ACT_RELU)
         TRY(check(append_eltwise(ops, dnnl_eltwise_relu, 0, 0), "relu"));
     if (p->act == ACT_RELU6)
         TRY(check(append_eltwise(ops, dnnl_eltwise_clip, 0, 6), "relu6"));
@@ -335,11 +339,35 @@ static int make_code(dnnl_primitive_t *out, const_dnnl_primitive_desc_t desc,
 typedef dnnl_status_t Describe(Primitive *prim, const Problem *p,
                                const Mds *mds, dnnl_primitive_attr_t attr);
 
+/* Fills prim->desc, which says what code there will be. */
+static int make_desc(Primitive *prim, const Problem *p, const Mds *mds,
+                     Describe *describe)
+{
+    dnnl_primitive_attr_t attr = NULL;
+    int err;
+
+    err = make_attr(&attr, p, prim);
+    if (!err)
+        err = check(describe(prim, p, mds, attr), "no code for this shape");
+    if (attr)
+        dnnl_primitive_attr_destroy(attr);
+    return err;
+}
+
+/* True where the code multiplies what is negative by a slope of 0, which makes
+ * NaN of -inf: all that is not generated for the whole operation (2.6.3). */
+static bool relu_multiplies(const Primitive *prim)
+{
+    const char *name = "";
+
+    dnnl_primitive_desc_query(prim->desc, dnnl_query_impl_info_str, 0, &name);
+    return strstr(name, "gemm") || strstr(name, "ref");
+}
+
 static int primitive_new(Primitive **out, Onednn *lib, const Problem *p,
                          Describe *describe)
 {
     Primitive *prim = calloc(1, sizeof(*prim));
-    dnnl_primitive_attr_t attr = NULL;
     int err = OK;
     Mds mds;
 
@@ -353,8 +381,6 @@ static int primitive_new(Primitive **out, Onednn *lib, const Problem *p,
     for (int i = 0; i < NSLOTS && !err; i++)
         err = md_make(&prim->md[i], &p->array[i],
                       i == SLOT_BIAS ? F32 : p->dtype);
-    if (!err)
-        err = make_attr(&attr, p, prim);
     mds = (Mds){
         .src = md_ref(&prim->md[SLOT_SRC]),
         .weights = md_ref(&prim->md[SLOT_WEIGHTS]),
@@ -362,13 +388,17 @@ static int primitive_new(Primitive **out, Onednn *lib, const Problem *p,
         .dst = md_ref(&prim->md[SLOT_DST]),
     };
     if (!err)
-        err = check(describe(prim, p, &mds, attr), "no code for this shape");
+        err = make_desc(prim, p, &mds, describe);
+    if (!err && p->act == ACT_RELU && relu_multiplies(prim)) {
+        dnnl_primitive_desc_destroy(prim->desc);
+        prim->desc = NULL;
+        prim->relu_by_clip = true;
+        err = make_desc(prim, p, &mds, describe);
+    }
     if (!err)
         err = make_code(&prim->code, prim->desc, "code");
     if (!err)
         err = reserve_scratch(prim);
-    if (attr)
-        dnnl_primitive_attr_destroy(attr);
     if (err) {
         primitive_free(prim);
         return err;
