@@ -114,7 +114,7 @@ TEST(words, what_commands_print_fits_a_narrow_screen)
           { "layers.", "paper_flops", "bytes", "total" } },
         { "count --module=se # %s", { "params", "macs", "bytes", "MB" } },
         { "list ops # %s",
-          { "tolerance", "panels, tiles, winograd", "depthwise", "scsa" } },
+          { "tolerance", "panels, tiles, winograd", "one_channel", "scsa" } },
         { "cam --backbone=resnet18 --height=32 --width=32 --tap=stage2 "
           "--out=%s/cam",
           { "prob.", "peak", "resnet18", "cam.csv" } },
