@@ -6,7 +6,7 @@
 
 #include <stdbool.h>
 
-#include "harness/flags.h"
+#include "harness/case.h"
 #include "harness/json.h"
 #include "kernels/core/param.h"
 

@@ -35,6 +35,12 @@ typedef struct Case {
 
 extern const Param case_params[];
 
+/* A setting of a case, as it was written. */
+typedef struct Flag {
+    char name[PARAM_NAME_MAX];
+    const char *value;
+} Flag;
+
 /* All defaults, module none. */
 void case_defaults(Case *c);
 

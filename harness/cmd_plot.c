@@ -9,7 +9,7 @@
 #include "attention_zoo/zoo.h"
 #include "harness/db.h"
 #include "harness/flags.h"
-#include "harness/program.h"
+#include "harness/hint.h"
 #include "kernels/core/err.h"
 #include "plots/plot.h"
 
@@ -91,7 +91,7 @@ static void print_written(const PlotOptions *o, int figure, const char *note)
 static void not_drawn(int figure)
 {
     printf("%-11s not drawn: ", plot_name(figure));
-    program_write(stdout, err_message());
+    hint_write(stdout, err_message());
     putchar('\n');
 }
 

@@ -20,7 +20,6 @@
 #define HARNESS_EXPERIMENT_H
 
 #include "harness/case.h"
-#include "harness/flags.h"
 #include "harness/hash.h"
 
 enum { EXPERIMENT_CASES_MAX = 100000 };

@@ -457,22 +457,3 @@ int flags_help(const Flags *f, const Usage *usage, FILE *out)
         put_examples(out, usage->examples);
     return OK;
 }
-
-void put_argument(FILE *out, const char *text)
-{
-    const size_t size = param_word(NULL, 0, text) + 1;
-    char *word = malloc(size);
-
-    BUG_IF(!word); /* an argument's length */
-    param_word(word, size, text);
-    fputs(word, out);
-    free(word);
-}
-
-void put_db(FILE *out, const char *db)
-{
-    if (strcmp(db, STORE_PATH) == 0)
-        return;
-    fputs(" --db=", out);
-    put_argument(out, db);
-}

@@ -36,12 +36,6 @@ typedef struct Usage {
                              lists what it takes; NULL: none              */
 } Usage;
 
-/* A setting of a case, as it was written. */
-typedef struct Flag {
-    char name[PARAM_NAME_MAX];
-    const char *value;
-} Flag;
-
 enum { FLAGS_MAX = 64, ARGS_MAX = 1024 };
 
 /* A command line as read; values and arguments are argv's. */
@@ -83,12 +77,6 @@ void flags_table(FILE *out, const char *title, const Param *table);
 /* Writes a line, or several, of such a table, or of the list of commands. */
 void flags_entry(FILE *out, const char *name, const char *text);
 void flags_command(FILE *out, const char *name, const char *text);
-
-/* Writes text as one word of a shell, in quotes where it needs them. */
-void put_argument(FILE *out, const char *text);
-
-/* " --db=FILE", where it is not the usual one. */
-void put_db(FILE *out, const char *db);
 
 /* Sets what was given in c, over what c has; case_complete is the caller's. */
 int flags_case(const Flags *flags, Case *c);

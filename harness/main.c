@@ -8,7 +8,7 @@
 #include "harness/cmd.h"
 #include "harness/environment.h"
 #include "harness/flags.h"
-#include "harness/program.h"
+#include "harness/hint.h"
 #include "harness/wrap.h"
 #include "kernels/core/err.h"
 #include "kernels/core/param.h"
@@ -74,7 +74,7 @@ static void version(FILE *out)
 static void print_error(const char *command)
 {
     fprintf(stderr, "attnbench%s%s: ", command[0] ? " " : "", command);
-    program_write(stderr, err_message());
+    hint_write(stderr, err_message());
     fputc('\n', stderr);
 }
 

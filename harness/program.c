@@ -3,13 +3,14 @@
  */
 #include "harness/program.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "harness/cmd.h"
-#include "harness/flags.h"
+#include "kernels/core/err.h"
+#include "kernels/core/param.h"
+#include "results/store.h"
 
 static const char name[] = "attnbench";
 
@@ -29,38 +30,21 @@ const char *program_path(char text[PROGRAM_TEXT])
     return text;
 }
 
-/* True if a command's name, and no other word, begins at text. */
-static bool is_command(const char *text)
+void put_argument(FILE *out, const char *text)
 {
-    static const char *const commands[] = {
-#define X(id, help) #id,
-        COMMANDS(X)
-#undef X
-    };
+    const size_t size = param_word(NULL, 0, text) + 1;
+    char *word = malloc(size);
 
-    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
-        const size_t n = strlen(commands[i]);
-
-        if (!strncmp(text, commands[i], n) && !isalnum((unsigned char)text[n]))
-            return true;
-    }
-    return false;
+    BUG_IF(!word); /* an argument's length */
+    param_word(word, size, text);
+    fputs(word, out);
+    free(word);
 }
 
-void program_write(FILE *out, const char *text)
+void put_db(FILE *out, const char *db)
 {
-    const size_t n = strlen(name);
-    char path[PROGRAM_TEXT];
-    bool begins = true; /* a word */
-
-    program_path(path);
-    for (; *text; text++) {
-        if (begins && !strncmp(text, name, n) && text[n] == ' ' &&
-            is_command(text + n + 1)) {
-            fputs(path, out);
-            text += n;
-        }
-        begins = *text == ' ' || *text == '\'' || *text == '\n' || *text == '(';
-        fputc(*text, out);
-    }
+    if (strcmp(db, STORE_PATH) == 0)
+        return;
+    fputs(" --db=", out);
+    put_argument(out, db);
 }

@@ -12,8 +12,10 @@
 enum { PROGRAM_TEXT = 1024 };
 const char *program_path(char text[PROGRAM_TEXT]);
 
-/* Writes text with program_path() for each "attnbench" that begins a command,
- * "attnbench run ...". */
-void program_write(FILE *out, const char *text);
+/* Writes text as one word of a shell, in quotes where it needs them. */
+void put_argument(FILE *out, const char *text);
+
+/* " --db=FILE", where it is not the usual one. */
+void put_db(FILE *out, const char *db);
 
 #endif
