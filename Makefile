@@ -36,10 +36,9 @@ endif
 # Of kernels/cuda it has what needs no CUDA to be built, nor to be tested.
 cuda_in_program := nvml.c metrics.c cupti.c cupti_host.c counters.c session.c \
                    forecast.c said.c activity.c kernel_name.c
-src  := $(wildcard kernels/core/*.c kernels/ops/*.c kernels/cpu/*.c) \
+src  := $(wildcard $(addsuffix /*.c,kernels/core kernels/ops kernels/cpu kernels/cpu/onednn)) \
         $(wildcard attention_zoo/*.c results/*.c analysis/*.c plots/*.c) \
-        $(wildcard harness/backbones/*.c) \
-        $(filter-out harness/main.c,$(wildcard harness/*.c)) \
+        $(filter-out harness/cli/main.c,$(wildcard harness/*/*.c)) \
         $(addprefix kernels/cuda/,$(cuda_in_program))
 experiments := $(sort $(wildcard harness/experiments/*.json))
 data := $(wildcard results/*.sql plots/*.gp) $(wildcard results/paper/*.csv) $(experiments)
@@ -136,7 +135,7 @@ help:                                        ## this list
 	    '  ONLY=part           test, fuzz, mutants: these alone' \
 	    '  -j4                 as many jobs; bench and test take one a core'
 
-$(B)/attnbench: $(lib) $(call obj,harness/main.c)
+$(B)/attnbench: $(lib) $(call obj,harness/cli/main.c)
 	$(call Q,LINK) $(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 $(B)/%.c.o: %.c | $(inc) $(B)/cuda_build.h
 	@mkdir -p $(@D)
@@ -167,9 +166,9 @@ $(B)/build_info.h: FORCE
 	   echo '#define BUILD_DIRTY $(GIT_DIRTY)'; \
 	   echo '#define BUILD_FLAGS "$(strip $(CFLAGS)); own kernels: $(isa_all)$(cuda_record)"'; } > $@.new
 	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
-$(B)/harness/environment.c.o: $(B)/build_info.h
+$(B)/harness/devices/environment.c.o: $(B)/build_info.h
 FORCE:
 
--include $(patsubst %.o,%.d,$(lib) $(call obj,harness/main.c) $(cuda_obj) \
+-include $(patsubst %.o,%.d,$(lib) $(call obj,harness/cli/main.c) $(cuda_obj) \
                            $(nvcc_obj) $(tests_obj) $(in_double) $(fake_obj) $(on_host) \
                            $(foreach s,$(SIMTS),$(call simt_obj,$(s))))

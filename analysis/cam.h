@@ -2,7 +2,7 @@
  * cam.h - numbers that describe a class activation map.
  *
  * All but the peak and the mean are shares: no factor on the map changes them.
- * Knows no network: harness/cam.h makes the maps.
+ * Knows no network: harness/attribution/cam.h makes the maps.
  */
 #ifndef ANALYSIS_CAM_H
 #define ANALYSIS_CAM_H

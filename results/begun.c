@@ -4,7 +4,7 @@
  * A process that a case kills (by the memory that it takes, or a fault) cannot
  * say so.  A case that is alone under way when that happens is suspect; one
  * among others that are sampled together may be innocent.  What to do about it
- * is the sweep's (harness/begun.c).
+ * is the sweep's (harness/measure/begun.c).
  */
 #include "results/begun.h"
 

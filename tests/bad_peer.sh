@@ -1,5 +1,5 @@
 #!/bin/sh
-# bad_peer.sh MODE [FILE] - a peer (harness/peer.h) that misbehaves.
+# bad_peer.sh MODE [FILE] - a peer (harness/measure/peer.h) that misbehaves.
 #
 # silent   never replies              deaf     never reads, and outlives its input
 # dies     ends when it has a case    killed   ends itself by a signal

@@ -2,7 +2,7 @@
 # check_layers.sh - fails if a file includes from a layer above its own.
 #
 # Each rule: a folder, and the folders its files may include from.  A file's
-# folder is the longest one listed.  core/err.h, param.h and visible.h are the
+# folder is the longest one listed; one without a rule may include nothing.  core/err.h, param.h and visible.h are the
 # border that results, analysis and plots may not cross into the tensors.
 status=0
 rules='
@@ -16,8 +16,17 @@ attention_zoo     kernels/core kernels/ops/ops.h kernels/ops/fused.h attention_z
 results           kernels/core/err.h kernels/core/param.h kernels/core/visible.h results
 analysis          kernels/core/err.h kernels/core/param.h kernels/core/visible.h results analysis
 plots             kernels/core/err.h kernels/core/param.h kernels/core/visible.h results analysis plots
-harness           kernels attention_zoo results analysis plots harness
+harness/files     kernels/core/err.h kernels/core/visible.h results/folder.h results/outfile.h harness/files
+harness/devices   kernels results harness/devices
 harness/backbones kernels/core kernels/ops/ops.h attention_zoo harness/backbones
+harness/network   kernels/core kernels/ops attention_zoo harness/backbones harness/devices harness/files harness/network
+harness/experiments kernels/core/err.h kernels/core/param.h results/folder.h harness/devices harness/files harness/network harness/experiments
+harness/check     kernels/core results/folder.h harness/backbones harness/devices harness/files harness/network harness/check
+harness/measure   kernels/core kernels/cpu results analysis harness/devices harness/files harness/network harness/experiments harness/check harness/measure
+harness/explain   kernels/core kernels/ops kernels/cuda results analysis harness/devices harness/files harness/network harness/measure harness/report/table.h harness/explain
+harness/attribution kernels/core kernels/ops results analysis plots harness/backbones harness/devices harness/files harness/network harness/check harness/attribution
+harness/report    kernels/core/err.h kernels/core/param.h kernels/core/visible.h attention_zoo results analysis harness/backbones harness/devices harness/files harness/network harness/experiments harness/report
+harness/cli       kernels attention_zoo results analysis plots harness
 '
 
 # The rule of the longest folder that holds the file.

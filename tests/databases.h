@@ -4,7 +4,7 @@
 #ifndef TESTS_DATABASES_H
 #define TESTS_DATABASES_H
 
-#include "harness/case.h"
+#include "harness/network/case.h"
 #include "results/store.h"
 
 extern const Machine a_machine;

@@ -9,7 +9,7 @@
 
 #include "attention_zoo/zoo.h"
 #include "harness/backbones/layers.h"
-#include "harness/seed.h"
+#include "harness/network/seed.h"
 #include "kernels/core/err.h"
 #include "kernels/ops/grad.h"
 #include "tests/digits_data.h"

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/backends.h"
+#include "harness/devices/backends.h"
 #include "kernels/core/err.h"
 #include "kernels/core/plan.h"
 #include "tests/digits_data.h"

@@ -1,5 +1,5 @@
 #!/bin/sh
-# fake_peer.sh - a peer that computes nothing (harness/peer.h).
+# fake_peer.sh - a peer that computes nothing (harness/measure/peer.h).
 #
 # It says that each case has $2 parameters, gives $3 bytes of zeros for its
 # output (called $5, or output) $4 seconds after it was asked (0 if there is no

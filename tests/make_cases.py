@@ -15,7 +15,7 @@ A case file is what "attnbench verify" reads: a .safetensors file with what a
 module or a backbone must answer, and for a module also what it is asked.
 Expected values come from PyTorch, in float64 and evaluation mode, from the
 definitions in harness/peers/torch_modules.py and torch_backbones.py, which share
-nothing with the C sources.  Weights and inputs are seeded: harness/seed.c has
+nothing with the C sources.  Weights and inputs are seeded: harness/network/seed.c has
 the rule.
 
 Needs PyTorch 1.13 or newer and NumPy; nothing else of attnbench does.

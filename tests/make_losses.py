@@ -10,7 +10,7 @@ losses in float32 disagree, which of them is right.
 
 The network, its settings, the order of the images and the step are those of
 tests/digits_net.c and tests/digits_data.c; the modules are those of
-harness/peers/torch_modules.py.  Weights are seeded (harness/seed.c).
+harness/peers/torch_modules.py.  Weights are seeded (harness/network/seed.c).
 
 Needs PyTorch 1.13 or newer and NumPy; nothing else of attnbench does.
 """

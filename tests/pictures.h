@@ -6,7 +6,7 @@
 
 #include <stdbool.h>
 
-#include "harness/image.h"
+#include "harness/files/image.h"
 
 /* Where a file of that name lies in the test's folder, until the next call. */
 const char *picture_path(const char *name);

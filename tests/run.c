@@ -393,7 +393,7 @@ int main(int argc, char **argv)
     unsetenv("COLUMNS"); /* what is printed here has no screen's width */
     if (has_unknown(&w))
         return EXIT_NOTHING;
-    /* Tests measure at once, and want no times: harness/alone.h. */
+    /* Tests measure at once, and want no times: harness/measure/alone.h. */
     setenv("ATTNBENCH_LOCK", "", 1);
     if (w.also)
         also = also_start(w.also, w.part, w.nparts);

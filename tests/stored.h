@@ -8,7 +8,7 @@
 #define TESTS_STORED_H
 
 #include "analysis/paper.h"
-#include "harness/case.h"
+#include "harness/network/case.h"
 #include "results/store.h"
 
 typedef struct Stored {

@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "harness/arm.h"
+#include "harness/measure/arm.h"
 #include "tests/fake_device.h"
 #include "tests/stored.h"
 #include "tests/test.h"

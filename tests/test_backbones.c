@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "harness/backbones/backbones.h"
-#include "harness/network.h"
+#include "harness/network/network.h"
 #include "kernels/core/err.h"
 #include "tests/test.h"
 

@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "harness/peer.h"
+#include "harness/measure/peer.h"
 #include "tests/databases.h"
 #include "tests/test.h"
 

@@ -6,15 +6,15 @@
  *
  *     map[y,x] = ReLU(sum over c of w[k,c] A[c,y,x]) / (h w)
  */
-#include "harness/cam.h"
+#include "harness/attribution/cam.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/backends.h"
-#include "harness/network.h"
+#include "harness/devices/backends.h"
+#include "harness/network/network.h"
 #include "kernels/ops/ops.h"
 #include "tests/fake_device.h"
 #include "tests/stored.h"

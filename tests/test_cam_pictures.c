@@ -10,9 +10,9 @@
 #include <unistd.h>
 
 #include "analysis/csv.h"
-#include "harness/npy.h"
-#include "harness/overlay.h"
-#include "harness/resize.h"
+#include "harness/attribution/overlay.h"
+#include "harness/files/npy.h"
+#include "harness/files/resize.h"
 #include "tests/databases.h"
 #include "tests/pictures.h"
 #include "tests/test.h"

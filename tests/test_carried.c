@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "harness/carried.h"
+#include "harness/experiments/carried.h"
 #include "tests/pictures.h"
 #include "tests/program.h"
 #include "tests/test.h"

@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "harness/backbones/backbones.h"
-#include "harness/case.h"
-#include "harness/flags.h"
+#include "harness/cli/flags.h"
+#include "harness/network/case.h"
 #include "tests/test.h"
 
 /* A command like run: one setting of its own, and those of a case. */

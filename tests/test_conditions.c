@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "analysis/load.h"
-#include "harness/tables.h"
+#include "harness/report/tables.h"
 #include "plots/plot.h"
 #include "tests/databases.h"
 #include "tests/drawn.h"

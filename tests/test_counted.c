@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "analysis/counted.h"
-#include "harness/checks.h"
+#include "harness/explain/checks.h"
 #include "kernels/core/err.h"
 #include "tests/test.h"
 

@@ -18,7 +18,7 @@ TEST(cudnn, offline)
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/network.h"
+#include "harness/network/network.h"
 #include "kernels/cuda/conv_graph.h"
 #include "tests/described.h"
 #include "tests/eval.h"

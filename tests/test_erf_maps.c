@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/backends.h"
-#include "harness/erf.h"
-#include "harness/network.h"
-#include "harness/seed.h"
+#include "harness/attribution/erf.h"
+#include "harness/devices/backends.h"
+#include "harness/network/network.h"
+#include "harness/network/seed.h"
 #include "kernels/ops/ops.h"
 #include "tests/fake_device.h"
 #include "tests/stored.h"

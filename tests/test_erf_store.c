@@ -9,8 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "harness/cmd.h"
-#include "harness/erf_images.h"
+#include "harness/attribution/erf_images.h"
+#include "harness/cli/cmd.h"
 #include "results/erf.h"
 #include "tests/databases.h"
 #include "tests/pictures.h"

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/experiment.h"
-#include "harness/json.h"
+#include "harness/experiments/experiment.h"
+#include "harness/files/json.h"
 #include "tests/test.h"
 
 /* Writes text to a file of this test's own and reads it as an experiment. */

@@ -9,9 +9,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "harness/backends.h"
-#include "harness/case.h"
-#include "harness/environment.h"
+#include "harness/devices/backends.h"
+#include "harness/devices/environment.h"
+#include "harness/network/case.h"
 #include "kernels/core/err.h"
 #include "kernels/core/plan.h"
 #include "kernels/cuda/nvml.h"

@@ -7,11 +7,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "harness/hash.h"
-#include "harness/image.h"
-#include "harness/import.h"
-#include "harness/json.h"
-#include "harness/safetensors.h"
+#include "harness/files/hash.h"
+#include "harness/files/image.h"
+#include "harness/files/json.h"
+#include "harness/files/safetensors.h"
+#include "harness/report/import.h"
 #include "tests/pictures.h"
 #include "tests/test.h"
 

@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "harness/fp32.h"
+#include "harness/explain/fp32.h"
 #include "kernels/core/err.h"
 #include "kernels/core/graph.h"
 #include "kernels/ops/ops.h"

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/backends.h"
+#include "harness/devices/backends.h"
 #include "kernels/core/host.h"
 #include "kernels/core/plan.h"
 #include "kernels/ops/ops.h"

@@ -7,11 +7,11 @@
 #include <unistd.h>
 
 #include "analysis/paper.h"
-#include "harness/case.h"
-#include "harness/case_flags.h"
-#include "harness/cmd.h"
-#include "harness/flags.h"
-#include "harness/reproduce.h"
+#include "harness/cli/cmd.h"
+#include "harness/cli/flags.h"
+#include "harness/network/case.h"
+#include "harness/network/case_flags.h"
+#include "harness/report/reproduce.h"
 #include "tests/databases.h"
 #include "tests/program.h"
 #include "tests/test.h"

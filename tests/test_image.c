@@ -12,8 +12,8 @@
 
 #include <jpeglib.h>
 
-#include "harness/erf_images.h"
-#include "harness/resize.h"
+#include "harness/attribution/erf_images.h"
+#include "harness/files/resize.h"
 #include "tests/pictures.h"
 #include "tests/resized.h"
 #include "tests/test.h"

@@ -2,7 +2,7 @@
  * test_import.c - what is exported comes back the same, and files that are
  * wrong in any one place are refused whole, with a sentence that says where.
  */
-#include "harness/import.h"
+#include "harness/report/import.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "harness/cmd.h"
+#include "harness/cli/cmd.h"
 #include "tests/databases.h"
 #include "tests/program.h"
 #include "tests/stored.h"

@@ -16,9 +16,9 @@
 #include <stdlib.h>
 #include <strings.h>
 
-#include "harness/backends.h"
+#include "harness/devices/backends.h"
 #include "kernels/cpu/cpu.h"
-#include "kernels/cpu/onednn.h"
+#include "kernels/cpu/onednn/onednn.h"
 #include "tests/fake_libraries.h"
 #include "tests/kernel_cases.h"
 #include "tests/kernel_trial.h"

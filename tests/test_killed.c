@@ -10,12 +10,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "harness/alone.h"
-#include "harness/backends.h"
-#include "harness/environment.h"
-#include "harness/interrupt.h"
-#include "harness/measure.h"
-#include "harness/sweep.h"
+#include "harness/devices/backends.h"
+#include "harness/devices/environment.h"
+#include "harness/devices/interrupt.h"
+#include "harness/measure/alone.h"
+#include "harness/measure/measure.h"
+#include "harness/measure/sweep.h"
 #include "kernels/core/host.h"
 #include "results/begun.h"
 #include "results/profile.h"

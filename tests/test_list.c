@@ -6,9 +6,9 @@
 #include <unistd.h>
 
 #include "harness/backbones/backbones.h"
-#include "harness/backends.h"
-#include "harness/case.h"
-#include "harness/cmd.h"
+#include "harness/cli/cmd.h"
+#include "harness/devices/backends.h"
+#include "harness/network/case.h"
 #include "kernels/cpu/cpu.h"
 #include "kernels/ops/ops.h"
 #include "tests/test.h"

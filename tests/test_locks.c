@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "harness/foreign.h"
+#include "harness/report/foreign.h"
 #include "results/store.h"
 #include "tests/databases.h"
 #include "tests/test.h"

@@ -12,8 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/environment.h"
-#include "harness/measure.h"
+#include "harness/devices/environment.h"
+#include "harness/measure/measure.h"
 #include "kernels/core/host.h"
 #include "tests/test.h"
 

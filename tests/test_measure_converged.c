@@ -1,7 +1,7 @@
 /*
  * test_measure_converged.c - the stopping rule, on samples that are made up.
  */
-#include "harness/measure.h"
+#include "harness/measure/measure.h"
 #include "tests/test.h"
 
 static bool converged(double target, int least, const double *ns, int n)

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "harness/notebook.h"
+#include "harness/measure/notebook.h"
 #include "tests/databases.h"
 #include "tests/test.h"
 

@@ -10,10 +10,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "harness/cmd.h"
-#include "harness/image.h"
-#include "harness/npy.h"
-#include "harness/safetensors.h"
+#include "harness/cli/cmd.h"
+#include "harness/files/image.h"
+#include "harness/files/npy.h"
+#include "harness/files/safetensors.h"
 #include "results/outfile.h"
 #include "tests/databases.h"
 #include "tests/stored.h"

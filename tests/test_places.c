@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "harness/backbones/backbones.h"
-#include "harness/network.h"
+#include "harness/network/network.h"
 #include "tests/test.h"
 
 static Case case_of(const char *backbone, const char *module)

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/backends.h"
-#include "harness/plugin.h"
+#include "harness/devices/backends.h"
+#include "harness/devices/plugin.h"
 #include "kernels/ops/ops.h"
 #include "tests/on_simt.h"
 #include "tests/test.h"

@@ -13,11 +13,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "harness/environment.h"
+#include "harness/devices/environment.h"
 #include "kernels/cpu/cgroup.h"
 #include "kernels/cpu/cpu.h"
 #include "kernels/cpu/cpus.h"
-#include "kernels/cpu/onednn.h"
+#include "kernels/cpu/onednn/onednn.h"
 #include "kernels/cpu/team.h"
 #include "tests/databases.h"
 #include "tests/test.h"

@@ -7,12 +7,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "harness/cmd.h"
-#include "harness/launches.h"
-#include "harness/network.h"
-#include "harness/profile.h"
-#include "harness/profiler.h"
-#include "harness/seed.h"
+#include "harness/cli/cmd.h"
+#include "harness/explain/launches.h"
+#include "harness/explain/profile.h"
+#include "harness/explain/profiler.h"
+#include "harness/network/network.h"
+#include "harness/network/seed.h"
 #include "kernels/core/err.h"
 #include "tests/databases.h"
 #include "tests/test.h"

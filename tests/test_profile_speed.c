@@ -19,8 +19,8 @@
 #include <unistd.h>
 
 #include "analysis/stats.h"
-#include "harness/backends.h"
-#include "harness/profiler.h"
+#include "harness/devices/backends.h"
+#include "harness/explain/profiler.h"
 #include "kernels/core/err.h"
 #include "tests/test.h"
 

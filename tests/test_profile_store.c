@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "harness/case.h"
+#include "harness/network/case.h"
 #include "results/profile.h"
 #include "tests/databases.h"
 #include "tests/test.h"

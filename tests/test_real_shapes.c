@@ -13,8 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/backends.h"
-#include "harness/network.h"
+#include "harness/devices/backends.h"
+#include "harness/network/network.h"
 #include "kernels/core/plan.h"
 #include "kernels/cpu/cpu.h"
 #include "tests/fake_device.h"

@@ -2,13 +2,13 @@
  * test_reference.c - gradients that are differences of larger numbers, or 0:
  * what their errors are measured against, and that faults still show.
  */
-#include "harness/reference.h"
+#include "harness/check/reference.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/verify.h"
+#include "harness/check/verify.h"
 #include "kernels/core/err.h"
 #include "kernels/ops/ops.h"
 #include "tests/fake_device.h"

@@ -8,7 +8,7 @@
 
 #include "harness/backbones/layers.h"
 #include "harness/backbones/reparam.h"
-#include "harness/network.h"
+#include "harness/network/network.h"
 #include "kernels/cpu/cpu.h"
 #include "tests/eval.h"
 #include "tests/test.h"

@@ -1,7 +1,7 @@
 /*
  * test_reproduce.c - tables of the paper as cases, and as reports.
  */
-#include "harness/reproduce.h"
+#include "harness/report/reproduce.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "harness/cmd.h"
+#include "harness/cli/cmd.h"
 #include "kernels/core/err.h"
 #include "tests/databases.h"
 #include "tests/stored.h"

@@ -8,7 +8,7 @@
 
 #include "analysis/reproduction.h"
 #include "attention_zoo/zoo.h"
-#include "harness/reproduce.h"
+#include "harness/report/reproduce.h"
 #include "tests/databases.h"
 #include "tests/stored.h"
 #include "tests/test.h"

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "analysis/roofline.h"
-#include "harness/why.h"
+#include "harness/explain/why.h"
 #include "tests/test.h"
 
 /* 100 GFLOP/s; 90 GB/s from the near cache, 50 from the last, 10 from

@@ -6,9 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "harness/backends.h"
-#include "harness/environment.h"
-#include "harness/roofs.h"
+#include "harness/devices/backends.h"
+#include "harness/devices/environment.h"
+#include "harness/explain/roofs.h"
 #include "kernels/cpu/peaks.h"
 #include "tests/databases.h"
 #include "tests/test.h"

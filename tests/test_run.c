@@ -14,7 +14,7 @@
 
 #include <cjson/cJSON.h>
 
-#include "harness/safetensors.h"
+#include "harness/files/safetensors.h"
 #include "results/store.h"
 #include "tests/test.h"
 

@@ -2,7 +2,7 @@
  * test_safetensors.c - what is written is read back, and nothing that a file
  * says is believed: malformed files, truncated ones, flipped bytes.
  */
-#include "harness/safetensors.h"
+#include "harness/files/safetensors.h"
 
 #include <math.h>
 #include <stdint.h>

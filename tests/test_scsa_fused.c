@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "attention_zoo/zoo.h"
-#include "harness/verify.h"
+#include "harness/check/verify.h"
 #include "kernels/core/plan.h"
 #include "kernels/cpu/cpu.h"
 #include "tests/sample.h"

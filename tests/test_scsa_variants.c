@@ -10,10 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/case.h"
-#include "harness/network.h"
-#include "harness/seed.h"
-#include "harness/verify.h"
+#include "harness/check/verify.h"
+#include "harness/network/case.h"
+#include "harness/network/network.h"
+#include "harness/network/seed.h"
 #include "tests/test.h"
 
 /* ---- one variant on one input ------------------------------------------- */

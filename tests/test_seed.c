@@ -1,7 +1,7 @@
 /*
  * test_seed.c - seeded values: the check values of the rule, and its kinds.
  */
-#include "harness/seed.h"
+#include "harness/network/seed.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -11,10 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/backends.h"
-#include "harness/network.h"
-#include "harness/seed.h"
-#include "harness/verify.h"
+#include "harness/check/verify.h"
+#include "harness/devices/backends.h"
+#include "harness/network/network.h"
+#include "harness/network/seed.h"
 #include "tests/test.h"
 
 enum { SMALL = 64, WHOLE = 224, SEED = 1, CHANNELS = 3 };

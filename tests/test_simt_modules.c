@@ -6,7 +6,7 @@
 #include <glob.h>
 #include <stdlib.h>
 
-#include "harness/verify.h"
+#include "harness/check/verify.h"
 #include "kernels/core/plan.h"
 #include "kernels/ops/ops.h"
 #include "tests/on_simt.h"

@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/network.h"
-#include "harness/verify.h"
+#include "harness/check/verify.h"
+#include "harness/network/network.h"
 #include "kernels/core/plan.h"
 #include "kernels/cuda/cuda.h"
 #include "kernels/cuda/device.h"

@@ -13,8 +13,8 @@
 #include "analysis/csv.h"
 #include "analysis/paper.h"
 #include "attention_zoo/zoo.h"
-#include "harness/cmd.h"
-#include "harness/import.h"
+#include "harness/cli/cmd.h"
+#include "harness/report/import.h"
 #include "tests/databases.h"
 #include "tests/test.h"
 

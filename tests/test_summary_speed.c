@@ -12,7 +12,7 @@
 
 #include "analysis/stats.h"
 #include "analysis/summary.h"
-#include "harness/cmd.h"
+#include "harness/cli/cmd.h"
 #include "tests/databases.h"
 #include "tests/test.h"
 

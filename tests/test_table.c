@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/tables.h"
+#include "harness/report/tables.h"
 #include "tests/databases.h"
 #include "tests/stored.h"
 #include "tests/test.h"

@@ -8,9 +8,9 @@
 
 #include "analysis/csv.h"
 #include "attention_zoo/zoo.h"
-#include "harness/count.h"
-#include "harness/experiment.h"
-#include "harness/network.h"
+#include "harness/experiments/experiment.h"
+#include "harness/network/count.h"
+#include "harness/network/network.h"
 #include "tests/test.h"
 
 enum { ROWS = 15 };

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "analysis/units.h"
-#include "harness/table.h"
+#include "harness/report/table.h"
 #include "tests/test.h"
 #include "tests/texts.h"
 

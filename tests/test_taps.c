@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/backends.h"
-#include "harness/network.h"
+#include "harness/devices/backends.h"
+#include "harness/network/network.h"
 #include "tests/stored.h"
 #include "tests/test.h"
 

@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/backends.h"
-#include "harness/network.h"
-#include "harness/passes.h"
-#include "harness/verify.h"
+#include "harness/check/verify.h"
+#include "harness/devices/backends.h"
+#include "harness/network/network.h"
+#include "harness/network/passes.h"
 #include "kernels/core/plan.h"
 #include "tests/eval.h"
 #include "tests/on_simt.h"

@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "analysis/summary.h"
-#include "harness/cmd.h"
-#include "harness/import.h"
+#include "harness/cli/cmd.h"
+#include "harness/report/import.h"
 #include "results/erf.h"
 #include "results/profile.h"
 #include "tests/databases.h"

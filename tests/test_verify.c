@@ -2,7 +2,7 @@
  * test_verify.c - case files: what is right passes, and with one thing changed
  * does not.
  */
-#include "harness/verify.h"
+#include "harness/check/verify.h"
 
 #include <glob.h>
 #include <math.h>
@@ -11,8 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "harness/cmd.h"
-#include "harness/safetensors.h"
+#include "harness/cli/cmd.h"
+#include "harness/files/safetensors.h"
 #include "tests/fake_device.h"
 #include "tests/test.h"
 

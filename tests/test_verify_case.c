@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "harness/verify.h"
+#include "harness/check/verify.h"
 #include "tests/fake_device.h"
 #include "tests/test.h"
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/table.h"
+#include "harness/report/table.h"
 #include "kernels/core/visible.h"
 #include "tests/databases.h"
 #include "tests/program.h"

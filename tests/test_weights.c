@@ -7,12 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/attribution/cam.h"
 #include "harness/backbones/backbones.h"
-#include "harness/backends.h"
-#include "harness/cam.h"
-#include "harness/network.h"
-#include "harness/seed.h"
-#include "harness/verify.h"
+#include "harness/check/verify.h"
+#include "harness/devices/backends.h"
+#include "harness/network/network.h"
+#include "harness/network/seed.h"
 #include "kernels/core/err.h"
 #include "tests/test.h"
 

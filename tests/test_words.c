@@ -8,14 +8,14 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "harness/case.h"
-#include "harness/foreign.h"
-#include "harness/image.h"
-#include "harness/json.h"
-#include "harness/progress.h"
-#include "harness/safetensors.h"
-#include "harness/table.h"
-#include "harness/wrap.h"
+#include "harness/files/image.h"
+#include "harness/files/json.h"
+#include "harness/files/safetensors.h"
+#include "harness/files/wrap.h"
+#include "harness/measure/progress.h"
+#include "harness/network/case.h"
+#include "harness/report/foreign.h"
+#include "harness/report/table.h"
 #include "results/outfile.h"
 #include "results/store.h"
 #include "tests/databases.h"

@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/case.h"
-#include "harness/network.h"
-#include "harness/verify.h"
+#include "harness/check/verify.h"
+#include "harness/network/case.h"
+#include "harness/network/network.h"
 #include "tests/test.h"
 
 /* ---- case files --------------------------------------------------------- */

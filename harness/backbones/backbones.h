@@ -93,8 +93,8 @@ Tensor *plug_classifier(Graph *g, Tensor *x, const Plug *plug,
 /* "layer4.2.bn1" is in "layer4", "layer4.2" and in itself. */
 bool name_in_scope(const char *name, const char *scope);
 
-/* The norm_gain of seeded weights (harness/seed.h) with which b sees its input
- * through m; NULL: the plain network. */
+/* The norm_gain of seeded weights (harness/network/seed.h) with which b sees
+ * its input through m; NULL: the plain network. */
 double backbone_norm_gain(const Backbone *b, const Module *m);
 
 /* The plug's module applied to x; graph_fail where it has no fused op. */

@@ -413,7 +413,7 @@ def fold_batch_norms(net):
     return net
 
 
-# ---- seeded values (harness/seed.c has the rule in C) ----------------------
+# ---- seeded values (harness/network/seed.c has the rule in C) ----------------------
 
 MASK = (1 << 64) - 1
 GOLDEN = 0x9E3779B97F4A7C15

@@ -1,6 +1,6 @@
 """torch_passes.py - what of a case is computed: its pass, in PyTorch.
 
-harness/passes.h has the definitions: which mode norms are in, of what there
+harness/network/passes.h has the definitions: which mode norms are in, of what there
 are gradients, the step of training.  Each is written as a user who cares for
 time would write it, and does no work that attnbench does not do.  A pass has
 
@@ -18,10 +18,10 @@ from torch.nn import functional as F
 
 from torch_modules import seeded_input
 
-SEED = 1                                # of all inputs: SEED in harness/arm.c
+SEED = 1                                # of all inputs: SEED in harness/measure/arm.c
 CLASSES = 1000                          # of every backbone
-RATE, MOMENTUM, DECAY = 1e-5, 0.9, 1e-4     # as harness/passes.h has them
-STEPS = 3                               # of a module: harness/network.c
+RATE, MOMENTUM, DECAY = 1e-5, 0.9, 1e-4     # as harness/network/passes.h has them
+STEPS = 3                               # of a module: harness/network/network.c
 
 
 def grad_output(x, case, device):

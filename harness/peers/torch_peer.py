@@ -41,7 +41,7 @@ from torch_device import Refusal
 from torch_passes import PASSES, SEED
 
 SAMPLE_NS = 20e3        # what a sample takes at least, as in attnbench
-REWARM_NS = 20e6        # what is run before a sample, as harness/arm.c does
+REWARM_NS = 20e6        # what is run before a sample, as harness/measure/arm.c does
 
 
 def version():
@@ -60,7 +60,7 @@ def first_words(error):
 
 
 def write_safetensors(path, arrays):
-    """float32 arrays by name, for harness/safetensors.c."""
+    """float32 arrays by name, for harness/files/safetensors.c."""
     header, end = {}, 0
     for name, array in arrays.items():
         begin, end = end, end + array.nbytes
@@ -137,7 +137,7 @@ class Arm:
 
 
 def serve(open_device):
-    """Answers attnbench, line by line (harness/peer.h).  Without a device the
+    """Answers attnbench, line by line (harness/measure/peer.h).  Without a device the
     answer to everything is why."""
     arms, opened = {}, []
 

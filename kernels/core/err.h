@@ -3,7 +3,7 @@
  *
  * A function that can fail returns int: OK, or a negative ERR_ code, and
  * leaves one sentence for the user in err_message().  Library code never
- * prints and never exits; only harness/main.c does.  A broken invariant is
+ * prints and never exits; only harness/cli/main.c does.  A broken invariant is
  * not an error but a bug: BUG_IF aborts, in every build.
  */
 #ifndef CORE_ERR_H

@@ -5,7 +5,7 @@
 #define CPU_DEVICE_H
 
 #include "kernels/core/backend.h"
-#include "kernels/cpu/onednn.h"
+#include "kernels/cpu/onednn/onednn.h"
 #include "kernels/cpu/roofs.h"
 #include "kernels/cpu/team.h"
 

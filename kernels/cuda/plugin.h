@@ -2,9 +2,9 @@
  * plugin.h - the one symbol of attnbench_cuda.so, and what both sides of it
  * were built from.
  *
- * The program finds the plugin with dlopen (harness/plugin.c).  The plugin has
- * no core of its own: ops, err_message and all else it takes from the program,
- * because kernels compare addresses of ops.
+ * The program finds the plugin with dlopen (harness/devices/plugin.c).  The
+ * plugin has no core of its own: ops, err_message and all else it takes from
+ * the program, because kernels compare addresses of ops.
  */
 #ifndef CUDA_PLUGIN_H
 #define CUDA_PLUGIN_H

@@ -1,7 +1,7 @@
 /*
  * experiment.c - an experiment from a file, and what its cases print.
  */
-#include "harness/experiment.h"
+#include "harness/experiments/experiment.h"
 
 #include "kernels/core/err.h"
 #include "tests/fuzz/fuzz.h"

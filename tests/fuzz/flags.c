@@ -1,13 +1,13 @@
 /*
  * flags.c - arguments as cases, their networks and what these cost.
  */
-#include "harness/flags.h"
+#include "harness/cli/flags.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/experiment.h"
-#include "harness/network.h"
+#include "harness/experiments/experiment.h"
+#include "harness/network/network.h"
 #include "kernels/core/err.h"
 #include "tests/fuzz/fuzz.h"
 

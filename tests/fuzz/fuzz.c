@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "harness/cmd.h"
+#include "harness/cli/cmd.h"
 #include "kernels/core/err.h"
 #include "plots/plot.h"
 #include "results/store.h"

@@ -1,9 +1,9 @@
 /*
  * image.c - a picture from a file, as a network's input and enlarged.
  */
-#include "harness/image.h"
+#include "harness/files/image.h"
 
-#include "harness/resize.h"
+#include "harness/files/resize.h"
 #include "kernels/core/err.h"
 #include "tests/fuzz/fuzz.h"
 

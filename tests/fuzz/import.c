@@ -1,7 +1,7 @@
 /*
  * import.c - what another program measured, into a database.
  */
-#include "harness/import.h"
+#include "harness/report/import.h"
 
 #include <sqlite3.h>
 #include <unistd.h>

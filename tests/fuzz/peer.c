@@ -1,7 +1,7 @@
 /*
  * peer.c - another program's answers, by a shell that gives them all at once.
  */
-#include "harness/peer.h"
+#include "harness/measure/peer.h"
 
 #include <stdio.h>
 #include <string.h>

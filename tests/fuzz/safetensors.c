@@ -1,7 +1,7 @@
 /*
  * safetensors.c - a file of tensors: all of it that can be asked for.
  */
-#include "harness/safetensors.h"
+#include "harness/files/safetensors.h"
 
 #include <stdlib.h>
 

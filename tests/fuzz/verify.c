@@ -1,11 +1,11 @@
 /*
  * verify.c - a case file against the CPU's own kernels.
  */
-#include "harness/verify.h"
+#include "harness/check/verify.h"
 
 #include <stdlib.h>
 
-#include "harness/backends.h"
+#include "harness/devices/backends.h"
 #include "kernels/core/err.h"
 #include "tests/fuzz/fuzz.h"
 

@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/network.h"
-#include "harness/values.h"
+#include "harness/network/network.h"
+#include "harness/network/values.h"
 #include "kernels/core/err.h"
 #include "tests/databases.h"
 #include "tests/fuzz/fuzz.h"

@@ -1,0 +1,27 @@
+/*
+ * agreement.h - whether a peer computes what this program does.
+ */
+#ifndef HARNESS_AGREEMENT_H
+#define HARNESS_AGREEMENT_H
+
+#include "harness/files/safetensors.h"
+#include "kernels/core/plan.h"
+
+/* What our plan of a graph comes to from the seeded weights. */
+typedef struct Ours {
+    const Graph *g;
+    Plan *plan;
+    float *const *first; /* an array for each output, of the first steps of
+                          * training, where there were more since; or NULL */
+} Ours;
+
+typedef struct Agreement {
+    double rel_l2;         /* the worst            */
+    char output[MAX_NAME]; /* the one that has it  */
+} Agreement;
+
+/* Compares all outputs of ours with those of theirs, by name.  ERR_UNSUPPORTED
+ * names one that is not there, or is of another size. */
+int agreement_find(Agreement *out, const Safetensors *theirs, const Ours *ours);
+
+#endif

@@ -1,0 +1,519 @@
+/*
+ * cmd_doctor.c - attnbench doctor
+ *
+ * What this machine has, what it lacks and the command that gets it, and what
+ * would spoil a measurement.  A line starts with "ok", "--" (absent, and not
+ * needed), "!!" (spoils measurements) or "XX" (broken).
+ */
+#include "harness/cli/cmd.h"
+
+#include <limits.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "harness/cli/flags.h"
+#include "harness/devices/backends.h"
+#include "harness/devices/environment.h"
+#include "harness/devices/plugin.h"
+#include "harness/files/image.h"
+#include "kernels/core/err.h"
+#include "kernels/core/host.h"
+#include "kernels/cpu/amx.h"
+#include "kernels/cpu/cgroup.h"
+#include "kernels/cpu/cpu.h"
+#include "kernels/cpu/onednn/onednn.h"
+#include "kernels/cpu/perf.h"
+#include "kernels/cuda/cupti.h"
+#include "kernels/cuda/forecast.h"
+#include "kernels/cuda/nvml.h"
+#include "results/store.h"
+
+typedef struct DoctorSettings {
+    const char *db;
+} DoctorSettings;
+
+static const Param doctor_params[] = {
+    PARAM_PATH(DoctorSettings, db, STORE_PATH,
+               "the database that runs would be stored in"),
+    PARAM_END,
+};
+
+static const Usage usage = {
+    .name = "doctor",
+    .args = "",
+    .what = "Checks this machine: what it can do, how to fix what is missing,\n"
+            "and what would spoil a measurement.",
+    .exits = "Exit status: 0; 1 if something that is needed is broken.",
+    .params = doctor_params,
+};
+
+typedef enum Mark { FINE, ABSENT, SPOILS, BROKEN } Mark;
+
+typedef struct Doctor {
+    int count[4]; /* lines by mark */
+} Doctor;
+
+static void say(Doctor *d, Mark mark, const char *what, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+
+static void say(Doctor *d, Mark mark, const char *what, const char *fmt, ...)
+{
+    static const char *const sign[] = { "ok", "--", "!!", "XX" };
+    va_list args;
+
+    d->count[mark]++;
+    printf("%s  %-12s ", sign[mark], what);
+    va_start(args, fmt);
+    vprintf(fmt, args);
+    va_end(args);
+    printf("\n");
+}
+
+/* ---- the processor --------------------------------------------------- */
+
+/* The code that is chosen for this processor. */
+static void code(Doctor *d)
+{
+    char text[128] = "";
+    size_t n = 0;
+
+    for (int i = 1; cpu_isa_name(i); i++)
+        n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s", n ? ", " : "",
+                              cpu_isa_name(i));
+    say(d, FINE, "own kernels", "%s%s%s", cpu_isa_name(0),
+        n ? "; would also run: " : "", text);
+    if (onednn_limit(text, sizeof(text))[0])
+        say(d, SPOILS, "oneDNN",
+            "%s: %s limits it; unset that to measure this processor",
+            onednn_isa(), text);
+    else
+        say(d, FINE, "oneDNN", "%s", onednn_isa());
+    if (!amx_is_there())
+        say(d, ABSENT, "AMX", "not in this processor");
+    else if (amx_may_be_used())
+        say(d, FINE, "AMX", "Linux gives its tiles to this process");
+    else
+        say(d, ABSENT, "AMX",
+            "in the processor, but Linux does not give its tiles to this "
+            "process: a newer kernel may");
+}
+
+static void processor(Doctor *d, const Machine *m)
+{
+    char text[128];
+
+    say(d, FINE, "cpu", "%s", m->cpu);
+    code(d);
+    if (cpu_check_bf16() == OK)
+        say(d, FINE, "dtypes", "f32, bf16");
+    else
+        say(d, ABSENT, "dtypes", "f32; %s", err_message());
+    if (m->cores < 2)
+        say(d, SPOILS, "cores",
+            "%d: whatever else runs here shares it with the measurement",
+            m->cores);
+    else
+        say(d, FINE, "cores", "%d that this process may use", m->cores);
+    if (environment_caches(text, sizeof(text))[0])
+        say(d, FINE, "caches", "%s", text);
+    else
+        say(d, ABSENT, "caches", "not visible");
+    file_line("/sys/devices/system/node/online", text, sizeof(text));
+    if (text[0] && strcmp(text, "0") != 0)
+        say(d, SPOILS, "memory nodes",
+            "%s: memory is nearer to some cores; numactl --cpunodebind=0 "
+            "--membind=0 keeps to one",
+            text);
+}
+
+/* Why there are none: the error, without the word that begins the line. */
+static const char *without_counters(void)
+{
+    static const char word[] = "counters: ";
+    const char *why = err_message();
+
+    return strncmp(why, word, strlen(word)) ? why : why + strlen(word);
+}
+
+/* The processor's; a GPU has its own. */
+static void cpu_counters(Doctor *d)
+{
+    if (perf_may_count(NULL))
+        say(d, ABSENT, "cpu counters", "%s; a profile is modelled and timed",
+            without_counters());
+    else
+        say(d, FINE, "cpu counters", "perf events, of user space");
+}
+
+static void memory(Doctor *d, const Machine *m)
+{
+    const double gib = 1 << 30, available = memory_available();
+
+    say(d, available < 2 * gib ? SPOILS : FINE, "memory",
+        "%.1f GiB, %.1f GiB of it available%s", m->memory_bytes / gib,
+        available / gib,
+        available < 2 * gib ? ": large cases will be out_of_memory" : "");
+}
+
+/* The share of the processor that a container or a batch system leaves. */
+static void quota(Doctor *d, const Machine *m)
+{
+    GroupLimits limits;
+
+    group_limits(&limits, "");
+    if (limits.cpus >= m->cores)
+        return;
+    say(d, SPOILS, "cpu quota",
+        "%.3g of %d CPUs: a control group stops this process whenever it has "
+        "had that%s; lift the quota (docker --cpus, CPUQuota), or bind to "
+        "CPUs instead",
+        limits.cpus, m->cores,
+        limits.throttled > 0 ? ", and has done so already" : "");
+}
+
+/* How many, and of the variables for them those that do nothing here. */
+static void threads(Doctor *d, const Device *dev)
+{
+    const char *unused = getenv("OMP_NUM_THREADS");
+
+    say(d, FINE, "threads", "%d where --threads is not given%s%s%s",
+        dev->threads, unused ? "; OMP_NUM_THREADS=" : "", unused ? unused : "",
+        unused ? " is not used" : "");
+}
+
+/* ---- the weather ----------------------------------------------------- */
+
+static void governor(Doctor *d, const Sweep *s)
+{
+    if (!s->governor[0])
+        say(d, ABSENT, "governor",
+            "not visible (a virtual machine): the host decides on the clock");
+    else if (strcmp(s->governor, "performance") == 0)
+        say(d, FINE, "governor", "performance");
+    else
+        say(d, SPOILS, "governor",
+            "%s: the clock follows the load; sudo cpupower frequency-set "
+            "-g performance",
+            s->governor);
+}
+
+static void turbo(Doctor *d)
+{
+    char text[16];
+    int on;
+
+    if (file_line("/sys/devices/system/cpu/intel_pstate/no_turbo", text,
+                  sizeof(text))[0])
+        on = text[0] == '0';
+    else if (file_line("/sys/devices/system/cpu/cpufreq/boost", text,
+                       sizeof(text))[0])
+        on = text[0] == '1';
+    else {
+        say(d, ABSENT, "turbo", "not visible");
+        return;
+    }
+    say(d, FINE, "turbo",
+        on ? "on: as users run; the clock depends on heat and on neighbours"
+           : "off");
+}
+
+static void load(Doctor *d, const Sweep *s)
+{
+    if (isnan(s->load))
+        say(d, ABSENT, "load", "not visible");
+    else if (s->load > 0.5)
+        say(d, SPOILS, "load",
+            "%.2f: something else is running; wait, or find it with top; "
+            "--threads=1 is disturbed far less",
+            s->load);
+    else
+        say(d, FINE, "load", "%.2f", s->load);
+}
+
+/* The smallest step between two different readings, and what one costs. */
+static void timer(Doctor *d)
+{
+    enum { READINGS = 100000 };
+    const double start = host_now_ns();
+    double last = start, step = INFINITY, cost;
+
+    for (int i = 0; i < READINGS; i++) {
+        const double now = host_now_ns();
+
+        if (now > last && now - last < step)
+            step = now - last;
+        last = now;
+    }
+    cost = (last - start) / READINGS;
+    say(d, cost > 200 ? SPOILS : FINE, "timer",
+        "steps of %.0f ns, a reading takes %.0f ns%s", step, cost,
+        cost > 200 ? ": the kernel has no fast clock source here" : "");
+}
+
+static void denormals(Doctor *d)
+{
+    Device *dev;
+
+    if (cpu_backend.open(&dev, &(DeviceSettings){ .isa = "" })) {
+        say(d, BROKEN, "backend cpu", "%s", err_message());
+        return;
+    }
+    say(d, FINE, "backend cpu", "%s", dev->about);
+    threads(d, dev);
+    if (cpu_flushes_denormals(dev))
+        say(d, FINE, "denormals", "flushed to zero");
+    else
+        say(d, SPOILS, "denormals",
+            "computed: tiny numbers will make runs many times slower");
+    cpu_backend.close(dev);
+}
+
+/* ---- programs and files ---------------------------------------------- */
+
+/* The first line that a command prints; false if there is none. */
+static bool first_line(const char *command, char *text, size_t size)
+{
+    FILE *f = popen(command, "r");
+
+    text[0] = '\0';
+    if (f && !fgets(text, (int)size, f))
+        text[0] = '\0';
+    if (f)
+        pclose(f);
+    text[strcspn(text, "\n")] = '\0';
+    return text[0] != '\0';
+}
+
+static void plotting(Doctor *d)
+{
+    char text[128];
+
+    if (first_line("gnuplot --version 2>/dev/null", text, sizeof(text)))
+        say(d, FINE, "gnuplot", "%s", text);
+    else
+        say(d, ABSENT, "gnuplot",
+            "missing: attnbench plot needs it; sudo apt-get install "
+            "gnuplot-nox");
+}
+
+/* The folder that has to be written to: of the file, or the nearest one above
+ * that is there. */
+static void database(Doctor *d, const char *path)
+{
+    char folder[PATH_MAX];
+    Store *store;
+    char *slash;
+
+    snprintf(folder, sizeof(folder), "%s", path);
+    if (access(path, F_OK) == 0 || !*path || *path == ':') {
+        if (store_open(&store, path, STORE_READ))
+            say(d, BROKEN, "database", "%s", err_message());
+        else if (access(path, W_OK))
+            say(d, BROKEN, "database", "%s cannot be written to", path);
+        else
+            say(d, FINE, "database", "%s", path);
+        store_close(store);
+        return;
+    }
+    do {
+        slash = strrchr(folder, '/');
+        if (slash == folder)
+            slash++;
+        if (slash)
+            *slash = '\0';
+        else
+            snprintf(folder, sizeof(folder), ".");
+    } while (access(folder, F_OK) && strcmp(folder, "."));
+    if (access(folder, W_OK))
+        say(d, BROKEN, "database",
+            "%s cannot be made: %s cannot be written to; give --db=FILE", path,
+            folder);
+    else
+        say(d, FINE, "database", "%s: the first run makes it", path);
+}
+
+/* ---- GPUs --------------------------------------------------------------- */
+
+/* What the driver has, whether or not there is a plugin for it; whether there
+ * is a GPU. */
+static bool driver(Doctor *d, const Machine *m)
+{
+    Nvml *nvml;
+
+    if (nvml_open(&nvml, NULL) == OK) {
+        say(d, FINE, "gpu", "%s, driver %s", nvml_name(nvml),
+            nvml_driver(nvml));
+        if (nvml_count(nvml) > 1)
+            say(d, FINE, "gpus",
+                "%d; the first is used: CUDA_VISIBLE_DEVICES chooses another",
+                nvml_count(nvml));
+        nvml_close(nvml);
+        return true;
+    }
+    if (!m->driver[0]) {
+        say(d, ABSENT, "gpu", "no NVIDIA driver is loaded");
+        return false;
+    }
+    say(d, FINE, "gpu", "%s, driver %s", m->gpu[0] ? m->gpu : "NVIDIA",
+        m->driver);
+    say(d, ABSENT, "nvml",
+        "%s; samples will have no temperature, power and throttling",
+        err_message());
+    return true;
+}
+
+static void say_fact(void *arg, const char *what, const char *text)
+{
+    say(arg, FINE, what, "%s", text);
+}
+
+/* What an interval with nothing in it comes to, and by how little two of them
+ * differ: what the device's clock can tell. */
+static int device_timer(Doctor *d, Device *dev)
+{
+    enum { INTERVALS = 200 };
+    double least = INFINITY, step = INFINITY, last = -1, ns;
+
+    for (int i = 0; i < INTERVALS; i++) {
+        TRY(dev->backend->clock_start(dev));
+        TRY(dev->backend->clock_stop(dev, &ns));
+        if (ns != last && fabs(ns - last) < step && last >= 0)
+            step = fabs(ns - last);
+        if (ns < least)
+            least = ns;
+        last = ns;
+    }
+    if (isinf(step))
+        step = 0;
+    say(d, step > 1000 ? SPOILS : FINE, "gpu timer",
+        "steps of %.0f ns, an empty interval reads %.0f ns", step, least);
+    return OK;
+}
+
+static int device_now(Doctor *d, Device *dev)
+{
+    char text[160];
+    size_t n;
+    Conditions c;
+
+    TRY(dev->backend->conditions(dev, &c));
+    n = (size_t)snprintf(text, sizeof(text), "%.0f MHz", c.clock_mhz);
+    if (!isnan(c.temperature_c))
+        n += (size_t)snprintf(text + n, sizeof(text) - n, ", %.0f C",
+                              c.temperature_c);
+    if (!isnan(c.power_w))
+        n +=
+            (size_t)snprintf(text + n, sizeof(text) - n, ", %.0f W", c.power_w);
+    if (c.throttle && c.throttle[0])
+        say(d, SPOILS, "gpu now", "%s, held back by %s", text, c.throttle);
+    else
+        say(d, FINE, "gpu now", "%s%s", text,
+            c.throttle ? ", nothing holds it back" : "");
+    return OK;
+}
+
+/* Whether a profile will have counters, as far as can be told without one. */
+static void counters(Doctor *d)
+{
+    Nvml *nvml = NULL; /* where it does not open, it is not asked */
+    Cupti cupti;
+    int err = cupti_open(&cupti);
+
+    if (!err) {
+        nvml_open(&nvml, NULL);
+        err = forecast_counters("/proc", nvml);
+    }
+    if (err)
+        say(d, ABSENT, "counters", "%s; a profile is modelled and timed",
+            without_counters());
+    else
+        say(d, FINE, "counters", "%s, and nothing seen that forbids it",
+            cupti.path);
+    nvml_close(nvml);
+    cupti_close(&cupti);
+}
+
+/* A plugin that does not work is broken only where there is a GPU for it. */
+static void gpu(Doctor *d, const Machine *m)
+{
+    const Mark bad = driver(d, m) ? BROKEN : ABSENT;
+    char path[PATH_MAX];
+    const Backend *plugin;
+    Device *dev = NULL;
+    int err;
+
+    if (bad == BROKEN)
+        counters(d);
+    if (plugin_path(path, sizeof(path))) {
+        say(d, bad == BROKEN ? SPOILS : ABSENT, "cuda plugin",
+            "%s; with the CUDA Toolkit 12.4 or newer, run make again",
+            err_message());
+        return;
+    }
+    if (plugin_load(&plugin)) {
+        say(d, bad, "cuda plugin",
+            "%s; LD_LIBRARY_PATH says where libraries are", err_message());
+        return;
+    }
+    say(d, FINE, "cuda plugin", "%s", path);
+    plugin->tell(NULL, say_fact, d);
+    err = plugin->open(&dev, NULL);
+    if (!err) {
+        say(d, FINE, "backend cuda", "%s", dev->about);
+        plugin->tell(dev, say_fact, d);
+        err = device_timer(d, dev);
+    }
+    if (!err)
+        err = device_now(d, dev);
+    if (err)
+        say(d, bad, "backend cuda", "%s", err_message());
+    backend_close(dev);
+}
+
+int cmd_doctor(int argc, char **argv)
+{
+    DoctorSettings settings;
+    Doctor d = { 0 };
+    Machine m;
+    Build b;
+    Sweep s;
+    Flags flags;
+    char images[IMAGE_LIBRARIES];
+
+    TRY(flags_parse(&flags, &usage, &settings, argc, argv));
+    if (flags.help)
+        return flags_help(&flags, &usage, stdout);
+    environment_machine(&m);
+    environment_build(&b);
+    environment_weather(&s);
+
+    processor(&d, &m);
+    quota(&d, &m);
+    memory(&d, &m);
+    denormals(&d);
+    cpu_counters(&d);
+    timer(&d);
+    governor(&d, &s);
+    turbo(&d);
+    load(&d, &s);
+    say(&d, FINE, "system", "%s", m.os);
+    say(&d, FINE, "build", "%.12s%s, %s", b.git_commit,
+        b.dirty ? " with changes" : "", b.compiler);
+    say(&d, FINE, "libraries", "%s, %s", b.libraries, image_libraries(images));
+    plotting(&d);
+    database(&d, settings.db);
+    gpu(&d, &m);
+
+    if (d.count[BROKEN])
+        printf("\n%d broken (XX)\n", d.count[BROKEN]);
+    else if (d.count[SPOILS])
+        printf("\nworks; %d (!!) would spoil measurements\n", d.count[SPOILS]);
+    else
+        printf("\nall is well\n");
+    return d.count[BROKEN] ? CMD_BAD : OK;
+}

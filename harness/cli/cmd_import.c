@@ -1,0 +1,82 @@
+/*
+ * cmd_import.c - attnbench import FILE...
+ */
+#include "harness/cli/cmd.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "harness/cli/flags.h"
+#include "harness/measure/db.h"
+#include "harness/report/foreign.h"
+#include "harness/report/import.h"
+#include "kernels/core/err.h"
+
+typedef struct ImportSettings {
+    const char *db;
+} ImportSettings;
+
+static const Param import_params[] = {
+    PARAM_PATH(ImportSettings, db, STORE_PATH, "the database to add to"),
+    PARAM_END,
+};
+
+static const Usage usage = {
+    .name = "import",
+    .args = "FILE...",
+    .min_args = 1,
+    .max_args = ARGS_MAX,
+    .what =
+        "Adds runs that another program measured, or attnbench elsewhere.\n"
+        "A file is checked whole, then all of it is stored or nothing.\n"
+        "\n"
+        "FILE.json is what 'attnbench export --format=json' writes, or\n"
+        "  {\"source\": \"pytorch 1.13.1\", \"experiment\": \"vs_torch\",\n"
+        "   \"runs\": [{\"module\": \"se\", \"channels\": 64, \"batch\": 8,\n"
+        "             \"settings\": {\"reduction\": 16},\n"
+        "             \"ns\": [81250, 80100], \"round\": [0, 1]}]}\n"
+        "FILE.csv has a row for each sample, and columns of the same names.\n"
+        "What a run leaves out is the default of 'attnbench run'; what is\n"
+        "said of no machine is taken to be from this one.  Without round,\n"
+        "runs are not compared round by round.  Profiles, roofs and receptive\n"
+        "fields are in no such file: they stay in the database they are in.",
+    .params = import_params,
+    .exits = "Exit status: 0 if all files were stored; 1 if a file or the "
+             "database refused; 2 if what a file says is wrong.",
+    .examples = "  attnbench import torch.json\n"
+                "  attnbench import --db=all.db mine.json theirs.json\n",
+};
+
+static bool is_csv(const char *path)
+{
+    const size_t n = strlen(path);
+
+    return n > 4 && strcasecmp(path + n - 4, ".csv") == 0;
+}
+
+int cmd_import(int argc, char **argv)
+{
+    ImportSettings set;
+    ImportCount n;
+    Flags flags;
+    Store *s;
+    int err = OK;
+
+    TRY(flags_parse(&flags, &usage, &set, argc, argv));
+    if (flags.help)
+        return flags_help(&flags, &usage, stdout);
+    for (int i = 0; i < flags.nargs; i++) /* before a database is made */
+        TRY(foreign_file(flags.arg[i]));
+    TRY(db_open(&s, set.db, STORE_WRITE));
+    for (int i = 0; i < flags.nargs && !err; i++) {
+        const char *path = flags.arg[i];
+
+        err = is_csv(path) ? import_csv(s, path, &n) : import_json(s, path, &n);
+        if (!err)
+            printf("%s: %d sweep%s, %d run%s and %d samples into %s\n", path,
+                   n.sweeps, n.sweeps == 1 ? "" : "s", n.runs,
+                   n.runs == 1 ? "" : "s", n.samples, set.db);
+    }
+    store_close(s);
+    return err;
+}

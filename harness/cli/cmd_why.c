@@ -1,0 +1,228 @@
+/*
+ * cmd_why.c - attnbench why [EXPERIMENT] --module=M
+ *
+ * A module's time against what its operations and bytes would take at best on
+ * this machine, composed and, where there is such an op, fused; and the ops
+ * that take most of it.
+ */
+#include "harness/cli/cmd.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/cli/flags.h"
+#include "harness/devices/interrupt.h"
+#include "harness/explain/profiler.h"
+#include "harness/explain/roofs.h"
+#include "harness/explain/why.h"
+#include "harness/files/wrap.h"
+#include "harness/measure/sweep.h"
+#include "harness/report/table.h"
+#include "kernels/core/err.h"
+
+static const double ROOF_SECONDS = 0.2; /* each */
+
+typedef struct WhySettings {
+    int top, seconds, force;
+    const char *db;
+} WhySettings;
+
+static const Param why_params[] = {
+    PARAM_INT(WhySettings, top, 5, 0, 1000, "how many ops to show"),
+    PARAM_INT(WhySettings, seconds, 2, 0, 3600, "how long to measure each"),
+    PARAM_INT(WhySettings, force, 0, 0, 1,
+              "measure although another attnbench does on this machine"),
+    PARAM_PATH(WhySettings, db, STORE_PATH, "the database"),
+    PARAM_END,
+};
+
+static const Usage usage = {
+    .name = "why",
+    .args = "[EXPERIMENT]",
+    .max_args = 1,
+    .what = "Says why a module, or a network, costs what it costs: how many "
+            "kernels it\nis, how many bytes it moves next to the minimum, and "
+            "how near that comes to\nthis machine's roofs, which are measured "
+            "if the database has none.  All of it is\nkept in the database, as "
+            "experiment 'profile': 'attnbench plot roofline'\ndraws it.",
+    .params = why_params,
+    .takes_case = CASE_SETTINGS,
+    .exits = "Exit status: 0 if a case was measured; 1 if none could be; 2 if "
+             "the command line or the experiment is wrong.",
+    .examples = "  attnbench why --module=scsa --batch=8\n"
+                "  attnbench why --module=se,cbam,scsa --channels=256 "
+                "--height=14 --width=14\n"
+                "  attnbench why module_stages --batch=8 --state=hot --top=0 "
+                "--seconds=1\n",
+};
+
+/* Writes a line whose words go on below where a terminal ends. */
+static void put_line(const char *head, int indent, const char *text)
+{
+    const int columns = screen_columns(stdout), n = (int)strlen(head);
+    Wrap at = { indent, n, columns ? columns : INT_MAX };
+
+    if (n > at.width) { /* not aligned any more */
+        printf("%*s", indent / 2, "");
+        at.column = indent / 2;
+        wrap_words(stdout, &at, head);
+    } else {
+        fputs(head, stdout);
+    }
+    wrap_words(stdout, &at, text);
+    putchar('\n');
+}
+
+/* "SCSA composed 8x64x56x56: " */
+static void print_label(const Case *c, const char *text)
+{
+    const Module *m = case_module(c);
+    const bool network = strcmp(c->backbone.text, "none") != 0;
+    char label[256];
+
+    snprintf(label, sizeof(label),
+             "%s%s%s%s%s %dx%dx%dx%d:", network ? c->backbone.text : "",
+             network && m ? " with " : "", m ? m->name : "", m ? " " : "",
+             m ? c->impl.text : "", c->batch, c->channels, c->height, c->width);
+    put_line(label, 4, text);
+}
+
+static void print_line(const Profiled *p, const Limits *limits)
+{
+    char text[WHY_TEXT];
+
+    print_label(p->arm.c,
+                why_run(text, &p->rows, limits, p->dev->backend->name));
+}
+
+static void print_top(const Profiled *p, const Limits *limits, int top)
+{
+    const ProfileStep **order = profile_slowest(&p->profile);
+    char time[32], dims[DIMS_TEXT], text[WHY_TEXT], head[256];
+
+    for (int i = 0; i < top && i < p->profile.n; i++) {
+        const ProfileStep *s = order[i];
+        const int step = (int)(s - p->profile.step);
+
+        why_step(text, &p->rows, step, limits, p->dev->backend->name);
+        snprintf(head, sizeof(head), "    %-18s %-20s %11s %5.1f %%%s",
+                 s->out->op->name, tensor_dims_text(s->out, dims),
+                 time_short(s->ns, time), 100 * s->ns / p->profile.sum_ns,
+                 text[0] ? "  " : "");
+        put_line(head, 8, text);
+    }
+    free(order);
+}
+
+/* The footnotes that the cases together need. */
+typedef struct Footnotes {
+    bool counted, spared;
+    char doubt[ROOFS_DOUBT]; /* of the roofs, as roofs_doubt has it */
+} Footnotes;
+
+static int why_case(const Case *c, const WhySettings *s, Store *store,
+                    int64_t sweep_id, Footnotes *notes)
+{
+    Limits limits;
+    Roofs roofs;
+    Profiled p;
+    int err = profiler_run(&p, c, s->seconds, "");
+
+    if (!err)
+        err = roofs_get(&roofs, store, p.dev, ROOF_SECONDS, false);
+    if (!err)
+        err = profiler_store(&p, store, sweep_id);
+    if (!err) {
+        roofline_limits(&limits, &roofs, c->dtype.text);
+        print_line(&p, &limits);
+        print_top(&p, &limits, s->top);
+        notes->counted |= why_counted(&p.rows, &limits);
+        notes->spared |= why_spared(&p.rows, &limits);
+        if (!notes->doubt[0])
+            roofs_doubt(notes->doubt, &roofs);
+    }
+    profiler_free(&p);
+    return err;
+}
+
+static int why_cases(const Experiment *e, const WhySettings *s, Store *store,
+                     int64_t sweep_id)
+{
+    Footnotes notes = { false, false, "" };
+    int bad = 0;
+
+    for (int i = 0; i < e->ncases; i++) {
+        const int err = why_case(&e->cases[i], s, store, sweep_id, &notes);
+
+        if (err && err != ERR_UNSUPPORTED)
+            return err;
+        if (err) {
+            char why[1024];
+
+            snprintf(why, sizeof(why), "%s", err_message());
+            print_label(&e->cases[i], why);
+        }
+        bad += err != OK;
+    }
+    if (bad == e->ncases)
+        return CMD_BAD;
+    putchar('\n');
+    wrap_to_screen(stdout, "%s", why_sources(notes.counted, notes.spared));
+    if (notes.doubt[0])
+        put_line("", 0, notes.doubt);
+    return OK;
+}
+
+/* Where neither the user nor an experiment says which impl: both. */
+static int read_cases(Experiment *e, Flags *flags)
+{
+    const char *found = NULL;
+    char path[512];
+
+    if (flags->nargs)
+        TRY(sweep_find(flags->arg[0], path, sizeof(path), &found));
+    else if (!flags->nflags)
+        return fail(ERR_INPUT, "there is nothing to ask about: name an "
+                               "experiment, or give --module or --backbone");
+    else
+        flags_default(flags, &usage);
+    return experiment_read(e, found, flags->flag, flags->nflags);
+}
+
+int cmd_why(int argc, char **argv)
+{
+    WhySettings s;
+    Experiment e;
+    Flags flags;
+    Store *store;
+    int64_t sweep_id;
+    int err;
+
+    TRY(flags_parse(&flags, &usage, &s, argc, argv));
+    if (flags.help)
+        return flags_help(&flags, &usage, stdout);
+    TRY(read_cases(&e, &flags));
+    snprintf(e.experiment, sizeof(e.experiment), "profile");
+    err = sweep_begin(
+        &(Sweeping){
+            .experiment = &e,
+            .settings =
+                &(SweepSettings){ .db = s.db, .fresh = 1, .force = s.force },
+            .command = usage.name,
+            .argc = argc,
+            .argv = argv },
+        &store, &sweep_id);
+    if (!err) {
+        err = why_cases(&e, &s, store, sweep_id);
+        if (!err || err == CMD_BAD) {
+            const int ended = sweep_end(store, sweep_id);
+
+            err = ended ? ended : err;
+        }
+        store_close(store);
+    }
+    experiment_free(&e);
+    return interrupt_finish(err, s.db);
+}

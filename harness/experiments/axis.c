@@ -1,0 +1,237 @@
+/*
+ * axis.c - reads settings and their values as texts.
+ */
+#include "harness/experiments/axis.h"
+
+#include <limits.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "harness/devices/backends.h"
+#include "harness/experiments/experiment.h"
+#include "harness/network/case.h"
+#include "kernels/core/err.h"
+
+void axes_free(Axes *axes)
+{
+    for (int i = 0; i < axes->n; i++)
+        free(axes->at[i].value);
+    axes->n = 0;
+}
+
+Axis *axes_find(Axes *axes, const char *key)
+{
+    for (int i = 0; i < axes->n; i++)
+        if (strcmp(axes->at[i].key, key) == 0)
+            return &axes->at[i];
+    return NULL;
+}
+
+/* What describes a key: the case's table, else that of the first module
+ * that has it; NULL if nothing has. */
+static const Param *find_setting(const char *key)
+{
+    const Param *p = param_find(case_params, key);
+    const Module *m;
+
+    for (int i = 0; !p && (m = zoo_at(i)); i++)
+        p = param_find(m->params, key);
+    return p;
+}
+
+static const char *known_key(const void *arg, int i)
+{
+    static const char *const own[] = { "experiment", "question", "cases" };
+
+    (void)arg;
+    return i < 3 ? own[i] : case_key(i - 3);
+}
+
+static int refuse_key(const Json *j, const cJSON *item)
+{
+    const char *near = name_nearest(item->string, known_key, NULL);
+
+    return json_fail(j, item, "there is no setting '%.60s'%s%s%s", item->string,
+                     near ? "; did you mean '" : "", near ? near : "",
+                     near ? "'?" : "; 'attnbench list settings' shows them");
+}
+
+/* A JSON scalar as the text that param_set reads. */
+static int scalar_text(const Json *j, const cJSON *axis, const Param *p,
+                       const cJSON *item, char text[PARAM_TEXT_MAX])
+{
+    const bool file = p->kind == PARAM_KIND_FILE;
+    const bool name = p->choice || p->kind == PARAM_KIND_NAME || file;
+    const int longest = (file ? PARAM_FILE_MAX : PARAM_NAME_MAX) - 1;
+    const bool real = p->kind == PARAM_KIND_REAL;
+    const double v = item->valuedouble;
+
+    if (name ? !cJSON_IsString(item) : !cJSON_IsNumber(item))
+        return json_fail(j, cJSON_IsArray(axis) ? item : axis,
+                         "%s wants %s, got %s", p->name,
+                         name   ? "a string"
+                         : real ? "a number"
+                                : "an integer",
+                         json_kind(item));
+    if (name && strlen(item->valuestring) > (size_t)longest)
+        return json_fail(j, cJSON_IsArray(axis) ? item : axis,
+                         "%s: '%.20s...' is longer than %d characters", p->name,
+                         item->valuestring, longest);
+    if (!name && !real && (v != floor(v) || fabs(v) > INT_MAX))
+        return json_fail(j, cJSON_IsArray(axis) ? item : axis,
+                         fabs(v) > INT_MAX ? "%s=%.12g is out of range"
+                                           : "%s=%.12g is not an integer",
+                         p->name, v);
+    if (name)
+        snprintf(text, PARAM_TEXT_MAX, "%s", item->valuestring);
+    else
+        snprintf(text, PARAM_TEXT_MAX, real ? "%.15g" : "%.0f", v);
+    return OK;
+}
+
+/* [3,5,7,9] as "3,5,7,9". */
+static int ints_text(const Json *j, const cJSON *axis, const Param *p,
+                     const cJSON *list, char text[PARAM_TEXT_MAX])
+{
+    const cJSON *item;
+    size_t n = 0;
+
+    if (!cJSON_IsArray(list))
+        return scalar_text(j, axis, p, list, text);
+    if (!list->child)
+        return json_fail(j, list, "%s: an empty list", p->name);
+    if (cJSON_GetArraySize(list) > PARAM_INTS_MAX)
+        return json_fail(j, list, "%s: more than %d values", p->name,
+                         PARAM_INTS_MAX);
+    text[0] = '\0';
+    cJSON_ArrayForEach(item, list)
+    {
+        char one[PARAM_TEXT_MAX];
+
+        TRY(scalar_text(j, list, p, item, one));
+        n += (size_t)snprintf(text + n, PARAM_TEXT_MAX - n, "%s%s",
+                              n ? "," : "", one);
+    }
+    return OK;
+}
+
+static int value_text(const Json *j, const cJSON *axis, const Param *p,
+                      const cJSON *item, char text[PARAM_TEXT_MAX])
+{
+    if (p->kind == PARAM_KIND_INTS)
+        return ints_text(j, axis, p, item, text);
+    return scalar_text(j, axis, p, item, text);
+}
+
+/* Whether an item is a list of values, not one value. */
+static bool is_list(const Param *p, const cJSON *item)
+{
+    if (p->kind != PARAM_KIND_INTS)
+        return cJSON_IsArray(item);
+    return cJSON_IsArray(item) && cJSON_IsArray(item->child);
+}
+
+/* A device is opened to find out which backend is the best: once for all of an
+ * experiment's cases, not once for each. */
+static void set_backend(const Param *p, char text[PARAM_TEXT_MAX])
+{
+    const char *meant =
+        strcmp(p->name, "backend") == 0 ? backend_meant(text) : text;
+
+    if (meant != text)
+        snprintf(text, PARAM_TEXT_MAX, "%s", meant);
+}
+
+int axes_read(Axes *axes, const Json *j, const cJSON *item)
+{
+    const Param *p = find_setting(item->string);
+    const cJSON *v = item;
+    Axis *axis = &axes->at[axes->n];
+    bool list;
+    int n = 1;
+
+    if (!p)
+        return refuse_key(j, item);
+    list = is_list(p, item);
+    if (list) {
+        n = cJSON_GetArraySize(item);
+        v = item->child;
+    }
+    if (n == 0)
+        return json_fail(j, item, "%s: an empty list", p->name);
+    if (n > EXPERIMENT_CASES_MAX)
+        return json_fail(j, item,
+                         "%s: %d values make more than %d "
+                         "cases",
+                         p->name, n, EXPERIMENT_CASES_MAX);
+    if (axes->n == AXES_MAX)
+        return json_fail(j, item, "more than %d settings", AXES_MAX);
+    *axis = (Axis){ .key = p->name, .item = item, .list = list };
+    axis->value = calloc((size_t)n, sizeof(*axis->value));
+    BUG_IF(!axis->value);
+    axes->n++;
+    for (; axis->n < n; axis->n++, v = v->next) {
+        char *text = axis->value[axis->n];
+
+        TRY(value_text(j, item, p, v, text));
+        set_backend(p, text);
+        for (int i = 0; i < axis->n; i++)
+            if (strcmp(axis->value[i], text) == 0)
+                return json_fail(j, v,
+                                 "%s: %s is in the list twice; 'arm' tells "
+                                 "copies apart",
+                                 p->name, text);
+    }
+    return OK;
+}
+
+/* A file's name with a comma in it looks like a list. */
+static int check_part(const Param *p, const char *part, const char *whole)
+{
+    if (p->kind != PARAM_KIND_FILE || strcmp(part, p->initial) == 0 ||
+        access(part, F_OK) == 0)
+        return OK;
+    return fail(ERR_INPUT,
+                "--%s=%s: a comma separates files, and there is no '%s'; if "
+                "it belongs to the name, give a symlink without one",
+                p->name, whole, part);
+}
+
+/* A flag's value is a list unless the setting is one: --channels=64,128. */
+int axes_flag(Axes *axes, const Flag *flag)
+{
+    const Param *p = find_setting(flag->name);
+    const bool split = p && p->kind != PARAM_KIND_INTS;
+    const char *at = flag->value;
+    Axis *axis = axes_find(axes, flag->name);
+    int n = 1;
+
+    if (!p) /* flags.c knows the same keys: a bug if it let this through */
+        return fail(ERR_INPUT, "there is no setting '%s'", flag->name);
+    for (const char *c = at; split && *c; c++)
+        n += *c == ',';
+    if (axis) /* given twice: the last one counts, as everywhere */
+        free(axis->value);
+    else if (axes->n == AXES_MAX)
+        return fail(ERR_INPUT, "more than %d settings", AXES_MAX);
+    else
+        axis = &axes->at[axes->n++];
+    *axis = (Axis){ .key = p->name };
+    axis->value = calloc((size_t)n, sizeof(*axis->value));
+    BUG_IF(!axis->value);
+    for (; axis->n < n; axis->n++) {
+        const size_t len = split ? strcspn(at, ",") : strlen(at);
+
+        if (len >= PARAM_TEXT_MAX)
+            return fail(ERR_INPUT, "%s: '%.20s...' is too long", p->name, at);
+        memcpy(axis->value[axis->n], at, len);
+        if (n > 1)
+            TRY(check_part(p, axis->value[axis->n], flag->value));
+        set_backend(p, axis->value[axis->n]);
+        at += len + (at[len] == ',');
+    }
+    return OK;
+}

@@ -1,0 +1,84 @@
+/*
+ * profile.h - where the time of a plan goes, step by step.
+ */
+#ifndef HARNESS_PROFILE_H
+#define HARNESS_PROFILE_H
+
+#include "kernels/core/op.h"
+#include "kernels/core/plan.h"
+#include "results/profile.h"
+
+typedef struct ProfileStep {
+    const Tensor *out;
+    const Kernel *kernel;
+    double ns; /* median over the rounds */
+    Cost cost;
+} ProfileStep;
+
+typedef struct Profile {
+    ProfileStep *step; /* in the order run */
+    int n;
+    int rounds;
+    double *whole;     /* ns of each round's run with no clock inside */
+    double sum_ns;     /* of the steps, each timed apart     */
+    double whole_ns;   /* median of the whole                 */
+    double outside_ns; /* of steps that are no convolution or linear */
+} Profile;
+
+/* What is profiled, and how. */
+typedef struct Profiling {
+    Device *dev;
+    Plan *plan;
+    Dtype dtype;
+    double seconds;      /* about so long, and at least five rounds          */
+    const char *metrics; /* "": the usual counters; else names, "a,b"        */
+    bool cold; /* the caches are emptied before each run, outside the clock;
+                  a step finds what those before it left                    */
+} Profiling;
+
+/* Runs a plan, whole and step by step in alternation.  Its input is set; its
+ * tensors are borrowed. */
+int profile_plan(Profile *out, const Profiling *how);
+void profile_free(Profile *p);
+
+/* Says so if the run as a whole and the sum of its steps are more than 20 %
+ * apart, which profiles of a quiet machine are not; "" if they are not.
+ * Returns text. */
+enum { PROFILE_GAP = 256 };
+char *profile_gap(const Profile *p, char text[PROFILE_GAP]);
+
+/* Its steps, slowest first; the caller frees the list, not the steps. */
+const ProfileStep **profile_slowest(const Profile *p);
+
+/* All steps of one kind. */
+typedef struct ProfileKind {
+    const Op *op;
+    int steps;
+    double ns;
+    Cost cost;
+} ProfileKind;
+
+/* The steps by kind of op, slowest first, into kinds (of p->n at most);
+ * returns how many kinds there are. */
+int profile_kinds(const Profile *p, ProfileKind *kinds);
+
+/*
+ * The profile of graph g as rows for the database: of each step its time, what
+ * its op states of itself, and fp32_flops where that is known (fp32.h); of the
+ * whole run the same, and
+ *   compulsory_bytes   inputs, outputs and weights, each once
+ *   compulsory_read_bytes   inputs and weights, each once
+ *   working_set_bytes  what one run leaves for the next: activations, weights;
+ *                      none where the caches are emptied between them
+ *   cache_bytes        of the last cache before memory, where it is known;
+ *   private_cache_bytes   and of those before it that cores have to themselves
+ * Free it by stored_profile_free.
+ */
+void profile_rows(StoredProfile *out, const Profile *p, const Graph *g,
+                  const Profiling *how, double arena_bytes);
+
+/* Adds what hardware counters say of the plan's steps, where the device has
+ * any: runs them again, and is not to be called between timings. */
+int profile_count(StoredProfile *rows, const Profiling *how);
+
+#endif

@@ -1,0 +1,94 @@
+/*
+ * profiler.c - from a case to its profile, and into the database.
+ */
+#include "harness/explain/profiler.h"
+
+#include <string.h>
+
+#include "analysis/counted.h"
+#include "harness/devices/backends.h"
+#include "kernels/core/err.h"
+
+static const double WARMUP_NS = 0.5e9;
+
+void profiler_check_cold(Profiled *out)
+{
+    const ColdCheck c = counted_cold(&out->rows);
+
+    if (c.is == COLD_NOT_HELD)
+        arm_discard(&out->arm,
+                    "the run was not cold: of the %.0f bytes that it must read "
+                    "from memory it read %.0f",
+                    c.compulsory, c.read);
+}
+
+static int profile(Profiled *out, const Profiling *how)
+{
+    Arm *a = &out->arm;
+
+    TRY(profile_plan(&out->profile, how));
+    for (int i = 0; i < out->profile.rounds; i++)
+        arm_add(a, out->profile.whole[i], i);
+    profile_rows(&out->rows, &out->profile, a->graph, how, a->arena_bytes);
+    TRY(profile_count(&out->rows, how));
+    if (how->cold)
+        profiler_check_cold(out);
+    return OK;
+}
+
+int profiler_run(Profiled *out, const Case *c, double seconds,
+                 const char *metrics)
+{
+    const DeviceSettings settings = { c->threads, "" };
+    Arm *a = &out->arm;
+
+    memset(out, 0, sizeof(*out));
+    if (strcmp(c->state.text, "graph") == 0)
+        return fail(ERR_INPUT, "a profile is of steps, and a recording has "
+                               "none: give --state=hot or cold in place of "
+                               "graph");
+    arm_init(a, c, NULL, 0);
+    TRY(backend_open(&out->dev, c->backend.text, &settings));
+    arm_prepare(a, &(Checker){ out->dev, NULL }, WARMUP_NS, NULL);
+    if (!arm_ok(a))
+        return fail(ERR_UNSUPPORTED, "%s: %s", a->status, a->message);
+    return profile(out, &(Profiling){ .dev = out->dev,
+                                      .plan = a->plan,
+                                      .dtype = case_dtype(c),
+                                      .seconds = seconds,
+                                      .metrics = metrics,
+                                      .cold = profiler_is_cold(c) });
+}
+
+bool profiler_is_cold(const Case *c)
+{
+    return strcmp(c->state.text, "cold") == 0;
+}
+
+void profiler_free(Profiled *p)
+{
+    stored_profile_free(&p->rows);
+    profile_free(&p->profile);
+    arm_free(&p->arm);
+    backend_close(p->dev);
+    p->dev = NULL;
+}
+
+static int store(const Profiled *p, Store *s, int64_t sweep_id)
+{
+    const Arm *a = &p->arm;
+    const Outcome o = arm_outcome(a);
+    char settings[CASE_TEXT];
+    int64_t id;
+
+    TRY(store_run(s, sweep_id, case_params, a->c,
+                  case_settings_json(a->c, settings), &o));
+    TRY(store_run_id(s, sweep_id, a->repeat, &id));
+    return store_profile(s, id, &p->rows);
+}
+
+int profiler_store(const Profiled *p, Store *s, int64_t sweep_id)
+{
+    TRY(store_group_begin(s));
+    return store_group_end(s, store(p, s, sweep_id));
+}

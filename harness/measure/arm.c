@@ -1,0 +1,452 @@
+/*
+ * arm.c - counts, verifies, plans, warms and samples one case.
+ *
+ * Params, MACs and the paper's FLOPs are those of the network as it was
+ * published, whatever was folded; FLOPs, transcendentals and bytes are those
+ * of the graph that runs.
+ */
+#include "harness/measure/arm.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/check/agreement.h"
+#include "harness/check/verify.h"
+#include "harness/devices/environment.h"
+#include "harness/network/network.h"
+#include "kernels/core/err.h"
+#include "kernels/core/host.h"
+
+/* Of weights and input; SEED in harness/peers/torch_peer.py. */
+enum { SEED = 1 };
+
+/* A sample is long enough for the clock: 25 ns of reading the host's are 0.1 %
+ * of it, a step of 500 ns, which is all that events promise, 0.5 %. */
+#define SAMPLE_NS        20e3
+#define SAMPLE_EVENTS_NS 100e3
+
+/*
+ * The others' turns have emptied the caches that a hot case wants full, and
+ * put its threads to sleep; so it runs a little before each sample.  Among
+ * eleven others, se at 8x128x28x28 took 156 us without that, 63 us after one
+ * run, 53 us after four and after twenty, as it does alone.  A long run brings
+ * itself back: ResNet-50 at 73 ms showed no difference.
+ */
+enum { REWARM_RUNS = 4 };
+#define REWARM_NS  20e6 /* at most this, but one run ...   */
+#define REWARM_NOT 50e6 /* ... of those shorter than this  */
+
+static bool is(const ParamName *name, const char *text)
+{
+    return strcmp(name->text, text) == 0;
+}
+
+void arm_init(Arm *a, const Case *c, Peer *peer, int id)
+{
+    memset(a, 0, sizeof(*a));
+    a->c = c;
+    a->peer = peer;
+    a->id = id;
+    a->status = "ok";
+    a->rel_l2 = NAN;
+    a->fastest_ns = INFINITY;
+    /* Not known until counted and planned: NULL in the database, never 0. */
+    a->params = a->macs = a->paper_flops = NAN;
+    a->flops = a->transcendentals = a->bytes = a->arena_bytes = NAN;
+    case_print(c, a->repeat);
+}
+
+bool arm_ok(const Arm *a)
+{
+    return strcmp(a->status, "ok") == 0;
+}
+
+void arm_give_up(Arm *a, int err)
+{
+    a->status = err == ERR_UNSUPPORTED ? "unsupported"
+                : err == ERR_MEMORY    ? "out_of_memory"
+                                       : "failed";
+    snprintf(a->message, sizeof(a->message), "%s", err_message());
+    arm_release(a);
+}
+
+/* ---- what it costs --------------------------------------------------- */
+
+/* A shape that a module cannot take is found here. */
+static int count(Arm *a)
+{
+    Case written = *a->c;
+    Graph *g;
+    Cost cost;
+    int err;
+
+    param_set(param_find(case_params, "graph"), &written, "as_written");
+    err = network_build(&g, &written, NULL, TAPS_NONE);
+    if (err)
+        return err == ERR_INPUT ? ERR_UNSUPPORTED : err;
+    cost = network_cost(g, &written);
+    a->params = graph_params(g);
+    a->macs = cost.macs;
+    a->paper_flops = cost.paper_flops;
+    err = network_check_memory(g, a->dev->backend->host_memory, 0);
+    graph_free(g);
+    return err;
+}
+
+/* ---- prepared by this program ---------------------------------------- */
+
+/* Against the definition; a case that is wrong is not timed. */
+static int verify(Arm *a, const Checker *with)
+{
+    Comparison v;
+
+    TRY(verify_case(&v, a->c, VERIFY_BUDGET, with));
+    a->rel_l2 = v.rel_l2;
+    a->limit = v.limit;
+    memcpy(a->verified_at, v.at, sizeof(v.at));
+    if (!(v.rel_l2 <= v.limit)) {
+        a->status = "wrong";
+        snprintf(a->message, sizeof(a->message),
+                 "differs from the reference by %.2g at %s; the limit is "
+                 "%.2g%s%s",
+                 v.rel_l2, v.at, v.limit, v.culprit[0] ? "; first in " : "",
+                 v.culprit);
+    }
+    return OK;
+}
+
+static int set_input(Arm *a, Tensor *input)
+{
+    const size_t n = tensor_count(input);
+    float *x = malloc(n * sizeof(*x));
+    int err;
+
+    if (!x)
+        return fail(ERR_MEMORY, "no memory for an input of %zu numbers", n);
+    network_seed_input(x, input, SEED);
+    err = plan_set(a->plan, input, x);
+    free(x);
+    return err;
+}
+
+/* Training goes on with every run; a peer's begins where ours began. */
+static int keep_first(Arm *a)
+{
+    a->first = calloc((size_t)graph_outputs(a->graph), sizeof(*a->first));
+    BUG_IF(!a->first);
+    return network_run_plan(a->first, a->plan, a->graph);
+}
+
+static int make_plan(Arm *a)
+{
+    const Values values = { .seed = SEED };
+    Cost cost;
+
+    TRY(network_build(&a->graph, a->c, &values, TAPS_NONE));
+    cost = network_cost(a->graph, a->c);
+    a->flops = cost.flops;
+    a->transcendentals = cost.transcendentals;
+    a->bytes = cost.bytes;
+    TRY(plan_new(&a->plan, a->dev, a->graph));
+    plan_drop_packed(a->plan);
+    a->arena_bytes = (double)plan_arena_bytes(a->plan);
+    if (a->dev->backend->host_memory && a->arena_bytes > memory_available())
+        return fail(ERR_MEMORY, "activations need %.1f GiB; %.1f GiB are free",
+                    a->arena_bytes / (1 << 30), memory_available() / (1 << 30));
+    for (int i = 0; network_input(a->graph, i); i++)
+        TRY(set_input(a, network_input(a->graph, i)));
+    if (is(&a->c->state, "graph"))
+        TRY(plan_record(a->plan));
+    return graph_is_training(a->graph) ? keep_first(a) : OK;
+}
+
+/* ---- prepared by a peer ---------------------------------------------- */
+
+/* The peer's outputs against ours, which were verified: the same network,
+ * then.  Twice the limit, because both may err. */
+static int compare(Arm *a, const Safetensors *theirs, const Arm *ours,
+                   const Checker *with)
+{
+    Agreement worst;
+
+    TRY(agreement_find(&worst, theirs,
+                       &(Ours){ ours->graph, ours->plan, ours->first }));
+    a->rel_l2 = worst.rel_l2;
+    a->limit = ours->limit;
+    snprintf(a->verified_at, sizeof(a->verified_at), "%dx%dx%dx%d", a->c->batch,
+             a->c->channels, a->c->height, a->c->width);
+    if (a->rel_l2 > 2 * a->limit)
+        TRY(verify_other(&a->limit, a->c, a->rel_l2 / 2, with));
+    if (!(a->rel_l2 <= 2 * a->limit)) {
+        a->status = "wrong";
+        snprintf(a->message, sizeof(a->message),
+                 "differs from attnbench's %s by %.2g, limit %.2g",
+                 worst.output, a->rel_l2, 2 * a->limit);
+    }
+    return OK;
+}
+
+static int prepare_peer(Arm *a, const Arm *ours, const Checker *with)
+{
+    Safetensors *theirs = NULL;
+    double params;
+    int err;
+
+    if (!ours || !arm_ok(ours) || !ours->plan)
+        return fail(ERR_UNSUPPORTED, "attnbench itself could not run it, so "
+                                     "there is nothing to compare with");
+    err = peer_case(a->peer, a->id, a->c, &theirs, &params);
+    a->held = !err;
+    if (!err && params != a->params)
+        err = fail(ERR_UNSUPPORTED, "has %.0f parameters where ours has %.0f",
+                   params, a->params);
+    if (!err)
+        err = compare(a, theirs, ours, with);
+    st_close(theirs);
+    return err;
+}
+
+/* ---- running --------------------------------------------------------- */
+
+static int timed_runs(Arm *a, int reps, double *ns)
+{
+    const Backend *backend = a->dev->backend;
+
+    if (a->peer)
+        return peer_run(a->peer, a->id, reps, ns);
+    if (is(&a->c->state, "cold"))
+        TRY(backend->evict(a->dev));
+    TRY(backend->clock_start(a->dev));
+    for (int i = 0; i < reps; i++)
+        TRY(plan_run(a->plan));
+    TRY(backend->clock_stop(a->dev, ns));
+    *ns /= reps;
+    return OK;
+}
+
+/* Nobody wants to know how long these take: a device whose clock first waits
+ * until everything is queued need not. */
+static int untimed_runs(Arm *a, int reps)
+{
+    double ns;
+
+    if (a->peer)
+        return peer_run(a->peer, a->id, reps, &ns);
+    for (int i = 0; i < reps; i++)
+        TRY(plan_run(a->plan));
+    return OK;
+}
+
+static int rewarm_runs(int reps, double ns)
+{
+    const int runs = reps > REWARM_RUNS ? reps : REWARM_RUNS;
+    const int most = (int)ceil(REWARM_NS / ns);
+
+    return runs < most ? runs : most;
+}
+
+/* Runs it for a while, but least times at least, and from the fastest run
+ * chooses how many make a sample. */
+static int warm_up(Arm *a, double warmup_ns, int least)
+{
+    const double start = host_now_ns();
+    const bool cold = is(&a->c->state, "cold");
+    const double sample_ns =
+        a->dev->backend->host_memory ? SAMPLE_NS : SAMPLE_EVENTS_NS;
+    double ns;
+
+    for (int i = 0; i < least || host_now_ns() - start < warmup_ns; i++) {
+        TRY(timed_runs(a, 1, &ns));
+        if (ns < a->fastest_ns)
+            a->fastest_ns = ns;
+    }
+    if (a->fastest_ns < 1) /* below what the clock can tell */
+        a->fastest_ns = 1;
+    a->reps = cold || a->fastest_ns >= sample_ns
+                  ? 1
+                  : (int)ceil(sample_ns / a->fastest_ns);
+    if (!cold && a->fastest_ns < REWARM_NOT)
+        a->rewarm = rewarm_runs(a->reps, a->fastest_ns);
+    return OK;
+}
+
+void arm_warm_up(Arm *a, double warmup_ns)
+{
+    const int err = arm_ok(a) ? warm_up(a, warmup_ns, 0) : OK;
+
+    if (err)
+        arm_give_up(a, err);
+}
+
+void arm_prepare(Arm *a, const Checker *with, double warmup_ns, const Arm *ours)
+{
+    int err;
+
+    a->dev = with->dev;
+    if (!a->peer && a->dev->backend->host_memory)
+        a->threads_used = a->dev->threads;
+    network_weights_hash(a->weights_hash, a->c);
+    err = count(a);
+    if (!err && !a->peer)
+        err = verify(a, with);
+    if (!err && !a->peer && arm_ok(a))
+        err = make_plan(a);
+    if (!err && a->peer)
+        err = prepare_peer(a, ours, with);
+    if (!err && arm_ok(a))
+        err = warm_up(a, warmup_ns, 2);
+    if (err)
+        arm_give_up(a, err);
+    else if (!arm_ok(a))
+        arm_release(a);
+}
+
+static void keep(Arm *a, double ns, int round, const Moment *moment)
+{
+    if (a->n == a->capacity) {
+        const size_t n = a->capacity ? 2 * (size_t)a->capacity : 32;
+
+        a->capacity = (int)n;
+        a->ns = realloc(a->ns, n * sizeof(*a->ns));
+        a->round = realloc(a->round, n * sizeof(*a->round));
+        a->moment = realloc(a->moment, n * sizeof(*a->moment));
+        BUG_IF(!a->ns || !a->round || !a->moment);
+    }
+    a->ns[a->n] = ns;
+    a->round[a->n] = round;
+    a->moment[a->n++] = *moment;
+}
+
+/* Of the device, right after a sample.  The text is the arm's. */
+static int look(const Arm *a, Moment *out)
+{
+    const Backend *backend = a->peer ? NULL : a->dev->backend;
+    Conditions c = { NAN, NAN, NAN, NULL };
+
+    if (backend && backend->conditions)
+        TRY(backend->conditions(a->dev, &c));
+    *out = (Moment){ c.clock_mhz, c.temperature_c, c.power_w, NULL };
+    if (c.throttle) {
+        out->throttle = strdup(*c.throttle ? c.throttle : "none");
+        BUG_IF(!out->throttle);
+    }
+    return OK;
+}
+
+void arm_add(Arm *a, double ns, int round)
+{
+    const Moment unknown = { NAN, NAN, NAN, NULL };
+
+    a->reps = 1;
+    keep(a, ns, round, &unknown);
+}
+
+static void drop_samples(Arm *a)
+{
+    for (int i = 0; i < a->n; i++)
+        free((char *)a->moment[i].throttle);
+    a->n = 0;
+}
+
+void arm_discard(Arm *a, const char *format, ...)
+{
+    va_list args;
+
+    drop_samples(a);
+    a->status = "failed";
+    va_start(args, format);
+    vsnprintf(a->message, sizeof(a->message), format, args);
+    va_end(args);
+}
+
+void arm_wake(Arm *a, double for_ns)
+{
+    const double start = host_now_ns();
+    double ns;
+    int err = OK;
+
+    while (!err && host_now_ns() - start < for_ns)
+        err = timed_runs(a, 1, &ns);
+    if (err)
+        arm_give_up(a, err);
+}
+
+void arm_sample(Arm *a, int round)
+{
+    const double start = host_now_ns();
+    Moment moment;
+    double ns;
+    int err = OK;
+
+    if (a->rewarm)
+        err = untimed_runs(a, a->rewarm);
+    if (!err)
+        err = timed_runs(a, a->reps, &ns);
+    if (!err && !(ns > 0))
+        err = fail(ERR_DEVICE, "the clock says %g ns", ns);
+    if (!err)
+        err = look(a, &moment);
+    if (err) {
+        drop_samples(a);
+        arm_give_up(a, err);
+        return;
+    }
+    keep(a, ns, round, &moment);
+    a->spent_ns += host_now_ns() - start;
+}
+
+void arm_release(Arm *a)
+{
+    if (a->held)
+        peer_drop(a->peer, a->id);
+    a->held = false;
+    for (int i = 0; a->first && i < graph_outputs(a->graph); i++)
+        free(a->first[i]);
+    free(a->first);
+    plan_free(a->plan);
+    graph_free(a->graph);
+    a->first = NULL;
+    a->plan = NULL;
+    a->graph = NULL;
+}
+
+void arm_free(Arm *a)
+{
+    arm_release(a);
+    drop_samples(a);
+    free(a->ns);
+    free(a->round);
+    free(a->moment);
+    a->ns = NULL;
+    a->round = NULL;
+    a->moment = NULL;
+}
+
+Outcome arm_outcome(const Arm *a)
+{
+    return (Outcome){
+        .status = a->status,
+        .message = a->message,
+        .repeat = a->repeat,
+        .verified_at = a->verified_at,
+        .weights_hash = a->weights_hash,
+        .rel_l2 = a->rel_l2,
+        .converged = a->converged,
+        .reps = a->reps,
+        .threads_used = a->threads_used,
+        .params = a->params,
+        .macs = a->macs,
+        .flops = a->flops,
+        .paper_flops = a->paper_flops,
+        .transcendentals = a->transcendentals,
+        .bytes = a->bytes,
+        .arena_bytes = a->arena_bytes,
+        .n = a->n,
+        .ns = a->ns,
+        .round = a->round,
+        .moment = a->moment,
+    };
+}

@@ -1,0 +1,565 @@
+/*
+ * measure.c - blocks, rounds, and when to stop.
+ */
+#include "harness/measure/measure.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "analysis/stats.h"
+#include "harness/devices/backends.h"
+#include "harness/devices/environment.h"
+#include "harness/measure/begun.h"
+#include "harness/measure/notebook.h"
+#include "harness/network/network.h"
+#include "kernels/core/err.h"
+#include "kernels/core/host.h"
+#include "results/begun.h"
+
+enum {
+    LEAST_SAMPLES = 3, /* even of a case that has no time left */
+};
+
+/* libgomp's threads spin for some 10 ms after their work; while they do, the
+ * other program has no cores. */
+#define SLEEP_NS 20000000L
+
+/* The first block finds a machine that was asleep: its clocks rise in this.  A
+ * GPU falls asleep again while the reference of the next block is computed. */
+#define AWAKE_NS 1e8
+
+/* A block may take an hour: in it, a note after so long that we are alive. */
+enum { SEEN_S = 120 };
+
+/* Part of the memory that must stay free for what is not ours. */
+#define MEMORY_RESERVE 0.25
+
+typedef struct Sweeper {
+    const Experiment *e;
+    const Protocol *protocol;
+    Store *store;
+    const Lanes *all_lanes;
+    const struct Lane *lanes;
+    int nlanes;
+    const Listener *listener;
+    Tally *tally;
+    uint64_t random;
+    int round; /* goes on from block to block: rounds are told apart */
+    int lane;  /* whose turn it was */
+    Notebook notebook;
+    Device *dev;
+    const Case *dev_case; /* what dev was opened for */
+    Reference *ref;       /* what the last case was compared with */
+    bool awake;
+    double seen_s; /* seconds_spent when it was last noted as at work */
+} Sweeper;
+
+/* One case in one lane, within a block. */
+typedef struct Entry {
+    Arm arm;
+    int lane;
+    bool stored;  /* before this start: nothing is to be done */
+    bool settled; /* when last looked at ...                  */
+    int look;     /* ... and at how many samples to look next */
+} Entry;
+
+/* Cases side by side; entries of one case are neighbours. */
+typedef struct Block {
+    Entry *at;
+    int n;
+    int *order;
+    double until; /* seconds_spent at which it must come to an end */
+} Block;
+
+/* ---- small things ---------------------------------------------------- */
+
+/* Marsaglia's xorshift64*. */
+static uint64_t random_next(uint64_t *state)
+{
+    *state ^= *state >> 12;
+    *state ^= *state << 25;
+    *state ^= *state >> 27;
+    return *state * 0x2545F4914F6CDD1Du;
+}
+
+static void shuffle(int *x, int n, uint64_t *random)
+{
+    for (int i = n - 1; i > 0; i--) {
+        const int k = (int)((random_next(random) >> 33) % (uint64_t)(i + 1));
+        const int t = x[i];
+
+        x[i] = x[k];
+        x[k] = t;
+    }
+}
+
+static bool stopped(const Sweeper *s)
+{
+    return s->protocol->stop && *s->protocol->stop;
+}
+
+static double seconds_spent(const Sweeper *s)
+{
+    return (host_now_ns() - s->protocol->started_ns) * 1e-9;
+}
+
+bool measure_converged(const Protocol *p, const double *ns, int n)
+{
+    Stats stats;
+
+    if (n < p->min_samples)
+        return false;
+    stats = stats_of(ns, n);
+    return stats.n == n && stats_half_width(&stats) <= p->target;
+}
+
+/* ---- which cases share a block ---------------------------------------- */
+
+static bool same_device(const Case *a, const Case *b)
+{
+    return strcmp(a->backend.text, b->backend.text) == 0 &&
+           a->threads == b->threads;
+}
+
+/* Cases that differ in nothing but these belong together: what is compared
+ * with what. */
+static int by_group(const Case *x, const Case *y)
+{
+    const int pair[][2] = { { x->threads, y->threads },
+                            { x->channels, y->channels },
+                            { x->height, y->height },
+                            { x->width, y->width },
+                            { x->batch, y->batch } };
+    int d = strcmp(x->backend.text, y->backend.text);
+
+    if (!d)
+        d = strcmp(x->backbone.text, y->backbone.text);
+    for (size_t i = 0; !d && i < sizeof(pair) / sizeof(pair[0]); i++)
+        d = (pair[i][0] > pair[i][1]) - (pair[i][0] < pair[i][1]);
+    return d;
+}
+
+static int by_group_and_place(const void *a, const void *b)
+{
+    const Case *x = *(const Case *const *)a, *y = *(const Case *const *)b;
+    const int d = by_group(x, y);
+
+    return d ? d : (x > y) - (x < y);
+}
+
+/* How many of the n sorted cases make the next block: whole groups as long as
+ * they fit, or of the first as many whole modules, or as much as does. */
+static int block_size(const Case *const *c, int n, int most)
+{
+    int fits = 0, modules = 0;
+
+    for (int i = 1; i <= n && i <= most; i++) {
+        if (i == n || by_group(c[i - 1], c[i]) != 0)
+            fits = i;
+        if (i == n || strcmp(c[i - 1]->module.text, c[i]->module.text) != 0)
+            modules = i;
+        if (i < n && !same_device(c[i], c[0]))
+            break;
+    }
+    return fits ? fits : modules ? modules : n < most ? n : most;
+}
+
+/* ---- preparing -------------------------------------------------------- */
+
+static void block_free(Block *b)
+{
+    for (int i = 0; i < b->n; i++)
+        arm_free(&b->at[i].arm);
+    free(b->at);
+    free(b->order);
+}
+
+static int block_new(Block *b, const Sweeper *s, const Case *const *c,
+                     int ncases)
+{
+    *b = (Block){ .n = ncases * s->nlanes };
+    b->at = calloc((size_t)b->n, sizeof(*b->at));
+    b->order = calloc((size_t)b->n, sizeof(*b->order));
+    BUG_IF(!b->at || !b->order);
+    for (int i = 0; i < b->n; i++) {
+        Entry *e = &b->at[i];
+
+        e->lane = i % s->nlanes;
+        arm_init(&e->arm, c[i / s->nlanes], s->lanes[e->lane].peer, i);
+        TRY(store_has_run(s->store, s->lanes[e->lane].sweep_id, e->arm.repeat,
+                          &e->stored));
+    }
+    return OK;
+}
+
+static int open_device(Sweeper *s, const Case *c)
+{
+    if (s->dev && same_device(c, s->dev_case))
+        return OK;
+    backend_close(s->dev);
+    s->dev = NULL;
+    s->dev_case = c;
+    return backend_open(&s->dev, c->backend.text,
+                        &(DeviceSettings){ .threads = c->threads,
+                                           .isa = "",
+                                           .notes = &s->notebook.notes });
+}
+
+/* Notes n entries from this one on as under way, those that are not stored; it
+ * is done before they are, and not between two samples. */
+static int note(Sweeper *s, const Block *b, int first, int n)
+{
+    Begun *cases = malloc((size_t)(n + 1) * sizeof(*cases));
+    int k = 0, err;
+
+    BUG_IF(!cases);
+    for (const Entry *e = &b->at[first]; e < &b->at[first + n]; e++)
+        if (!e->stored || n == 1)
+            cases[k++] = (Begun){ e->lane, e->arm.repeat };
+    err = begun_note(s->store, s->all_lanes, cases, k);
+    free(cases);
+    return err;
+}
+
+/* A peer's arm is compared with ours, which is the entry before.  It has run
+ * when it is warmed up: what ends the process then is nothing of the case's. */
+static int prepare_entry(Sweeper *s, Block *b, int i)
+{
+    double warmup_ns = s->protocol->warmup * 1e9;
+    Entry *e = &b->at[i];
+
+    if (!s->awake && warmup_ns < AWAKE_NS)
+        warmup_ns = AWAKE_NS;
+    s->awake = true;
+    TRY(note(s, b, i, 1));
+    s->listener->step(s->listener->arg, &(Step){ "preparing", &e->arm, 0, 0 });
+    arm_prepare(&e->arm, &(Checker){ s->dev, &s->ref }, 0,
+                e->lane ? &b->at[i - e->lane].arm : NULL);
+    TRY(note(s, b, i, 0));
+    arm_warm_up(&e->arm, warmup_ns);
+    e->look = s->protocol->min_samples;
+    return OK;
+}
+
+/* Prepares cases as long as there is memory for their plans together; the
+ * others are cut off the block. */
+static int prepare(Sweeper *s, Block *b)
+{
+    const double reserve = MEMORY_RESERVE * memory_available();
+    const int err = open_device(s, b->at[0].arm.c);
+    int i = 0;
+
+    for (int k = 0; err && k < b->n; k++)
+        arm_give_up(&b->at[k].arm, err);
+    if (err)
+        return OK;
+    while (i < b->n && !stopped(s)) {
+        const int first = i;
+
+        if (first && memory_available() < reserve)
+            break;
+        for (; i < first + s->nlanes; i++)
+            if (!b->at[i].stored || b->at[i].lane == 0)
+                TRY(prepare_entry(s, b, i)); /* ours for the peer's anyway */
+        if (first && !strcmp(b->at[first].arm.status, "out_of_memory")) {
+            i = first; /* it may fit when it is alone */
+            break;
+        }
+    }
+    for (int k = i; k < b->n; k++)
+        arm_free(&b->at[k].arm);
+    b->n = i;
+    return note(s, b, 0, b->n);
+}
+
+/* ---- sampling --------------------------------------------------------- */
+
+static bool has_time(const Sweeper *s, const Entry *e)
+{
+    const Arm *a = &e->arm;
+
+    return a->n < LEAST_SAMPLES || (a->spent_ns < s->protocol->limit * 1e9 &&
+                                    a->n < s->protocol->max_samples);
+}
+
+static bool active(const Sweeper *s, const Entry *e)
+{
+    return !e->stored && arm_ok(&e->arm) && has_time(s, e);
+}
+
+static void look(const Sweeper *s, Entry *e)
+{
+    e->settled = measure_converged(s->protocol, e->arm.ns, e->arm.n);
+    e->look = e->arm.n + 1 + e->arm.n / 8;
+}
+
+/* Whether no case wants another sample.  Intervals that were narrow enough
+ * when they were looked at are looked at once more: samples have come since. */
+static bool done(const Sweeper *s, Block *b)
+{
+    for (int again = 0; again < 2; again++)
+        for (int i = 0; i < b->n; i++) {
+            Entry *e = &b->at[i];
+
+            if (active(s, e) && again)
+                look(s, e);
+            if (active(s, e) && !e->settled)
+                return false;
+        }
+    return true;
+}
+
+/* Whether its time is up, and each case has the least that there must be. */
+static bool out_of_time(const Sweeper *s, const Block *b)
+{
+    if (seconds_spent(s) < b->until)
+        return false;
+    for (int i = 0; i < b->n; i++)
+        if (active(s, &b->at[i]) && b->at[i].arm.n < LEAST_SAMPLES)
+            return false;
+    return true;
+}
+
+/* A device with memory of its own has done nothing while the last case was
+ * prepared. */
+static void wake(const Block *b)
+{
+    for (int i = 0; i < b->n; i++) {
+        Arm *a = &b->at[i].arm;
+
+        if (b->at[i].stored || b->at[i].lane || !arm_ok(a) || !a->plan ||
+            a->dev->backend->host_memory)
+            continue;
+        arm_wake(a, AWAKE_NS);
+        return;
+    }
+}
+
+/* Threads of one program may still spin when the other's turn comes. */
+static void take_turn(Sweeper *s, int lane)
+{
+    if (lane != s->lane)
+        nanosleep(&(struct timespec){ 0, SLEEP_NS }, NULL);
+    s->lane = lane;
+}
+
+static int count_settled(const Sweeper *s, const Block *b)
+{
+    int n = 0;
+
+    for (int i = 0; i < b->n; i++)
+        n += b->at[i].settled || !active(s, &b->at[i]);
+    return n;
+}
+
+/* One sample of each case that still has time; lane by lane, because a change
+ * of programs costs a pause. */
+static void one_round(Sweeper *s, Block *b)
+{
+    const int first = s->nlanes > 1 ? (int)(random_next(&s->random) >> 63) : 0;
+    Step step = { "measuring", NULL, b->n, count_settled(s, b) };
+
+    for (int l = 0; l < s->nlanes && !stopped(s); l++) {
+        const int lane = (first + l) % s->nlanes;
+        int n = 0;
+
+        for (int i = 0; i < b->n; i++)
+            if (b->at[i].lane == lane && active(s, &b->at[i]))
+                b->order[n++] = i;
+        shuffle(b->order, n, &s->random);
+        if (n)
+            take_turn(s, lane);
+        for (int k = 0; k < n && !stopped(s); k++) {
+            Entry *e = &b->at[b->order[k]];
+
+            step.arm = &e->arm;
+            s->listener->step(s->listener->arg, &step);
+            arm_sample(&e->arm, s->round);
+            if (arm_ok(&e->arm) && e->arm.n >= e->look)
+                look(s, e);
+        }
+    }
+    s->round++;
+}
+
+static int note_seen(Sweeper *s)
+{
+    if (seconds_spent(s) - s->seen_s < SEEN_S)
+        return OK;
+    s->seen_s = seconds_spent(s);
+    for (int i = 0; i < s->all_lanes->n; i++)
+        TRY(store_seen(s->store, s->all_lanes->at[i].sweep_id));
+    return OK;
+}
+
+/* ---- storing ---------------------------------------------------------- */
+
+static void tally(Tally *t, const Arm *a)
+{
+    t->ok += arm_ok(a);
+    t->not_converged += arm_ok(a) && !a->converged;
+    if (!strcmp(a->status, "unsupported"))
+        t->unsupported++;
+    else if (!strcmp(a->status, "out_of_memory"))
+        t->out_of_memory++;
+    else
+        t->bad += !arm_ok(a);
+}
+
+static int commit(Sweeper *s, Entry *e)
+{
+    const double began = host_now_ns();
+    char settings[CASE_TEXT];
+    Arm *a = &e->arm;
+    Outcome outcome;
+
+    a->converged = arm_ok(a) && measure_converged(s->protocol, a->ns, a->n);
+    outcome = arm_outcome(a);
+    TRY(store_run(s->store, s->lanes[e->lane].sweep_id, case_params, a->c,
+                  case_settings_json(a->c, settings), &outcome));
+    s->tally->store_ns += host_now_ns() - began;
+    tally(s->tally, a);
+    s->listener->done(s->listener->arg, a);
+    return OK;
+}
+
+/* A peer that was at work when we were stopped did not fail. */
+static bool was_cut_short(const Entry *e)
+{
+    const Arm *a = &e->arm;
+
+    return (arm_ok(a) && !e->settled) ||
+           (a->peer && peer_was_stopped(a->peer) &&
+            !strcmp(a->status, "failed"));
+}
+
+/* Of an interrupted block only what was settled is a result. */
+static int commit_block(Sweeper *s, Block *b)
+{
+    for (int i = 0; i < b->n; i++) {
+        Entry *e = &b->at[i];
+
+        if (e->stored || (stopped(s) && (active(s, e) || !arm_ok(&e->arm)) &&
+                          was_cut_short(e)))
+            continue;
+        TRY(commit(s, e));
+    }
+    return OK;
+}
+
+/* When a block that began then must end: its share of what was left of the
+ * budget. */
+static double share(const Sweeper *s, double began, int ncases, int left)
+{
+    if (s->protocol->budget <= 0)
+        return INFINITY;
+    return began + (s->protocol->budget - began) * ncases / left;
+}
+
+/* Measures the first cases of a sorted list of n; *ncases becomes how many,
+ * which may be fewer than they were to be: so its time is not known before. */
+static int measure_block(Sweeper *s, const Case *const *c, int n, int *ncases)
+{
+    const double from = seconds_spent(s);
+    double began = host_now_ns();
+    Block b;
+    int err = block_new(&b, s, c, *ncases);
+
+    if (!err)
+        err = prepare(s, &b);
+    b.until = share(s, from, b.n / s->nlanes, n);
+    wake(&b);
+    s->tally->prepare_ns += host_now_ns() - began;
+    began = host_now_ns();
+    while (!err && !stopped(s) && !done(s, &b) && !out_of_time(s, &b)) {
+        one_round(s, &b);
+        err = note_seen(s);
+    }
+    s->tally->sample_ns += host_now_ns() - began;
+    if (!err)
+        err = commit_block(s, &b);
+    *ncases = b.n / s->nlanes;
+    block_free(&b);
+    return err;
+}
+
+/* A row that says what became of a case that ends the process. */
+static int give_up(void *arg, const Case *c, int lane, int kills)
+{
+    Entry e = { .lane = lane };
+    Sweeper *s = arg;
+    int err;
+
+    arm_init(&e.arm, c, s->lanes[lane].peer, 0);
+    network_weights_hash(e.arm.weights_hash, c);
+    arm_discard(&e.arm,
+                "killed: %d times the process ended while measuring this case",
+                kills);
+    err = commit(s, &e);
+    arm_free(&e.arm);
+    return err;
+}
+
+static int measure_all(Sweeper *s, const Case **c, int n)
+{
+    TRY(begun_give_up(s->store, s->all_lanes, c, &n, give_up, s));
+    for (int i = 0; i < n && !stopped(s);) {
+        int ncases = block_size(c + i, n - i, s->protocol->block);
+
+        TRY(begun_cut(s->store, s->all_lanes, c + i, &ncases));
+        TRY(measure_block(s, c + i, n - i, &ncases));
+        i += ncases;
+    }
+    return OK;
+}
+
+/* The cases that a lane has no row of, sorted. */
+static int list_missing(const Sweeper *s, const Case **c, int *n)
+{
+    char repeat[CASE_TEXT];
+
+    *n = 0;
+    for (int i = 0; i < s->e->ncases; i++) {
+        bool all = true;
+
+        case_print(&s->e->cases[i], repeat);
+        for (int lane = 0; lane < s->nlanes && all; lane++)
+            TRY(store_has_run(s->store, s->lanes[lane].sweep_id, repeat, &all));
+        if (!all)
+            c[(*n)++] = &s->e->cases[i];
+    }
+    qsort(c, (size_t)*n, sizeof(*c), by_group_and_place);
+    return OK;
+}
+
+int measure(const Experiment *e, const Protocol *protocol, Store *store,
+            const Lanes *lanes, const Listener *listener, Tally *result)
+{
+    const Case **c = malloc((size_t)(e->ncases + 1) * sizeof(*c));
+    Sweeper s = { .e = e,
+                  .protocol = protocol,
+                  .store = store,
+                  .all_lanes = lanes,
+                  .lanes = lanes->at,
+                  .nlanes = lanes->n,
+                  .listener = listener,
+                  .tally = result,
+                  .random = protocol->seed | 1 };
+    int n, err;
+
+    BUG_IF(!c);
+    *result = (Tally){ 0 };
+    notebook_init(&s.notebook, store, lanes->at[0].sweep_id);
+    err = list_missing(&s, c, &n);
+    if (!err)
+        err = measure_all(&s, c, n);
+    for (int i = 0; !err && !stopped(&s) && !e->part && i < lanes->n; i++)
+        err = store_sweep_end(store, lanes->at[i].sweep_id);
+    result->interrupted = stopped(&s);
+    reference_free(s.ref);
+    backend_close(s.dev);
+    free(c);
+    return err;
+}

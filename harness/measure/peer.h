@@ -1,0 +1,64 @@
+/*
+ * peer.h - another program that times the same cases, interleaved with ours.
+ *
+ * A peer is a child process (harness/peers/torch_peer.py --serve) that reads
+ * commands, one a line, and answers each with one line: "ok ..." or
+ * "no REASON".
+ *
+ *     name                   ok pytorch 1.13.1 eager
+ *     case ID FILE {json}    ok PARAMS    what it comes to from the seeded
+ *                                         weights and inputs is then in FILE,
+ *                                         .safetensors: all outputs of the
+ *                                         case's graph (network.h), by name
+ *     run ID REPS            ok NS        of one run
+ *     drop ID                ok
+ *
+ * It keeps time itself, around the runs alone, and sleeps between commands.
+ *
+ * It is another program and may do anything: an answer that does not come in
+ * time, a file that is none, an end without a word are errors, after which it
+ * is ended with all that it started.
+ */
+#ifndef HARNESS_PEER_H
+#define HARNESS_PEER_H
+
+#include <signal.h>
+#include <stdbool.h>
+
+#include "harness/files/safetensors.h"
+#include "harness/network/case.h"
+
+typedef struct Peer Peer;
+
+/* How long an answer is waited for, and what ends a wait before that. */
+typedef struct PeerLimits {
+    double seconds;
+    const volatile sig_atomic_t *stop; /* or NULL */
+} PeerLimits;
+
+/* Starts a shell command and asks for its name.  ERR_IO says what failed. */
+int peer_open(Peer **out, const char *command, const PeerLimits *limits);
+
+/* Ends it: it has two seconds after the end of its input, two more after a
+ * SIGTERM.  Accepts NULL. */
+void peer_close(Peer *p);
+
+/* True if stop ended a wait: what came of the case then is nobody's fault. */
+bool peer_was_stopped(const Peer *p);
+
+/* "pytorch 1.13.1 eager" */
+const char *peer_name(const Peer *p);
+
+/* Builds a case under a number of the caller's choice, and runs it as
+ * network_run does: the outputs, for the caller to close, and how many
+ * parameters it has.  ERR_UNSUPPORTED with the peer's reason if it cannot. */
+int peer_case(Peer *p, int id, const Case *c, Safetensors **outputs,
+              double *params);
+
+/* Runs it reps times; nanoseconds of one run. */
+int peer_run(Peer *p, int id, int reps, double *ns);
+
+/* Lets it go. */
+int peer_drop(Peer *p, int id);
+
+#endif

@@ -1,0 +1,46 @@
+/*
+ * values.h - where the values of a network's weights come from: their names,
+ * or a file.
+ */
+#ifndef HARNESS_VALUES_H
+#define HARNESS_VALUES_H
+
+#include <stdint.h>
+
+#include "harness/backbones/backbones.h"
+#include "harness/files/safetensors.h"
+
+typedef struct Values {
+    uint64_t seed;    /* seeded values (harness/network/seed.h) ...          */
+    double norm_gain; /* ... of a network's norms; 0: 1              */
+    const Safetensors *file; /* ... or, if not NULL, this file's            */
+    const char *prefix;      /* before each name in the file                */
+    void (*older)(char older[MAX_NAME], const char *name); /* the name that a
+                                weight has there; NULL: its own             */
+    Form form; /* whose weights they are                      */
+
+    bool whole;         /* nothing else may be in the file ...              */
+    const char *unused; /* ... but what begins so (NULL: nothing does), and
+                           counters and tables that PyTorch keeps besides   */
+} Values;
+
+/*
+ * Gives every weight and buffer of g its value.  From a file: nothing is
+ * loaded unless all are there, of the right shape and of floats; what is
+ * missing, too much, or different is listed (ERR_INPUT).  The first tensor that
+ * holds a NaN or an infinity is named (ERR_INPUT): bf16 kernels promise nothing
+ * of such numbers, and no result of them means anything.
+ */
+int values_give(Graph *g, const Values *values);
+
+/* The same without giving values: ERR_INPUT with the list if they do not fit.
+ */
+int values_check(const Graph *g, const Values *values);
+
+/* Weight t in the file; NULL if it is not there. */
+const StTensor *values_find(const Tensor *t, const Values *values);
+
+/* How many weights of g are not in the file. */
+int values_missing(const Graph *g, const Values *values);
+
+#endif

@@ -1,0 +1,17 @@
+/*
+ * foreign.h - files that are given to attnbench import and are something else:
+ * called by their name, with what to do about it.
+ */
+#ifndef HARNESS_FOREIGN_H
+#define HARNESS_FOREIGN_H
+
+#include "harness/files/json.h"
+
+/* OK unless a file cannot be opened, or its first bytes show that it is neither
+ * JSON nor CSV: a database, an archive, an array, ... */
+int foreign_file(const char *path);
+
+/* OK unless the keys show that another program's benchmarks are in it. */
+int foreign_json(const Json *j);
+
+#endif

@@ -1,0 +1,60 @@
+/*
+ * table_case.c - the columns of a table for programs that say which case a run
+ * is, and where it ran.
+ */
+#include <string.h>
+
+#include "analysis/slice.h"
+#include "harness/report/tables.h"
+
+/* Where and when, after the columns that tell cases apart. */
+static const char *const where[] = { "weights_hash", "cpu",        "gpu",
+                                     "cores",        "git_commit", "dirty",
+                                     "started_at" };
+static const char *const outcome[] = { "status", "converged", "samples" };
+enum {
+    NWHERE = sizeof(where) / sizeof(where[0]),
+    NOUTCOME = sizeof(outcome) / sizeof(outcome[0]),
+};
+
+static TableColumn for_programs(const char *key)
+{
+    return (TableColumn){ key, "", "", "", true, FOR_PROGRAMS };
+}
+
+int table_case_columns(TableColumn *out)
+{
+    int n = 0;
+
+    for (; slice_column(n); n++)
+        out[n] = for_programs(slice_column(n));
+    for (int i = 0; i < NWHERE; i++)
+        out[n++] = for_programs(where[i]);
+    for (int i = 0; i < NOUTCOME; i++)
+        out[n++] = for_programs(outcome[i]);
+    return n;
+}
+
+void table_where(Table *t, int row, const Run *r)
+{
+    table_set(t, row, "cpu", "%s", r->cpu);
+    table_set(t, row, "gpu", "%s", r->gpu);
+    table_set(t, row, "cores", "%d", r->cores);
+    table_set(t, row, "git_commit", "%s", r->git_commit);
+    table_set(t, row, "dirty", "%d", r->dirty);
+    table_set(t, row, "started_at", "%s", r->started_at);
+}
+
+void table_case(Table *t, int row, const Run *r)
+{
+    char text[SLICE_TEXT];
+
+    for (int i = 0; slice_column(i); i++)
+        table_set(t, row, slice_column(i), "%s",
+                  slice_value(r, slice_column(i), text));
+    table_set(t, row, "weights_hash", "%s", r->weights_hash);
+    table_where(t, row, r);
+    table_set(t, row, "status", "%s", r->status);
+    table_set(t, row, "converged", "%d", r->converged);
+    table_set(t, row, "samples", "%d", r->time.n);
+}
