@@ -75,7 +75,8 @@ bench: deps                                  ## ResNet-50 with each module: tabl
 
 test: deps                                   ## every test
 	@$(MAKE) --no-print-directory $(jobs) $(program) $(B)/run_tests $(checked)
-	@$(B)/run_tests $(ONLY) $(if $(checked),--also="$(checked) --suites=simt --jobs=$(cores)")
+	@$(B)/run_tests $(ONLY) --jobs=$(cores) $(if $(checked),\
+	    --also="$(checked) --suites=simt --jobs=$(cores)")
 
 speed: deps                                  ## what takes time, next to what it cannot be faster than
 	@$(MAKE) --no-print-directory $(jobs) $(B)/run_tests

@@ -14,10 +14,19 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "kernels/cpu/cpus.h"
 #include "tests/test.h"
 
 enum { EXIT_PASSED = 0, EXIT_FAILED = 1, EXIT_NOTHING = 2, EXIT_SKIPPED = 77 };
 enum { LIMIT_S = 300 };
+
+/* How the suites begin of which --jobs=N runs N tests at once: they compute in
+ * one thread (which the backend pins, so each job gets a CPU of its own), and
+ * neither measure time nor depend on what else the machine does.  The others
+ * may use all CPUs, or measure: they run one by one. */
+static const char *const at_once[] = { "cudnn",  "digits", "gradients",
+                                       "memory", "runner", "sees",
+                                       "simt_" };
 
 static Test *first;
 static int failures;
@@ -133,14 +142,30 @@ typedef struct Job {
 
 enum { JOBS_MAX = 64 };
 
-static void job_start(Job *j, const Test *t, const char *full, bool apart)
+/* Keeps this process on the i-th of its CPUs, counted round and round. */
+static void keep_to_cpu(int i)
 {
-    *j = (Job){ .test = t, .start = now_s(), .out = apart ? tmpfile() : NULL };
+    const CpuMask *all = cpus_of_process();
+    CpuMask one = { { 0 } };
+    int left = i % mask_count(all), cpu = 0;
+
+    while (!mask_has(all, cpu) || left-- > 0)
+        cpu++;
+    mask_add(&one, cpu);
+    mask_set(&one);
+}
+
+/* The i-th of some jobs at once; i < 0: alone. */
+static void job_start(Job *j, const Test *t, const char *full, int i)
+{
+    *j = (Job){ .test = t, .start = now_s(), .out = i < 0 ? NULL : tmpfile() };
     snprintf(j->full, sizeof(j->full), "%s", full);
     fflush(stdout);
     j->pid = fork();
     if (j->pid)
         return;
+    if (i >= 0)
+        keep_to_cpu(i);
     if (j->out)
         dup2(fileno(j->out), STDOUT_FILENO);
     alarm(LIMIT_S);
@@ -255,11 +280,13 @@ static void usage(FILE *out)
           "\n"
           "  --suites=NAME               only suites whose names begin with "
           "NAME\n"
-          "  --also=\"PROGRAM ARGUMENT\"   runs another program of tests at "
-          "the same time, with\n"
-          "                              the same PARTs, and adds its counts\n"
-          "  --jobs=N                    runs N of them at once; not with "
-          "--also\n"
+          "  --also=\"PROGRAM ARGUMENT\"   runs another program of tests with "
+          "the same PARTs, and\n"
+          "                              adds its counts; while those run that "
+          "are one by one\n"
+          "  --jobs=N                    runs N at once, each on one CPU, of "
+          "the suites that may\n"
+          "                              (at_once[] in tests/run.c)\n"
           "  --help                      this\n"
           "\n"
           "Exit status: 0 if no test failed, 1 if one did, 2 if there is "
@@ -296,8 +323,8 @@ static int read_arguments(Wanted *w, int argc, char **argv)
             w->part[w->nparts++] = argv[i];
         }
     w->jobs = w->jobs < JOBS_MAX ? w->jobs : JOBS_MAX;
-    if (w->jobs < 1 || (w->jobs > 1 && w->also)) {
-        fprintf(stderr, "run_tests: --jobs is 1 or more, and 1 with --also\n");
+    if (w->jobs < 1) {
+        fprintf(stderr, "run_tests: --jobs is 1 or more\n");
         return EXIT_NOTHING;
     }
     return -1;
@@ -339,8 +366,19 @@ static bool has_unknown(const Wanted *w)
     return unknown;
 }
 
-static void run_all(const Wanted *w, const char *program, Counts *c)
+static bool may_be_at_once(const char *suite)
 {
+    for (size_t i = 0; i < sizeof(at_once) / sizeof(at_once[0]); i++)
+        if (strncmp(suite, at_once[i], strlen(at_once[i])) == 0)
+            return true;
+    return false;
+}
+
+/* Those of the suites that may be at once, or of the others. */
+static void run_those(const Wanted *w, bool these, const char *program,
+                      Counts *c)
+{
+    const int jobs = these ? w->jobs : 1;
     Job job[JOBS_MAX] = { 0 };
 
     for (const Test *t = first; t; t = t->next) {
@@ -348,16 +386,27 @@ static void run_all(const Wanted *w, const char *program, Counts *c)
         int free = 0;
 
         snprintf(full, sizeof(full), "%s.%s", t->suite, t->name);
-        if (!is_wanted(w, full))
+        if (may_be_at_once(t->suite) != these || !is_wanted(w, full))
             continue;
         while (job[free].pid)
             free++;
-        job_start(&job[free], t, full, w->jobs > 1);
-        if (jobs_running(job, w->jobs) == w->jobs)
-            jobs_wait(job, w->jobs, program, c);
+        job_start(&job[free], t, full, jobs > 1 ? free : -1);
+        if (jobs_running(job, jobs) == jobs)
+            jobs_wait(job, jobs, program, c);
     }
-    while (jobs_running(job, w->jobs))
-        jobs_wait(job, w->jobs, program, c);
+    while (jobs_running(job, jobs))
+        jobs_wait(job, jobs, program, c);
+}
+
+TEST(runner, suites_at_once_have_tests)
+{
+    for (size_t i = 0; i < sizeof(at_once) / sizeof(at_once[0]); i++) {
+        const Test *t = first;
+
+        while (t && strncmp(t->suite, at_once[i], strlen(at_once[i])) != 0)
+            t = t->next;
+        CHECK_MSG(t, "no suite '%s'", at_once[i]);
+    }
 }
 
 /* Which CPUs OpenMP may use is for tests to say.  Its library has read that
@@ -395,9 +444,10 @@ int main(int argc, char **argv)
         return EXIT_NOTHING;
     /* Tests measure at once, and want no times: harness/measure/alone.h. */
     setenv("ATTNBENCH_LOCK", "", 1);
+    run_those(&w, true, argv[0], &c);
     if (w.also)
         also = also_start(w.also, w.part, w.nparts);
-    run_all(&w, argv[0], &c);
+    run_those(&w, false, argv[0], &c);
     if (w.also)
         also_finish(also, w.also, &c);
     printf("%d passed, %d failed, %d skipped\n", c.passed, c.failed, c.skipped);
