@@ -190,7 +190,7 @@ static uint8_t many(const Stamp *s, const Thread *t)
 {
     const unsigned block = interval_block(s->interval);
 
-    if (block / launch.cluster != t->in->index / launch.cluster)
+    if (interval_cluster(s->interval) != cluster_of(t->in))
         return MANY_CLUSTERS;
     if (block != t->in->index)
         return MANY_BLOCKS;

@@ -39,7 +39,7 @@ void check_launch(void)
 void check_interval(Block *b)
 {
     b->interval = first_of_launch + (uint32_t)intervals.size();
-    intervals.push_back({ b->index, launch.cluster_syncs });
+    intervals.push_back({ b->index, cluster_of(b), launch.cluster_syncs });
 }
 
 void check_syncwarp(Block *b, unsigned warp, unsigned lanes)

@@ -8,10 +8,16 @@
 
 #include "kernels/simt/state.h"
 
-/* An interval: whose, and after how many cluster.syncs. */
+/* An interval: whose, and after how many cluster.syncs.  A cluster is known by
+ * its first block: it is asked for at every access, and a division is slow. */
 struct Interval {
-    unsigned block, cluster_syncs;
+    unsigned block, cluster, cluster_syncs;
 };
+
+static inline unsigned cluster_of(const Block *b)
+{
+    return b->index - b->rank;
+}
 
 /* Those of this launch; numbers go on from launch to launch. */
 extern std::vector<Interval> intervals;
@@ -28,12 +34,17 @@ static inline unsigned interval_block(uint32_t interval)
     return intervals[interval - first_of_launch].block;
 }
 
+static inline unsigned interval_cluster(uint32_t interval)
+{
+    return intervals[interval - first_of_launch].cluster;
+}
+
 /* Whether b's cluster has been in a cluster.sync since, if it is b's. */
 static inline bool cluster_synced(uint32_t interval, const Block *b)
 {
     const Interval *i = &intervals[interval - first_of_launch];
 
-    return i->block / launch.cluster == b->index / launch.cluster &&
+    return i->cluster == cluster_of(b) &&
            i->cluster_syncs < launch.cluster_syncs;
 }
 
