@@ -188,6 +188,9 @@ static void check_simt(int order, Values values, Dtype dtype)
     static const char *const names[] = { "forward", "reverse", "random" };
     Device *dev = simt_device();
 
+    /* Other orders show in results, which the plain build compares. */
+    if (order != SIMT_FORWARD && simt_is_checked())
+        SKIP("the checker finds the same in any order: kernels/simt/check.cpp");
     simt_set_order(order, 1);
     kernel_trials(dev, names[order], values, dtype);
     simt_device_close(dev);
