@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "harness/report/foreign.h"
@@ -33,29 +32,67 @@ static void stop_at_a_word(const char *path)
 
 static const StoreWait patient = { count_words, &stop };
 
-/* Another process has it locked for so long; it is locked on return. */
-static pid_t lock(const char *path, const char *how, int ms)
+/* The process that has the file locked, and how long it is waited for: the
+ * sleeps are counted instead of slept. */
+static pid_t locker;
+static int waited_ms, unlock_after_ms;
+
+static void unlock(void)
+{
+    if (locker) {
+        kill(locker, SIGKILL);
+        waitpid(locker, NULL, 0);
+    }
+    locker = 0;
+}
+
+static int count_sleep(sqlite3_vfs *vfs, int us)
+{
+    (void)vfs;
+    waited_ms += us / 1000;
+    if (waited_ms >= unlock_after_ms)
+        unlock();
+    return us;
+}
+
+static void count_sleeps(void)
+{
+    static sqlite3_vfs counting;
+
+    if (!counting.zName) {
+        counting = *sqlite3_vfs_find(NULL);
+        counting.zName = "counting";
+        counting.xSleep = count_sleep;
+        BUG_IF(sqlite3_vfs_register(&counting, 1));
+    }
+    waited_ms = 0;
+}
+
+enum { FOR_GOOD = 1000 * 1000 };
+
+/* Another process has it locked until it was waited for so long; it is locked
+ * on return. */
+static void lock(const char *path, const char *how, int ms)
 {
     int ends[2];
-    pid_t pid;
     char byte;
 
+    count_sleeps();
+    unlock_after_ms = ms;
     BUG_IF(pipe(ends));
-    pid = fork();
-    if (pid == 0) {
+    locker = fork();
+    if (locker == 0) {
         sqlite3 *db;
 
+        alarm(60); /* if the test ends without it */
         sqlite3_open(path, &db);
         BUG_IF(sqlite3_exec(db, how, NULL, NULL, NULL));
         BUG_IF(write(ends[1], "", 1) != 1);
-        nanosleep(&(struct timespec){ ms / 1000, ms % 1000 * 1000000L }, NULL);
-        sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
-        _exit(0);
+        pause();
     }
     BUG_IF(read(ends[0], &byte, 1) != 1);
     close(ends[0]);
     close(ends[1]);
-    return pid;
 }
 
 static int64_t begin(Store *s)
@@ -84,16 +121,15 @@ TEST(locks, a_lock_is_waited_for_and_said_once)
 {
     const char *path = temp_path("a.db");
     int64_t id;
-    pid_t pid;
     Store *s;
 
     REQUIRE(store_open_waiting(&s, path, STORE_WRITE, &patient) == OK);
     id = begin(s);
-    pid = lock(path, "BEGIN IMMEDIATE", 7000);
+    lock(path, "BEGIN IMMEDIATE", 7000);
     CHECK_MSG(add(s, id, "case") == OK, "%s", err_message());
     CHECK_MSG(said == 1, "said %d times", said);
+    CHECK_MSG(!locker && waited_ms >= 7000, "waited %d ms", waited_ms);
     store_close(s);
-    waitpid(pid, NULL, 0);
     CHECK_ASK(path, "SELECT count(*) FROM run", "1");
 }
 
@@ -101,37 +137,33 @@ TEST(locks, a_short_lock_is_not_worth_a_word)
 {
     const char *path = temp_path("a.db");
     int64_t id;
-    pid_t pid;
     Store *s;
 
     REQUIRE(store_open_waiting(&s, path, STORE_WRITE, &patient) == OK);
     id = begin(s);
-    pid = lock(path, "BEGIN IMMEDIATE", 200);
+    lock(path, "BEGIN IMMEDIATE", 200);
     CHECK(add(s, id, "case") == OK && said == 0);
+    CHECK_MSG(!locker && waited_ms >= 200, "waited %d ms", waited_ms);
     store_close(s);
-    waitpid(pid, NULL, 0);
 }
 
 TEST(locks, readers_and_openers_wait_too)
 {
     const char *path = temp_path("a.db");
     Store *s;
-    pid_t pid;
 
     REQUIRE(make_database(path, 1) == OK);
     CHECK(alter(path, "PRAGMA journal_mode = DELETE"));
-    pid = lock(path, "BEGIN EXCLUSIVE", 1500);
+    lock(path, "BEGIN EXCLUSIVE", 1500);
     CHECK_MSG(store_open_waiting(&s, path, STORE_READ, &patient) == OK, "%s",
               err_message());
     CHECK_MSG(said == 1, "said %d times", said);
     store_close(s);
-    waitpid(pid, NULL, 0);
-    pid = lock(path, "BEGIN EXCLUSIVE", 1500);
+    lock(path, "BEGIN EXCLUSIVE", 1500);
     CHECK_MSG(store_open_waiting(&s, path, STORE_WRITE, &patient) == OK, "%s",
               err_message());
     CHECK_MSG(said == 2, "said %d times", said);
     store_close(s);
-    waitpid(pid, NULL, 0);
 }
 
 TEST(locks, a_signal_ends_the_wait)
@@ -139,18 +171,16 @@ TEST(locks, a_signal_ends_the_wait)
     const StoreWait impatient = { stop_at_a_word, &stop };
     const char *path = temp_path("a.db");
     int64_t id;
-    pid_t pid;
     Store *s;
 
     REQUIRE(store_open_waiting(&s, path, STORE_WRITE, &impatient) == OK);
     id = begin(s);
-    pid = lock(path, "BEGIN IMMEDIATE", 60000);
+    lock(path, "BEGIN IMMEDIATE", FOR_GOOD);
     CHECK(add(s, id, "case") == ERR_STOPPED);
     CHECK_MSG(strstr(err_message(), "stopped while waiting for"), "%s",
               err_message());
     store_close(s);
-    kill(pid, SIGKILL);
-    waitpid(pid, NULL, 0);
+    unlock();
     CHECK_ASK(path, "SELECT count(*) FROM run", "0");
 }
 
@@ -159,12 +189,11 @@ TEST(locks, a_locked_database_is_said_to_be_locked)
 {
     const StoreWait impatient = { stop_at_a_word, &stop };
     const char *path = temp_path("a.db");
-    pid_t pid;
     Store *s;
 
     REQUIRE(make_database(path, 1) == OK);
     CHECK(alter(path, "PRAGMA journal_mode = DELETE"));
-    pid = lock(path, "BEGIN EXCLUSIVE", 60000);
+    lock(path, "BEGIN EXCLUSIVE", FOR_GOOD);
     for (int mode = STORE_READ; mode <= STORE_WRITE; mode++) {
         stop = 0;
         CHECK(store_open_waiting(&s, path, (StoreMode)mode, &impatient) ==
@@ -173,11 +202,12 @@ TEST(locks, a_locked_database_is_said_to_be_locked)
                       strstr(err_message(), "another process has locked"),
                   "%d: %s", mode, err_message());
     }
+    waited_ms = 0;
     CHECK(foreign_file(path) == ERR_IO); /* as import looks at a file */
+    CHECK_MSG(waited_ms > 4900 && waited_ms < 5200, "%d ms", waited_ms);
     CHECK_MSG(strstr(err_message(), "a.db is locked by another process; wait"),
               "%s", err_message());
-    kill(pid, SIGKILL);
-    waitpid(pid, NULL, 0);
+    unlock();
 }
 
 /* A browser of databases that is left open. */
@@ -185,17 +215,15 @@ TEST(locks, a_reader_does_not_hold_up_the_next_writer)
 {
     const char *path = temp_path("a.db");
     int64_t id;
-    pid_t pid;
     Store *s;
 
     REQUIRE(make_database(path, 1) == OK);
-    pid = lock(path, "BEGIN; SELECT count(*) FROM run", 60000);
+    lock(path, "BEGIN; SELECT count(*) FROM run", FOR_GOOD);
     REQUIRE(store_open_waiting(&s, path, STORE_WRITE, &patient) == OK);
     id = begin(s);
     CHECK(add(s, id, "case") == OK && said == 0);
     store_close(s);
-    kill(pid, SIGKILL);
-    waitpid(pid, NULL, 0);
+    unlock();
     CHECK_ASK(path, "SELECT count(*) FROM run", "2");
 }
 
