@@ -31,11 +31,14 @@ static char *read_all(FILE *f)
     return text;
 }
 
-/* "exec 2>&1; build/attnbench arguments" */
-static void compose(char *line, const char *arguments, va_list args)
+/* "before build/attnbench arguments" */
+static void compose(char *line, const char *before, const char *arguments,
+                    va_list args)
 {
     const char *path = test_beside("attnbench");
-    const int n = snprintf(line, PATH_MAX, "exec 2>&1; %s ", path);
+    const int n = snprintf(line, PATH_MAX, "%s %s ", before, path);
+
+    BUG_IF(n >= PATH_MAX);
 
     if (access(path, X_OK))
         test_skip("attnbench is not built");
@@ -47,19 +50,54 @@ static int exit_status(int status)
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+static int run_line(char **said, const char *line)
+{
+    FILE *f = popen(line, "r");
+
+    BUG_IF(!f);
+    *said = read_all(f);
+    return exit_status(pclose(f));
+}
+
 int program(char **said, const char *arguments, ...)
 {
     char line[ARGUMENTS + PATH_MAX];
     va_list args;
-    FILE *f;
 
     va_start(args, arguments);
-    compose(line, arguments, args);
+    compose(line, "exec 2>&1;", arguments, args);
     va_end(args);
-    f = popen(line, "r");
-    BUG_IF(!f);
-    *said = read_all(f);
-    return exit_status(pclose(f));
+    return run_line(said, line);
+}
+
+int program_after(char **said, const char *before, const char *arguments, ...)
+{
+    char line[ARGUMENTS + PATH_MAX], all[PATH_MAX];
+    va_list args;
+
+    snprintf(all, sizeof(all), "exec 2>&1; %s", before);
+    va_start(args, arguments);
+    compose(line, all, arguments, args);
+    va_end(args);
+    return run_line(said, line);
+}
+
+pid_t program_start(const char *output, const char *arguments, ...)
+{
+    char line[ARGUMENTS + PATH_MAX], before[PATH_MAX];
+    va_list args;
+    pid_t pid;
+
+    snprintf(before, sizeof(before), "exec >'%s' 2>&1; exec", output);
+    va_start(args, arguments);
+    compose(line, before, arguments, args);
+    va_end(args);
+    pid = fork();
+    BUG_IF(pid < 0);
+    if (pid > 0)
+        return pid;
+    execl("/bin/sh", "sh", "-c", line, NULL);
+    _exit(127);
 }
 
 /* The other end of a new terminal, for the process that will use it. */
@@ -90,7 +128,7 @@ int program_on_terminal(char **said, int columns, const char *arguments, ...)
     FILE *f;
 
     va_start(args, arguments);
-    compose(line, arguments, args);
+    compose(line, "exec 2>&1;", arguments, args);
     va_end(args);
     if (master < 0 || grantpt(master) || unlockpt(master))
         test_skip("no terminal can be made");

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "analysis/csv.h"
@@ -15,6 +14,7 @@
 #include "harness/files/resize.h"
 #include "tests/databases.h"
 #include "tests/pictures.h"
+#include "tests/program.h"
 #include "tests/test.h"
 
 /* ---- colours ------------------------------------------------------------- */
@@ -147,24 +147,6 @@ TEST(cam_pictures, npy_is_as_numpy_wants_it)
 
 /* ---- the command --------------------------------------------------------- */
 
-/* Runs attnbench cam; its exit code, and all that it says. */
-static int cam(char *text, size_t size, const char *flags)
-{
-    char command[4096];
-    const char *program = test_beside("attnbench");
-    FILE *f;
-    int status;
-
-    if (access(program, X_OK))
-        test_skip("attnbench is not built");
-    snprintf(command, sizeof(command), "%s cam %s 2>&1", program, flags);
-    f = popen(command, "r");
-    BUG_IF(!f);
-    text[fread(text, 1, size - 1, f)] = '\0';
-    status = pclose(f);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
 enum { SIDE = 64 };
 
 /* Whether the overlay is the picture's and the map's, at this scale. */
@@ -223,7 +205,7 @@ static void check_figure(const char *folder)
 TEST(cam_pictures, of_several_modules_share_one_scale)
 {
     Image file = picture_make(90, 80, ramp), view, panel;
-    char flags[768], text[8192], folder[256];
+    char flags[768], folder[256], *text;
     float plain, se;
 
     REQUIRE(image_write_png(&file, picture_path("a.png")) == OK);
@@ -233,10 +215,11 @@ TEST(cam_pictures, of_several_modules_share_one_scale)
              "--backbone=resnet18 --module=none,se --height=64 --width=64 "
              "--tap=layer3 --class=3 --image=%s/a.png --out=%s",
              test_tmpdir(), folder);
-    CHECK_MSG(cam(text, sizeof(text), flags) == 0, "%s", text);
+    CHECK_MSG(program(&text, "cam %s", flags) == 0, "%s", text);
     CHECK_MSG(strstr(text, "layer3 (layer3.1.act2, 256x4x4)"), "%s", text);
     CHECK(strstr(text, "mean nothing"));
     CHECK(!strstr(text, "not the same"));
+    free(text);
     plain = highest(folder, "resnet18_none");
     se = highest(folder, "resnet18_se");
     CHECK_MSG(plain != se && plain > 0 && se > 0, "%g %g", plain, se);
@@ -254,14 +237,15 @@ TEST(cam_pictures, of_several_modules_share_one_scale)
 /* What a module is behind, a plain network has not: one map, and a word. */
 TEST(cam_pictures, of_those_that_have_the_tap_are_drawn)
 {
-    char flags[512], text[8192];
+    char flags[512], *text;
 
     snprintf(flags, sizeof(flags),
              "--backbone=resnet18 --module=none,se --height=32 --width=32 "
              "--tap=layer4.1.attn --out=%s/some",
              test_tmpdir());
-    CHECK(cam(text, sizeof(text), flags) == 1);
+    CHECK(program(&text, "cam %s", flags) == 1);
     CHECK_MSG(strstr(text, "no tap 'layer4.1.attn'"), "%s", text);
+    free(text);
     CHECK(access(picture_path("some/resnet18_se.png"), F_OK) == 0);
     CHECK(access(picture_path("some/resnet18_none.png"), F_OK) != 0);
 }
@@ -269,7 +253,7 @@ TEST(cam_pictures, of_those_that_have_the_tap_are_drawn)
 /* The same command, the same bytes; and nothing but the seed is needed. */
 TEST(cam_pictures, need_no_picture_and_repeat)
 {
-    char flags[512], text[2][8192];
+    char flags[512], *text[2];
     size_t n[2];
     unsigned char *bytes[2];
 
@@ -277,11 +261,13 @@ TEST(cam_pictures, need_no_picture_and_repeat)
         snprintf(flags, sizeof(flags),
                  "--backbone=resnet18 --height=32 --width=32 --out=%s/out",
                  test_tmpdir());
-        CHECK_MSG(cam(text[i], sizeof(*text), flags) == 0, "%s", text[i]);
+        CHECK_MSG(program(&text[i], "cam %s", flags) == 0, "%s", text[i]);
         bytes[i] = picture_bytes(picture_path("out/resnet18_none.png"), &n[i]);
     }
     CHECK(strstr(text[0], "of seeded input, 32x32"));
     CHECK(strcmp(text[0], text[1]) == 0);
+    free(text[0]);
+    free(text[1]);
     CHECK(n[0] == n[1] && memcmp(bytes[0], bytes[1], n[0]) == 0);
     free(bytes[0]);
     free(bytes[1]);
@@ -298,13 +284,14 @@ TEST(cam_pictures, go_to_a_folder_of_any_length)
         "resnet18_none.npy", "resnet18_none_input.npy",
         "cam.csv",           "cam.svg"
     };
-    char deep[1024], flags[2048], text[8192];
+    char deep[1024], flags[2048], *text;
 
     snprintf(deep, sizeof(deep), "%s/%0200d/%0200d/%0200d", test_tmpdir(), 1, 2,
              3);
     snprintf(flags, sizeof(flags),
              "--backbone=resnet18 --height=32 --width=32 --out=%s", deep);
-    CHECK_MSG(cam(text, sizeof(text), flags) == 0, "%s", text);
+    CHECK_MSG(program(&text, "cam %s", flags) == 0, "%s", text);
+    free(text);
     for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
         snprintf(flags, sizeof(flags), "%s/%s", deep, names[i]);
         CHECK_MSG(access(flags, F_OK) == 0, "%s is not there", names[i]);
@@ -314,7 +301,7 @@ TEST(cam_pictures, go_to_a_folder_of_any_length)
 TEST(cam_pictures, csv_quotes_the_pictures_name)
 {
     Image file = picture_make(40, 40, ramp);
-    char image[256], flags[1024], text[8192], *table;
+    char image[256], flags[1024], *text, *table;
     bool more = false;
     size_t n;
     Csv csv;
@@ -326,7 +313,8 @@ TEST(cam_pictures, csv_quotes_the_pictures_name)
              "--backbone=resnet18 --height=32 --width=32 '--image=%s' "
              "--out=%s/quoted",
              image, test_tmpdir());
-    CHECK_MSG(cam(text, sizeof(text), flags) == 0, "%s", text);
+    CHECK_MSG(program(&text, "cam %s", flags) == 0, "%s", text);
+    free(text);
     table = read_bytes(picture_path("quoted/cam.csv"), &n);
     REQUIRE(table && csv_open(&csv, "cam.csv", table) == OK);
     REQUIRE(csv_next(&csv, &more) == OK && more);
@@ -360,16 +348,17 @@ TEST(cam_pictures, refusals_name_what_is_wrong)
         { "--backbone=resnet18 --dtype=bf16", 2, "pass, in f32" },
         { "--backbone=resnet18 --clas=3", 2, "did you mean 'class'?" },
     };
-    char flags[512], text[8192];
+    char flags[512], *text;
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
         int code;
 
         snprintf(flags, sizeof(flags), "%s --out=%s/none", cases[i].flags,
                  test_tmpdir());
-        code = cam(text, sizeof(text), flags);
+        code = program(&text, "cam %s", flags);
         CHECK_MSG(code == cases[i].code, "%s: exit %d", cases[i].flags, code);
         CHECK_MSG(strstr(text, cases[i].why), "%s: %s", cases[i].flags, text);
+        free(text);
         CHECK(access(picture_path("none"), F_OK) != 0);
     }
 }

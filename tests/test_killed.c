@@ -20,7 +20,9 @@
 #include "results/begun.h"
 #include "results/profile.h"
 #include "tests/databases.h"
+#include "tests/program.h"
 #include "tests/test.h"
+#include "tests/texts.h"
 
 /* Ends the process when this step of this case is about to be made. */
 typedef struct Killer {
@@ -340,44 +342,80 @@ TEST(killed, a_machine_is_measured_on_by_one_process)
 
 /* ---- Ctrl-C in commands ---------------------------------------------------- */
 
+/* Whether the process has a handler of its own for the signal, as Linux says. */
+static bool catches(pid_t pid, int signal)
+{
+    unsigned long long caught = 0;
+    char path[64], line[256];
+    FILE *f;
+
+    snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+    f = fopen(path, "r");
+    while (f && fgets(line, sizeof(line), f))
+        if (sscanf(line, "SigCgt: %llx", &caught) == 1)
+            break;
+    if (f)
+        fclose(f);
+    return caught >> (signal - 1) & 1;
+}
+
+/* Waits until the command would not be ended by the signal, and its database
+ * answers with the number that it has when it is at work. */
+static void wait_for_work(pid_t pid, int signal, const char *db,
+                          const char *sql, const char *number)
+{
+    for (int i = 0; i < 1500; i++) {
+        if (catches(pid, signal) && access(db, F_OK) == 0 &&
+            strcmp(ask(db, sql), number) == 0)
+            return;
+        usleep(20000);
+    }
+    CHECK_MSG(false, "not at work after 30 s: %s", sql);
+}
+
 /* Starts a command, ends it by a signal when it is at work, and wants a
  * sentence and a database that can be read. */
-static void interrupt(const char *arguments, int signal, const char *sentence)
+static void interrupt(const char *arguments, const char *sql,
+                      const char *number, int signal, const char *sentence)
 {
-    char command[1024], *said;
-    const char *db = temp_path("int.db");
+    const char *db = temp_path("int.db"), *out = temp_path("said");
+    const pid_t pid = program_start(out, "%s --db=%s", arguments, db);
+    char *said;
     size_t n;
     int status;
     Store *s;
 
-    if (access(test_beside("attnbench"), X_OK))
-        SKIP("attnbench is not built");
-    snprintf(command, sizeof(command),
-             "timeout --preserve-status -s %d 2 '%s' %s --db=%s >'%s' 2>&1",
-             signal, test_beside("attnbench"), arguments, db,
-             temp_path("said"));
-    status = system(command);
-    CHECK_MSG(WIFEXITED(status) && WEXITSTATUS(status) == 128 + signal,
+    wait_for_work(pid, signal, db, sql, number);
+    usleep(100000); /* into the midst of it */
+    kill(pid, signal);
+    waitpid(pid, &status, 0);
+    CHECK_MSG(WIFSIGNALED(status) && WTERMSIG(status) == signal,
               "%s: status %x", arguments, (unsigned)status);
-    said = read_bytes(temp_path("said"), &n);
+    said = read_bytes(out, &n);
     CHECK_MSG(said && strstr(said, sentence), "%s: %s", arguments, said);
     free(said);
     REQUIRE(store_open(&s, db, STORE_WRITE) == OK);
     store_close(s);
     CHECK_ASK(db, "PRAGMA integrity_check", "ok");
+    unlink(db);
 }
+
+#define MEASURES "SELECT count(*) FROM begun WHERE together"
 
 TEST(killed, a_signal_leaves_a_sentence_and_a_database)
 {
     interrupt("run --module=se --channels=32 --backend=ref --limit=3600 "
               "--max_samples=1000000 --target=0.01",
-              SIGTERM, "interrupted: run the same command to resume");
+              MEASURES, "1", SIGTERM,
+              "interrupted: run the same command to resume");
     interrupt("profile --module=se --channels=256 --batch=8 --backend=ref "
               "--seconds=600",
-              SIGTERM, "interrupted: what was finished is stored in ");
+              "SELECT count(*) FROM sweep", "1", SIGTERM,
+              "interrupted: what was finished is stored in ");
     interrupt("erf --backbone=resnet18 --height=64 --width=64 --backend=ref "
               "--draws=10000 --tap=stage1",
-              SIGINT, "interrupted: what was finished is stored in ");
+              "SELECT count(*) FROM erf", "0", SIGINT,
+              "interrupted: what was finished is stored in ");
 }
 
 /* As on a disk that fills while the work at hand is brought to its end. */
@@ -430,52 +468,32 @@ TEST(killed, a_fault_after_a_signal_is_no_interruption)
 /* Starts a run that does not end by itself, and waits until it measures. */
 static pid_t start_long_run(const char *db)
 {
-    char command[1024];
-    pid_t pid;
+    const pid_t pid = program_start("/dev/null", LONG_RUN " --db='%s'", db);
 
-    snprintf(command, sizeof(command),
-             "exec '%s' " LONG_RUN " --db='%s' >/dev/null 2>&1",
-             test_beside("attnbench"), db);
-    pid = fork();
-    if (pid == 0) {
-        execl("/bin/sh", "sh", "-c", command, (char *)NULL);
-        _exit(127);
-    }
-    for (int i = 0; i < 300 && strcmp(ask(db, "SELECT count(*) FROM begun "
-                                              "WHERE together"),
-                                      "1");
-         i++)
-        usleep(100000);
+    wait_for_work(pid, SIGINT, db, MEASURES, "1");
     return pid;
 }
 
 /* The second is told before it measures anything. */
 static void check_second(const char *db, const char *more, const char *sentence)
 {
-    char command[1024];
-    size_t n;
     char *said;
-    int status;
+    const int status =
+        program_after(&said, "timeout 60", LONG_RUN " --db='%s' %s", db, more);
 
-    snprintf(command, sizeof(command),
-             "timeout 60 '%s' " LONG_RUN " --db='%s' %s >'%s' 2>&1",
-             test_beside("attnbench"), db, more, temp_path("said"));
-    status = system(command);
-    CHECK_MSG(WIFEXITED(status) && WEXITSTATUS(status) == 2, "status %x",
-              (unsigned)status);
-    said = read_bytes(temp_path("said"), &n);
-    CHECK_MSG(said && strstr(said, sentence), "%s", said);
+    CHECK_MSG(status == 2, "exit %d", status);
+    check_holds(said, sentence);
     free(said);
 }
 
 static int roofs_of(const char *db, const char *more)
 {
-    char command[1024];
+    char *said;
+    const int status = program_after(
+        &said, "timeout 100", "roofs --threads=1 --db='%s' %s", db, more);
 
-    snprintf(command, sizeof(command),
-             "timeout 100 '%s' roofs --threads=1 --db='%s' %s >/dev/null 2>&1",
-             test_beside("attnbench"), db, more);
-    return system(command);
+    free(said);
+    return status;
 }
 
 /* Made up, one for each that there is. */
@@ -513,14 +531,12 @@ static void check_roofs(const char *db)
 {
     int status = roofs_of(db, "");
 
-    CHECK_MSG(WIFEXITED(status) && WEXITSTATUS(status) == 2, "status %x",
-              (unsigned)status);
+    CHECK_MSG(status == 2, "exit %d", status);
     keep_roofs(db);
     status = roofs_of(db, "");
-    CHECK_MSG(status == 0, "status %x", (unsigned)status);
+    CHECK_MSG(status == 0, "exit %d", status);
     status = roofs_of(db, "--fresh");
-    CHECK_MSG(WIFEXITED(status) && WEXITSTATUS(status) == 2, "status %x",
-              (unsigned)status);
+    CHECK_MSG(status == 2, "exit %d", status);
 }
 
 TEST(killed, a_second_run_is_told_at_its_start)
@@ -530,8 +546,6 @@ TEST(killed, a_second_run_is_told_at_its_start)
     pid_t pid;
     int status;
 
-    if (access(test_beside("attnbench"), X_OK))
-        SKIP("attnbench is not built");
     setenv("ATTNBENCH_LOCK", lock, 1);
     pid = start_long_run(db);
     check_second(other, "", "is measuring on this machine");
