@@ -412,11 +412,13 @@ static void write_json_of(const char *path, int keys)
 }
 
 /* Eight times the rows take eight times as long, and not sixty-four. */
-TEST(import, takes_time_in_proportion)
+TEST(import_speed, takes_time_in_proportion)
 {
     const char *file = temp_path("a.csv"), *json = temp_path("a.json");
     double few, many;
 
+    if (!getenv("SPEED"))
+        SKIP("a benchmark: make speed");
     write_csv_of(file, 1000);
     few = import_seconds(temp_path("a.db"), file, OK);
     write_csv_of(file, 8000);
