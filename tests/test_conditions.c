@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "analysis/load.h"
 #include "harness/report/tables.h"
 #include "plots/plot.h"
 #include "tests/databases.h"
@@ -144,21 +143,14 @@ TEST(conditions, the_load_is_said_at_both_ends)
     Conditions here = {
         .cpu = "a cpu", .cores = 2, .load = 5.13, .load_end = 6
     };
-    char text[CONDITIONS_TEXT], doubt[LOAD_TEXT];
+    char text[CONDITIONS_TEXT];
 
     check_holds(conditions_where(&here, &list, text),
                 "a cpu, 2 cores, load 5.1 at the start and 6 at the end; ");
-    CHECK(!load_doubt(doubt, 1, 2, true)[0]);
-    CHECK(!load_doubt(doubt, NAN, 2, true)[0]);
-    check_holds(load_doubt(doubt, 5.13, 2, true),
-                "load 5.1 on 2 cores at the start: other programs disturb "
-                "what is measured; --threads=1 is far less disturbed");
-    CHECK(!strstr(load_doubt(doubt, 5.13, 2, false), "--threads"));
     here.load = 9.96; /* no 1e+01 and no 1.3e+02 */
     here.load_end = 127.6;
     check_holds(conditions_where(&here, &list, text),
                 "load 10 at the start and 128 at the end; ");
-    check_holds(load_doubt(doubt, 127.6, 64, true), "load 128 on 64 cores ");
 }
 
 TEST(conditions, too_few_samples_have_no_interval)

@@ -540,7 +540,8 @@ TEST(table, three_samples_make_no_headline)
     check_holds(text, "load 5.1 on 2 cores");
     check_holds(text, "n = 3)");
     check_holds(text, "run_tests run bench --budget=600\n");
-    check_holds(text, "--threads=1 is far less disturbed");
+    /* a load may be of the build that came before */
+    CHECK_MSG(!strstr(text, "other programs"), "%s", text);
     free(text);
     text = print(busy_bench(10), "bench", table_networks, (TableOptions){ 0 });
     check_holds(text, "\nSCSA costs ResNet-50 33.3 %");

@@ -19,6 +19,7 @@
 #include "harness/cli/flags.h"
 #include "harness/devices/backends.h"
 #include "harness/devices/environment.h"
+#include "harness/devices/others.h"
 #include "harness/devices/plugin.h"
 #include "harness/files/image.h"
 #include "kernels/core/err.h"
@@ -222,17 +223,23 @@ static void turbo(Doctor *d)
            : "off");
 }
 
-static void load(Doctor *d, const Sweep *s)
+static void load(Doctor *d, const Sweep *s, int cores)
 {
+    char text[OTHERS_TEXT];
+    const double others = others_now();
+
     if (isnan(s->load))
         say(d, ABSENT, "load", "not visible");
-    else if (s->load > 0.5)
-        say(d, SPOILS, "load",
-            "%.2f: something else is running; wait, or find it with top; "
-            "--threads=1 is disturbed far less",
-            s->load);
     else
-        say(d, FINE, "load", "%.2f", s->load);
+        say(d, FINE, "load", "%.2f: a 1-minute average, of all programs",
+            s->load);
+    if (isnan(others))
+        say(d, ABSENT, "programs", "their CPU time is not visible");
+    else if (others_doubt(text, others, cores, true)[0])
+        say(d, SPOILS, "programs", "%s", text);
+    else
+        say(d, FINE, "programs", "others use %.1f of %d core%s", others, cores,
+            cores == 1 ? "" : "s");
 }
 
 /* The smallest step between two different readings, and what one costs. */
@@ -500,7 +507,7 @@ int cmd_doctor(int argc, char **argv)
     timer(&d);
     governor(&d, &s);
     turbo(&d);
-    load(&d, &s);
+    load(&d, &s, m.cores);
     say(&d, FINE, "system", "%s", m.os);
     say(&d, FINE, "build", "%.12s%s, %s", b.git_commit,
         b.dirty ? " with changes" : "", b.compiler);

@@ -9,9 +9,9 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include "analysis/load.h"
 #include "harness/devices/environment.h"
 #include "harness/devices/interrupt.h"
+#include "harness/devices/others.h"
 #include "harness/devices/program.h"
 #include "harness/experiments/carried.h"
 #include "harness/measure/alone.h"
@@ -306,15 +306,19 @@ static int say_abandoned(Store *store, int64_t sweep_id, const Build *now,
     return OK;
 }
 
-/* A busy machine is said before an hour is spent on it. */
+/* A busy machine is said before an hour is spent on it.  A low load is not
+ * looked into, so that a quiet machine costs no wait; a high one may be of the
+ * build that came before. */
 static void say_busy(const Experiment *e, const Record *r, FILE *out)
 {
-    char text[LOAD_TEXT];
+    char text[OTHERS_TEXT];
     bool threads = false;
 
+    if (!others_are_busy(r->sweep.load))
+        return;
     for (int i = 0; i < e->ncases; i++)
         threads |= e->cases[i].threads != 1;
-    if (load_doubt(text, r->sweep.load, r->machine.cores, threads)[0])
+    if (others_doubt(text, others_now(), r->machine.cores, threads)[0])
         fprintf(out, "%s\n", text);
 }
 

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "analysis/conditions.h"
-#include "analysis/load.h"
 #include "analysis/slice.h"
 #include "harness/report/grid.h"
 #include "kernels/core/err.h"
@@ -33,7 +32,6 @@ static int say_conditions(Store *s, const RunList *runs, const TableOptions *o)
     table_line(o->format, o->out, "%s; %s; %.10s, commit %s.",
                conditions_where(&c, runs, where),
                conditions_samples(runs, samples), c.started_at, c.commit);
-    table_busy(&c, runs, o);
     for (int i = 0; i < runs->n; i++)
         hollow |= run_is_ok(&runs->at[i]) && !runs->at[i].converged;
     if (hollow)
@@ -108,17 +106,6 @@ int table_modules(Store *s, RunList *runs, const TableOptions *o)
     }
     free(page);
     return err;
-}
-
-void table_busy(const Conditions *c, const RunList *runs, const TableOptions *o)
-{
-    char text[LOAD_TEXT];
-    bool threads = false;
-
-    for (int i = 0; i < runs->n; i++)
-        threads |= runs->at[i].threads != 1;
-    if (load_doubt(text, c->load, c->cores, threads)[0])
-        table_line(o->format, o->out, "%s.", text);
 }
 
 void table_failures(const RunList *runs, const TableOptions *o)

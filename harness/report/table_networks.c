@@ -414,7 +414,6 @@ static int say_rest(Store *s, const RunList *runs, const Versus *v,
     if (o->format == TABLE_TEXT)
         fputc('\n', o->out);
     say_conditions(&c, runs, o);
-    table_busy(&c, runs, o);
     say_positions(runs, o);
     if (v->paper_plain)
         table_line(o->format, o->out,

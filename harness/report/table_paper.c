@@ -509,8 +509,6 @@ int reproduce_print(const ReproReport *report, const Reproduction *r, Store *s,
     if (report->format == TABLE_TEXT)
         fputc('\n', report->out);
     say_conditions(report, &c, runs);
-    table_busy(&c, runs,
-               &(TableOptions){ .format = report->format, .out = report->out });
     say_differences(report, runs);
     say_verdicts(report);
     say_reasons(report, r);

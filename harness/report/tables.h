@@ -45,10 +45,6 @@ void table_where(Table *t, int row, const Run *r); /* cpu to started_at alone */
 /* Says what the ratios are that have a ' before them. */
 void table_unpaired(const TableOptions *o);
 
-/* Says that other programs were running when a sweep began; nothing if not. */
-void table_busy(const Conditions *c, const RunList *runs,
-                const TableOptions *o);
-
 /* Says which runs have no time and why; nothing if all have. */
 void table_failures(const RunList *runs, const TableOptions *o);
 
