@@ -215,9 +215,12 @@ TEST(counted, all_checks_are_told_in_a_line_each)
         bad, true,
         "calibration: FP16 0.500\n"
         "disagreements:\n"
-        "  calibration_fp16_flops: 0.500\n"
-        "  step 0, conv2d by tiles: fp32_flops 1.2e+06 counted, "
-        "1e+06 modelled: 1.200\n"
+        "step  op      kernel  quantity                counted  modelled  "
+        "ratio\n"
+        "                      calibration_fp16_flops                     "
+        "0.500\n"
+        "   0  conv2d  tiles   fp32_flops              1.2e+06     1e+06  "
+        "1.200\n"
         "cold: no: of the 1000 bytes that it must read from memory it "
         "read 7\n");
 }

@@ -16,6 +16,7 @@
 #include "kernels/core/err.h"
 #include "tests/databases.h"
 #include "tests/test.h"
+#include "tests/texts.h"
 
 TEST(profile, has_every_step_once_and_sums_that_agree)
 {
@@ -366,6 +367,36 @@ TEST(profile, kernels_of_a_gpu_are_summed_over_steps_slowest_first)
     free(text);
     text = kernels_written(2, 15);
     CHECK_MSG(!text[0], "%s", text);
+    free(text);
+}
+
+/* Fifteen minutes of them, by a name of the full length. */
+TEST(profile, a_kernel_has_its_whole_name_and_numbers_their_columns)
+{
+    Quantity q[] = {
+        { 0, "", "time_ns", SOURCE_TIMED, 900e9, "" },
+        { 0, "", "launches", SOURCE_COUNTED, 123456789, "" },
+        { 0, "small", "time_ns", SOURCE_TIMED, 1000, "" },
+        { 0, "small", "launches", SOURCE_COUNTED, 1, "" },
+    };
+    const StoredProfile p = { NULL, 0, q, 4 };
+    char name[sizeof(q[0].launch)], *text = NULL;
+    const char *line;
+    size_t size;
+    FILE *f = open_memstream(&text, &size);
+
+    BUG_IF(!f);
+    memset(name, 'k', sizeof(name) - 1);
+    name[sizeof(name) - 1] = '\0';
+    memcpy(q[0].launch, name, sizeof(name));
+    memcpy(q[1].launch, name, sizeof(name));
+    launches_write(f, &p, 15);
+    fclose(f);
+    check_holds(text, "\n  123456789  900000000.0  100.0 %  kkkk");
+    check_holds(text, "\n          1          1.0    0.0 %  small\n");
+    check_holds(text, "\n   launches           us    share  GPU kernel\n");
+    line = strstr(text, name);
+    CHECK_MSG(line && line[strlen(name)] == '\n', "%s", text);
     free(text);
 }
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "analysis/counted.h"
+#include "harness/report/table.h"
 
 /* "calibration: DRAM read 1.000, FP32 1.000" */
 static void write_calibration(FILE *to, const StoredProfile *p)
@@ -31,25 +32,48 @@ static void write_calibration(FILE *to, const StoredProfile *p)
         fprintf(to, "\n");
 }
 
+/* A row of the whole run is of a calibration, which has a ratio alone. */
+static void put_disagreement(Table *t, const StoredProfile *p,
+                             const Disagreement *d)
+{
+    const int row = table_row(t);
+
+    table_set(t, row, "quantity", "%s", d->name);
+    if (d->step == WHOLE_RUN) {
+        table_set(t, row, "ratio", "%.3f", d->counted);
+        return;
+    }
+    table_set(t, row, "step", "%d", d->step);
+    table_set(t, row, "op", "%s", p->step[d->step].op);
+    table_set(t, row, "kernel", "%s", p->step[d->step].kernel);
+    table_set(t, row, "counted", "%.6g", d->counted);
+    table_set(t, row, "modelled", "%.6g", d->expected);
+    table_set(t, row, "ratio", "%.3f", d->counted / d->expected);
+}
+
 static void write_disagreements(FILE *to, const StoredProfile *p)
 {
+    static const TableColumn columns[] = {
+        { "step", "step", "", "", false, FOR_ALL, false },
+        { "op", "op", "", "", true, FOR_ALL, false },
+        { "kernel", "kernel", "", "", true, FOR_ALL, false },
+        { "quantity", "quantity", "", "", true, FOR_ALL, false },
+        { "counted", "counted", "", "", false, FOR_ALL, false },
+        { "modelled", "modelled", "", "", false, FOR_ALL, false },
+        { "ratio", "ratio", "", "", false, FOR_ALL, false },
+    };
+    Table t;
     int n;
     Disagreement *all = counted_disagreements(p, &n);
 
-    if (n)
+    table_init(&t, columns, sizeof(columns) / sizeof(*columns));
+    for (int i = 0; i < n; i++)
+        put_disagreement(&t, p, &all[i]);
+    if (n) {
         fprintf(to, "disagreements:\n");
-    for (int i = 0; i < n; i++) {
-        const Disagreement *d = &all[i];
-
-        if (d->step == WHOLE_RUN)
-            fprintf(to, "  %s: %.3f\n", d->name, d->counted);
-        else
-            fprintf(to,
-                    "  step %d, %s by %s: %s %.6g counted, %.6g modelled: "
-                    "%.3f\n",
-                    d->step, p->step[d->step].op, p->step[d->step].kernel,
-                    d->name, d->counted, d->expected, d->counted / d->expected);
+        table_print(&t, TABLE_TEXT, to);
     }
+    table_free(&t);
     free(all);
 }
 
