@@ -104,6 +104,28 @@ const KernelCase conv_cases[] = {
     { &conv2d_def, { D(1,16,6,6), D(16,1,3,3), D(16), D(1,16,6,6) },
       "depthwise with a shortcut", CONV(1, 1, 1, 16, .act = ACT_RELU) },
 
+    /* conv2d: groups and what graph_fold adds, by blocks of 8 channels or not,
+     * at few positions and at many */
+#define ADDS(N, C, O, H, g, why)                                               \
+    { &conv2d_def, { D(N, C, H, H), D(O, C / g, 3, 3), NONE, D(N, O, H, H) },  \
+      why ", addend", CONV(1, 1, 1, g) },                                      \
+    { &conv2d_def, { D(N, C, H, H), D(O, C / g, 3, 3), D(O), D(N, O, H, H) },  \
+      why ", bias, addend, relu", CONV(1, 1, 1, g, .act = ACT_RELU) }
+    ADDS(1, 16, 16, 7, 8, "8 groups of two"),
+    ADDS(2, 32, 32, 14, 4, "4 groups of 8"),
+    ADDS(2, 64, 64, 5, 4, "4 groups of 16"),
+    ADDS(1, 12, 8, 6, 4, "4 groups of 3 to 2"),
+    ADDS(2, 48, 48, 2, 2, "two groups of 24"),
+    ADDS(1, 20, 40, 9, 20, "two outputs a channel"),
+    ADDS(1, 8, 64, 6, 8, "8 outputs a channel"),
+    ADDS(2, 12, 32, 7, 4, "4 groups of 3 to 8"),
+    ADDS(2, 32, 16, 7, 4, "4 groups of 8 to 4"),
+    ADDS(1, 64, 32, 1, 2, "two groups of 32 to 16, one position"),
+    ADDS(2, 48, 60, 60, 4, "4 groups of 12 to 15, enough for all threads"),
+    ADDS(1, 128, 128, 7, 128, "depthwise"),
+    ADDS(2, 19, 19, 3, 19, "depthwise, odd channels"),
+#undef ADDS
+
     /* conv2d: weights that the groups share */
     { &conv2d_def, { D(2,64,8,1), D(2,2,1,1), D(2) },
       "EMA's 1x1, 32 groups of two", CONV(1, 0, 0, 32, true) },

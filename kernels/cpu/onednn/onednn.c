@@ -81,6 +81,11 @@ bool onednn_has_avx2(void)
     return may_use(dnnl_cpu_isa_avx2);
 }
 
+bool onednn_has_avx512(void)
+{
+    return may_use(dnnl_cpu_isa_avx512_core);
+}
+
 const char *onednn_isa(void)
 {
     static const struct {

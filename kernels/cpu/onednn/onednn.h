@@ -28,6 +28,7 @@ bool onednn_has_amx(void);
 
 /* True if it has AVX2 or better; what it has of less is SSE4.1 or AVX. */
 bool onednn_has_avx2(void);
+bool onednn_has_avx512(void);
 
 /* The instructions that it uses at most: "avx512_core_bf16". */
 const char *onednn_isa(void);
