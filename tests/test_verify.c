@@ -9,14 +9,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "harness/cli/cmd.h"
 #include "harness/files/safetensors.h"
+#include "kernels/cpu/cpu.h"
+#include "kernels/cpu/onednn/onednn.h"
 #include "tests/fake_device.h"
 #include "tests/test.h"
 
 static const char *const se_case = "tests/cases/se_settings1.safetensors";
+static const char *const sa_case = "tests/cases/sa_c64_14x14.safetensors";
 static const char *const resnet_case =
     "tests/cases/resnet50_se_conv.safetensors";
 
@@ -272,6 +276,42 @@ TEST(verify, a_wrong_gradient_does_not_pass)
                      sizeof(changes) / sizeof(changes[0]));
 }
 
+/* sa's grad/c_b is the difference of numbers thousands of times as large: what
+ * their roundings may make of it is right, and no more. */
+TEST(verify, a_gradient_beside_its_floor_is_still_compared)
+{
+    static const Change changes[] = {
+        { .nudge = "grad/c_b",
+          .by = 1.0005f,
+          .verdict = VERIFY_PASSED,
+          .says = "" },
+        { .nudge = "grad/c_b",
+          .by = 1.01f,
+          .verdict = VERIFY_FAILED,
+          .says = "" },
+        { .nudge = "grad/c_b", .by = -1, .verdict = VERIFY_FAILED, .says = "" },
+        { .nudge = "grad/c_b",
+          .by = INFINITY,
+          .verdict = VERIFY_FAILED,
+          .says = "" },
+        { .nudge = "grad/c_w", /* has the same change, and no floor so high */
+          .by = 1.0005f,
+          .verdict = VERIFY_FAILED,
+          .says = "" },
+        { .nudge = "output",
+          .by = 1.1f,
+          .verdict = VERIFY_FAILED,
+          .says = "" },
+    };
+    Case how;
+
+    case_defaults(&how);
+    REQUIRE(case_set(&how, "backend", "ref") == OK);
+    REQUIRE(case_set(&how, "pass", "backward") == OK);
+    check_changes_of(&how, sa_case, changes,
+                     sizeof(changes) / sizeof(changes[0]));
+}
+
 TEST(verify, a_wrong_backbone_case_does_not_pass)
 {
     static const Change changes[] = {
@@ -386,6 +426,7 @@ TEST(verify, what_this_build_does_not_have_is_skipped)
 typedef struct How {
     const char *backend, *graph, *form;
     const char *impl, *pass; /* NULL: the default */
+    Device *dev;             /* of backend; NULL: the best there is */
 } How;
 
 /* All files of a pattern, which have so many outputs or more. */
@@ -406,12 +447,13 @@ static void check_all(const How *wanted, const char *pattern, int outputs)
     for (size_t i = 0; i < files.gl_pathc; i++) {
         Verified v;
 
-        verify_file(&v, files.gl_pathv[i], &how, NULL, NULL);
+        verify_file(&v, files.gl_pathv[i], &how, wanted->dev, NULL);
         CHECK_MSG(v.verdict == VERIFY_PASSED && v.outputs >= outputs,
-                  "attnbench verify --backend=%s --graph=%s --form=%s %s: "
-                  "%s (%g)",
-                  wanted->backend, wanted->graph, wanted->form,
-                  files.gl_pathv[i], v.why, v.rel_l2);
+                  "attnbench verify --backend=%s --graph=%s --form=%s "
+                  "--pass=%s %s: %s (%g; %s)",
+                  wanted->backend, wanted->graph, wanted->form, how.pass.text,
+                  files.gl_pathv[i], v.why, v.rel_l2,
+                  wanted->dev ? wanted->dev->about : "the best");
     }
     globfree(&files);
 }
@@ -460,6 +502,51 @@ TEST(verify, gradients_of_modules_on_the_cpu_agree_with_pytorch)
 {
     check_all(&(How){ "cpu", "as_written", "train", NULL, "backward" },
               ALL_MODULES, 3);
+}
+
+/* Our own kernels as isa, oneDNN's as on a processor that has no more. */
+static void check_isa(const char *isa, const char *limit)
+{
+    const DeviceSettings settings = { .isa = isa };
+    Device *dev;
+
+    setenv("ONEDNN_MAX_CPU_ISA", limit, 1);
+    if (strcasecmp(onednn_isa(), limit) ||
+        cpu_backend.open(&dev, &settings) != OK)
+        SKIP("this processor lacks the instructions");
+    check_all(&(How){ "cpu", "as_written", "train", .dev = dev }, ALL_MODULES,
+              1);
+    check_all(&(How){ "cpu", "folded", "train", .dev = dev }, ALL_MODULES, 1);
+    check_all(&(How){ "cpu", "as_written", "train", NULL, "backward", dev },
+              ALL_MODULES, 3);
+    check_all(&(How){ "cpu", "folded", "train", "fused", "forward", dev },
+              "tests/cases/scsa_{c64,odd,settings}*", 1);
+    cpu_backend.close(dev);
+}
+
+TEST(verify, modules_agree_with_pytorch_as_generic)
+{
+    check_isa("generic", "SSE41");
+}
+
+TEST(verify, modules_agree_with_pytorch_as_avx2)
+{
+    check_isa("avx2", "AVX2");
+}
+
+TEST(verify, modules_agree_with_pytorch_as_avx512)
+{
+    check_isa("avx512", "AVX512_CORE");
+}
+
+TEST(verify, modules_agree_with_pytorch_as_avx512_bf16)
+{
+    check_isa("avx512_bf16", "AVX512_CORE_BF16");
+}
+
+TEST(verify, modules_agree_with_pytorch_as_amx)
+{
+    check_isa("amx", "AVX512_CORE_AMX");
 }
 
 TEST(verify, gradients_of_a_fused_module_agree_with_pytorch)

@@ -115,6 +115,17 @@ static double highest_limit(const Case *c)
     return strcmp(c->pass.text, "forward") ? HIGHEST_GRAD_LIMIT : HIGHEST_LIMIT;
 }
 
+int verify_floors(Reference *r, const Case *c)
+{
+    return reference_floors(r, ROUNDINGS / verify_limit(c),
+                            highest_limit(c) / ROUNDINGS);
+}
+
+double verify_floor(const Reference *r, const Case *c, int output, double limit)
+{
+    return r->floor ? r->floor[output] * verify_limit(c) / limit : 0;
+}
+
 /* Where a gradient is far off, it is measured against what it is the difference
  * of. */
 static int find_error(Reference *r, const Case *c, float *const *got,
@@ -124,8 +135,7 @@ static int find_error(Reference *r, const Case *c, float *const *got,
     if (*rel_l2 <= verify_limit(c) || isnan(*rel_l2) || case_dtype(c) != F32 ||
         strcmp(c->pass.text, "forward") == 0)
         return OK;
-    TRY(reference_floors(r, ROUNDINGS / verify_limit(c),
-                         highest_limit(c) / ROUNDINGS));
+    TRY(verify_floors(r, c));
     *rel_l2 = reference_error(r, got);
     return OK;
 }

@@ -27,6 +27,16 @@ double verify_error_beside(const float *got, const float *expected, size_t n,
                            double floor);
 
 /*
+ * Gives r the floors beside which gradients of c in f32 are measured: 32
+ * roundings of what each is the difference of, over verify_limit (see
+ * reference_floors).  verify_floor is that of one output of c, whose limit is
+ * limit; 0 where it has none, and before r has any.
+ */
+int verify_floors(Reference *r, const Case *c);
+double verify_floor(const Reference *r, const Case *c, int output,
+                    double limit);
+
+/*
  * Runs g, which has values, once on dev, or, if that is NULL, on c's backend
  * and threads; as a recording if c's state is graph.  values gets an array for
  * each output of g, in PyTorch's order; free each.
@@ -95,6 +105,7 @@ typedef struct Verified {
     struct {
         char name[MAX_NAME];
         double rel_l2, limit;
+        bool beside_floor; /* rel_l2 is over more than the output */
     } output[VERIFY_OUTPUTS];
 } Verified;
 
@@ -103,6 +114,8 @@ typedef struct Verified {
  * its module's settings, with the impl, graph, backend, dtype, pass and threads
  * of how (on dev, or, if that is NULL, on a device opened for it), and
  * compares every output that the file has; below f32 by verify_rounded_limit.
+ * In f32 a gradient beyond its limit is measured beside its floor, as
+ * verify_case does.
  * With a pass that goes backwards, a file without gradients is skipped.
  * Skipped is what this build does not have, failed is all else that is not
  * right.  write, unless NULL, is a folder for what was computed: a file of the

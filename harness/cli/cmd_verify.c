@@ -71,7 +71,9 @@ static const Usage usage = {
             "relative L2 error of\n3e-6, a backbone at 1e-5; the gradient of "
             "an input at 1e-5, of a parameter at\n5e-5; in another dtype than "
             "f32, at twice the error that the definition has\nwhen it is "
-            "rounded to it at every op.",
+            "rounded to it at every op.  A gradient that is the difference "
+            "of\nnumbers so much larger that their roundings decide is "
+            "measured against 32\nroundings of these.",
     .params = verify_params,
     .exits = "Exit status: 0 if every file that could be compared passed; 1 if "
              "one failed, or none could be compared; 2 if the command line is "
@@ -116,9 +118,10 @@ static void print_verdict(const char *path, const Verified *v, bool verbose)
     printf("%-56s  %.2e (limit %.0e)\n", visible(name, sizeof(name), path),
            v->rel_l2, v->limit);
     for (int i = 0; verbose && i < v->outputs; i++)
-        printf("             %-52s  %.2e (limit %.0e)\n",
+        printf("             %-52s  %.2e (limit %.0e%s)\n",
                visible(name, sizeof(name), v->output[i].name),
-               v->output[i].rel_l2, v->output[i].limit);
+               v->output[i].rel_l2, v->output[i].limit,
+               v->output[i].beside_floor ? ", of 32 roundings" : "");
 }
 
 /* Where the best does not open every file says so. */
