@@ -298,10 +298,7 @@ TEST(verify, a_gradient_beside_its_floor_is_still_compared)
           .by = 1.0005f,
           .verdict = VERIFY_FAILED,
           .says = "" },
-        { .nudge = "output",
-          .by = 1.1f,
-          .verdict = VERIFY_FAILED,
-          .says = "" },
+        { .nudge = "output", .by = 1.1f, .verdict = VERIFY_FAILED, .says = "" },
     };
     Case how;
 

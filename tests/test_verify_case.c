@@ -2,9 +2,13 @@
  * test_verify_case.c - a case against the definitions of its ops.
  */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "harness/check/agreement.h"
 #include "harness/check/verify.h"
+#include "kernels/core/err.h"
+#include "tests/databases.h"
 #include "tests/fake_device.h"
 #include "tests/test.h"
 
@@ -147,6 +151,71 @@ TEST(verify_case, an_error_elsewhere_is_allowed_as_roundings_are)
     limit = low;
     REQUIRE(verify_other(&limit, &c, 1e-3, &with) == OK);
     CHECK_MSG(limit < 1e-5, "%g", limit);
+    reference_free(ref);
+}
+
+/* The outputs of a reference, of which that called name is so many times what
+ * it is, as another program would give them. */
+static Safetensors *theirs_of(const Reference *r, const char *name, float by)
+{
+    const char *path = temp_path("theirs.safetensors"), *of;
+    StWriter *w = st_writer_new();
+    Safetensors *st;
+
+    for (int i = 0; i < graph_outputs(r->graph); i++) {
+        const Tensor *t = graph_output_at(r->graph, i, &of);
+        const size_t n = tensor_count(t);
+        float *values = malloc(n * sizeof(*values));
+
+        BUG_IF(!values);
+        for (size_t k = 0; k < n; k++)
+            values[k] = r->expected[i][k] * (strcmp(of, name) ? 1 : by);
+        st_writer_tensor(w, of, t->rank, t->dim, values);
+        free(values);
+    }
+    CHECK(st_writer_save(w, path) == OK && st_open(&st, path) == OK);
+    st_writer_free(w);
+    return st;
+}
+
+/* By how much they then disagree, at batch times the reference's. */
+static double disagreement(const Reference *r, const Case *c, bool beside,
+                           const char *name, float by)
+{
+    Safetensors *theirs = theirs_of(r, name, by);
+    Agreement found = { .rel_l2 = NAN };
+
+    CHECK(agreement_find(&found, theirs,
+                         &(Ours){ r->graph, NULL, r->expected, c,
+                                  beside ? r : NULL }) == OK);
+    CHECK(!strcmp(found.output, name));
+    st_close(theirs);
+    return found.rel_l2;
+}
+
+/* The weights of sa's norm have gradients that are the difference of numbers
+ * hundreds of times as large: what their roundings make of it is no
+ * disagreement. */
+TEST(verify_case, gradients_of_two_programs_are_compared_beside_floors)
+{
+    const double limit = 2 * 5e-5;
+    const char *const name = "grad/gn.weight";
+    Reference *ref = NULL;
+    const Checker with = { NULL, &ref };
+    Case c;
+
+    make_case(&c, "none", "sa", 2, 128, 14);
+    REQUIRE(verify_other_floors(&c, &with) == OK);
+    CHECK(!ref->floor); /* there are no gradients */
+    REQUIRE(case_set(&c, "pass", "backward") == OK);
+    REQUIRE(verify_other_floors(&c, &with) == OK && ref->floor);
+    for (int batch = 2; batch <= 4; batch += 2) {
+        c.batch = batch;
+        CHECK(disagreement(ref, &c, false, name, 1.0004f) > limit);
+        CHECK(disagreement(ref, &c, true, name, 1.0004f) < limit);
+        CHECK(disagreement(ref, &c, true, name, 1.01f) > limit);
+        CHECK(disagreement(ref, &c, true, "output", 1.1f) > limit);
+    }
     reference_free(ref);
 }
 

@@ -29,12 +29,15 @@ static int error_of(double *rel_l2, const Safetensors *theirs,
                     const StTensor *t, const Ours *ours, int i, float *values)
 {
     const float *want = ours->first ? ours->first[i] : values + t->count;
+    double floor = 0;
 
     if (!ours->first)
         TRY(plan_get(ours->plan, graph_output_at(ours->g, i, NULL),
                      values + t->count));
     TRY(st_read(theirs, t, values));
-    *rel_l2 = verify_error(values, want, t->count);
+    if (ours->beside)
+        floor = reference_floor(ours->beside, ours->c, i, want, t->count);
+    *rel_l2 = verify_error_beside(values, want, t->count, floor);
     return OK;
 }
 

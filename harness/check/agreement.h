@@ -4,6 +4,7 @@
 #ifndef HARNESS_AGREEMENT_H
 #define HARNESS_AGREEMENT_H
 
+#include "harness/check/reference.h"
 #include "harness/files/safetensors.h"
 #include "kernels/core/plan.h"
 
@@ -13,6 +14,9 @@ typedef struct Ours {
     Plan *plan;
     float *const *first; /* an array for each output, of the first steps of
                           * training, where there were more since; or NULL */
+    const Case *c;
+    const Reference *beside; /* of c: a gradient is measured beside its floor,
+                              * where that is more; NULL: beside ours alone */
 } Ours;
 
 typedef struct Agreement {

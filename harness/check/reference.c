@@ -353,6 +353,21 @@ int reference_floors(Reference *r, double factor, double most)
     return err;
 }
 
+double reference_floor(const Reference *r, const Case *c, int i,
+                       const float *values, size_t n)
+{
+    const Tensor *t = graph_output_at(r->graph, i, NULL);
+    double expected;
+
+    if (!r->floor)
+        return 0;
+    expected = squares(r->expected[i], NULL, tensor_count(t));
+    if (expected == 0 || (r->c.batch == c->batch && r->c.height == c->height &&
+                          r->c.width == c->width))
+        return r->floor[i];
+    return r->floor[i] * sqrt(squares(values, NULL, n) / expected);
+}
+
 /* ---- making it ------------------------------------------------------- */
 
 static Reference *empty(const Case *c, const Values *values, Taps taps)

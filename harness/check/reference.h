@@ -68,6 +68,11 @@ double reference_error(const Reference *r, float *const *got);
  */
 int reference_floors(Reference *r, double factor, double most);
 
+/* The floor of output i of c, whose values are n numbers, at r's shape or at a
+ * larger one: there it is as much of the output.  0 where there is none. */
+double reference_floor(const Reference *r, const Case *c, int i,
+                       const float *values, size_t n);
+
 /*
  * How much the reference changes, at its worst output, when it is rounded to
  * dtype: weights, input and the result of every op.  For F32, where that is

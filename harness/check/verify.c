@@ -243,6 +243,14 @@ int verify_case(Comparison *out, const Case *c, double budget,
     return err;
 }
 
+int verify_other_floors(const Case *c, const Checker *with)
+{
+    TRY(reference_find(with->ref, c, VERIFY_BUDGET));
+    return case_dtype(c) == F32 && strcmp(c->pass.text, "forward")
+               ? verify_floors(*with->ref, c)
+               : OK;
+}
+
 int verify_other(double *limit, const Case *c, double rel_l2,
                  const Checker *with)
 {

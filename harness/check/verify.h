@@ -82,6 +82,10 @@ int verify_case(Comparison *out, const Case *c, double budget,
 int verify_outputs(Comparison *out, Reference *r, const Case *c,
                    float *const *got);
 
+/* The floors beside which another program's gradients are measured, in
+ * *with->ref, which is wanted. */
+int verify_other_floors(const Case *c, const Checker *with);
+
 /* The same for an error that c has elsewhere, as of another program: raises
  * limit where roundings make as much.  with->ref is wanted. */
 int verify_other(double *limit, const Case *c, double rel_l2,

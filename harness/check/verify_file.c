@@ -460,8 +460,8 @@ static int measure(Measured *m, CaseFile *f, int i, const float *expected,
     double floor, beside;
 
     m->rel_l2 = verify_error(f->got[i], expected, n);
-    if (m->rel_l2 <= m->limit || isnan(m->rel_l2) ||
-        case_dtype(&f->c) != F32 || strcmp(f->c.pass.text, "forward") == 0)
+    if (m->rel_l2 <= m->limit || isnan(m->rel_l2) || case_dtype(&f->c) != F32 ||
+        strcmp(f->c.pass.text, "forward") == 0)
         return OK;
     TRY(find_floors(f));
     floor = f->ref ? verify_floor(f->ref, &f->c, i, m->limit) : 0;
