@@ -91,3 +91,45 @@ TEST(file, a_pipe_is_not_read_from)
     CHECK(strstr(err_message(), "a pipe"));
     CHECK(read(end[0], left, sizeof(left)) == 2);
 }
+
+/* ---- hashes -------------------------------------------------------------- */
+
+static void write_text(const char *path, const char *text)
+{
+    FILE *f = fopen(path, "w");
+
+    BUG_IF(!f);
+    fputs(text, f);
+    fclose(f);
+}
+
+/* known.n counts how often a file was read. */
+TEST(file, is_hashed_once_until_it_changes)
+{
+    char path[512], other[512];
+    Hashes known = { NULL, 0 };
+    uint64_t a, b, fresh;
+
+    snprintf(path, sizeof(path), "%s/a", test_tmpdir());
+    snprintf(other, sizeof(other), "%s/b", test_tmpdir());
+    write_text(path, "one");
+    write_text(other, "two");
+    REQUIRE(hash_file_once(&a, path, &known) == OK);
+    REQUIRE(hash_file_once(&b, path, &known) == OK);
+    CHECK(a == b && known.n == 1);
+    REQUIRE(hash_file_once(&b, other, &known) == OK);
+    CHECK(a != b && known.n == 2);
+    fresh = HASH_START;
+    REQUIRE(hash_file(&fresh, other) == OK);
+    CHECK(b == fresh);
+
+    write_text(path, "three");
+    REQUIRE(hash_file_once(&b, path, &known) == OK);
+    CHECK(a != b && known.n == 3);
+    REQUIRE(rename(other, path) == 0); /* another in its place */
+    REQUIRE(hash_file_once(&b, path, &known) == OK);
+    CHECK(b == fresh);
+    CHECK(hash_file_once(&b, other, &known) != OK && b == fresh);
+    hashes_free(&known);
+    CHECK(hash_file_once(&b, path, NULL) == OK && b == fresh);
+}

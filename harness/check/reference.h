@@ -90,6 +90,7 @@ int reference_jumped(Reference *r, double *change);
 typedef struct Checker {
     Device *dev;     /* of the case's backend and threads; NULL: opened anew */
     Reference **ref; /* kept for the next case, the caller's to free; or NULL */
+    Hashes *hashes;  /* of files of weights; or NULL */
 } Checker;
 
 #endif

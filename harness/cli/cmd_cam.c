@@ -183,7 +183,7 @@ static int make_map(Session *t, const Case *c, bool alone)
     TRY(err);
     d->c = c;
     name_map(t, d);
-    network_weights_hash(d->weights_hash, c);
+    network_weights_hash(d->weights_hash, c, NULL);
     d->whole = malloc(sizeof(*d->whole) * (size_t)t->height * (size_t)t->width);
     if (!d->whole) {
         cam_free(&d->cam);

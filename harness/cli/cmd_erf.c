@@ -145,7 +145,7 @@ static int make_ask(ErfAsk *ask, char taps[TAPS_TEXT], const ErfSettings *s,
                      .draws = s->draws ? s->draws : ERF_DRAWS,
                      .sets = seeded ? s->sets : 1,
                      .seed = (uint64_t)s->seed };
-    network_weights_hash(ask->weights_hash, c);
+    network_weights_hash(ask->weights_hash, c, NULL);
     ask->rule = rule_of(s, ask->protocol);
     if (ask->sets > ask->draws)
         ask->sets = ask->draws;

@@ -20,6 +20,18 @@ uint64_t hash_bytes(uint64_t h, const void *bytes, size_t n);
  * read. */
 int hash_file(uint64_t *h, const char *path);
 
+/* Files whose hash is known, each by what its folder says of it: one that is
+ * written anew, or put in its place, is another.  { 0 } at first. */
+typedef struct Hashes {
+    struct HashedFile *at;
+    int n;
+} Hashes;
+
+/* The hash of all that a file holds, read once for each file in known (NULL:
+ * each time).  As hash_file fails. */
+int hash_file_once(uint64_t *h, const char *path, Hashes *known);
+void hashes_free(Hashes *known);
+
 /* In hex digits; returns text. */
 char *hash_text(char text[HASH_TEXT], uint64_t h);
 

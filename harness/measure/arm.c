@@ -302,7 +302,7 @@ void arm_prepare(Arm *a, const Checker *with, double warmup_ns, const Arm *ours)
     a->dev = with->dev;
     if (!a->peer && a->dev->backend->host_memory)
         a->threads_used = a->dev->threads;
-    network_weights_hash(a->weights_hash, a->c);
+    network_weights_hash(a->weights_hash, a->c, with->hashes);
     err = count(a);
     if (!err && !a->peer)
         err = verify(a, with);

@@ -52,6 +52,7 @@ typedef struct Sweeper {
     Device *dev;
     const Case *dev_case; /* what dev was opened for */
     Reference *ref;       /* what the last case was compared with */
+    Hashes hashes;        /* of files of weights, which many cases share */
     bool awake;
     double seen_s; /* seconds_spent when it was last noted as at work */
 } Sweeper;
@@ -235,7 +236,7 @@ static int prepare_entry(Sweeper *s, Block *b, int i)
     s->awake = true;
     TRY(note(s, b, i, 1));
     s->listener->step(s->listener->arg, &(Step){ "preparing", &e->arm, 0, 0 });
-    arm_prepare(&e->arm, &(Checker){ s->dev, &s->ref }, 0,
+    arm_prepare(&e->arm, &(Checker){ s->dev, &s->ref, &s->hashes }, 0,
                 e->lane ? &b->at[i - e->lane].arm : NULL);
     TRY(note(s, b, i, 0));
     arm_warm_up(&e->arm, warmup_ns);
@@ -493,7 +494,7 @@ static int give_up(void *arg, const Case *c, int lane, int kills)
     int err;
 
     arm_init(&e.arm, c, s->lanes[lane].peer, 0);
-    network_weights_hash(e.arm.weights_hash, c);
+    network_weights_hash(e.arm.weights_hash, c, &s->hashes);
     arm_discard(&e.arm,
                 "killed: %d times the process ended while measuring this case",
                 kills);
@@ -559,6 +560,7 @@ int measure(const Experiment *e, const Protocol *protocol, Store *store,
         err = store_sweep_end(store, lanes->at[i].sweep_id);
     result->interrupted = stopped(&s);
     reference_free(s.ref);
+    hashes_free(&s.hashes);
     backend_close(s.dev);
     free(c);
     return err;

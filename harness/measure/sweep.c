@@ -205,7 +205,7 @@ static void hash_cases(char text[HASH_TEXT], const Experiment *e)
 
         if (has_weights_before(e, i))
             continue;
-        network_weights_hash(of_file, c);
+        network_weights_hash(of_file, c, NULL);
         any |= of_file[0] != '\0';
         h = hash_bytes(h, of_file, strlen(of_file));
     }

@@ -217,12 +217,13 @@ static int use_weights(Graph *g, const Case *c, const Weights *w, bool values)
     return err;
 }
 
-char *network_weights_hash(char text[HASH_TEXT], const Case *c)
+char *network_weights_hash(char text[HASH_TEXT], const Case *c, Hashes *known)
 {
     uint64_t h = HASH_START;
 
     text[0] = '\0';
-    if (!is(&c->weights, "seeded") && hash_file(&h, c->weights.text) == OK)
+    if (!is(&c->weights, "seeded") &&
+        hash_file_once(&h, c->weights.text, known) == OK)
         hash_text(text, h);
     return text;
 }

@@ -40,8 +40,9 @@ int network_build_tapped(Graph **out, const Case *c, const Values *values,
                          const char *const *tap, int n);
 
 /* What c's file of weights holds (hash.h); "" where they are seeded, or it
- * cannot be read, which building says.  Returns text. */
-char *network_weights_hash(char text[HASH_TEXT], const Case *c);
+ * cannot be read, which building says.  known: as in hash_file_once.  Returns
+ * text. */
+char *network_weights_hash(char text[HASH_TEXT], const Case *c, Hashes *known);
 
 /* Which form the values of c's weights are of: those of its file, if it has
  * one, else of values. */
