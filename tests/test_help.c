@@ -370,52 +370,6 @@ TEST(help, no_setting_is_passed_over)
     free(said);
 }
 
-/* ---- one list of commands ------------------------------------------------- */
-
-TEST(help, the_readme_lists_the_commands_in_the_order_of_help)
-{
-    size_t size;
-    char *readme = read_bytes("README.md", &size), *at;
-
-    if (!readme)
-        SKIP("not run in the project's folder");
-    at = strstr(readme, "\n## Commands\n");
-    REQUIRE(at != NULL);
-    for (int i = 0; i < NCOMMANDS; i++) {
-        at = strstr(at, "\n    attnbench ");
-        REQUIRE(at != NULL);
-        at += strlen("\n    attnbench ");
-        CHECK_MSG(!strncmp(at, commands[i].name, strlen(commands[i].name)) &&
-                      at[strlen(commands[i].name)] == ' ',
-                  "%s is not %.12s", commands[i].name, at);
-        at--;
-    }
-    free(readme);
-}
-
-/* An empty line ends a table: what follows needs a heading of its own. */
-TEST(help, tables_in_markdown_are_whole)
-{
-    static const char *const files[] = { "README.md", "results/README.md",
-                                         "CONTRIBUTING.md" };
-
-    for (int i = 0; i < 3; i++) {
-        size_t size;
-        char *text = read_bytes(files[i], &size);
-
-        if (!text)
-            SKIP("not run in the project's folder");
-        for (char *at = text; (at = strstr(at, "\n\n|")); at++) {
-            const char *second = strchr(at + 2, '\n');
-
-            CHECK_MSG(second && (!strncmp(second, "\n|-", 3) ||
-                                 !strncmp(second, "\n|:", 3)),
-                      "%s: a row without its table: %.60s", files[i], at + 2);
-        }
-        free(text);
-    }
-}
-
 /* ---- what can be pasted --------------------------------------------------- */
 
 TEST(help, what_to_run_next_can_be_pasted)

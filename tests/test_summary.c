@@ -1,6 +1,6 @@
 /*
  * test_summary.c - stored runs read back, paired, and compared with the paper;
- * the views and the queries of results/README.md.
+ * the views and the queries of results/QUERIES.md.
  */
 #include "analysis/summary.h"
 
@@ -256,14 +256,14 @@ TEST(summary, views_compare_with_the_plain_backbone)
     CHECK_ASK(path, "SELECT count(*) FROM run_time", "6");
 }
 
-/* Each fenced block of the README that is SQL, against that database. */
-TEST(summary, queries_of_the_readme_give_rows)
+/* Each fenced block of the page that is SQL, against that database. */
+TEST(summary, queries_of_the_page_give_rows)
 {
     static const char fence[] = "```sql\n";
     const char *path = temp_path("a.db");
     int queries = 0;
     size_t n;
-    char *text = read_bytes("results/README.md", &n);
+    char *text = read_bytes("results/QUERIES.md", &n);
 
     REQUIRE(make_rich_database(path) == OK);
     REQUIRE(text);
