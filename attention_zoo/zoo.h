@@ -1,8 +1,8 @@
 /*
  * zoo.h - the attention modules: one paper, one file, one line here.
  *
- * To add one: write <name>.c, add its line to ZOO, add its cases to
- * tests/cases.  Nothing else: lists, flags, sweeps, plots and tests read ZOO.
+ * To add one: write <name>.c and add its line to ZOO, which all commands read.
+ * README.md lists the rest: its cases, its PyTorch definition, experiments.
  */
 #ifndef ZOO_ZOO_H
 #define ZOO_ZOO_H
