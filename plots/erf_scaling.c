@@ -224,7 +224,7 @@ static void write_axes(Sheet *s, const Fields *f)
     sheet_number(s, "head", HEAD);
 }
 
-static void write_all(Sheet *s, Fields *f)
+static int write_all(Sheet *s, Fields *f)
 {
     const int panels = SHOWN * f->taps;
     char *names = NULL;
@@ -232,7 +232,8 @@ static void write_all(Sheet *s, Fields *f)
     size_t size;
     FILE *to = open_memstream(&names, &size);
 
-    BUG_IF(!to);
+    if (!to)
+        return fail(ERR_MEMORY, "no memory for the names of a figure");
     qsort(f->row, (size_t)f->n, sizeof(f->row[0]), by_height);
     fprintf(s->gp, "array Top[%d]\narray All[%d]\narray Lines[%d]\n", panels,
             panels, panels);
@@ -250,6 +251,7 @@ static void write_all(Sheet *s, Fields *f)
                  "module's gates. Grey: where all of the input counts alike.");
     fields_foot(s, f, f->taps * (LEFT + WIDE + RIGHT),
                 HEAD + SHOWN * (TOP + HIGH + BOTTOM) + FOOT);
+    return OK;
 }
 
 int figure_erf_scaling(Sheet *s)
@@ -260,7 +262,7 @@ int figure_erf_scaling(Sheet *s)
     TRY(fields_read(&f, s, FIELDS_OF_ALL_INPUTS));
     err = check_sizes(&f);
     if (!err)
-        write_all(s, &f);
+        err = write_all(s, &f);
     fields_free(&f);
     return err;
 }

@@ -289,7 +289,8 @@ static int draw(Sheet *s, PaperTable table,
     RunList runs;
     int err;
 
-    BUG_IF(!r);
+    if (!r)
+        return fail(ERR_MEMORY, "no memory for the bars of a figure");
     err = read_table(s, table, &runs, r);
     if (!err) {
         err = picture(s, r, &runs);

@@ -453,7 +453,8 @@ int figure_roofline(Sheet *s)
     Roofs roofs;
     int err;
 
-    BUG_IF(!c.mark);
+    if (!c.mark)
+        return fail(ERR_MEMORY, "no memory for the marks of a figure");
     err = sheet_runs(
         s, &runs,
         &(SheetRuns){ s->experiment, axes, false,

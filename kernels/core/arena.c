@@ -44,20 +44,21 @@ static void place(Buffer *b, Buffer *const *other, int n)
     }
 }
 
-size_t arena_place(Buffer *buffers, int n)
+int arena_place(size_t *bytes, Buffer *buffers, int n)
 {
     Buffer **order = malloc(((size_t)n + 1) * sizeof(Buffer *));
-    size_t all = 0;
 
-    BUG_IF(!order);
+    *bytes = 0;
+    if (!order)
+        return fail(ERR_MEMORY, "no memory to place %d buffers", n);
     for (int i = 0; i < n; i++)
         order[i] = &buffers[i];
     qsort(order, (size_t)n, sizeof(Buffer *), by_size);
     for (int i = 0; i < n; i++) {
         place(order[i], order, i);
-        if (all < order[i]->offset + order[i]->bytes)
-            all = order[i]->offset + order[i]->bytes;
+        if (*bytes < order[i]->offset + order[i]->bytes)
+            *bytes = order[i]->offset + order[i]->bytes;
     }
     free(order);
-    return all;
+    return OK;
 }

@@ -13,7 +13,7 @@ typedef struct Buffer {
 } Buffer;
 
 /* Gives each of n buffers its offset, so that none that live at the same time
- * overlap; returns the bytes of all. */
-size_t arena_place(Buffer *buffers, int n);
+ * overlap; and the bytes of all. */
+int arena_place(size_t *bytes, Buffer *buffers, int n);
 
 #endif

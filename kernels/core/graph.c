@@ -110,17 +110,28 @@ bool graph_failed(const Graph *g)
     return g->error != OK;
 }
 
+/* Room for one more. */
+static bool has_room(Graph *g)
+{
+    const int more = g->capacity ? 2 * g->capacity : 64;
+    Tensor **tensors;
+
+    if (g->size < g->capacity)
+        return true;
+    tensors = realloc(g->tensors, (size_t)more * sizeof(*tensors));
+    if (!tensors)
+        return false;
+    g->tensors = tensors;
+    g->capacity = more;
+    return true;
+}
+
 static Tensor *tensor_new(Graph *g, Role role, const char *name)
 {
-    Tensor *t = calloc(1, sizeof(*t));
+    Tensor *t = has_room(g) ? calloc(1, sizeof(*t)) : NULL;
 
-    BUG_IF(!t);
-    if (g->size == g->capacity) {
-        g->capacity = g->capacity ? 2 * g->capacity : 64;
-        g->tensors =
-            realloc(g->tensors, (size_t)g->capacity * sizeof(*g->tensors));
-        BUG_IF(!g->tensors);
-    }
+    if (!t)
+        return graph_no_memory(g, "no memory for %d tensors", g->size + 1);
     t->role = role;
     t->id = g->size;
     snprintf(t->name, sizeof(t->name), "%s", name);
@@ -146,6 +157,8 @@ static Tensor *leaf(Graph *g, Role role, const char *name, Dims dims)
             return graph_fail(g, "%s: dimension %d is %d, must be positive",
                               full, i, dims.dim[i]);
     t = tensor_new(g, role, full);
+    if (!t)
+        return NULL;
     t->rank = dims.rank;
     memcpy(t->dim, dims.dim, sizeof(t->dim));
     return t;
@@ -198,6 +211,8 @@ Tensor *graph_apply(Graph *g, const Op *op, const void *attr,
         if (!src[i])
             return graph_fail(g, "%s: source %d is missing", op->name, i);
     t = tensor_new(g, ROLE_NODE, g->scope);
+    if (!t)
+        return NULL;
     t->op = op;
     t->layout = CHANNELS_LAST;
     for (int i = 0; i < op->sources + op->optional; i++)
@@ -205,7 +220,9 @@ Tensor *graph_apply(Graph *g, const Op *op, const void *attr,
     if (op->attr_size) {
         void *copy = calloc(1, op->attr_size);
 
-        BUG_IF(!copy);
+        if (!copy)
+            return graph_no_memory(g, "%s: no memory for its attributes",
+                                   op->name);
         if (attr)
             memcpy(copy, attr, op->attr_size);
         t->attr = copy;
@@ -226,14 +243,19 @@ Tensor *graph_apply(Graph *g, const Op *op, const void *attr,
 
 void graph_output(Graph *g, const char *name, Tensor *t)
 {
-    Output *o;
+    Output *o, **outputs;
 
     if (g->error || !t)
         return;
     o = malloc(sizeof(*o));
-    g->outputs =
-        realloc(g->outputs, ((size_t)g->noutputs + 1) * sizeof(*g->outputs));
-    BUG_IF(!o || !g->outputs);
+    outputs = realloc(g->outputs, ((size_t)g->noutputs + 1) * sizeof(*outputs));
+    if (outputs)
+        g->outputs = outputs;
+    if (!o || !outputs) {
+        free(o);
+        graph_no_memory(g, "no memory for %d outputs", g->noutputs + 1);
+        return;
+    }
     snprintf(o->name, MAX_NAME, "%s", name);
     o->t = t;
     g->outputs[g->noutputs++] = o;

@@ -151,14 +151,15 @@ static void assign_buffers(Plan *p, const int *last)
 static int lay_out(Plan *p)
 {
     const size_t n = (size_t)graph_size(p->graph);
-    int *last = malloc(n * sizeof(*last)), err = OK;
+    int *last = malloc(n * sizeof(*last)), err;
 
-    BUG_IF(!last);
+    if (!last)
+        return fail(ERR_MEMORY, "no memory for the lives of %zu tensors", n);
     find_last_uses(p, last);
     assign_buffers(p, last);
-    p->arena_bytes = arena_place(p->buffers, p->nbuffers);
+    err = arena_place(&p->arena_bytes, p->buffers, p->nbuffers);
     free(last);
-    if (p->arena_bytes)
+    if (!err && p->arena_bytes)
         err =
             p->dev->backend->alloc(p->dev, (void **)&p->arena, p->arena_bytes);
     return err;
@@ -331,15 +332,16 @@ int plan_new(Plan **out, Device *dev, Graph *g)
     *out = NULL;
     TRY(graph_error(g));
     p = calloc(1, sizeof(*p));
-    BUG_IF(!p);
+    if (!p)
+        return fail(ERR_MEMORY, "no memory for a plan");
     p->dev = dev;
     p->graph = g;
     p->steps = calloc(n, sizeof(*p->steps));
     p->buffers = calloc(n, sizeof(*p->buffers));
     p->buffer_of = calloc(n, sizeof(*p->buffer_of));
-    BUG_IF(!p->steps || !p->buffers || !p->buffer_of);
-
-    err = choose_kernels(p);
+    err = p->steps && p->buffers && p->buffer_of
+              ? choose_kernels(p)
+              : fail(ERR_MEMORY, "no memory for a plan of %zu tensors", n);
     if (!err)
         err = lay_out(p);
     if (!err)

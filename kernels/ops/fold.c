@@ -346,8 +346,10 @@ int graph_fold(Graph **out, const Graph *g)
     f.end = calloc(n, sizeof(*f.end));
     f.inside = calloc(n, sizeof(*f.inside));
     f.chains = calloc(n, sizeof(*f.chains));
-    BUG_IF(!f.copy || !f.end || !f.inside || !f.chains);
-    fold(&f);
+    if (f.copy && f.end && f.inside && f.chains)
+        fold(&f);
+    else
+        graph_no_memory(f.to, "no memory to fold %zu tensors", n);
     free(f.chains);
     free(f.inside);
     free(f.end);

@@ -86,6 +86,24 @@ static void step(const Walk *walk, Tensor *out)
     graph_end_scope(walk->g);
 }
 
+/* Through all that leads from what is wanted to what it is the gradient of. */
+static void walk_back(Walk *walk, Tensor **grads)
+{
+    const Gradient *wanted = walk->wanted;
+
+    find_leads(walk);
+    walk->so_far[walk->n - 1] = wanted->dy;
+    for (int i = walk->n - 1; i >= 0; i--) {
+        Tensor *t = graph_at(walk->g, i);
+
+        if (t->role == ROLE_NODE && walk->so_far[i] && !graph_failed(walk->g))
+            step(walk, t);
+    }
+    for (int i = 0; i < wanted->n; i++)
+        if (wanted->wrt[i] && wanted->wrt[i]->id < walk->n)
+            grads[i] = walk->so_far[wanted->wrt[i]->id];
+}
+
 void graph_grad(Graph *g, const Gradient *wanted, Tensor **grads)
 {
     Walk walk = { .g = g, .wanted = wanted };
@@ -97,18 +115,10 @@ void graph_grad(Graph *g, const Gradient *wanted, Tensor **grads)
     walk.n = wanted->of->id + 1;
     walk.leads = calloc((size_t)walk.n, sizeof(*walk.leads));
     walk.so_far = calloc((size_t)walk.n, sizeof(*walk.so_far));
-    BUG_IF(!walk.leads || !walk.so_far);
-    find_leads(&walk);
-    walk.so_far[walk.n - 1] = wanted->dy;
-    for (int i = walk.n - 1; i >= 0; i--) {
-        Tensor *t = graph_at(g, i);
-
-        if (t->role == ROLE_NODE && walk.so_far[i] && !graph_failed(g))
-            step(&walk, t);
-    }
-    for (int i = 0; i < wanted->n; i++)
-        if (wanted->wrt[i] && wanted->wrt[i]->id < walk.n)
-            grads[i] = walk.so_far[wanted->wrt[i]->id];
+    if (walk.leads && walk.so_far)
+        walk_back(&walk, grads);
+    else
+        graph_no_memory(g, "no memory for the gradients of %d tensors", walk.n);
     free(walk.so_far);
     free(walk.leads);
 }
