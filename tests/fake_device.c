@@ -42,15 +42,16 @@ static void drop(Tensor *w)
     free(w);
 }
 
-static void compute(FakeDevice *fake, const Tensor *out)
+static int compute(FakeDevice *fake, const Tensor *out)
 {
     Tensor *wide = widen(out);
     float *y = wide->data;
+    int err;
 
     for (int i = 0; i < MAX_SRC; i++)
         if (out->src[i])
             wide->src[i] = widen(out->src[i]);
-    out->op->ref(wide);
+    err = out->op->ref(wide);
     if (!fake->only || fake->only == out->op)
         y[0] *= fake->factor;
     dtype_store(out->dtype, out->data, y, tensor_count(out));
@@ -59,6 +60,7 @@ static void compute(FakeDevice *fake, const Tensor *out)
             drop(wide->src[i]);
     drop(wide);
     fake->launches++;
+    return err;
 }
 
 static int fake_run(Device *dev, const Tensor *out, void *state)
@@ -66,10 +68,8 @@ static int fake_run(Device *dev, const Tensor *out, void *state)
     FakeDevice *fake = fake_of(dev);
 
     (void)state;
-    if (!fake->recording) {
-        compute(fake, out);
-        return OK;
-    }
+    if (!fake->recording)
+        return compute(fake, out);
     BUG_IF(fake->recording->n == STEPS);
     fake->recording->step[fake->recording->n++] = out;
     return OK;
@@ -150,7 +150,7 @@ static int replay(Device *dev, void *recording)
     const FakeRecording *r = recording;
 
     for (int i = 0; i < r->n; i++)
-        compute(fake_of(dev), r->step[i]);
+        TRY(compute(fake_of(dev), r->step[i]));
     fake_of(dev)->replays++;
     return OK;
 }

@@ -288,6 +288,7 @@ static int run_conv(Device *dev, const Tensor *out, void *state)
 static int run_definition(Device *dev, const Tensor *out, void *state)
 {
     Tensor copy = *out, src[MAX_SRC];
+    int err;
 
     (void)dev;
     (void)state;
@@ -303,13 +304,13 @@ static int run_definition(Device *dev, const Tensor *out, void *state)
     }
     copy.data = malloc(tensor_count(out) * sizeof(float));
     BUG_IF(!copy.data);
-    out->op->ref(&copy);
+    err = out->op->ref(&copy);
     dtype_store(out->dtype, out->data, copy.data, tensor_count(out));
     for (int k = 0; k < MAX_SRC; k++)
         if (out->src[k])
             free(src[k].data);
     free(copy.data);
-    return OK;
+    return err;
 }
 
 /* Of the libraries, with the functions above; then the definitions. */

@@ -46,7 +46,7 @@ static void run(const Graph *g, int from, int to)
         const Tensor *t = graph_at(g, i);
 
         if (t->role == ROLE_NODE && !t->op->view)
-            t->op->ref(t);
+            BUG_IF(t->op->ref(t));
     }
 }
 
@@ -77,7 +77,7 @@ static double along(const Tensor *out, const Tensor *dy, const Tensor *src,
     memcpy(was, x, n * sizeof(*was));
     for (size_t i = 0; i < n; i++)
         x[i] += step * v[i];
-    out->op->ref(out);
+    BUG_IF(out->op->ref(out));
     memcpy(x, was, n * sizeof(*was));
     free(was);
     value = product(out->data, dy->data, tensor_count(out));

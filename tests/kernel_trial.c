@@ -166,7 +166,7 @@ static bool sample_new(Sample *s, const KernelCase *c, Values values,
     s->want = malloc(tensor_bytes(s->out));
     BUG_IF(!s->want);
     s->out->data = s->want;
-    c->op->ref(s->out);
+    BUG_IF(c->op->ref(s->out));
     graph_set_dtype(s->g, dtype);
     return true;
 }

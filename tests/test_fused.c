@@ -36,7 +36,7 @@ static float *scsa_of(bool fused, Cost *cost, size_t *count)
         if (t->role != ROLE_NODE)
             sample_fill(&state, t->data, tensor_count(t));
         else
-            t->op->ref(t);
+            BUG_IF(t->op->ref(t));
     }
     for (int i = 0; i < graph_size(g); i++) {
         const Tensor *t = graph_at(g, i);

@@ -93,7 +93,7 @@ static void check_case(const KernelCase *c)
     for (size_t i = 0; i < n; i++)
         y[i] = NAN;
     multiply(&g, out, scale, y);
-    c->op->ref(out);
+    CHECK(c->op->ref(out) == OK);
     CHECK_MSG(eval_error(y, want, n) < 1e-6, "%s: %s", c->op->name, c->why);
     CHECK(!g.d.transposed);
     CHECK((size_t)(g.m * g.n) * (size_t)g.batch * (size_t)g.calls == n);

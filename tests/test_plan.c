@@ -21,8 +21,7 @@ static int run_definition(Device *dev, const Tensor *out, void *state)
 {
     (void)dev;
     (void)state;
-    out->op->ref(out);
-    return OK;
+    return out->op->ref(out);
 }
 
 /* A linear layer whose plan() copies its weights and whose run() has only the
@@ -45,8 +44,7 @@ static int run_packed_linear(Device *dev, const Tensor *out, void *state)
     (void)dev;
     w.data = state;
     copy.src[1] = &w;
-    copy.op->ref(&copy);
-    return OK;
+    return copy.op->ref(&copy);
 }
 
 static const Kernel relu_in_place = {
@@ -156,7 +154,7 @@ static void evaluate(Graph *g, float **value)
         else if (t->op->view)
             memcpy(value[i], t->src[0]->data, tensor_bytes(t));
         else
-            t->op->ref(t);
+            BUG_IF(t->op->ref(t));
     }
 }
 
@@ -466,4 +464,72 @@ TEST(plan, times_every_step_and_steps_over_views)
     plan_free(plan);
     graph_free(g);
     ref_backend.close(dev);
+}
+
+/* ---- definitions that fail ----------------------------------------------- */
+
+static int like_source(Tensor *out)
+{
+    out->rank = out->src[0]->rank;
+    memcpy(out->dim, out->src[0]->dim, sizeof(out->dim));
+    return OK;
+}
+
+static int starved(const Tensor *out)
+{
+    return fail(ERR_MEMORY, "no memory for %zu sums", tensor_count(out));
+}
+
+static int starved_terms(const Tensor *out, float *terms)
+{
+    (void)terms;
+    return starved(out);
+}
+
+static int ones(const Tensor *out)
+{
+    for (size_t i = 0; i < tensor_count(out); i++)
+        ((float *)out->data)[i] = 1;
+    return OK;
+}
+
+/* One step of op, after something else failed. */
+static int run_once(const Op *op, bool shakes)
+{
+    const DeviceSettings settings = { .isa = "", .shakes = shakes };
+    Graph *g = graph_new();
+    Plan *plan = NULL;
+    Device *dev;
+    int err;
+
+    graph_output(
+        g, "y",
+        graph_apply(g, op, NULL, (Tensor *[]){ graph_input(g, "x", DIMS(2)) }));
+    BUG_IF(ref_backend.open(&dev, &settings) != OK);
+    CHECK_MSG(plan_new(&plan, dev, g) == OK, "%s", err_message());
+    fail(ERR_INPUT, "this was before");
+    err = plan ? plan_run(plan) : OK;
+    plan_free(plan);
+    ref_backend.close(dev);
+    graph_free(g);
+    return err;
+}
+
+TEST(plan, a_definition_without_memory_is_an_error)
+{
+    static const Op fails = {
+        .name = "fails", .sources = 1, .shape = like_source, .ref = starved
+    };
+    static const Op works = { .name = "works",
+                              .sources = 1,
+                              .shape = like_source,
+                              .ref = ones,
+                              .terms = starved_terms };
+
+    CHECK(run_once(&fails, false) == ERR_MEMORY);
+    CHECK_MSG(strstr(err_message(), "fails (definition)") &&
+                  strstr(err_message(), "no memory for 2 sums"),
+              "%s", err_message());
+    CHECK(run_once(&works, false) == OK);
+    CHECK(run_once(&works, true) == ERR_MEMORY);
 }

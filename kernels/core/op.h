@@ -46,14 +46,15 @@ typedef struct Op {
 
     Cost (*cost)(const Tensor *out);
 
-    /* The definition: plain loops, double sums, float in and out. */
-    void (*ref)(const Tensor *out);
+    /* The definition: plain loops, double sums, float in and out.  It fails
+     * where memory runs out, and only there. */
+    int (*ref)(const Tensor *out);
 
     /* Into terms, for each number of out, the sum of the magnitudes of what
      * it is the difference of: floats that cancel leave a rounding of that,
      * even where the definition is exactly 0.  NULL where rounding the sources
-     * shows as much, as in all sums. */
-    void (*terms)(const Tensor *out, float *terms);
+     * shows as much, as in all sums.  It fails as ref does. */
+    int (*terms)(const Tensor *out, float *terms);
 
     /* A fused op: builds the graph of ops that it replaces, from its own
      * sources; its shape, cost and definition follow from that (ops/fused.h).

@@ -6,6 +6,7 @@
  * ends before ceil((i + 1) H / H'), so windows may overlap, and H' may exceed
  * H.  FCA brings maps to the size of its DCT with it.  Bound by bytes.
  */
+#include "kernels/core/err.h"
 #include "kernels/ops/shapes.h"
 
 static int shape(Tensor *out)
@@ -66,13 +67,14 @@ static float mean(const Tensor *out, int n, int c, int i, int j)
     return (float)(sum / ((double)(h1 - h0) * (w1 - w0)));
 }
 
-static void ref(const Tensor *out)
+static int ref(const Tensor *out)
 {
     for (int n = 0; n < out->dim[0]; n++)
         for (int c = 0; c < out->dim[1]; c++)
             for (int i = 0; i < out->dim[2]; i++)
                 for (int j = 0; j < out->dim[3]; j++)
                     *at(out, n, c, i, j) = mean(out, n, c, i, j);
+    return OK;
 }
 
 static void grad(Graph *g, Tensor *out, Tensor *dy, const bool *wants,
@@ -151,13 +153,14 @@ static double share(const Tensor *out, int n, int c, int h, int w)
     return sum;
 }
 
-static void grad_ref(const Tensor *out)
+static int grad_ref(const Tensor *out)
 {
     for (int n = 0; n < out->dim[0]; n++)
         for (int c = 0; c < out->dim[1]; c++)
             for (int h = 0; h < out->dim[2]; h++)
                 for (int w = 0; w < out->dim[3]; w++)
                     *at(out, n, c, h, w) = (float)share(out, n, c, h, w);
+    return OK;
 }
 
 const Op adaptive_avg_pool2d_grad_def = {

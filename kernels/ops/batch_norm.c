@@ -7,6 +7,7 @@
  */
 #include <math.h>
 
+#include "kernels/core/err.h"
 #include "kernels/ops/shapes.h"
 
 static int shape(Tensor *out)
@@ -32,7 +33,7 @@ static Cost cost(const Tensor *out)
     };
 }
 
-static void ref(const Tensor *out)
+static int ref(const Tensor *out)
 {
     const NormAttr *attr = out->attr;
     const size_t rows = tensor_rows(out), C = (size_t)out->dim[1];
@@ -48,6 +49,7 @@ static void ref(const Tensor *out)
             y[r * C + c] =
                 (float)(((double)x[r * C + c] - mean[c]) * scale + bias[c]);
     }
+    return OK;
 }
 
 static void grad(Graph *g, Tensor *out, Tensor *dy, const bool *wants,

@@ -6,6 +6,7 @@
  * so is each channel of z, for as many neighbours as make x's channels: one
  * gate a group.  Bound by bytes.
  */
+#include "kernels/core/err.h"
 #include "kernels/ops/shapes.h"
 
 static int shape(Tensor *out)
@@ -87,16 +88,18 @@ static double product(double a, double b)
     return a * b;
 }
 
-static void add_ref(const Tensor *out)
+static int add_ref(const Tensor *out)
 {
     const AddAttr *attr = out->attr;
 
     broadcast(out, sum, attr->act);
+    return OK;
 }
 
-static void mul_ref(const Tensor *out)
+static int mul_ref(const Tensor *out)
 {
     broadcast(out, product, ACT_NONE);
+    return OK;
 }
 
 /* Whether y is neither broadcast nor stored in another order. */

@@ -4,6 +4,7 @@
  * Zhang et al., "ShuffleNet", CVPR 2018: lets groups of channels mix.  The
  * last step of SA.  Only copies, within each row.
  */
+#include "kernels/core/err.h"
 #include "kernels/ops/shapes.h"
 
 static int shape(Tensor *out)
@@ -23,7 +24,7 @@ static Cost cost(const Tensor *out)
     return (Cost){ .bytes = bytes_once(out) };
 }
 
-static void ref(const Tensor *out)
+static int ref(const Tensor *out)
 {
     const ShuffleAttr *attr = out->attr;
     const size_t C = (size_t)out->dim[1], G = (size_t)attr->groups;
@@ -36,6 +37,7 @@ static void ref(const Tensor *out)
             for (size_t i = 0; i < C / G; i++)
                 y[i * G + g] = x[g * (C / G) + i];
     }
+    return OK;
 }
 
 static void grad(Graph *g, Tensor *out, Tensor *dy, const bool *wants,

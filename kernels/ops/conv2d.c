@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/core/err.h"
 #include "kernels/ops/shapes.h"
 
 static int check_weight(const Tensor *x, const Tensor *w, const Conv2dAttr *a,
@@ -157,7 +158,7 @@ static void row(const Tensor *out, const double *taps, double *acc, int n,
     }
 }
 
-static void ref(const Tensor *out)
+static int ref(const Tensor *out)
 {
     const int N = out->dim[0], O = out->dim[1], H = out->dim[2];
     const size_t row_size = (size_t)out->dim[3] * (size_t)O;
@@ -176,9 +177,10 @@ static void ref(const Tensor *out)
                     row(out, taps, acc, n, i);
         free(acc);
     }
-    if (missing)
-        fail(ERR_MEMORY, "no memory for a row of %zu sums", row_size);
     free(taps);
+    return missing
+               ? fail(ERR_MEMORY, "no memory for a row of %zu sums", row_size)
+               : OK;
 }
 
 static void grad(Graph *g, Tensor *out, Tensor *dy, const bool *wants,

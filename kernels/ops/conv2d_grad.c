@@ -15,6 +15,7 @@
  */
 #include <stdlib.h>
 
+#include "kernels/core/err.h"
 #include "kernels/ops/shapes.h"
 
 static int check_window(const Conv2dGradAttr *a)
@@ -200,13 +201,14 @@ static double finished(const Tensor *out, size_t k, double sum)
     return x > 0 && (act == ACT_RELU || x < 6) ? sum : 0;
 }
 
-static void x_ref(const Tensor *out)
+static int x_ref(const Tensor *out)
 {
     const Parts p = parts_of(out);
     double *x = ref_doubles(tensor_count(p.x));
     double *w = ref_doubles(tensor_count(p.w));
+    const int err = x && w ? OK : ERR_MEMORY;
 
-    if (!x || !w)
+    if (err)
         goto out;
     copy_taps(p.w, w, true);
 #pragma omp parallel for if (cost(out).macs > SMALL_WORK)
@@ -220,15 +222,17 @@ static void x_ref(const Tensor *out)
 out:
     free(x);
     free(w);
+    return err;
 }
 
-static void w_ref(const Tensor *out)
+static int w_ref(const Tensor *out)
 {
     const Parts p = parts_of(out);
     double *x = ref_doubles(tensor_count(p.x));
     double *w = ref_doubles(tensor_count(p.w));
+    const int err = x && w ? OK : ERR_MEMORY;
 
-    if (!x || !w)
+    if (err)
         goto out;
     for (size_t k = 0; k < tensor_count(p.x); k++)
         x[k] = ((const float *)p.x->data)[k];
@@ -243,6 +247,7 @@ static void w_ref(const Tensor *out)
 out:
     free(x);
     free(w);
+    return err;
 }
 
 const Op conv2d_grad_x_def = {

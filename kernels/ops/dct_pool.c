@@ -12,6 +12,7 @@
  */
 #include <math.h>
 
+#include "kernels/core/err.h"
 #include "kernels/ops/shapes.h"
 
 double dct_basis(int p, int q, int L)
@@ -62,7 +63,7 @@ static double coefficient(const Tensor *x, int n, int c, int u, int v)
     return sum;
 }
 
-static void ref(const Tensor *out)
+static int ref(const Tensor *out)
 {
     const DctPoolAttr *a = out->attr;
     const int C = out->dim[1];
@@ -74,6 +75,7 @@ static void ref(const Tensor *out)
             *at(out, n, c, 0, 0) =
                 (float)coefficient(out->src[0], n, c, a->u[f], a->v[f]);
         }
+    return OK;
 }
 
 static void grad(Graph *g, Tensor *out, Tensor *dy, const bool *wants,
@@ -124,7 +126,7 @@ static Cost grad_cost(const Tensor *out)
                    .bytes = bytes_once(out) };
 }
 
-static void grad_ref(const Tensor *out)
+static int grad_ref(const Tensor *out)
 {
     const DctPoolGradAttr *a = out->attr;
     const Tensor *dy = out->src[0];
@@ -141,6 +143,7 @@ static void grad_ref(const Tensor *out)
                                 dct_basis(h, a->dct.u[f], H) *
                                 dct_basis(w, a->dct.v[f], W));
                 }
+    return OK;
 }
 
 const Op dct_pool_grad_def = {

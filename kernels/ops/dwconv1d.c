@@ -5,6 +5,7 @@
  * one.  With C = 1 it is ECA's convolution over channels, which are then the
  * positions: (N,C) viewed as (N,1,C).  Bound by bytes.
  */
+#include "kernels/core/err.h"
 #include "kernels/ops/shapes.h"
 
 static int shape(Tensor *out)
@@ -33,7 +34,7 @@ static Cost cost(const Tensor *out)
     };
 }
 
-static void ref(const Tensor *out)
+static int ref(const Tensor *out)
 {
     const Tensor *x = out->src[0], *w = out->src[1], *b = out->src[2];
     const int L = out->dim[2], k = w->dim[2];
@@ -52,6 +53,7 @@ static void ref(const Tensor *out)
                 }
                 *at(out, n, c, l, 0) = (float)sum;
             }
+    return OK;
 }
 
 /* That of a depthwise convolution of a map of one row. */

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/core/err.h"
 #include "kernels/ops/shapes.h"
 
 /* Refuses y that does not broadcast to x; in either direction. */
@@ -84,7 +85,7 @@ static size_t place_of(const Tensor *y, const Tensor *x, int i, int j, int k,
     return tensor_at(y, at[0], at[1], at[2], at[3]);
 }
 
-static void expand_ref(const Tensor *out)
+static int expand_ref(const Tensor *out)
 {
     const ExpandAttr *a = out->attr;
     const Tensor *y = out->src[0];
@@ -99,9 +100,10 @@ static void expand_ref(const Tensor *out)
                         (float)(a->scale *
                                 ((const float *)
                                      y->data)[place_of(y, out, i, j, k, l)]);
+    return OK;
 }
 
-static void reduce_ref(const Tensor *out)
+static int reduce_ref(const Tensor *out)
 {
     const Tensor *x = out->src[0], *z = out->src[1];
     const size_t n = tensor_count(out);
@@ -109,7 +111,7 @@ static void reduce_ref(const Tensor *out)
     int d[MAX_RANK] = { 1, 1, 1, 1 };
 
     if (!sum)
-        return;
+        return ERR_MEMORY;
     memcpy(d, x->dim, (size_t)x->rank * sizeof(*d));
     for (int i = 0; i < d[0]; i++)
         for (int j = 0; j < d[1]; j++)
@@ -121,6 +123,7 @@ static void reduce_ref(const Tensor *out)
     for (size_t i = 0; i < n; i++)
         ((float *)out->data)[i] = (float)sum[i];
     free(sum);
+    return OK;
 }
 
 /* What is stored in which order when it is made of x. */

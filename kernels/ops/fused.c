@@ -26,6 +26,8 @@ static Tensor *compose(Graph *g, const Tensor *out, Tensor *stand_in[MAX_SRC])
             dims.dim[i] = s->dim[i];
         stand_in[k] = tensor_is_weight(s) ? graph_weight(g, name, dims)
                                           : graph_input(g, name, dims);
+        if (!stand_in[k])
+            return NULL;
         stand_in[k]->layout = s->layout;
         stand_in[k]->data = s->data;
     }
@@ -74,14 +76,14 @@ Cost fused_cost(const Tensor *out)
     return sum;
 }
 
-void fused_ref(const Tensor *out)
+int fused_ref(const Tensor *out)
 {
     Graph *g = graph_new();
     Tensor *stand_in[MAX_SRC];
     Tensor *y = compose(g, out, stand_in);
+    int err = graph_error(g);
 
-    BUG_IF(!y);
-    for (int i = 0; i < graph_size(g); i++) {
+    for (int i = 0; !err && i < graph_size(g); i++) {
         Tensor *t = graph_at(g, i);
 
         if (t->role != ROLE_NODE)
@@ -92,13 +94,11 @@ void fused_ref(const Tensor *out)
             t->data = t->src[0]->data;
         else
             t->data = malloc(tensor_count(t) * sizeof(float));
-        if (!t->data) {
-            fail(ERR_MEMORY, "no memory for %zu numbers of %s", tensor_count(t),
-                 t->op->name);
-            break;
-        }
-        if (!t->op->view)
-            t->op->ref(t);
+        if (!t->data)
+            err = fail(ERR_MEMORY, "no memory for %zu numbers of %s",
+                       tensor_count(t), t->op->name);
+        else if (!t->op->view)
+            err = t->op->ref(t);
     }
     for (int i = 0; i < graph_size(g); i++) {
         const Tensor *t = graph_at(g, i);
@@ -107,4 +107,5 @@ void fused_ref(const Tensor *out)
             free(t->data);
     }
     graph_free(g);
+    return err;
 }

@@ -18,6 +18,6 @@ int fused_shape(Tensor *out);
 Cost fused_cost(const Tensor *out);
 
 /* Runs the definitions of the composition, one after the other. */
-void fused_ref(const Tensor *out);
+int fused_ref(const Tensor *out);
 
 #endif

@@ -11,6 +11,7 @@
  */
 #include <math.h>
 
+#include "kernels/core/err.h"
 #include "kernels/ops/shapes.h"
 
 static int shape(Tensor *out)
@@ -42,7 +43,7 @@ static Cost max_cost(const Tensor *out)
     };
 }
 
-static void avg_ref(const Tensor *out)
+static int avg_ref(const Tensor *out)
 {
     const size_t C = (size_t)out->dim[1], P = tensor_positions(out->src[0]);
 
@@ -55,9 +56,10 @@ static void avg_ref(const Tensor *out)
                 sum += x[p * C];
             ((float *)out->data)[n * C + c] = (float)(sum / (double)P);
         }
+    return OK;
 }
 
-static void max_ref(const Tensor *out)
+static int max_ref(const Tensor *out)
 {
     const size_t C = (size_t)out->dim[1], P = tensor_positions(out->src[0]);
 
@@ -70,6 +72,7 @@ static void max_ref(const Tensor *out)
                 most = max_of(most, x[p * C]);
             ((float *)out->data)[n * C + c] = most;
         }
+    return OK;
 }
 
 static void avg_grad(Graph *g, Tensor *out, Tensor *dy, const bool *wants,
@@ -136,7 +139,7 @@ static Cost max_grad_cost(const Tensor *out)
                    .bytes = bytes_once(out) };
 }
 
-static void max_grad_ref(const Tensor *out)
+static int max_grad_ref(const Tensor *out)
 {
     const size_t C = (size_t)out->dim[1], P = tensor_positions(out);
 
@@ -153,6 +156,7 @@ static void max_grad_ref(const Tensor *out)
             }
             dx[most * C] = ((float *)out->src[1]->data)[n * C + c];
         }
+    return OK;
 }
 
 const Op global_max_pool_grad_def = {

@@ -8,6 +8,7 @@
  */
 #include <math.h>
 
+#include "kernels/core/err.h"
 #include "kernels/ops/shapes.h"
 
 static int shape(Tensor *out)
@@ -32,7 +33,7 @@ static Cost cost(const Tensor *out)
     };
 }
 
-static void ref(const Tensor *out)
+static int ref(const Tensor *out)
 {
     const NormAttr *attr = out->attr;
     const size_t rows = tensor_rows(out), C = (size_t)out->dim[1];
@@ -52,6 +53,7 @@ static void ref(const Tensor *out)
         for (size_t c = 0; c < C; c++)
             y[c] = (float)((x[c] - mean) * scale * weight[c] + bias[c]);
     }
+    return OK;
 }
 
 /* Each row is an image of its own to a group norm of one group. */

@@ -6,6 +6,7 @@
  */
 #include <stdlib.h>
 
+#include "kernels/core/err.h"
 #include "kernels/ops/shapes.h"
 
 static int shape(Tensor *out)
@@ -49,7 +50,7 @@ static double *by_input(const Tensor *w)
     return dst;
 }
 
-static void ref(const Tensor *out)
+static int ref(const Tensor *out)
 {
     const Tensor *x = out->src[0], *b = out->src[2];
     const size_t rows = tensor_rows(out), I = (size_t)x->dim[1],
@@ -80,9 +81,9 @@ static void ref(const Tensor *out)
         }
         free(acc);
     }
-    if (missing)
-        fail(ERR_MEMORY, "no memory for a row of %zu sums", O);
     free(w);
+    return missing ? fail(ERR_MEMORY, "no memory for a row of %zu sums", O)
+                   : OK;
 }
 
 /* That of a 1x1 convolution. */

@@ -7,6 +7,7 @@
  * map holds the matrix of group g in its channels g C/G to (g+1) C/G: channels
  * are rows, positions are columns, so no operand is ever copied.
  */
+#include "kernels/core/err.h"
 #include "kernels/ops/shapes.h"
 
 /* Where the matrices of an operand are, as seen after its transposition. */
@@ -98,7 +99,7 @@ static Cost cost(const Tensor *out)
     };
 }
 
-static void ref(const Tensor *out)
+static int ref(const Tensor *out)
 {
     const MatmulAttr *attr = out->attr;
     const int N = out->dim[0], G = attr->groups;
@@ -126,6 +127,7 @@ static void ref(const Tensor *out)
                         (float)(attr->scale * sum);
                 }
             }
+    return OK;
 }
 
 /* A strip, as which a product comes, under the dims of the operand. */

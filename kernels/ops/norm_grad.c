@@ -17,6 +17,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "kernels/core/err.h"
 #include "kernels/ops/shapes.h"
 
 /* ---- stored statistics -------------------------------------------------- */
@@ -67,7 +68,7 @@ static Cost batch_w_cost(const Tensor *out)
     };
 }
 
-static void batch_x_ref(const Tensor *out)
+static int batch_x_ref(const Tensor *out)
 {
     const NormAttr *attr = out->attr;
     const size_t rows = tensor_rows(out), C = (size_t)out->dim[1];
@@ -81,9 +82,10 @@ static void batch_x_ref(const Tensor *out)
         for (size_t r = 0; r < rows; r++)
             dx[r * C + c] = (float)(dy[r * C + c] * scale);
     }
+    return OK;
 }
 
-static void batch_w_ref(const Tensor *out)
+static int batch_w_ref(const Tensor *out)
 {
     const NormAttr *attr = out->attr;
     const size_t rows = tensor_rows(out->src[0]), C = (size_t)out->dim[0];
@@ -97,6 +99,7 @@ static void batch_w_ref(const Tensor *out)
             sum += dy[r * C + c] * ((double)x[r * C + c] - mean[c]);
         ((float *)out->data)[c] = (float)(sum / sqrt(var[c] + attr->eps));
     }
+    return OK;
 }
 
 /* ---- statistics of a group ---------------------------------------------- */
@@ -254,7 +257,7 @@ static void group_x_terms(const Tensor *out, const Group *g, float *terms)
 }
 
 /* Into out, or into terms, if that is not NULL, what it is made of. */
-static void group_x_each(const Tensor *out, float *terms)
+static int group_x_each(const Tensor *out, float *terms)
 {
     const NormAttr *a = out->attr;
 
@@ -267,11 +270,12 @@ static void group_x_each(const Tensor *out, float *terms)
             else
                 group_x(out, &g);
         }
+    return OK;
 }
 
-static void group_x_ref(const Tensor *out)
+static int group_x_ref(const Tensor *out)
 {
-    group_x_each(out, NULL);
+    return group_x_each(out, NULL);
 }
 
 static void group_w(const Tensor *out, const Group *g, double *sum, bool terms)
@@ -288,14 +292,14 @@ static void group_w(const Tensor *out, const Group *g, double *sum, bool terms)
         }
 }
 
-static void group_w_each(const Tensor *out, float *terms)
+static int group_w_each(const Tensor *out, float *terms)
 {
     const NormGradAttr *a = out->attr;
     const Tensor *x = out->src[0];
     double *sum = ref_doubles((size_t)out->dim[0]);
 
     if (!sum)
-        return;
+        return ERR_MEMORY;
     for (int n = 0; n < x->dim[0]; n++)
         for (int i = 0; i < a->groups; i++) {
             const Group g = group_of(x, a->groups, a->eps, n, i);
@@ -305,11 +309,12 @@ static void group_w_each(const Tensor *out, float *terms)
     for (int c = 0; c < out->dim[0]; c++)
         (terms ? terms : (float *)out->data)[c] = (float)sum[c];
     free(sum);
+    return OK;
 }
 
-static void group_w_ref(const Tensor *out)
+static int group_w_ref(const Tensor *out)
 {
-    group_w_each(out, NULL);
+    return group_w_each(out, NULL);
 }
 
 #define NORM_GRAD(id, nsources, attribute, part, each) \

@@ -9,6 +9,7 @@
  */
 #include <math.h>
 
+#include "kernels/core/err.h"
 #include "kernels/ops/shapes.h"
 
 static int shape(Tensor *out)
@@ -35,7 +36,7 @@ static Cost max_cost(const Tensor *out)
     };
 }
 
-static void mean_ref(const Tensor *out)
+static int mean_ref(const Tensor *out)
 {
     const size_t C = (size_t)out->src[0]->dim[1];
 
@@ -47,9 +48,10 @@ static void mean_ref(const Tensor *out)
             sum += x[c];
         ((float *)out->data)[r] = (float)(sum / (double)C);
     }
+    return OK;
 }
 
-static void max_ref(const Tensor *out)
+static int max_ref(const Tensor *out)
 {
     const size_t C = (size_t)out->src[0]->dim[1];
 
@@ -61,6 +63,7 @@ static void max_ref(const Tensor *out)
             most = max_of(most, x[c]);
         ((float *)out->data)[r] = most;
     }
+    return OK;
 }
 
 static void mean_grad(Graph *g, Tensor *out, Tensor *dy, const bool *wants,
@@ -126,7 +129,7 @@ static Cost max_grad_cost(const Tensor *out)
                    .bytes = bytes_once(out) };
 }
 
-static void max_grad_ref(const Tensor *out)
+static int max_grad_ref(const Tensor *out)
 {
     const size_t C = (size_t)out->dim[1];
 
@@ -142,6 +145,7 @@ static void max_grad_ref(const Tensor *out)
         }
         dx[most] = ((float *)out->src[1]->data)[r];
     }
+    return OK;
 }
 
 const Op max_c_grad_def = {

@@ -8,6 +8,7 @@
  * the order of the four (down first) is that of the authors' code.  Only
  * copies.
  */
+#include "kernels/core/err.h"
 #include "kernels/ops/shapes.h"
 
 static int shape(Tensor *out)
@@ -28,7 +29,7 @@ static Cost cost(const Tensor *out)
     return (Cost){ .bytes = bytes_once(out) };
 }
 
-static void ref(const Tensor *out)
+static int ref(const Tensor *out)
 {
     const Tensor *x = out->src[0];
     const int C = x->dim[1];
@@ -42,6 +43,7 @@ static void ref(const Tensor *out)
                     *at(out, n, k, h, w) =
                         *at(x, n, k % C, 2 * h + dy, 2 * w + dx);
                 }
+    return OK;
 }
 
 static void grad(Graph *g, Tensor *out, Tensor *dy, const bool *wants,
@@ -80,7 +82,7 @@ static int split_shape(Tensor *out)
         out, DIMS(x->dim[0], x->dim[1] / 4, 2 * x->dim[2], 2 * x->dim[3]));
 }
 
-static void split_ref(const Tensor *out)
+static int split_ref(const Tensor *out)
 {
     const Tensor *x = out->src[0];
     const int C = out->dim[1];
@@ -94,6 +96,7 @@ static void split_ref(const Tensor *out)
                     *at(out, n, k % C, 2 * h + dy, 2 * w + dx) =
                         *at(x, n, k, h, w);
                 }
+    return OK;
 }
 
 static void split_grad(Graph *g, Tensor *out, Tensor *dy, const bool *wants,

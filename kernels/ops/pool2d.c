@@ -13,6 +13,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "kernels/core/err.h"
 #include "kernels/ops/shapes.h"
 
 static int shape(Tensor *out)
@@ -117,14 +118,16 @@ static void pool(const Tensor *out,
             }
 }
 
-static void avg_ref(const Tensor *out)
+static int avg_ref(const Tensor *out)
 {
     pool(out, mean_of);
+    return OK;
 }
 
-static void max_ref(const Tensor *out)
+static int max_ref(const Tensor *out)
 {
     pool(out, largest_of);
+    return OK;
 }
 
 static void avg_grad(Graph *g, Tensor *out, Tensor *dy, const bool *wants,
@@ -265,15 +268,15 @@ static void spread_max(const Spread *s, int n, int c, const int h[2],
     s->sum[tensor_at(s->dx, n, c, at_h, at_w)] += dy;
 }
 
-static void spread(const Tensor *out, const PoolAttr *pool, const Tensor *x,
-                   const Tensor *dy)
+static int spread(const Tensor *out, const PoolAttr *pool, const Tensor *x,
+                  const Tensor *dy)
 {
     const size_t size = tensor_count(out);
     const Spread s = { pool, out, dy, x, ref_doubles(size) };
     int h[2], w[2];
 
     if (!s.sum)
-        return;
+        return ERR_MEMORY;
     for (int n = 0; n < dy->dim[0]; n++)
         for (int i = 0; i < dy->dim[2]; i++)
             for (int j = 0; j < dy->dim[3]; j++) {
@@ -286,18 +289,19 @@ static void spread(const Tensor *out, const PoolAttr *pool, const Tensor *x,
     for (size_t i = 0; i < size; i++)
         ((float *)out->data)[i] = (float)s.sum[i];
     free(s.sum);
+    return OK;
 }
 
-static void avg_grad_ref(const Tensor *out)
+static int avg_grad_ref(const Tensor *out)
 {
     const PoolGradAttr *a = out->attr;
 
-    spread(out, &a->pool, NULL, out->src[0]);
+    return spread(out, &a->pool, NULL, out->src[0]);
 }
 
-static void max_grad_ref(const Tensor *out)
+static int max_grad_ref(const Tensor *out)
 {
-    spread(out, out->attr, out->src[0], out->src[1]);
+    return spread(out, out->attr, out->src[0], out->src[1]);
 }
 
 const Op avg_pool2d_grad_def = {

@@ -7,6 +7,7 @@
  * As torch.optim.SGD does it, without dampening and Nesterov's variant.  Each
  * stores its result where its first source was.  Bound by bytes.
  */
+#include "kernels/core/err.h"
 #include "kernels/ops/shapes.h"
 
 static int shape(Tensor *out)
@@ -38,7 +39,7 @@ static Cost weight_cost(const Tensor *out)
     };
 }
 
-static void velocity_ref(const Tensor *out)
+static int velocity_ref(const Tensor *out)
 {
     const SgdAttr *a = out->attr;
     const float *v = out->src[0]->data, *dw = out->src[1]->data,
@@ -47,9 +48,10 @@ static void velocity_ref(const Tensor *out)
 
     for (size_t i = 0; i < tensor_count(out); i++)
         y[i] = (float)(a->momentum * v[i] + dw[i] + a->decay * w[i]);
+    return OK;
 }
 
-static void weight_ref(const Tensor *out)
+static int weight_ref(const Tensor *out)
 {
     const SgdAttr *a = out->attr;
     const float *w = out->src[0]->data, *v = out->src[1]->data;
@@ -57,6 +59,7 @@ static void weight_ref(const Tensor *out)
 
     for (size_t i = 0; i < tensor_count(out); i++)
         y[i] = (float)(w[i] - a->rate * v[i]);
+    return OK;
 }
 
 const Op sgd_velocity_def = {

@@ -7,6 +7,7 @@
  */
 #include <string.h>
 
+#include "kernels/core/err.h"
 #include "kernels/ops/shapes.h"
 
 static int shape(Tensor *out)
@@ -32,7 +33,7 @@ static Cost cost(const Tensor *out)
     return (Cost){ .bytes = 2 * (double)tensor_bytes(out) };
 }
 
-static void ref(const Tensor *out)
+static int ref(const Tensor *out)
 {
     const SliceAttr *a = out->attr;
     int d[MAX_RANK] = { 1, 1, 1, 1 }, from[MAX_RANK] = { 0 };
@@ -47,6 +48,7 @@ static void ref(const Tensor *out)
                     *at(out, i, j, k, l) =
                         *at(out->src[0], i + from[0], j + from[1], k + from[2],
                             l + from[3]);
+    return OK;
 }
 
 static void grad(Graph *g, Tensor *out, Tensor *dy, const bool *wants,
@@ -99,7 +101,7 @@ static Cost grad_cost(const Tensor *out)
     return (Cost){ .bytes = bytes_once(out) };
 }
 
-static void grad_ref(const Tensor *out)
+static int grad_ref(const Tensor *out)
 {
     const SliceGradAttr *a = out->attr;
     const Tensor *dy = out->src[0];
@@ -115,6 +117,7 @@ static void grad_ref(const Tensor *out)
                 for (int l = 0; l < d[3]; l++)
                     *at(out, i + to[0], j + to[1], k + to[2], l + to[3]) =
                         *at(dy, i, j, k, l);
+    return OK;
 }
 
 const Op slice_grad_def = {

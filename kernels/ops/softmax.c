@@ -7,6 +7,7 @@
  */
 #include <math.h>
 
+#include "kernels/core/err.h"
 #include "kernels/ops/shapes.h"
 
 static int shape(Tensor *out)
@@ -46,7 +47,7 @@ static void softmax(float *y, const float *x, size_t n, size_t step)
 }
 
 /* Goes through all numbers whose index along the dim is 0. */
-static void ref(const Tensor *out)
+static int ref(const Tensor *out)
 {
     const DimAttr *attr = out->attr;
     const float *x = out->src[0]->data;
@@ -58,6 +59,7 @@ static void ref(const Tensor *out)
     for (size_t block = 0; block < count; block += n * step)
         for (size_t i = 0; i < step; i++)
             softmax((float *)out->data + block + i, x + block + i, n, step);
+    return OK;
 }
 
 static void grad(Graph *g, Tensor *out, Tensor *dy, const bool *wants,

@@ -5,6 +5,7 @@
  */
 #include <math.h>
 
+#include "kernels/core/err.h"
 #include "kernels/ops/shapes.h"
 
 static int shape(Tensor *out)
@@ -70,14 +71,16 @@ static void each_line(const Tensor *out, float *to, Line *line)
             line(to + i, y + i, dy + i, n, step);
 }
 
-static void ref(const Tensor *out)
+static int ref(const Tensor *out)
 {
     each_line(out, out->data, softmax_grad);
+    return OK;
 }
 
-static void terms(const Tensor *out, float *to)
+static int terms(const Tensor *out, float *to)
 {
     each_line(out, to, softmax_grad_terms);
+    return OK;
 }
 
 const Op softmax_grad_def = {

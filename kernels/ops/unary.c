@@ -14,6 +14,7 @@
  */
 #include <math.h>
 
+#include "kernels/core/err.h"
 #include "kernels/ops/shapes.h"
 
 static int shape(Tensor *out)
@@ -32,7 +33,7 @@ static double relu6_of(double x)
     {                                                        \
         return cost_of_each(out, nflops, ntrans);            \
     }                                                        \
-    static void id##_ref(const Tensor *out)                  \
+    static int id##_ref(const Tensor *out)                   \
     {                                                        \
         const float *src = out->src[0]->data;                \
         const size_t n = tensor_count(out);                  \
@@ -42,6 +43,7 @@ static double relu6_of(double x)
             const double x = src[i];                         \
             y[i] = (float)(formula);                         \
         }                                                    \
+        return OK;                                           \
     }                                                        \
     static void id##_rule(Graph *g, Tensor *out, Tensor *dy, \
                           const bool *wants, Tensor **grad)  \
@@ -74,7 +76,7 @@ static Cost scale_shift_cost(const Tensor *out)
     return cost_of_each(out, 2, 0);
 }
 
-static void scale_shift_ref(const Tensor *out)
+static int scale_shift_ref(const Tensor *out)
 {
     const ScaleShiftAttr *attr = out->attr;
     const float *x = out->src[0]->data;
@@ -83,6 +85,7 @@ static void scale_shift_ref(const Tensor *out)
 
     for (size_t i = 0; i < n; i++)
         y[i] = (float)(attr->a * x[i] + attr->b);
+    return OK;
 }
 
 static void scale_shift_grad(Graph *g, Tensor *out, Tensor *dy,

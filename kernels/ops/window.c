@@ -12,6 +12,7 @@
  * the last windows hold positions that were no neighbours: those are of
  * different regions and are masked.
  */
+#include "kernels/core/err.h"
 #include "kernels/ops/shapes.h"
 
 int window_count(const WindowAttr *a)
@@ -146,14 +147,16 @@ static void copy_rows(const Tensor *out, bool to_windows)
         }
 }
 
-static void partition_ref(const Tensor *out)
+static int partition_ref(const Tensor *out)
 {
     copy_rows(out, true);
+    return OK;
 }
 
-static void reverse_ref(const Tensor *out)
+static int reverse_ref(const Tensor *out)
 {
     copy_rows(out, false);
+    return OK;
 }
 
 static void partition_grad(Graph *g, Tensor *out, Tensor *dy, const bool *wants,

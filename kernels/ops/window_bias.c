@@ -11,6 +11,7 @@
  */
 #include <stdlib.h>
 
+#include "kernels/core/err.h"
 #include "kernels/ops/shapes.h"
 
 static int shape(Tensor *out)
@@ -39,7 +40,7 @@ static Cost cost(const Tensor *out)
     };
 }
 
-static void ref(const Tensor *out)
+static int ref(const Tensor *out)
 {
     const WindowAttr *a = out->attr;
     const int heads = out->src[0]->dim[1], area = a->h * a->w;
@@ -53,6 +54,7 @@ static void ref(const Tensor *out)
                     *at(out->src[0], window_offset(a, i, j), h, 0, 0) +
                     window_mask(a, k, i, j);
     }
+    return OK;
 }
 
 static void grad(Graph *g, Tensor *out, Tensor *dy, const bool *wants,
@@ -103,7 +105,7 @@ static Cost grad_cost(const Tensor *out)
                    .bytes = bytes_once(out) };
 }
 
-static void grad_ref(const Tensor *out)
+static int grad_ref(const Tensor *out)
 {
     const WindowBiasGradAttr *a = out->attr;
     const Tensor *dy = out->src[0];
@@ -112,7 +114,7 @@ static void grad_ref(const Tensor *out)
     double *sum = ref_doubles(n);
 
     if (!sum)
-        return;
+        return ERR_MEMORY;
     for (int u = 0; u < dy->dim[1]; u++)
         for (int i = 0; i < area; i++)
             for (int j = 0; j < area; j++)
@@ -121,6 +123,7 @@ static void grad_ref(const Tensor *out)
     for (size_t i = 0; i < n; i++)
         ((float *)out->data)[i] = (float)sum[i];
     free(sum);
+    return OK;
 }
 
 const Op window_bias_grad_def = {
