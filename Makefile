@@ -33,13 +33,9 @@ Q = @printf '  %-6s %s\n' $(1) $@;
 endif
 
 # The program: what stands in these folders, and files of data that it carries.
-# Of kernels/cuda it has what needs no CUDA to be built, nor to be tested.
-cuda_in_program := nvml.c metrics.c cupti.c cupti_host.c counters.c session.c \
-                   forecast.c said.c activity.c kernel_name.c
-src  := $(wildcard $(addsuffix /*.c,kernels/core kernels/ops kernels/cpu kernels/cpu/onednn)) \
+src  := $(wildcard $(addsuffix /*.c,kernels/core kernels/ops kernels/cpu kernels/cpu/onednn kernels/cupti)) \
         $(wildcard attention_zoo/*.c results/*.c analysis/*.c plots/*.c) \
-        $(filter-out harness/cli/main.c,$(wildcard harness/*/*.c)) \
-        $(addprefix kernels/cuda/,$(cuda_in_program))
+        $(filter-out harness/cli/main.c,$(wildcard harness/*/*.c))
 experiments := $(sort $(wildcard harness/experiments/*.json))
 data := $(wildcard results/*.sql plots/*.gp) $(wildcard results/paper/*.csv) $(experiments)
 inc  := $(patsubst %,$(B)/%.inc,$(data)) $(B)/experiments.inc

@@ -10,7 +10,10 @@ kernels/core      kernels/core
 kernels/ops       kernels/core kernels/ops
 kernels/cpu       kernels/core kernels/ops/ops.h kernels/cpu
 kernels/cpu/simd  kernels/core kernels/ops/ops.h kernels/cpu
-kernels/cuda      kernels/core kernels/ops/ops.h kernels/cuda kernels/simt
+kernels/cuda/kernels kernels/core kernels/ops/ops.h kernels/cuda/backend kernels/cuda/kernels kernels/simt
+kernels/cuda/library kernels/core kernels/ops/ops.h kernels/cuda
+kernels/cuda/backend kernels/core kernels/ops/ops.h kernels/cuda kernels/cupti
+kernels/cupti     kernels/core kernels/cuda/backend/known.h kernels/cupti
 kernels/simt      kernels/core kernels/cuda kernels/simt
 attention_zoo     kernels/core kernels/ops/ops.h kernels/ops/fused.h attention_zoo
 results           kernels/core/err.h kernels/core/param.h kernels/core/visible.h results
@@ -23,7 +26,7 @@ harness/network   kernels/core kernels/ops attention_zoo harness/backbones harne
 harness/experiments kernels/core/err.h kernels/core/param.h results/folder.h harness/devices harness/files harness/network harness/experiments
 harness/check     kernels/core results/folder.h harness/backbones harness/devices harness/files harness/network harness/check
 harness/measure   kernels/core kernels/cpu results analysis harness/devices harness/files harness/network harness/experiments harness/check harness/measure
-harness/explain   kernels/core kernels/ops kernels/cuda results analysis harness/devices harness/files harness/network harness/measure harness/report/table.h harness/explain
+harness/explain   kernels/core kernels/ops kernels/cupti results analysis harness/devices harness/files harness/network harness/measure harness/report/table.h harness/explain
 harness/attribution kernels/core kernels/ops results analysis plots harness/backbones harness/devices harness/files harness/network harness/check harness/attribution
 harness/report    kernels/core/err.h kernels/core/param.h kernels/core/visible.h attention_zoo results analysis harness/backbones harness/devices harness/files harness/network harness/experiments harness/report
 harness/cli       kernels attention_zoo results analysis plots harness

@@ -6,7 +6,7 @@
 #ifndef TESTS_DESCRIBED_H
 #define TESTS_DESCRIBED_H
 
-#include "kernels/cuda/descriptors.h"
+#include "kernels/cuda/library/descriptors.h"
 
 typedef struct Described {
     const char *name;

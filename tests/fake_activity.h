@@ -8,7 +8,7 @@
 
 #include <stdbool.h>
 
-#include "kernels/cuda/cupti_activity.h"
+#include "kernels/cupti/cupti_activity.h"
 
 enum { FAKE_RECORDS = 32768, FAKE_KINDS = 64 };
 

@@ -7,7 +7,7 @@
 
 #include <stdbool.h>
 
-#include "kernels/cuda/cupti.h"
+#include "kernels/cupti/cupti.h"
 
 enum { FAKE_RANGES = 1024 };
 

@@ -22,8 +22,8 @@ const Backend *const fake_libraries;
 #include <string.h>
 
 #include "kernels/core/host.h"
-#include "kernels/cuda/conv_graph.h"
-#include "kernels/cuda/library.h"
+#include "kernels/cuda/library/conv_graph.h"
+#include "kernels/cuda/library/library.h"
 #include "kernels/ops/ops.h"
 #include "tests/described.h"
 #include "tests/test.h"

@@ -30,7 +30,7 @@ import sys
 import time
 
 OUT = "build/mutants"
-FOLDER = "kernels/cuda"
+FOLDER = "kernels/cuda/kernels"
 EQUIVALENT = "tests/mutants_equivalent.txt"
 BUILDS = ["plain", "checked"]  # the quicker first
 LIMIT_S = 300  # a mutant that runs for longer is caught: it never ends
@@ -296,7 +296,7 @@ def report(mutants, outcomes, files):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("files", nargs="*", help="of kernels/cuda")
+    parser.add_argument("files", nargs="*", help="of kernels/cuda/kernels")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--sample", type=int, default=1,
                         help="only each so manieth mutant")

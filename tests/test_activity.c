@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "kernels/core/err.h"
-#include "kernels/cuda/activity.h"
-#include "kernels/cuda/kernel_name.h"
+#include "kernels/cupti/activity.h"
+#include "kernels/cupti/kernel_name.h"
 #include "tests/fake_activity.h"
 #include "tests/test.h"
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "kernels/core/plan.h"
-#include "kernels/cuda/conv_help.h"
+#include "kernels/cuda/kernels/conv_help.h"
 #include "kernels/ops/ops.h"
 #include "tests/eval.h"
 #include "tests/on_simt.h"

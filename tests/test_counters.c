@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "kernels/core/err.h"
-#include "kernels/cuda/counters.h"
+#include "kernels/cupti/counters.h"
 #include "tests/fake_cupti.h"
 #include "tests/test.h"
 

@@ -19,7 +19,7 @@ TEST(cudnn, offline)
 #include <string.h>
 
 #include "harness/network/network.h"
-#include "kernels/cuda/conv_graph.h"
+#include "kernels/cuda/library/conv_graph.h"
 #include "tests/described.h"
 #include "tests/eval.h"
 #include "tests/kernel_cases.h"

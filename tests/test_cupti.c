@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "kernels/core/err.h"
-#include "kernels/cuda/cupti_host.h"
-#include "kernels/cuda/metrics.h"
+#include "kernels/cupti/cupti_host.h"
+#include "kernels/cupti/metrics.h"
 #include "tests/databases.h"
 #include "tests/test.h"
 

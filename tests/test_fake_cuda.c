@@ -14,7 +14,7 @@
 #include "harness/network/case.h"
 #include "kernels/core/err.h"
 #include "kernels/core/plan.h"
-#include "kernels/cuda/nvml.h"
+#include "kernels/cupti/nvml.h"
 #include "kernels/ops/ops.h"
 #include "tests/fake/cuda.h"
 #include "tests/test.h"

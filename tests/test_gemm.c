@@ -3,7 +3,7 @@
  * BLAS would multiply, multiplied here in plain loops, against the ops'
  * definitions.
  */
-#include "kernels/cuda/gemm.h"
+#include "kernels/cuda/library/gemm.h"
 
 #include <math.h>
 #include <stdio.h>

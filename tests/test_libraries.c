@@ -22,7 +22,7 @@ TEST(libraries, on_the_host)
 #include <string.h>
 
 #include "kernels/core/plan.h"
-#include "kernels/cuda/conv_graph.h"
+#include "kernels/cuda/library/conv_graph.h"
 #include "kernels/ops/ops.h"
 #include "kernels/simt/host.h"
 #include "tests/described.h"

@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "kernels/core/dtype.h"
-#include "kernels/cuda/calibrate.h"
-#include "kernels/cuda/known.h"
+#include "kernels/cuda/backend/known.h"
+#include "kernels/cuda/kernels/calibrate.h"
 #include "tests/on_simt.h"
 
 enum { STEPS = 3, NUMBERS = STEPS * CALIBRATE_STEP, BYTES = NUMBERS * 4 };

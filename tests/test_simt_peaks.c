@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "kernels/cuda/peaks.h"
+#include "kernels/cuda/kernels/peaks.h"
 #include "tests/on_simt.h"
 
 enum { STEPS = 5, NUMBERS = STEPS * PEAK_STEP, TIMES = 3 };

@@ -14,8 +14,8 @@
 #include "harness/check/verify.h"
 #include "harness/network/network.h"
 #include "kernels/core/plan.h"
-#include "kernels/cuda/cuda.h"
-#include "kernels/cuda/device.h"
+#include "kernels/cuda/backend/cuda.h"
+#include "kernels/cuda/backend/device.h"
 #include "kernels/simt/host.h"
 #include "tests/test.h"
 

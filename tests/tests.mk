@@ -19,11 +19,11 @@ on_host   := $(if $(SIMTS),$(call simt_obj,plain),$(call obj,kernels/simt/absent
 # card that is only described, where there is cuDNN 9.8.
 with_cudnn := $(addprefix $(B)/tests/,$(addsuffix .c.o,test_cudnn test_libraries \
                   described fake_libraries fake_cublaslt))
-tests_obj += $(call obj,$(addprefix kernels/cuda/,gemm.c known.c workspace.c))
+tests_obj += $(call obj,$(addprefix kernels/cuda/,library/gemm.c backend/known.c backend/workspace.c))
 ifeq ($(CUDA_MISSING),)
 ifeq ($(filter 0 1 2 3 4 5 6 7,$(CUDA_CUDNN_MINOR))$(if $(CUDA_CUDNN),,no),)
 tests_obj += $(patsubst %,$(B)/cuda/%.o,$(cudnn) \
-                 $(addprefix kernels/cuda/,cudnn.c cublas.c product.c tune.c))
+                 $(addprefix kernels/cuda/library/,cudnn.c cublas.c product.c tune.c))
 tests_link := $(CUDA_CUDNN) -Wl,-rpath,$(dir $(CUDA_CUDNN)) \
               -Wl,--wrap=cudnnBackendSetAttribute,--wrap=cudnnBackendExecute
 $(with_cudnn): override CFLAGS += -DWITH_CUDNN $(CUDA_INCLUDES)
@@ -34,7 +34,7 @@ $(with_cudnn): $(B)/cuda/flags
 # The plugin's own code over tests/fake, and an NVML of the same kind.
 fake     := $(B)/fake/attnbench_cuda.so $(B)/fake/libnvidia-ml.so.1
 fake_obj := $(patsubst %,$(B)/fake/%.o,tests/fake/cuda.c \
-                $(addprefix kernels/cuda/,backend.c clock.c weather.c workspace.c))
+                $(addprefix kernels/cuda/backend/,backend.c clock.c weather.c workspace.c))
 
 $(B)/run_tests: $(lib) $(tests_obj) $(on_host) | $(fake)
 	$(call Q,LINK) $(if $(SIMTS),$(CXX),$(CC)) $(LDFLAGS) -no-pie -o $@ $^ $(LIBS) $(tests_link)

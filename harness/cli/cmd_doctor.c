@@ -29,9 +29,9 @@
 #include "kernels/cpu/cpu.h"
 #include "kernels/cpu/onednn/onednn.h"
 #include "kernels/cpu/perf.h"
-#include "kernels/cuda/cupti.h"
-#include "kernels/cuda/forecast.h"
-#include "kernels/cuda/nvml.h"
+#include "kernels/cupti/cupti.h"
+#include "kernels/cupti/forecast.h"
+#include "kernels/cupti/nvml.h"
 #include "results/store.h"
 
 typedef struct DoctorSettings {

@@ -22,7 +22,7 @@
 #include "harness/measure/sweep.h"
 #include "harness/report/table.h"
 #include "kernels/core/err.h"
-#include "kernels/cuda/counters.h"
+#include "kernels/cupti/counters.h"
 
 typedef struct ProfileSettings {
     int top, seconds, force;

@@ -20,7 +20,7 @@
 #include "kernels/cpu/cgroup.h"
 #include "kernels/cpu/cpus.h"
 #include "kernels/cpu/onednn/onednn.h"
-#include "kernels/cuda/nvml.h"
+#include "kernels/cupti/nvml.h"
 
 #define GOVERNOR "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"
 

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "kernels/core/err.h"
-#include "kernels/cuda/plugin.h"
+#include "kernels/cuda/backend/plugin.h"
 
 /* From the program's own folder. */
 static const char *const places[] = {

@@ -19,12 +19,11 @@ NVCCFLAGS := -std=c++20 -O3 -lineinfo -I. -I$(B) \
              $(if $(filter 1,$(DEV)),-Werror all-warnings) -Xcompiler \
              -fPIC,-fvisibility=hidden
 
-cu    := $(wildcard kernels/cuda/*.cu)
-cudnn := $(addprefix kernels/cuda/,descriptors.c conv_graph.c conv_engine.c)
-cuda  := $(cu) $(wildcard kernels/cuda/device_only/*.cu) \
-         $(filter-out $(addprefix kernels/cuda/,$(cuda_in_program)) \
-             $(if $(CUDA_CUDNN),,kernels/cuda/cudnn.c $(cudnn)), \
-             $(wildcard kernels/cuda/*.c))
+cu    := $(wildcard kernels/cuda/kernels/*.cu)
+cudnn := $(addprefix kernels/cuda/library/,descriptors.c conv_graph.c conv_engine.c)
+cuda  := $(cu) $(wildcard kernels/cuda/kernels/device_only/*.cu) \
+         $(filter-out $(if $(CUDA_CUDNN),,kernels/cuda/library/cudnn.c $(cudnn)), \
+             $(wildcard kernels/cuda/backend/*.c kernels/cuda/library/*.c))
 cuda_obj := $(patsubst %,$(B)/cuda/%.o,$(cuda))
 
 # The plugin has nothing of the program's: it finds that when it is loaded.
@@ -56,7 +55,7 @@ $(foreach sm,$(sms),$(eval $(call nvcc_rule,$(sm))))
 $(B)/cuda_build.h: FORCE
 	@mkdir -p $(@D)
 	@{ echo '#define CUDA_BUILD_HEADERS "$(shell cat kernels/core/*.h \
-	       kernels/ops/ops.h kernels/cuda/plugin.h | cksum)"'; \
+	       kernels/ops/ops.h kernels/cuda/backend/plugin.h | cksum)"'; \
 	   echo '#define CUDA_BUILD_ARCHS "$(CUDA_ARCH_LIST)"'; \
 	   echo '#define CUDA_BUILD_MISSING "$(CUDA_MISSING)"'; } > $@.new
 	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi

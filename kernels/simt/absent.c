@@ -3,8 +3,8 @@
  * switches of stacks are written for x86-64, and a C++ compiler is needed.
  */
 #include "kernels/core/err.h"
-#include "kernels/cuda/calibrate.h"
-#include "kernels/cuda/peaks.h"
+#include "kernels/cuda/kernels/calibrate.h"
+#include "kernels/cuda/kernels/peaks.h"
 #include "kernels/simt/host.h"
 
 static int absent_open(Device **out, const DeviceSettings *settings)
@@ -56,7 +56,7 @@ SimtTraffic simt_watched(int slot)
     return (SimtTraffic){ 0, 0 };
 }
 
-/* Of kernels/cuda/calibrate.h and peaks.h: there is no device to call them
+/* Of calibrate.h and peaks.h of kernels/cuda: there is no device to call them
  * with. */
 int cuda_calibrate_f32(Device *dev, float *y, const float *x, size_t n, float a,
                        float b)

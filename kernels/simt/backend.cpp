@@ -6,8 +6,8 @@
 
 #include "kernels/core/err.h"
 #include "kernels/core/host.h"
-#include "kernels/cuda/cuda.h"
-#include "kernels/cuda/device.h"
+#include "kernels/cuda/backend/cuda.h"
+#include "kernels/cuda/backend/device.h"
 #include "kernels/simt/host.h"
 #include "kernels/simt/state.h"
 

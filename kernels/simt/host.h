@@ -1,7 +1,8 @@
 /*
  * host.h - runs the CUDA kernels on the host: the backend "simt", for tests.
  *
- * It has our own kernels (kernels/cuda/cuda.h), not cuDNN's or cuBLAS's, and
+ * It has our own kernels (kernels/cuda/backend/cuda.h), not cuDNN's or
+ * cuBLAS's, and
  * it is slow: every CUDA thread is a fiber.  Linked with the checked runtime
  * it also judges every access to memory.  It proves logic and the safety of
  * memory, not speed, nor the order in which a GPU's memory shows writes.

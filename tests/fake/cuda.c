@@ -16,10 +16,10 @@
 #include <string.h>
 
 #include "kernels/core/err.h"
-#include "kernels/cuda/card.h"
-#include "kernels/cuda/library.h"
-#include "kernels/cuda/list.h"
-#include "kernels/cuda/roofs.h"
+#include "kernels/cuda/backend/card.h"
+#include "kernels/cuda/backend/list.h"
+#include "kernels/cuda/backend/roofs.h"
+#include "kernels/cuda/library/library.h"
 #include "kernels/ops/ops.h"
 
 enum { QUEUE = 1 << 16, ALIGN = 256 };

@@ -1,0 +1,100 @@
+/*
+ * card.h - what the plugin keeps of a GPU besides what kernels see of it
+ * (device.h); for backend.c, clock.c and weather.c.
+ */
+#ifndef CUDA_CARD_H
+#define CUDA_CARD_H
+
+#include "kernels/cuda/backend/device.h"
+#include "kernels/cupti/nvml.h"
+
+/* cudaStream_t and cudaEvent_t, for readers without CUDA's headers. */
+typedef struct CUstream_st *CardStream;
+typedef struct CUevent_st *CardEvent;
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Host memory that a waiting stream looks at. */
+typedef struct Gate {
+    volatile unsigned opened;  /* tickets up to this one may pass  */
+    volatile unsigned gave_up; /* the last one that did not wait on */
+} Gate;
+
+/* Times what a stream does: see clock.c. */
+typedef struct Clock {
+    CardStream stream;
+    CardEvent start, stop;
+    Gate *gate, *gate_on_card;
+    unsigned ticket; /* of the latest start */
+    bool starved;    /* the latest interval began before all was queued */
+} Clock;
+
+int clock_open(Clock *c, CardStream stream);
+void clock_close(Clock *c);
+int clock_start(Clock *c);
+int clock_stop(Clock *c, double *ns);
+
+/* Lets the stream go on, after a start whose stop never came. */
+void clock_let_go(Clock *c);
+
+/* Cycles of a multiprocessor over nanoseconds, counted by it; on the host. */
+typedef struct Ticks {
+    volatile unsigned long long cycles, ns;
+} Ticks;
+
+typedef struct Weather {
+    Ticks *ticks, *ticks_on_card;
+    Nvml *nvml; /* NULL: not here */
+    Conditions last;
+    double nvml_read_ns; /* when last was filled, on the host's clock */
+    char throttle[96], with_launches[128];
+} Weather;
+
+/* What roofs are measured in (roofs.c); all zero until then. */
+typedef struct RoofBuffers {
+    float *from, *to;
+    size_t n; /* floats of each */
+    struct Product *product;
+    Dtype product_dtype;
+} RoofBuffers;
+
+enum { BUS_ID = 32 };
+
+typedef struct Card {
+    CudaDevice cuda;        /* first: a Device * is a Card * */
+    const Kernel **kernels; /* base.kernels, to be freed */
+    char bus_id[BUS_ID];
+    Clock clock;
+    Weather weather;
+    size_t l2_bytes;
+    bool l2_persists; /* lines may be set aside, and must be given back */
+    void *flood;      /* overwritten to evict the caches; NULL until then */
+    RoofBuffers roofs;
+} Card;
+
+int weather_open(Weather *w, const char *bus_id);
+void weather_close(Weather *w);
+int weather_read(Weather *w, const Clock *clock, Conditions *out);
+
+/* What doctor shows (facts.c). */
+void cuda_tell(Device *dev, Say *say, void *arg);
+
+/* OK, or ERR_DEVICE with what CUDA says of the call; err is a cudaError_t. */
+int cuda_check(int err, const char *call);
+
+/* kernels/cuda/device_only: these use what kernels/simt does not have.  Each
+ * returns a cudaError_t.
+ *
+ * Holds the stream until gate->opened reaches the ticket, or limit_ns. */
+int cuda_launch_hold(CardStream stream, Gate *gate, unsigned ticket,
+                     unsigned long long limit_ns);
+/* Counts cycles over at least ns. */
+int cuda_launch_ticks(CardStream stream, Ticks *ticks, unsigned long long ns);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
