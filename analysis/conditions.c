@@ -117,33 +117,24 @@ static void add_shape(char text[CONDITIONS_TEXT], const RunList *list)
     const bool width = in_common(list, "width", value);
 
     if (channels && height && width) {
-        add(text, "%dx%dx%d", r->channels, r->height, r->width);
+        add(text, "%dx%dx%d", r->c.channels, r->c.height, r->c.width);
         return;
     }
     if (channels)
-        add(text, "%d channels", r->channels);
+        add(text, "%d channels", r->c.channels);
     if (height && width)
-        add(text, "%dx%d pixels", r->height, r->width);
+        add(text, "%dx%d pixels", r->c.height, r->c.width);
     else if (height || width)
         add(text, "%s %d", height ? "height" : "width",
-            height ? r->height : r->width);
-}
-
-/* A value that is a word, as people write it: "as written". */
-static void add_word(char text[CONDITIONS_TEXT], const char *fmt, char *value)
-{
-    for (char *at = value; *at; at++)
-        if (*at == '_')
-            *at = ' ';
-    add(text, fmt, value);
+            height ? r->c.height : r->c.width);
 }
 
 static void add_threads(char text[CONDITIONS_TEXT], const Conditions *c,
                         const Run *r)
 {
-    const int n = r->threads        ? r->threads
-                  : r->threads_used ? r->threads_used
-                                    : c->cores;
+    const int n = r->c.threads        ? r->c.threads
+                  : r->o.threads_used ? r->o.threads_used
+                                      : c->cores;
 
     add(text, "%d thread%s", n, n == 1 ? "" : "s");
 }
@@ -152,88 +143,80 @@ static void add_module(char text[CONDITIONS_TEXT], const Run *r)
 {
     char label[LABEL_MAX], settings[SLICE_TEXT];
 
-    add(text, "%s", module_label(r->module, label));
+    add(text, "%s", module_label(r->c.module.text, label));
     if (settings_label(r, settings)[0])
         add(text, "%s", settings);
 }
-
-/* How a column is said; a usual value needs no words. */
-typedef struct Said {
-    const char *column, *usual, *fmt;
-} Said;
-
-static const Said said[] = {
-    { "source", "attnbench", "%s" },
-    { "backbone", "none", "%s" },
-    { "module", "none", "%s" },
-    { "settings", NULL, "" },
-    { "position", "auto", "at %s" },
-    { "backend", NULL, "%s" },
-    { "threads", NULL, "" },
-    { "batch", NULL, "batch %s" },
-    { "channels", NULL, "" },
-    { "height", NULL, "" },
-    { "width", NULL, "" },
-    { "dtype", NULL, "%s" },
-    { "impl", NULL, "%s" },
-    { "form", "train", "form %s" },
-    { "weights", "seeded", "weights %s" },
-    { "norm_gain", NULL, "norm gain %s" },
-    { "graph", NULL, "%s" },
-    { "pass", NULL, "%s" },
-    { "state", NULL, "%s" },
-    { "arm", "0", "arm %s" },
-};
-enum { NSAID = sizeof(said) / sizeof(said[0]) };
 
 /* A module alone has no network's norms, a file of weights seeds none. */
 static bool has_seeded_norms(const RunList *list)
 {
     for (int i = 0; i < list->n; i++)
-        if (strcmp(list->at[i].backbone, "none") &&
-            !strcmp(list->at[i].weights, "seeded"))
+        if (strcmp(list->at[i].c.backbone.text, "none") &&
+            !strcmp(list->at[i].c.weights.text, "seeded"))
             return true;
     return false;
 }
 
-static void add_column(char text[CONDITIONS_TEXT], const Conditions *c,
-                       const RunList *list, const Said *s)
+/* The fields that are said in another way than by their table. */
+static bool add_specially(char text[CONDITIONS_TEXT], const Conditions *c,
+                          const RunList *list, const char *name)
 {
     const Run *r = &list->at[0];
-    char value[SLICE_TEXT];
 
-    if (!strcmp(s->column, "channels"))
+    if (!strcmp(name, "channels"))
         add_shape(text, list);
-    if (!in_common(list, s->column, value) ||
-        (s->usual && !strcmp(value, s->usual)))
-        return;
-    if (!strcmp(s->column, "norm_gain") &&
-        !strcmp(value, has_seeded_norms(list) ? "1" : "0"))
-        return;
-    if (!strcmp(s->column, "threads"))
+    else if (!strcmp(name, "threads"))
         add_threads(text, c, r);
-    else if (!strcmp(s->column, "module"))
+    else if (!strcmp(name, "module"))
         add_module(text, r);
-    else if (!strcmp(s->column, "weights") || !strcmp(s->column, "source") ||
-             !strcmp(s->column, "backbone"))
-        add(text, s->fmt, value); /* names as they are */
-    else if (s->fmt[0])
-        add_word(text, s->fmt, value);
+    else
+        return !strcmp(name, "settings") || !strcmp(name, "height") ||
+               !strcmp(name, "width");
+    return true;
+}
+
+/* True for the gain that a list needs no words for. */
+static bool is_usual_gain(const RunList *list, const char *value)
+{
+    return !strcmp(value, has_seeded_norms(list) ? "1" : "0");
+}
+
+static void add_column(char text[CONDITIONS_TEXT], const Conditions *c,
+                       const RunList *list, const char *name)
+{
+    size_t at;
+    const Param *p = run_field_find(name, &at);
+    char value[SLICE_TEXT];
+    const bool common = in_common(list, name, value);
+
+    if (!common && strcmp(name, "channels"))
+        return;
+    if (common && p->usual && !strcmp(value, p->usual))
+        return;
+    if (!strcmp(name, "norm_gain") && is_usual_gain(list, value))
+        return;
+    if (add_specially(text, c, list, name))
+        return;
+    for (char *c = value; p->kind == PARAM_KIND_CHOICE && *c; c++)
+        if (*c == '_')
+            *c = ' '; /* as people write it: "as written" */
+    add(text, p->caption ? p->caption : "%s", value);
 }
 
 char *conditions_settings(const Conditions *c, const RunList *list,
                           char text[CONDITIONS_TEXT])
 {
     text[0] = '\0';
-    for (int k = 0; list->n && k < NSAID; k++)
-        add_column(text, c, list, &said[k]);
+    for (int k = 0; list->n && slice_column(k); k++)
+        add_column(text, c, list, slice_column(k));
     return text;
 }
 
 static bool uses_gpu(const RunList *list)
 {
     for (int i = 0; i < list->n; i++)
-        if (!strcmp(list->at[i].backend, "cuda"))
+        if (list->at[i].c.backend == ON_CUDA)
             return true;
     return false;
 }

@@ -12,6 +12,7 @@
 
 #include "analysis/csv.h"
 #include "kernels/core/err.h"
+#include "results/record.h"
 
 /* clang-format off */
 static const char table1[] =
@@ -135,21 +136,15 @@ int paper_read(Paper *out, PaperTable table)
     return err;
 }
 
-/* Whether a setting says how something is measured, not what. */
+/* True if a flag says how something is measured, not what. */
 static bool is_how(const char *flag)
 {
-    static const char *const how[] = { "impl",     "graph",   "backend",
-                                       "dtype",    "batch",   "pass",
-                                       "state",    "threads", "arm",
-                                       "norm_gain" };
+    char name[PARAM_NAME_MAX];
+    const Param *p;
 
-    for (size_t i = 0; i < sizeof(how) / sizeof(how[0]); i++) {
-        const size_t n = strlen(how[i]);
-
-        if (strncmp(flag + 2, how[i], n) == 0 && flag[2 + n] == '=')
-            return true;
-    }
-    return false;
+    snprintf(name, sizeof(name), "%.*s", (int)strcspn(flag + 2, "="), flag + 2);
+    p = param_find(case_params, name);
+    return p && p->role == SAYS_HOW;
 }
 
 char *paper_network(const char *repeat, char text[PAPER_TEXT])

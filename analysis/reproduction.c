@@ -94,8 +94,8 @@ static const Run *find_run(const Paper *paper, const PaperRow *row, int arm,
     const Run *found = NULL;
 
     for (int i = 0; i < runs->n; i++)
-        if (runs->at[i].arm == arm &&
-            paper_find(paper, runs->at[i].repeat) == row)
+        if (runs->at[i].c.arm == arm &&
+            paper_find(paper, runs->at[i].o.repeat) == row)
             found = &runs->at[i];
     return found;
 }
@@ -111,7 +111,7 @@ static double mean_images(const Run *r)
 
     for (int i = 0; i < r->time.n; i++)
         sum += r->ns[i];
-    return 1e9 * r->batch * r->time.n / sum;
+    return 1e9 * r->c.batch * r->time.n / sum;
 }
 
 /* What a row has without the others; costs are of the whole batch. */
@@ -123,9 +123,9 @@ static void fill_row(ReproRow *row)
     row->mean = has_time(row) ? mean_images(r) : NAN;
     row->median =
         has_time(row) ? throughput_of(r) : (Throughput){ NAN, NAN, NAN };
-    row->params = count_verdict(r ? r->params : NAN, 1e6, p->params_text);
-    row->flops =
-        count_verdict(r ? r->paper_flops / r->batch : NAN, 1e9, p->flops_text);
+    row->params = count_verdict(r ? r->o.params : NAN, 1e6, p->params_text);
+    row->flops = count_verdict(r ? r->o.paper_flops / r->c.batch : NAN, 1e9,
+                               p->flops_text);
 }
 
 static Ratio ratio_of(const ReproRow *base, const Run *run)

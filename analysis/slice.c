@@ -11,68 +11,52 @@
 
 #include "kernels/core/err.h"
 
-typedef struct Column {
-    const char *name;
-    size_t offset;
-    ColumnKind kind;
-} Column;
-
-/* clang-format off */
-#define TEXT(field) { #field, offsetof(Run, field), COLUMN_TEXT }
-#define INT(field)  { #field, offsetof(Run, field), COLUMN_INT }
-#define REAL(field) { #field, offsetof(Run, field), COLUMN_REAL }
-static const Column columns[] = {
-    TEXT(source), TEXT(backbone), TEXT(module), TEXT(settings), TEXT(impl),
-    TEXT(position), TEXT(form), TEXT(weights), REAL(norm_gain), TEXT(graph),
-    TEXT(backend), TEXT(dtype), INT(batch), INT(channels), INT(height),
-    INT(width),    TEXT(pass), TEXT(state), INT(threads), INT(arm),
-};
-#undef TEXT
-#undef INT
-#undef REAL
-/* clang-format on */
-enum { NCOLUMNS = sizeof(columns) / sizeof(columns[0]) };
-
-const char *slice_column(int i)
+/* The i-th field that tells cases apart, and where its struct stands in a Run:
+ * the source, then the case's. */
+static const Param *column_at(int i, size_t *at)
 {
-    return i >= 0 && i < NCOLUMNS ? columns[i].name : NULL;
-}
+    static const Param *const tables[] = { case_params, case_settings };
 
-static const Column *find(const char *name)
-{
-    for (int i = 0; i < NCOLUMNS; i++)
-        if (strcmp(columns[i].name, name) == 0)
-            return &columns[i];
+    if (i == 0)
+        return run_field_find("source", at);
+    *at = offsetof(Run, c);
+    for (int k = 0; k < 2; k++)
+        for (const Param *p = tables[k]; p->name; p++)
+            if (--i == 0)
+                return p;
     return NULL;
 }
 
-static const void *field(const Run *r, const Column *c)
+const char *slice_column(int i)
 {
-    return (const char *)r + c->offset;
+    size_t at;
+    const Param *p = i < 0 ? NULL : column_at(i, &at);
+
+    return p ? p->name : NULL;
 }
 
-static bool equal(const Run *a, const Run *b, const Column *c)
+static const Param *find(const char *name, size_t *at)
 {
-    if (c->kind == COLUMN_INT)
-        return *(const int *)field(a, c) == *(const int *)field(b, c);
-    if (c->kind == COLUMN_REAL)
-        return *(const double *)field(a, c) == *(const double *)field(b, c);
-    return strcmp(field(a, c), field(b, c)) == 0;
+    const Param *p;
+
+    for (int i = 0; (p = column_at(i, at)); i++)
+        if (strcmp(p->name, name) == 0)
+            return p;
+    return NULL;
+}
+
+static bool equal(const Run *a, const Run *b, const Param *p, size_t at)
+{
+    return param_equal(p, (const char *)a + at, (const char *)b + at);
 }
 
 char *slice_value(const Run *r, const char *column, char text[SLICE_TEXT])
 {
-    const Column *c = find(column);
+    size_t at;
+    const Param *p = find(column, &at);
 
-    if (!c)
-        text[0] = '\0';
-    else if (c->kind == COLUMN_INT)
-        snprintf(text, SLICE_TEXT, "%d", *(const int *)field(r, c));
-    else if (c->kind == COLUMN_REAL)
-        snprintf(text, SLICE_TEXT, "%.15g", *(const double *)field(r, c));
-    else
-        snprintf(text, SLICE_TEXT, "%s", (const char *)field(r, c));
-    return text;
+    text[0] = '\0';
+    return p ? param_text(p, (const char *)r + at, text) : text;
 }
 
 static bool listed(const char *name, const char *const *list)
@@ -85,8 +69,11 @@ static bool listed(const char *name, const char *const *list)
 
 bool slice_same(const Run *a, const Run *b, const char *const *except)
 {
-    for (int i = 0; i < NCOLUMNS; i++)
-        if (!equal(a, b, &columns[i]) && !listed(columns[i].name, except))
+    const Param *p;
+    size_t at;
+
+    for (int i = 0; (p = column_at(i, &at)); i++)
+        if (!equal(a, b, p, at) && !listed(p->name, except))
             return false;
     return true;
 }
@@ -129,8 +116,10 @@ static bool setting_value(const char *settings, const char *key,
 /* What a run has under a name: a column's value, or its module's setting. */
 static bool named_value(const Run *r, const char *name, char text[SLICE_TEXT])
 {
-    if (!find(name))
-        return setting_value(r->settings, name, text);
+    size_t at;
+
+    if (!find(name, &at))
+        return setting_value(r->c.settings, name, text);
     slice_value(r, name, text);
     return true;
 }
@@ -222,12 +211,12 @@ int slice_keep(RunList *list, const Wanted *wanted, int n)
 int slice_single(const RunList *list, const char *const *axes)
 {
     char values[SLICE_TEXT];
+    const Param *c;
+    size_t at;
 
-    for (int k = 0; k < NCOLUMNS; k++) {
-        const Column *c = &columns[k];
-
+    for (int k = 0; (c = column_at(k, &at)); k++) {
         for (int i = 1; i < list->n && !listed(c->name, axes); i++) {
-            if (equal(&list->at[0], &list->at[i], c))
+            if (equal(&list->at[0], &list->at[i], c, at))
                 continue;
             print_values(list, c->name, values, sizeof(values));
             return fail(ERR_INPUT,
@@ -244,10 +233,10 @@ bool slice_settings_matter(const RunList *list, const char *module)
     static const char *const settings[] = { "settings", NULL };
 
     for (int i = 0; i < list->n; i++) {
-        if (strcmp(list->at[i].module, module))
+        if (strcmp(list->at[i].c.module.text, module))
             continue;
         for (int k = 0; k < i; k++)
-            if (strcmp(list->at[i].settings, list->at[k].settings) &&
+            if (strcmp(list->at[i].c.settings, list->at[k].c.settings) &&
                 slice_same(&list->at[i], &list->at[k], settings))
                 return true;
     }
@@ -304,10 +293,10 @@ char *settings_label(const Run *r, char text[SLICE_TEXT])
     size_t n = 0;
 
     text[0] = '\0';
-    for (const char *flag = r->repeat; (flag = strstr(flag, " --")); flag++) {
+    for (const char *flag = r->o.repeat; (flag = strstr(flag, " --")); flag++) {
         snprintf(key, sizeof(key), "%.*s", (int)strcspn(flag + 3, "= "),
                  flag + 3);
-        if (setting_value(r->settings, key, value) && n < SLICE_TEXT)
+        if (setting_value(r->c.settings, key, value) && n < SLICE_TEXT)
             n += (size_t)snprintf(text + n, SLICE_TEXT - n, "%s%s=%s",
                                   n ? " " : "", key, value);
     }
@@ -336,7 +325,7 @@ char *module_label(const char *module, char text[LABEL_MAX])
 
 bool run_is_fused(const Run *r)
 {
-    return strcmp(r->impl, "fused") == 0 && strcmp(r->module, "none") != 0;
+    return r->c.impl == IMPL_FUSED && strcmp(r->c.module.text, "none") != 0;
 }
 
 char *run_label(const Run *r, char text[LABEL_MAX])
@@ -344,7 +333,7 @@ char *run_label(const Run *r, char text[LABEL_MAX])
     static const char fused[] = " fused";
     size_t n;
 
-    module_label(r->module, text);
+    module_label(r->c.module.text, text);
     n = strlen(text);
     if (run_is_fused(r) && n + sizeof(fused) <= LABEL_MAX)
         memcpy(text + n, fused, sizeof(fused));

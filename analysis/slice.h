@@ -23,7 +23,7 @@ const char *slice_column(int i);
 
 /* The value of such a column in a run as text, "" for a name that there is
  * not.  Returns text. */
-enum { SLICE_TEXT = 512 };
+enum { SLICE_TEXT = PARAM_TEXT_MAX };
 char *slice_value(const Run *r, const char *column, char text[SLICE_TEXT]);
 
 /* Whether two runs have the same values in all columns but those in except,

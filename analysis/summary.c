@@ -11,44 +11,63 @@
 #include <string.h>
 
 #include "kernels/core/err.h"
+#include "results/sql.h"
 
 enum { SQL_SIZE = 2048 };
 
-#define COLUMN(field, kind)                                           \
-    {                                                                 \
-#field, kind, offsetof(Run, field), sizeof(((Run *)0)->field) \
-    }
-#define ID(field)   COLUMN(field, COLUMN_ID)
-#define INT(field)  COLUMN(field, COLUMN_INT)
-#define REAL(field) COLUMN(field, COLUMN_REAL)
-#define TEXT(field) COLUMN(field, COLUMN_TEXT)
-
 /* clang-format off */
-const RunColumn run_columns[] = {
-    ID(id), ID(sweep_id), INT(start), ID(seed), TEXT(started_at),
-    TEXT(stored_at), REAL(load), REAL(load_end),
-    TEXT(experiment), TEXT(source),
-    TEXT(cpu), TEXT(gpu), INT(cores), TEXT(git_commit), INT(dirty),
-    TEXT(backbone), TEXT(module), TEXT(impl), TEXT(position), TEXT(form),
-    TEXT(weights), TEXT(weights_hash), REAL(norm_gain), TEXT(graph),
-    TEXT(backend), TEXT(dtype),
-    INT(batch), INT(channels), INT(height), INT(width),
-    TEXT(pass), TEXT(state), INT(threads), INT(arm), TEXT(settings),
-    TEXT(repeat),
-    TEXT(status), TEXT(message), TEXT(verified_at), REAL(rel_l2),
-    INT(converged), INT(reps), INT(threads_used),
-    REAL(params), REAL(macs), REAL(flops), REAL(paper_flops),
-    REAL(transcendentals), REAL(bytes), REAL(arena_bytes),
-    { NULL },
+static const Param run_own[] = {
+    FIELD(Run, id, LONG), FIELD(Run, sweep_id, LONG), FIELD(Run, start, INT),
+    FIELD(Run, seed, LONG), FIELD(Run, started_at, TEXT),
+    FIELD(Run, load, REAL), FIELD(Run, load_end, REAL),
+    FIELD(Run, experiment, TEXT),
+    FIELD(Run, source, TEXT, .usual = "attnbench"),
+    FIELD(Run, cpu, TEXT), FIELD(Run, gpu, TEXT), FIELD(Run, cores, INT),
+    FIELD(Run, git_commit, TEXT), FIELD(Run, dirty, INT),
+    PARAM_END,
+};
+
+static const struct {
+    const Param *fields;
+    size_t at;
+} tables[] = {
+    { run_own, 0 },
+    { case_params, offsetof(Run, c) },
+    { case_settings, offsetof(Run, c) },
+    { outcome_fields, offsetof(Run, o) },
 };
 /* clang-format on */
+enum { NTABLES = sizeof(tables) / sizeof(tables[0]) };
+
+const Param *run_field(int i, size_t *at)
+{
+    for (int k = 0; k < NTABLES; k++)
+        for (const Param *p = tables[k].fields; p->name; p++)
+            if (i-- == 0) {
+                *at = tables[k].at;
+                return p;
+            }
+    return NULL;
+}
+
+const Param *run_field_find(const char *name, size_t *at)
+{
+    for (int k = 0; k < NTABLES; k++) {
+        const Param *p = param_find(tables[k].fields, name);
+
+        *at = tables[k].at;
+        if (p)
+            return p;
+    }
+    return NULL;
+}
 
 /* Samples of one run while they are read; grown, and used again. */
-typedef struct Samples {
+typedef struct Read {
     double *ns;
     int *round;
     int n, room;
-} Samples;
+} Read;
 
 static int refused(sqlite3 *db)
 {
@@ -60,11 +79,12 @@ static int prepare_runs(sqlite3 *db, const RunFilter *f, sqlite3_stmt **out)
     const bool all_experiments = !f->experiment || !*f->experiment;
     const bool all_sources = !f->source || !*f->source;
     char sql[SQL_SIZE] = "SELECT ";
-    size_t n = strlen(sql);
+    size_t n = strlen(sql), at;
+    const Param *p;
 
-    for (const RunColumn *c = run_columns; c->name; c++)
+    for (int i = 0; (p = run_field(i, &at)); i++)
         n += (size_t)snprintf(sql + n, sizeof(sql) - n, "%s%s",
-                              c == run_columns ? "run." : ", ", c->name);
+                              i ? ", " : "run.", p->name);
     n += (size_t)snprintf(
         sql + n, sizeof(sql) - n,
         " FROM run JOIN sweep ON sweep.id = sweep_id"
@@ -88,34 +108,18 @@ static int prepare_runs(sqlite3 *db, const RunFilter *f, sqlite3_stmt **out)
     return OK;
 }
 
-static void read_columns(Run *run, sqlite3_stmt *row)
+static int read_columns(Run *run, sqlite3_stmt *row)
 {
-    int i = 0;
+    const Param *p;
+    size_t at;
 
     memset(run, 0, sizeof(*run));
-    for (const RunColumn *c = run_columns; c->name; c++, i++) {
-        char *field = (char *)run + c->offset;
-        const bool null = sqlite3_column_type(row, i) == SQLITE_NULL;
-
-        switch (c->kind) {
-        case COLUMN_ID:
-            *(int64_t *)field = sqlite3_column_int64(row, i);
-            break;
-        case COLUMN_INT:
-            *(int *)field = sqlite3_column_int(row, i);
-            break;
-        case COLUMN_REAL:
-            *(double *)field = null ? NAN : sqlite3_column_double(row, i);
-            break;
-        case COLUMN_TEXT:
-            snprintf(field, c->size, "%s",
-                     null ? "" : (const char *)sqlite3_column_text(row, i));
-            break;
-        }
-    }
+    for (int i = 0; (p = run_field(i, &at)); i++)
+        TRY(sql_read(row, i, p, (char *)run + at));
+    return OK;
 }
 
-static int grow(Samples *s)
+static int grow(Read *s)
 {
     const int room = s->room ? 2 * s->room : 1024;
     double *ns = realloc(s->ns, (size_t)room * sizeof(*ns));
@@ -132,7 +136,7 @@ static int grow(Samples *s)
     return OK;
 }
 
-static int read_samples(Run *run, sqlite3 *db, sqlite3_stmt *rows, Samples *s)
+static int read_samples(Run *run, sqlite3 *db, sqlite3_stmt *rows, Read *s)
 {
     int code;
 
@@ -160,7 +164,7 @@ static int read_samples(Run *run, sqlite3 *db, sqlite3_stmt *rows, Samples *s)
 }
 
 static int read_runs(RunList *out, sqlite3 *db, sqlite3_stmt *runs,
-                     sqlite3_stmt *rows, Samples *samples)
+                     sqlite3_stmt *rows, Read *samples)
 {
     int room = 0, code;
 
@@ -174,7 +178,7 @@ static int read_runs(RunList *out, sqlite3 *db, sqlite3_stmt *runs,
                 return fail(ERR_MEMORY, "memory ran out at %d runs", out->n);
             out->at = more;
         }
-        read_columns(&out->at[out->n], runs);
+        TRY(read_columns(&out->at[out->n], runs));
         TRY(read_samples(&out->at[out->n++], db, rows, samples));
     }
     return code == SQLITE_DONE ? OK : refused(db);
@@ -184,7 +188,7 @@ int summary_read(RunList *out, Store *s, const RunFilter *filter)
 {
     sqlite3 *db = store_sqlite(s);
     sqlite3_stmt *runs = NULL, *rows = NULL;
-    Samples samples = { 0 };
+    Read samples = { 0 };
     int err;
 
     *out = (RunList){ 0 };
@@ -217,7 +221,7 @@ void summary_free(RunList *list)
 
 bool run_is_ok(const Run *r)
 {
-    return strcmp(r->status, "ok") == 0 && r->time.n > 0;
+    return r->o.status == STATUS_OK && r->time.n > 0;
 }
 
 Ratio summary_ratio(const Run *a, const Run *b)

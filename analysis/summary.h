@@ -9,27 +9,19 @@
 #include "analysis/stats.h"
 #include "results/store.h"
 
-/* One run.  The first fields are columns of the table run, same names. */
+/* One run. */
 typedef struct Run {
     int64_t id, sweep_id;
     int start;    /* which go at the sweep: rounds are numbered within it */
     int64_t seed; /* of that start                                        */
-    char started_at[32], stored_at[32];
+    char started_at[32];
     double load, load_end; /* of that start, 1-minute averages; or NAN */
     char experiment[64], source[64];
     char cpu[128], gpu[128], git_commit[64]; /* of the sweep */
     int cores, dirty;
-    char backbone[64], module[64], impl[64], position[64], form[64], graph[64];
-    char weights[256], weights_hash[32];
-    double norm_gain;
-    char backend[64], dtype[64], pass[64], state[64];
-    int batch, channels, height, width, threads, arm;
-    char settings[512];
-    char status[32], message[512], repeat[1536], verified_at[64];
-    double rel_l2;
-    int converged, reps, threads_used;
-    double params, macs, flops, paper_flops, transcendentals, bytes;
-    double arena_bytes;
+
+    Case c;
+    Outcome o;
 
     /* From the samples; n = 0 if there are none. */
     Stats time; /* ns of one run               */
@@ -42,20 +34,12 @@ typedef struct RunList {
     int n;
 } RunList;
 
-/* The columns of a Run that come from the database, in the order of the
- * table; a name of NULL ends it.  REAL is NAN where the column is NULL. */
-typedef enum ColumnKind {
-    COLUMN_ID,
-    COLUMN_INT,
-    COLUMN_REAL,
-    COLUMN_TEXT
-} ColumnKind;
-typedef struct RunColumn {
-    const char *name;
-    ColumnKind kind; /* of the field: int64_t, int, double, char[size] */
-    size_t offset, size;
-} RunColumn;
-extern const RunColumn run_columns[];
+/* The i-th field of a Run that the database has, and, in *at, where in a Run
+ * the struct stands that it is a field of; NULL past the end. */
+const Param *run_field(int i, size_t *at);
+
+/* The same by name; NULL if there is none. */
+const Param *run_field_find(const char *name, size_t *at);
 
 /* Which runs: NULL or "" means any.  sweep 0: of each experiment and source
  * the latest sweep that holds runs, finished or not; -1: all sweeps. */

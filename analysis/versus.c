@@ -11,9 +11,9 @@
 
 Throughput throughput_of(const Run *r)
 {
-    return (Throughput){ 1e9 * r->batch / r->time.median,
-                         1e9 * r->batch / r->time.hi,
-                         1e9 * r->batch / r->time.lo };
+    return (Throughput){ 1e9 * r->c.batch / r->time.median,
+                         1e9 * r->c.batch / r->time.hi,
+                         1e9 * r->c.batch / r->time.lo };
 }
 
 /* Of throughputs, run's over plain's: the ratio of times the other way. */
@@ -40,7 +40,7 @@ static void add_row(Versus *v, const Run *r)
     VersusRow *row = &v->at[v->n++];
 
     row->run = r;
-    row->paper = paper_find(&v->paper, r->repeat);
+    row->paper = paper_find(&v->paper, r->o.repeat);
     row->paper_ratio = row->paper && v->paper_plain
                            ? row->paper->throughput / v->paper_plain->throughput
                            : NAN;
@@ -60,7 +60,7 @@ static const Run *composed_of(const Versus *v, const Run *r)
 /* The paper's row of the plain network that a run has a module in. */
 static const PaperRow *plain_in_paper(const Paper *paper, const Run *r)
 {
-    const PaperRow *row = paper_find(paper, r->repeat);
+    const PaperRow *row = paper_find(paper, r->o.repeat);
 
     return row ? paper_base(paper, row) : NULL;
 }
@@ -74,16 +74,16 @@ int versus_make(Versus *out, const RunList *list)
     for (int i = 0; i < list->n; i++) {
         const Run *r = &list->at[i];
 
-        if (strcmp(r->module, "none") == 0 && r->arm == 0)
+        if (strcmp(r->c.module.text, "none") == 0 && r->c.arm == 0)
             out->plain = r;
-        else if (strcmp(r->module, "none") == 0)
+        else if (strcmp(r->c.module.text, "none") == 0)
             out->again = r;
-        else if (r->arm == 0 && out->n == VERSUS_MAX)
+        else if (r->c.arm == 0 && out->n == VERSUS_MAX)
             return fail(ERR_INPUT,
                         "experiment '%s' has more than %d modules to compare; "
                         "choose with --module=",
                         r->experiment, VERSUS_MAX);
-        else if (r->arm == 0)
+        else if (r->c.arm == 0)
             add_row(out, r);
     }
     qsort(out->at, (size_t)out->n, sizeof(out->at[0]), by_paper);
@@ -126,5 +126,7 @@ const char *versus_backbone(const Versus *v)
 {
     if (v->paper_plain)
         return v->paper_plain->backbone;
-    return v->plain ? v->plain->backbone : v->n ? v->at[0].run->backbone : "";
+    return v->plain ? v->plain->c.backbone.text
+           : v->n   ? v->at[0].run->c.backbone.text
+                    : "";
 }

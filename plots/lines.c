@@ -68,17 +68,18 @@ static int by_style(const void *a, const void *b)
 
     if (s != t)
         return s - t;
-    return strcmp(r->module, q->module) ? strcmp(r->module, q->module)
-                                        : strcmp(r->settings, q->settings);
+    return strcmp(r->c.module.text, q->c.module.text)
+               ? strcmp(r->c.module.text, q->c.module.text)
+               : strcmp(r->c.settings, q->c.settings);
 }
 
 /* A line is a module, or a module with some settings if they matter. */
 static Series *series_of(Lines *l, const Run *r, bool settings)
 {
     for (int i = 0; i < l->n; i++)
-        if (!strcmp(l->at[i].run->module, r->module) &&
+        if (!strcmp(l->at[i].run->c.module.text, r->c.module.text) &&
             run_is_fused(l->at[i].run) == run_is_fused(r) &&
-            (!settings || !strcmp(l->at[i].run->settings, r->settings)))
+            (!settings || !strcmp(l->at[i].run->c.settings, r->c.settings)))
             return &l->at[i];
     if (l->n == SERIES_MAX)
         return NULL;
@@ -94,7 +95,8 @@ static void name_series(const Lines *l, Series *s)
     run_label(s->run, label);
     snprintf(s->name, sizeof(s->name), "%s", label);
     for (int i = 0; i < l->n; i++) {
-        if (&l->at[i] == s || strcmp(l->at[i].run->module, s->run->module) ||
+        if (&l->at[i] == s ||
+            strcmp(l->at[i].run->c.module.text, s->run->c.module.text) ||
             run_is_fused(l->at[i].run) != run_is_fused(s->run))
             continue;
         settings_label(s->run, settings);
@@ -126,7 +128,7 @@ static void strongest_last(Lines *l, const char *focus)
     for (int i = 0; focus && i < l->n - to; i++) {
         const Series s = l->at[i];
 
-        if (strcmp(s.run->module, focus))
+        if (strcmp(s.run->c.module.text, focus))
             continue;
         memmove(&l->at[i], &l->at[i + 1], (size_t)(l->n - i - 1) * sizeof(s));
         l->at[l->n - 1] = s;
@@ -145,7 +147,7 @@ static int gather(Lines *l, const RunList *runs, const char *focus)
         p.x = l->panel->x(r);
         if (!(p.x > 0 && p.y > 0))
             continue;
-        s = series_of(l, r, slice_settings_matter(runs, r->module));
+        s = series_of(l, r, slice_settings_matter(runs, r->c.module.text));
         if (!s || s->n == POINTS_MAX)
             return fail(ERR_INPUT,
                         "experiment '%s' has more than %d lines of %d points "
@@ -203,14 +205,15 @@ static void say_fixed(Lines *l, const RunList *runs)
     bool channels = true, map = true;
 
     for (int i = 1; i < runs->n; i++) {
-        channels &= runs->at[i].channels == r->channels;
-        map &= runs->at[i].height == r->height && runs->at[i].width == r->width;
+        channels &= runs->at[i].c.channels == r->c.channels;
+        map &= runs->at[i].c.height == r->c.height &&
+               runs->at[i].c.width == r->c.width;
     }
     if (channels && !map)
-        snprintf(l->fixed, sizeof(l->fixed), ", at %d channels", r->channels);
+        snprintf(l->fixed, sizeof(l->fixed), ", at %d channels", r->c.channels);
     else if (map && !channels)
-        snprintf(l->fixed, sizeof(l->fixed), ", at %dx%d pixels", r->height,
-                 r->width);
+        snprintf(l->fixed, sizeof(l->fixed), ", at %dx%d pixels", r->c.height,
+                 r->c.width);
 }
 
 static void write_series(Sheet *s, const Lines *l)
@@ -327,7 +330,7 @@ static void write_panel(Sheet *s, const Lines *l)
             l->number);
     for (int i = 0; i < l->n; i++) {
         fprintf(s->gp, "%d ", run_style(l->at[i].run));
-        if (focus && !strcmp(l->at[i].run->module, focus))
+        if (focus && !strcmp(l->at[i].run->c.module.text, focus))
             strong = i + 1;
     }
     fprintf(s->gp, "'\nStrong[%d] = %d\n", l->number, strong);
@@ -336,7 +339,7 @@ static void write_panel(Sheet *s, const Lines *l)
 static bool any_hollow(const RunList *runs)
 {
     for (int i = 0; i < runs->n; i++)
-        if (!runs->at[i].converged)
+        if (!runs->at[i].o.converged)
             return true;
     return false;
 }

@@ -50,10 +50,10 @@ static int read_networks(Sheet *s, RunList *runs, Versus *v)
 /* What both captions say of the points. */
 static void say_hollow(Sheet *s, const Versus *v)
 {
-    bool hollow = !v->plain->converged;
+    bool hollow = !v->plain->o.converged;
 
     for (int i = 0; i < v->n; i++)
-        hollow |= !v->at[i].run->converged;
+        hollow |= !v->at[i].run->o.converged;
     if (hollow)
         sheet_say(s, "Hollow points did not converge.");
 }
@@ -82,9 +82,9 @@ static void write_throughput_rows(Sheet *s, const Versus *v)
         const VersusRow *r = &v->at[i];
 
         fprintf(s->dat, "%d %.6g %.6g %.6g %d %.6g %.6g %d ", i + 1,
-                r->ratio.ratio, r->ratio.lo, r->ratio.hi, r->run->converged,
+                r->ratio.ratio, r->ratio.lo, r->ratio.hi, r->run->o.converged,
                 r->paper_ratio, throughput_of(r->run).images,
-                focus && !strcmp(r->run->module, focus));
+                focus && !strcmp(r->run->c.module.text, focus));
         sheet_word(s, run_label(r->run, label));
         fprintf(s->dat, "\n");
     }
@@ -268,7 +268,7 @@ static void write_dots(Sheet *s, const Dots *d)
         const double near = fmin(fmax(d->x[i], l->x0), l->x0 + l->w);
 
         fprintf(s->dat, "%.6g %.4g %.6g %.6g %d %d %d %.6g %.6g %.6g ", d->x[i],
-                d->y[i], t.lo, t.hi, d->run[i]->converged, d->front[i],
+                d->y[i], t.lo, t.hi, d->run[i]->o.converged, d->front[i],
                 run_style(d->run[i]), l->x0, l->y0, l->leader ? near : NAN);
         sheet_word(s, d->name[i]);
         fprintf(s->dat, "\n");
@@ -340,7 +340,7 @@ int figure_pareto(Sheet *s)
     TRY(read_networks(s, &runs, &v));
     if (!v.paper_plain) {
         err = fail(ERR_UNSUPPORTED, "the paper gives no accuracy for %s",
-                   v.plain->backbone);
+                   v.plain->c.backbone.text);
         summary_free(&runs);
         return err;
     }

@@ -65,7 +65,7 @@ static void write_row(Sheet *s, const ReproRow *r, int at)
     const char *focus = s->options->focus;
 
     fprintf(s->dat, "%d %.6g %.6g %.6g %d %.6g %d ", at, r->ratio.ratio,
-            r->ratio.lo, r->ratio.hi, r->run ? r->run->converged : 1,
+            r->ratio.lo, r->ratio.hi, r->run ? r->run->o.converged : 1,
             r->paper_ratio, focus && !strcasecmp(r->paper->method, focus));
     sheet_word(s, r->paper->method);
     fprintf(s->dat, "\n");
@@ -84,7 +84,8 @@ static void say_marks(Sheet *s, const Reproduction *r, const char *hollow)
         n++;
         missing += isnan(row->ratio.ratio);
         unpaired += !isnan(row->ratio.ratio) && !row->ratio.n;
-        unconverged += row->run && run_is_ok(row->run) && !row->run->converged;
+        unconverged +=
+            row->run && run_is_ok(row->run) && !row->run->o.converged;
     }
     if (unconverged)
         sheet_say(s, "%s did not converge.", hollow);

@@ -67,8 +67,8 @@ typedef struct Chart {
 
 static bool same_shape(const Run *a, const Run *b)
 {
-    return a->channels == b->channels && a->height == b->height &&
-           a->width == b->width;
+    return a->c.channels == b->c.channels && a->c.height == b->c.height &&
+           a->c.width == b->c.width;
 }
 
 /* The panel of a run's shape, -1 if there are too many. */
@@ -242,13 +242,15 @@ static int gather_run(Chart *c, Store *store, const Run *r, bool alone)
 
 static int read_limits(Limits *out, Roofs *roofs, Store *store, const Run *r)
 {
+    const char *dtype = case_name("dtype", r->c.dtype);
+
     TRY(store_roofs_of_run(roofs, store, r->id));
-    roofline_limits(out, roofs, r->dtype);
+    roofline_limits(out, roofs, dtype);
     if (isnan(out->flops) || isnan(out->bytes[LEVEL_DRAM]))
         return fail(ERR_UNSUPPORTED,
                     "the database has no roofs of this machine for %s on "
                     "backend '%s'; run: attnbench roofs",
-                    r->dtype, r->backend);
+                    dtype, case_name("backend", r->c.backend));
     return OK;
 }
 
@@ -306,7 +308,7 @@ static void write_marks(Sheet *s, const Chart *c)
         fprintf(s->dat,
                 "# %dx%dx%d: FLOP/byte GFLOP/s filled style floor_FLOP/byte "
                 "floor_GFLOP/s ns name level bytes operations\n",
-                r->channels, r->height, r->width);
+                r->c.channels, r->c.height, r->c.width);
         for (int i = 0; i < c->marks; i++) {
             const Mark *m = &c->mark[i];
 
@@ -315,12 +317,13 @@ static void write_marks(Sheet *s, const Chart *c)
             fprintf(s->dat, "%.6g %.6g %d %d %.6g %.6g %.6g ", m->x, m->y,
                     m->filled, m->style, m->floor_x, m->floor_y, m->ns);
             sheet_word(s, m->name);
-            fprintf(s->dat, "%s %s %s\n", level_name(m->level, r->backend),
+            fprintf(s->dat, "%s %s %s\n",
+                    level_name(m->level, case_name("backend", r->c.backend)),
                     source_name(m->bytes_from), source_name(m->flops_from));
         }
         fprintf(s->dat, "\n\n");
         snprintf(name, sizeof(name), "Shape[%d]", p + 1);
-        sheet_text(s, name, "%dx%dx%d", r->channels, r->height, r->width);
+        sheet_text(s, name, "%dx%dx%d", r->c.channels, r->c.height, r->c.width);
     }
 }
 
@@ -350,7 +353,7 @@ static double write_key(Sheet *s, const Chart *c, double page)
 static void write_roofs(Sheet *s, const Chart *c)
 {
     const Limits *l = &c->limits;
-    const char *backend = c->panel[0]->backend;
+    const char *backend = case_name("backend", c->panel[0]->c.backend);
     double first = INFINITY;
 
     fprintf(s->dat, "# roofs: x0 y0 x1 y1 slopes name\n");

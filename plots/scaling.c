@@ -26,28 +26,28 @@ static const char side_label[] = "height and width of the input (pixels)";
 
 static double channels(const Run *r)
 {
-    return r->channels;
+    return r->c.channels;
 }
 
 static double side(const Run *r)
 {
-    return sqrt((double)r->height * r->width);
+    return sqrt((double)r->c.height * r->c.width);
 }
 
 static Point time_point(const Run *r)
 {
     return (Point){ 0,          r->time.median, r->time.lo,
-                    r->time.hi, r->converged,   r->time.n };
+                    r->time.hi, r->o.converged, r->time.n };
 }
 
 static Point flops_point(const Run *r)
 {
-    return (Point){ 0, r->flops, r->flops, r->flops, 1, 0 };
+    return (Point){ 0, r->o.flops, r->o.flops, r->o.flops, 1, 0 };
 }
 
 static Point bytes_point(const Run *r)
 {
-    return (Point){ 0, r->bytes, r->bytes, r->bytes, 1, 0 };
+    return (Point){ 0, r->o.bytes, r->o.bytes, r->o.bytes, 1, 0 };
 }
 
 int figure_channels(Sheet *s)

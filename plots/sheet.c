@@ -17,7 +17,7 @@ enum { FOOT_SIZE = 8, FOOT_LINE = 11, FOOT_SPACE = 10, LEFT_OUT_SHOWN = 3 };
 
 static bool is_first_arm(const Run *r)
 {
-    return r->arm == 0;
+    return r->c.arm == 0;
 }
 
 /* "SA at 64x56x56 (unsupported), ..." of the runs that did not succeed. */
@@ -33,10 +33,10 @@ static int say_left_out(Sheet *s, const RunList *list)
         if (run_is_ok(r))
             continue;
         if (n++ < LEFT_OUT_SHOWN && used < sizeof(text))
-            used += (size_t)snprintf(text + used, sizeof(text) - used,
-                                     "%s%s at %dx%dx%d (%s)", n > 1 ? ", " : "",
-                                     run_label(r, label), r->channels,
-                                     r->height, r->width, r->status);
+            used += (size_t)snprintf(
+                text + used, sizeof(text) - used, "%s%s at %dx%dx%d (%s)",
+                n > 1 ? ", " : "", run_label(r, label), r->c.channels,
+                r->c.height, r->c.width, status_name(r->o.status));
     }
     if (n > LEFT_OUT_SHOWN)
         sheet_say(s, "Left out: %s and %d more.", text, n - LEFT_OUT_SHOWN);
@@ -61,7 +61,8 @@ static int none_succeeded(const Run *first, int n)
     return fail(ERR_UNSUPPORTED,
                 "none of the %d runs of experiment '%s' succeeded; the first "
                 "is %s: %s",
-                n, first->experiment, first->status, first->message);
+                n, first->experiment, status_name(first->o.status),
+                first->o.message);
 }
 
 int sheet_runs(Sheet *s, RunList *out, const SheetRuns *which)

@@ -37,16 +37,16 @@ typedef struct Stages {
 
 static bool same_row(const Run *a, const Run *b, const RunList *runs)
 {
-    return !strcmp(a->module, b->module) &&
+    return !strcmp(a->c.module.text, b->c.module.text) &&
            run_is_fused(a) == run_is_fused(b) &&
-           (!strcmp(a->settings, b->settings) ||
-            !slice_settings_matter(runs, a->module));
+           (!strcmp(a->c.settings, b->c.settings) ||
+            !slice_settings_matter(runs, a->c.module.text));
 }
 
 static bool same_panel(const Run *a, const Run *b)
 {
-    return a->channels == b->channels && a->height == b->height &&
-           a->width == b->width;
+    return a->c.channels == b->c.channels && a->c.height == b->c.height &&
+           a->c.width == b->c.width;
 }
 
 /* Panels by channels, rows as they come. */
@@ -73,7 +73,7 @@ static int gather(Stages *g, const RunList *runs)
         if (panel < g->panels)
             continue;
         for (at = g->panels++; at > 0; at--) {
-            if (g->panel[at - 1]->channels <= r->channels)
+            if (g->panel[at - 1]->c.channels <= r->c.channels)
                 break;
             g->panel[at] = g->panel[at - 1];
         }
@@ -88,8 +88,8 @@ static void write_panel(Sheet *s, const Stages *g, int panel,
     char name[32];
 
     fprintf(s->dat, "# %dx%dx%d: row time lo hi converged style\n",
-            g->panel[panel]->channels, g->panel[panel]->height,
-            g->panel[panel]->width);
+            g->panel[panel]->c.channels, g->panel[panel]->c.height,
+            g->panel[panel]->c.width);
     for (int row = 0; row < g->rows; row++)
         for (int i = 0; i < runs->n; i++) {
             const Run *r = &runs->at[i];
@@ -98,12 +98,12 @@ static void write_panel(Sheet *s, const Stages *g, int panel,
                 same_row(g->row[row], r, runs))
                 fprintf(s->dat, "%d %.6g %.6g %.6g %d %d\n", row + 1,
                         r->time.median / g->unit, r->time.lo / g->unit,
-                        r->time.hi / g->unit, r->converged, run_style(r));
+                        r->time.hi / g->unit, r->o.converged, run_style(r));
         }
     fprintf(s->dat, "\n\n");
     snprintf(name, sizeof(name), "Shape[%d]", panel + 1);
-    sheet_text(s, name, "%dx%dx%d", g->panel[panel]->channels,
-               g->panel[panel]->height, g->panel[panel]->width);
+    sheet_text(s, name, "%dx%dx%d", g->panel[panel]->c.channels,
+               g->panel[panel]->c.height, g->panel[panel]->c.width);
 }
 
 /* Returns how wide the names are. */
@@ -118,7 +118,7 @@ static double write_names(Sheet *s, const Stages *g)
         run_label(g->row[row], label);
         wide = fmax(wide, label_width(label) * FONT);
         fprintf(s->dat, "%d %d ", row + 1,
-                focus && !strcmp(g->row[row]->module, focus));
+                focus && !strcmp(g->row[row]->c.module.text, focus));
         sheet_word(s, label);
         fprintf(s->dat, "\n");
     }
@@ -163,7 +163,7 @@ int figure_stages(Sheet *s)
         sheet_number(s, "margin_left", names);
         sheet_number(s, "margin_top", TOP);
         for (int i = 0; i < runs.n; i++)
-            hollow |= !runs.at[i].converged;
+            hollow |= !runs.at[i].o.converged;
         if (hollow)
             sheet_say(s, "Hollow points did not converge.");
         err = sheet_page(s, &runs, names + g.panels * (PANEL + GAP) + RIGHT,

@@ -28,5 +28,5 @@ int module_style(const char *module)
 
 int run_style(const Run *r)
 {
-    return module_style(r->module) + (run_is_fused(r) ? FUSED : 0);
+    return module_style(r->c.module.text) + (run_is_fused(r) ? FUSED : 0);
 }

@@ -6,6 +6,7 @@
  */
 #include "results/store.h"
 
+#include <math.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,8 +14,6 @@
 
 #include "kernels/core/err.h"
 #include "results/sql.h"
-
-enum { RUN_SQL_SIZE = 4096 };
 
 int sql_finish(const Store *s, int err)
 {
@@ -26,79 +25,50 @@ int sql_finish(const Store *s, int err)
     return err;
 }
 
+static int found_or_added(const Store *s, const char *table,
+                          const Param *fields, const void *record, int64_t *id)
+{
+    const Stored parts[] = { { fields, record }, { NULL } };
+
+    TRY(sql_insert(s, "INSERT OR IGNORE", table, parts, "", ""));
+    return sql_find(s, table, fields, record, id);
+}
+
 int sql_machine_id(const Store *s, const Machine *m, int64_t *id)
 {
-    static const char types[] = "tidttt";
-
-    TRY(sql_query(
-        s, NULL,
-        "INSERT OR IGNORE INTO machine (cpu, cores, memory_bytes, gpu, "
-        "driver, os) VALUES (?, ?, ?, ?, ?, ?)",
-        types, m->cpu, (int64_t)m->cores, m->memory_bytes, m->gpu, m->driver,
-        m->os));
-    return sql_query(
-        s, id,
-        "SELECT id FROM machine WHERE (cpu, cores, memory_bytes, gpu, "
-        "driver, os) = (?, ?, ?, ?, ?, ?)",
-        types, m->cpu, (int64_t)m->cores, m->memory_bytes, m->gpu, m->driver,
-        m->os);
+    return found_or_added(s, "machine", machine_fields, m, id);
 }
 
 int sql_build_id(const Store *s, const Build *b, int64_t *id)
 {
-    static const char types[] = "tittt";
-
-    TRY(sql_query(s, NULL,
-                  "INSERT OR IGNORE INTO build (git_commit, dirty, compiler, "
-                  "flags, libraries) VALUES (?, ?, ?, ?, ?)",
-                  types, b->git_commit, (int64_t)b->dirty, b->compiler,
-                  b->flags, b->libraries));
-    return sql_query(s, id,
-                     "SELECT id FROM build WHERE (git_commit, dirty, compiler, "
-                     "flags, libraries) = (?, ?, ?, ?, ?)",
-                     types, b->git_commit, (int64_t)b->dirty, b->compiler,
-                     b->flags, b->libraries);
+    return found_or_added(s, "build", build_fields, b, id);
 }
 
 static int add_sweep(const Store *s, const Sweep *w, int64_t machine,
                      int64_t build, int64_t *id)
 {
-    TRY(sql_query(
-        s, NULL,
-        "INSERT INTO sweep (machine_id, build_id, source, experiment, "
-        "question, cases_hash) VALUES (?, ?, ?, ?, ?, ?)",
-        "iitttt", machine, build, w->source, w->experiment, w->question,
-        w->cases_hash));
+    const Stored parts[] = { { sweep_fields, w }, { NULL } };
+    char ids[64];
+
+    snprintf(ids, sizeof(ids), "%lld, %lld", (long long)machine,
+             (long long)build);
+    TRY(sql_insert(s, "INSERT", "sweep", parts, "machine_id, build_id", ids));
     *id = sqlite3_last_insert_rowid(s->db);
     return OK;
 }
 
 static int add_start(const Store *s, const Sweep *w, int64_t id)
 {
-    sqlite3_stmt *stmt;
-    int err = OK;
+    Sweep start = *w;
+    const Stored parts[] = { { start_fields, &start }, { NULL } };
+    char values[128];
 
-    if (sqlite3_prepare_v2(
-            s->db,
-            "INSERT INTO start (sweep_id, start, started_at, seed, argv, "
-            "governor, load, denormals) VALUES (?1, "
-            "(SELECT count(*) FROM start WHERE sweep_id = ?1), "
-            "coalesce(nullif(?2, ''), strftime('%Y-%m-%dT%H:%M:%fZ')), "
-            "?3, ?4, ?5, ?6, ?7)",
-            -1, &stmt, NULL) != SQLITE_OK)
-        return sql_refused(s);
-    sqlite3_bind_int64(stmt, 1, id);
-    sqlite3_bind_text(stmt, 2, w->started_at, -1, SQLITE_STATIC);
-    sqlite3_bind_int64(stmt, 3, (int64_t)w->seed);
-    sqlite3_bind_text(stmt, 4, w->argv, -1, SQLITE_STATIC);
-    sqlite3_bind_text(stmt, 5, w->governor, -1, SQLITE_STATIC);
-    sqlite3_bind_double(stmt, 6, w->load);
-    if (w->denormals >= 0)
-        sqlite3_bind_int(stmt, 7, w->denormals);
-    if (sqlite3_step(stmt) != SQLITE_DONE)
-        err = sql_refused(s);
-    sqlite3_finalize(stmt);
-    return err;
+    start.load_end = NAN; /* store_start_end's to say */
+    TRY(sql_now(s, start.started_at));
+    snprintf(values, sizeof(values),
+             "%lld, (SELECT count(*) FROM start WHERE sweep_id = %lld)",
+             (long long)id, (long long)id);
+    return sql_insert(s, "INSERT", "start", parts, "sweep_id, start", values);
 }
 
 static int begin(const Store *s, const Machine *m, const Build *b,
@@ -211,88 +181,31 @@ int store_has_run(Store *s, int64_t sweep_id, const char *repeat, bool *has)
     return OK;
 }
 
-/* Writes "INSERT INTO run (<fixed>, <settings of the case>) VALUES (...)". */
-static void run_sql(const Param *case_params, char text[RUN_SQL_SIZE])
+static int add_run(const Store *s, int64_t sweep_id, const Case *c,
+                   const Outcome *outcome)
 {
-    size_t n = (size_t)snprintf(
-        text, RUN_SQL_SIZE,
-        "INSERT INTO run (sweep_id, start, stored_at, settings, repeat, "
-        "status, message, verified_at, rel_l2, converged, reps, threads_used, "
-        "params, macs, flops, paper_flops, transcendentals, bytes, "
-        "arena_bytes, weights_hash");
-    int values = 0;
+    Outcome o = *outcome;
+    const Stored parts[] = { { case_params, c },
+                             { case_settings, c },
+                             { outcome_fields, &o },
+                             { NULL } };
+    char values[128];
+    int err;
 
-    for (const Param *p = case_params; p->name && n < RUN_SQL_SIZE; p++) {
-        n += (size_t)snprintf(text + n, RUN_SQL_SIZE - n, ", %s", p->name);
-        values++;
-    }
-    BUG_IF(n + 256 + 3 * (size_t)values > RUN_SQL_SIZE);
-    n += (size_t)snprintf(
-        text + n, RUN_SQL_SIZE - n,
-        ") VALUES (?1, (SELECT max(start) FROM start WHERE sweep_id = ?1), "
-        "coalesce(?2, strftime('%%Y-%%m-%%dT%%H:%%M:%%fZ'))");
-    for (int i = 0; i < 17 + values; i++)
-        n += (size_t)snprintf(text + n, RUN_SQL_SIZE - n, ", ?");
-    snprintf(text + n, RUN_SQL_SIZE - n, ")");
-}
-
-static int add_run(const Store *s, int64_t sweep_id, const Param *case_params,
-                   const void *c, const char *settings_json, const Outcome *o)
-{
-    const char *const texts[] = { o->stored_at, settings_json, o->repeat,
-                                  o->status,    o->message,    o->verified_at };
-    const double costs[] = { o->params,          o->macs,
-                             o->flops,           o->paper_flops,
-                             o->transcendentals, o->bytes,
-                             o->arena_bytes };
-    char sql[RUN_SQL_SIZE], value[PARAM_TEXT_MAX];
-    sqlite3_stmt *stmt = NULL;
-    int at = 1, err = OK;
-
-    run_sql(case_params, sql);
-    if (sqlite3_prepare_v2(s->db, sql, -1, &stmt, NULL) != SQLITE_OK)
-        return sql_refused(s);
-    sqlite3_bind_int64(stmt, at++, sweep_id);
-    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
-        sqlite3_bind_text(stmt, at++, texts[i], -1, SQLITE_STATIC);
-    sqlite3_bind_double(stmt, at++, o->rel_l2);
-    sqlite3_bind_int(stmt, at++, o->converged);
-    sqlite3_bind_int(stmt, at++, o->reps);
-    sqlite3_bind_int(stmt, at++, o->threads_used);
-    for (size_t i = 0; i < sizeof(costs) / sizeof(costs[0]); i++)
-        sqlite3_bind_double(stmt, at++, costs[i]);
-    sqlite3_bind_text(stmt, at++, o->weights_hash ? o->weights_hash : "", -1,
-                      SQLITE_STATIC);
-    for (const Param *p = case_params; p->name; p++, at++) {
-        param_text(p, c, value);
-        if (p->kind == PARAM_KIND_INT)
-            sqlite3_bind_int64(stmt, at, strtoll(value, NULL, 10));
-        else if (p->kind == PARAM_KIND_REAL)
-            sqlite3_bind_double(stmt, at, strtod(value, NULL));
-        else
-            sqlite3_bind_text(stmt, at, value, -1, SQLITE_TRANSIENT);
-    }
-    if (sqlite3_step(stmt) != SQLITE_DONE)
-        err = sqlite3_extended_errcode(s->db) == SQLITE_CONSTRAINT_UNIQUE
-                  ? fail(ERR_INPUT,
-                         "%s: sweep %lld already holds '%s'; is the same "
-                         "experiment running twice?",
-                         s->path, (long long)sweep_id, o->repeat)
-                  : sql_refused(s);
-    sqlite3_finalize(stmt);
+    TRY(sql_now(s, o.stored_at));
+    snprintf(values, sizeof(values),
+             "%lld, (SELECT max(start) FROM start WHERE sweep_id = %lld)",
+             (long long)sweep_id, (long long)sweep_id);
+    err = sql_insert(s, "INSERT", "run", parts, "sweep_id, start", values);
+    if (err && sqlite3_extended_errcode(s->db) == SQLITE_CONSTRAINT_UNIQUE)
+        return fail(ERR_INPUT,
+                    "%s: sweep %lld already holds '%s'; is the same experiment "
+                    "running twice?",
+                    s->path, (long long)sweep_id, o.repeat);
     return err;
 }
 
-/* NAN and NULL are both stored as NULL. */
-static void bind_moment(sqlite3_stmt *stmt, int at, const Moment *m)
-{
-    sqlite3_bind_double(stmt, at, m->clock_mhz);
-    sqlite3_bind_double(stmt, at + 1, m->temperature_c);
-    sqlite3_bind_double(stmt, at + 2, m->power_w);
-    sqlite3_bind_text(stmt, at + 3, m->throttle, -1, SQLITE_STATIC);
-}
-
-static int add_samples(const Store *s, const Outcome *o)
+static int add_samples(const Store *s, const Samples *x)
 {
     const sqlite3_int64 run_id = sqlite3_last_insert_rowid(s->db);
     sqlite3_stmt *stmt = NULL;
@@ -304,13 +217,13 @@ static int add_samples(const Store *s, const Outcome *o)
                            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                            -1, &stmt, NULL) != SQLITE_OK)
         return sql_refused(s);
-    for (int i = 0; i < o->n && !err; i++) {
+    for (int i = 0; i < x->n && !err; i++) {
         sqlite3_bind_int64(stmt, 1, run_id);
         sqlite3_bind_int(stmt, 2, i);
-        sqlite3_bind_int(stmt, 3, o->round[i]);
-        sqlite3_bind_double(stmt, 4, o->ns[i]);
-        if (o->moment)
-            bind_moment(stmt, 5, &o->moment[i]);
+        sqlite3_bind_int(stmt, 3, x->round[i]);
+        sqlite3_bind_double(stmt, 4, x->ns[i]);
+        for (int k = 0; x->moment && moment_fields[k].name; k++)
+            sql_bind(stmt, 5 + k, &moment_fields[k], &x->moment[i]);
         if (sqlite3_step(stmt) != SQLITE_DONE)
             err = sql_refused(s);
         sqlite3_reset(stmt);
@@ -319,18 +232,18 @@ static int add_samples(const Store *s, const Outcome *o)
     return err;
 }
 
-int store_run(Store *s, int64_t sweep_id, const Param *case_params,
-              const void *c, const char *settings_json, const Outcome *o)
+int store_run(Store *s, int64_t sweep_id, const Case *c, const Outcome *o,
+              const Samples *samples)
 {
     int err;
 
-    if (strcmp(o->status, "ok") == 0 && o->n <= 0)
+    if (o->status == STATUS_OK && samples->n <= 0)
         return fail(ERR_INPUT, "%s: '%s' is said to be ok but has no samples",
                     s->path, o->repeat);
     TRY(sql_exec(s, "SAVEPOINT change"));
-    err = add_run(s, sweep_id, case_params, c, settings_json, o);
+    err = add_run(s, sweep_id, c, o);
     if (!err)
-        err = add_samples(s, o);
+        err = add_samples(s, samples);
     if (!err)
         err = sql_query(s, NULL,
                         "DELETE FROM begun WHERE sweep_id = ? AND repeat = ?",

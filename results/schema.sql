@@ -11,8 +11,8 @@
 --
 -- results/README.md explains the tables, QUERIES.md has twelve queries.
 
-PRAGMA application_id = 1635020386; -- 'atnb'
-PRAGMA user_version = 6;            -- SCHEMA_VERSION in store.c; see upgrade_*.sql
+PRAGMA application_id = 1635021922; -- 'attb'
+PRAGMA user_version = 1;            -- SCHEMA_VERSION in store.c
 
 CREATE TABLE machine (              -- found by content, never edited
     id              INTEGER PRIMARY KEY,

@@ -1,5 +1,5 @@
 /*
- * sql.h - statements and their errors, for the files of results/ alone.
+ * sql.h - statements, their errors, and rows from structs and back.
  */
 #ifndef RESULTS_SQL_H
 #define RESULTS_SQL_H
@@ -44,6 +44,34 @@ int sql_exec(const Store *s, const char *sql);
  */
 int sql_query(const Store *s, int64_t *out, const char *sql, const char *types,
               ...);
+
+/* A struct and the table of those of its fields that are stored. */
+typedef struct Stored {
+    const Param *fields; /* NULL ends a list */
+    const void *record;
+} Stored;
+
+/* Adds a row to a table: the fields of parts, and more columns whose values are
+ * written in SQL (or "" twice).  A REAL of NAN, an INT below 0 and a PATH of
+ * NULL are stored as NULL.  verb: "INSERT" or "INSERT OR IGNORE". */
+int sql_insert(const Store *s, const char *verb, const char *table,
+               const Stored *parts, const char *columns, const char *values);
+
+/* The id of a row of a table that has this record's fields; *id is left as it
+ * was if there is none. */
+int sql_find(const Store *s, const char *table, const Param *fields,
+             const void *record, int64_t *id);
+
+/* Now, UTC in ISO 8601, into text unless it says something already. */
+int sql_now(const Store *s, char text[32]);
+
+/* Binds a field to a parameter of a statement. */
+void sql_bind(sqlite3_stmt *stmt, int at, const Param *p, const void *record);
+
+/* The same the other way round: a column of a row into a field.  NULL is NAN,
+ * -1 or "".  ERR_INPUT where the value is none of the field's choices, which a
+ * program made that knows more of them. */
+int sql_read(sqlite3_stmt *row, int column, const Param *p, void *record);
 
 /* Ends what "SAVEPOINT change" began: keeps it, or takes it back if err. */
 int sql_finish(const Store *s, int err);

@@ -24,94 +24,15 @@
 #include "results/sql.h"
 
 enum {
-    APPLICATION_ID = 0x61746e62, /* "atnb"; both as in schema.sql */
-    SCHEMA_VERSION = 6,
-    HEADER_BYTES = 100, /* of an SQLite file */
+    APPLICATION_ID = 0x61747462, /* "attb"; both as in schema.sql */
+    SCHEMA_VERSION = 1,
+    BEFORE_RELEASE_ID = 0x61746e62, /* of six schemas that nobody has */
+    HEADER_BYTES = 100,             /* of an SQLite file */
 };
 
 static const char schema[] =
 #include "results/schema.sql.inc"
     ;
-static const char upgrade_1[] =
-#include "results/upgrade_1.sql.inc"
-    ;
-static const char upgrade_2[] =
-#include "results/upgrade_2.sql.inc"
-    ;
-static const char upgrade_3[] =
-#include "results/upgrade_3.sql.inc"
-    ;
-static const char upgrade_4[] =
-#include "results/upgrade_4.sql.inc"
-    ;
-static const char upgrade_5[] =
-#include "results/upgrade_5.sql.inc"
-    ;
-static const char *const upgrade[SCHEMA_VERSION] = { /* from each schema on */
-                                                     [1] = upgrade_1,
-                                                     [2] = upgrade_2,
-                                                     [3] = upgrade_3,
-                                                     [4] = upgrade_4,
-                                                     [5] = upgrade_5
-};
-
-/* Columns of schema 6, as upgrade_5.sql has them for older rows. */
-#define SINCE_6                                                 \
-    ", CASE WHEN backbone = 'none' OR weights <> 'seeded' THEN" \
-    " 0.0 ELSE 1.0 END AS norm_gain"
-
-#define OF_RUN_SINCE_6 SINCE_6 ", 0 AS threads_used"
-
-/* Makes a database of an older schema look like one of today to this
- * connection: a name without a schema is looked up among the temporary ones
- * first. */
-static const char *const disguise[SCHEMA_VERSION] = {
-    [1] = "PRAGMA temp_store = MEMORY;"
-          "CREATE TEMP VIEW sample AS SELECT *, NULL AS clock_mhz,"
-          " NULL AS temperature_c, NULL AS power_w, NULL AS throttle"
-          " FROM main.sample",
-    [2] = "PRAGMA temp_store = MEMORY;"
-          "CREATE TEMP VIEW run AS SELECT *, CASE WHEN module = 'none' OR"
-          " backbone = 'none' THEN 'auto' WHEN module IN ('se', 'se_conv',"
-          " 'eca', 'fca', 'cbam', 'sa') THEN 'out' ELSE 'mid' END AS position,"
-          " 'train' AS form, 'seeded' AS weights, '' AS weights_hash,"
-          " CASE backbone WHEN 'none' THEN 0.0 ELSE 1.0 END AS norm_gain,"
-          " 0 AS threads_used FROM main.run;"
-          "CREATE TEMP VIEW step AS SELECT 0 AS run_id, 0 AS step, '' AS op,"
-          " '' AS kernel, '' AS scope, '' AS shape WHERE 0;"
-          "CREATE TEMP VIEW quantity AS SELECT 0 AS run_id, 0 AS step,"
-          " '' AS launch, '' AS name, '' AS source, 0.0 AS value, '' AS reason"
-          " WHERE 0;"
-          "CREATE TEMP VIEW roof AS SELECT 0 AS machine_id, '' AS backend,"
-          " 0 AS threads, '' AS name, '' AS unit, 0.0 AS value, 0.0 AS lo,"
-          " 0.0 AS hi, 0 AS n, 0.0 AS clock_mhz, '' AS measured_at WHERE 0",
-    [3] = "PRAGMA temp_store = MEMORY;"
-          "CREATE TEMP VIEW erf AS SELECT 0 AS id, '' AS stored_at WHERE 0;"
-          "CREATE TEMP VIEW erf_map AS SELECT 0 AS erf_id WHERE 0;"
-          "CREATE TEMP VIEW erf_number AS SELECT 0 AS erf_id WHERE 0",
-    [4] = "PRAGMA temp_store = MEMORY;"
-          "CREATE TEMP VIEW IF NOT EXISTS run AS SELECT *, '' AS "
-          "weights_hash" OF_RUN_SINCE_6 " FROM main.run;"
-          "CREATE TEMP VIEW IF NOT EXISTS erf AS SELECT *, '' AS weights_hash,"
-          " '' AS images_hash" SINCE_6 " FROM main.erf",
-    [5] = "PRAGMA temp_store = MEMORY;"
-          "CREATE TEMP VIEW IF NOT EXISTS run AS SELECT *" OF_RUN_SINCE_6
-          " FROM main.run;"
-          "CREATE TEMP VIEW IF NOT EXISTS erf AS SELECT *" SINCE_6
-          " FROM main.erf;"
-          "CREATE TEMP VIEW start AS SELECT *, NULL AS load_end"
-          " FROM main.start",
-};
-
-/* Runs the steps from a schema to today's. */
-static int each_step(const Store *s, const char *const *step, int64_t version)
-{
-    for (int64_t v = version; v < SCHEMA_VERSION; v++)
-        if (step[v])
-            TRY(sql_exec(s, step[v]));
-    return OK;
-}
-
 static bool lacks_descriptors(const Store *s)
 {
     const int code = sqlite3_system_errno(s->db);
@@ -238,6 +159,12 @@ static int judge_header(const char *path, FILE *f)
         return fail(ERR_INPUT, "%s is not an attnbench database", path);
     if (memcmp(header, "SQLite format 3", 16) != 0)
         return fail(ERR_INPUT, "%s is not an attnbench database", path);
+    if (big_endian(header + 68) == BEFORE_RELEASE_ID)
+        return fail(ERR_INPUT,
+                    "%s was written before the first release of attnbench, "
+                    "which reads no such databases; name another file by --db, "
+                    "and measure again",
+                    path);
     if (big_endian(header + 68) != APPLICATION_ID)
         return fail(ERR_INPUT,
                     "%s is a database of another program; name another file "
@@ -298,8 +225,6 @@ static int make_schema(Store *s)
     /* if neither, another process was faster */
     if (!err && id != APPLICATION_ID)
         err = sql_exec(s, schema);
-    else if (!err && version < SCHEMA_VERSION)
-        err = each_step(s, upgrade, version);
     if (!err)
         err = sql_exec(s, "COMMIT");
     if (err)
@@ -356,7 +281,7 @@ static int open_for_writing(Store *s)
     else if (code != SQLITE_OK)
         return sql_refused(s);
     TRY(read_version(s, &id, &version));
-    if (id != APPLICATION_ID || version < SCHEMA_VERSION)
+    if (id != APPLICATION_ID)
         TRY(make_schema(s));
     else
         TRY(judge_version(s->path, version));
@@ -444,7 +369,6 @@ static int open_for_reading(Store *s)
                     s->path);
     TRY(judge_version(s->path, version));
     TRY(judge_tables(s, STORE_READ));
-    TRY(each_step(s, disguise, version));
     /* A schema that is not trusted may not ask json_valid(), as ours does. */
     return sql_exec(s, "PRAGMA query_only = ON");
 }

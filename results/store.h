@@ -14,7 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "kernels/core/param.h"
+#include "results/record.h"
 
 /* Where commands look for it if --db does not say. */
 #define STORE_PATH "results/attnbench.db"
@@ -25,9 +25,7 @@ struct sqlite3;
 /* STORE_WRITE makes the file, and its folder, if need be; STORE_READ never
  * writes, but for taking back what a killed process left half done.  A file
  * that is no database, not ours, truncated or of a newer schema is refused with
- * a sentence, and left as it is.  One of an older schema is upgraded, in one
- * transaction, when it is opened for writing; for reading it looks as if it
- * were. */
+ * a sentence, and left as it is. */
 typedef enum StoreMode { STORE_READ, STORE_WRITE } StoreMode;
 int store_open(Store **out, const char *path, StoreMode mode);
 void store_close(Store *s);
@@ -44,69 +42,6 @@ typedef struct StoreWait {
 int store_open_waiting(Store **out, const char *path, StoreMode mode,
                        const StoreWait *wait);
 struct sqlite3 *store_sqlite(Store *s); /* for analysis and plots */
-
-typedef struct Machine {
-    char cpu[128];
-    int cores;
-    double memory_bytes;
-    char gpu[128];
-    char driver[64];
-    char os[128]; /* distribution and kernel */
-} Machine;
-
-typedef struct Build {
-    char git_commit[64]; /* 40 hex digits, or "unknown" */
-    int dirty;
-    char compiler[128];
-    char flags[512];
-    char libraries[256]; /* "onednn 2.6.0, sqlite 3.40.1, ..." */
-} Build;
-
-/* A sweep, and the start that is being made. */
-typedef struct Sweep {
-    char experiment[64];
-    char question[256];
-    char cases_hash[32]; /* of the expanded list, and of its files of
-                            weights, to know it again                     */
-    uint64_t seed;       /* of the order of the rounds                    */
-    char argv[16384];
-    char governor[32];
-    double load;     /* 1-minute load average at the start; NAN: not known */
-    double load_end; /* ... and at its end, for store_start_end            */
-    int denormals;   /* 1: flushed to zero; -1: not known                  */
-    char source[64]; /* "attnbench", or the name of another program        */
-    /* UTC, ISO 8601; "": now.  Two sources that are measured interleaved, in
-     * the same rounds, are begun with the same started_at and seed. */
-    char started_at[32];
-} Sweep;
-
-/* What a device knew of itself when a sample had been taken; NAN, and NULL,
- * where it did not.  The fields are columns of the table sample, same names. */
-typedef struct Moment {
-    double clock_mhz; /* measured, not nominal */
-    double temperature_c, power_w;
-    const char *throttle; /* "none", or why: "power,thermal" */
-} Moment;
-
-/* What became of a case.  Texts are borrowed for the call. */
-typedef struct Outcome {
-    const char *status; /* ok, wrong, unsupported, out_of_memory, failed   */
-    const char *message;
-    const char *repeat;      /* the command line that repeats the case     */
-    const char *verified_at; /* dims of the input that was checked, or ""  */
-    double rel_l2;           /* error against the reference; NAN: none     */
-    int converged;           /* 1: the interval is within the target       */
-    int reps;                /* runs timed together in one sample          */
-    int threads_used;        /* 0: not known, or a device without threads  */
-    double params, macs, flops, paper_flops, transcendentals, bytes;
-    double arena_bytes;    /* activations                                     */
-    int n;                 /* samples ...                                     */
-    const double *ns;      /* ... nanoseconds of one run, in order measured   */
-    const int *round;      /* ... the round of each: same round, same weather */
-    const Moment *moment;  /* ... the device then; NULL: nothing is known     */
-    const char *stored_at; /* UTC, ISO 8601; NULL: now                     */
-    const char *weights_hash; /* of the file; NULL, "": seeded, or not known  */
-} Outcome;
 
 /*
  * Finds the unfinished sweep of the same experiment, cases, machine, build and
@@ -140,10 +75,9 @@ int store_has_sweep(Store *s, const Sweep *sweep, bool *has);
 int store_has_run(Store *s, int64_t sweep_id, const char *repeat, bool *has);
 
 /* Adds a run with all its samples to the sweep's latest start, in one
- * transaction.  The columns of the case are found by the names in its table.
- * A repeat line that the sweep already holds is ERR_INPUT. */
-int store_run(Store *s, int64_t sweep_id, const Param *case_params,
-              const void *c, const char *settings_json, const Outcome *o);
+ * transaction.  A repeat line that the sweep already holds is ERR_INPUT. */
+int store_run(Store *s, int64_t sweep_id, const Case *c, const Outcome *o,
+              const Samples *samples);
 
 /*
  * What was noted under a key on the machine of a sweep (the choices that a

@@ -22,7 +22,7 @@ plots             kernels/core/err.h kernels/core/param.h kernels/core/visible.h
 harness/files     kernels/core/err.h kernels/core/visible.h results/folder.h results/outfile.h harness/files
 harness/devices   kernels results harness/devices
 harness/backbones kernels/core kernels/ops/ops.h attention_zoo harness/backbones
-harness/network   kernels/core kernels/ops attention_zoo harness/backbones harness/devices harness/files harness/network
+harness/network   results/record.h kernels/core kernels/ops attention_zoo harness/backbones harness/devices harness/files harness/network
 harness/experiments kernels/core/err.h kernels/core/param.h results/folder.h harness/devices harness/files harness/network harness/experiments
 harness/check     kernels/core results/folder.h harness/backbones harness/devices harness/files harness/network harness/check
 harness/measure   kernels/core kernels/cpu results analysis harness/devices harness/files harness/network harness/experiments harness/check harness/measure

@@ -14,8 +14,10 @@ extern const Sweep a_sweep;
 /* A path in the test's own folder; good until the fourth call after it. */
 const char *temp_path(const char *name);
 
-/* An outcome that is ok, with three samples of median 3 in rounds 0, 0, 1. */
+/* An outcome that is ok; and stores a run that, if it is, has three samples of
+ * median 3 in rounds 0, 0, 1. */
 Outcome an_outcome(const char *repeat);
+int store_three(Store *s, int64_t sweep_id, const Case *c, const Outcome *o);
 
 /* A module alone: se, 64x8x8. */
 Case a_case(void);

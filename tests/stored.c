@@ -85,7 +85,7 @@ static void add_counted(Stored *s, const Case *c, double ns, const char *status,
                         double params, double paper_flops)
 {
     const bool ok = strcmp(status, "ok") == 0;
-    char repeat[CASE_TEXT], settings[CASE_TEXT];
+    char repeat[CASE_TEXT];
     double times[SAMPLES];
     int round[SAMPLES];
     Outcome o;
@@ -95,17 +95,14 @@ static void add_counted(Stored *s, const Case *c, double ns, const char *status,
         round[i] = i;
     }
     o = an_outcome(case_print(c, repeat));
-    o.status = status;
-    o.message = ok ? "" : "because";
+    BUG_IF(param_set(param_find(outcome_fields, "status"), &o, status));
+    snprintf(o.message, sizeof(o.message), "%s", ok ? "" : "because");
     o.params = params;
     o.flops = 2.0 * c->channels * c->height * c->width;
     o.bytes = 8.0 * c->channels * c->height * c->width;
     o.paper_flops = paper_flops * c->batch;
-    o.n = ok ? SAMPLES : 0;
-    o.ns = times;
-    o.round = round;
-    BUG_IF(store_run(s->store, s->sweep, case_params, c,
-                     case_settings_json(c, settings), &o));
+    BUG_IF(store_run(s->store, s->sweep, c, &o,
+                     &(Samples){ ok ? SAMPLES : 0, times, round, NULL }));
 }
 
 void stored_add(Stored *s, const Case *c, double ns, const char *status)
@@ -285,10 +282,8 @@ static void add_paper_row(Stored *s, const PaperRow *row, const PaperRow *base,
     o.converged = i % 4 != 3;
     o.params = row->params;
     o.paper_flops = row->flops * c.batch;
-    o.n = SAMPLES;
-    o.ns = times;
-    o.round = round;
-    BUG_IF(store_run(s->store, s->sweep, case_params, &c, "{}", &o));
+    BUG_IF(store_run(s->store, s->sweep, &c, &o,
+                     &(Samples){ SAMPLES, times, round, NULL }));
 }
 
 void stored_paper(const char *path, PaperTable table, int skip)

@@ -37,7 +37,7 @@ TEST(arm, in_the_state_graph_only_replays_are_timed)
     Arm a;
 
     run_arm(&a, &c, fake, 0);
-    CHECK_MSG(arm_ok(&a), "%s: %s", a.status, a.message);
+    CHECK_MSG(arm_ok(&a), "%s: %s", status_name(a.status), a.message);
     CHECK_MSG(fake->replays > 0, "the comparison was not of a replay");
     launches = fake->launches;
     replays = fake->replays;
@@ -60,7 +60,7 @@ TEST(arm, a_wrong_recording_is_not_timed)
 
     fake->factor = 1.001f;
     run_arm(&a, &c, fake, 3);
-    CHECK(!strcmp(a.status, "wrong") && a.n == 0);
+    CHECK(a.status == STATUS_WRONG && a.n == 0);
     CHECK(a.rel_l2 > 3e-6);
     end(&a, fake);
 }
@@ -74,7 +74,7 @@ TEST(arm, without_recordings_graph_is_unsupported)
 
     fake->no_recording = true;
     run_arm(&a, &c, fake, 3);
-    CHECK(!strcmp(a.status, "unsupported") && a.n == 0);
+    CHECK(a.status == STATUS_UNSUPPORTED && a.n == 0);
     CHECK(!strcmp(a.message, "fake has no state=graph today"));
     end(&a, fake);
 }
@@ -127,11 +127,11 @@ TEST(arm, after_each_sample_the_device_is_asked_how_it_is)
 {
     const Case c = stored_case("module=se channels=16 height=8 width=8");
     FakeDevice *fake = fake_open();
-    Outcome o;
+    Samples o;
     Arm a;
 
     run_arm(&a, &c, fake, 3);
-    o = arm_outcome(&a);
+    o = arm_samples(&a);
     CHECK(fake->conditions == 3 && o.n == 3);
     CHECK(o.moment[0].clock_mhz == 1980 && o.moment[2].clock_mhz == 1960);
     CHECK(o.moment[1].temperature_c == 41 && isnan(o.moment[1].power_w));
@@ -158,7 +158,7 @@ TEST(arm, below_f32_the_limit_is_twice_what_rounding_costs)
             REQUIRE(case_set(&c, "dtype", dtypes[d]) == OK);
             run_arm(&a, &c, fake, 0);
             CHECK_MSG(arm_ok(&a), "%s %s: %s: %s", zoo_name(m), dtypes[d],
-                      a.status, a.message);
+                      status_name(a.status), a.message);
             CHECK_MSG(a.rel_l2 <= a.limit && a.limit >= 3e-6 && a.limit < 0.2,
                       "%s %s: %g, limit %g", zoo_name(m), dtypes[d], a.rel_l2,
                       a.limit);
@@ -177,8 +177,8 @@ TEST(arm, below_f32_more_than_rounding_is_wrong)
 
     fake->factor = 1.5f;
     run_arm(&a, &c, fake, 1);
-    CHECK_MSG(!strcmp(a.status, "wrong"), "%s, %g of %g", a.status, a.rel_l2,
-              a.limit);
+    CHECK_MSG(a.status == STATUS_WRONG, "%s, %g of %g", status_name(a.status),
+              a.rel_l2, a.limit);
     CHECK(strstr(a.message, "differs from the reference"));
     end(&a, fake);
 }

@@ -209,7 +209,7 @@ static int run_case(Cam *cam, const Case *c, const char *tap, int class,
     Device *dev;
     int err;
 
-    BUG_IF(backend_open(&dev, c->backend.text, NULL) != OK);
+    BUG_IF(backend_open(&dev, case_name("backend", c->backend), NULL) != OK);
     err = cam_run(cam, c, &(CamAsk){ tap, class, input, NULL }, dev);
     backend_close(dev);
     return err;
@@ -224,7 +224,7 @@ static Graph *forward(float *values[2], const Case *c, const char *tap,
     Graph *g;
 
     BUG_IF(network_build_tapped(&g, c, &seeded, taps, 2) != OK);
-    BUG_IF(backend_open(&dev, c->backend.text, NULL) != OK);
+    BUG_IF(backend_open(&dev, case_name("backend", c->backend), NULL) != OK);
     BUG_IF(network_run(values, g, dev, false, &input) != OK);
     backend_close(dev);
     return g;

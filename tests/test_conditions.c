@@ -18,8 +18,9 @@
 #include "tests/texts.h"
 
 /* Another value of a setting than c has; any other will do. */
-static void change(Case *c, const Param *p)
+static void change(Case *c, const Param *field)
 {
+    const Param with = case_setting(field), *p = &with;
     char value[PARAM_TEXT_MAX], other[PARAM_TEXT_MAX] = "";
 
     param_text(p, c, value);
@@ -118,7 +119,9 @@ TEST(conditions, settings_of_a_module_are_in_the_caption)
     const Case c = stored_case("module=se reduction=4");
     char *row, *text = describe(&c, &row);
 
-    check_holds(text, "SE, reduction=4, cpu, 2 threads, batch 1, 64x56x56, ");
+    check_holds(text,
+                "SE, reduction=4, composed, as written, cpu, f32, batch 1, "
+                "64x56x56, ");
     check_holds(row, "\"{\"\"reduction\"\":4}\"");
     free(text);
     free(row);
@@ -126,19 +129,19 @@ TEST(conditions, settings_of_a_module_are_in_the_caption)
 
 TEST(conditions, a_gpu_is_named_if_it_was_used)
 {
-    Run run = { .backend = "cpu", .dtype = "f32" };
+    Run run = { .c.backend = ON_CPU, .c.dtype = 0 };
     const RunList list = { &run, 1 };
     Conditions here = { .cpu = "a cpu", .gpu = "a gpu", .cores = 2 };
     char text[CONDITIONS_TEXT];
 
     CHECK(!strstr(conditions_where(&here, &list, text), "a gpu"));
-    snprintf(run.backend, sizeof(run.backend), "cuda");
+    run.c.backend = ON_CUDA;
     check_holds(conditions_where(&here, &list, text), "a cpu, a gpu, 2 cores");
 }
 
 TEST(conditions, the_load_is_said_at_both_ends)
 {
-    Run run = { .backend = "cpu" };
+    Run run = { .c.backend = ON_CPU };
     const RunList list = { &run, 1 };
     Conditions here = {
         .cpu = "a cpu", .cores = 2, .load = 5.13, .load_end = 6

@@ -134,9 +134,9 @@ TEST(count, a_module_weighs_what_its_paper_says)
         const Module *m = case_module(&c);
         Count count = count_case(&c, COUNT_NETWORK);
 
-        CHECK_MSG(count.total.params == m->weights(c.channels, c.settings),
+        CHECK_MSG(count.total.params == case_module_weights(&c, c.channels),
                   "%s: %.0f, its formula says %.0f", m->name,
-                  count.total.params, m->weights(c.channels, c.settings));
+                  count.total.params, case_module_weights(&c, c.channels));
         count_free(&count);
     }
 }

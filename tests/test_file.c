@@ -47,15 +47,11 @@ static int read_json(const char *path)
     return json_read(&j, path);
 }
 
-static int read_csv(const char *path)
-{
-    ImportCount n;
-
-    return import_csv(NULL, path, &n) ? ERR_INPUT : OK;
-}
-
 static int (*const readers[])(const char *path) = {
-    read_hash, read_safetensors, read_image, read_json, read_csv,
+    read_hash,
+    read_safetensors,
+    read_image,
+    read_json,
 };
 
 static void refused(const char *path, const char *why)

@@ -19,13 +19,11 @@
 
 static int import(const char *db, const char *path, ImportCount *count)
 {
-    const size_t n = strlen(path);
     Store *s;
     int err;
 
     TRY(store_open(&s, db, STORE_WRITE));
-    err = strcmp(path + n - 4, ".csv") ? import_json(s, path, count)
-                                       : import_csv(s, path, count);
+    err = import_json(s, path, count);
     store_close(s);
     return err;
 }
@@ -51,13 +49,10 @@ static int make_varied_database(const char *path)
     Store *s;
 
     TRY(case_set(&c, "reduction", "4"));
-    o.ns = ns;
-    o.round = round;
-    o.n = 4;
     o.flops = 0.1 + 0.2;
     TRY(store_open(&s, path, STORE_WRITE));
     CHECK(!store_sweep_begin(s, &a_machine, &a_build, &w, true, &id, &resumed));
-    CHECK(!store_run(s, id, case_params, &c, "{\"reduction\":4}", &o));
+    CHECK(!store_run(s, id, &c, &o, &(Samples){ 4, ns, round, NULL }));
     CHECK(!store_start_end(s, id, 1.5));
     w.load = NAN; /* a second start, of which less is known */
     w.denormals = -1;
@@ -65,12 +60,12 @@ static int make_varied_database(const char *path)
     CHECK(
         !store_sweep_begin(s, &a_machine, &a_build, &w, false, &id, &resumed));
     CHECK(resumed);
-    o = (Outcome){ .status = "failed",
-                   .message = "why \x01",
-                   .repeat = "b",
-                   .verified_at = "",
-                   .rel_l2 = NAN };
-    CHECK(!store_run(s, id, case_params, &c, "{\"reduction\":4}", &o));
+    o = an_outcome("b");
+    o.status = STATUS_FAILED;
+    o.rel_l2 = NAN;
+    o.verified_at[0] = '\0';
+    snprintf(o.message, sizeof(o.message), "why \x01");
+    CHECK(!store_three(s, id, &c, &o));
     CHECK(!store_sweep_end(s, id));
     store_close(s);
     return OK;
@@ -155,28 +150,6 @@ TEST(import, takes_settings_wherever_the_module_stands)
               "attnbench run --module=se --reduction=8");
 }
 
-TEST(import, groups_rows_of_csv_into_runs)
-{
-    const char *db = temp_path("a.db"), *csv = temp_path("a.csv");
-    ImportCount count;
-
-    write_text(csv,
-               "source,experiment,module,settings,round,ns,status,message\n"
-               "me,x,se,\"{\"\"reduction\"\":8}\",0,10,ok,\n"
-               "me,x,eca,,0,20,ok,\n"
-               "me,x,se,\"{\"\"reduction\"\":8}\",1,11,ok,\n"
-               "me,x,eca,,2,22,ok,\n"
-               "me,x,ema,,,,failed,no luck\n");
-    REQUIRE(import(db, csv, &count) == OK);
-    CHECK(count.runs == 3 && count.samples == 4);
-    CHECK_ASK(db, "SELECT group_concat(ns) FROM sample WHERE run_id = 1",
-              "10.0,11.0");
-    CHECK_ASK(db, "SELECT group_concat(round) FROM sample WHERE run_id = 2",
-              "0,2");
-    CHECK_ASK(db, "SELECT settings FROM run", "{\"reduction\":8}");
-    CHECK_ASK(db, "SELECT message FROM run WHERE module = 'ema'", "no luck");
-}
-
 /* A file that is refused, and why.  HEAD is a good sweep up to its runs. */
 #define HEAD "{\"source\": \"me\", \"experiment\": \"x\", "
 #define RUN(text) \
@@ -224,8 +197,8 @@ static const Bad bad_json[] = {
       "machine: an object is wanted, not a list" },
     { HEAD "\"build\": {\"dirty\": 2}, \"runs\": []}",
       "dirty=2 is out of range: 0 to 1" },
-    { HEAD "\"starts\": [{\"seed\": -1}], \"runs\": []}",
-      "seed: '-1' is not an integer of 64 bits" },
+    { HEAD "\"starts\": [{\"seed\": \"1e3\"}], \"runs\": []}",
+      "seed: '1e3' is not an integer of 64 bits" },
     { HEAD "\"starts\": [{\"started_at\": \"today\"}], \"runs\": "
       "[{\"module\": \"se\", \"ns\": [1]}]}", "started_at" },
     { "{\"sweeps\": [], \"source\": \"me\"}", "there may be no key" },
@@ -254,7 +227,7 @@ static const Bad bad_json[] = {
     { RUN("\"settings\": [1]"), "settings: an object is wanted" },
     { RUN("\"settings\": {\"ratio\": 4}"), "module se has no 'ratio'" },
     { RUN("\"settings\": {\"reduction\": 0}"), "reduction=0 is out of range" },
-    { RUN("\"status\": \"good\""), "status is 'good'; it may be ok, wrong" },
+    { RUN("\"status\": \"good\""), "there is no status 'good'; there is ok, wrong" },
     { RUN("\"status\": \"failed\""), "but no message says why" },
     { RUN("\"reps\": 0"), "status is ok, but reps is 0" },
     { RUN("\"rel_l2\": -1"), "rel_l2=-1: 0 or more is wanted" },
@@ -271,38 +244,11 @@ static const Bad bad_json[] = {
       "a run that was not verified is not ok" },
 };
 
-#define ROW "source,experiment,module,ns\n"
-static const Bad bad_csv[] = {
-    { "source,experiment,module\nme,x,se\n", "there is no column ns" },
-    { "experiment,module,ns\nx,se,1\n", "source is missing" },
-    { "source,experiment,modul,ns\nme,x,se,1\n",
-      ".csv:2: there is no key 'modul' here; did you mean 'module'?" },
-    { ROW "me,x,se\n", ".csv:2: 3 cells, but there are 4 columns" },
-    { ROW "me,x,se,1\nme,x,se,\"1\n", ".csv:3: a quote is not closed" },
-    { ROW "me,x,se,fast\n", ".csv:2: ns: 'fast' is not a number" },
-    { ROW "me,x,se,1\nme,x,se,-1\n", ".csv:3: ns=-1: a time is above 0" },
-    { ROW "me,x,se,nan\n", ".csv:2: ns=nan: a time is above 0" },
-    { ROW "me,x,se,\n", "runs[0]: status is ok, but there are no samples" },
-    { ROW "me,x,se,1\nyou,x,se,1\n",
-      ".csv:3: source was 'me' and is 'you'; a file holds one sweep" },
-    { ROW, "source is missing" },
-    { "", "column 1 has no name" },
-    { "source,experiment,module,ns,settings\nme,x,se,1,{\n",
-      "settings: '{' is not JSON" },
-    { "source,experiment,module,ns,round\nme,x,se,1,-1\n", "round=-1" },
-    { "source,experiment,module,ns,batch\nme,x,se,1,two\n",
-      "batch: 'two' is not an integer" },
-};
 /* clang-format on */
 
 TEST(import, refuses_json_that_is_wrong_in_one_place)
 {
     all_refused(bad_json, sizeof(bad_json) / sizeof(bad_json[0]), "bad.json");
-}
-
-TEST(import, refuses_csv_that_is_wrong_in_one_place)
-{
-    all_refused(bad_csv, sizeof(bad_csv) / sizeof(bad_csv[0]), "bad.csv");
 }
 
 TEST(import, names_the_line_of_the_fault)
@@ -324,10 +270,11 @@ TEST(import, refuses_files_that_are_not_there)
     ImportCount count;
 
     CHECK(import(db, temp_path("none.json"), &count) == ERR_IO);
-    CHECK(import(db, temp_path("none.csv"), &count) == ERR_IO);
     CHECK(import(db, "tests", &count) < 0);
     snprintf(flag, sizeof(flag), "--db=%s", temp_path("b.db"));
     CHECK(cmd_import(2, (char *[]){ flag, "none.json" }) == ERR_IO);
+    CHECK(cmd_import(2, (char *[]){ flag, "runs.csv" }) == ERR_INPUT);
+    CHECK(strstr(err_message(), "only JSON is imported"));
     CHECK(access(flag + strlen("--db="), F_OK) != 0);
 }
 
@@ -389,17 +336,6 @@ static double import_seconds(const char *db, const char *path, int wanted)
     return ((double)clock() - start) / CLOCKS_PER_SEC;
 }
 
-static void write_csv_of(const char *path, int runs)
-{
-    FILE *f = fopen(path, "w");
-
-    BUG_IF(!f);
-    fprintf(f, "source,experiment,module,channels,batch,ns\n");
-    for (int i = 0; i < runs; i++)
-        fprintf(f, "me,x,eca,%d,%d,10\n", 1 + i % 4000, 1 + i / 4000);
-    BUG_IF(fclose(f));
-}
-
 static void write_json_of(const char *path, int keys)
 {
     FILE *f = fopen(path, "w");
@@ -411,20 +347,14 @@ static void write_json_of(const char *path, int keys)
     BUG_IF(fclose(f));
 }
 
-/* Eight times the rows take eight times as long, and not sixty-four. */
+/* Eight times the keys take eight times as long, and not sixty-four. */
 TEST(import_speed, takes_time_in_proportion)
 {
-    const char *file = temp_path("a.csv"), *json = temp_path("a.json");
+    const char *json = temp_path("a.json");
     double few, many;
 
     if (!getenv("SPEED"))
         SKIP("a benchmark: make speed");
-    write_csv_of(file, 1000);
-    few = import_seconds(temp_path("a.db"), file, OK);
-    write_csv_of(file, 8000);
-    many = import_seconds(temp_path("b.db"), file, OK);
-    CHECK_MSG(many < 24 * few + 0.1, "%.2f s, then %.2f s", few, many);
-
     write_json_of(json, 20000);
     few = import_seconds(temp_path("a.db"), json, ERR_INPUT);
     write_json_of(json, 160000);
@@ -447,39 +377,6 @@ TEST(import, has_no_limit_below_what_export_writes)
     write_bytes(path, text, BLANKS + sizeof(run) - 1);
     free(text);
     import_seconds(temp_path("a.db"), path, OK);
-}
-
-TEST(import, finds_the_run_of_a_row_wherever_it_is)
-{
-    const char *csv = temp_path("a.csv"), *db = temp_path("a.db");
-    ImportCount count;
-    FILE *f = fopen(csv, "w");
-
-    REQUIRE(f);
-    fprintf(f, "source,experiment,module,channels,ns,round\n");
-    for (int round = 0; round < 3; round++)
-        for (int c = 1; c <= 300; c++)
-            fprintf(f, "me,x,eca,%d,%d,%d\n", c, c, round);
-    REQUIRE(fclose(f) == 0);
-    REQUIRE(import(db, csv, &count) == OK);
-    CHECK(count.runs == 300 && count.samples == 900);
-    CHECK_ASK(db,
-              "SELECT count(*) FROM sample JOIN run ON run.id = run_id "
-              "WHERE ns <> channels",
-              "0");
-}
-
-TEST(import, refuses_a_row_without_a_time)
-{
-    const char *csv = temp_path("a.csv");
-    ImportCount count;
-
-    write_text(csv, "source,experiment,module,channels,batch,ns,round\n"
-                    "pytorch,exp1,se,64,8,,0\n"
-                    "pytorch,exp1,se,64,8,80100,1\n");
-    CHECK(import(temp_path("a.db"), csv, &count) == ERR_INPUT);
-    CHECK_MSG(strstr(err_message(), "a.csv:2: ns is empty; a row is a sample"),
-              "%s", err_message());
 }
 
 /* ---- said in time ---------------------------------------------------------- */

@@ -111,7 +111,7 @@ static int add(Store *s, int64_t id, const char *repeat)
     const Case c = a_case();
     const Outcome o = an_outcome(repeat);
 
-    return store_run(s, id, case_params, &c, "{}", &o);
+    return store_three(s, id, &c, &o);
 }
 
 /* 1. Locks. */

@@ -200,6 +200,6 @@ TEST(places, modules_stand_where_the_paper_has_them)
     CHECK(!strcmp(case_where(&scsa), "after conv2-bn2-ReLU"));
     CHECK(!strcmp(case_where(&ca), "after conv1-bn1-ReLU"));
     CHECK(!strcmp(case_where(&plain), "") && !strcmp(case_where(&alone), ""));
-    CHECK(!strcmp(plain.position.text, "auto"));
-    CHECK(!strcmp(alone.position.text, "auto"));
+    CHECK(plain.position == AT_AUTO);
+    CHECK(alone.position == AT_AUTO);
 }

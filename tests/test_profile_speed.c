@@ -63,7 +63,7 @@ static int prepare(Profiled *p, const Case *c, bool profiled)
         return profiler_run(p, c, 1, "");
     memset(p, 0, sizeof(*p));
     arm_init(&p->arm, c, NULL, 0);
-    TRY(backend_open(&p->dev, c->backend.text,
+    TRY(backend_open(&p->dev, case_name("backend", c->backend),
                      &(DeviceSettings){ c->threads, "" }));
     arm_prepare(&p->arm, &(Checker){ p->dev, NULL }, WARMUP_NS, NULL);
     return OK;

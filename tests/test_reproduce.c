@@ -224,8 +224,8 @@ static const char table_text[] =
 "ResNet-101  47.8  47.8 [46.3, 49.5]   1588\n"
 "  AFGCA     23.9  23.9 [23.1, 24.8]   1301  '0.500 [0.468, 0.535]  0.819  slower\n"
 "\n"
-"here: a cpu, 2 cores, load 0.5 at the start; cpu, 2 threads, batch 4, 3x224x224, f32, composed, as written, forward,\n"
-"hot; medians of n = 10 with 95 % intervals; 2026-11-22, commit 0123456.\n";
+"here: a cpu, 2 cores, load 0.5 at the start; composed, as written, cpu, f32, batch 4, 3x224x224, forward, hot, 2\n"
+"threads; medians of n = 10 with 95 % intervals; 2026-11-22, commit 0123456.\n";
 /* clang-format on */
 
 static char *report(const char *db, const char *rows, TableFormat format)

@@ -261,7 +261,7 @@ TEST(reproduction, a_second_base_is_the_noise_and_not_the_base)
     store_resnet(db);
     m = make(db);
     CHECK(fabs(m.r->group[0].noise.ratio - 40 / 40.4) < 1e-9);
-    CHECK(row(&m, "ResNet-50", "ResNet")->run->arm == 0);
+    CHECK(row(&m, "ResNet-50", "ResNet")->run->c.arm == 0);
     CHECK(isnan(m.r->group[1].noise.ratio));
     drop(&m);
 }

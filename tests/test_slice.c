@@ -19,10 +19,11 @@ static RunList eight_runs(void)
         Run *r = &list.at[i];
 
         snprintf(r->experiment, sizeof(r->experiment), "e");
-        snprintf(r->module, sizeof(r->module), "%s", i & 1 ? "se" : "eca");
-        snprintf(r->settings, sizeof(r->settings), "{}");
-        r->channels = i & 2 ? 64 : 128;
-        r->batch = i & 4 ? 1 : 8;
+        snprintf(r->c.module.text, sizeof(r->c.module.text), "%s",
+                 i & 1 ? "se" : "eca");
+        snprintf(r->c.settings, sizeof(r->c.settings), "{}");
+        r->c.channels = i & 2 ? 64 : 128;
+        r->c.batch = i & 4 ? 1 : 8;
     }
     return list;
 }
@@ -57,9 +58,9 @@ TEST(slice, keeps_in_order_what_has_all_values_wanted)
 
     REQUIRE(slice_keep(&list, wanted, 2) == OK);
     CHECK(list.n == 4);
-    CHECK(list.at[0].batch == 8 && list.at[3].batch == 1);
+    CHECK(list.at[0].c.batch == 8 && list.at[3].c.batch == 1);
     for (int i = 0; i < list.n; i++)
-        CHECK(!strcmp(list.at[i].module, "se"));
+        CHECK(!strcmp(list.at[i].c.module.text, "se"));
     free(list.at);
 }
 
@@ -69,7 +70,7 @@ TEST(slice, a_modules_setting_counts_for_the_modules_that_have_it)
 
     for (int i = 0; i < RUNS; i++)
         if (i & 1)
-            snprintf(list.at[i].settings, sizeof(list.at[i].settings),
+            snprintf(list.at[i].c.settings, sizeof(list.at[i].c.settings),
                      "{\"reduction\":%d,\"sizes\":[3,5]}", i & 2 ? 4 : 16);
     CHECK(slice_keep(&list, &(Wanted){ "reduction", "8" }, 1) == ERR_INPUT);
     check_message("no run has reduction=8; there is 16, 4");
@@ -77,7 +78,7 @@ TEST(slice, a_modules_setting_counts_for_the_modules_that_have_it)
     list = eight_runs();
     for (int i = 0; i < RUNS; i++)
         if (i & 1)
-            snprintf(list.at[i].settings, sizeof(list.at[i].settings),
+            snprintf(list.at[i].c.settings, sizeof(list.at[i].c.settings),
                      "{\"reduction\":%d,\"sizes\":[3,5]}", i & 2 ? 4 : 16);
     REQUIRE(slice_keep(&list, &(Wanted){ "reduction", "4" }, 1) == OK);
     CHECK(list.n == 6); /* eca has none: all four stay */
@@ -88,16 +89,16 @@ TEST(slice, a_modules_setting_counts_for_the_modules_that_have_it)
 
 TEST(slice, a_label_has_the_settings_that_are_not_defaults)
 {
-    Run r = { .settings = "{\"a\":4,\"b\":[3,5],\"c\":\"on\",\"d\":16}",
-              .repeat = "attnbench run --module=x --batch=2 --a=4 --b=3,5 "
-                        "--c=on" };
+    Run r = { .c.settings = "{\"a\":4,\"b\":[3,5],\"c\":\"on\",\"d\":16}",
+              .o.repeat = "attnbench run --module=x --batch=2 --a=4 --b=3,5 "
+                          "--c=on" };
     char text[SLICE_TEXT];
 
     CHECK(!strcmp(settings_label(&r, text), "a=4 b=3,5 c=on"));
-    strcpy(r.repeat, "attnbench run --module=x --batch=2");
+    strcpy(r.o.repeat, "attnbench run --module=x --batch=2");
     CHECK(!strcmp(settings_label(&r, text), ""));
-    strcpy(r.repeat, "attnbench run --module=x --batch=2 --a=4");
-    strcpy(r.settings, "{}");
+    strcpy(r.o.repeat, "attnbench run --module=x --batch=2 --a=4");
+    strcpy(r.c.settings, "{}");
     CHECK(!strcmp(settings_label(&r, text), ""));
 }
 
@@ -138,10 +139,10 @@ TEST(slice, settings_matter_only_at_the_same_shape)
 
     CHECK(!slice_settings_matter(&list, "se"));
     for (int i = 0; i < RUNS; i++)
-        snprintf(list.at[i].settings, sizeof(list.at[i].settings),
-                 "{\"dct_h\":%d}", list.at[i].channels);
+        snprintf(list.at[i].c.settings, sizeof(list.at[i].c.settings),
+                 "{\"dct_h\":%d}", list.at[i].c.channels);
     CHECK(!slice_settings_matter(&list, "se"));
-    list.at[1].channels = list.at[3].channels;
+    list.at[1].c.channels = list.at[3].c.channels;
     CHECK(slice_settings_matter(&list, "se"));
     CHECK(!slice_settings_matter(&list, "eca"));
     free(list.at);

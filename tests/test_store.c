@@ -39,20 +39,52 @@ TEST(store, keeps_every_setting_cost_and_sample)
     CHECK_ASK(path, "PRAGMA foreign_key_check", "no row");
 }
 
-TEST(store, has_a_column_for_every_setting_of_a_case)
+/* Every field of a record has its column; and every column is a field's, but
+ * for the table's keys. */
+static void check_columns(const char *path, const char *table,
+                          const Param *const *fields, const char *keys)
+{
+    char sql[4096], none[] = "no row";
+    size_t n = (size_t)snprintf(
+        sql, sizeof(sql),
+        "SELECT group_concat(name) FROM pragma_table_info('%s') WHERE name "
+        "NOT IN (%s",
+        table, keys);
+
+    for (; *fields; fields++)
+        for (const Param *p = *fields; p->name; p++) {
+            char one[256];
+
+            snprintf(one, sizeof(one),
+                     "SELECT count(*) FROM pragma_table_info('%s') WHERE name "
+                     "= '%s'",
+                     table, p->name);
+            CHECK_ASK(path, one, "1");
+            n += (size_t)snprintf(sql + n, sizeof(sql) - n, ", '%s'", p->name);
+        }
+    snprintf(sql + n, sizeof(sql) - n, ") HAVING count(*) > 0");
+    CHECK_ASK(path, sql, none);
+}
+
+TEST(store, has_a_column_for_every_field_of_a_record)
 {
     const char *path = temp_path("a.db");
 
     REQUIRE(make_database(path, 0) == OK);
-    for (const Param *p = case_params; p->name; p++) {
-        char sql[256];
-
-        snprintf(sql, sizeof(sql),
-                 "SELECT count(*) FROM pragma_table_info('run') "
-                 "WHERE name = '%s'",
-                 p->name);
-        CHECK_ASK(path, sql, "1");
-    }
+    check_columns(
+        path, "run",
+        (const Param *const[]){ case_params, case_settings, outcome_fields, 0 },
+        "'id', 'sweep_id', 'start'");
+    check_columns(path, "machine", (const Param *const[]){ machine_fields, 0 },
+                  "'id'");
+    check_columns(path, "build", (const Param *const[]){ build_fields, 0 },
+                  "'id'");
+    check_columns(path, "sweep", (const Param *const[]){ sweep_fields, 0 },
+                  "'id', 'machine_id', 'build_id', 'ended_at'");
+    check_columns(path, "start", (const Param *const[]){ start_fields, 0 },
+                  "'sweep_id', 'start'");
+    check_columns(path, "sample", (const Param *const[]){ moment_fields, 0 },
+                  "'run_id', 'i', 'round', 'ns'");
 }
 
 TEST(store, is_one_plain_file_when_closed)
@@ -151,13 +183,13 @@ TEST(store, knows_the_unfinished_sweep_that_it_does_not_go_on_with)
     REQUIRE(store_open(&s, temp_path("a.db"), STORE_WRITE) == OK);
     id = begin(s, &a_sweep, &a_build, false, &resumed);
     CHECK(store_sweep_abandoned(s, id, &a) == OK && a.runs == 0);
-    CHECK(store_run(s, id, case_params, &c, "{}", &o) == OK);
+    CHECK(store_three(s, id, &c, &o) == OK);
     id = begin(s, &a_sweep, &newer, false, &resumed);
     REQUIRE(store_sweep_abandoned(s, id, &a) == OK);
     CHECK(a.runs == 1 && !a.other_machine);
     CHECK(!strcmp(a.git_commit, a_build.git_commit) && a.dirty == 0);
 
-    CHECK(store_run(s, id, case_params, &c, "{}", &o) == OK);
+    CHECK(store_three(s, id, &c, &o) == OK);
     CHECK(store_sweep_begin(s, &elsewhere, &newer, &a_sweep, false, &id,
                             &resumed) == OK);
     REQUIRE(store_sweep_abandoned(s, id, &a) == OK);
@@ -208,7 +240,7 @@ TEST(store, says_which_runs_it_has)
     REQUIRE(store_open(&s, temp_path("a.db"), STORE_WRITE) == OK);
     id = begin(s, &a_sweep, &a_build, false, &resumed);
     CHECK(store_has_run(s, id, "case", &has) == OK && !has);
-    CHECK(store_run(s, id, case_params, &c, "{}", &o) == OK);
+    CHECK(store_three(s, id, &c, &o) == OK);
     CHECK(store_has_run(s, id, "case", &has) == OK && has);
     CHECK(store_has_run(s, id + 1, "case", &has) == OK && !has);
     store_close(s);
@@ -225,20 +257,21 @@ TEST(store, puts_a_run_under_the_latest_start)
 
     REQUIRE(store_open(&s, path, STORE_WRITE) == OK);
     id = begin(s, &a_sweep, &a_build, false, &resumed);
-    CHECK(store_run(s, id, case_params, &c, "{}", &o) == OK);
+    CHECK(store_three(s, id, &c, &o) == OK);
     begin(s, &a_sweep, &a_build, false, &resumed);
-    CHECK(store_run(s, id, case_params, &c, "{}", &p) == OK);
+    CHECK(store_three(s, id, &c, &p) == OK);
     store_close(s);
     CHECK_ASK(path, "SELECT group_concat(start) FROM run", "0,1");
 }
 
 /* 3. Nothing else goes in. */
 
-/* Stores o, wants to be refused with part of a sentence, and nothing added. */
-static void refuses(const Outcome *o, const char *settings, const char *part)
+/* Stores o with samples, wants to be refused with part of a sentence, and
+ * nothing added. */
+static void refuses(const Outcome *o, const Case *c, const Samples *x,
+                    const char *part)
 {
     const char *path = temp_path("refuses.db");
-    const Case c = a_case();
     bool resumed;
     Store *s;
     int64_t id;
@@ -246,7 +279,7 @@ static void refuses(const Outcome *o, const char *settings, const char *part)
     unlink(path);
     REQUIRE(store_open(&s, path, STORE_WRITE) == OK);
     id = begin(s, &a_sweep, &a_build, true, &resumed);
-    CHECK_MSG(store_run(s, id, case_params, &c, settings, o) == ERR_INPUT,
+    CHECK_MSG(store_run(s, id, c, o, x) == ERR_INPUT,
               "stored what should be refused: %s", part);
     CHECK_MSG(strstr(err_message(), part), "'%s' does not say '%s'",
               err_message(), part);
@@ -258,12 +291,10 @@ static void refuses(const Outcome *o, const char *settings, const char *part)
 static void refuses_ns(double ns)
 {
     const int round = 0;
-    Outcome o = an_outcome("case");
+    const Outcome o = an_outcome("case");
+    const Case c = a_case();
 
-    o.ns = &ns;
-    o.round = &round;
-    o.n = 1;
-    refuses(&o, "{}", "ns");
+    refuses(&o, &c, &(Samples){ 1, &ns, &round, NULL }, "ns");
 }
 
 TEST(store, refuses_times_that_cannot_be)
@@ -276,29 +307,29 @@ TEST(store, refuses_times_that_cannot_be)
 
 TEST(store, refuses_outcomes_that_cannot_be)
 {
+    const double ns = 1;
+    const int round = 0;
+    const Samples one = { 1, &ns, &round, NULL }, none = { 0 };
     Outcome o = an_outcome("case");
+    Case c = a_case();
 
     o.rel_l2 = NAN;
-    refuses(&o, "{}", "a run that was not verified is not ok");
+    refuses(&o, &c, &one, "a run that was not verified is not ok");
     o = an_outcome("case");
-    o.n = 0;
-    refuses(&o, "{}", "'case' is said to be ok but has no samples");
-    o = an_outcome("case");
-    o.status = "fine";
-    refuses(&o, "{}", "status IN");
-    o = an_outcome("case");
-    o.status = "failed";
-    refuses(&o, "{}", "message <> ''");
+    refuses(&o, &c, &none, "'case' is said to be ok but has no samples");
+    o.status = STATUS_FAILED;
+    refuses(&o, &c, &none, "message <> ''");
     o = an_outcome("case");
     o.reps = 0;
-    refuses(&o, "{}", "reps > 0");
+    refuses(&o, &c, &one, "reps > 0");
     o = an_outcome("case");
     o.bytes = -1;
-    refuses(&o, "{}", "bytes >= 0");
-    o = an_outcome("case");
-    refuses(&o, "[1]", "json_type(settings)");
+    refuses(&o, &c, &one, "bytes >= 0");
     o = an_outcome("");
-    refuses(&o, "{}", "repeat <> ''");
+    refuses(&o, &c, &one, "repeat <> ''");
+    o = an_outcome("case");
+    snprintf(c.settings, sizeof(c.settings), "[1]");
+    refuses(&o, &c, &one, "json_type(settings)");
 }
 
 TEST(store, refuses_the_same_run_twice)
@@ -312,8 +343,8 @@ TEST(store, refuses_the_same_run_twice)
 
     REQUIRE(store_open(&s, path, STORE_WRITE) == OK);
     id = begin(s, &a_sweep, &a_build, false, &resumed);
-    CHECK(store_run(s, id, case_params, &c, "{}", &o) == OK);
-    CHECK(store_run(s, id, case_params, &c, "{}", &o) == ERR_INPUT);
+    CHECK(store_three(s, id, &c, &o) == OK);
+    CHECK(store_three(s, id, &c, &o) == ERR_INPUT);
     CHECK(strstr(err_message(), "sweep 1 already holds 'case'"));
     store_close(s);
     CHECK_ASK(path, "SELECT count(*) FROM sample", "3");
@@ -332,49 +363,25 @@ TEST(store, takes_what_others_measured_without_our_verdict)
     o.rel_l2 = NAN;
     REQUIRE(store_open(&s, temp_path("a.db"), STORE_WRITE) == OK);
     id = begin(s, &other, &a_build, false, &resumed);
-    CHECK_MSG(store_run(s, id, case_params, &c, "{}", &o) == OK, "%s",
-              err_message());
+    CHECK_MSG(store_three(s, id, &c, &o) == OK, "%s", err_message());
     store_close(s);
 }
 
 TEST(store, takes_failures_without_samples)
 {
     const Case c = a_case();
-    const Outcome o = { .status = "out_of_memory",
-                        .message = "wants 3 GiB",
-                        .repeat = "case",
-                        .verified_at = "",
-                        .rel_l2 = NAN };
+    Outcome o = an_outcome("case");
     bool resumed;
     Store *s;
     int64_t id;
 
     REQUIRE(store_open(&s, temp_path("a.db"), STORE_WRITE) == OK);
     id = begin(s, &a_sweep, &a_build, false, &resumed);
-    CHECK_MSG(store_run(s, id, case_params, &c, "{}", &o) == OK, "%s",
-              err_message());
-    store_close(s);
-}
-
-TEST(store, names_a_setting_that_has_no_column)
-{
-    typedef struct Odd {
-        int colour;
-    } Odd;
-    static const Param params[] = {
-        PARAM_INT(Odd, colour, 0, 0, 9, ""),
-        PARAM_END,
-    };
-    const Odd odd = { 3 };
-    const Outcome o = an_outcome("case");
-    bool resumed;
-    Store *s;
-    int64_t id;
-
-    REQUIRE(store_open(&s, temp_path("a.db"), STORE_WRITE) == OK);
-    id = begin(s, &a_sweep, &a_build, false, &resumed);
-    CHECK(store_run(s, id, params, &odd, "{}", &o) == ERR_IO);
-    CHECK_MSG(strstr(err_message(), "colour"), "%s", err_message());
+    o.status = STATUS_OUT_OF_MEMORY;
+    o.rel_l2 = NAN;
+    o.verified_at[0] = '\0';
+    snprintf(o.message, sizeof(o.message), "wants 3 GiB");
+    CHECK_MSG(store_three(s, id, &c, &o) == OK, "%s", err_message());
     store_close(s);
 }
 
@@ -402,7 +409,7 @@ TEST(store, keeps_a_group_whole_or_not_at_all)
     REQUIRE(store_open(&s, path, STORE_WRITE) == OK);
     CHECK(store_group_begin(s) == OK);
     id = begin(s, &a_sweep, &a_build, false, &resumed);
-    CHECK(store_run(s, id, case_params, &c, "{}", &o) == OK);
+    CHECK(store_three(s, id, &c, &o) == OK);
     CHECK(store_group_end(s, ERR_INPUT) == ERR_INPUT);
     CHECK_ASK(path, "SELECT count(*) FROM sweep", "0");
     CHECK(store_group_begin(s) == OK);

@@ -113,9 +113,12 @@ TEST(store, refuses_schemas_it_does_not_know)
     const char *path = temp_path("a.db");
 
     REQUIRE(make_database(path, 1) == OK);
-    CHECK(alter(path, "PRAGMA user_version = 7"));
-    store_refuses_both(path, "was written by a newer attnbench (schema 7; "
-                             "this one knows 6)");
+    CHECK(alter(path, "PRAGMA application_id = 1635020386"));
+    store_refuses_both(path, "was written before the first release");
+    CHECK(alter(path, "PRAGMA application_id = 1635021922"));
+    CHECK(alter(path, "PRAGMA user_version = 2"));
+    store_refuses_both(path, "was written by a newer attnbench (schema 2; "
+                             "this one knows 1)");
     CHECK(alter(path, "PRAGMA user_version = 0"));
     store_refuses_both(path, "has schema 0, which attnbench never wrote");
 }
@@ -300,15 +303,11 @@ TEST(store, says_so_when_the_disk_is_full)
                        NULL, NULL) == SQLITE_OK);
     for (int i = 0; i < N; i++)
         ns[i] = 1;
-    o.ns = ns;
-    o.round = round;
-    o.n = N;
-    CHECK(store_run(s, id, case_params, &c, "{}", &o) == ERR_IO);
+    CHECK(store_run(s, id, &c, &o, &(Samples){ N, ns, round, NULL }) == ERR_IO);
     CHECK_MSG(strstr(err_message(), "the disk is full; nothing was added"),
               "%s", err_message());
     o = an_outcome("small");
-    CHECK_MSG(store_run(s, id, case_params, &c, "{}", &o) == OK, "%s",
-              err_message());
+    CHECK_MSG(store_three(s, id, &c, &o) == OK, "%s", err_message());
     store_close(s);
     free(ns);
     free(round);
@@ -331,11 +330,11 @@ TEST(store, says_so_when_another_process_writes)
     sqlite3_open(path, &other);
     CHECK(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL) == 0);
     sqlite3_busy_timeout(store_sqlite(s), 10);
-    CHECK(store_run(s, id, case_params, &c, "{}", &o) == ERR_IO);
+    CHECK(store_three(s, id, &c, &o) == ERR_IO);
     CHECK_MSG(strstr(err_message(), "is locked by another process"), "%s",
               err_message());
     CHECK(sqlite3_exec(other, "COMMIT", NULL, NULL, NULL) == 0);
-    CHECK(store_run(s, id, case_params, &c, "{}", &o) == OK);
+    CHECK(store_three(s, id, &c, &o) == OK);
     sqlite3_close(other);
     store_close(s);
     CHECK_ASK(path, "SELECT count(*) FROM run", "1");
@@ -379,11 +378,11 @@ static void add_runs(const char *path, int from, int pipe)
                           &resumed))
         _exit(1);
     for (int i = from;; i++) {
-        const Outcome o = an_outcome(repeat);
+        Outcome o;
 
         snprintf(repeat, sizeof(repeat), "case %d", i);
-        if (store_run(s, id, case_params, &c, "{}", &o) ||
-            write(pipe, "", 1) != 1)
+        o = an_outcome(repeat);
+        if (store_three(s, id, &c, &o) || write(pipe, "", 1) != 1)
             _exit(1);
     }
 }

@@ -16,6 +16,7 @@
 #include "harness/cli/cmd.h"
 #include "harness/report/import.h"
 #include "tests/databases.h"
+#include "tests/stored.h"
 #include "tests/test.h"
 
 static Run *read_all(RunList *list, const char *path, const RunFilter *filter)
@@ -43,11 +44,12 @@ TEST(summary, reads_what_was_stored)
     REQUIRE(list.n == 2);
     CHECK(r[0].id == 1 && r[1].id == 2 && r[1].sweep_id == 1);
     CHECK(!strcmp(r->experiment, "e") && !strcmp(r->source, "attnbench"));
-    CHECK(!strcmp(r->backbone, "none") && !strcmp(r->module, "se"));
-    CHECK(r->channels == 64 && r->height == 8 && r->batch == 1);
-    CHECK(!strcmp(r->settings, "{\"reduction\":16}"));
-    CHECK(!strcmp(r[1].repeat, "case 1") && !strcmp(r->status, "ok"));
-    CHECK(r->rel_l2 == 1e-7 && r->params == 10 && isnan(r->macs));
+    CHECK(!strcmp(r->c.backbone.text, "none") &&
+          !strcmp(r->c.module.text, "se"));
+    CHECK(r->c.channels == 64 && r->c.height == 8 && r->c.batch == 1);
+    CHECK(!strcmp(r->c.settings, "{\"reduction\":16}"));
+    CHECK(!strcmp(r[1].o.repeat, "case 1") && r->o.status == STATUS_OK);
+    CHECK(r->o.rel_l2 == 1e-7 && r->o.params == 10 && isnan(r->o.macs));
     CHECK(r->time.n == 3 && r->time.median == 3 && r->time.max == 5);
     CHECK(r->ns[0] == 5 && r->ns[1] == 1.5 && r->round[2] == 1);
     CHECK(r->seed == -1 && strlen(r->started_at) == 24);
@@ -60,16 +62,13 @@ static void add(Store *s, const Sweep *w, bool fresh, const char *repeat,
 {
     static const int rounds[] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 };
     const Case c = a_case();
-    Outcome o = an_outcome(repeat);
+    const Outcome o = an_outcome(repeat);
     bool resumed;
     int64_t id;
 
-    o.ns = ns;
-    o.round = rounds;
-    o.n = n;
     CHECK(store_sweep_begin(s, &a_machine, &a_build, w, fresh, &id, &resumed) ==
           OK);
-    CHECK(store_run(s, id, case_params, &c, "{}", &o) == OK);
+    CHECK(store_run(s, id, &c, &o, &(Samples){ n, ns, rounds, NULL }) == OK);
 }
 
 static const double slow[] = { 4, 6, 8, 4, 6, 8 };
@@ -93,8 +92,8 @@ TEST(summary, takes_the_latest_sweep_of_each_experiment_and_source)
 
     read_all(&list, path, &(RunFilter){ .sweep = 0 });
     REQUIRE(list.n == 3);
-    CHECK(!strcmp(list.at[0].repeat, "theirs"));
-    CHECK(!strcmp(list.at[1].repeat, "new"));
+    CHECK(!strcmp(list.at[0].o.repeat, "theirs"));
+    CHECK(!strcmp(list.at[1].o.repeat, "new"));
     summary_free(&list);
     read_all(&list, path, &(RunFilter){ .experiment = "e", .source = "" });
     CHECK(list.n == 2);
@@ -103,7 +102,7 @@ TEST(summary, takes_the_latest_sweep_of_each_experiment_and_source)
     CHECK(list.n == 3);
     summary_free(&list);
     read_all(&list, path, &(RunFilter){ .sweep = 1 });
-    CHECK(list.n == 1 && !strcmp(list.at[0].repeat, "old"));
+    CHECK(list.n == 1 && !strcmp(list.at[0].o.repeat, "old"));
     summary_free(&list);
     read_all(&list, path, &(RunFilter){ .experiment = "none", .sweep = -1 });
     CHECK(list.n == 0);
@@ -179,50 +178,50 @@ TEST(summary, refuses_a_database_without_its_tables)
     store_close(s);
 }
 
-static int import(const char *path, const char *csv)
+/* Adds a run of a case that is as it says, with n samples. */
+static void add_rich(Stored *s, const char *settings, double ns, int n,
+                     bool converged)
 {
-    ImportCount count;
-    Store *s;
-    int err;
+    const Case c = stored_case(settings);
+    double times[12];
+    int round[12];
+    char repeat[CASE_TEXT];
+    Outcome o = an_outcome(case_print(&c, repeat));
 
-    TRY(store_open(&s, path, STORE_WRITE));
-    err = import_csv(s, csv, &count);
-    store_close(s);
-    return err;
+    for (int i = 0; i < 12; i++) {
+        times[i] = ns;
+        round[i] = i;
+    }
+    o.flops = 1e6;
+    o.bytes = 2e6;
+    o.params = 3;
+    o.paper_flops = 4;
+    o.converged = converged;
+    if (!n) {
+        o.status = STATUS_UNSUPPORTED;
+        snprintf(o.message, sizeof(o.message),
+                 "sa: groups=64 and 100 channels");
+    }
+    BUG_IF(store_run(s->store, s->sweep, &c, &o,
+                     &(Samples){ n, times, round, NULL }));
 }
 
 /* Two sweeps with a backbone and modules, one by others; failures; modules
  * alone over channels and resolution. */
 static int make_rich_database(const char *path)
 {
-    static const char *const lines[] = {
-        "resnet50,none,8,3,224,224,ok,,1",
-        "resnet50,scsa,8,3,224,224,ok,,1",
-        "none,se,1,64,28,28,ok,,1",
-        "none,se,1,128,28,28,ok,,0",
-        "none,se,1,128,56,56,ok,,1",
-        "none,sa,1,100,28,28,unsupported,sa: groups=64 and 100 channels,1",
-    };
-    const int n = (int)(sizeof(lines) / sizeof(lines[0]));
-    const char *csv = temp_path("rich.csv");
-    FILE *f = fopen(csv, "w");
+    Stored s = stored_begin(path, "rich", "attnbench");
 
-    fputs("experiment,source,backbone,module,batch,channels,height,width,"
-          "status,message,converged,rel_l2,flops,bytes,params,paper_flops,"
-          "round,ns\n",
-          f);
-    for (int i = 0; i < n; i++)
-        for (int k = 0; k < (strstr(lines[i], ",ok,") ? 12 : 1); k++)
-            fprintf(f, "rich,attnbench,%s,1e-7,1e6,2e6,3,4,%d,%s\n", lines[i],
-                    k, strstr(lines[i], ",ok,") ? "5000" : "");
-    fclose(f);
-    TRY(import(path, csv));
-    f = fopen(csv, "w");
-    fputs("experiment,source,backbone,batch,ns\n", f);
-    for (int k = 0; k < 12; k++)
-        fprintf(f, "rich,pytorch,resnet50,8,%d\n", 9000 + k);
-    fclose(f);
-    TRY(import(path, csv));
+    add_rich(&s, "backbone=resnet50 batch=8", 5000, 12, true);
+    add_rich(&s, "backbone=resnet50 module=scsa batch=8", 5000, 12, true);
+    add_rich(&s, "module=se channels=64 height=28 width=28", 5000, 12, true);
+    add_rich(&s, "module=se channels=128 height=28 width=28", 5000, 12, false);
+    add_rich(&s, "module=se channels=128 height=56 width=56", 5000, 12, true);
+    add_rich(&s, "module=sa channels=100 height=28 width=28", 5000, 0, true);
+    stored_end(&s);
+    s = stored_begin(path, "rich", "pytorch");
+    add_rich(&s, "backbone=resnet50 batch=8", 9000, 12, true);
+    stored_end(&s);
     return alter(
                path,
                "INSERT INTO step VALUES (3, 0, 'relu', 'packs', 'x', '(8)');"

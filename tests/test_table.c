@@ -55,8 +55,8 @@ static const char networks_text[] =
 "SCSA     Hybrid    25.60   4.11  76.6 [74.1, 79.2]  0.800 [0.800, 0.800]   25.62   4.12      2019  77.49     0.830\n"
 "SE       Channel   25.60   4.11  91.1 [88.2, 94.3]  0.952 [0.952, 0.952]\n"
 "\n"
-"here: a cpu, 2 cores, load 0.5 at the start; resnet50, cpu, 2 threads, batch 4, 3x224x224, f32, composed, as written,\n"
-"forward, hot; medians of n = 10 with 95 % intervals; 2026-11-22, commit 0123456. FLOPs as the paper counts them: a\n"
+"here: a cpu, 2 cores, load 0.5 at the start; resnet50, composed, as written, cpu, f32, batch 4, 3x224x224, forward, hot,\n"
+"2 threads; medians of n = 10 with 95 % intervals; 2026-11-22, commit 0123456. FLOPs as the paper counts them: a\n"
 "multiply-add is 1, the classifier is left out.\n"
 "modules stand after conv2-bn2-ReLU (mid): SCSA; after bn3, before the shortcut (out): SE, SE-conv.\n"
 "paper: Table 2 of Si et al. 2025, RTX 4090, batch 32: compare the ratios, not the images/s.\n"
@@ -83,9 +83,9 @@ TEST(table, networks_as_csv_have_one_number_a_column)
     text = print(db, "bench", table_networks,
                  (TableOptions){ .format = TABLE_CSV });
     check_holds(text,
-                "source,backbone,module,settings,impl,position,form,"
+                "source,backbone,module,impl,position,form,"
                 "weights,norm_gain,graph,backend,dtype,batch,channels,height,"
-                "width,pass,state,threads,arm,weights_hash,cpu,gpu,"
+                "width,pass,state,threads,arm,settings,weights_hash,cpu,gpu,"
                 "cores,git_commit,dirty,started_at,status,converged,"
                 "samples,images_per_s_lo,images_per_s_hi,ratio_lo,"
                 "ratio_hi,method,type,params_millions,gflops_per_image,"
@@ -260,7 +260,7 @@ static const char modules_text[] =
 "SA               unsupported  17.1 us [16.5, 17.7]  68.5 us [66.2, 70.8]     274 us [265, 283]  1.10 ms [1.06, 1.13]\n"
 "SCSA    4.28 us [4.14, 4.42]  17.1 us [16.5, 17.7]  68.5 us [66.2, 70.8]     274 us [265, 283]  1.10 ms [1.06, 1.13]\n"
 "\n"
-"a cpu, 2 cores, load 0.5 at the start; cpu, 2 threads, batch 1, 28x28 pixels, f32, composed, as written, forward, hot;\n"
+"a cpu, 2 cores, load 0.5 at the start; composed, as written, cpu, f32, batch 1, 28x28 pixels, forward, hot, 2 threads;\n"
 "medians of n = 10 with 95 % intervals; 2026-11-22, commit 0123456.\n"
 "the time grows with this power of channels, fitted to the 4 largest sizes (1 is linear in channels): SE 1.00 [1.00,\n"
 "1.00], SA 2.00 [2.00, 2.00], SCSA 2.00 [2.00, 2.00].\n"
@@ -383,19 +383,22 @@ TEST(table, a_run_a_row_for_programs)
     stored_channels(db);
     text = print(db, "channels", table_modules,
                  (TableOptions){ .format = TABLE_CSV });
-    check_holds(
-        text,
-        "source,backbone,module,settings,impl,position,form,weights,norm_gain,"
-        "graph,"
-        "backend,dtype,batch,channels,height,width,pass,state,threads,"
-        "arm,weights_hash,cpu,gpu,cores,git_commit,dirty,started_at,status,"
-        "converged,samples,median_ns,lo_ns,hi_ns\n");
+    check_holds(text,
+                "source,backbone,module,impl,position,form,weights,norm_gain,"
+                "graph,"
+                "backend,dtype,batch,channels,height,width,pass,state,threads,"
+                "arm,settings,weights_hash,cpu,gpu,cores,git_commit,dirty,"
+                "started_at,status,"
+                "converged,samples,median_ns,lo_ns,hi_ns\n");
 #define WHERE                                                     \
     ",,a cpu,,2,0123456789abcdef0123456789abcdef01234567,0,2026-" \
     "11-22T10:00:00Z,"
     check_holds(text,
-                ",64,28,28,forward,hot,0,0" WHERE "ok,1,10,6688,6464,6912\n");
-    check_holds(text, ",64,28,28,forward,hot,0,0" WHERE "unsupported,1,0,,,\n");
+                ",64,28,28,forward,hot,0,0,\"{\"\"reduction\"\":16}\"" WHERE
+                "ok,1,10,6688,6464,6912\n");
+    check_holds(text,
+                ",64,28,28,forward,hot,0,0,\"{\"\"group_num\"\":64}\"" WHERE
+                "unsupported,1,0,,,\n");
     free(text);
 }
 

@@ -141,7 +141,7 @@ TEST(table1, every_row_has_the_parameters_of_its_formula)
             CHECK(set_flags(&c, flags) == OK);
             c.channels = channels[i];
             CHECK(case_complete(&c) == OK);
-            formula = scsa_module.weights(channels[i], c.settings);
+            formula = case_module_weights(&c, channels[i]);
             REQUIRE(network_build(&g, &c, NULL, TAPS_NONE) == OK);
             CHECK_MSG(graph_params(g) == formula,
                       "'%s' at %d channels: %.0f, its formula says %.0f", flags,

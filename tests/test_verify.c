@@ -448,9 +448,9 @@ static void check_all(const How *wanted, const char *pattern, int outputs)
         CHECK_MSG(v.verdict == VERIFY_PASSED && v.outputs >= outputs,
                   "attnbench verify --backend=%s --graph=%s --form=%s "
                   "--pass=%s %s: %s (%g; %s)",
-                  wanted->backend, wanted->graph, wanted->form, how.pass.text,
-                  files.gl_pathv[i], v.why, v.rel_l2,
-                  wanted->dev ? wanted->dev->about : "the best");
+                  wanted->backend, wanted->graph, wanted->form,
+                  case_name("pass", how.pass), files.gl_pathv[i], v.why,
+                  v.rel_l2, wanted->dev ? wanted->dev->about : "the best");
     }
     globfree(&files);
 }

@@ -91,10 +91,9 @@ static Graph *build_alone(const char *module, const char *settings, int c,
     k.width = w;
     if (network_build(&g, &k, NULL, TAPS_NONE))
         return NULL;
-    CHECK_MSG(graph_params(g) == case_module(&k)->weights(c, k.settings),
+    CHECK_MSG(graph_params(g) == case_module_weights(&k, c),
               "%s %s at %d channels: %.0f parameters, weights() says %.0f",
-              module, settings, c, graph_params(g),
-              case_module(&k)->weights(c, k.settings));
+              module, settings, c, graph_params(g), case_module_weights(&k, c));
     CHECK_MSG(tensor_same_dims(graph_find(g, "input"),
                                graph_output_named(g, "output")),
               "%s changes the shape", module);

@@ -41,7 +41,7 @@ static int check_case(const Case *c)
     if (case_dtype(c) != F32)
         return fail(ERR_UNSUPPORTED,
                     "gradients are in f32 only, not in %s: leave out --dtype",
-                    c->dtype.text);
+                    case_name("dtype", c->dtype));
     TRY(network_classes(&classes, c));
     if (classes == NO_CLASSES)
         return fail(ERR_INPUT,
@@ -68,7 +68,7 @@ static int find_layer(Cam *out, const Work *w, bool host_memory)
     Graph *g;
     int err;
 
-    snprintf(c.graph.text, sizeof(c.graph.text), "as_written");
+    c.graph = GRAPH_AS_WRITTEN;
     TRY(build(&g, &c, w->ask, NULL));
     tap = graph_output_at(g, 0, NULL);
     snprintf(out->layer, sizeof(out->layer), "%s", tap->name);

@@ -36,20 +36,20 @@ bool cam_layers_agree(const CamDrawn *at, int n)
     return true;
 }
 
-/* Whether all have the same text at this place of their cases. */
-static bool agree(const CamDrawn *at, int n, size_t offset)
+/* True if all cases have the same value of a field. */
+static bool agree(const CamDrawn *at, int n, const char *field)
 {
-    const char *first = (const char *)at[0].c + offset;
+    const Param *p = param_find(case_params, field);
 
     for (int i = 1; i < n; i++)
-        if (strcmp((const char *)at[i].c + offset, first))
+        if (!param_equal(p, at[i].c, at[0].c))
             return false;
     return true;
 }
 
 static bool one_backbone(const CamDrawn *at, int n)
 {
-    return agree(at, n, offsetof(Case, backbone.text));
+    return agree(at, n, "backbone");
 }
 
 /* "SE", with the backbone where there are several, and a number where there
@@ -120,8 +120,8 @@ static void write_conditions(char text[TEXT], const CamDrawn *at, int n,
                              const CamShared *shared)
 {
     const Backbone *b = backbone_find(at[0].c->backbone.text);
-    const bool one_weights = agree(at, n, offsetof(Case, weights.text));
-    const bool one_graph = agree(at, n, offsetof(Case, graph.text));
+    const bool one_weights = agree(at, n, "weights");
+    const bool one_graph = agree(at, n, "graph");
     Build build;
 
     environment_build(&build);
@@ -132,8 +132,8 @@ static void write_conditions(char text[TEXT], const CamDrawn *at, int n,
              shared->width,
              shared->picture[0] ? file_name(shared->picture) : "seeded noise",
              one_weights ? file_name(at[0].c->weights.text) : "of each its own",
-             one_graph ? at[0].c->graph.text : "", one_graph ? ", " : "",
-             build.git_commit, build.dirty ? "+" : "");
+             one_graph ? case_name("graph", at[0].c->graph) : "",
+             one_graph ? ", " : "", build.git_commit, build.dirty ? "+" : "");
 }
 
 int cam_page(const char *folder, const CamDrawn *at, int n,

@@ -202,7 +202,7 @@ static int name_layers(Work *w)
     Case c = w->c;
     Graph *g;
 
-    snprintf(c.graph.text, sizeof(c.graph.text), "as_written");
+    c.graph = GRAPH_AS_WRITTEN;
     TRY(build(w, &g, &c, NULL));
     for (int i = 0; i < w->ask->taps; i++) {
         const char *name = graph_output_named(g, w->ask->tap[i])->name;

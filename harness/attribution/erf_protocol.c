@@ -180,6 +180,7 @@ char *erf_describe(char text[ERF_TEXT], const Erf *erf, const Case *c,
              (unsigned long long)ask->seed,
              p->each_alike ? "mean of the draws, each over its own sum"
                            : "mean of the draws as they are",
-             curves[p->curve], erf->y, erf->x, c->graph.text, intervals);
+             curves[p->curve], erf->y, erf->x, case_name("graph", c->graph),
+             intervals);
     return text;
 }

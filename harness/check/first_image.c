@@ -76,8 +76,7 @@ static int compare(Comparison *out, const FirstImage *ask, Reference *r,
 static bool is_definition(const FirstImage *ask)
 {
     return ask->dev->backend == &ref_backend &&
-           strcmp(ask->c->graph.text, "as_written") == 0 &&
-           strcmp(ask->c->impl.text, "composed") == 0;
+           ask->c->graph == GRAPH_AS_WRITTEN && ask->c->impl == IMPL_COMPOSED;
 }
 
 int first_image_check(Comparison *out, const FirstImage *ask)

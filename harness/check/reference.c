@@ -95,7 +95,7 @@ static bool halve_map(Reference *r)
 /* Statistics of a batch want two of it. */
 static int fewest_images(const Case *c)
 {
-    return c->batch > 1 && strcmp(c->pass.text, "train") == 0 ? 2 : 1;
+    return c->batch > 1 && c->pass == PASS_TRAIN ? 2 : 1;
 }
 
 /* Makes the reference as small as the budget wants: fewer images first, then
@@ -472,9 +472,8 @@ int reference_new(Reference **out, const Case *c, const Values *values,
 
 static bool is_definition(const Reference *r, const Case *asked)
 {
-    return strcmp(asked->graph.text, "as_written") == 0 &&
-           strcmp(asked->impl.text, "composed") == 0 &&
-           strcmp(asked->form.text, r->c.form.text) == 0;
+    return asked->graph == GRAPH_AS_WRITTEN && asked->impl == IMPL_COMPOSED &&
+           asked->form == r->c.form;
 }
 
 /* A tap may be in one form of a network alone: then in the one that is asked
@@ -483,7 +482,7 @@ static int build_in_form(Reference *r, const Case *asked)
 {
     const int err = build(r);
 
-    if (err != ERR_INPUT || strcmp(r->c.form.text, asked->form.text) == 0)
+    if (err != ERR_INPUT || r->c.form == asked->form)
         return err;
     r->c.form = asked->form;
     return build(r);

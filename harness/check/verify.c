@@ -37,20 +37,19 @@ static const double OF_ROUNDED = 2;
 
 double verify_limit(const Case *c)
 {
-    return strcmp(c->pass.text, "backward") == 0     ? PARAM_GRAD_LIMIT
-           : strcmp(c->pass.text, "input_grad") == 0 ? INPUT_GRAD_LIMIT
-           : strcmp(c->backbone.text, "none")        ? BACKBONE_LIMIT
-                                                     : MODULE_LIMIT;
+    return c->pass == PASS_BACKWARD           ? PARAM_GRAD_LIMIT
+           : c->pass == PASS_INPUT_GRAD       ? INPUT_GRAD_LIMIT
+           : strcmp(c->backbone.text, "none") ? BACKBONE_LIMIT
+                                              : MODULE_LIMIT;
 }
 
 double verify_output_limit(const Case *c, const char *output)
 {
     Case only = *c;
 
-    snprintf(only.pass.text, sizeof(only.pass.text), "%s",
-             strcmp(output, "grad_input") == 0  ? "input_grad"
-             : strncmp(output, "grad/", 5) == 0 ? "backward"
-                                                : "forward");
+    only.pass = strcmp(output, "grad_input") == 0  ? PASS_INPUT_GRAD
+                : strncmp(output, "grad/", 5) == 0 ? PASS_BACKWARD
+                                                   : PASS_FORWARD;
     return verify_limit(&only);
 }
 
@@ -77,9 +76,11 @@ int verify_run(float **values, Graph *g, const Case *c, Device *dev,
                float *const *inputs)
 {
     const DeviceSettings settings = { .threads = c->threads, .isa = "" };
-    const bool recorded = strcmp(c->state.text, "graph") == 0;
+    const bool recorded = c->state == STATE_GRAPH;
     Device *own = NULL;
-    int err = dev ? OK : backend_open(&own, c->backend.text, &settings);
+    int err =
+        dev ? OK
+            : backend_open(&own, case_name("backend", c->backend), &settings);
 
     if (!err)
         err = network_run(values, g, dev ? dev : own, recorded, inputs);
@@ -99,20 +100,20 @@ int verify_rounded_limit(Reference *r, const Case *c, double *limit)
         return fail(ERR_UNSUPPORTED,
                     "dtype=%s cannot hold it: the reference, rounded to that, "
                     "overflows",
-                    c->dtype.text);
+                    case_name("dtype", c->dtype));
     *limit = fmax(*limit, OF_ROUNDED * change);
     if (*limit >= NOTHING)
         return fail(ERR_UNSUPPORTED,
                     "dtype=%s cannot hold it: the reference, rounded to that "
                     "at every op, is off by %.0f %%, so a comparison would "
                     "say nothing",
-                    c->dtype.text, 100 * change);
+                    case_name("dtype", c->dtype), 100 * change);
     return OK;
 }
 
 static double highest_limit(const Case *c)
 {
-    return strcmp(c->pass.text, "forward") ? HIGHEST_GRAD_LIMIT : HIGHEST_LIMIT;
+    return c->pass != PASS_FORWARD ? HIGHEST_GRAD_LIMIT : HIGHEST_LIMIT;
 }
 
 int verify_floors(Reference *r, const Case *c)
@@ -133,7 +134,7 @@ static int find_error(Reference *r, const Case *c, float *const *got,
 {
     *rel_l2 = reference_error(r, got);
     if (*rel_l2 <= verify_limit(c) || isnan(*rel_l2) || case_dtype(c) != F32 ||
-        strcmp(c->pass.text, "forward") == 0)
+        c->pass == PASS_FORWARD)
         return OK;
     TRY(verify_floors(r, c));
     *rel_l2 = reference_error(r, got);
@@ -150,7 +151,7 @@ static int roundings_of(Reference *r, const Case *c, double rel_l2,
 
     TRY(reference_moved(r, F32, change));
     *change *= ROUNDINGS;
-    if (rel_l2 <= *change || strcmp(c->pass.text, "forward") == 0)
+    if (rel_l2 <= *change || c->pass == PASS_FORWARD)
         return OK;
     TRY(reference_jumped(r, &jumped));
     *change = fmax(*change, jumped);
@@ -197,7 +198,8 @@ static void find_culprit(Comparison *out, const Reference *r, const Case *c,
 
     if (case_dtype(c) != F32 || network_build(&g, c, &r->values, r->taps))
         return;
-    if (dev || backend_open(&own, c->backend.text, &settings) == OK)
+    if (dev ||
+        backend_open(&own, case_name("backend", c->backend), &settings) == OK)
         culprit_find(out->culprit, g, dev ? dev : own, r->inputs);
     backend_close(own);
     graph_free(g);
@@ -246,7 +248,7 @@ int verify_case(Comparison *out, const Case *c, double budget,
 int verify_other_floors(const Case *c, const Checker *with)
 {
     TRY(reference_find(with->ref, c, VERIFY_BUDGET));
-    return case_dtype(c) == F32 && strcmp(c->pass.text, "forward")
+    return case_dtype(c) == F32 && c->pass != PASS_FORWARD
                ? verify_floors(*with->ref, c)
                : OK;
 }

@@ -26,6 +26,7 @@
 #include <string.h>
 
 #include "harness/backbones/backbones.h"
+#include "harness/files/json.h"
 #include "harness/files/safetensors.h"
 #include "harness/network/network.h"
 #include "harness/network/seed.h"
@@ -77,27 +78,12 @@ static const char *metadata(const CaseFile *f, const char *key)
     return text ? text : "";
 }
 
-/* One value of config, as the text of a flag: 16, "3,5,7,9", "name". */
 static int set_from_json(Case *c, const cJSON *item)
 {
     char text[PARAM_TEXT_MAX];
-    size_t n = 0;
 
-    if (cJSON_IsString(item))
-        return case_set(c, item->string, item->valuestring);
-    text[0] = '\0';
-    for (const cJSON *i = cJSON_IsArray(item) ? item->child : item; i;
-         i = i->next) {
-        if (!cJSON_IsNumber(i))
-            return fail(ERR_INPUT, "config: %s is no number, list or name",
-                        item->string);
-        n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%.15g",
-                              n ? "," : "", i->valuedouble);
-        if (n >= sizeof(text))
-            return fail(ERR_INPUT, "config: %s is too long", item->string);
-        if (!cJSON_IsArray(item))
-            break;
-    }
+    if (json_setting(item, text, sizeof(text)))
+        return fail_within(ERR_INPUT, "config");
     return case_set(c, item->string, text);
 }
 
@@ -376,8 +362,7 @@ static int read_input(CaseFile *f, const Tensor *input, float **values)
 
 static int check_pass(const CaseFile *f)
 {
-    return strcmp(f->c.pass.text, "forward") == 0 ||
-                   st_find(f->st, "grad_output")
+    return f->c.pass == PASS_FORWARD || st_find(f->st, "grad_output")
                ? OK
                : fail(ERR_UNSUPPORTED, "there are no gradients in the file");
 }
@@ -461,7 +446,7 @@ static int measure(Measured *m, CaseFile *f, int i, const float *expected,
 
     m->rel_l2 = verify_error(f->got[i], expected, n);
     if (m->rel_l2 <= m->limit || isnan(m->rel_l2) || case_dtype(&f->c) != F32 ||
-        strcmp(f->c.pass.text, "forward") == 0)
+        f->c.pass == PASS_FORWARD)
         return OK;
     TRY(find_floors(f));
     floor = f->ref ? verify_floor(f->ref, &f->c, i, m->limit) : 0;

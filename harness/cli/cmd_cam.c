@@ -154,7 +154,7 @@ static int run_case(Cam *cam, const Case *c, const CamAsk *ask)
     Device *dev;
     int err;
 
-    TRY(backend_open(&dev, c->backend.text,
+    TRY(backend_open(&dev, case_name("backend", c->backend),
                      &(DeviceSettings){ .threads = c->threads, .isa = "" }));
     err = cam_run(cam, c, ask, dev);
     backend_close(dev);

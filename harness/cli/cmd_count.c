@@ -114,12 +114,12 @@ static const char *human(double value, const char *unit, char text[32])
 
 static bool is_deploy(const Case *c)
 {
-    return strcmp(c->form.text, "deploy") == 0;
+    return c->form == MADE_DEPLOY;
 }
 
 static bool is_fused(const Case *c)
 {
-    return strcmp(c->impl.text, "fused") == 0;
+    return c->impl == IMPL_FUSED;
 }
 
 /* "ResNet-50 + SCSA (after conv2-bn2-ReLU), 1x3x224x224, as_written". */
@@ -132,8 +132,8 @@ static void print_title(const Case *c)
     if (b && m)
         printf(" (%s)", case_where(c));
     printf(", %dx%dx%dx%d, %s%s%s\n", c->batch, c->channels, c->height,
-           c->width, c->graph.text, is_deploy(c) ? ", deploy" : "",
-           is_fused(c) ? ", fused" : "");
+           c->width, case_name("graph", c->graph),
+           is_deploy(c) ? ", deploy" : "", is_fused(c) ? ", fused" : "");
 }
 
 static void print_network(const Count *count)
@@ -204,16 +204,15 @@ static void print_json_row(const CountRow *r)
 
 static void print_json(const Count *count, const Case *c, const char *by)
 {
-    char settings[CASE_TEXT];
-
     printf("{\"backbone\": \"%s\", \"module\": \"%s\", \"settings\": %s, "
            "\"position\": \"%s\", \"form\": \"%s\", \"impl\": \"%s\", "
            "\"graph\": \"%s\",\n \"batch\": %d, "
            "\"channels\": %d, "
            "\"height\": %d, \"width\": %d,\n ",
-           c->backbone.text, c->module.text, case_settings_json(c, settings),
-           c->position.text, c->form.text, c->impl.text, c->graph.text,
-           c->batch, c->channels, c->height, c->width);
+           c->backbone.text, c->module.text, c->settings,
+           case_name("position", c->position), case_name("form", c->form),
+           case_name("impl", c->impl), case_name("graph", c->graph), c->batch,
+           c->channels, c->height, c->width);
     print_json_row(&count->total);
     if (by_of(by) != COUNT_NETWORK) {
         printf(",\n \"by\": \"%s\", \"rows\": [", by);

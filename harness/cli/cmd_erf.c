@@ -167,15 +167,15 @@ static int batch_of(const Case *c, const ErfAsk *ask, bool given)
 
 static int check_case(const Case *c)
 {
-    if (strcmp(c->dtype.text, "f32"))
+    if (c->dtype != F32)
         return fail(ERR_UNSUPPORTED,
                     "gradients are in f32 only, not in %s: leave out --dtype",
-                    c->dtype.text);
-    if (strcmp(c->pass.text, "forward"))
+                    case_name("dtype", c->dtype));
+    if (c->pass != PASS_FORWARD)
         return fail(ERR_INPUT,
                     "pass=%s is of attnbench run; erf has its own: leave out "
                     "--pass",
-                    c->pass.text);
+                    case_name("pass", c->pass));
     return OK;
 }
 
@@ -211,8 +211,6 @@ static double side(const Field *f, bool vertical)
 static void fill_row(ErfRow *row, const Erf *e, const Case *c,
                      const ErfAsk *ask)
 {
-    char settings[CASE_TEXT];
-
     *row = (ErfRow){ .channels = c->channels,
                      .height = e->height,
                      .width = e->width,
@@ -230,13 +228,13 @@ static void fill_row(ErfRow *row, const Erf *e, const Case *c,
                      .parts = e->parts };
     COPY(row->backbone, c->backbone.text);
     COPY(row->module, c->module.text);
-    COPY(row->impl, c->impl.text);
-    COPY(row->position, c->position.text);
-    COPY(row->form, c->form.text);
+    COPY(row->impl, case_name("impl", c->impl));
+    COPY(row->position, case_name("position", c->position));
+    COPY(row->form, case_name("form", c->form));
     COPY(row->weights, c->weights.text);
-    COPY(row->graph, c->graph.text);
-    COPY(row->backend, c->backend.text);
-    COPY(row->settings, case_settings_json(c, settings));
+    COPY(row->graph, case_name("graph", c->graph));
+    COPY(row->backend, case_name("backend", c->backend));
+    COPY(row->settings, c->settings);
     COPY(row->weights_hash, ask->weights_hash);
     COPY(row->images_hash, ask->input.hash ? ask->input.hash : "");
     COPY(row->tap, e->tap);
@@ -365,7 +363,7 @@ static int make_case(const Making *m, const Case *asked)
     if (!err && m->images)
         ask.input = erf_images_input(m->images);
     if (!err)
-        err = backend_open(&dev, c.backend.text, &threads);
+        err = backend_open(&dev, case_name("backend", c.backend), &threads);
     if (err) {
         free(row);
         return err;

@@ -90,7 +90,7 @@ static double stats_value(const Stats *s, int column)
 }
 
 /* A decimal that reads back as the same number; NAN is missing. */
-static const char *exact(double x, const char *missing, char text[32])
+static const char *exact(double x, const char *missing, char *text)
 {
     if (isnan(x))
         return missing;
@@ -101,39 +101,33 @@ static const char *exact(double x, const char *missing, char text[32])
     return text;
 }
 
-/* A column of a run as text; NULL where the database has NULL. */
-static const char *column_text(const Run *r, const RunColumn *c, char text[32])
+/* A field of a run as text; NULL where the database has NULL. */
+static const char *field_text(const Run *r, const Param *p, size_t at,
+                              char text[PARAM_TEXT_MAX])
 {
-    const char *field = (const char *)r + c->offset;
+    const char *record = (const char *)r + at;
 
-    switch (c->kind) {
-    case COLUMN_TEXT:
-        return field;
-    case COLUMN_ID:
-        snprintf(text, 32, "%lld", (long long)*(const int64_t *)field);
-        return text;
-    case COLUMN_INT:
-        snprintf(text, 32, "%d", *(const int *)field);
-        return text;
-    case COLUMN_REAL:
-        return exact(*(const double *)field, NULL, text);
-    }
-    return NULL;
+    if (p->kind == PARAM_KIND_REAL)
+        return exact(*(const double *)(const void *)(record + p->offset), NULL,
+                     text);
+    return param_text(p, record, text);
 }
 
 static void write_csv(FILE *out, const RunList *list)
 {
-    char text[32];
+    char text[PARAM_TEXT_MAX];
+    const Param *p;
+    size_t at;
 
-    for (const RunColumn *c = run_columns; c->name; c++)
-        fprintf(out, "%s,", c->name);
+    for (int i = 0; (p = run_field(i, &at)); i++)
+        fprintf(out, "%s,", p->name);
     fputs("n", out);
     for (int i = 0; i < NSTATS; i++)
         fprintf(out, ",%s", stats_columns[i].name);
     fputs(",outliers\n", out);
     for (const Run *r = list->at; r < list->at + list->n; r++) {
-        for (const RunColumn *c = run_columns; c->name; c++) {
-            const char *value = column_text(r, c, text);
+        for (int i = 0; (p = run_field(i, &at)); i++) {
+            const char *value = field_text(r, p, at, text);
 
             csv_write(out, value ? value : "");
             fputc(',', out);
@@ -246,37 +240,30 @@ static void write_json_samples(FILE *out, const Run *r, sqlite3_stmt *samples)
         write_json_column(out, samples, c);
 }
 
-/* What the sweep says for all its runs. */
-static bool belongs_to_sweep(const RunColumn *c)
+static bool is_number(const Param *p)
 {
-    static const char *const names[] = {
-        "id",     "sweep_id",   "experiment", "seed", "started_at",
-        "source", "load",       "load_end",   "cpu",  "gpu",
-        "cores",  "git_commit", "dirty",
-    };
-
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        if (strcmp(c->name, names[i]) == 0)
-            return true;
-    return false;
+    return p->kind == PARAM_KIND_INT || p->kind == PARAM_KIND_REAL;
 }
 
+/* The case and its outcome; all else the sweep says for all its runs. */
 static void write_json_run(FILE *out, const Run *r, sqlite3_stmt *samples)
 {
-    const char *separator = "{";
-    char text[32];
+    const char *separator = ", ";
+    char text[PARAM_TEXT_MAX];
+    const Param *p;
+    size_t at;
 
-    for (const RunColumn *c = run_columns; c->name; c++) {
-        const char *value = column_text(r, c, text);
+    fprintf(out, "{\"start\": %d", r->start);
+    for (int i = 0; (p = run_field(i, &at)); i++) {
+        const char *value = at ? field_text(r, p, at, text) : NULL;
 
-        if (belongs_to_sweep(c))
+        if (!at)
             continue;
-        fprintf(out, "%s\"%s\": ", separator, c->name);
-        if (c->kind == COLUMN_TEXT && strcmp(c->name, "settings") != 0)
-            write_json_string(out, value);
-        else
+        fprintf(out, "%s\"%s\": ", separator, p->name);
+        if (is_number(p) || p == case_settings)
             fputs(value ? value : "null", out);
-        separator = ", ";
+        else
+            write_json_string(out, value);
     }
     fprintf(out, ",\n    \"time\": {\"n\": %d", r->time.n);
     for (int i = 0; i < NSTATS; i++)

@@ -35,7 +35,6 @@ static const Usage usage = {
         "   \"runs\": [{\"module\": \"se\", \"channels\": 64, \"batch\": 8,\n"
         "             \"settings\": {\"reduction\": 16},\n"
         "             \"ns\": [81250, 80100], \"round\": [0, 1]}]}\n"
-        "FILE.csv has a row for each sample, and columns of the same names.\n"
         "What a run leaves out is the default of 'attnbench run'; what is\n"
         "said of no machine is taken to be from this one.  Without round,\n"
         "runs are not compared round by round.  Profiles, roofs and receptive\n"
@@ -47,11 +46,17 @@ static const Usage usage = {
                 "  attnbench import --db=all.db mine.json theirs.json\n",
 };
 
-static bool is_csv(const char *path)
+/* A file that 'export' wrote in the form that it does not take back. */
+static int refuse_csv(const char *path)
 {
     const size_t n = strlen(path);
 
-    return n > 4 && strcasecmp(path + n - 4, ".csv") == 0;
+    if (n > 4 && strcasecmp(path + n - 4, ".csv") == 0)
+        return fail(ERR_INPUT,
+                    "%s: only JSON is imported; write it by 'attnbench export "
+                    "--format=json'",
+                    path);
+    return OK;
 }
 
 int cmd_import(int argc, char **argv)
@@ -65,13 +70,15 @@ int cmd_import(int argc, char **argv)
     TRY(flags_parse(&flags, &usage, &set, argc, argv));
     if (flags.help)
         return flags_help(&flags, &usage, stdout);
-    for (int i = 0; i < flags.nargs; i++) /* before a database is made */
+    for (int i = 0; i < flags.nargs; i++) { /* before a database is made */
+        TRY(refuse_csv(flags.arg[i]));
         TRY(foreign_file(flags.arg[i]));
+    }
     TRY(db_open(&s, set.db, STORE_WRITE));
     for (int i = 0; i < flags.nargs && !err; i++) {
         const char *path = flags.arg[i];
 
-        err = is_csv(path) ? import_csv(s, path, &n) : import_json(s, path, &n);
+        err = import_json(s, path, &n);
         if (!err)
             printf("%s: %d sweep%s, %d run%s and %d samples into %s\n", path,
                    n.sweeps, n.sweeps == 1 ? "" : "s", n.runs,

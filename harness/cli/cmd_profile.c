@@ -232,8 +232,8 @@ static void print_text(const Profiled *profiled, int top)
 
     wrap_command(stdout, columns ? columns : INT_MAX, arm->repeat);
     wrap_to_screen(stdout, "on %s: %s; %d rounds, relative L2 error %.1e\n",
-                   arm->c->backend.text, arm->dev->about, p->rounds,
-                   arm->rel_l2);
+                   case_name("backend", arm->c->backend), arm->dev->about,
+                   p->rounds, arm->rel_l2);
     print_kinds(p);
     print_top(p, top);
     launches_write(stdout, &profiled->rows, top);
@@ -267,7 +267,7 @@ static int profile_case(const Case *c, const ProfileSettings *s, Store *store,
         print_text(&p, s->top);
     *bad = !err && !arm_ok(&p.arm);
     if (*bad)
-        fprintf(stderr, "%s: %s: %s\n", p.arm.repeat, p.arm.status,
+        fprintf(stderr, "%s: %s: %s\n", p.arm.repeat, status_name(p.arm.status),
                 p.arm.message);
     profiler_free(&p);
     return err;

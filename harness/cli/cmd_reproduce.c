@@ -132,9 +132,9 @@ static bool is_bad(const Reproduction *r, const bool *wanted)
             continue;
         bad |= row->params == COUNT_DIFFERS && !row->paper->params_note[0];
         bad |= row->flops == COUNT_DIFFERS && !row->paper->flops_note[0];
-        bad |= row->run && (!strcmp(row->run->status, "wrong") ||
-                            !strcmp(row->run->status, "failed"));
-        any |= row->run && !strcmp(row->run->status, "ok");
+        bad |= row->run && (row->run->o.status == STATUS_WRONG ||
+                            row->run->o.status == STATUS_FAILED);
+        any |= row->run && row->run->o.status == STATUS_OK;
     }
     return bad || !any;
 }

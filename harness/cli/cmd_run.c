@@ -47,7 +47,7 @@ static const Usage about = {
 
 static int dry_run(const Experiment *e)
 {
-    char json[2 * CASE_TEXT], settings[CASE_TEXT];
+    char json[2 * CASE_TEXT];
 
     for (int i = 0; i < e->ncases; i++) {
         const Case *c = &e->cases[i];
@@ -55,7 +55,7 @@ static int dry_run(const Experiment *e)
 
         BUG_IF(n >= sizeof(json));
         printf("{\"experiment\":\"%s\",%.*s,\"settings\":%s}\n", e->experiment,
-               (int)n - 2, json + 1, case_settings_json(c, settings));
+               (int)n - 2, json + 1, c->settings);
     }
     return OK;
 }

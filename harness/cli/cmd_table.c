@@ -97,7 +97,7 @@ static int nothing_there(Store *s, const char *experiment)
 
 static bool is_network(const Run *r)
 {
-    return strcmp(r->backbone, "none") != 0;
+    return strcmp(r->c.backbone.text, "none") != 0;
 }
 
 /* Networks and modules have tables of their own. */

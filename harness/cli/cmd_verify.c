@@ -131,13 +131,13 @@ static int open_device(Device **dev, const Case *how, const char *isa)
     int err;
 
     *dev = NULL;
-    if (!best && strcmp(how->backend.text, "cpu") != 0)
+    if (!best && how->backend != ON_CPU)
         return fail(ERR_INPUT,
                     "isa=%s: backend=%s has no instruction sets to choose "
                     "from; leave out --isa",
-                    isa, how->backend.text);
+                    isa, case_name("backend", how->backend));
     err = backend_open(
-        dev, how->backend.text,
+        dev, case_name("backend", how->backend),
         &(DeviceSettings){ .threads = how->threads, .isa = best ? "" : isa });
     return best ? OK : err;
 }

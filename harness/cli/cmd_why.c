@@ -85,7 +85,8 @@ static void print_label(const Case *c, const char *text)
     snprintf(label, sizeof(label),
              "%s%s%s%s%s %dx%dx%dx%d:", network ? c->backbone.text : "",
              network && m ? " with " : "", m ? m->name : "", m ? " " : "",
-             m ? c->impl.text : "", c->batch, c->channels, c->height, c->width);
+             m ? case_name("impl", c->impl) : "", c->batch, c->channels,
+             c->height, c->width);
     put_line(label, 4, text);
 }
 
@@ -135,7 +136,7 @@ static int why_case(const Case *c, const WhySettings *s, Store *store,
     if (!err)
         err = profiler_store(&p, store, sweep_id);
     if (!err) {
-        roofline_limits(&limits, &roofs, c->dtype.text);
+        roofline_limits(&limits, &roofs, case_name("dtype", c->dtype));
         print_line(&p, &limits);
         print_top(&p, &limits, s->top);
         notes->counted |= why_counted(&p.rows, &limits);

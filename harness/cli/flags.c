@@ -390,7 +390,7 @@ static void put_case(FILE *out, const Usage *usage)
                    : "Settings of the case, with their defaults:");
     for (const Param *p = case_params; p->name; p++) {
         const CaseFlag *own = case_flag_find(usage->name, p->name);
-        Param shown = *p;
+        Param shown = case_setting(p);
 
         if (!takes(usage, p->name))
             continue;

@@ -44,7 +44,7 @@ static bool is_void(const Builder *b, const Case *c)
 {
     const Module *m = case_module(c);
 
-    return b->any_impl && strcmp(c->impl.text, "fused") == 0 && !(m && m->fuse);
+    return b->any_impl && c->impl == IMPL_FUSED && !(m && m->fuse);
 }
 
 static int add_case(Builder *b, const Case *c)

@@ -43,15 +43,16 @@ int profiler_run(Profiled *out, const Case *c, double seconds,
     Arm *a = &out->arm;
 
     memset(out, 0, sizeof(*out));
-    if (strcmp(c->state.text, "graph") == 0)
+    if (c->state == STATE_GRAPH)
         return fail(ERR_INPUT, "a profile is of steps, and a recording has "
                                "none: give --state=hot or cold in place of "
                                "graph");
     arm_init(a, c, NULL, 0);
-    TRY(backend_open(&out->dev, c->backend.text, &settings));
+    TRY(backend_open(&out->dev, case_name("backend", c->backend), &settings));
     arm_prepare(a, &(Checker){ out->dev, NULL }, WARMUP_NS, NULL);
     if (!arm_ok(a))
-        return fail(ERR_UNSUPPORTED, "%s: %s", a->status, a->message);
+        return fail(ERR_UNSUPPORTED, "%s: %s", status_name(a->status),
+                    a->message);
     return profile(out, &(Profiling){ .dev = out->dev,
                                       .plan = a->plan,
                                       .dtype = case_dtype(c),
@@ -62,7 +63,7 @@ int profiler_run(Profiled *out, const Case *c, double seconds,
 
 bool profiler_is_cold(const Case *c)
 {
-    return strcmp(c->state.text, "cold") == 0;
+    return c->state == STATE_COLD;
 }
 
 void profiler_free(Profiled *p)
@@ -78,11 +79,10 @@ static int store(const Profiled *p, Store *s, int64_t sweep_id)
 {
     const Arm *a = &p->arm;
     const Outcome o = arm_outcome(a);
-    char settings[CASE_TEXT];
+    const Samples samples = arm_samples(a);
     int64_t id;
 
-    TRY(store_run(s, sweep_id, case_params, a->c,
-                  case_settings_json(a->c, settings), &o));
+    TRY(store_run(s, sweep_id, a->c, &o, &samples));
     TRY(store_run_id(s, sweep_id, a->repeat, &id));
     return store_profile(s, id, &p->rows);
 }

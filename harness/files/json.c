@@ -323,3 +323,26 @@ const char *json_kind(const cJSON *item)
            : cJSON_IsBool(item)   ? "true or false"
                                   : "null";
 }
+
+int json_setting(const cJSON *item, char *text, size_t size)
+{
+    const bool list = cJSON_IsArray(item);
+    size_t n = 0;
+
+    text[0] = '\0';
+    if (cJSON_IsString(item)) {
+        n = (size_t)snprintf(text, size, "%s", item->valuestring);
+        return n < size ? OK : fail(ERR_INPUT, "%s is too long", item->string);
+    }
+    for (const cJSON *i = list ? item->child : item; i;
+         i = list ? i->next : NULL) {
+        if (!cJSON_IsNumber(i))
+            return fail(ERR_INPUT, "%s is no number, list or name",
+                        item->string);
+        n += (size_t)snprintf(text + n, size - n, "%s%.15g", n ? "," : "",
+                              i->valuedouble);
+        if (n >= size)
+            return fail(ERR_INPUT, "%s is too long", item->string);
+    }
+    return OK;
+}

@@ -30,6 +30,10 @@ int json_parse(Json *out, const char *path, const char *text);
 int json_fail(const Json *j, const cJSON *item, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* A value as the text of a flag: 16, "3,5,7,9", "name".  ERR_INPUT where it is
+ * no number, list of numbers or string, or longer than size. */
+int json_setting(const cJSON *item, char *text, size_t size);
+
 /* "a number", "a string", ...: what a sentence calls an item. */
 const char *json_kind(const cJSON *item);
 

@@ -39,18 +39,13 @@ enum { REWARM_RUNS = 4 };
 #define REWARM_NS  20e6 /* at most this, but one run ...   */
 #define REWARM_NOT 50e6 /* ... of those shorter than this  */
 
-static bool is(const ParamName *name, const char *text)
-{
-    return strcmp(name->text, text) == 0;
-}
-
 void arm_init(Arm *a, const Case *c, Peer *peer, int id)
 {
     memset(a, 0, sizeof(*a));
     a->c = c;
     a->peer = peer;
     a->id = id;
-    a->status = "ok";
+    a->status = STATUS_OK;
     a->rel_l2 = NAN;
     a->fastest_ns = INFINITY;
     /* Not known until counted and planned: NULL in the database, never 0. */
@@ -61,14 +56,14 @@ void arm_init(Arm *a, const Case *c, Peer *peer, int id)
 
 bool arm_ok(const Arm *a)
 {
-    return strcmp(a->status, "ok") == 0;
+    return a->status == STATUS_OK;
 }
 
 void arm_give_up(Arm *a, int err)
 {
-    a->status = err == ERR_UNSUPPORTED ? "unsupported"
-                : err == ERR_MEMORY    ? "out_of_memory"
-                                       : "failed";
+    a->status = err == ERR_UNSUPPORTED ? STATUS_UNSUPPORTED
+                : err == ERR_MEMORY    ? STATUS_OUT_OF_MEMORY
+                                       : STATUS_FAILED;
     snprintf(a->message, sizeof(a->message), "%s", err_message());
     arm_release(a);
 }
@@ -108,7 +103,7 @@ static int verify(Arm *a, const Checker *with)
     a->limit = v.limit;
     memcpy(a->verified_at, v.at, sizeof(v.at));
     if (!(v.rel_l2 <= v.limit)) {
-        a->status = "wrong";
+        a->status = STATUS_WRONG;
         snprintf(a->message, sizeof(a->message),
                  "differs from the reference by %.2g at %s; the limit is "
                  "%.2g%s%s",
@@ -158,7 +153,7 @@ static int make_plan(Arm *a)
                     a->arena_bytes / (1 << 30), memory_available() / (1 << 30));
     for (int i = 0; network_input(a->graph, i); i++)
         TRY(set_input(a, network_input(a->graph, i)));
-    if (is(&a->c->state, "graph"))
+    if (a->c->state == STATE_GRAPH)
         TRY(plan_record(a->plan));
     return graph_is_training(a->graph) ? keep_first(a) : OK;
 }
@@ -195,7 +190,7 @@ static int compare(Arm *a, const Safetensors *theirs, const Arm *ours,
     TRY(allow_roundings(a, &worst, theirs, &to, with));
     a->rel_l2 = worst.rel_l2;
     if (!(a->rel_l2 <= 2 * a->limit)) {
-        a->status = "wrong";
+        a->status = STATUS_WRONG;
         snprintf(a->message, sizeof(a->message),
                  "differs from attnbench's %s by %.2g, limit %.2g",
                  worst.output, a->rel_l2, 2 * a->limit);
@@ -231,7 +226,7 @@ static int timed_runs(Arm *a, int reps, double *ns)
 
     if (a->peer)
         return peer_run(a->peer, a->id, reps, ns);
-    if (is(&a->c->state, "cold"))
+    if (a->c->state == STATE_COLD)
         TRY(backend->evict(a->dev));
     TRY(backend->clock_start(a->dev));
     for (int i = 0; i < reps; i++)
@@ -267,7 +262,7 @@ static int rewarm_runs(int reps, double ns)
 static int warm_up(Arm *a, double warmup_ns, int least)
 {
     const double start = host_now_ns();
-    const bool cold = is(&a->c->state, "cold");
+    const bool cold = a->c->state == STATE_COLD;
     const double sample_ns =
         a->dev->backend->host_memory ? SAMPLE_NS : SAMPLE_EVENTS_NS;
     double ns;
@@ -370,7 +365,7 @@ void arm_discard(Arm *a, const char *format, ...)
     va_list args;
 
     drop_samples(a);
-    a->status = "failed";
+    a->status = STATUS_FAILED;
     va_start(args, format);
     vsnprintf(a->message, sizeof(a->message), format, args);
     va_end(args);
@@ -441,12 +436,8 @@ void arm_free(Arm *a)
 
 Outcome arm_outcome(const Arm *a)
 {
-    return (Outcome){
+    Outcome o = {
         .status = a->status,
-        .message = a->message,
-        .repeat = a->repeat,
-        .verified_at = a->verified_at,
-        .weights_hash = a->weights_hash,
         .rel_l2 = a->rel_l2,
         .converged = a->converged,
         .reps = a->reps,
@@ -458,9 +449,16 @@ Outcome arm_outcome(const Arm *a)
         .transcendentals = a->transcendentals,
         .bytes = a->bytes,
         .arena_bytes = a->arena_bytes,
-        .n = a->n,
-        .ns = a->ns,
-        .round = a->round,
-        .moment = a->moment,
     };
+
+    memcpy(o.repeat, a->repeat, sizeof(o.repeat));
+    memcpy(o.message, a->message, sizeof(o.message));
+    memcpy(o.verified_at, a->verified_at, sizeof(o.verified_at));
+    snprintf(o.weights_hash, sizeof(o.weights_hash), "%s", a->weights_hash);
+    return o;
+}
+
+Samples arm_samples(const Arm *a)
+{
+    return (Samples){ a->n, a->ns, a->round, a->moment };
 }

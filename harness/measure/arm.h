@@ -42,7 +42,7 @@ typedef struct Arm {
     double spent_ns; /* on the wall, all that sampling took */
 
     /* What becomes of it. */
-    const char *status; /* "ok" until something else is known */
+    int status; /* STATUS_OK until something else is known */
     char message[512], repeat[CASE_TEXT], verified_at[64];
     char weights_hash[HASH_TEXT]; /* "": seeded                  */
     double rel_l2, limit;         /* the error, and the largest that is right */
@@ -89,5 +89,8 @@ bool arm_ok(const Arm *a);
 
 /* What is stored; borrows from the arm. */
 Outcome arm_outcome(const Arm *a);
+
+/* The samples, which stay the arm's. */
+Samples arm_samples(const Arm *a);
 
 #endif

@@ -120,8 +120,7 @@ bool measure_converged(const Protocol *p, const double *ns, int n)
 
 static bool same_device(const Case *a, const Case *b)
 {
-    return strcmp(a->backend.text, b->backend.text) == 0 &&
-           a->threads == b->threads;
+    return a->backend == b->backend && a->threads == b->threads;
 }
 
 /* Cases that differ in nothing but these belong together: what is compared
@@ -133,7 +132,7 @@ static int by_group(const Case *x, const Case *y)
                             { x->height, y->height },
                             { x->width, y->width },
                             { x->batch, y->batch } };
-    int d = strcmp(x->backend.text, y->backend.text);
+    int d = x->backend - y->backend;
 
     if (!d)
         d = strcmp(x->backbone.text, y->backbone.text);
@@ -202,7 +201,7 @@ static int open_device(Sweeper *s, const Case *c)
     backend_close(s->dev);
     s->dev = NULL;
     s->dev_case = c;
-    return backend_open(&s->dev, c->backend.text,
+    return backend_open(&s->dev, case_name("backend", c->backend),
                         &(DeviceSettings){ .threads = c->threads,
                                            .isa = "",
                                            .notes = &s->notebook.notes });
@@ -264,7 +263,7 @@ static int prepare(Sweeper *s, Block *b)
         for (; i < first + s->nlanes; i++)
             if (!b->at[i].stored || b->at[i].lane == 0)
                 TRY(prepare_entry(s, b, i)); /* ours for the peer's anyway */
-        if (first && !strcmp(b->at[first].arm.status, "out_of_memory")) {
+        if (first && b->at[first].arm.status == STATUS_OUT_OF_MEMORY) {
             i = first; /* it may fit when it is alone */
             break;
         }
@@ -401,9 +400,9 @@ static void tally(Tally *t, const Arm *a)
 {
     t->ok += arm_ok(a);
     t->not_converged += arm_ok(a) && !a->converged;
-    if (!strcmp(a->status, "unsupported"))
+    if (a->status == STATUS_UNSUPPORTED)
         t->unsupported++;
-    else if (!strcmp(a->status, "out_of_memory"))
+    else if (a->status == STATUS_OUT_OF_MEMORY)
         t->out_of_memory++;
     else
         t->bad += !arm_ok(a);
@@ -412,14 +411,15 @@ static void tally(Tally *t, const Arm *a)
 static int commit(Sweeper *s, Entry *e)
 {
     const double began = host_now_ns();
-    char settings[CASE_TEXT];
     Arm *a = &e->arm;
     Outcome outcome;
+    Samples samples;
 
     a->converged = arm_ok(a) && measure_converged(s->protocol, a->ns, a->n);
     outcome = arm_outcome(a);
-    TRY(store_run(s->store, s->lanes[e->lane].sweep_id, case_params, a->c,
-                  case_settings_json(a->c, settings), &outcome));
+    samples = arm_samples(a);
+    TRY(store_run(s->store, s->lanes[e->lane].sweep_id, a->c, &outcome,
+                  &samples));
     s->tally->store_ns += host_now_ns() - began;
     tally(s->tally, a);
     s->listener->done(s->listener->arg, a);
@@ -432,8 +432,7 @@ static bool was_cut_short(const Entry *e)
     const Arm *a = &e->arm;
 
     return (arm_ok(a) && !e->settled) ||
-           (a->peer && peer_was_stopped(a->peer) &&
-            !strcmp(a->status, "failed"));
+           (a->peer && peer_was_stopped(a->peer) && a->status == STATUS_FAILED);
 }
 
 /* Of an interrupted block only what was settled is a result. */

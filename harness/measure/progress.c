@@ -145,7 +145,7 @@ void progress_done(Progress *p, const Arm *a)
     if (arm_ok(a))
         print_time(p, a);
     else {
-        fprintf(p->out, "  %s: ", a->status);
+        fprintf(p->out, "  %s: ", status_name(a->status));
         visible_write(p->out, a->message);
     }
     fputc('\n', p->out);

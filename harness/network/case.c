@@ -3,17 +3,17 @@
  */
 #include "harness/network/case.h"
 
+#include <cjson/cJSON.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "harness/backbones/backbones.h"
 #include "harness/devices/backends.h"
+#include "harness/files/json.h"
 #include "kernels/core/err.h"
 
 /* A module alone stands where ResNet's first stage would have it. */
 enum { ALONE_CHANNELS = 64, ALONE_HEIGHT = 56, ALONE_WIDTH = 56 };
-
-enum { MAX_BATCH = 65536, MAX_CHANNELS = 65536, MAX_SIDE = 16384 };
 
 static const char *backbone_choice(int i)
 {
@@ -25,63 +25,19 @@ static const char *module_choice(int i)
     return i == 0 ? "none" : zoo_name(i - 1);
 }
 
-static const char *dtype_choice(int i)
+_Static_assert((int)MADE_DEPLOY == (int)FORM_DEPLOY, "as in enum Form");
+_Static_assert(NDTYPES == 4, "as many as dtype has choices");
+
+Param case_setting(const Param *p)
 {
-    return i < NDTYPES ? dtype_name((Dtype)i) : NULL;
+    Param with = *p;
+
+    if (strcmp(p->name, "backbone") == 0)
+        with.choice = backbone_choice;
+    if (strcmp(p->name, "module") == 0)
+        with.choice = module_choice;
+    return with;
 }
-
-CHOICES(impl, "composed", "fused")
-CHOICES(position, "auto", "mid", "out")
-CHOICES(form, "train", "deploy")
-CHOICES(graph, "as_written", "folded")
-CHOICES(pass, "forward", "input_grad", "backward", "train")
-CHOICES(state, "hot", "cold", "graph")
-
-const Param case_params[] = {
-    PARAM_NAME(Case, backbone, "none", backbone_choice,
-               "the network; none: the module alone"),
-    PARAM_NAME(Case, module, "none", module_choice,
-               "the attention module; none: the plain network"),
-    PARAM_NAME(Case, impl, "composed", impl_choice,
-               "the module as a graph of ops, or as one op of its own"),
-    PARAM_NAME(Case, position, "auto", position_choice,
-               "module position in a block: inside (mid), on its output (out), "
-               "or as in the paper (auto); see 'attnbench list backbones'"),
-    PARAM_NAME(Case, form, "train", form_choice,
-               "the network as it is trained, or with its branches merged for "
-               "use: RepVGG, RepViT, ACNet"),
-    PARAM_FILE(Case, weights, "seeded",
-               "a file of the network's weights (.safetensors), for as many "
-               "classes as it has; names are timm's, a module's those of "
-               "'attnbench count --by=op'; seeded: made from their names"),
-    PARAM_REAL(Case, norm_gain, 0, 0, 100,
-               "how far seeded weights of the network's own norms are from 0: "
-               "0.75 to 1.25 times this; 0: what lets this network with this "
-               "module see its input"),
-    PARAM_NAME(Case, graph, "as_written", graph_choice,
-               "the network as published, or with batch norms, activations and "
-               "shortcuts folded into convolutions"),
-    PARAM_NAME(Case, backend, "cpu", backend_name,
-               "where it runs; best: cuda where it can, else cpu"),
-    PARAM_NAME(Case, dtype, "f32", dtype_choice, "what it computes in"),
-    PARAM_INT(Case, batch, 1, 1, MAX_BATCH, "N: images in one run"),
-    PARAM_INT(Case, channels, 0, 0, MAX_CHANNELS,
-              "C of the input; 0: the backbone's own, 64 for a module alone"),
-    PARAM_INT(Case, height, 0, 0, MAX_SIDE,
-              "H of the input; 0: the backbone's own, 56 for a module alone"),
-    PARAM_INT(Case, width, 0, 0, MAX_SIDE,
-              "W of the input; 0: the backbone's own, 56 for a module alone"),
-    PARAM_NAME(Case, pass, "forward", pass_choice,
-               "forward; forward and gradient of the input; forward and all "
-               "gradients (backward); one training step"),
-    PARAM_NAME(Case, state, "hot", state_choice,
-               "hot: warm caches; cold: caches flushed before each run; graph: "
-               "warm, replayed as a CUDA graph"),
-    PARAM_INT(Case, threads, 0, 0, 1024, "0: all cores"),
-    PARAM_INT(Case, arm, 0, 0, 1000,
-              "tells copies of one case apart, for A/A comparisons"),
-    PARAM_END,
-};
 
 static bool is(const ParamName *name, const char *text)
 {
@@ -92,6 +48,7 @@ void case_defaults(Case *c)
 {
     memset(c, 0, sizeof(*c));
     param_defaults(case_params, c);
+    param_defaults(case_settings, c);
 }
 
 const Module *case_module(const Case *c)
@@ -122,11 +79,7 @@ const char *case_key(int i)
 
 Dtype case_dtype(const Case *c)
 {
-    int d = 0;
-
-    while (!is(&c->dtype, dtype_name((Dtype)d)))
-        d++;
-    return (Dtype)d;
+    return (Dtype)c->dtype;
 }
 
 const char *case_where(const Case *c)
@@ -135,7 +88,7 @@ const char *case_where(const Case *c)
 
     if (!b || !case_module(c))
         return "";
-    return b->where[is(&c->position, "out") ? POSITION_OUT : POSITION_MID];
+    return b->where[c->position == AT_OUT ? POSITION_OUT : POSITION_MID];
 }
 
 /* The names that fit case c: its own keys, then its module's. */
@@ -165,25 +118,69 @@ static int refuse_key(const Case *c, const char *key)
                 near ? "'?" : "; 'attnbench list settings' shows them");
 }
 
-int case_set(Case *c, const char *key, const char *text)
+/* The module's settings from the JSON that they are kept as. */
+void case_own_settings(const Case *c, unsigned char settings[SETTINGS_MAX])
 {
-    const Param *p = param_find(case_params, key);
+    const Param *table = module_params(c);
+    char text[PARAM_TEXT_MAX];
+    cJSON *json = table ? cJSON_Parse(c->settings) : NULL;
 
-    if (p) {
-        if (strcmp(key, "backend") == 0)
-            text = backend_meant(text);
-        TRY(param_set(p, c, text));
-        if (strcmp(key, "module") == 0) {
-            memset(c->settings, 0, sizeof(c->settings));
-            param_defaults(module_params(c), c->settings);
-        }
-        return OK;
+    memset(settings, 0, SETTINGS_MAX);
+    param_defaults(table, settings);
+    for (const Param *p = table; p && p->name; p++) {
+        const cJSON *item = cJSON_GetObjectItemCaseSensitive(json, p->name);
+
+        if (item && json_setting(item, text, sizeof(text)) == OK)
+            BUG_IF(param_set(p, settings, text));
     }
-    p = param_find(module_params(c), key);
+    cJSON_Delete(json);
+}
+
+double case_module_weights(const Case *c, int channels)
+{
+    _Alignas(16) unsigned char settings[SETTINGS_MAX];
+
+    case_own_settings(c, settings);
+    return case_module(c)->weights(channels, settings);
+}
+
+static void keep_settings(Case *c, const unsigned char *settings)
+{
+    memset(c->settings, 0, sizeof(c->settings));
+    BUG_IF(param_json(module_params(c), settings, c->settings,
+                      sizeof(c->settings)) >= sizeof(c->settings));
+}
+
+static int set_own(Case *c, const char *key, const char *text)
+{
+    _Alignas(16) unsigned char settings[SETTINGS_MAX];
+    const Param *p = param_find(module_params(c), key);
+
     if (!p)
         return refuse_key(c, key);
-    if (param_set(p, c->settings, text))
+    case_own_settings(c, settings);
+    if (param_set(p, settings, text))
         return fail_within(ERR_INPUT, "%s", c->module.text);
+    keep_settings(c, settings);
+    return OK;
+}
+
+int case_set(Case *c, const char *key, const char *text)
+{
+    _Alignas(16) unsigned char settings[SETTINGS_MAX] = { 0 };
+    const Param *p = param_find(case_params, key);
+    Param known;
+
+    if (!p)
+        return set_own(c, key, text);
+    known = case_setting(p);
+    if (strcmp(key, "backend") == 0)
+        text = backend_meant(text);
+    TRY(param_set(&known, c, text));
+    if (strcmp(key, "module") == 0) {
+        param_defaults(module_params(c), settings);
+        keep_settings(c, settings);
+    }
     return OK;
 }
 
@@ -198,12 +195,14 @@ static void own_size(const Case *c, int size[3])
 }
 
 /* The position that auto stands for; auto where nothing is plugged in. */
-static const char *usual_position(const Case *c)
+static int usual_position(const Case *c)
 {
     const Backbone *b = backbone_find(c->backbone.text);
     const Module *m = case_module(c);
 
-    return b && m ? position_choice(1 + (int)b->usual(m)) : "auto";
+    if (!b || !m)
+        return AT_AUTO;
+    return b->usual(m) == POSITION_OUT ? AT_OUT : AT_MID;
 }
 
 /* True if c's own norms are seeded: not of a module alone, nor from a file. */
@@ -224,17 +223,16 @@ double case_norm_gain(const Case *c)
 }
 
 /* A setting that says nothing here has its default. */
-static int forget(Case *c)
+static void forget(Case *c)
 {
     if (is(&c->module, "none"))
-        TRY(case_set(c, "impl", "composed"));
+        c->impl = IMPL_COMPOSED;
     if (is(&c->module, "none") || is(&c->backbone, "none"))
-        TRY(case_set(c, "position", "auto"));
+        c->position = AT_AUTO;
     if (is(&c->backbone, "none"))
-        TRY(case_set(c, "form", "train"));
+        c->form = MADE_TRAIN;
     if (!seeds_norms(c))
         c->norm_gain = 0;
-    return OK;
 }
 
 int case_complete(Case *c)
@@ -248,9 +246,9 @@ int case_complete(Case *c)
     for (int i = 0; i < 3; i++)
         if (*field[i] == 0)
             *field[i] = size[i];
-    TRY(forget(c));
-    if (is(&c->position, "auto"))
-        TRY(case_set(c, "position", usual_position(c)));
+    forget(c);
+    if (c->position == AT_AUTO)
+        c->position = usual_position(c);
     if (seeds_norms(c))
         c->norm_gain = case_norm_gain(c);
     if (!is(&c->backbone, "none") && c->channels != size[0])
@@ -264,6 +262,7 @@ int case_complete(Case *c)
  * has by itself are defaults like any other. */
 char *case_print(const Case *c, char text[CASE_TEXT])
 {
+    _Alignas(16) unsigned char settings[SETTINGS_MAX];
     Case open = *c;
     int size[3], *const field[3] = { &open.channels, &open.height,
                                      &open.width };
@@ -274,23 +273,17 @@ char *case_print(const Case *c, char text[CASE_TEXT])
         if (*field[i] == size[i])
             *field[i] = 0;
     forget(&open);
-    if (is(&open.position, usual_position(c)))
-        case_set(&open, "position", "auto");
+    if (open.position == usual_position(c))
+        open.position = AT_AUTO;
     if (seeds_norms(c) &&
         open.norm_gain ==
             backbone_norm_gain(backbone_find(c->backbone.text), case_module(c)))
         open.norm_gain = 0;
     n += param_flags(case_params, &open, false, text + n, CASE_TEXT - n);
     BUG_IF(n >= CASE_TEXT);
-    n += param_flags(module_params(c), c->settings, false, text + n,
-                     CASE_TEXT - n);
+    case_own_settings(c, settings);
+    n +=
+        param_flags(module_params(c), settings, false, text + n, CASE_TEXT - n);
     BUG_IF(n >= CASE_TEXT);
-    return text;
-}
-
-char *case_settings_json(const Case *c, char text[CASE_TEXT])
-{
-    BUG_IF(param_json(module_params(c), c->settings, text, CASE_TEXT) >=
-           CASE_TEXT);
     return text;
 }

@@ -1,8 +1,8 @@
 /*
  * case.h - one point to measure, as settings.
  *
- * The fields are the keys of an experiment, the flags of the command line and
- * the columns of the table run, under one spelling: case_params.
+ * The struct and the table of its fields are in results/record.h; this knows
+ * the backbones and modules that there are.
  */
 #ifndef HARNESS_CASE_H
 #define HARNESS_CASE_H
@@ -10,30 +10,7 @@
 #include "attention_zoo/zoo.h"
 #include "kernels/core/dtype.h"
 #include "kernels/core/param.h"
-
-typedef struct Case {
-    ParamName backbone; /* "none": the module alone                       */
-    ParamName module;   /* "none": the plain backbone                     */
-    ParamName impl;     /* composed, fused                                */
-    ParamName position; /* in the backbone's blocks: auto, mid, out       */
-    ParamName form;     /* of the backbone: train, deploy                 */
-    ParamFile weights;  /* "seeded", or a file (.safetensors)             */
-    double norm_gain;   /* of seeded weights (seed.h); 0: the default      */
-    ParamName graph;    /* as_written, folded                             */
-    ParamName backend;
-    ParamName dtype;
-    int batch;
-    int channels, height, width; /* of the input; 0 until completed       */
-    ParamName pass;              /* forward, input_grad, backward, train  */
-    ParamName state;             /* hot, cold, graph                      */
-    int threads;                 /* 0: all cores                          */
-    int arm; /* tells copies of one case apart: A/A comparisons           */
-
-    /* The module's own settings: zoo_find(module)->params describes them. */
-    _Alignas(16) unsigned char settings[SETTINGS_MAX];
-} Case;
-
-extern const Param case_params[];
+#include "results/record.h"
 
 /* A setting of a case, as it was written. */
 typedef struct Flag {
@@ -43,6 +20,10 @@ typedef struct Flag {
 
 /* All defaults, module none. */
 void case_defaults(Case *c);
+
+/* An entry of case_params with the choices that this program has: its backbones
+ * and modules, of which the table knows nothing. */
+Param case_setting(const Param *p);
 
 /* The case's module, or NULL for "none". */
 const Module *case_module(const Case *c);
@@ -74,10 +55,14 @@ int case_complete(Case *c);
 /* The command line that repeats the case, without defaults:
  * "attnbench run --module=scsa --channels=128".  It is also the key on which
  * runs are compared: the same before and after case_complete.  Returns text. */
-enum { CASE_TEXT = 1536 };
+enum { CASE_TEXT = REPEAT_TEXT };
 char *case_print(const Case *c, char text[CASE_TEXT]);
 
-/* The module's settings as JSON, "{}" for none.  Returns text. */
-char *case_settings_json(const Case *c, char text[CASE_TEXT]);
+/* The module's settings, as its own struct has them, into settings, aligned for
+ * any type. */
+void case_own_settings(const Case *c, unsigned char settings[SETTINGS_MAX]);
+
+/* How many parameters its module has by its formula, at that many channels. */
+double case_module_weights(const Case *c, int channels);
 
 #endif

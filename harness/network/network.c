@@ -26,9 +26,9 @@ static int check_supported(const Case *c)
     const Module *m = case_module(c);
     const Backbone *b = backbone_find(c->backbone.text);
 
-    if (is(&c->impl, "fused") && m && !m->fuse)
+    if (c->impl == IMPL_FUSED && m && !m->fuse)
         return fail(ERR_UNSUPPORTED, "module=%s has no impl=fused", m->name);
-    if (is(&c->form, "deploy") && b && !b->reparam)
+    if (c->form == MADE_DEPLOY && b && !b->reparam)
         return fail(ERR_UNSUPPORTED,
                     "%s has no branches to merge: there is no form=deploy",
                     b->name);
@@ -110,20 +110,22 @@ static void mark_outputs(Graph *g, const Outputs *wanted, Tensor *output,
 
 static Form form_of(const Case *c)
 {
-    return is(&c->form, "deploy") ? FORM_DEPLOY : FORM_TRAIN;
+    return c->form == MADE_DEPLOY ? FORM_DEPLOY : FORM_TRAIN;
 }
 
 static int build_as_written(Graph *g, const Case *c, Form form, int classes,
                             const Outputs *wanted)
 {
-    const Plug plug = { case_module(c), c->settings, is(&c->impl, "fused"),
-                        is(&c->position, "out") ? POSITION_OUT : POSITION_MID,
+    _Alignas(16) unsigned char settings[SETTINGS_MAX];
+    const Plug plug = { case_module(c), settings, c->impl == IMPL_FUSED,
+                        c->position == AT_OUT ? POSITION_OUT : POSITION_MID,
                         classes };
     const Backbone *backbone = backbone_find(c->backbone.text);
     Tensor *stage[4] = { 0 };
     Tensor *x = graph_input(g, "input",
                             DIMS(c->batch, c->channels, c->height, c->width));
 
+    case_own_settings(c, settings);
     if (backbone)
         x = backbone->build(g, x, form, &plug, stage);
     else if (plug.module)
@@ -286,11 +288,11 @@ static int build(Graph **out, const Case *c, const Values *values,
     else if (!err && values)
         err = seed_values(g, c, values);
     weights_close(&w);
-    if (!err && is(&c->graph, "folded"))
+    if (!err && c->graph == GRAPH_FOLDED)
         err = fold(&g);
     if (!err)
         err = pass_add(g, c, values != NULL);
-    if (!err && is(&c->graph, "folded") && !is(&c->pass, "forward"))
+    if (!err && c->graph == GRAPH_FOLDED && c->pass != PASS_FORWARD)
         err = fold(&g); /* what follows the gradients of convolutions */
     if (!err)
         graph_set_dtype(g, case_dtype(c));
@@ -313,9 +315,9 @@ int network_build_tapped(Graph **out, const Case *c, const Values *values,
     const Tensor *last = NULL;
 
     *out = NULL;
-    if (!is(&c->pass, "forward"))
+    if (c->pass != PASS_FORWARD)
         return fail(ERR_INPUT, "taps are of pass=forward, not of pass=%s",
-                    c->pass.text);
+                    case_name("pass", c->pass));
     TRY(build(out, c, values, &(Outputs){ .tap = tap, .n = n }));
     for (int i = 0; i < n; i++)
         if (!last || last->id < graph_output_at(*out, i, NULL)->id)

@@ -11,14 +11,9 @@
 #include "kernels/ops/grad.h"
 #include "kernels/ops/ops.h"
 
-static bool is(const ParamName *name, const char *text)
-{
-    return strcmp(name->text, text) == 0;
-}
-
 bool pass_is_training(const Case *c)
 {
-    return is(&c->pass, "train");
+    return c->pass == PASS_TRAIN;
 }
 
 /* Tensors, and the gradients of them. */
@@ -138,18 +133,18 @@ static int add_training(Graph *g, bool values)
 
 int pass_add(Graph *g, const Case *c, bool values)
 {
-    if (is(&c->pass, "forward"))
+    if (c->pass == PASS_FORWARD)
         return OK;
     if (case_dtype(c) != F32)
         return fail(ERR_UNSUPPORTED, "pass=%s is in f32 only, not in %s",
-                    c->pass.text, c->dtype.text);
-    if (is(&c->pass, "input_grad"))
+                    case_name("pass", c->pass), case_name("dtype", c->dtype));
+    if (c->pass == PASS_INPUT_GRAD)
         return add_backward(g, false);
-    if (is(&c->graph, "folded"))
+    if (c->graph == GRAPH_FOLDED)
         return fail(ERR_UNSUPPORTED,
                     "pass=%s: a folded batch norm has no parameters to take "
                     "gradients of; give --graph=as_written",
-                    c->pass.text);
+                    case_name("pass", c->pass));
     return pass_is_training(c) ? add_training(g, values)
                                : add_backward(g, true);
 }

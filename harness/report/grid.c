@@ -36,27 +36,27 @@ typedef struct Grid {
 
 static bool same_shape(const Run *a, const Run *b)
 {
-    return a->batch == b->batch && a->channels == b->channels &&
-           a->height == b->height && a->width == b->width;
+    return a->c.batch == b->c.batch && a->c.channels == b->c.channels &&
+           a->c.height == b->c.height && a->c.width == b->c.width;
 }
 
 static bool same_side(const Run *a, const Run *b)
 {
-    return a->height == b->height && a->width == b->width;
+    return a->c.height == b->c.height && a->c.width == b->c.width;
 }
 
 static bool same_row(const RunList *runs, const Run *a, const Run *b)
 {
     return slice_same(a, b, not_rows) ||
            (slice_same(a, b, not_rows_nor_settings) &&
-            !slice_settings_matter(runs, a->module));
+            !slice_settings_matter(runs, a->c.module.text));
 }
 
 static int by_shape(const void *a, const void *b)
 {
     const Run *r = *(const Run *const *)a, *q = *(const Run *const *)b;
-    const int of_r[] = { r->batch, r->channels, r->height, r->width };
-    const int of_q[] = { q->batch, q->channels, q->height, q->width };
+    const int of_r[] = { r->c.batch, r->c.channels, r->c.height, r->c.width };
+    const int of_q[] = { q->c.batch, q->c.channels, q->c.height, q->c.width };
 
     for (int i = 0; i < 4; i++)
         if (of_r[i] != of_q[i])
@@ -76,7 +76,7 @@ static int grid_make(Grid *g, const RunList *runs)
         const Run *r = &runs->at[i];
         bool old_row = false, old_column = false;
 
-        if (r->arm)
+        if (r->c.arm)
             continue;
         for (int k = 0; k < g->nrows && !old_row; k++)
             old_row = same_row(runs, r, g->row[k]);
@@ -102,7 +102,7 @@ static const Run *grid_at(const Grid *g, int row, int column)
     for (int i = 0; i < g->runs->n; i++) {
         const Run *r = &g->runs->at[i];
 
-        if (!r->arm && same_shape(r, g->column[column]) &&
+        if (!r->c.arm && same_shape(r, g->column[column]) &&
             same_row(g->runs, r, g->row[row]))
             return r;
     }
@@ -126,8 +126,9 @@ static void row_label(const Grid *g, int row, char *text, size_t size)
 
         slice_value(r, shown[k], value);
         for (int i = 0; i < g->nrows && !varies; i++) {
-            const bool mine = strcmp(shown[k], "settings") ||
-                              !strcmp(g->row[i]->module, r->module);
+            const bool mine =
+                strcmp(shown[k], "settings") ||
+                !strcmp(g->row[i]->c.module.text, r->c.module.text);
 
             varies =
                 mine && strcmp(value, slice_value(g->row[i], shown[k], other));
@@ -148,12 +149,13 @@ static void column_label(const Grid *g, int column, char text[CELL_TEXT])
     bool batches = false;
 
     for (int i = 0; i < g->ncolumns; i++)
-        batches |= g->column[i]->batch != c->batch;
+        batches |= g->column[i]->c.batch != c->c.batch;
     if (batches)
-        snprintf(text, CELL_TEXT, "%dx%dx%dx%d", c->batch, c->channels,
-                 c->height, c->width);
+        snprintf(text, CELL_TEXT, "%dx%dx%dx%d", c->c.batch, c->c.channels,
+                 c->c.height, c->c.width);
     else
-        snprintf(text, CELL_TEXT, "%dx%dx%d", c->channels, c->height, c->width);
+        snprintf(text, CELL_TEXT, "%dx%dx%d", c->c.channels, c->c.height,
+                 c->c.width);
 }
 
 /* Prints as many columns from first on as a table can have; returns the next.
@@ -209,12 +211,12 @@ typedef struct Growth {
 
 static double channels_of(const Run *r)
 {
-    return r->channels;
+    return r->c.channels;
 }
 
 static double side_of(const Run *r)
 {
-    return sqrt((double)r->height * r->width);
+    return sqrt((double)r->c.height * r->c.width);
 }
 
 static const Growth *growth_of(const Grid *g)
@@ -226,8 +228,8 @@ static const Growth *growth_of(const Grid *g)
     bool batches = false, in_channels = false, in_side = false;
 
     for (int i = 1; i < g->ncolumns; i++) {
-        batches |= g->column[i]->batch != g->column[0]->batch;
-        in_channels |= g->column[i]->channels != g->column[0]->channels;
+        batches |= g->column[i]->c.batch != g->column[0]->c.batch;
+        in_channels |= g->column[i]->c.channels != g->column[0]->c.channels;
         in_side |= !same_side(g->column[i], g->column[0]);
     }
     if (batches || in_channels == in_side)
@@ -291,7 +293,7 @@ int grid_say_growth(const RunList *runs, const TableOptions *o)
 
 static bool same_map(const Run *a, const Run *b)
 {
-    return a->channels == b->channels && same_side(a, b);
+    return a->c.channels == b->c.channels && same_side(a, b);
 }
 
 /* Whether batches and maps both vary: then a column is a map. */
@@ -300,7 +302,7 @@ static bool batches_apart(const RunList *runs)
     bool batches = false, maps = false;
 
     for (int i = 1; i < runs->n; i++) {
-        batches |= runs->at[i].batch != runs->at[0].batch;
+        batches |= runs->at[i].c.batch != runs->at[0].c.batch;
         maps |= !same_map(&runs->at[i], &runs->at[0]);
     }
     return batches && maps;
@@ -321,10 +323,11 @@ char *grid_page_label(const RunList *page, const RunList *all,
 
     text[0] = '\0';
     for (int i = 0; i < all->n; i++)
-        states |= strcmp(all->at[i].state, r->state) != 0;
+        states |= all->at[i].c.state != r->c.state;
     if (batches_apart(all))
-        n = (size_t)snprintf(text, PAGE_TEXT, "batch %d", r->batch);
+        n = (size_t)snprintf(text, PAGE_TEXT, "batch %d", r->c.batch);
     if (states)
-        snprintf(text + n, PAGE_TEXT - n, "%s%s", n ? ", " : "", r->state);
+        snprintf(text + n, PAGE_TEXT - n, "%s%s", n ? ", " : "",
+                 case_name("state", r->c.state));
     return text;
 }

@@ -14,103 +14,41 @@
 #include "kernels/core/err.h"
 #include "kernels/core/visible.h"
 
-/* PROSE is text that may have any characters: what is printed shows them. */
-typedef enum FieldKind { TEXT, PROSE, INT, REAL, SEED } FieldKind;
-
-typedef struct Field {
-    const char *name;
-    FieldKind kind; /* char[size] twice, int, double, uint64_t */
-    size_t offset, size;
-    int min, max; /* of an INT; min -1: "" is -1, not known */
-} Field;
-
 struct ImportLevel {
-    const Field *fields;
+    struct {
+        const Param *fields;
+        size_t at; /* where in the level's struct theirs stands */
+    } table[3];
     const char *const *parts;
-    bool takes_case; /* the keys of a case, too */
 };
 
-#define AT(type, member) offsetof(type, member), sizeof(((type *)0)->member)
 #define LIST(...)         \
     (const char *const[]) \
     {                     \
         __VA_ARGS__, NULL \
     }
 
+static const Param run_own[] = {
+    FIELD(ImportRun, start, INT, .max = INT_MAX),
+    PARAM_END,
+};
+
 /* clang-format off */
 const ImportLevel import_sweep = {
-    .fields = (const Field[]){
-        { "source", TEXT, AT(ImportSweep, sweep.source) },
-        { "experiment", TEXT, AT(ImportSweep, sweep.experiment) },
-        { "question", PROSE, AT(ImportSweep, sweep.question) },
-        { "cases_hash", TEXT, AT(ImportSweep, sweep.cases_hash) },
-        { NULL },
-    },
+    .table = { { sweep_fields, offsetof(ImportSweep, sweep) } },
     .parts = LIST("machine", "build", "starts", "runs"),
 };
-
-const ImportLevel import_machine = {
-    .fields = (const Field[]){
-        { "cpu", TEXT, AT(Machine, cpu) },
-        { "cores", INT, AT(Machine, cores), 1, INT_MAX },
-        { "memory_bytes", REAL, AT(Machine, memory_bytes) },
-        { "gpu", TEXT, AT(Machine, gpu) },
-        { "driver", TEXT, AT(Machine, driver) },
-        { "os", TEXT, AT(Machine, os) },
-        { NULL },
-    },
-};
-
-const ImportLevel import_build = {
-    .fields = (const Field[]){
-        { "git_commit", TEXT, AT(Build, git_commit) },
-        { "dirty", INT, AT(Build, dirty), 0, 1 },
-        { "compiler", TEXT, AT(Build, compiler) },
-        { "flags", TEXT, AT(Build, flags) },
-        { "libraries", TEXT, AT(Build, libraries) },
-        { NULL },
-    },
-};
-
-const ImportLevel import_start = {
-    .fields = (const Field[]){
-        { "started_at", TEXT, AT(Sweep, started_at) },
-        { "seed", SEED, AT(Sweep, seed) },
-        { "argv", PROSE, AT(Sweep, argv) },
-        { "governor", TEXT, AT(Sweep, governor) },
-        { "load", REAL, AT(Sweep, load) },
-        { "denormals", INT, AT(Sweep, denormals), -1, 1 },
-        { "load_end", REAL, AT(Sweep, load_end) },
-        { NULL },
-    },
-};
-
+const ImportLevel import_machine = { .table = { { machine_fields } } };
+const ImportLevel import_build = { .table = { { build_fields } } };
+const ImportLevel import_start = { .table = { { start_fields } } };
 const ImportLevel import_run = {
-    .fields = (const Field[]){
-        { "start", INT, AT(ImportRun, start), 0, INT_MAX },
-        { "stored_at", TEXT, AT(ImportRun, stored_at) },
-        { "repeat", PROSE, AT(ImportRun, repeat) },
-        { "status", TEXT, AT(ImportRun, status) },
-        { "message", PROSE, AT(ImportRun, message) },
-        { "verified_at", TEXT, AT(ImportRun, verified_at) },
-        { "weights_hash", TEXT, AT(ImportRun, weights_hash) },
-        { "rel_l2", REAL, AT(ImportRun, outcome.rel_l2) },
-        { "converged", INT, AT(ImportRun, outcome.converged), 0, 1 },
-        { "reps", INT, AT(ImportRun, outcome.reps), 0, INT_MAX },
-        { "threads_used", INT, AT(ImportRun, outcome.threads_used), 0,
-          INT_MAX },
-        { "params", REAL, AT(ImportRun, outcome.params) },
-        { "macs", REAL, AT(ImportRun, outcome.macs) },
-        { "flops", REAL, AT(ImportRun, outcome.flops) },
-        { "paper_flops", REAL, AT(ImportRun, outcome.paper_flops) },
-        { "transcendentals", REAL, AT(ImportRun, outcome.transcendentals) },
-        { "bytes", REAL, AT(ImportRun, outcome.bytes) },
-        { "arena_bytes", REAL, AT(ImportRun, outcome.arena_bytes) },
-        { NULL },
+    .table = {
+        { outcome_fields, offsetof(ImportRun, o) },
+        { run_own },
+        { case_params, offsetof(ImportRun, c) },
     },
     .parts = LIST("settings", "ns", "round", "time", "clock_mhz",
                   "temperature_c", "power_w", "throttle"),
-    .takes_case = true,
 };
 /* clang-format on */
 
@@ -120,114 +58,6 @@ bool import_is_part(const ImportLevel *level, const char *key)
         if (strcmp(level->parts[i], key) == 0)
             return true;
     return false;
-}
-
-/* The i-th name of a level: fields, parts, keys of a case. */
-static const char *known_name(const void *arg, int i)
-{
-    const ImportLevel *level = arg;
-
-    for (const Field *f = level->fields; f->name; f++)
-        if (i-- == 0)
-            return f->name;
-    for (int k = 0; level->parts && level->parts[k]; k++)
-        if (i-- == 0)
-            return level->parts[k];
-    for (const Param *p = case_params; level->takes_case && p->name; p++)
-        if (i-- == 0)
-            return p->name;
-    return NULL;
-}
-
-static int set_text(const Field *f, char *out, const char *text)
-{
-    if (strlen(text) >= f->size)
-        return fail(ERR_INPUT, "%s is longer than %zu bytes", f->name,
-                    f->size - 1);
-    if (f->kind == TEXT && !is_visible(text))
-        return fail(ERR_INPUT, "%s: '%.80s' has a control character in it",
-                    f->name, text);
-    snprintf(out, f->size, "%s", text);
-    return OK;
-}
-
-static int set_int(const Field *f, int *out, const char *text)
-{
-    char *end;
-    long value;
-
-    if (!*text && f->min == -1) {
-        *out = -1;
-        return OK;
-    }
-    errno = 0;
-    value = strtol(text, &end, 10);
-    if (end == text || *end)
-        return fail(ERR_INPUT, "%s: '%.40s' is not an integer", f->name, text);
-    if (errno || value < f->min || value > f->max)
-        return fail(ERR_INPUT, "%s=%.40s is out of range: %d to %d", f->name,
-                    text, f->min, f->max);
-    *out = (int)value;
-    return OK;
-}
-
-static int set_real(const Field *f, double *out, const char *text)
-{
-    char *end;
-    const double value = strtod(text, &end);
-
-    if (!*text) {
-        *out = NAN;
-        return OK;
-    }
-    if (end == text || *end)
-        return fail(ERR_INPUT, "%s: '%.40s' is not a number", f->name, text);
-    if (!(value >= 0 && value < INFINITY))
-        return fail(ERR_INPUT, "%s=%.40s: 0 or more is wanted", f->name, text);
-    *out = value;
-    return OK;
-}
-
-static int set_seed(const Field *f, uint64_t *out, const char *text)
-{
-    char *end;
-
-    errno = 0;
-    *out = strtoull(text, &end, 10);
-    if (!*text || *end || *text == '-' || errno)
-        return fail(ERR_INPUT, "%s: '%.40s' is not an integer of 64 bits",
-                    f->name, text);
-    return OK;
-}
-
-int import_set(const ImportLevel *level, void *out, const char *key,
-               const char *text)
-{
-    const char *near;
-
-    for (const Field *f = level->fields; f->name; f++) {
-        void *at = (char *)out + f->offset;
-
-        if (strcmp(f->name, key))
-            continue;
-        switch (f->kind) {
-        case TEXT:
-        case PROSE:
-            return set_text(f, at, text);
-        case INT:
-            return set_int(f, at, text);
-        case REAL:
-            return set_real(f, at, text);
-        case SEED:
-            return set_seed(f, at, text);
-        }
-    }
-    if (level->takes_case && param_find(case_params, key))
-        return case_set(&((ImportRun *)out)->c, key, text);
-    near = name_nearest(key, known_name, level);
-    return fail(ERR_INPUT, "there is no key '%.40s' here%s%s%s", key,
-                near ? "; did you mean '" : "", near ? near : "",
-                near ? "'?" : "");
 }
 
 static int number_text(const cJSON *value, char *text, size_t size)
@@ -241,7 +71,8 @@ static int number_text(const cJSON *value, char *text, size_t size)
     return OK;
 }
 
-int import_text(const cJSON *value, char *text, size_t size)
+/* A value as text for param_set: a list is "3,5,7", null is "". */
+static int import_text(const cJSON *value, char *text, size_t size)
 {
     size_t n = 0;
 
@@ -268,6 +99,57 @@ int import_text(const cJSON *value, char *text, size_t size)
     return OK;
 }
 
+enum { TABLES = sizeof(import_run.table) / sizeof(import_run.table[0]) };
+
+/* The i-th name of a level: fields, then parts. */
+static const char *known_name(const void *arg, int i)
+{
+    const ImportLevel *level = arg;
+
+    for (int k = 0; k < TABLES; k++)
+        for (const Param *p = level->table[k].fields; p && p->name; p++)
+            if (i-- == 0)
+                return p->name;
+    for (int k = 0; level->parts && level->parts[k]; k++)
+        if (i-- == 0)
+            return level->parts[k];
+    return NULL;
+}
+
+static int set_field(const Param *p, void *record, const cJSON *value,
+                     const char *text)
+{
+    const bool prose = p->role == SAYS_PROSE || p->kind != PARAM_KIND_TEXT;
+
+    if (p->kind == PARAM_KIND_INT && p->min == -1 && cJSON_IsNull(value))
+        text = "-1";
+    if (!prose && !is_visible(text))
+        return fail(ERR_INPUT, "%s: '%.80s' has a control character in it",
+                    p->name, text);
+    return param_set(p, record, text);
+}
+
+int import_set(const ImportLevel *level, void *out, const cJSON *value)
+{
+    char text[sizeof(((Sweep *)0)->argv)];
+    const char *near, *key = value->string;
+
+    for (int k = 0; k < TABLES; k++) {
+        const Param *p = param_find(level->table[k].fields, key);
+
+        if (!p)
+            continue;
+        TRY(import_text(value, text, sizeof(text)));
+        if (level->table[k].fields == case_params)
+            return case_set(&((ImportRun *)out)->c, key, text);
+        return set_field(p, (char *)out + level->table[k].at, value, text);
+    }
+    near = name_nearest(key, known_name, level);
+    return fail(ERR_INPUT, "there is no key '%.40s' here%s%s%s", key,
+                near ? "; did you mean '" : "", near ? near : "",
+                near ? "'?" : "");
+}
+
 int import_settings(ImportRun *r, const cJSON *settings)
 {
     const Module *m = case_module(&r->c);
@@ -277,42 +159,29 @@ int import_settings(ImportRun *r, const cJSON *settings)
         return fail(ERR_INPUT, "settings: an object is wanted, as in "
                                "{\"reduction\": 16}");
     for (const cJSON *v = settings->child; v; v = v->next) {
-        const Param *p = m ? param_find(m->params, v->string) : NULL;
-
-        if (!p)
+        if (!m || !param_find(m->params, v->string))
             return fail(ERR_INPUT, "settings: module %s has no '%.40s'",
                         m ? m->name : "none", v->string);
         TRY(import_text(v, text, sizeof(text)));
-        TRY(param_set(p, r->c.settings, text));
+        TRY(case_set(&r->c, v->string, text));
     }
     return OK;
 }
 
 int import_check(ImportRun *r)
 {
-    static const char *const known[] = { "ok",          "wrong",
-                                         "unsupported", "out_of_memory",
-                                         "failed",      NULL };
-    const bool ok = strcmp(r->status, "ok") == 0;
-    int i = 0;
+    const Outcome *o = &r->o;
 
     TRY(case_complete(&r->c));
-    if (!*r->repeat)
-        case_print(&r->c, r->repeat);
-    while (known[i] && strcmp(known[i], r->status))
-        i++;
-    if (!known[i])
-        return fail(ERR_INPUT,
-                    "status is '%s'; it may be ok, wrong, unsupported, "
-                    "out_of_memory or failed",
-                    r->status);
-    if (ok && !r->outcome.n)
+    if (!*o->repeat)
+        case_print(&r->c, r->o.repeat);
+    if (o->status == STATUS_OK && !r->n)
         return fail(ERR_INPUT, "status is ok, but there are no samples");
-    if (ok && !r->outcome.reps)
+    if (o->status == STATUS_OK && !o->reps)
         return fail(ERR_INPUT, "status is ok, but reps is 0");
-    if (!ok && !*r->message)
+    if (o->status != STATUS_OK && !*o->message)
         return fail(ERR_INPUT, "status is %s, but no message says why",
-                    r->status);
+                    status_name(o->status));
     return OK;
 }
 
@@ -338,44 +207,31 @@ int import_add_run(ImportSweep *w, ImportRun **out)
     *out = r = &w->run[w->nruns++];
     memset(r, 0, sizeof(*r));
     case_defaults(&r->c);
-    r->outcome = (Outcome){ .rel_l2 = NAN,
-                            .reps = 1,
-                            .params = NAN,
-                            .macs = NAN,
-                            .flops = NAN,
-                            .paper_flops = NAN,
-                            .transcendentals = NAN,
-                            .bytes = NAN,
-                            .arena_bytes = NAN };
-    snprintf(r->status, sizeof(r->status), "ok");
+    r->o = outcome_of_nothing();
     return OK;
+}
+
+static void free_samples(ImportRun *r)
+{
+    for (int i = 0; i < r->n; i++)
+        free((char *)r->moment[i].throttle);
+    free(r->moment);
+    free(r->round);
+    free(r->ns);
 }
 
 void import_free(ImportSweep *w)
 {
-    for (int i = 0; i < w->nruns; i++) {
-        import_free_samples(&w->run[i]);
-    }
+    for (int i = 0; i < w->nruns; i++)
+        free_samples(&w->run[i]);
     free(w->run);
     free(w->start);
 }
 
 static int store_one(Store *s, int64_t id, const ImportRun *r)
 {
-    char settings[CASE_TEXT];
-    Outcome o = r->outcome;
-
-    o.status = r->status;
-    o.message = r->message;
-    o.repeat = r->repeat;
-    o.verified_at = r->verified_at;
-    o.weights_hash = r->weights_hash;
-    o.stored_at = *r->stored_at ? r->stored_at : NULL;
-    o.ns = r->ns;
-    o.round = r->round;
-    o.moment = r->moment;
-    return store_run(s, id, case_params, &r->c,
-                     case_settings_json(&r->c, settings), &o);
+    return store_run(s, id, &r->c, &r->o,
+                     &(Samples){ r->n, r->ns, r->round, r->moment });
 }
 
 /* What a start shares with the others of its sweep. */
@@ -424,11 +280,11 @@ static void part_rounds(ImportSweep *w)
     int next = 0;
 
     for (int i = 0; i < w->nruns; i++)
-        for (int k = 0; !w->run[i].alone && k < w->run[i].outcome.n; k++)
+        for (int k = 0; !w->run[i].alone && k < w->run[i].n; k++)
             if (w->run[i].round[k] >= next && w->run[i].round[k] < INT_MAX / 2)
                 next = w->run[i].round[k] + 1;
     for (int i = 0; i < w->nruns; i++)
-        for (int k = 0; w->run[i].alone && k < w->run[i].outcome.n; k++)
+        for (int k = 0; w->run[i].alone && k < w->run[i].n; k++)
             w->run[i].round[k] = next++;
 }
 

@@ -18,7 +18,7 @@
 #include "harness/report/foreign.h"
 #include "kernels/core/err.h"
 
-enum { TEXT_SIZE = 2048, MOMENT_KEYS = 4 };
+enum { MOMENT_KEYS = 4 };
 
 /* Where in the file the sentence that was just left belongs. */
 static int at_item(const Json *j, const cJSON *item, int err)
@@ -39,14 +39,11 @@ static int expect(const Json *j, const cJSON *item, bool is, const char *wanted)
 static int read_values(const Json *j, const cJSON *o, const ImportLevel *level,
                        void *out)
 {
-    char text[TEXT_SIZE];
-
     TRY(expect(j, o, cJSON_IsObject(o), "an object"));
     for (const cJSON *v = o->child; v; v = v->next) {
         if (import_is_part(level, v->string))
             continue;
-        TRY(at_item(j, v, import_text(v, text, sizeof(text))));
-        TRY(at_item(j, v, import_set(level, out, v->string, text)));
+        TRY(at_item(j, v, import_set(level, out, v)));
     }
     return OK;
 }
@@ -71,19 +68,13 @@ static int open_list(const Json *j, const cJSON *o, const char *key, int n,
     return OK;
 }
 
-/* One value of each list of moments, which all go on. */
-static int read_moment(const Json *j, Moment *m, const cJSON **at,
-                       char text[][TEXT_SIZE])
+/* One value of each list of moments, which all move on. */
+static int read_moment(const Json *j, Moment *m, const cJSON **at)
 {
-    const char *key;
-
-    for (int i = 0; (key = import_moment_key(i)); i++) {
+    for (int i = 0; moment_fields[i].name; i++) {
         if (!at[i])
             continue;
-        TRY(expect(j, at[i], !cJSON_IsArray(at[i]) && !cJSON_IsObject(at[i]),
-                   "a number or a text"));
-        TRY(at_item(j, at[i], import_text(at[i], text[i], TEXT_SIZE)));
-        TRY(at_item(j, at[i], import_moment(m, key, text[i])));
+        TRY(at_item(j, at[i], import_moment(m, &moment_fields[i], at[i])));
         at[i] = at[i]->next;
     }
     return OK;
@@ -94,21 +85,19 @@ static int read_samples(const Json *j, const cJSON *o, ImportRun *r)
     const cJSON *ns = cJSON_GetObjectItemCaseSensitive(o, "ns");
     const int n = ns ? cJSON_GetArraySize(ns) : 0;
     const cJSON *round, *moments[MOMENT_KEYS];
-    char text[MOMENT_KEYS][TEXT_SIZE];
-    const char *key;
 
     if (ns)
         TRY(expect(j, ns, cJSON_IsArray(ns), "a list"));
     TRY(open_list(j, o, "round", n, &round));
-    for (int i = 0; (key = import_moment_key(i)); i++)
-        TRY(open_list(j, o, key, n, &moments[i]));
+    for (int i = 0; moment_fields[i].name; i++)
+        TRY(open_list(j, o, moment_fields[i].name, n, &moments[i]));
     for (const cJSON *v = ns ? ns->child : NULL; v; v = v->next) {
-        Moment moment = IMPORT_NO_MOMENT;
+        Moment moment = import_no_moment();
 
         TRY(expect(j, v, cJSON_IsNumber(v), "a number"));
         if (round)
             TRY(expect(j, round, cJSON_IsNumber(round), "a number"));
-        TRY(read_moment(j, &moment, moments, text));
+        TRY(read_moment(j, &moment, moments));
         TRY(at_item(j, v,
                     import_sample(r, v->valuedouble,
                                   round ? round->valuedouble : NAN, &moment)));
@@ -190,7 +179,7 @@ static int one_sweep(Store *s, const Json *j, const cJSON *o,
     count->sweeps++;
     count->runs += w.nruns;
     for (int i = 0; i < w.nruns; i++)
-        count->samples += w.run[i].outcome.n;
+        count->samples += w.run[i].n;
     import_free(&w);
     return err;
 }

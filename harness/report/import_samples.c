@@ -9,45 +9,26 @@
 #include "harness/report/import.h"
 #include "kernels/core/err.h"
 
-/* The fields of a Moment that are numbers; the text is "throttle". */
-static const struct {
-    const char *name;
-    size_t offset;
-} numbers[] = {
-    { "clock_mhz", offsetof(Moment, clock_mhz) },
-    { "temperature_c", offsetof(Moment, temperature_c) },
-    { "power_w", offsetof(Moment, power_w) },
-};
-enum { NNUMBERS = sizeof(numbers) / sizeof(numbers[0]) };
-static const char text_key[] = "throttle";
-
-const char *import_moment_key(int i)
+Moment import_no_moment(void)
 {
-    if (i == NNUMBERS)
-        return text_key;
-    return i >= 0 && i < NNUMBERS ? numbers[i].name : NULL;
+    return (Moment){ NAN, NAN, NAN, NULL };
 }
 
-static int set_number(double *out, const char *key, const char *text)
+int import_moment(Moment *m, const Param *field, const cJSON *value)
 {
-    char *end;
+    void *at = (char *)m + field->offset;
+    const bool text = field->kind == PARAM_KIND_PATH;
 
-    *out = strtod(text, &end);
-    if (!*text)
-        *out = NAN;
-    else if (end == text || *end || !isfinite(*out))
-        return fail(ERR_INPUT, "%s: '%.40s' is not a number", key, text);
-    return OK;
-}
-
-int import_moment(Moment *m, const char *key, const char *text)
-{
-    for (int i = 0; i < NNUMBERS; i++)
-        if (strcmp(key, numbers[i].name) == 0)
-            return set_number((double *)((char *)m + numbers[i].offset), key,
-                              text);
-    BUG_IF(strcmp(key, text_key));
-    m->throttle = *text ? text : NULL;
+    if (cJSON_IsNull(value) ||
+        (text && cJSON_IsString(value) && !*value->valuestring))
+        return OK;
+    if (text ? !cJSON_IsString(value) : !cJSON_IsNumber(value))
+        return fail(ERR_INPUT, "%s: a %s is wanted", field->name,
+                    text ? "text" : "number");
+    if (text)
+        *(const char **)at = value->valuestring;
+    else
+        *(double *)at = value->valuedouble;
     return OK;
 }
 
@@ -75,7 +56,7 @@ static int grow(ImportRun *r)
 
 int import_sample(ImportRun *r, double ns, double round, const Moment *moment)
 {
-    const int n = r->outcome.n;
+    const int n = r->n;
 
     if (!(ns > 0 && ns < 1e18))
         return fail(ERR_INPUT, "ns=%g: a time is above 0", ns);
@@ -94,15 +75,6 @@ int import_sample(ImportRun *r, double ns, double round, const Moment *moment)
         if (!r->moment[n].throttle)
             return fail(ERR_MEMORY, "memory ran out at %d samples", n);
     }
-    r->outcome.n++;
+    r->n++;
     return OK;
-}
-
-void import_free_samples(ImportRun *r)
-{
-    for (int i = 0; i < r->outcome.n; i++)
-        free((char *)r->moment[i].throttle);
-    free(r->moment);
-    free(r->round);
-    free(r->ns);
 }

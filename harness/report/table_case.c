@@ -52,9 +52,9 @@ void table_case(Table *t, int row, const Run *r)
     for (int i = 0; slice_column(i); i++)
         table_set(t, row, slice_column(i), "%s",
                   slice_value(r, slice_column(i), text));
-    table_set(t, row, "weights_hash", "%s", r->weights_hash);
+    table_set(t, row, "weights_hash", "%s", r->o.weights_hash);
     table_where(t, row, r);
-    table_set(t, row, "status", "%s", r->status);
-    table_set(t, row, "converged", "%d", r->converged);
+    table_set(t, row, "status", "%s", status_name(r->o.status));
+    table_set(t, row, "converged", "%d", r->o.converged);
     table_set(t, row, "samples", "%d", r->time.n);
 }

@@ -15,9 +15,9 @@ static char *time_cell(const Shown *what, const Run *r, char text[CELL_TEXT])
 
     (void)what;
     if (!run_is_ok(r))
-        snprintf(text, CELL_TEXT, "%s", r->status);
+        snprintf(text, CELL_TEXT, "%s", status_name(r->o.status));
     else
-        snprintf(text, CELL_TEXT, "%s%.100s", r->converged ? "" : "~",
+        snprintf(text, CELL_TEXT, "%s%.100s", r->o.converged ? "" : "~",
                  interval_text(r->time.median, r->time.lo, r->time.hi, time));
     return text;
 }
@@ -33,7 +33,7 @@ static int say_conditions(Store *s, const RunList *runs, const TableOptions *o)
                conditions_where(&c, runs, where),
                conditions_samples(runs, samples), c.started_at, c.commit);
     for (int i = 0; i < runs->n; i++)
-        hollow |= run_is_ok(&runs->at[i]) && !runs->at[i].converged;
+        hollow |= run_is_ok(&runs->at[i]) && !runs->at[i].o.converged;
     if (hollow)
         table_line(o->format, o->out,
                    "~ did not converge: treat the interval with caution.");
@@ -116,11 +116,11 @@ void table_failures(const RunList *runs, const TableOptions *o)
     for (int i = 0; i < runs->n; i++) {
         const Run *r = &runs->at[i];
 
-        if (!strcmp(r->status, "ok"))
+        if (r->o.status == STATUS_OK)
             continue;
         if (n++ < SHOWN)
-            table_line(o->format, o->out, "%s: %s: %s", r->status, r->repeat,
-                       r->message);
+            table_line(o->format, o->out, "%s: %s: %s",
+                       status_name(r->o.status), r->o.repeat, r->o.message);
     }
     if (n > SHOWN)
         table_line(o->format, o->out, "... and %d more without a time.",

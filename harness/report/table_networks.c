@@ -70,9 +70,9 @@ static double sort_value(const VersusRow *r, const char *sort)
     if (strcmp(sort, "throughput") == 0)
         v = throughput_of(r->run).images;
     else if (strcmp(sort, "params") == 0)
-        v = r->run->params;
+        v = r->run->o.params;
     else if (strcmp(sort, "flops") == 0)
-        v = r->run->paper_flops;
+        v = r->run->o.paper_flops;
     else if (strcmp(sort, "top1") == 0 && r->paper)
         v = r->paper->top1;
     return isnan(v) ? -INFINITY : v;
@@ -99,14 +99,15 @@ static void put_throughput(Table *t, int row, const Run *r, bool exact)
     char m[32], l[32], h[32];
 
     if (!run_is_ok(r)) {
-        table_set(t, row, "images_per_s", "%s", exact ? "" : r->status);
+        table_set(t, row, "images_per_s", "%s",
+                  exact ? "" : status_name(r->o.status));
     } else if (exact) {
         table_number(t, row, "images_per_s", "%.8g", p.images);
         table_number(t, row, "images_per_s_lo", "%.8g", p.lo);
         table_number(t, row, "images_per_s_hi", "%.8g", p.hi);
     } else {
         table_set(t, row, "images_per_s", "%s%s [%s, %s]",
-                  r->converged ? "" : "~", three_digits(p.images, m),
+                  r->o.converged ? "" : "~", three_digits(p.images, m),
                   digits_like(p.lo, p.images, l),
                   digits_like(p.hi, p.images, h));
     }
@@ -138,7 +139,7 @@ static void put_paper(Table *t, int row, const PaperRow *p, double ratio)
 /* Costs are of the whole batch; the paper's are of an image. */
 static void put_row(Table *t, const VersusRow *r, bool exact)
 {
-    const Module *m = zoo_find(r->run->module);
+    const Module *m = zoo_find(r->run->c.module.text);
     const int row = table_row(t);
     char label[LABEL_MAX], settings[SLICE_TEXT];
 
@@ -148,9 +149,9 @@ static void put_row(Table *t, const VersusRow *r, bool exact)
               settings[0] ? " " : "", settings);
     table_set(t, row, "type", "%s", m ? m->type : "-");
     table_number(t, row, "params_millions", exact ? "%.6f" : "%.2f",
-                 r->run->params / 1e6);
+                 r->run->o.params / 1e6);
     table_number(t, row, "gflops_per_image", exact ? "%.9f" : "%.2f",
-                 r->run->paper_flops / r->run->batch / 1e9);
+                 r->run->o.paper_flops / r->run->c.batch / 1e9);
     put_throughput(t, row, r->run, exact);
     put_ratio(t, row, &r->ratio, exact);
     put_paper(t, row, r->paper, r->paper_ratio);
@@ -172,7 +173,7 @@ static void put_rows(Table *t, Versus *v, const RunList *runs,
     for (int i = 0; i < v->n; i++)
         put_row(t, &v->at[i], exact);
     for (int i = 0; exact && i < runs->n; i++) /* copies, for A/A */
-        if (runs->at[i].arm)
+        if (runs->at[i].c.arm)
             put_row(t,
                     &(VersusRow){ .run = &runs->at[i],
                                   .ratio = &runs->at[i] == v->again
@@ -200,8 +201,8 @@ static void say_conditions(const Conditions *c, const RunList *runs,
 /* "modules stand after conv2-bn2-ReLU (mid): SCSA, CA; after ..." */
 static void say_positions(const RunList *runs, const TableOptions *o)
 {
-    static const char *const name[POSITIONS] = { "mid", "out" };
-    const Backbone *b = backbone_find(runs->at[0].backbone);
+    static const int at[POSITIONS] = { AT_MID, AT_OUT };
+    const Backbone *b = backbone_find(runs->at[0].c.backbone.text);
     char text[1024] = "", label[LABEL_MAX];
 
     for (int p = 0; b && p < POSITIONS; p++) {
@@ -211,16 +212,17 @@ static void say_positions(const RunList *runs, const TableOptions *o)
             const Run *r = &runs->at[i];
             const size_t n = strlen(text);
 
-            if (strcmp(r->position, name[p]) || !strcmp(r->module, last))
+            if (r->c.position != at[p] || !strcmp(r->c.module.text, last))
                 continue;
             if (*last)
                 snprintf(text + n, sizeof(text) - n, ", %s",
-                         module_label(r->module, label));
+                         module_label(r->c.module.text, label));
             else
                 snprintf(text + n, sizeof(text) - n, "%s%s (%s): %s",
-                         n ? "; " : "", b->where[p], name[p],
-                         module_label(r->module, label));
-            last = r->module;
+                         n ? "; " : "", b->where[p],
+                         case_name("position", at[p]),
+                         module_label(r->c.module.text, label));
+            last = r->c.module.text;
         }
     }
     if (*text)
@@ -236,8 +238,8 @@ static void say_unconverged(const RunList *runs, const TableOptions *o)
         const Run *r = &runs->at[i];
         const size_t used = strlen(text);
 
-        all += run_is_ok(r) && !r->arm;
-        if (!run_is_ok(r) || r->converged || r->arm)
+        all += run_is_ok(r) && !r->c.arm;
+        if (!run_is_ok(r) || r->o.converged || r->c.arm)
             continue;
         snprintf(text + used, sizeof(text) - used, "%s%s", n++ ? ", " : "",
                  run_label(r, label));
@@ -272,7 +274,7 @@ static void say_noise(const Versus *v, const TableOptions *o)
 /* "ResNet-18", also where the paper has none. */
 static const char *backbone_title(const Versus *v, const Run *any)
 {
-    const Backbone *b = backbone_find(any->backbone);
+    const Backbone *b = backbone_find(any->c.backbone.text);
 
     return b ? b->title : versus_backbone(v);
 }
@@ -354,7 +356,7 @@ static void answer(const Conditions *c, const Versus *v, const TableOptions *o)
         const VersusRow *r = &v->at[i];
         const bool fused = run_is_fused(r->run);
 
-        if (strcmp(r->run->module, o->focus) || isnan(r->ratio.ratio) ||
+        if (strcmp(r->run->c.module.text, o->focus) || isnan(r->ratio.ratio) ||
             said[fused])
             continue;
         said[fused] = true;
@@ -434,7 +436,8 @@ static void say_title(const Versus *v, const RunList *runs,
     const Run *r = &runs->at[0];
 
     table_line(o->format, o->out, "%s with each module, %dx%dx%d, %s%s%s%s",
-               backbone_title(v, r), r->channels, r->height, r->width, r->graph,
+               backbone_title(v, r), r->c.channels, r->c.height, r->c.width,
+               case_name("graph", r->c.graph),
                strcmp(r->source, "attnbench") ? ", measured by " : "",
                strcmp(r->source, "attnbench") ? r->source : "",
                v->plain ? "" : " (the plain network was not measured)");

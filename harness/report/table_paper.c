@@ -75,9 +75,9 @@ static void put_counts(Table *t, int row, const ReproRow *r, bool exact)
 
     if (run) {
         table_number(t, row, "params_millions", exact ? "%.6f" : "%.3f",
-                     run->params / 1e6);
+                     run->o.params / 1e6);
         table_number(t, row, "gflops_per_image", exact ? "%.9f" : "%.3f",
-                     run->paper_flops / run->batch / 1e9);
+                     run->o.paper_flops / run->c.batch / 1e9);
     }
     if (!prints_counts(r))
         return;
@@ -102,11 +102,12 @@ static void put_throughput(Table *t, int row, const ReproRow *r, bool exact)
         table_set(t, row, "mean_images_per_s", "%s",
                   digits_like(r->mean, m->images, mean));
         table_set(t, row, "images_per_s", "%s%s [%s, %s]",
-                  r->run->converged ? "" : "~", three_digits(m->images, median),
+                  r->run->o.converged ? "" : "~",
+                  three_digits(m->images, median),
                   digits_like(m->lo, m->images, lo),
                   digits_like(m->hi, m->images, hi));
     } else if (r->run) {
-        table_set(t, row, "images_per_s", "%s", r->run->status);
+        table_set(t, row, "images_per_s", "%s", status_name(r->run->o.status));
     } else {
         table_set(t, row, "images_per_s", "missing");
     }
@@ -168,9 +169,9 @@ static void put_row(Table *t, const ReproRow *r, bool exact)
 
     put_names(t, row, r);
     if (r->run) {
-        table_set(t, row, "repeat", "%s", r->run->repeat);
-        table_set(t, row, "status", "%s", r->run->status);
-        table_set(t, row, "converged", "%d", r->run->converged);
+        table_set(t, row, "repeat", "%s", r->run->o.repeat);
+        table_set(t, row, "status", "%s", status_name(r->run->o.status));
+        table_set(t, row, "converged", "%d", r->run->o.converged);
         table_set(t, row, "samples", "%d", r->run->time.n);
         table_where(t, row, r->run);
     } else {
@@ -387,7 +388,7 @@ static void say_marks(const ReproReport *report, const Reproduction *r)
     for (int i = 0; i < r->n; i++) {
         const ReproRow *row = &r->at[i];
 
-        unconverged |= !isnan(row->median.images) && !row->run->converged;
+        unconverged |= !isnan(row->median.images) && !row->run->o.converged;
         unpaired |= !row->ratio.n && !isnan(row->ratio.ratio);
     }
     if (unconverged)
@@ -405,7 +406,8 @@ static void why_missing(const ReproRow *row, char *text, size_t size)
     Case c;
 
     if (row->run)
-        snprintf(text, size, "%s: %s", row->run->status, row->run->message);
+        snprintf(text, size, "%s: %s", status_name(row->run->o.status),
+                 row->run->o.message);
     else if (reproduce_case(&c, row->paper))
         snprintf(text, size, "%.*s", (int)strcspn(err_message(), ";"),
                  err_message());

@@ -18,12 +18,12 @@ static const char *const composed[] = { "impl", NULL };
  * alone; false if there is none. */
 static bool ratio_to(const Shown *what, const Run *r, Ratio *out)
 {
-    if (r->arm || !run_is_ok(r))
+    if (r->c.arm || !run_is_ok(r))
         return false;
     for (int i = 0; i < what->theirs->n; i++) {
         const Run *p = &what->theirs->at[i];
 
-        if (p->arm || !run_is_ok(p) || !slice_same(r, p, what->may_differ))
+        if (p->c.arm || !run_is_ok(p) || !slice_same(r, p, what->may_differ))
             continue;
         *out = summary_ratio(r, p);
         return true;

@@ -6,6 +6,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <limits.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,7 +46,8 @@ static int read_int(const Param *p, const char *text, const char **end,
     v = strtol(text, &stop, 10);
     if (stop == text || (*stop && *stop != ','))
         return fail(ERR_INPUT, "%s: '%s' is not an integer", p->name, text);
-    if (errno || v < p->min || v > p->max)
+    if (errno || v < INT_MIN || v > INT_MAX ||
+        ((p->min || p->max) && (v < p->min || v > p->max)))
         return fail(ERR_INPUT, "%s=%.*s is out of range: %d to %d", p->name,
                     (int)(stop - text), text, p->min, p->max);
     *value = (int)v;
@@ -83,6 +85,45 @@ static int set_ints(const Param *p, void *settings, const char *text)
     return OK;
 }
 
+static int set_long(const Param *p, void *settings, const char *text)
+{
+    char *end;
+    long long v;
+
+    errno = 0;
+    v = *text == '-' ? strtoll(text, &end, 10)
+                     : (long long)strtoull(text, &end, 10);
+    if (end == text || *end || errno)
+        return fail(ERR_INPUT, "%s: '%.40s' is not an integer of 64 bits",
+                    p->name, text);
+    *(int64_t *)field(p, settings) = v;
+    return OK;
+}
+
+static int set_text(const Param *p, void *settings, const char *text)
+{
+    if (strlen(text) >= p->size)
+        return fail(ERR_INPUT, "%s is longer than %zu bytes", p->name,
+                    p->size - 1);
+    memset(field(p, settings), 0, p->size);
+    memcpy(field(p, settings), text, strlen(text));
+    return OK;
+}
+
+/* One that is 0 or more, or "": not known. */
+static int set_amount(const Param *p, double *out, const char *text)
+{
+    char *end;
+    const double v = strtod(text, &end);
+
+    if (*text && (end == text || *end))
+        return fail(ERR_INPUT, "%s: '%.40s' is not a number", p->name, text);
+    if (*text && !(v >= 0 && v < INFINITY))
+        return fail(ERR_INPUT, "%s=%.40s: 0 or more is wanted", p->name, text);
+    *out = *text ? v : NAN;
+    return OK;
+}
+
 /* A number in decimal, which is kept as it prints: param_text gives back all
  * of it. */
 static int set_real(const Param *p, void *settings, const char *text)
@@ -90,6 +131,8 @@ static int set_real(const Param *p, void *settings, const char *text)
     char *stop, shown[PARAM_TEXT_MAX];
     const double v = strtod(text, &stop);
 
+    if (!p->min && !p->max)
+        return set_amount(p, field(p, settings), text);
     if (stop == text || *stop || strspn(text, "+-.0123456789eE") < strlen(text))
         return fail(ERR_INPUT, "%s: '%.40s' is not a number", p->name, text);
     if (!(v >= p->min && v <= p->max))
@@ -199,6 +242,10 @@ int param_set(const Param *p, void *settings, const char *text)
     case PARAM_KIND_PATH:
         *(const char **)field(p, settings) = text;
         return OK;
+    case PARAM_KIND_TEXT:
+        return set_text(p, settings, text);
+    case PARAM_KIND_LONG:
+        return set_long(p, settings, text);
     }
     return OK;
 }
@@ -239,8 +286,40 @@ char *param_text(const Param *p, const void *settings,
         snprintf(text, PARAM_TEXT_MAX, "%s",
                  *(const char **)field(p, settings));
         break;
+    case PARAM_KIND_TEXT:
+        snprintf(text, PARAM_TEXT_MAX, "%s", (char *)field(p, settings));
+        break;
+    case PARAM_KIND_LONG:
+        snprintf(text, PARAM_TEXT_MAX, "%lld",
+                 (long long)*(int64_t *)field(p, settings));
+        break;
     }
     return text;
+}
+
+bool param_equal(const Param *p, const void *a, const void *b)
+{
+    const void *x = field(p, a), *y = field(p, b);
+    const double *real = x, *other = y;
+
+    switch (p->kind) {
+    case PARAM_KIND_INT:
+    case PARAM_KIND_CHOICE:
+        return *(const int *)x == *(const int *)y;
+    case PARAM_KIND_INTS:
+        return memcmp(x, y, sizeof(ParamInts)) == 0;
+    case PARAM_KIND_REAL:
+        return *real == *other || (isnan(*real) && isnan(*other));
+    case PARAM_KIND_LONG:
+        return *(const int64_t *)x == *(const int64_t *)y;
+    case PARAM_KIND_PATH:
+        return strcmp(*(const char *const *)x, *(const char *const *)y) == 0;
+    case PARAM_KIND_NAME:
+    case PARAM_KIND_FILE:
+    case PARAM_KIND_TEXT:
+        return strcmp(x, y) == 0;
+    }
+    return false;
 }
 
 bool param_is_default(const Param *p, const void *settings)

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -18,7 +19,7 @@ enum {
     PARAM_INTS_MAX = 8,
     PARAM_NAME_MAX = 64,
     PARAM_FILE_MAX = 240,
-    PARAM_TEXT_MAX = 256, /* of any value */
+    PARAM_TEXT_MAX = 1536, /* of any value */
 };
 
 typedef enum ParamKind {
@@ -29,6 +30,8 @@ typedef enum ParamKind {
     PARAM_KIND_CHOICE,
     PARAM_KIND_FILE,
     PARAM_KIND_PATH,
+    PARAM_KIND_TEXT,
+    PARAM_KIND_LONG,
 } ParamKind;
 
 /* A short list of integers as a value: 3,5,7,9. */
@@ -43,20 +46,30 @@ typedef struct ParamName {
 } ParamName;
 
 /* A file as a value, by a path that neither a shell nor JSON has to quote.
- * (A PATH is a const char *: any text, borrowed from whoever set it.) */
+ * (A PATH is a const char *: any text, borrowed from whoever set it; a TEXT is
+ * a char[size], a LONG an int64_t.) */
 typedef struct ParamFile {
     char text[PARAM_FILE_MAX];
 } ParamFile;
 
+/* A field of a struct, as whoever reads or writes it must know it. */
 typedef struct Param {
     const char *name; /* NULL ends a table */
     ParamKind kind;
     size_t offset;
     const char *initial; /* the default, as text                    */
-    int min, max;        /* of an INT, a REAL, and of each of INTS  */
+    int min, max;        /* of an INT, a REAL, and of each of INTS; both 0:
+                          * any, a REAL 0 or more, or NAN: not known   */
     /* The i-th name allowed, NULL at the end; no function: any text. */
     const char *(*choice)(int i);
     const char *help;
+    size_t size; /* of a TEXT */
+
+    /* Of fields that are stored (results/record.h): what they say of a case,
+     * how a caption has a value ("batch %s"; NULL: as it is), and the value
+     * that needs no words. */
+    int role;
+    const char *caption, *usual;
 } Param;
 
 /* clang-format off */
@@ -81,6 +94,11 @@ typedef struct Param {
 #define PARAM_PATH(type, field, initial, help)                                 \
     { #field, PARAM_KIND_PATH, offsetof(type, field), initial, 0, 0, NULL,     \
       help }
+/* One by its members' names: FIELD(Case, batch, INT, .min = 1). */
+#define FIELD(type, field, its_kind, ...)                          \
+    { .name = #field, .kind = PARAM_KIND_##its_kind,               \
+      .offset = offsetof(type, field),                             \
+      .size = sizeof(((type *)0)->field), __VA_ARGS__ }
 #define PARAM_END \
     { NULL, PARAM_KIND_INT, 0, NULL, 0, 0, NULL, NULL }
 /* clang-format on */
@@ -106,6 +124,9 @@ int param_set(const Param *p, void *settings, const char *text);
 /* A field as text that param_set takes back; returns text. */
 char *param_text(const Param *p, const void *settings,
                  char text[PARAM_TEXT_MAX]);
+
+/* True if a and b, of the table's struct, have the same value there. */
+bool param_equal(const Param *p, const void *a, const void *b);
 
 /* Whether a field holds its default. */
 bool param_is_default(const Param *p, const void *settings);

@@ -18,7 +18,6 @@ void fuzz_experiment(const uint8_t *data, size_t n)
         return;
     for (int i = 0; i < e.ncases && i < PRINTED; i++) {
         case_print(&e.cases[i], text);
-        case_settings_json(&e.cases[i], text);
         case_where(&e.cases[i]);
     }
     experiment_free(&e);

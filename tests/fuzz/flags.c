@@ -41,7 +41,6 @@ static void build(const Case *c)
     Graph *g;
 
     case_print(c, text);
-    case_settings_json(c, text);
     if (network_build(&g, c, NULL, TAPS_NONE) != OK)
         return;
     network_cost(g, c);

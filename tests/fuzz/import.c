@@ -31,13 +31,10 @@ void fuzz_import(const uint8_t *data, size_t n)
     const char *path;
     int err;
 
-    if (n < 1)
-        return;
     if (!s)
         s = open_new();
-    path = fuzz_file("import", data + 1, n - 1);
-    err = *data == 'c' ? import_csv(s, path, &count)
-                       : import_json(s, path, &count);
+    path = fuzz_file("import.json", data, n);
+    err = import_json(s, path, &count);
     BUG_IF(!sqlite3_get_autocommit(store_sqlite(s)));
     if (err == OK) {
         store_close(s);

@@ -132,7 +132,7 @@ const Kernel onednn_conv2d_grad_x_turned = {
 
 /* pad_hi says where the last window ends that dy has, beyond the map or
  * within it. */
-static Problem describe(Pass pass, const Tensor *x, const Tensor *w,
+static Problem describe(ConvPass pass, const Tensor *x, const Tensor *w,
                         const Tensor *dy, const Conv2dAttr *a)
 {
     Problem p = {
@@ -157,7 +157,7 @@ static int plan_grad_x(Device *dev, const Tensor *out, void **state)
     const Conv2dGradAttr *a = out->attr;
     const Tensor *dy = out->src[0], *w = out->src[1];
     const Array order = conv_weights_array(w, dy->dim[1], &a->conv);
-    const Problem p = describe(PASS_OF_SRC, out, w, dy, &a->conv);
+    const Problem p = describe(CONV_GRAD_SRC, out, w, dy, &a->conv);
     Primitive *prim;
 
     TRY(primitive_conv(&prim, cpu_device(dev)->onednn, &p));
@@ -200,7 +200,7 @@ static int plan_grad_w(Device *dev, const Tensor *out, void **state)
     const Conv2dGradAttr *a = out->attr;
     const Tensor *x = out->src[0], *dy = out->src[1];
     const Array order = conv_weights_array(out, dy->dim[1], &a->conv);
-    const Problem p = describe(PASS_OF_WEIGHTS, x, out, dy, &a->conv);
+    const Problem p = describe(CONV_GRAD_WEIGHTS, x, out, dy, &a->conv);
     GradW *s = calloc(1, sizeof(*s));
     float *to = out->data;
 

@@ -29,7 +29,7 @@ enum { CODE_ROOM = 32 << 20 }; /* bytes that making code may take */
 
 struct Primitive {
     Onednn *lib;
-    Pass pass;
+    ConvPass pass;
     dnnl_primitive_t code;
     dnnl_primitive_desc_t desc;
     bool relu_by_clip;    /* of 0 to infinity: see relu_multiplies */
@@ -257,19 +257,19 @@ typedef struct Operand {
     dnnl_query_t query;
 } Operand;
 
-static const Operand operands[NPASSES][NSLOTS] = {
-    [PASS_FORWARD] = {
+static const Operand operands[CONV_PASSES][NSLOTS] = {
+    [CONV_FORWARD] = {
         [SLOT_SRC] = { DNNL_ARG_SRC, dnnl_query_src_md },
         [SLOT_WEIGHTS] = { DNNL_ARG_WEIGHTS, dnnl_query_weights_md },
         [SLOT_BIAS] = { DNNL_ARG_BIAS },
         [SLOT_DST] = { DNNL_ARG_DST, dnnl_query_dst_md },
     },
-    [PASS_OF_SRC] = {
+    [CONV_GRAD_SRC] = {
         [SLOT_SRC] = { DNNL_ARG_DIFF_SRC, dnnl_query_diff_src_md },
         [SLOT_WEIGHTS] = { DNNL_ARG_WEIGHTS, dnnl_query_weights_md },
         [SLOT_DST] = { DNNL_ARG_DIFF_DST, dnnl_query_diff_dst_md },
     },
-    [PASS_OF_WEIGHTS] = {
+    [CONV_GRAD_WEIGHTS] = {
         [SLOT_SRC] = { DNNL_ARG_SRC, dnnl_query_src_md },
         [SLOT_WEIGHTS] = { DNNL_ARG_DIFF_WEIGHTS, dnnl_query_diff_weights_md },
         [SLOT_DST] = { DNNL_ARG_DIFF_DST, dnnl_query_diff_dst_md },
@@ -421,14 +421,15 @@ static dnnl_status_t describe_conv(Primitive *prim, const Problem *p,
     dnnl_primitive_desc_t of = NULL;
     dnnl_status_t status;
 
-    if (p->pass == PASS_FORWARD)
+    if (p->pass == CONV_FORWARD)
         return conv_pd(&prim->desc, engine, dnnl_forward_inference, mds, &w,
                        attr);
     status = conv_pd(&of, engine, dnnl_forward_training, mds, &w, NULL);
     if (status)
         return status;
-    status = (p->pass == PASS_OF_SRC ? conv_grad_src_pd : conv_grad_weights_pd)(
-        &prim->desc, engine, mds, &w, of, attr);
+    status =
+        (p->pass == CONV_GRAD_SRC ? conv_grad_src_pd : conv_grad_weights_pd)(
+            &prim->desc, engine, mds, &w, of, attr);
     dnnl_primitive_desc_destroy(of);
     return status;
 }

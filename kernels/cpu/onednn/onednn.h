@@ -59,12 +59,17 @@ typedef enum Slot {
 
 /* Includes the gradients of a convolution: of src from weights and dst, or of
  * weights from src and dst, each being the gradient where the pass says so. */
-typedef enum Pass { PASS_FORWARD, PASS_OF_SRC, PASS_OF_WEIGHTS, NPASSES } Pass;
+typedef enum ConvPass {
+    CONV_FORWARD,
+    CONV_GRAD_SRC,
+    CONV_GRAD_WEIGHTS,
+    CONV_PASSES
+} ConvPass;
 
 /* dst = act(scale * op(src, weights) + bias' + addend), bias' being scaled
  * with the rest; windows are for convolutions.  A gradient has none of this. */
 typedef struct Problem {
-    Pass pass;
+    ConvPass pass;
     Dtype dtype; /* F32 or BF16; a bias is always f32 */
     Array array[NSLOTS];
     int64_t stride[ARRAY_RANK];
