@@ -161,8 +161,7 @@ TEST(zoo, parameters_are_those_of_table_2)
         CHECK(case_set(&c, "module", rows[i].module) == OK);
         for (int stage = 0; stage < 4; stage++)
             added += blocks[stage] *
-                     case_module(&c)->weights((64 << stage) * rows[i].scale,
-                                              c.settings);
+                     case_module_weights(&c, (64 << stage) * rows[i].scale);
         CHECK_MSG(added == rows[i].added, "%s: %.0f, wants %.0f",
                   rows[i].module, added, rows[i].added);
     }
@@ -272,16 +271,18 @@ TEST(zoo, fca_takes_its_size_from_the_stage_unless_told)
 {
     for (int stage = 0; stage < 4; stage++) {
         char text[PARAM_TEXT_MAX];
+        _Alignas(16) unsigned char settings[SETTINGS_MAX];
         const Module *m = &fca_module;
         Case c;
 
         case_defaults(&c);
         CHECK(case_set(&c, "module", "fca") == OK);
         CHECK(case_set(&c, "dct_w", "21") == OK);
-        m->at_stage(c.settings, stage);
-        param_text(param_find(m->params, "dct_h"), c.settings, text);
+        case_own_settings(&c, settings);
+        m->at_stage(settings, stage);
+        param_text(param_find(m->params, "dct_h"), settings, text);
         CHECK_MSG(atoi(text) == 56 >> stage, "stage %d: %s", stage, text);
-        param_text(param_find(m->params, "dct_w"), c.settings, text);
+        param_text(param_find(m->params, "dct_w"), settings, text);
         CHECK(atoi(text) == 21);
     }
 }
