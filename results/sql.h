@@ -14,6 +14,7 @@ struct Store {
     char *path;
     const StoreWait *wait; /* how long locks are waited for, or NULL ... */
     double waited_ms;      /* ... this time, until now               */
+    bool immutable;        /* read where SQLite may not write beside it */
 };
 
 /* The sentence for what SQLite just refused; its error code. */
@@ -22,6 +23,10 @@ int sql_refused(const Store *s);
 /* Opens it (once more), runs the statements of first (or NULL), and looks
  * whether it can be read; SQLite's code. */
 int sql_open(Store *s, const char *name, int flags, const char *first);
+
+/* The address by which another connection opens the same file in the same way;
+ * to be freed. */
+int sql_uri(const Store *s, char **uri);
 
 /* True if that code says that the file system has no shared memory. */
 bool sql_lacks_shared_memory(int code);

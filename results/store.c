@@ -302,20 +302,20 @@ static bool has_wal(const char *path)
 }
 
 /* "file:results/a%23b.db?immutable=1" */
-static char *immutable_uri(const char *path)
+int sql_uri(const Store *s, char **uri)
 {
-    const size_t size = 3 * strlen(path) + 32;
-    char *uri = malloc(size);
+    const size_t size = 3 * strlen(s->path) + 32;
     size_t n = 0;
 
-    if (!uri)
-        return NULL;
-    n += (size_t)snprintf(uri, size, "file:");
-    for (; *path; path++)
-        n += (size_t)snprintf(uri + n, size - n,
-                              strchr("?#%", *path) ? "%%%02X" : "%c", *path);
-    snprintf(uri + n, size - n, "?immutable=1");
-    return uri;
+    *uri = malloc(size);
+    if (!*uri)
+        return fail(ERR_MEMORY, "%s: memory ran out", s->path);
+    n += (size_t)snprintf(*uri, size, "file:");
+    for (const char *c = s->path; *c; c++)
+        n += (size_t)snprintf(*uri + n, size - n,
+                              strchr("?#%", *c) ? "%%%02X" : "%c", *c);
+    snprintf(*uri + n, size - n, s->immutable ? "?immutable=1" : "?mode=rw");
+    return OK;
 }
 
 /* In WAL mode SQLite wants to write next to the file even to read it.  Where it
@@ -330,9 +330,8 @@ static int open_immutable(Store *s)
                     "%s has changes in %s-wal, and its folder may not be "
                     "written: copy both to a folder that may",
                     s->path, s->path);
-    uri = immutable_uri(s->path);
-    if (!uri)
-        return fail(ERR_MEMORY, "%s: memory ran out", s->path);
+    s->immutable = true;
+    TRY(sql_uri(s, &uri));
     code = sql_open(s, uri, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, NULL);
     free(uri);
     return code == SQLITE_OK ? OK : sql_refused(s);

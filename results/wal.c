@@ -6,6 +6,7 @@
  * network do not have.  SQLite notices only when it reads the first row.
  */
 #include <sqlite3.h>
+#include <string.h>
 
 #include "kernels/core/err.h"
 #include "results/sql.h"
@@ -53,6 +54,8 @@ int sql_open(Store *s, const char *name, int flags, const char *first)
 
     sqlite3_close(s->db);
     s->db = NULL;
+    if (strncmp(name, "file:", 5) != 0) /* a name; ATTACH may have addresses */
+        flags |= SQLITE_OPEN_URI;
     code = sqlite3_open_v2(name, &s->db, flags, NULL);
     if (code != SQLITE_OK)
         return code;

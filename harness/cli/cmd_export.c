@@ -13,11 +13,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "analysis/csv.h"
 #include "analysis/summary.h"
 #include "harness/cli/flags.h"
+#include "harness/files/file.h"
 #include "harness/measure/db.h"
 #include "kernels/core/err.h"
 #include "results/outfile.h"
@@ -348,15 +348,6 @@ static int write_json(FILE *out, const RunList *list, Store *s)
     return err;
 }
 
-/* Nobody means to lose what was measured. */
-static bool is_same_file(const char *path, const char *other)
-{
-    struct stat a, b;
-
-    return stat(path, &a) == 0 && stat(other, &b) == 0 &&
-           a.st_dev == b.st_dev && a.st_ino == b.st_ino;
-}
-
 static int write_to(FILE *out, const ExportSettings *set, const RunList *list,
                     Store *s)
 {
@@ -433,7 +424,8 @@ int cmd_export(int argc, char **argv)
     TRY(flags_parse(&flags, &usage, &set, argc, argv));
     if (flags.help)
         return flags_help(&flags, &usage, stdout);
-    if (flags.nargs && is_same_file(flags.arg[0], set.db))
+    /* Nobody means to lose what was measured. */
+    if (flags.nargs && file_is_same(flags.arg[0], set.db))
         return fail(ERR_INPUT,
                     "%s is the database itself; name another file to write to",
                     flags.arg[0]);

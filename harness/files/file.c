@@ -43,3 +43,11 @@ int file_open(FILE **out, size_t *size, const char *path)
         *size = (size_t)info.st_size;
     return err;
 }
+
+bool file_is_same(const char *path, const char *other)
+{
+    struct stat a, b;
+
+    return stat(path, &a) == 0 && stat(other, &b) == 0 &&
+           a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}

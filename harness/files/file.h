@@ -5,6 +5,7 @@
 #ifndef HARNESS_FILE_H
 #define HARNESS_FILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 
@@ -15,5 +16,8 @@
  * for fail_within().
  */
 int file_open(FILE **out, size_t *size, const char *path);
+
+/* True if both paths lead to one file that is there. */
+bool file_is_same(const char *path, const char *other);
 
 #endif

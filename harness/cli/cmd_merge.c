@@ -1,0 +1,103 @@
+/*
+ * cmd_merge.c - attnbench merge --db=DATABASE OTHER...
+ */
+#include "harness/cli/cmd.h"
+
+#include <stdio.h>
+
+#include "harness/cli/flags.h"
+#include "harness/files/file.h"
+#include "harness/measure/db.h"
+#include "kernels/core/err.h"
+#include "results/merge.h"
+
+typedef struct MergeSettings {
+    const char *db;
+} MergeSettings;
+
+static const Param merge_params[] = {
+    PARAM_PATH(MergeSettings, db, STORE_PATH, "the database to add to"),
+    PARAM_END,
+};
+
+static const Usage usage = {
+    .name = "merge",
+    .args = "DATABASE...",
+    .min_args = 1,
+    .max_args = ARGS_MAX,
+    .what =
+        "Adds everything that other databases hold: sweeps with every sample,\n"
+        "profiles, roofs, receptive fields.  They stay as they are.  A sweep\n"
+        "that is there already is skipped, but for runs that it lacks, so a\n"
+        "merge may be repeated.  Of each database all is added, or nothing.\n"
+        "What is added last counts as the latest.",
+    .params = merge_params,
+    .exits = "Exit status: 0 if all were merged; 1 if a database refused; 2 if "
+             "a file is not such a database.",
+    .examples = "  attnbench merge theirs.db\n"
+                "  attnbench merge --db=all.db laptop.db server.db\n",
+};
+
+static int check_file(const char *db, const Flags *flags, int i)
+{
+    const char *path = flags->arg[i];
+    Store *s;
+
+    if (file_is_same(path, db))
+        return fail(ERR_INPUT,
+                    "%s is the database to add to; name another, or another "
+                    "--db",
+                    path);
+    for (int k = 0; k < i; k++)
+        if (file_is_same(path, flags->arg[k]))
+            return fail(ERR_INPUT, "%s and %s are the same file; name it once",
+                        flags->arg[k], path);
+    TRY(db_open(&s, path, STORE_READ));
+    store_close(s);
+    return OK;
+}
+
+static void print_count(const char *path, const char *db, const MergeCount *n)
+{
+    const struct {
+        int n;
+        const char *one;
+    } of[] = {
+        { n->sweeps, "sweep" },   { n->runs, "run" },
+        { n->samples, "sample" }, { n->profiles, "profile" },
+        { n->roofs, "roof" },     { n->erfs, "receptive field" },
+    };
+
+    printf("%s:", path);
+    for (size_t i = 0; i < sizeof(of) / sizeof(of[0]); i++)
+        printf("%s %d %s%s", i ? "," : "", of[i].n, of[i].one,
+               of[i].n == 1 ? "" : "s");
+    printf(" into %s", db);
+    if (n->there)
+        printf("; %d sweep%s already there", n->there,
+               n->there == 1 ? " was" : "s were");
+    printf("\n");
+}
+
+int cmd_merge(int argc, char **argv)
+{
+    MergeSettings set;
+    MergeCount n;
+    Flags flags;
+    Store *s;
+    int err = OK;
+
+    TRY(flags_parse(&flags, &usage, &set, argc, argv));
+    if (flags.help)
+        return flags_help(&flags, &usage, stdout);
+    for (int i = 0; i < flags.nargs; i++) /* before a database is made */
+        TRY(check_file(set.db, &flags, i));
+    TRY(db_open(&s, set.db, STORE_WRITE));
+    for (int i = 0; i < flags.nargs && !err; i++) {
+        err = store_merge(s, flags.arg[i], &n);
+        if (!err)
+            print_count(flags.arg[i], set.db, &n);
+    }
+    store_close(s);
+    return err;
+}

@@ -1,0 +1,25 @@
+/*
+ * merge.h - adds what another database holds.
+ */
+#ifndef RESULTS_MERGE_H
+#define RESULTS_MERGE_H
+
+#include "results/store.h"
+
+/* What was added; there: sweeps and receptive fields that were there already,
+ * whole. */
+typedef struct MergeCount {
+    int sweeps, runs, samples, profiles, roofs, erfs, there;
+} MergeCount;
+
+/*
+ * Adds machines, builds, sweeps with all that belongs to them, roofs and
+ * receptive fields of the database at path, in one transaction.  Notes of
+ * devices stay where they are, and so does what says which process measures.
+ * A sweep that is there already (store_has_sweep) gets the runs that it lacks;
+ * so merging twice adds nothing.  Refuses files as store_open does, and a sweep
+ * that was resumed in both databases.
+ */
+int store_merge(Store *s, const char *path, MergeCount *count);
+
+#endif
