@@ -6,8 +6,8 @@
  */
 #include "results/erf.h"
 
+#include <limits.h>
 #include <math.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,115 +15,64 @@
 #include "kernels/core/err.h"
 #include "results/sql.h"
 
-enum { SQL_SIZE = 2048 };
-
-typedef struct Column {
-    const char *name;
-    char kind; /* t char[size], i int, l int64_t, d double */
-    size_t offset, size;
-} Column;
-
 /* clang-format off */
-#define TEXT(field) \
-    { #field, 't', offsetof(ErfRow, field), sizeof(((ErfRow *)0)->field) }
-#define INT(field)  { #field, 'i', offsetof(ErfRow, field), 0 }
-#define LONG(field) { #field, 'l', offsetof(ErfRow, field), 0 }
-#define REAL(field) { #field, 'd', offsetof(ErfRow, field), 0 }
+const Param erf_fields[] = {
+    FIELD(ErfRow, stored_at, TEXT),
+    FIELD(ErfRow, backbone, TEXT),
+    FIELD(ErfRow, module, TEXT),
+    FIELD(ErfRow, impl, TEXT),
+    FIELD(ErfRow, position, TEXT),
+    FIELD(ErfRow, form, TEXT),
+    FIELD(ErfRow, weights, TEXT),
+    FIELD(ErfRow, weights_hash, TEXT),
+    FIELD(ErfRow, norm_gain, REAL),
+    FIELD(ErfRow, graph, TEXT),
+    FIELD(ErfRow, backend, TEXT),
+    FIELD(ErfRow, channels, INT, .max = INT_MAX),
+    FIELD(ErfRow, height, INT, .max = INT_MAX),
+    FIELD(ErfRow, width, INT, .max = INT_MAX),
+    FIELD(ErfRow, settings, TEXT),
+    FIELD(ErfRow, tap, TEXT),
+    FIELD(ErfRow, layer, TEXT),
+    FIELD(ErfRow, protocol, TEXT),
+    FIELD(ErfRow, described, TEXT, .role = SAYS_PROSE),
+    FIELD(ErfRow, draws, INT, .max = INT_MAX),
+    FIELD(ErfRow, observations, INT, .max = INT_MAX),
+    FIELD(ErfRow, seed, LONG),
+    FIELD(ErfRow, images_hash, TEXT),
+    FIELD(ErfRow, repeat, TEXT, .role = SAYS_PROSE),
+    FIELD(ErfRow, y, REAL, .min = INT_MIN),
+    FIELD(ErfRow, x, REAL, .min = INT_MIN),
+    FIELD(ErfRow, field_height, REAL),
+    FIELD(ErfRow, field_width, REAL),
+    FIELD(ErfRow, past_height, REAL),
+    FIELD(ErfRow, past_width, REAL),
+    FIELD(ErfRow, peak, REAL),
+    PARAM_END,
+};
+
+const Param erf_number_fields[] = {
+    FIELD(ErfRowNumber, name, TEXT),
+    FIELD(ErfRowNumber, value, REAL, .min = INT_MIN),
+    FIELD(ErfRowNumber, lo, REAL, .min = INT_MIN),
+    FIELD(ErfRowNumber, hi, REAL, .min = INT_MIN),
+    PARAM_END,
+};
 /* clang-format on */
 
-static const Column columns[] = {
-    TEXT(backbone),
-    TEXT(module),
-    TEXT(impl),
-    TEXT(position),
-    TEXT(form),
-    TEXT(weights),
-    TEXT(graph),
-    TEXT(backend),
-    INT(channels),
-    INT(height),
-    INT(width),
-    TEXT(settings),
-    TEXT(tap),
-    TEXT(layer),
-    TEXT(protocol),
-    TEXT(described),
-    INT(draws),
-    INT(observations),
-    LONG(seed),
-    TEXT(repeat),
-    REAL(y),
-    REAL(x),
-    REAL(field_height),
-    REAL(field_width),
-    REAL(past_height),
-    REAL(past_width),
-    REAL(peak),
-    TEXT(weights_hash),
-    TEXT(images_hash),
-    REAL(norm_gain),
-};
-enum { COLUMNS = sizeof(columns) / sizeof(columns[0]) };
-
-/* Adds "a, b, c" of the columns, or of as many '?'. */
-static size_t list_columns(char *text, size_t n, const char *value)
-{
-    for (int i = 0; i < COLUMNS; i++)
-        n += (size_t)snprintf(text + n, SQL_SIZE - n, ", %s",
-                              value ? value : columns[i].name);
-    BUG_IF(n >= SQL_SIZE);
-    return n;
-}
-
 /* ---- adding -------------------------------------------------------------- */
-
-static void bind_column(sqlite3_stmt *stmt, int at, const Column *c,
-                        const ErfRow *row)
-{
-    const char *field = (const char *)row + c->offset;
-
-    switch (c->kind) {
-    case 't':
-        sqlite3_bind_text(stmt, at, field, -1, SQLITE_STATIC);
-        break;
-    case 'i':
-        sqlite3_bind_int(stmt, at, *(const int *)(const void *)field);
-        break;
-    case 'l':
-        sqlite3_bind_int64(stmt, at, *(const int64_t *)(const void *)field);
-        break;
-    default: /* NAN becomes NULL */
-        sqlite3_bind_double(stmt, at, *(const double *)(const void *)field);
-    }
-}
 
 static int add_row(const Store *s, int64_t machine, int64_t build,
                    const ErfRow *row)
 {
-    char sql[SQL_SIZE];
-    sqlite3_stmt *stmt;
-    int err = OK;
-    size_t n;
+    ErfRow r = *row;
+    const Stored parts[] = { { erf_fields, &r }, { NULL, NULL } };
+    char ids[64];
 
-    n = (size_t)snprintf(sql, SQL_SIZE,
-                         "INSERT INTO erf (machine_id, build_id, stored_at");
-    n = list_columns(sql, n, NULL);
-    n += (size_t)snprintf(sql + n, SQL_SIZE - n,
-                          ") VALUES (?, ?, coalesce(nullif(?, ''), "
-                          "strftime('%%Y-%%m-%%dT%%H:%%M:%%fZ'))");
-    n = list_columns(sql, n, "?");
-    snprintf(sql + n, SQL_SIZE - n, ")");
-    if (sqlite3_prepare_v2(s->db, sql, -1, &stmt, NULL) != SQLITE_OK)
-        return sql_refused(s);
-    sqlite3_bind_int64(stmt, 1, machine);
-    sqlite3_bind_int64(stmt, 2, build);
-    sqlite3_bind_text(stmt, 3, row->stored_at, -1, SQLITE_STATIC);
-    for (int i = 0; i < COLUMNS; i++)
-        bind_column(stmt, 4 + i, &columns[i], row);
-    if (sqlite3_step(stmt) != SQLITE_DONE)
-        err = sql_refused(s);
-    sqlite3_finalize(stmt);
-    return err;
+    TRY(sql_now(s, r.stored_at));
+    snprintf(ids, sizeof(ids), "%lld, %lld", (long long)machine,
+             (long long)build);
+    return sql_insert(s, "INSERT", "erf", parts, "machine_id, build_id", ids);
 }
 
 static int add_map(const Store *s, int64_t id, const ErfRow *row,
@@ -151,13 +100,16 @@ static int add_map(const Store *s, int64_t id, const ErfRow *row,
 static int add_part(const Store *s, int64_t id, const ErfRow *row,
                     const ErfRowPart *p)
 {
+    char part[64];
+
     TRY(add_map(s, id, row, p));
-    for (int i = 0; i < p->numbers; i++)
-        TRY(sql_query(s, NULL,
-                      "INSERT INTO erf_number (erf_id, part, name, value, lo, "
-                      "hi) VALUES (?, ?, ?, ?, ?, ?)",
-                      "ittddd", id, p->part, p->number[i].name,
-                      p->number[i].value, p->number[i].lo, p->number[i].hi));
+    snprintf(part, sizeof(part), "%lld, '%s'", (long long)id, p->part);
+    for (int i = 0; i < p->numbers; i++) {
+        const Stored parts[] = { { erf_number_fields, &p->number[i] },
+                                 { NULL, NULL } };
+
+        TRY(sql_insert(s, "INSERT", "erf_number", parts, "erf_id, part", part));
+    }
     return OK;
 }
 
@@ -169,7 +121,7 @@ static int add_all(Store *s, const Machine *m, const Build *b,
     TRY(sql_machine_id(s, m, &machine));
     TRY(sql_build_id(s, b, &build));
     TRY(add_row(s, machine, build, row));
-    TRY(sql_query(s, &id, "SELECT max(id) FROM erf", ""));
+    id = sqlite3_last_insert_rowid(s->db);
     for (int i = 0; i < row->parts; i++)
         TRY(add_part(s, id, row, &row->part[i]));
     return OK;
@@ -177,44 +129,33 @@ static int add_all(Store *s, const Machine *m, const Build *b,
 
 int store_erf(Store *s, const Machine *m, const Build *b, const ErfRow *row)
 {
-    TRY(store_group_begin(s));
-    return store_group_end(s, add_all(s, m, b, row));
+    TRY(sql_exec(s, "SAVEPOINT change"));
+    return sql_finish(s, add_all(s, m, b, row));
+}
+
+int store_has_erf(Store *s, const Machine *m, const Build *b, const ErfRow *row,
+                  bool *has)
+{
+    int64_t machine = 0, build = 0, n = 0;
+
+    TRY(sql_find(s, "machine", machine_fields, m, &machine));
+    TRY(sql_find(s, "build", build_fields, b, &build));
+    TRY(sql_query(s, &n,
+                  "SELECT 1 FROM erf WHERE machine_id = ? AND build_id = ? "
+                  "AND stored_at = ? AND repeat = ? AND tap = ?",
+                  "iittt", machine, build, row->stored_at, row->repeat,
+                  row->tap));
+    *has = n > 0;
+    return OK;
 }
 
 /* ---- reading ------------------------------------------------------------- */
-
-static double real_at(sqlite3_stmt *row, int column)
-{
-    return sqlite3_column_type(row, column) == SQLITE_NULL
-               ? NAN
-               : sqlite3_column_double(row, column);
-}
 
 static void text_at(sqlite3_stmt *row, int column, char *to, size_t size)
 {
     const unsigned char *text = sqlite3_column_text(row, column);
 
     snprintf(to, size, "%s", text ? (const char *)text : "");
-}
-
-static void read_column(sqlite3_stmt *stmt, int at, const Column *c,
-                        ErfRow *row)
-{
-    char *field = (char *)row + c->offset;
-
-    switch (c->kind) {
-    case 't':
-        text_at(stmt, at, field, c->size);
-        break;
-    case 'i':
-        *(int *)(void *)field = sqlite3_column_int(stmt, at);
-        break;
-    case 'l':
-        *(int64_t *)(void *)field = sqlite3_column_int64(stmt, at);
-        break;
-    default:
-        *(double *)(void *)field = real_at(stmt, at);
-    }
 }
 
 /* Statements about one row. */
@@ -278,24 +219,21 @@ static ErfRowPart *find_part(ErfRow *row, const unsigned char *name)
 static int read_numbers(ErfRow *row, const Store *s)
 {
     sqlite3_stmt *stmt;
+    int err = OK;
 
-    TRY(prepare(&stmt, s,
-                "SELECT part, name, value, lo, hi FROM erf_number "
-                "WHERE erf_id = ? ORDER BY part, name",
-                row->id));
-    while (sqlite3_step(stmt) == SQLITE_ROW) {
-        ErfRowPart *p = find_part(row, sqlite3_column_text(stmt, 0));
-        ErfRowNumber *n;
+    TRY(sql_select(
+        &stmt, s, erf_number_fields,
+        ", part FROM erf_number WHERE erf_id = ? ORDER BY part, name",
+        row->id));
+    while (!err && sqlite3_step(stmt) == SQLITE_ROW) {
+        ErfRowPart *p = find_part(
+            row, sqlite3_column_text(stmt, sqlite3_column_count(stmt) - 1));
 
-        if (!p || p->numbers == ERF_ROW_NUMBERS)
-            continue;
-        n = &p->number[p->numbers++];
-        text_at(stmt, 1, n->name, sizeof(n->name));
-        n->value = real_at(stmt, 2);
-        n->lo = real_at(stmt, 3);
-        n->hi = real_at(stmt, 4);
+        if (p && p->numbers < ERF_ROW_NUMBERS)
+            err = sql_read_fields(stmt, 0, erf_number_fields,
+                                  &p->number[p->numbers++]);
     }
-    return sqlite3_finalize(stmt) == SQLITE_OK ? OK : sql_refused(s);
+    return sqlite3_finalize(stmt) == SQLITE_OK ? err : sql_refused(s);
 }
 
 /* Checks the place: who reads it counts pixels about it without looking. */
@@ -313,12 +251,12 @@ static int check_place(const Store *s, const ErfRow *row)
 
 static int read_row(ErfRow *row, const Store *s, sqlite3_stmt *stmt, bool maps)
 {
-    *row = (ErfRow){ .id = sqlite3_column_int64(stmt, 0) };
-    text_at(stmt, 1, row->stored_at, sizeof(row->stored_at));
-    text_at(stmt, 2, row->cpu, sizeof(row->cpu));
-    text_at(stmt, 3, row->commit, sizeof(row->commit));
-    for (int i = 0; i < COLUMNS; i++)
-        read_column(stmt, 4 + i, &columns[i], row);
+    const int own = sqlite3_column_count(stmt) - 3; /* id, cpu, commit */
+
+    *row = (ErfRow){ .id = sqlite3_column_int64(stmt, own) };
+    text_at(stmt, own + 1, row->cpu, sizeof(row->cpu));
+    text_at(stmt, own + 2, row->commit, sizeof(row->commit));
+    TRY(sql_read_fields(stmt, 0, erf_fields, row));
     TRY(check_place(s, row));
     TRY(read_parts(row, s, maps));
     if (!row->parts)
@@ -329,30 +267,25 @@ static int read_row(ErfRow *row, const Store *s, sqlite3_stmt *stmt, bool maps)
 
 int store_erf_read(ErfRows *out, Store *s, bool maps)
 {
-    char sql[SQL_SIZE];
     sqlite3_stmt *stmt;
     int64_t any = 0;
     int err = OK;
-    size_t n;
 
     *out = (ErfRows){ NULL, 0 };
     TRY(sql_query(s, &any, "SELECT count(*) FROM erf", ""));
     if (!any)
         return OK;
-    n = (size_t)snprintf(sql, SQL_SIZE,
-                         "SELECT erf.id, stored_at, cpu, substr(git_commit, 1, "
-                         "7) || CASE dirty WHEN 1 THEN '+' ELSE '' END");
-    n = list_columns(sql, n, NULL);
-    snprintf(sql + n, SQL_SIZE - n,
-             " FROM erf JOIN machine ON machine.id = machine_id "
-             "JOIN build ON build.id = build_id WHERE erf.id IN "
-             "(SELECT max(id) FROM erf GROUP BY repeat, tap, "
-             "weights_hash, images_hash) ORDER BY erf.id");
-    if (sqlite3_prepare_v2(s->db, sql, -1, &stmt, NULL) != SQLITE_OK)
-        return sql_refused(s);
+    TRY(sql_select(&stmt, s, erf_fields,
+                   ", erf.id, cpu, substr(git_commit, 1, 7) || "
+                   "CASE dirty WHEN 1 THEN '+' ELSE '' END "
+                   "FROM erf JOIN machine ON machine.id = machine_id "
+                   "JOIN build ON build.id = build_id WHERE erf.id IN "
+                   "(SELECT max(id) FROM erf GROUP BY repeat, tap, "
+                   "weights_hash, images_hash) ORDER BY erf.id LIMIT ?",
+                   any));
     out->at = calloc((size_t)any, sizeof(*out->at));
     BUG_IF(!out->at);
-    while (!err && out->n < any && sqlite3_step(stmt) == SQLITE_ROW)
+    while (!err && sqlite3_step(stmt) == SQLITE_ROW)
         err = read_row(&out->at[out->n++], s, stmt, maps);
     sqlite3_finalize(stmt);
     if (err)

@@ -12,6 +12,7 @@ typedef struct ErfRowNumber {
     char name[32];
     double value, lo, hi; /* NAN: none */
 } ErfRowNumber;
+extern const Param erf_number_fields[];
 
 typedef struct ErfRowPart {
     char part[16]; /* whole, past_gates, gates */
@@ -43,9 +44,15 @@ typedef struct ErfRow {
     ErfRowPart part[ERF_ROW_PARTS];
     int parts;
 } ErfRow;
+extern const Param erf_fields[]; /* of the table erf */
 
 /* Adds one, made on m by b, whole or not at all. */
 int store_erf(Store *s, const Machine *m, const Build *b, const ErfRow *row);
+
+/* Whether one of the same machine, build, repeat line and tap was stored at the
+ * same time: then it is the same. */
+int store_has_erf(Store *s, const Machine *m, const Build *b, const ErfRow *row,
+                  bool *has);
 
 typedef struct ErfRows {
     ErfRow *at;

@@ -50,7 +50,7 @@ static int read_choice(int *out, const Param *p, const char *text)
         if (!strcmp(p->choice(*out), text))
             return OK;
     return fail(ERR_INPUT,
-                "a run of the database has %s '%.40s', which this attnbench "
+                "a row of the database has %s '%.40s', which this attnbench "
                 "does not know; update it",
                 p->name, text);
 }
@@ -148,6 +148,30 @@ int sql_find(const Store *s, const char *table, const Param *fields,
     n = list(sql, n, parts, "?");
     snprintf(sql + n, sizeof(sql) - n, ")");
     return run(s, sql, parts, id);
+}
+
+int sql_select(sqlite3_stmt **out, const Store *s, const Param *fields,
+               const char *rest, int64_t id)
+{
+    const Stored parts[] = { { fields, NULL }, { NULL, NULL } };
+    char sql[INSERT_SIZE] = "SELECT (";
+    size_t n = list(sql, strlen(sql), parts, NULL);
+
+    sql[strlen("SELECT ")] = ' ';
+    BUG_IF(snprintf(sql + n, sizeof(sql) - n, " %s", rest) >=
+           (int)(sizeof(sql) - n));
+    if (sqlite3_prepare_v2(s->db, sql, -1, out, NULL) != SQLITE_OK)
+        return sql_refused(s);
+    sqlite3_bind_int64(*out, 1, id);
+    return OK;
+}
+
+int sql_read_fields(sqlite3_stmt *row, int column, const Param *fields,
+                    void *record)
+{
+    for (const Param *p = fields; p->name; p++)
+        TRY(sql_read(row, column++, p, record));
+    return OK;
 }
 
 int sql_now(const Store *s, char text[32])

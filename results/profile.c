@@ -3,7 +3,7 @@
  */
 #include "results/profile.h"
 
-#include <math.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,36 +11,58 @@
 #include "kernels/core/err.h"
 #include "results/sql.h"
 
-static const char *const sources[] = {
-    [SOURCE_COUNTED] = "counted",
-    [SOURCE_MODELLED] = "modelled",
-    [SOURCE_TIMED] = "timed",
+CHOICES(source, "counted", "modelled", "timed")
+
+/* clang-format off */
+const Param step_fields[] = {
+    FIELD(StoredStep, op, TEXT),
+    FIELD(StoredStep, kernel, TEXT),
+    FIELD(StoredStep, scope, TEXT),
+    FIELD(StoredStep, shape, TEXT),
+    PARAM_END,
 };
 
-static int add_step(const Store *s, int64_t run_id, int i, const StoredStep *t)
-{
-    return sql_query(s, NULL,
-                     "INSERT INTO step (run_id, step, op, kernel, scope, "
-                     "shape) VALUES (?, ?, ?, ?, ?, ?)",
-                     "iitttt", run_id, (int64_t)i, t->op, t->kernel, t->scope,
-                     t->shape);
-}
+const Param quantity_fields[] = {
+    FIELD(Quantity, launch, TEXT),
+    FIELD(Quantity, name, TEXT),
+    FIELD(Quantity, source, CHOICE, .choice = source_choice),
+    FIELD(Quantity, value, REAL, .min = INT_MIN),
+    FIELD(Quantity, reason, TEXT, .role = SAYS_PROSE),
+    PARAM_END,
+};
 
-static int add_quantity(const Store *s, int64_t run_id, const Quantity *q)
+const Param roof_fields[] = {
+    FIELD(Roof, backend, TEXT),
+    FIELD(Roof, threads, INT, .max = INT_MAX),
+    FIELD(Roof, name, TEXT),
+    FIELD(Roof, unit, TEXT),
+    FIELD(Roof, value, REAL),
+    FIELD(Roof, lo, REAL),
+    FIELD(Roof, hi, REAL),
+    FIELD(Roof, n, INT, .max = INT_MAX),
+    FIELD(Roof, clock_mhz, REAL),
+    FIELD(Roof, measured_at, TEXT),
+    PARAM_END,
+};
+/* clang-format on */
+
+static int add(const Store *s, const char *table, const Param *fields,
+               const void *record, int64_t run_id, int step)
 {
-    return sql_query(s, NULL,
-                     "INSERT INTO quantity (run_id, step, launch, name, "
-                     "source, value, reason) VALUES (?, ?, ?, ?, ?, ?, ?)",
-                     "iitttdt", run_id, (int64_t)q->step, q->launch, q->name,
-                     sources[q->source], q->value, q->reason);
+    const Stored parts[] = { { fields, record }, { NULL, NULL } };
+    char ids[64];
+
+    snprintf(ids, sizeof(ids), "%lld, %d", (long long)run_id, step);
+    return sql_insert(s, "INSERT", table, parts, "run_id, step", ids);
 }
 
 static int add_all(const Store *s, int64_t run_id, const StoredProfile *p)
 {
     for (int i = 0; i < p->nsteps; i++)
-        TRY(add_step(s, run_id, i, &p->step[i]));
+        TRY(add(s, "step", step_fields, &p->step[i], run_id, i));
     for (int i = 0; i < p->nquantities; i++)
-        TRY(add_quantity(s, run_id, &p->quantity[i]));
+        TRY(add(s, "quantity", quantity_fields, &p->quantity[i], run_id,
+                p->quantity[i].step));
     return OK;
 }
 
@@ -60,31 +82,6 @@ int store_profile(Store *s, int64_t run_id, const StoredProfile *p)
 
 /* ---- reading --------------------------------------------------------- */
 
-static void text_at(sqlite3_stmt *row, int column, char *to, size_t size)
-{
-    const unsigned char *text = sqlite3_column_text(row, column);
-
-    snprintf(to, size, "%s", text ? (const char *)text : "");
-}
-
-static double real_at(sqlite3_stmt *row, int column)
-{
-    return sqlite3_column_type(row, column) == SQLITE_NULL
-               ? NAN
-               : sqlite3_column_double(row, column);
-}
-
-#define TEXT_AT(row, column, field) text_at(row, column, field, sizeof(field))
-
-static int prepare(sqlite3_stmt **out, const Store *s, const char *sql,
-                   int64_t run_id)
-{
-    if (sqlite3_prepare_v2(s->db, sql, -1, out, NULL) != SQLITE_OK)
-        return sql_refused(s);
-    sqlite3_bind_int64(*out, 1, run_id);
-    return OK;
-}
-
 /* Room for one more of n items. */
 static void *grown(void *items, int n, size_t size)
 {
@@ -98,55 +95,35 @@ static void *grown(void *items, int n, size_t size)
 static int read_steps(StoredProfile *p, const Store *s, int64_t run_id)
 {
     sqlite3_stmt *row;
+    int err = OK;
 
-    TRY(prepare(&row, s,
-                "SELECT op, kernel, scope, shape FROM step WHERE run_id = ? "
-                "ORDER BY step",
-                run_id));
-    while (sqlite3_step(row) == SQLITE_ROW) {
-        StoredStep *t;
-
+    TRY(sql_select(&row, s, step_fields,
+                   "FROM step WHERE run_id = ? ORDER BY step", run_id));
+    while (!err && sqlite3_step(row) == SQLITE_ROW) {
         p->step = grown(p->step, p->nsteps, sizeof(*p->step));
-        t = &p->step[p->nsteps++];
-        TEXT_AT(row, 0, t->op);
-        TEXT_AT(row, 1, t->kernel);
-        TEXT_AT(row, 2, t->scope);
-        TEXT_AT(row, 3, t->shape);
+        err = sql_read_fields(row, 0, step_fields, &p->step[p->nsteps++]);
     }
-    return sqlite3_finalize(row) == SQLITE_OK ? OK : sql_refused(s);
-}
-
-static Source source_of(const char *name)
-{
-    Source source = SOURCE_COUNTED;
-
-    while (source < SOURCE_TIMED && strcmp(sources[source], name))
-        source++;
-    return source;
+    return sqlite3_finalize(row) == SQLITE_OK ? err : sql_refused(s);
 }
 
 static int read_quantities(StoredProfile *p, const Store *s, int64_t run_id)
 {
     sqlite3_stmt *row;
+    int err = OK;
 
-    TRY(prepare(&row, s,
-                "SELECT step, launch, name, source, value, reason "
-                "FROM quantity WHERE run_id = ? "
-                "ORDER BY step, launch, name, source",
-                run_id));
-    while (sqlite3_step(row) == SQLITE_ROW) {
+    TRY(sql_select(&row, s, quantity_fields,
+                   ", step FROM quantity WHERE run_id = ? "
+                   "ORDER BY step, launch, name, source",
+                   run_id));
+    while (!err && sqlite3_step(row) == SQLITE_ROW) {
         Quantity *q;
 
         p->quantity = grown(p->quantity, p->nquantities, sizeof(*q));
         q = &p->quantity[p->nquantities++];
-        q->step = sqlite3_column_int(row, 0);
-        TEXT_AT(row, 1, q->launch);
-        TEXT_AT(row, 2, q->name);
-        q->source = source_of((const char *)sqlite3_column_text(row, 3));
-        q->value = real_at(row, 4);
-        TEXT_AT(row, 5, q->reason);
+        err = sql_read_fields(row, 0, quantity_fields, q);
+        q->step = sqlite3_column_int(row, sqlite3_column_count(row) - 1);
     }
-    return sqlite3_finalize(row) == SQLITE_OK ? OK : sql_refused(s);
+    return sqlite3_finalize(row) == SQLITE_OK ? err : sql_refused(s);
 }
 
 int store_profile_read(StoredProfile *out, Store *s, int64_t run_id)
@@ -187,19 +164,15 @@ const Roof *roofs_find(const Roofs *roofs, const char *name)
     return NULL;
 }
 
-static int add_roof(const Store *s, int64_t machine, const Roof *r)
+static int add_roof(const Store *s, int64_t machine, const Roof *roof)
 {
-    return sql_query(s, NULL,
-                     "INSERT INTO roof (machine_id, backend, threads, name, "
-                     "unit, value, lo, hi, n, clock_mhz, measured_at) "
-                     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
-                     "coalesce(nullif(?, ''), "
-                     "strftime('%Y-%m-%dT%H:%M:%fZ')))",
-                     "ititt"
-                     "dddidt",
-                     machine, r->backend, (int64_t)r->threads, r->name, r->unit,
-                     r->value, r->lo, r->hi, (int64_t)r->n, r->clock_mhz,
-                     r->measured_at);
+    Roof r = *roof;
+    const Stored parts[] = { { roof_fields, &r }, { NULL, NULL } };
+    char id[32];
+
+    TRY(sql_now(s, r.measured_at));
+    snprintf(id, sizeof(id), "%lld", (long long)machine);
+    return sql_insert(s, "INSERT", "roof", parts, "machine_id", id);
 }
 
 int store_roofs(Store *s, const Machine *m, const Roofs *roofs)
@@ -212,57 +185,58 @@ int store_roofs(Store *s, const Machine *m, const Roofs *roofs)
     return OK;
 }
 
-static void read_roof(Roof *r, sqlite3_stmt *row)
+int store_has_roof(Store *s, const Machine *m, const Roof *r, bool *has)
 {
-    *r = (Roof){ .threads = sqlite3_column_int(row, 1),
-                 .value = sqlite3_column_double(row, 4),
-                 .lo = sqlite3_column_double(row, 5),
-                 .hi = sqlite3_column_double(row, 6),
-                 .n = sqlite3_column_int(row, 7),
-                 .clock_mhz = real_at(row, 8) };
-    TEXT_AT(row, 0, r->backend);
-    TEXT_AT(row, 2, r->name);
-    TEXT_AT(row, 3, r->unit);
-    TEXT_AT(row, 9, r->measured_at);
+    int64_t machine = 0, n = 0;
+
+    TRY(sql_find(s, "machine", machine_fields, m, &machine));
+    TRY(sql_query(s, &n,
+                  "SELECT 1 FROM roof WHERE machine_id = ? AND backend = ? "
+                  "AND threads = ? AND name = ? AND measured_at = ?",
+                  "ititt", machine, r->backend, (int64_t)r->threads, r->name,
+                  r->measured_at));
+    *has = n > 0;
+    return OK;
 }
 
-/* All rows, and ends the query. */
-static void read_roofs(Roofs *out, sqlite3_stmt *row)
+/* All rows, the latest of each name, and ends the query. */
+static int read_roofs(Roofs *out, sqlite3_stmt *row)
 {
+    int err = OK;
+
     out->n = 0;
-    while (out->n < ROOFS_MAX && sqlite3_step(row) == SQLITE_ROW)
-        read_roof(&out->at[out->n++], row);
+    while (!err && out->n < ROOFS_MAX && sqlite3_step(row) == SQLITE_ROW)
+        err = sql_read_fields(row, 0, roof_fields, &out->at[out->n++]);
     sqlite3_finalize(row);
+    return err;
 }
 
 int store_roofs_read(Roofs *out, Store *s, const Machine *m,
                      const char *backend, int threads)
 {
-    static const char sql[] =
-        "SELECT backend, threads, name, unit, value, lo, hi, roof.n, "
-        "clock_mhz, max(measured_at) FROM roof "
-        "JOIN machine ON machine.id = machine_id "
-        "WHERE cpu = ? AND cores = ? AND gpu = ? AND backend = ? "
-        "AND threads = ? GROUP BY name ORDER BY name";
     sqlite3_stmt *row;
 
     out->n = 0;
-    if (sqlite3_prepare_v2(s->db, sql, -1, &row, NULL) != SQLITE_OK)
-        return sql_refused(s);
-    sqlite3_bind_text(row, 1, m->cpu, -1, SQLITE_STATIC);
-    sqlite3_bind_int(row, 2, m->cores);
-    sqlite3_bind_text(row, 3, m->gpu, -1, SQLITE_STATIC);
-    sqlite3_bind_text(row, 4, backend, -1, SQLITE_STATIC);
-    sqlite3_bind_int(row, 5, threads);
-    read_roofs(out, row);
-    return OK;
+    TRY(sql_select(&row, s, roof_fields,
+                   "FROM (SELECT roof.*, max(measured_at) FROM roof "
+                   "JOIN machine ON machine.id = machine_id "
+                   "WHERE threads = ?1 AND cpu = ?2 AND cores = ?3 "
+                   "AND gpu = ?4 AND backend = ?5 GROUP BY name) ORDER BY name",
+                   threads));
+    sqlite3_bind_text(row, 2, m->cpu, -1, SQLITE_STATIC);
+    sqlite3_bind_int(row, 3, m->cores);
+    sqlite3_bind_text(row, 4, m->gpu, -1, SQLITE_STATIC);
+    sqlite3_bind_text(row, 5, backend, -1, SQLITE_STATIC);
+    return read_roofs(out, row);
 }
 
 int store_roofs_of_run(Roofs *out, Store *s, int64_t run_id)
 {
-    static const char sql[] =
-        "SELECT roof.backend, roof.threads, name, unit, value, lo, hi, roof.n, "
-        "clock_mhz, max(measured_at) FROM run "
+    sqlite3_stmt *row;
+
+    TRY(sql_select(
+        &row, s, roof_fields,
+        "FROM (SELECT roof.*, max(measured_at) FROM run "
         "JOIN sweep ON sweep.id = run.sweep_id "
         "JOIN machine AS its ON its.id = sweep.machine_id "
         "JOIN machine ON machine.cpu = its.cpu "
@@ -272,10 +246,7 @@ int store_roofs_of_run(Roofs *out, Store *s, int64_t run_id)
         "WHERE run.id = ? AND roof.threads = coalesce("
         "nullif(run.threads_used, 0), nullif(run.threads, 0), "
         "(SELECT max(threads) FROM roof AS any WHERE any.backend = run.backend "
-        "AND any.machine_id = machine.id)) GROUP BY name ORDER BY name";
-    sqlite3_stmt *row;
-
-    TRY(prepare(&row, s, sql, run_id));
-    read_roofs(out, row);
-    return OK;
+        "AND any.machine_id = machine.id)) GROUP BY name) ORDER BY name",
+        run_id));
+    return read_roofs(out, row);
 }

@@ -10,6 +10,7 @@
 typedef struct StoredStep {
     char op[64], kernel[64], scope[256], shape[64];
 } StoredStep;
+extern const Param step_fields[];
 
 /* counted by hardware, modelled from shapes, or timed. */
 typedef enum Source { SOURCE_COUNTED, SOURCE_MODELLED, SOURCE_TIMED } Source;
@@ -30,6 +31,7 @@ typedef struct Quantity {
     double value;
     char reason[256];
 } Quantity;
+extern const Param quantity_fields[]; /* but for step */
 
 /* A run's profile: steps in the order run. */
 typedef struct StoredProfile {
@@ -60,6 +62,7 @@ typedef struct Roof {
     double clock_mhz;     /* NAN: not known                    */
     char measured_at[32]; /* UTC, ISO 8601; "": now            */
 } Roof;
+extern const Param roof_fields[];
 
 enum { ROOFS_MAX = 32 };
 typedef struct Roofs {
@@ -72,6 +75,9 @@ const Roof *roofs_find(const Roofs *roofs, const char *name);
 
 /* Adds roofs of a machine. */
 int store_roofs(Store *s, const Machine *m, const Roofs *roofs);
+
+/* Whether this measurement of a roof is there already. */
+int store_has_roof(Store *s, const Machine *m, const Roof *r, bool *has);
 
 /* The latest roof of each name that a machine has for a backend and number of
  * threads; n = 0 if there are none. */

@@ -67,6 +67,15 @@ int sql_insert(const Store *s, const char *verb, const char *table,
 int sql_find(const Store *s, const char *table, const Param *fields,
              const void *record, int64_t *id);
 
+/* Prepares a SELECT of fields, named before what follows ("FROM step WHERE
+ * run_id = ?"), whose only parameter is id. */
+int sql_select(sqlite3_stmt **out, const Store *s, const Param *fields,
+               const char *rest, int64_t id);
+
+/* Reads the columns from that one on into a record. */
+int sql_read_fields(sqlite3_stmt *row, int column, const Param *fields,
+                    void *record);
+
 /* Now, UTC in ISO 8601, into text unless it says something already. */
 int sql_now(const Store *s, char text[32]);
 

@@ -110,7 +110,7 @@ static int set_text(const Param *p, void *settings, const char *text)
     return OK;
 }
 
-/* One that is 0 or more, or "": not known. */
+/* One that is 0 or more, or any; or "": not known. */
 static int set_amount(const Param *p, double *out, const char *text)
 {
     char *end;
@@ -118,7 +118,7 @@ static int set_amount(const Param *p, double *out, const char *text)
 
     if (*text && (end == text || *end))
         return fail(ERR_INPUT, "%s: '%.40s' is not a number", p->name, text);
-    if (*text && !(v >= 0 && v < INFINITY))
+    if (*text && !((v >= 0 || p->min == INT_MIN) && isfinite(v)))
         return fail(ERR_INPUT, "%s=%.40s: 0 or more is wanted", p->name, text);
     *out = *text ? v : NAN;
     return OK;
@@ -131,7 +131,7 @@ static int set_real(const Param *p, void *settings, const char *text)
     char *stop, shown[PARAM_TEXT_MAX];
     const double v = strtod(text, &stop);
 
-    if (!p->min && !p->max)
+    if ((!p->min || p->min == INT_MIN) && !p->max)
         return set_amount(p, field(p, settings), text);
     if (stop == text || *stop || strspn(text, "+-.0123456789eE") < strlen(text))
         return fail(ERR_INPUT, "%s: '%.40s' is not a number", p->name, text);

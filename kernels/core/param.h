@@ -59,7 +59,8 @@ typedef struct Param {
     size_t offset;
     const char *initial; /* the default, as text                    */
     int min, max;        /* of an INT, a REAL, and of each of INTS; both 0:
-                          * any, a REAL 0 or more, or NAN: not known   */
+                          * any, a REAL 0 or more, or NAN: not known; of a
+                          * REAL INT_MIN and 0: any, or NAN            */
     /* The i-th name allowed, NULL at the end; no function: any text. */
     const char *(*choice)(int i);
     const char *help;
