@@ -93,6 +93,7 @@ static int prepare_runs(sqlite3 *db, const RunFilter *f, sqlite3_stmt **out)
         " JOIN build ON build.id = build_id"
         " WHERE (?1 IS NULL OR experiment = ?1)"
         " AND (?2 IS NULL OR source = ?2)"
+        " AND kind <> 'erf'"
         " AND (?3 = -1 OR sweep_id = ?3 OR ?3 = 0 AND sweep_id IN"
         "   (SELECT max(sweep_id) FROM run JOIN sweep ON sweep.id = sweep_id"
         "    GROUP BY experiment, source))"

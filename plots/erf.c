@@ -36,7 +36,7 @@ static const int levels[SQUARES_DRAWN] = { 20, 50, 95 };
 static int cell_side(const Fields *f)
 {
     const ErfRow *r = f->row[0];
-    const int side = r->height > r->width ? r->height : r->width;
+    const int side = r->c.height > r->c.width ? r->c.height : r->c.width;
 
     return (side + CELLS - 1) / CELLS;
 }
@@ -54,16 +54,16 @@ static double mass_of(const float *map, size_t n)
 static double write_cells(Sheet *s, const ErfRow *r, int cell)
 {
     const float *map = r->part[0].map;
-    const double mass = mass_of(map, (size_t)r->height * (size_t)r->width);
+    const double mass = mass_of(map, (size_t)r->c.height * (size_t)r->c.width);
     double largest = 0;
 
-    for (int i = 0; i < r->height; i += cell) {
-        for (int j = 0; j < r->width; j += cell) {
+    for (int i = 0; i < r->c.height; i += cell) {
+        for (int j = 0; j < r->c.width; j += cell) {
             double sum = 0;
 
-            for (int y = i; y < i + cell && y < r->height; y++)
-                for (int x = j; x < j + cell && x < r->width; x++)
-                    sum += map[(size_t)y * (size_t)r->width + (size_t)x];
+            for (int y = i; y < i + cell && y < r->c.height; y++)
+                for (int x = j; x < j + cell && x < r->c.width; x++)
+                    sum += map[(size_t)y * (size_t)r->c.width + (size_t)x];
             largest = fmax(largest, sum / mass);
             fprintf(s->dat, "%.4g ", sum / mass);
         }
@@ -84,15 +84,16 @@ static void write_squares(Sheet *s, const ErfRow *r, int panel)
         char name[32];
         ErfRowNumber n;
         double half;
-        ErfMap map = { r->height, r->width, r->y, r->x, r->part[0].map };
+        ErfMap map = { r->c.height, r->c.width, r->y, r->x, r->part[0].map };
 
         snprintf(name, sizeof(name), "area_%d", levels[i]);
         n = erf_row_number(&r->part[0], name);
         erf_square(&map, levels[i] / 100.0, &half);
         fprintf(s->dat, "%d %g %g %g %g %d %.4g\n", panel,
-                within(r->x - half, r->width), within(r->y - half, r->height),
-                within(r->x + half + 1, r->width),
-                within(r->y + half + 1, r->height), levels[i], 100 * n.value);
+                within(r->x - half, r->c.width),
+                within(r->y - half, r->c.height),
+                within(r->x + half + 1, r->c.width),
+                within(r->y + half + 1, r->c.height), levels[i], 100 * n.value);
     }
 }
 
@@ -133,7 +134,8 @@ static void write_panels(Sheet *s, const Fields *f, int cell, bool roomy)
     for (int i = 0; i < f->n; i++) {
         const ErfRow *r = f->row[i];
 
-        fprintf(s->dat, "# %s, %s: %s\n", r->module, r->tap, r->described);
+        fprintf(s->dat, "# %s, %s: %s\n", r->c.module.text, r->tap,
+                r->described);
         peak = fmax(peak, write_cells(s, r, cell));
         fprintf(s->dat, "\n\n");
         say_panel(s, r, i + 1, roomy);
@@ -178,14 +180,14 @@ int figure_erf(Sheet *s)
                  "layer.");
     panel = (double)(PAGE - LEFT) / f.columns - GAP;
     panel = panel > PANEL_MAX ? PANEL_MAX : panel;
-    high = panel * f.row[0]->height / f.row[0]->width;
+    high = panel * f.row[0]->c.height / f.row[0]->c.width;
     write_panels(s, &f, cell, panel >= ROOMY);
     write_names(s, &f);
     sheet_number(s, "panels", f.n);
     sheet_number(s, "columns", f.columns);
     sheet_number(s, "cell", cell);
-    sheet_number(s, "xpixels", f.row[0]->width);
-    sheet_number(s, "ypixels", f.row[0]->height);
+    sheet_number(s, "xpixels", f.row[0]->c.width);
+    sheet_number(s, "ypixels", f.row[0]->c.height);
     sheet_number(s, "panel_width", panel);
     sheet_number(s, "panel_height", high);
     sheet_number(s, "gap", GAP);

@@ -61,7 +61,7 @@ typedef struct Panel {
 
 static double in_pixels(const ErfRow *r, int k, double value)
 {
-    return shown[k].area ? sqrt(value * r->height * r->width) : value;
+    return shown[k].area ? sqrt(value * r->c.height * r->c.width) : value;
 }
 
 static ErfRowNumber number_of(const ErfRow *r, int k, const char *part)
@@ -76,8 +76,8 @@ static ErfRowNumber number_of(const ErfRow *r, int k, const char *part)
 
 static int by_height(const void *a, const void *b)
 {
-    const int h = (*(const ErfRow *const *)a)->height;
-    const int k = (*(const ErfRow *const *)b)->height;
+    const int h = (*(const ErfRow *const *)a)->c.height;
+    const int k = (*(const ErfRow *const *)b)->c.height;
 
     return (h > k) - (h < k);
 }
@@ -101,7 +101,8 @@ static End write_line(Sheet *s, const Panel *p, int column, const char *part)
             fprintf(s->dat, "# %s, %s, %s, %s: side value lo hi\n",
                     f->tap[p->tap], fields_label(f, r, label), part,
                     shown[p->k].name);
-        fprintf(s->dat, "%d %.6g %.6g %.6g\n", r->height, n.value, n.lo, n.hi);
+        fprintf(s->dat, "%d %.6g %.6g %.6g\n", r->c.height, n.value, n.lo,
+                n.hi);
         end = (End){ r, n.value };
     }
     if (end.row)
@@ -113,7 +114,7 @@ static End write_line(Sheet *s, const Panel *p, int column, const char *part)
 static void find_top(Panel *p)
 {
     const Fields *f = p->f;
-    const double all = shown[p->k].all * f->row[f->n - 1]->height;
+    const double all = shown[p->k].all * f->row[f->n - 1]->c.height;
     double top = 0;
 
     for (int i = 0; i < f->n; i++)
@@ -130,7 +131,7 @@ static void write_names(FILE *names, const Panel *p, int panel,
                         const End end[FIELDS_COLUMNS])
 {
     const Fields *f = p->f;
-    const int side = f->row[f->n - 1]->height, n = f->columns;
+    const int side = f->row[f->n - 1]->c.height, n = f->columns;
     double y[FIELDS_COLUMNS + 1];
 
     for (int i = 0; i < n; i++)
@@ -142,8 +143,8 @@ static void write_names(FILE *names, const Panel *p, int panel,
 
         if (end[i].row)
             fprintf(names, "%d %d %.6g %.6g %d \"%s\"\n", panel,
-                    end[i].row->height, end[i].value, y[i] / HIGH * p->top,
-                    module_style(end[i].row->module),
+                    end[i].row->c.height, end[i].value, y[i] / HIGH * p->top,
+                    module_style(end[i].row->c.module.text),
                     fields_label(f, end[i].row, label));
     }
     if (p->all)
@@ -170,7 +171,7 @@ static void write_panel(Sheet *s, Panel *p, int *blocks, FILE *names)
                 end[i] = e;
             if (e.row)
                 fprintf(s->gp, "%d %d %d %g ", (*blocks)++,
-                        module_style(e.row->module), part,
+                        module_style(e.row->c.module.text), part,
                         DODGE * (i - (f->columns - 1) / 2.0));
         }
     fprintf(s->gp, "'\nTop[%d] = %.6g\n", panel, p->top);
@@ -181,12 +182,12 @@ static void write_panel(Sheet *s, Panel *p, int *blocks, FILE *names)
 static int check_sizes(const Fields *f)
 {
     for (int i = 1; i < f->n; i++)
-        if (f->row[i]->height != f->row[0]->height)
+        if (f->row[i]->c.height != f->row[0]->c.height)
             return OK;
     return fail(ERR_UNSUPPORTED,
                 "the receptive fields of %s are all of inputs of %d rows; run: "
                 "attnbench erf erf_resolution",
-                f->row[0]->backbone, f->row[0]->height);
+                f->row[0]->c.backbone.text, f->row[0]->c.height);
 }
 
 static void write_texts(Sheet *s, const Fields *f)
@@ -204,15 +205,15 @@ static void write_texts(Sheet *s, const Fields *f)
     }
     fprintf(s->gp, "ticks = '");
     for (int i = 0; i < f->n; i++)
-        if (i == 0 || f->row[i]->height != f->row[i - 1]->height)
-            fprintf(s->gp, "%d ", f->row[i]->height);
+        if (i == 0 || f->row[i]->c.height != f->row[i - 1]->c.height)
+            fprintf(s->gp, "%d ", f->row[i]->c.height);
     fprintf(s->gp, "'\n");
 }
 
 static void write_axes(Sheet *s, const Fields *f)
 {
-    sheet_number(s, "xlo", f->row[0]->height);
-    sheet_number(s, "xhi", f->row[f->n - 1]->height);
+    sheet_number(s, "xlo", f->row[0]->c.height);
+    sheet_number(s, "xhi", f->row[f->n - 1]->c.height);
     sheet_number(s, "panels", SHOWN * f->taps);
     sheet_number(s, "across", f->taps);
     sheet_number(s, "panel_width", WIDE);

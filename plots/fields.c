@@ -13,36 +13,19 @@ static const char command[] =
     "attnbench erf --backbone=resnet50 --module=none,se,scsa";
 static const char command_sizes[] = "attnbench erf erf_resolution";
 
-static const char *text_of(const ErfRow *r, const char *column, char number[32])
+/* True for a setting that a map does not depend on. */
+static bool is_of_timing(const char *column)
 {
-    if (!strcmp(column, "backbone"))
-        return r->backbone;
-    if (!strcmp(column, "module"))
-        return r->module;
-    if (!strcmp(column, "impl"))
-        return r->impl;
-    if (!strcmp(column, "position"))
-        return r->position;
-    if (!strcmp(column, "form"))
-        return r->form;
-    if (!strcmp(column, "weights"))
-        return r->weights;
-    if (!strcmp(column, "graph"))
-        return r->graph;
-    if (!strcmp(column, "backend"))
-        return r->backend;
-    if (!strcmp(column, "channels"))
-        snprintf(number, 32, "%d", r->channels);
-    else if (!strcmp(column, "height"))
-        snprintf(number, 32, "%d", r->height);
-    else if (!strcmp(column, "width"))
-        snprintf(number, 32, "%d", r->width);
-    else
-        return NULL; /* fields know nothing of it */
-    return number;
+    static const char *const timing[] = { "batch", "dtype",   "pass",
+                                          "state", "threads", "arm" };
+
+    for (size_t i = 0; i < sizeof(timing) / sizeof(timing[0]); i++)
+        if (!strcmp(column, timing[i]))
+            return true;
+    return false;
 }
 
-/* Whether text is one of "a,b,c". */
+/* True if text is one of "a,b,c". */
 static bool is_one_of(const char *text, const char *list)
 {
     const size_t n = strlen(text);
@@ -57,12 +40,13 @@ static bool is_one_of(const char *text, const char *list)
 
 static bool is_wanted(const ErfRow *r, const PlotOptions *o)
 {
-    char number[32];
+    char text[PARAM_TEXT_MAX];
 
     for (int i = 0; i < o->nwanted; i++) {
-        const char *text = text_of(r, o->wanted[i].column, number);
+        const Param *p = param_find(case_params, o->wanted[i].column);
 
-        if (text && !is_one_of(text, o->wanted[i].value))
+        if (p && !is_of_timing(p->name) &&
+            !is_one_of(param_text(p, &r->c, text), o->wanted[i].value))
             return false;
     }
     return true;
@@ -74,34 +58,34 @@ static bool is_shown(const Fields *f, int i, const PlotOptions *o)
     const ErfRow *r = &f->all.at[i];
 
     for (int k = i + 1; k < f->all.n; k++)
-        if (!strcmp(f->all.at[k].weights, r->weights) &&
-            strcmp(f->all.at[k].weights_hash, r->weights_hash))
+        if (!strcmp(f->all.at[k].c.weights.text, r->c.weights.text) &&
+            strcmp(f->all.at[k].o.weights_hash, r->o.weights_hash))
             return false;
     return is_wanted(r, o);
 }
 
 static bool is_seeded(const ErfRow *r)
 {
-    return strcmp(r->weights, "seeded") == 0;
+    return strcmp(r->c.weights.text, "seeded") == 0;
 }
 
 /* Trained networks have a file of weights each. */
 static bool same_page(const ErfRow *a, const ErfRow *b, FieldsOf which)
 {
-    return !strcmp(a->backbone, b->backbone) &&
+    return !strcmp(a->c.backbone.text, b->c.backbone.text) &&
            !strcmp(a->protocol, b->protocol) && is_seeded(a) == is_seeded(b) &&
-           !strcmp(a->form, b->form) &&
-           !strcmp(a->images_hash, b->images_hash) && a->draws == b->draws &&
-           a->observations == b->observations &&
+           a->c.form == b->c.form && !strcmp(a->images_hash, b->images_hash) &&
+           a->draws == b->draws && a->observations == b->observations &&
            (which == FIELDS_OF_ALL_INPUTS ||
-            (a->height == b->height && a->width == b->width));
+            (a->c.height == b->c.height && a->c.width == b->c.width));
 }
 
 static bool same_column(const ErfRow *a, const ErfRow *b)
 {
-    return !strcmp(a->module, b->module) && !strcmp(a->settings, b->settings) &&
-           !strcmp(a->impl, b->impl) && !strcmp(a->position, b->position) &&
-           !strcmp(a->weights, b->weights);
+    return !strcmp(a->c.module.text, b->c.module.text) &&
+           !strcmp(a->c.settings, b->c.settings) && a->c.impl == b->c.impl &&
+           a->c.position == b->c.position &&
+           !strcmp(a->c.weights.text, b->c.weights.text);
 }
 
 /* The row whose page has most rows, the latest of equals. */
@@ -150,7 +134,7 @@ int fields_column(const Fields *f, const ErfRow *row)
 static bool takes_place(const ErfRow *a, const ErfRow *b)
 {
     return same_column(a, b) && !strcmp(a->tap, b->tap) &&
-           a->height == b->height && a->width == b->width;
+           a->c.height == b->c.height && a->c.width == b->c.width;
 }
 
 static int add(Fields *f, const ErfRow *r)
@@ -165,7 +149,7 @@ static int add(Fields *f, const ErfRow *r)
         return fail(ERR_INPUT,
                     "there are more receptive fields of %s than a page has "
                     "room for; choose with --module=",
-                    r->backbone);
+                    r->c.backbone.text);
     if (fields_tap(f, r) == f->taps)
         f->tap[f->taps++] = r->tap;
     if (fields_column(f, r) == f->columns)
@@ -177,12 +161,12 @@ static int add(Fields *f, const ErfRow *r)
 /* With "se_long" of "runs/se_long.safetensors", as far as there is room. */
 char *fields_label(const Fields *f, const ErfRow *row, char text[LABEL_MAX])
 {
-    const char *file = file_name(row->weights);
+    const char *file = file_name(row->c.weights.text);
 
-    module_label(row->module, text);
+    module_label(row->c.module.text, text);
     for (int i = 0; i < f->columns; i++)
-        if (!strcmp(f->column[i]->module, row->module) &&
-            strcmp(f->column[i]->weights, row->weights)) {
+        if (!strcmp(f->column[i]->c.module.text, row->c.module.text) &&
+            strcmp(f->column[i]->c.weights.text, row->c.weights.text)) {
             const size_t used = strlen(text);
 
             snprintf(text + used, LABEL_MAX - used, ", %.*s",
@@ -239,32 +223,35 @@ void fields_foot(Sheet *s, const Fields *f, double width, double height)
     bool one_graph = true, one_backend = true, one_gain = true;
 
     for (int i = 1; i < f->n; i++) {
-        one_graph &= !strcmp(f->row[i]->graph, r->graph);
-        one_backend &= !strcmp(f->row[i]->backend, r->backend);
-        one_gain &= f->row[i]->norm_gain == r->norm_gain;
+        one_graph &= f->row[i]->c.graph == r->c.graph;
+        one_backend &= f->row[i]->c.backend == r->c.backend;
+        one_gain &= f->row[i]->c.norm_gain == r->c.norm_gain;
     }
     if (!is_seeded(r))
-        snprintf(weights, sizeof(weights), "weights %.200s", r->weights);
-    else if (one_gain && r->norm_gain > 0 && r->norm_gain != 1)
+        snprintf(weights, sizeof(weights), "weights %.200s", r->c.weights.text);
+    else if (one_gain && r->c.norm_gain > 0 && r->c.norm_gain != 1)
         snprintf(weights, sizeof(weights), "seeded weights, norm gain %g",
-                 r->norm_gain);
+                 r->c.norm_gain);
     for (int i = 1; i < f->columns && !is_seeded(r); i++)
-        if (strcmp(f->column[i]->weights, f->column[0]->weights))
+        if (strcmp(f->column[i]->c.weights.text, f->column[0]->c.weights.text))
             snprintf(weights, sizeof(weights), "weights of each its own");
     snprintf(how, sizeof(how), "%s%s%s%s%s%s", one_backend ? ", " : "",
-             one_backend ? r->backend : "", one_graph ? ", " : "",
-             one_graph ? r->graph : "",
-             strcmp(r->form, "train") ? ", form " : "",
-             strcmp(r->form, "train") ? r->form : "");
-    if (last->height != r->height)
-        snprintf(sizes, sizeof(sizes), " to %dx%dx%d", last->channels,
-                 last->height, last->width);
+             one_backend ? case_name("backend", r->c.backend) : "",
+             one_graph ? ", " : "",
+             one_graph ? case_name("graph", r->c.graph) : "",
+             r->c.form != MADE_TRAIN ? ", form " : "",
+             r->c.form != MADE_TRAIN ? case_name("form", r->c.form) : "");
+    if (last->c.height != r->c.height)
+        snprintf(sizes, sizeof(sizes), " to %dx%dx%d", last->c.channels,
+                 last->c.height, last->c.width);
     describe_draws(draws, r, weights);
     snprintf(text, sizeof(text),
              "%s, input %dx%dx%d%s; protocol %s: %s; seed %lld, f32%s; %s; "
-             "%.10s, %s",
-             strcmp(r->backbone, "none") ? r->backbone : "modules alone",
-             r->channels, r->height, r->width, sizes, r->protocol, draws,
-             (long long)r->seed, how, r->cpu, last->stored_at, last->commit);
+             "%.10s, %.7s%s",
+             strcmp(r->c.backbone.text, "none") ? r->c.backbone.text
+                                                : "modules alone",
+             r->c.channels, r->c.height, r->c.width, sizes, r->protocol, draws,
+             (long long)r->seed, how, r->cpu, last->o.stored_at,
+             last->git_commit, last->dirty ? "+" : "");
     sheet_foot(s, text, width, height);
 }

@@ -8,6 +8,7 @@
 
 #include <limits.h>
 #include <math.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,23 +16,10 @@
 #include "kernels/core/err.h"
 #include "results/sql.h"
 
+enum { SQL_SIZE = 2048 };
+
 /* clang-format off */
 const Param erf_fields[] = {
-    FIELD(ErfRow, stored_at, TEXT),
-    FIELD(ErfRow, backbone, TEXT),
-    FIELD(ErfRow, module, TEXT),
-    FIELD(ErfRow, impl, TEXT),
-    FIELD(ErfRow, position, TEXT),
-    FIELD(ErfRow, form, TEXT),
-    FIELD(ErfRow, weights, TEXT),
-    FIELD(ErfRow, weights_hash, TEXT),
-    FIELD(ErfRow, norm_gain, REAL),
-    FIELD(ErfRow, graph, TEXT),
-    FIELD(ErfRow, backend, TEXT),
-    FIELD(ErfRow, channels, INT, .max = INT_MAX),
-    FIELD(ErfRow, height, INT, .max = INT_MAX),
-    FIELD(ErfRow, width, INT, .max = INT_MAX),
-    FIELD(ErfRow, settings, TEXT),
     FIELD(ErfRow, tap, TEXT),
     FIELD(ErfRow, layer, TEXT),
     FIELD(ErfRow, protocol, TEXT),
@@ -40,7 +28,6 @@ const Param erf_fields[] = {
     FIELD(ErfRow, observations, INT, .max = INT_MAX),
     FIELD(ErfRow, seed, LONG),
     FIELD(ErfRow, images_hash, TEXT),
-    FIELD(ErfRow, repeat, TEXT, .role = SAYS_PROSE),
     FIELD(ErfRow, y, REAL, .min = INT_MIN),
     FIELD(ErfRow, x, REAL, .min = INT_MIN),
     FIELD(ErfRow, field_height, REAL),
@@ -58,28 +45,35 @@ const Param erf_number_fields[] = {
     FIELD(ErfRowNumber, hi, REAL, .min = INT_MIN),
     PARAM_END,
 };
+
+static const Param read_fields[] = {
+    FIELD(ErfRow, cpu, TEXT), FIELD(ErfRow, git_commit, TEXT),
+    FIELD(ErfRow, dirty, INT),
+    PARAM_END,
+};
+static const struct {
+    const Param *fields;
+    size_t at; /* where in an ErfRow their struct stands */
+} tables[] = {
+    { erf_fields },
+    { read_fields },
+    { case_params, offsetof(ErfRow, c) },
+    { case_settings, offsetof(ErfRow, c) },
+    { outcome_fields, offsetof(ErfRow, o) },
+};
 /* clang-format on */
+enum { NTABLES = sizeof(tables) / sizeof(tables[0]) };
+
+static size_t map_bytes(const ErfRow *row)
+{
+    return (size_t)row->c.height * (size_t)row->c.width * sizeof(float);
+}
 
 /* ---- adding -------------------------------------------------------------- */
-
-static int add_row(const Store *s, int64_t machine, int64_t build,
-                   const ErfRow *row)
-{
-    ErfRow r = *row;
-    const Stored parts[] = { { erf_fields, &r }, { NULL, NULL } };
-    char ids[64];
-
-    TRY(sql_now(s, r.stored_at));
-    snprintf(ids, sizeof(ids), "%lld, %lld", (long long)machine,
-             (long long)build);
-    return sql_insert(s, "INSERT", "erf", parts, "machine_id, build_id", ids);
-}
 
 static int add_map(const Store *s, int64_t id, const ErfRow *row,
                    const ErfRowPart *p)
 {
-    const size_t bytes =
-        (size_t)row->height * (size_t)row->width * sizeof(float);
     sqlite3_stmt *stmt;
     int err = OK;
 
@@ -90,7 +84,7 @@ static int add_map(const Store *s, int64_t id, const ErfRow *row,
         return sql_refused(s);
     sqlite3_bind_int64(stmt, 1, id);
     sqlite3_bind_text(stmt, 2, p->part, -1, SQLITE_STATIC);
-    sqlite3_bind_blob64(stmt, 3, p->map, bytes, SQLITE_STATIC);
+    sqlite3_bind_blob64(stmt, 3, p->map, map_bytes(row), SQLITE_STATIC);
     if (sqlite3_step(stmt) != SQLITE_DONE)
         err = sql_refused(s);
     sqlite3_finalize(stmt);
@@ -113,40 +107,37 @@ static int add_part(const Store *s, int64_t id, const ErfRow *row,
     return OK;
 }
 
-static int add_all(Store *s, const Machine *m, const Build *b,
-                   const ErfRow *row)
+static int add_tap(Store *s, int64_t run_id, const ErfRow *row)
 {
-    int64_t machine = 0, build = 0, id = 0;
+    const Stored parts[] = { { erf_fields, row }, { NULL, NULL } };
+    char id[32];
+    int64_t erf_id;
 
-    TRY(sql_machine_id(s, m, &machine));
-    TRY(sql_build_id(s, b, &build));
-    TRY(add_row(s, machine, build, row));
-    id = sqlite3_last_insert_rowid(s->db);
+    snprintf(id, sizeof(id), "%lld", (long long)run_id);
+    TRY(sql_insert(s, "INSERT", "erf", parts, "run_id", id));
+    erf_id = sqlite3_last_insert_rowid(s->db);
     for (int i = 0; i < row->parts; i++)
-        TRY(add_part(s, id, row, &row->part[i]));
+        TRY(add_part(s, erf_id, row, &row->part[i]));
     return OK;
 }
 
-int store_erf(Store *s, const Machine *m, const Build *b, const ErfRow *row)
+static int add_all(Store *s, int64_t sweep_id, const ErfRow *rows, int n)
 {
-    TRY(sql_exec(s, "SAVEPOINT change"));
-    return sql_finish(s, add_all(s, m, b, row));
+    Outcome o = rows->o;
+    int64_t id;
+
+    o.kind = KIND_ERF;
+    TRY(store_run(s, sweep_id, &rows->c, &o, &(Samples){ 0 }));
+    TRY(sql_query(s, &id, "SELECT max(id) FROM run", ""));
+    for (int i = 0; i < n; i++)
+        TRY(add_tap(s, id, &rows[i]));
+    return OK;
 }
 
-int store_has_erf(Store *s, const Machine *m, const Build *b, const ErfRow *row,
-                  bool *has)
+int store_erf(Store *s, int64_t sweep_id, const ErfRow *rows, int n)
 {
-    int64_t machine = 0, build = 0, n = 0;
-
-    TRY(sql_find(s, "machine", machine_fields, m, &machine));
-    TRY(sql_find(s, "build", build_fields, b, &build));
-    TRY(sql_query(s, &n,
-                  "SELECT 1 FROM erf WHERE machine_id = ? AND build_id = ? "
-                  "AND stored_at = ? AND repeat = ? AND tap = ?",
-                  "iittt", machine, build, row->stored_at, row->repeat,
-                  row->tap));
-    *has = n > 0;
-    return OK;
+    TRY(store_group_begin(s));
+    return store_group_end(s, add_all(s, sweep_id, rows, n));
 }
 
 /* ---- reading ------------------------------------------------------------- */
@@ -171,14 +162,13 @@ static int prepare(sqlite3_stmt **out, const Store *s, const char *sql,
 static int read_map(ErfRowPart *p, const Store *s, sqlite3_stmt *stmt,
                     const ErfRow *row)
 {
-    const size_t bytes =
-        (size_t)row->height * (size_t)row->width * sizeof(float);
+    const size_t bytes = map_bytes(row);
 
     if ((size_t)sqlite3_column_bytes(stmt, 1) != bytes)
         return fail(ERR_INPUT,
                     "%s is damaged: the map of receptive field %lld is not of "
                     "%dx%d numbers",
-                    s->path, (long long)row->id, row->height, row->width);
+                    s->path, (long long)row->id, row->c.height, row->c.width);
     p->map = malloc(bytes);
     if (!p->map)
         return fail(ERR_MEMORY, "no memory for a map of %zu bytes", bytes);
@@ -239,24 +229,25 @@ static int read_numbers(ErfRow *row, const Store *s)
 /* Checks the place: who reads it counts pixels about it without looking. */
 static int check_place(const Store *s, const ErfRow *row)
 {
-    if (row->y >= 0 && row->y <= row->height - 1 && row->x >= 0 &&
-        row->x <= row->width - 1)
+    if (row->y >= 0 && row->y <= row->c.height - 1 && row->x >= 0 &&
+        row->x <= row->c.width - 1)
         return OK;
     return fail(ERR_INPUT,
                 "%s is damaged: receptive field %lld is of pixel (%g, %g), "
                 "which a map of %dx%d has not",
-                s->path, (long long)row->id, row->y, row->x, row->height,
-                row->width);
+                s->path, (long long)row->id, row->y, row->x, row->c.height,
+                row->c.width);
 }
 
 static int read_row(ErfRow *row, const Store *s, sqlite3_stmt *stmt, bool maps)
 {
-    const int own = sqlite3_column_count(stmt) - 3; /* id, cpu, commit */
+    int at = 0;
 
-    *row = (ErfRow){ .id = sqlite3_column_int64(stmt, own) };
-    text_at(stmt, own + 1, row->cpu, sizeof(row->cpu));
-    text_at(stmt, own + 2, row->commit, sizeof(row->commit));
-    TRY(sql_read_fields(stmt, 0, erf_fields, row));
+    memset(row, 0, sizeof(*row));
+    row->id = sqlite3_column_int64(stmt, at++);
+    for (int k = 0; k < NTABLES; k++)
+        for (const Param *p = tables[k].fields; p->name; p++)
+            TRY(sql_read(stmt, at++, p, (char *)row + tables[k].at));
     TRY(check_place(s, row));
     TRY(read_parts(row, s, maps));
     if (!row->parts)
@@ -265,8 +256,30 @@ static int read_row(ErfRow *row, const Store *s, sqlite3_stmt *stmt, bool maps)
     return read_numbers(row, s);
 }
 
+/* All fields of all rows that count. */
+static void read_sql(char sql[SQL_SIZE])
+{
+    size_t n = (size_t)snprintf(sql, SQL_SIZE, "SELECT erf.id");
+
+    for (int k = 0; k < NTABLES; k++)
+        for (const Param *p = tables[k].fields; p->name; p++)
+            n += (size_t)snprintf(sql + n, SQL_SIZE - n, ", %s%s",
+                                  tables[k].fields == erf_fields ? "erf." : "",
+                                  p->name);
+    n += (size_t)snprintf(
+        sql + n, SQL_SIZE - n,
+        " FROM erf JOIN run ON run.id = run_id "
+        "JOIN sweep ON sweep.id = sweep_id "
+        "JOIN machine ON machine.id = machine_id "
+        "JOIN build ON build.id = build_id WHERE erf.id IN "
+        "(SELECT max(erf.id) FROM erf JOIN run ON run.id = run_id GROUP BY "
+        "repeat, tap, weights_hash, images_hash) ORDER BY erf.id");
+    BUG_IF(n >= SQL_SIZE);
+}
+
 int store_erf_read(ErfRows *out, Store *s, bool maps)
 {
+    char sql[SQL_SIZE];
     sqlite3_stmt *stmt;
     int64_t any = 0;
     int err = OK;
@@ -275,17 +288,14 @@ int store_erf_read(ErfRows *out, Store *s, bool maps)
     TRY(sql_query(s, &any, "SELECT count(*) FROM erf", ""));
     if (!any)
         return OK;
-    TRY(sql_select(&stmt, s, erf_fields,
-                   ", erf.id, cpu, substr(git_commit, 1, 7) || "
-                   "CASE dirty WHEN 1 THEN '+' ELSE '' END "
-                   "FROM erf JOIN machine ON machine.id = machine_id "
-                   "JOIN build ON build.id = build_id WHERE erf.id IN "
-                   "(SELECT max(id) FROM erf GROUP BY repeat, tap, "
-                   "weights_hash, images_hash) ORDER BY erf.id LIMIT ?",
-                   any));
+    read_sql(sql);
+    if (sqlite3_prepare_v2(s->db, sql, -1, &stmt, NULL) != SQLITE_OK)
+        return sql_refused(s);
     out->at = calloc((size_t)any, sizeof(*out->at));
-    BUG_IF(!out->at);
-    while (!err && sqlite3_step(stmt) == SQLITE_ROW)
+    if (!out->at)
+        err = fail(ERR_MEMORY, "no memory for %lld receptive fields",
+                   (long long)any);
+    while (!err && out->n < any && sqlite3_step(stmt) == SQLITE_ROW)
         err = read_row(&out->at[out->n++], s, stmt, maps);
     sqlite3_finalize(stmt);
     if (err)

@@ -21,38 +21,30 @@ typedef struct ErfRowPart {
     int numbers;
 } ErfRowPart;
 
-/* The first fields are columns of the table erf, same names. */
 typedef struct ErfRow {
     int64_t id;
-    char stored_at[32]; /* UTC, ISO 8601; "": now */
-    char backbone[64], module[64], impl[64], position[64], form[64];
-    char weights[256], weights_hash[32], graph[64], backend[64];
-    double norm_gain;
-    int channels, height, width;
-    char settings[512];
+    Case c;
+    Outcome o; /* of the run that it is of */
+
     char tap[96], layer[96], protocol[64], described[1024];
     int draws, observations;
     int64_t seed;
     char images_hash[32];
-    char repeat[2048];
     double y, x;
     double field_height, field_width; /* NAN: without bounds */
     double past_height, past_width;
     double peak;
 
-    char cpu[128], commit[16]; /* only read: first digits, "+" if changed */
-    ErfRowPart part[ERF_ROW_PARTS];
+    char cpu[128], git_commit[64]; /* only read */
+    int dirty;
+    ErfRowPart part[ERF_ROW_PARTS]; /* maps of c.height * c.width */
     int parts;
 } ErfRow;
 extern const Param erf_fields[]; /* of the table erf */
 
-/* Adds one, made on m by b, whole or not at all. */
-int store_erf(Store *s, const Machine *m, const Build *b, const ErfRow *row);
-
-/* Whether one of the same machine, build, repeat line and tap was stored at the
- * same time: then it is the same. */
-int store_has_erf(Store *s, const Machine *m, const Build *b, const ErfRow *row,
-                  bool *has);
+/* Adds a run of kind erf to a sweep with what was found at each of its taps:
+ * rows of one case and outcome.  All of it or nothing. */
+int store_erf(Store *s, int64_t sweep_id, const ErfRow *rows, int n);
 
 typedef struct ErfRows {
     ErfRow *at;

@@ -55,11 +55,8 @@ static const struct MergeTable {
     { "step", "", false, 0 },
     { "quantity", "", false, 0 },
     { "roof", "", false, COUNT(roofs) },
-    { "erf",
-      "m.machine_id = map_of_machine.new AND m.build_id = map_of_build.new "
-      "AND m.stored_at = o.stored_at AND m.repeat = o.repeat "
-      "AND m.tap = o.tap",
-      false, COUNT(erfs) },
+    { "erf", "m.run_id = map_of_run.new AND m.tap = o.tap", false,
+      COUNT(erfs) },
     { "erf_map", "", false, 0 },
     { "erf_number", "", false, 0 },
 #undef COUNT

@@ -17,6 +17,7 @@ CHOICES(backend, "cpu", "cuda", "ref")
 CHOICES(dtype, "f32", "tf32", "f16", "bf16")
 CHOICES(pass, "forward", "input_grad", "backward", "train")
 CHOICES(state, "hot", "cold", "graph")
+CHOICES(kind, "time", "profile", "erf")
 CHOICES(status, "ok", "wrong", "unsupported", "out_of_memory", "failed")
 
 /* clang-format off */
@@ -131,6 +132,7 @@ const Param start_fields[] = {
 };
 
 const Param outcome_fields[] = {
+    FIELD(Outcome, kind, CHOICE, .initial = "time", .choice = kind_choice),
     FIELD(Outcome, stored_at, TEXT),
     FIELD(Outcome, repeat, TEXT, PROSE),
     FIELD(Outcome, status, CHOICE, .initial = "ok", .choice = status_choice),

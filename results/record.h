@@ -99,6 +99,10 @@ typedef struct Sweep {
 extern const Param sweep_fields[]; /* of the table sweep */
 extern const Param start_fields[]; /* of the table start */
 
+/* What of a case a run found: its time; that, and where it goes; its effective
+ * receptive field. */
+enum { KIND_TIME, KIND_PROFILE, KIND_ERF };
+
 /* ---- what became of a case ----------------------------------------------- */
 
 enum {
@@ -109,9 +113,10 @@ enum {
     STATUS_FAILED
 };
 
-enum { REPEAT_TEXT = 1536 };
+enum { REPEAT_TEXT = 2048 };
 
 typedef struct Outcome {
+    int kind;
     char
         stored_at[32]; /* UTC, ISO 8601; "": now                              */
     char

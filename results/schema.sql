@@ -97,6 +97,10 @@ CREATE TABLE run (
                            json_type(settings) = 'object'),
     repeat          TEXT NOT NULL CHECK (repeat <> ''), -- command that repeats
 
+    kind            TEXT NOT NULL DEFAULT 'time' -- what was found: a time;
+                    CHECK (kind IN ('time', 'profile', 'erf')), -- and where it
+                                    -- goes; an effective receptive field
+
     -- the outcome: a time without a verdict is not a result
     status          TEXT NOT NULL
                     CHECK (status IN ('ok', 'wrong', 'unsupported',
@@ -185,34 +189,14 @@ CREATE TABLE roof (
     PRIMARY KEY (machine_id, backend, threads, name, measured_at)
 ) STRICT, WITHOUT ROWID;
 
--- What a unit in the middle of a layer heeds of the input, as attnbench erf
--- finds it: an effective receptive field.  One row a case and tap; its maps, of
--- parts: whole, the part that comes past the modules' gates, and the part that
--- comes through them; the numbers of each part with their intervals.
+-- Effective receptive fields: which pixels of the input a unit in the middle of
+-- a layer responds to, as attnbench erf finds it.  One row per run of kind erf
+-- and tap; its maps, of parts: whole, the part that comes past the modules'
+-- gates, and the part that comes through them; the numbers of each part with
+-- their intervals.
 CREATE TABLE erf (
     id              INTEGER PRIMARY KEY,
-    machine_id      INTEGER NOT NULL REFERENCES machine,
-    build_id        INTEGER NOT NULL REFERENCES build,
-    stored_at       TEXT NOT NULL
-                    CHECK (stored_at GLOB '????-??-??T??:??:??*Z'),
-
-    -- the case, as in run
-    backbone        TEXT NOT NULL,
-    module          TEXT NOT NULL,
-    impl            TEXT NOT NULL,
-    position        TEXT NOT NULL,
-    form            TEXT NOT NULL,
-    weights         TEXT NOT NULL,
-    weights_hash    TEXT NOT NULL DEFAULT '',
-    norm_gain       REAL NOT NULL DEFAULT 1 CHECK (norm_gain >= 0),
-    graph           TEXT NOT NULL,
-    backend         TEXT NOT NULL,
-    channels        INTEGER NOT NULL CHECK (channels > 0),
-    height          INTEGER NOT NULL CHECK (height > 0),    -- of the maps, too
-    width           INTEGER NOT NULL CHECK (width > 0),
-    settings        TEXT NOT NULL   -- the module's own
-                    CHECK (json_valid(settings) AND
-                           json_type(settings) = 'object'),
+    run_id          INTEGER NOT NULL REFERENCES run ON DELETE CASCADE,
 
     -- what was asked
     tap             TEXT NOT NULL CHECK (tap <> ''),    -- stage4, layer4.2.attn
@@ -224,7 +208,6 @@ CREATE TABLE erf (
     seed            INTEGER NOT NULL,
     images_hash     TEXT NOT NULL DEFAULT '',   -- of the bytes of its images,
                                     -- as weights_hash; '': noise, or not known
-    repeat          TEXT NOT NULL CHECK (repeat <> ''), -- command that repeats
 
     -- what is known of the unit
     y               REAL NOT NULL,  -- its place in the input, pixels from the
@@ -233,7 +216,9 @@ CREATE TABLE erf (
     field_width     REAL CHECK (field_width > 0),   -- NULL: without bounds
     past_height     REAL CHECK (past_height > 0),   -- the same past the gates
     past_width      REAL CHECK (past_width > 0),
-    peak            REAL NOT NULL CHECK (peak >= 0) -- before any curve
+    peak            REAL NOT NULL CHECK (peak >= 0), -- before any curve
+
+    UNIQUE (run_id, tap)
 ) STRICT;
 
 CREATE TABLE erf_map (
@@ -341,6 +326,7 @@ JOIN sweep ON sweep.id = sweep_id
 JOIN machine ON machine.id = machine_id
 WHERE run.id IN (SELECT max(run.id)
                  FROM run JOIN sweep ON sweep.id = sweep_id
+                 WHERE kind <> 'erf'
                  GROUP BY repeat, weights_hash, source, machine_id);
 
 -- A backbone with each module, beside the plain backbone of the same sweep.

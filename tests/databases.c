@@ -57,6 +57,20 @@ int store_three(Store *s, int64_t sweep_id, const Case *c, const Outcome *o)
         &(Samples){ o->status == STATUS_OK ? 3 : 0, ns, round, NULL });
 }
 
+int store_erf_alone(Store *s, const ErfRow *row)
+{
+    Sweep w = a_sweep;
+    bool resumed;
+    int64_t id;
+    int err;
+
+    snprintf(w.experiment, sizeof(w.experiment), "erf");
+    TRY(store_sweep_begin(s, &a_machine, &a_build, &w, true, &id, &resumed));
+    err = store_erf(s, id, row, 1);
+    store_sweep_end(s, id);
+    return err;
+}
+
 Case a_case(void)
 {
     Case c;

@@ -5,6 +5,7 @@
 #define TESTS_DATABASES_H
 
 #include "harness/network/case.h"
+#include "results/erf.h"
 #include "results/store.h"
 
 extern const Machine a_machine;
@@ -18,6 +19,9 @@ const char *temp_path(const char *name);
  * median 3 in rounds 0, 0, 1. */
 Outcome an_outcome(const char *repeat);
 int store_three(Store *s, int64_t sweep_id, const Case *c, const Outcome *o);
+
+/* Stores a receptive field in a sweep of its own. */
+int store_erf_alone(Store *s, const ErfRow *row);
 
 /* A module alone: se, 64x8x8. */
 Case a_case(void);

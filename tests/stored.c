@@ -330,23 +330,15 @@ static void add_number(ErfRowPart *p, const char *name, double value)
     n->hi = 1.1 * value;
 }
 
-static void add_field(Store *s, int module, int tap, int side,
+static void add_field(const Stored *s, int module, int tap, int side,
                       const char *weights, const char *hash)
 {
     static const char *const modules[] = { "none", "se", "scsa" };
     static const char *const parts[] = { "whole", "past_gates", "gates" };
     static const double share[] = { 1, 0.8, 0.2 };
     static float map[FIELD_MAX * FIELD_MAX];
-    ErfRow row = { .impl = "composed",
-                   .position = "auto",
-                   .form = "train",
-                   .graph = "folded",
-                   .backend = "cpu",
-                   .channels = 3,
-                   .height = side,
-                   .width = side,
-                   .settings = "{}",
-                   .backbone = "resnet50",
+    ErfRow row = { .c = stored_case("backbone=resnet50 graph=folded"),
+                   .o = an_outcome(""),
                    .protocol = "attnbench",
                    .described = "in full",
                    .draws = 50,
@@ -361,13 +353,15 @@ static void add_field(Store *s, int module, int tap, int side,
                    .peak = 1,
                    .parts = module ? 3 : 1 };
 
+    row.c.height = row.c.width = side;
+    row.c.norm_gain = 0;
+    BUG_IF(case_set(&row.c, "module", modules[module]) ||
+           case_set(&row.c, "weights", weights));
     fill_map(map, side, tap ? 6 : 4);
-    snprintf(row.module, sizeof(row.module), "%s", modules[module]);
-    snprintf(row.weights, sizeof(row.weights), "%s", weights);
-    snprintf(row.weights_hash, sizeof(row.weights_hash), "%s", hash);
+    snprintf(row.o.weights_hash, sizeof(row.o.weights_hash), "%s", hash);
     snprintf(row.tap, sizeof(row.tap), "stage%d", tap + 3);
     snprintf(row.layer, sizeof(row.layer), "layer%d.2.act3", tap + 3);
-    snprintf(row.repeat, sizeof(row.repeat), "attnbench erf %d %d %d %s",
+    snprintf(row.o.repeat, sizeof(row.o.repeat), "attnbench erf %d %d %d %s",
              module, tap, side, weights);
     for (int p = 0; p < row.parts; p++) {
         snprintf(row.part[p].part, 16, "%s", parts[p]);
@@ -378,18 +372,17 @@ static void add_field(Store *s, int module, int tap, int side,
         add_number(&row.part[p], "radius", side / 4.0);
         add_number(&row.part[p], "mass_share", share[p]);
     }
-    BUG_IF(store_erf(s, &a_machine, &a_build, &row));
+    BUG_IF(store_erf(s->store, s->sweep, &row, 1));
 }
 
 void stored_fields(const char *path)
 {
-    Store *s;
+    Stored s = stored_begin(path, "erf", "attnbench");
 
-    BUG_IF(store_open(&s, path, STORE_WRITE));
     for (int side = 32; side <= FIELD_MAX; side += 16)
         for (int i = 0; i < 6; i++)
-            add_field(s, i / 2, i % 2, side, "seeded", "");
-    store_close(s);
+            add_field(&s, i / 2, i % 2, side, "seeded", "");
+    stored_end(&s);
 }
 
 void stored_trained_fields(const char *path)
@@ -397,11 +390,10 @@ void stored_trained_fields(const char *path)
     static const char *const weights[] = { "a/plain.safetensors",
                                            "a/se.safetensors",
                                            "b/se_long.safetensors" };
-    Store *s;
+    Stored s = stored_begin(path, "erf_trained", "attnbench");
 
-    BUG_IF(store_open(&s, path, STORE_WRITE));
-    add_field(s, 2, 0, 48, weights[0], "what it held before");
+    add_field(&s, 2, 0, 48, weights[0], "what it held before");
     for (int i = 0; i < 6; i++)
-        add_field(s, i / 2 > 0, i % 2, 48, weights[i / 2], "now");
-    store_close(s);
+        add_field(&s, i / 2 > 0, i % 2, 48, weights[i / 2], "now");
+    stored_end(&s);
 }

@@ -21,18 +21,8 @@
 static ErfRow a_row(float map[6])
 {
     ErfRow row = {
-        .backbone = "resnet50",
-        .module = "scsa",
-        .impl = "composed",
-        .position = "mid",
-        .form = "train",
-        .weights = "seeded",
-        .graph = "folded",
-        .backend = "cpu",
-        .channels = 3,
-        .height = 2,
-        .width = 3,
-        .settings = "{}",
+        .c = stored_case("backbone=resnet50 module=scsa graph=folded"),
+        .o = an_outcome("attnbench erf"),
         .tap = "stage4",
         .layer = "layer4.2.act3",
         .protocol = "attnbench",
@@ -40,7 +30,6 @@ static ErfRow a_row(float map[6])
         .draws = 50,
         .observations = 10,
         .seed = 7,
-        .repeat = "attnbench erf",
         .y = 0.5,
         .x = 1,
         .field_height = NAN,
@@ -51,6 +40,8 @@ static ErfRow a_row(float map[6])
         .parts = 2,
     };
 
+    row.c.height = 2;
+    row.c.width = 3;
     for (int i = 0; i < 6; i++)
         map[i] = (float)i / 3;
     snprintf(row.part[0].part, 16, "whole");
@@ -74,7 +65,7 @@ TEST(erf_store, gives_back_what_was_kept)
     Store *s;
 
     REQUIRE(store_open(&s, db, STORE_WRITE) == OK);
-    REQUIRE(store_erf(s, &a_machine, &a_build, &row) == OK);
+    REQUIRE(store_erf_alone(s, &row) == OK);
     REQUIRE(store_erf_read(&rows, s, true) == OK);
     store_close(s);
     REQUIRE(rows.n == 1);
@@ -82,7 +73,7 @@ TEST(erf_store, gives_back_what_was_kept)
     CHECK(rows.at[0].draws == 50 && rows.at[0].seed == 7);
     CHECK(isnan(rows.at[0].field_height) && rows.at[0].past_width == 427);
     CHECK(!strcmp(rows.at[0].cpu, a_machine.cpu));
-    CHECK(strlen(rows.at[0].stored_at) == 24);
+    CHECK(strlen(rows.at[0].o.stored_at) == 24);
     CHECK(rows.at[0].parts == 2 && !erf_row_part(rows.at, "past_gates"));
     gates = erf_row_part(rows.at, "gates");
     REQUIRE(gates != NULL);
@@ -106,13 +97,13 @@ TEST(erf_store, of_the_same_command_the_latest_counts)
 
     REQUIRE(store_open(&s, db, STORE_WRITE) == OK);
     REQUIRE(store_erf_read(&rows, s, true) == OK && rows.n == 0);
-    REQUIRE(store_erf(s, &a_machine, &a_build, &row) == OK);
+    REQUIRE(store_erf_alone(s, &row) == OK);
     row.peak = 0.5;
-    REQUIRE(store_erf(s, &a_machine, &a_build, &row) == OK);
+    REQUIRE(store_erf_alone(s, &row) == OK);
     snprintf(row.tap, sizeof(row.tap), "stage3");
-    REQUIRE(store_erf(s, &a_machine, &a_build, &row) == OK);
+    REQUIRE(store_erf_alone(s, &row) == OK);
     row.observations = 0; /* which is nonsense */
-    CHECK(store_erf(s, &a_machine, &a_build, &row) == ERR_INPUT);
+    CHECK(store_erf_alone(s, &row) == ERR_INPUT);
     REQUIRE(store_erf_read(&rows, s, false) == OK);
     store_close(s);
     CHECK(rows.n == 2 && rows.at[0].peak == 0.5 && !rows.at[0].part[0].map);
@@ -130,7 +121,7 @@ TEST(erf_store, a_map_of_another_size_is_refused)
     Store *s;
 
     REQUIRE(store_open(&s, db, STORE_WRITE) == OK);
-    REQUIRE(store_erf(s, &a_machine, &a_build, &row) == OK);
+    REQUIRE(store_erf_alone(s, &row) == OK);
     store_close(s);
     REQUIRE(alter(db, "UPDATE erf_map SET map = x'0000'"));
     REQUIRE(store_open(&s, db, STORE_READ) == OK);
@@ -149,7 +140,7 @@ TEST(erf_store, a_field_without_maps_is_refused)
     Store *s;
 
     REQUIRE(store_open(&s, db, STORE_WRITE) == OK);
-    REQUIRE(store_erf(s, &a_machine, &a_build, &row) == OK);
+    REQUIRE(store_erf_alone(s, &row) == OK);
     store_close(s);
     REQUIRE(alter(db, "DELETE FROM erf_map"));
     REQUIRE(store_open(&s, db, STORE_READ) == OK);
@@ -173,12 +164,12 @@ TEST(erf_store, a_place_outside_of_the_map_is_refused)
 
         remove(db);
         REQUIRE(store_open(&s, db, STORE_WRITE) == OK);
-        REQUIRE(store_erf(s, &a_machine, &a_build, &row) == OK);
+        REQUIRE(store_erf_alone(s, &row) == OK);
         store_close(s);
         snprintf(sql, sizeof(sql),
-                 "DROP TRIGGER erf_final; PRAGMA ignore_check_constraints = 1; "
-                 "UPDATE erf SET %s",
-                 places[i]);
+                 "DROP TRIGGER erf_final; DROP TRIGGER run_final; "
+                 "PRAGMA ignore_check_constraints = 1; UPDATE %s SET %s",
+                 *places[i] == 'h' ? "run" : "erf", places[i]);
         REQUIRE(alter(db, sql));
         REQUIRE(store_open(&s, db, STORE_READ) == OK);
         CHECK_MSG(store_erf_read(&rows, s, false) == ERR_INPUT, "%s",
@@ -236,11 +227,12 @@ TEST(erf_store, the_command_keeps_maps_and_numbers)
     REQUIRE(store_erf_read(&rows, s, true) == OK);
     store_close(s);
     REQUIRE(rows.n == 2 && rows.at[1].parts == 3);
-    CHECK(!strcmp(rows.at[1].module, "se") && rows.at[1].observations == 2);
-    CHECK_MSG(!strcmp(rows.at[0].repeat,
+    CHECK(!strcmp(rows.at[1].c.module.text, "se") &&
+          rows.at[1].observations == 2);
+    CHECK_MSG(!strcmp(rows.at[0].o.repeat,
                       "attnbench erf --module=ca --graph=folded --backend=ref "
                       "--channels=32 --height=9 --width=9 --draws=4 --sets=2"),
-              "%s", rows.at[0].repeat);
+              "%s", rows.at[0].o.repeat);
     CHECK(rows.at[0].part[0].numbers == 15);
     CHECK(rows.at[0].part[0].map[0] == 0 && rows.at[1].part[0].map[0] > 0);
     for (int p = 0; p < 3; p++) {
@@ -283,9 +275,10 @@ static void other_picture_is_another_case(char *flag)
     REQUIRE(store_open(&s, temp_path("erf.db"), STORE_READ) == OK);
     REQUIRE(store_erf_read(&rows, s, false) == OK);
     store_close(s);
-    CHECK(rows.n == 2 && !strcmp(rows.at[0].repeat, rows.at[1].repeat));
+    CHECK(rows.n == 2 && !strcmp(rows.at[0].o.repeat, rows.at[1].o.repeat));
     CHECK(strcmp(rows.at[0].images_hash, rows.at[1].images_hash) != 0);
-    CHECK(strlen(rows.at[1].images_hash) == 16 && !rows.at[1].weights_hash[0]);
+    CHECK(strlen(rows.at[1].images_hash) == 16 &&
+          !rows.at[1].o.weights_hash[0]);
     CHECK(strstr(rows.at[1].described, rows.at[1].images_hash));
     erf_rows_free(&rows);
     CHECK_ASK(temp_path("erf.db"), "SELECT count(*) FROM erf", "3");
@@ -313,7 +306,7 @@ TEST(erf_store, the_command_takes_images)
     REQUIRE(store_erf_read(&rows, s, true) == OK);
     store_close(s);
     REQUIRE(rows.n == 1);
-    CHECK_MSG(strstr(rows.at[0].repeat, flag), "%s", rows.at[0].repeat);
+    CHECK_MSG(strstr(rows.at[0].o.repeat, flag), "%s", rows.at[0].o.repeat);
     CHECK_MSG(strstr(rows.at[0].described, "photos (3 of 3, evenly, FNV-1a "),
               "%s", rows.at[0].described);
     erf_rows_free(&rows);
@@ -364,7 +357,7 @@ TEST(erf_store, the_command_goes_on_where_one_network_lacks_a_tap)
     CHECK(ERF("--backbone=resnet18", "--module=none,se", "--height=32",
               "--width=32", "--draws=2", "--sets=2",
               "--tap=layer1.0.attn") == OK);
-    CHECK_ASK(temp_path("erf.db"), "SELECT group_concat(module) FROM erf",
+    CHECK_ASK(temp_path("erf.db"), "SELECT group_concat(module) FROM run",
               "se");
     CHECK(ERF("--backbone=resnet18", "--module=none,se", "--tap=layer9") ==
           CMD_BAD);
@@ -411,4 +404,22 @@ TEST(erf_store, the_command_refuses_what_it_cannot_do)
     CHECK(ERF("--draws=3") == ERR_INPUT);
     CHECK_MSG(strstr(err_message(), "no network to look at"), "%s",
               err_message());
+}
+
+/* As an interruption leaves it: a sweep without an end, and one case less. */
+TEST(erf_store, the_command_resumes_where_it_was_interrupted)
+{
+    REQUIRE(ERF("--backbone=resnet18", "--module=none,se", "--height=32",
+                "--width=32", "--draws=1", "--tap=stage4") == OK);
+    REQUIRE(alter(temp_path("erf.db"),
+                  "DROP TRIGGER sweep_final; UPDATE sweep SET ended_at = "
+                  "NULL; PRAGMA foreign_keys = ON; DELETE FROM run WHERE "
+                  "module = 'se'"));
+    REQUIRE(ERF("--backbone=resnet18", "--module=none,se", "--height=32",
+                "--width=32", "--draws=1", "--tap=stage4") == OK);
+    CHECK_ASK(temp_path("erf.db"),
+              "SELECT group_concat(module || start) FROM run", "none0,se1");
+    CHECK_ASK(temp_path("erf.db"), "SELECT count(*) FROM erf", "2");
+    CHECK_ASK(temp_path("erf.db"),
+              "SELECT count(*) FROM sweep WHERE ended_at IS NOT NULL", "1");
 }

@@ -231,7 +231,7 @@ TEST(plots_erf, the_foot_says_backend_and_graph)
     CHECK(!strstr(gp, "norm gain"));
     free(gp);
     REQUIRE(alter(temp_path("fields.db"),
-                  "DROP TRIGGER erf_final; UPDATE erf SET norm_gain = 1.5"));
+                  "DROP TRIGGER run_final; UPDATE run SET norm_gain = 1.5"));
     free(draw(temp_path("fields.db"), "erf", (PlotOptions){ 0 }, &err));
     gp = script("erf");
     check_holds(gp, "seeded weights, norm gain 1.5, 95 % intervals");

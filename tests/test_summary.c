@@ -222,19 +222,16 @@ static int make_rich_database(const char *path)
     s = stored_begin(path, "rich", "pytorch");
     add_rich(&s, "backbone=resnet50 batch=8", 9000, 12, true);
     stored_end(&s);
-    return alter(
-               path,
-               "INSERT INTO step VALUES (3, 0, 'relu', 'packs', 'x', '(8)');"
-               "INSERT INTO quantity VALUES "
-               "(3, 0, 'packs<float>', 'launches', 'counted', 2, ''),"
-               "(3, 0, 'packs<float>', 'time_ns', 'timed', 1234, '');"
-               "INSERT INTO erf VALUES (1, 1, 1, '2026-01-01T00:00:00Z',"
-               " 'resnet50', 'scsa', 'composed', 'mid', 'train', 'seeded', '',"
-               " 1, 'folded', 'cpu', 3, 224, 224, '{}', 'stage4', 'layer4',"
-               " 'attnbench', 'in full', 50, 10, 1, '', 'attnbench erf',"
-               " 96, 96, NULL, NULL, 427, 427, 0.5);"
-               "INSERT INTO erf_number VALUES"
-               " (1, 'whole', 'area_50', 0.1, 0.1, 0.1)")
+    return alter(path,
+                 "INSERT INTO step VALUES (3, 0, 'relu', 'packs', 'x', '(8)');"
+                 "INSERT INTO quantity VALUES "
+                 "(3, 0, 'packs<float>', 'launches', 'counted', 2, ''),"
+                 "(3, 0, 'packs<float>', 'time_ns', 'timed', 1234, '');"
+                 "INSERT INTO erf VALUES (1, 2, 'stage4', 'layer4',"
+                 " 'attnbench', 'in full', 50, 10, 1, '',"
+                 " 96, 96, NULL, NULL, 427, 427, 0.5);"
+                 "INSERT INTO erf_number VALUES"
+                 " (1, 'whole', 'area_50', 0.1, 0.1, 0.1)")
                ? OK
                : ERR_IO;
 }

@@ -21,9 +21,9 @@ void erf_report_csv(FILE *out, const ErfRow *row)
             const ErfRowNumber *n = &row->part[p].number[i];
 
             fprintf(out, "%s,%s,%.15g,%s,%dx%d,%s,%s,%.9g,%.9g,%.9g\n",
-                    row->backbone, row->module, row->norm_gain, row->tap,
-                    row->height, row->width, row->part[p].part, n->name,
-                    n->value, n->lo, n->hi);
+                    row->c.backbone.text, row->c.module.text, row->c.norm_gain,
+                    row->tap, row->c.height, row->c.width, row->part[p].part,
+                    n->name, n->value, n->lo, n->hi);
         }
 }
 
@@ -93,11 +93,12 @@ static void write_numbers(FILE *out, const ErfRow *row)
 
 void erf_report(FILE *out, const ErfRow *row)
 {
-    const bool alone = strcmp(row->backbone, "none") == 0;
+    const bool alone = strcmp(row->c.backbone.text, "none") == 0;
 
     fprintf(out, "%s%s%s at %s, input %dx%dx%d; theoretical field",
-            alone ? "" : row->backbone, alone ? "" : " with ", row->module,
-            row->tap, row->channels, row->height, row->width);
+            alone ? "" : row->c.backbone.text, alone ? "" : " with ",
+            row->c.module.text, row->tap, row->c.channels, row->c.height,
+            row->c.width);
     write_field(out, row->field_height, row->field_width, "");
     if (row->parts > 1)
         write_field(out, row->past_height, row->past_width, ", past the gates");

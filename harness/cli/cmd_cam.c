@@ -410,16 +410,6 @@ static void print_all(const Session *t)
 
 /* ---- the command --------------------------------------------------------- */
 
-static int read_cases(Experiment *e, const Flags *flags)
-{
-    const char *found = NULL;
-    char path[PATH];
-
-    if (flags->nargs)
-        TRY(sweep_find(flags->arg[0], path, sizeof(path), &found));
-    return experiment_read(e, found, flags->flag, flags->nflags);
-}
-
 static int draw_all(Session *t, const Experiment *e)
 {
     TRY(check_cases(e));
@@ -446,7 +436,7 @@ int cmd_cam(int argc, char **argv)
     TRY(flags_parse(&flags, &usage, &s, argc, argv));
     if (flags.help)
         return flags_help(&flags, &usage, stdout);
-    TRY(read_cases(&e, &flags));
+    TRY(flags_cases(&e, &flags, &usage, NULL));
     t = calloc(1, sizeof(*t));
     BUG_IF(!t);
     t->s = &s;

@@ -211,9 +211,8 @@ static double side(const Field *f, bool vertical)
 static void fill_row(ErfRow *row, const Erf *e, const Case *c,
                      const ErfAsk *ask)
 {
-    *row = (ErfRow){ .channels = c->channels,
-                     .height = e->height,
-                     .width = e->width,
+    *row = (ErfRow){ .c = *c,
+                     .o = outcome_of_nothing(),
                      .draws = ask->draws,
                      .observations = e->n,
                      .seed = (int64_t)ask->seed,
@@ -224,18 +223,10 @@ static void fill_row(ErfRow *row, const Erf *e, const Case *c,
                      .past_height = side(&e->past_gates, true),
                      .past_width = side(&e->past_gates, false),
                      .peak = e->peak,
-                     .norm_gain = c->norm_gain,
                      .parts = e->parts };
-    COPY(row->backbone, c->backbone.text);
-    COPY(row->module, c->module.text);
-    COPY(row->impl, case_name("impl", c->impl));
-    COPY(row->position, case_name("position", c->position));
-    COPY(row->form, case_name("form", c->form));
-    COPY(row->weights, c->weights.text);
-    COPY(row->graph, case_name("graph", c->graph));
-    COPY(row->backend, case_name("backend", c->backend));
-    COPY(row->settings, c->settings);
-    COPY(row->weights_hash, ask->weights_hash);
+    BUG_IF(c->height != e->height || c->width != e->width);
+    row->o.rel_l2 = e->rel_l2;
+    COPY(row->o.weights_hash, ask->weights_hash);
     COPY(row->images_hash, ask->input.hash ? ask->input.hash : "");
     COPY(row->tap, e->tap);
     COPY(row->layer, e->layer);
@@ -294,19 +285,19 @@ static int write_maps(const char *folder, const ErfRow *row)
 {
     char weights[PARAM_FILE_MAX + 1];
 
-    name_weights(weights, sizeof(weights), row->weights);
+    name_weights(weights, sizeof(weights), row->c.weights.text);
     for (int p = 0; p < row->parts; p++) {
         const bool ours = strcmp(row->protocol, "attnbench") == 0;
         char path[1024];
 
         if (snprintf(path, sizeof(path), "%s/%s_%s%s_%s_%dx%d%s%s_%s.npy",
-                     folder, row->backbone, row->module, weights, row->tap,
-                     row->height, row->width, ours ? "" : "_",
+                     folder, row->c.backbone.text, row->c.module.text, weights,
+                     row->tap, row->c.height, row->c.width, ours ? "" : "_",
                      ours ? "" : row->protocol,
                      row->part[p].part) >= (int)sizeof(path))
             return fail(ERR_INPUT, "--out: the path is too long");
         TRY(npy_write(path, row->part[p].map, 2,
-                      (int[]){ row->height, row->width }));
+                      (int[]){ row->c.height, row->c.width }));
     }
     return OK;
 }
@@ -318,19 +309,12 @@ typedef struct Making {
     bool batch_given;
     ErfImages *images; /* NULL: noise */
     Store *store;
-    Machine machine;
-    Build build;
+    int64_t sweep_id;
 } Making;
 
 static bool is_csv(const ErfSettings *s)
 {
     return strcmp(s->format.text, "csv") == 0;
-}
-
-static int keep(const Making *m, const ErfRow *row)
-{
-    TRY(store_erf(m->store, &m->machine, &m->build, row));
-    return write_maps(m->settings->out, row);
 }
 
 static void print_end(const char *repeat, const Erf *e, double seconds)
@@ -341,11 +325,35 @@ static void print_end(const char *repeat, const Erf *e, double seconds)
            e->rel_l2 > 0 && isinf(e->limit) ? ", as roundings alone may" : "");
 }
 
-static int make_case(const Making *m, const Case *asked)
+/* All taps of one case: stored, written and printed. */
+static int keep(const Making *m, const Erf *erf, const Case *asked,
+                const ErfAsk *ask, const char *repeat)
+{
+    ErfRow *row = malloc((size_t)ask->taps * sizeof(*row));
+    int err;
+
+    if (!row)
+        return fail(ERR_MEMORY, "no memory for %d receptive fields", ask->taps);
+    for (int i = 0; i < ask->taps; i++) {
+        fill_row(&row[i], &erf[i], asked, ask);
+        COPY(row[i].o.repeat, repeat);
+    }
+    err = store_erf(m->store, m->sweep_id, row, ask->taps);
+    for (int i = 0; i < ask->taps && !err; i++) {
+        err = write_maps(m->settings->out, &row[i]);
+        if (!err && is_csv(m->settings))
+            erf_report_csv(stdout, &row[i]);
+        else if (!err)
+            erf_report(stdout, &row[i]);
+    }
+    free(row);
+    return err;
+}
+
+static int make_case(const Making *m, const Case *asked, const char *repeat)
 {
     const DeviceSettings threads = { asked->threads, "" };
     const double start = host_now_ns();
-    ErfRow *row = malloc(sizeof(*row));
     char taps[TAPS_TEXT];
     Erf erf[ERF_TAPS_MAX];
     Case c = *asked;
@@ -353,40 +361,20 @@ static int make_case(const Making *m, const Case *asked)
     ErfAsk ask;
     int err;
 
-    BUG_IF(!row);
-    err = check_case(&c);
-    if (!err)
-        err = make_ask(&ask, taps, m->settings, &c);
-    if (!err) /* too long for the database: before the minutes it takes */
-        err =
-            print_repeat(row->repeat, sizeof(row->repeat), asked, m->settings);
-    if (!err && m->images)
+    TRY(check_case(&c));
+    TRY(make_ask(&ask, taps, m->settings, &c));
+    if (m->images)
         ask.input = erf_images_input(m->images);
-    if (!err)
-        err = backend_open(&dev, case_name("backend", c.backend), &threads);
-    if (err) {
-        free(row);
-        return err;
-    }
+    TRY(backend_open(&dev, case_name("backend", c.backend), &threads));
     c.batch = batch_of(asked, &ask, m->batch_given);
     err = erf_run(erf, &c, &ask, dev);
     backend_close(dev);
-    for (int i = 0; i < ask.taps && !err; i++) {
-        fill_row(row, &erf[i], asked, &ask);
-        err =
-            print_repeat(row->repeat, sizeof(row->repeat), asked, m->settings);
-        if (!err)
-            err = keep(m, row);
-        if (!err && is_csv(m->settings))
-            erf_report_csv(stdout, row);
-        else if (!err)
-            erf_report(stdout, row);
-    }
+    if (!err)
+        err = keep(m, erf, asked, &ask, repeat);
     if (!err && !is_csv(m->settings))
-        print_end(row->repeat, &erf[0], (host_now_ns() - start) / 1e9);
+        print_end(repeat, &erf[0], (host_now_ns() - start) / 1e9);
     fflush(stdout);
     erf_free(erf, ask.taps);
-    free(row);
     return err;
 }
 
@@ -397,43 +385,58 @@ static bool others_go_on(int err, const Experiment *e)
            ((err == ERR_UNSUPPORTED || err == ERR_INPUT) && e->ncases > 1);
 }
 
-/* What cannot be made says why; the others go on. */
+/* What cannot be made says why; the others continue.  What is stored already,
+ * before an interruption, is not made again. */
 static int make_cases(const Making *m, const Experiment *e)
 {
-    char repeat[2048];
+    char repeat[REPEAT_TEXT];
     int bad = 0, wrong = 0;
+    bool has;
 
     if (is_csv(m->settings))
         erf_report_csv_head(stdout);
     for (int i = 0; i < e->ncases; i++) {
-        const int err = make_case(m, &e->cases[i]);
+        int err;
 
+        TRY(print_repeat(repeat, sizeof(repeat), &e->cases[i], m->settings));
+        TRY(store_has_run(m->store, m->sweep_id, repeat, &has));
+        if (has) {
+            fprintf(stderr, "%s: stored already\n", repeat);
+            continue;
+        }
+        err = make_case(m, &e->cases[i], repeat);
         if (err && !others_go_on(err, e))
             return err;
-        if (err) {
-            print_repeat(repeat, sizeof(repeat), &e->cases[i], m->settings);
+        if (err)
             fprintf(stderr, "%s: %s\n", repeat, err_message());
-        }
         bad += err != OK;
         wrong += err == ERR_DEVICE;
     }
     return wrong || bad == e->ncases ? CMD_BAD : OK;
 }
 
-/* The experiment that is named, or the cases of the flags, folded. */
-static int read_cases(Experiment *e, Flags *flags)
+/* A sweep like any other, which Ctrl-C interrupts and the same command
+ * resumes. */
+static int make_sweep(Making *m, Experiment *e, int argc, char **argv)
 {
-    const char *found = NULL;
-    char path[512];
+    const SweepSettings settings = { .db = m->settings->db, .force = 1 };
+    const Sweeping sweeping = { .experiment = e,
+                                .settings = &settings,
+                                .command = usage.name,
+                                .argc = argc,
+                                .argv = argv };
+    int err;
 
-    if (flags->nargs)
-        TRY(sweep_find(flags->arg[0], path, sizeof(path), &found));
-    else if (!flags->nflags)
-        return fail(ERR_INPUT, "there is no network to look at: name an "
-                               "experiment, or give --backbone or --module");
-    else
-        flags_default(flags, &usage);
-    return experiment_read(e, found, flags->flag, flags->nflags);
+    snprintf(e->experiment, sizeof(e->experiment), "erf");
+    TRY(sweep_begin(&sweeping, &m->store, &m->sweep_id));
+    err = make_cases(m, e);
+    if (!err || err == CMD_BAD) {
+        const int ended = sweep_end(m->store, m->sweep_id);
+
+        err = ended ? ended : err;
+    }
+    store_close(m->store);
+    return err;
 }
 
 static int print_help(const Flags *flags)
@@ -464,25 +467,21 @@ int cmd_erf(int argc, char **argv)
     if (flags.help)
         return print_help(&flags);
     m.batch_given = flags_given(&flags, "batch");
-    TRY(read_cases(&e, &flags));
+    TRY(flags_cases(&e, &flags, &usage,
+                    "there is no network to look at: name an experiment, or "
+                    "give --backbone or --module"));
     err = check_names(&e);
     if (err)
         goto out;
     m.images = s.images[0] ? &images : NULL;
     if (!m.images && s.draws == ERF_DRAWS)
         s.draws = 0; /* the same, and the same repeat line */
-    environment_machine(&m.machine);
-    environment_build(&m.build);
     interrupt_listen();
     err = m.images ? erf_images_open(&images, s.images, s.draws) : OK;
     if (m.images)
         s.draws = images.draws; /* so that more images change no repeat line */
     if (!err)
-        err = db_open(&m.store, s.db, STORE_WRITE);
-    if (!err) {
-        err = make_cases(&m, &e);
-        store_close(m.store);
-    }
+        err = make_sweep(&m, &e, argc, argv);
     erf_images_close(&images);
 out:
     experiment_free(&e);

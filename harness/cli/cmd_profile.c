@@ -345,9 +345,7 @@ static int list_metrics(void)
 
 int cmd_profile(int argc, char **argv)
 {
-    const char *found = NULL;
     ProfileSettings s;
-    char path[512];
     Experiment e;
     Flags flags;
     int err;
@@ -357,12 +355,9 @@ int cmd_profile(int argc, char **argv)
         return flags_help(&flags, &usage, stdout);
     if (strcmp(s.metrics, "help") == 0)
         return list_metrics();
-    if (flags.nargs)
-        TRY(sweep_find(flags.arg[0], path, sizeof(path), &found));
-    else if (!flags.nflags)
-        return fail(ERR_INPUT, "there is nothing to profile: name an "
-                               "experiment, or give --backbone or --module");
-    TRY(experiment_read(&e, found, flags.flag, flags.nflags));
+    TRY(flags_cases(&e, &flags, &usage,
+                    "there is nothing to profile: name an experiment, or give "
+                    "--backbone or --module"));
     err = profile_experiment(&e, &s, argc, argv);
     experiment_free(&e);
     return interrupt_finish(err, s.db);

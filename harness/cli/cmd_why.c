@@ -176,22 +176,6 @@ static int why_cases(const Experiment *e, const WhySettings *s, Store *store,
     return OK;
 }
 
-/* Where neither the user nor an experiment says which impl: both. */
-static int read_cases(Experiment *e, Flags *flags)
-{
-    const char *found = NULL;
-    char path[512];
-
-    if (flags->nargs)
-        TRY(sweep_find(flags->arg[0], path, sizeof(path), &found));
-    else if (!flags->nflags)
-        return fail(ERR_INPUT, "there is nothing to ask about: name an "
-                               "experiment, or give --module or --backbone");
-    else
-        flags_default(flags, &usage);
-    return experiment_read(e, found, flags->flag, flags->nflags);
-}
-
 int cmd_why(int argc, char **argv)
 {
     WhySettings s;
@@ -204,7 +188,9 @@ int cmd_why(int argc, char **argv)
     TRY(flags_parse(&flags, &usage, &s, argc, argv));
     if (flags.help)
         return flags_help(&flags, &usage, stdout);
-    TRY(read_cases(&e, &flags));
+    TRY(flags_cases(&e, &flags, &usage,
+                    "there is nothing to ask about: name an experiment, or "
+                    "give --module or --backbone"));
     snprintf(e.experiment, sizeof(e.experiment), "profile");
     err = sweep_begin(
         &(Sweeping){

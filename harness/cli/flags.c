@@ -3,10 +3,12 @@
  */
 #include "harness/cli/flags.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "harness/files/wrap.h"
+#include "harness/measure/sweep.h"
 #include "harness/network/case_flags.h"
 #include "kernels/core/err.h"
 #include "results/store.h"
@@ -456,4 +458,19 @@ int flags_help(const Flags *f, const Usage *usage, FILE *out)
     if (usage->examples)
         put_examples(out, usage->examples);
     return OK;
+}
+
+int flags_cases(Experiment *out, Flags *flags, const Usage *usage,
+                const char *nothing)
+{
+    const char *found = NULL;
+    char path[PATH_MAX];
+
+    if (flags->nargs)
+        TRY(sweep_find(flags->arg[0], path, sizeof(path), &found));
+    else if (!flags->nflags && nothing)
+        return fail(ERR_INPUT, "%s", nothing);
+    else
+        flags_default(flags, usage);
+    return experiment_read(out, found, flags->flag, flags->nflags);
 }

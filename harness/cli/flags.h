@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "harness/experiments/experiment.h"
 #include "harness/network/case.h"
 #include "kernels/core/param.h"
 
@@ -77,6 +78,12 @@ void flags_table(FILE *out, const char *title, const Param *table);
 /* Writes a line, or several, of such a table, or of the list of commands. */
 void flags_entry(FILE *out, const char *name, const char *text);
 void flags_command(FILE *out, const char *name, const char *text);
+
+/* Reads the experiment that the command's one argument names, or the cases of
+ * its flags, with the command's defaults.  Neither: ERR_INPUT, with the
+ * sentence nothing; NULL: then of the defaults. */
+int flags_cases(Experiment *out, Flags *flags, const Usage *usage,
+                const char *nothing);
 
 /* Sets what was given in c, over what c has; case_complete is the caller's. */
 int flags_case(const Flags *flags, Case *c);

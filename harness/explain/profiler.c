@@ -78,10 +78,11 @@ void profiler_free(Profiled *p)
 static int store(const Profiled *p, Store *s, int64_t sweep_id)
 {
     const Arm *a = &p->arm;
-    const Outcome o = arm_outcome(a);
+    Outcome o = arm_outcome(a);
     const Samples samples = arm_samples(a);
     int64_t id;
 
+    o.kind = KIND_PROFILE;
     TRY(store_run(s, sweep_id, a->c, &o, &samples));
     TRY(store_run_id(s, sweep_id, a->repeat, &id));
     return store_profile(s, id, &p->rows);

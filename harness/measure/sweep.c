@@ -488,8 +488,9 @@ int sweep_begin(const Sweeping *s, Store **store, int64_t *sweep_id)
     TRY(fill_record(&record, s));
     TRY(alone_take(&lock, s->settings->force));
     TRY(db_open(store, s->settings->db, STORE_WRITE));
-    err = store_sweep_begin(*store, &record.machine, &record.build,
-                            &record.sweep, true, sweep_id, &resumed);
+    err =
+        store_sweep_begin(*store, &record.machine, &record.build, &record.sweep,
+                          s->settings->fresh, sweep_id, &resumed);
     if (err) {
         store_close(*store);
         *store = NULL;

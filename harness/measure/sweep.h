@@ -45,8 +45,9 @@ typedef struct Sweeping {
  * it early, which is no error: tally->interrupted. */
 int sweep_run(const Sweeping *s, Tally *tally, int64_t *sweep_id);
 
-/* Opens the database and begins a sweep of its own, for rows that the caller
- * adds one by one. */
+/* Opens the database and begins a sweep, or resumes the unfinished one of the
+ * same cases, for rows that the caller adds one by one: those whose repeat line
+ * store_has_run does not know. */
 int sweep_begin(const Sweeping *s, Store **store, int64_t *sweep_id);
 
 /* Ends a sweep that sweep_begin began: with the load of this moment. */

@@ -19,7 +19,7 @@ enum {
     PARAM_INTS_MAX = 8,
     PARAM_NAME_MAX = 64,
     PARAM_FILE_MAX = 240,
-    PARAM_TEXT_MAX = 1536, /* of any value */
+    PARAM_TEXT_MAX = 2048, /* of any value */
 };
 
 typedef enum ParamKind {
