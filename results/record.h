@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "kernels/core/moment.h"
 #include "kernels/core/param.h"
 
 /* ---- the case: what is measured, and how ------------------------------- */
@@ -139,13 +140,6 @@ extern const Param outcome_fields[];
 /* ok, and no more known of it. */
 Outcome outcome_of_nothing(void);
 
-/* What a device knew of itself when a sample had been taken; NAN, and NULL,
- * where it did not.  The fields are columns of the table sample, same names. */
-typedef struct Moment {
-    double clock_mhz; /* measured, not nominal */
-    double temperature_c, power_w;
-    const char *throttle; /* "none", or why: "power,thermal" */
-} Moment;
 extern const Param moment_fields[];
 
 /* Samples, in the order measured; borrowed. */

@@ -48,7 +48,7 @@ CREATE TABLE sweep (
 ) STRICT;
 CREATE INDEX sweep_by_experiment ON sweep (experiment, source);
 
-CREATE TABLE start (                -- each go at a sweep, and its weather
+CREATE TABLE start (                -- each go at a sweep
     sweep_id        INTEGER NOT NULL REFERENCES sweep ON DELETE CASCADE,
     start           INTEGER NOT NULL CHECK (start >= 0),
     started_at      TEXT NOT NULL   -- UTC, ISO 8601

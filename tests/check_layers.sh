@@ -2,8 +2,9 @@
 # check_layers.sh - fails if a file includes from a layer above its own.
 #
 # Each rule: a folder, and the folders its files may include from.  A file's
-# folder is the longest one listed; one without a rule may include nothing.  core/err.h, param.h and visible.h are the
-# border that results, analysis and plots may not cross into the tensors.
+# folder is the longest one listed; one without a rule may include nothing.
+# core/err.h, moment.h, param.h and visible.h are the border that results,
+# analysis and plots may not cross into the tensors.
 status=0
 rules='
 kernels/core      kernels/core
@@ -16,9 +17,9 @@ kernels/cuda/backend kernels/core kernels/ops/ops.h kernels/cuda kernels/cupti
 kernels/cupti     kernels/core kernels/cuda/backend/known.h kernels/cupti
 kernels/simt      kernels/core kernels/cuda kernels/simt
 attention_zoo     kernels/core kernels/ops/ops.h kernels/ops/fused.h attention_zoo
-results           kernels/core/err.h kernels/core/param.h kernels/core/visible.h results
-analysis          kernels/core/err.h kernels/core/param.h kernels/core/visible.h results analysis
-plots             kernels/core/err.h kernels/core/param.h kernels/core/visible.h results analysis plots
+results           kernels/core/err.h kernels/core/moment.h kernels/core/param.h kernels/core/visible.h results
+analysis          kernels/core/err.h kernels/core/moment.h kernels/core/param.h kernels/core/visible.h results analysis
+plots             kernels/core/err.h kernels/core/moment.h kernels/core/param.h kernels/core/visible.h results analysis plots
 harness/files     kernels/core/err.h kernels/core/visible.h results/folder.h results/outfile.h harness/files
 harness/devices   kernels results harness/devices
 harness/backbones kernels/core kernels/ops/ops.h attention_zoo harness/backbones
@@ -28,7 +29,7 @@ harness/check     kernels/core results/folder.h harness/backbones harness/device
 harness/measure   kernels/core kernels/cpu results analysis harness/devices harness/files harness/network harness/experiments harness/check harness/measure
 harness/explain   kernels/core kernels/ops kernels/cupti results analysis harness/devices harness/files harness/network harness/measure harness/report/table.h harness/explain
 harness/attribution kernels/core kernels/ops results analysis plots harness/backbones harness/devices harness/files harness/network harness/check harness/attribution
-harness/report    kernels/core/err.h kernels/core/param.h kernels/core/visible.h attention_zoo results analysis harness/backbones harness/devices harness/files harness/network harness/experiments harness/report
+harness/report    kernels/core/err.h kernels/core/moment.h kernels/core/param.h kernels/core/visible.h attention_zoo results analysis harness/backbones harness/devices harness/files harness/network harness/experiments harness/report
 harness/cli       kernels attention_zoo results analysis plots harness
 '
 

@@ -18,6 +18,14 @@ for header in $(git ls-files '*.h'); do
     fi || bad "$header does not compile alone"
 done
 
+# No two headers of the program give one name to two things.
+git ls-files 'kernels/*.h' 'attention_zoo/*.h' 'results/*.h' 'analysis/*.h' \
+    'plots/*.h' 'harness/*.h' |
+    grep -vE '^kernels/(cpu/simd|cuda/kernels|simt)/' |
+    sed 's/.*/#include "&"/' |
+    ${CC:-cc} -std=c11 -D_GNU_SOURCE -fopenmp -I. -Ibuild -fsyntax-only -x c - ||
+    bad "two headers do not compile together"
+
 format=
 for known in clang-format-14 clang-format; do
     command -v $known >/dev/null 2>&1 &&

@@ -162,15 +162,15 @@ static void recording_free(Device *dev, void *recording)
 }
 
 /* The clock falls by 10 MHz a sample; every other one is throttled. */
-static int conditions(Device *dev, Conditions *out)
+static int moment_of(Device *dev, Moment *out)
 {
     FakeDevice *fake = fake_of(dev);
     const int n = fake->conditions++;
 
-    *out = (Conditions){ .clock_mhz = fake->no_clock ? NAN : 1980 - 10 * n,
-                         .temperature_c = 40 + n,
-                         .power_w = NAN,
-                         .throttle = n % 2 ? "power,thermal" : "" };
+    *out = (Moment){ .clock_mhz = fake->no_clock ? NAN : 1980 - 10 * n,
+                     .temperature_c = 40 + n,
+                     .power_w = NAN,
+                     .throttle = n % 2 ? "power,thermal" : "none" };
     return OK;
 }
 
@@ -190,5 +190,5 @@ const Backend fake_backend = {
     .record_end = record_end,
     .replay = replay,
     .recording_free = recording_free,
-    .conditions = conditions,
+    .moment = moment_of,
 };

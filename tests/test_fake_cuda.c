@@ -209,7 +209,7 @@ TEST(fake_cuda, a_time_is_the_card_s_alone)
     Device *dev = opened();
     Graph *g = graph_new();
     Plan *plan = plan_of(dev, g, 10);
-    Conditions c;
+    Moment c;
 
     for (int i = 0; i < 3; i++) {
         const double ns = time_of(dev, plan, 1);
@@ -218,7 +218,7 @@ TEST(fake_cuda, a_time_is_the_card_s_alone)
     }
     CHECK(fabs(time_of(dev, plan, 5) - 50000) < 1);
     CHECK(gpu->kernels == 3 * 10 + 50 && gpu->gave_up == 0);
-    CHECK(dev->backend->conditions(dev, &c) == OK);
+    CHECK(dev->backend->moment(dev, &c) == OK);
     CHECK_MSG(fabs(c.clock_mhz - 1500) < 1, "%g MHz", c.clock_mhz);
     CHECK(!c.throttle || !strstr(c.throttle, "launches"));
     plan_free(plan);
@@ -235,15 +235,15 @@ TEST(fake_cuda, a_full_queue_opens_the_gate)
     Device *dev = opened();
     Graph *g = graph_new();
     Plan *plan = plan_of(dev, g, 50);
-    Conditions c;
+    Moment c;
 
     CHECK(time_of(dev, plan, 40) >= 40 * 50 * 1000);
     CHECK(gpu->gave_up == 1);
-    CHECK(dev->backend->conditions(dev, &c) == OK);
+    CHECK(dev->backend->moment(dev, &c) == OK);
     CHECK_MSG(c.throttle && strstr(c.throttle, "launches"), "%s",
               c.throttle ? c.throttle : "nothing");
     CHECK(fabs(time_of(dev, plan, 1) - 50000) < 1);
-    CHECK(dev->backend->conditions(dev, &c) == OK);
+    CHECK(dev->backend->moment(dev, &c) == OK);
     CHECK(!c.throttle || !strstr(c.throttle, "launches"));
     plan_free(plan);
     graph_free(g);
@@ -343,7 +343,7 @@ TEST(fake_cuda, a_failing_recording_leaves_nothing_behind)
 
 TEST(nvml, reads_the_gpu_at_an_address)
 {
-    Conditions c;
+    Moment c;
     char text[96];
     Nvml *nvml;
 
@@ -360,7 +360,7 @@ TEST(nvml, reads_the_gpu_at_an_address)
 
     REQUIRE(nvml_open(&nvml, NULL) == OK);
     CHECK(strcmp(nvml_name(nvml), "Cool") == 0);
-    CHECK(strcmp(nvml_read(nvml, &c, text, sizeof(text)), "") == 0);
+    CHECK(strcmp(nvml_read(nvml, &c, text, sizeof(text)), "none") == 0);
     nvml_close(nvml);
 
     CHECK(nvml_open(&nvml, "0000:01:00.0") == ERR_UNSUPPORTED && !nvml);
@@ -384,15 +384,15 @@ TEST(nvml, is_part_of_a_device_s_conditions)
 {
     FakeCuda *gpu = fake_gpu();
     Device *dev;
-    Conditions c;
+    Moment c;
 
     if (!dlopen(test_beside("fake/libnvidia-ml.so.1"), RTLD_NOW | RTLD_GLOBAL))
         SKIP(dlerror());
     dev = opened();
     CHECK(strstr(dev->about, ", driver 580.65.06"));
-    CHECK(dev->backend->conditions(dev, &c) == OK);
+    CHECK(dev->backend->moment(dev, &c) == OK);
     CHECK(c.temperature_c == 40 && fabs(c.power_w - 80) < 1e-6);
-    CHECK(c.throttle && !c.throttle[0]);
+    CHECK(c.throttle && !strcmp(c.throttle, "none"));
     backend_close(dev);
     CHECK(gpu->live == 0);
 }

@@ -168,7 +168,7 @@ TEST(gpu, launches_are_not_part_of_the_time)
 {
     Device *dev = opened();
     Chain c = chain_of(dev, 200, 1);
-    Conditions now;
+    Moment now;
     double ns, host;
 
     fastest(dev, &c, 1, false);
@@ -177,7 +177,7 @@ TEST(gpu, launches_are_not_part_of_the_time)
     host = host_now_ns() - host;
     CHECK_MSG(ns < 0.8 * host, "%g ns of the card, %g ns of the host", ns,
               host);
-    CHECK(dev->backend->conditions(dev, &now) == OK);
+    CHECK(dev->backend->moment(dev, &now) == OK);
     CHECK_MSG(!now.throttle || !strstr(now.throttle, "launches"), "%s",
               now.throttle);
     chain_free(&c);
@@ -199,9 +199,9 @@ TEST(gpu, a_full_queue_is_no_deadlock)
 TEST(gpu, conditions_are_those_of_a_gpu)
 {
     Device *dev = opened();
-    Conditions c;
+    Moment c;
 
-    REQUIRE(dev->backend->conditions(dev, &c) == OK);
+    REQUIRE(dev->backend->moment(dev, &c) == OK);
     CHECK_MSG(c.clock_mhz > 100 && c.clock_mhz < 5000, "%g MHz", c.clock_mhz);
     CHECK_MSG(isnan(c.temperature_c) ||
                   (c.temperature_c > 5 && c.temperature_c < 120),

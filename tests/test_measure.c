@@ -73,7 +73,7 @@ static int begin(Run *r, const char *db, const Flag *flags, int nflags)
     snprintf(s.cases_hash, sizeof(s.cases_hash), "%s", r->e.cases_hash);
     environment_machine(&m);
     environment_build(&b);
-    environment_weather(&s);
+    environment_start(&s);
     TRY(store_open(&r->store, r->path, STORE_WRITE));
     r->lanes.n = 1;
     return store_sweep_begin(r->store, &m, &b, &s, false,
@@ -395,7 +395,7 @@ static void measure_with_peer(Run *r, int params, int bytes, char log[256])
         snprintf(s.source, sizeof(s.source), "%s", peer_name(peer));
         environment_machine(&m);
         environment_build(&b);
-        environment_weather(&s);
+        environment_start(&s);
         REQUIRE(store_sweep_begin(r->store, &m, &b, &s, true,
                                   &r->lanes.at[1].sweep_id, &resumed) == OK);
     }

@@ -47,7 +47,7 @@ typedef struct Change {
     const char *flatten;     /* a tensor to store as one dim                 */
     const char *key, *value; /* a metadata string to set                   */
     const char *says;        /* what the sentence has, "" for an error only */
-    Verdict verdict;
+    VerifyVerdict verdict;
 } Change;
 
 static bool is(const char *a, const char *b)

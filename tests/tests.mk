@@ -34,7 +34,7 @@ $(with_cudnn): $(B)/cuda/flags
 # The plugin's own code over tests/fake, and an NVML of the same kind.
 fake     := $(B)/fake/attnbench_cuda.so $(B)/fake/libnvidia-ml.so.1
 fake_obj := $(patsubst %,$(B)/fake/%.o,tests/fake/cuda.c \
-                $(addprefix kernels/cuda/backend/,backend.c clock.c weather.c workspace.c))
+                $(addprefix kernels/cuda/backend/,backend.c clock.c moment.c workspace.c))
 
 $(B)/run_tests: $(lib) $(tests_obj) $(on_host) | $(fake)
 	$(call Q,LINK) $(if $(SIMTS),$(CXX),$(CC)) $(LDFLAGS) -no-pie -o $@ $^ $(LIBS) $(tests_link)

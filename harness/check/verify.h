@@ -92,17 +92,17 @@ int verify_other(double *limit, const Case *c, double rel_l2,
                  const Checker *with);
 
 /* What became of one case file. */
-typedef enum Verdict {
+typedef enum VerifyVerdict {
     VERIFY_PASSED,
     VERIFY_FAILED,
     VERIFY_SKIPPED,
     NVERDICTS,
-} Verdict;
+} VerifyVerdict;
 
 enum { VERIFY_OUTPUTS = 64, VERIFY_TEXT = 512 };
 
 typedef struct Verified {
-    Verdict verdict;
+    VerifyVerdict verdict;
     char why[VERIFY_TEXT]; /* of a failure before the end, or a skip */
     double rel_l2, limit;  /* of the worst output; NaN if none       */
     int outputs;           /* as many are compared; these are listed: */

@@ -187,7 +187,7 @@ static void threads(Doctor *d, const Device *dev)
         unused ? " is not used" : "");
 }
 
-/* ---- the weather ----------------------------------------------------- */
+/* ---- load and clock --------------------------------------------------- */
 
 static void governor(Doctor *d, const Sweep *s)
 {
@@ -406,9 +406,9 @@ static int device_now(Doctor *d, Device *dev)
 {
     char text[160];
     size_t n;
-    Conditions c;
+    Moment c;
 
-    TRY(dev->backend->conditions(dev, &c));
+    TRY(dev->backend->moment(dev, &c));
     n = (size_t)snprintf(text, sizeof(text), "%.0f MHz", c.clock_mhz);
     if (!isnan(c.temperature_c))
         n += (size_t)snprintf(text + n, sizeof(text) - n, ", %.0f C",
@@ -497,7 +497,7 @@ int cmd_doctor(int argc, char **argv)
         return flags_help(&flags, &usage, stdout);
     environment_machine(&m);
     environment_build(&b);
-    environment_weather(&s);
+    environment_start(&s);
 
     processor(&d, &m);
     quota(&d, &m);

@@ -163,7 +163,7 @@ double environment_load(void)
     return getloadavg(load, 1) == 1 ? load[0] : NAN;
 }
 
-void environment_weather(Sweep *s)
+void environment_start(Sweep *s)
 {
     struct timespec t;
     struct tm utc;

@@ -14,7 +14,7 @@ void environment_machine(Machine *m);
 void environment_build(Build *b);
 
 /* started_at, governor and load of a sweep that starts now. */
-void environment_weather(Sweep *s);
+void environment_start(Sweep *s);
 
 /* The 1-minute load average; NAN where the system does not say. */
 double environment_load(void);

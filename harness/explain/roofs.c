@@ -36,9 +36,9 @@ static int sample(Device *dev, int i, double seconds, double *rate, int *n)
 
 static double clock_of(Device *dev)
 {
-    Conditions now = { .clock_mhz = NAN };
+    Moment now = { .clock_mhz = NAN };
 
-    if (dev->backend->conditions && dev->backend->conditions(dev, &now))
+    if (dev->backend->moment && dev->backend->moment(dev, &now))
         return NAN;
     return now.clock_mhz;
 }

@@ -333,16 +333,14 @@ static void keep(Arm *a, double ns, int round, const Moment *moment)
 static int look(const Arm *a, Moment *out)
 {
     const Backend *backend = a->peer ? NULL : a->dev->backend;
-    Conditions c = { NAN, NAN, NAN, NULL };
 
-    if (backend && backend->conditions)
-        TRY(backend->conditions(a->dev, &c));
-    *out = (Moment){ c.clock_mhz, c.temperature_c, c.power_w, NULL };
-    if (c.throttle) {
-        out->throttle = strdup(*c.throttle ? c.throttle : "none");
-        BUG_IF(!out->throttle);
-    }
-    return OK;
+    *out = (Moment){ NAN, NAN, NAN, NULL };
+    if (backend && backend->moment)
+        TRY(backend->moment(a->dev, out));
+    if (!out->throttle)
+        return OK;
+    out->throttle = strdup(out->throttle);
+    return out->throttle ? OK : fail(ERR_MEMORY, "memory ran out at a sample");
 }
 
 void arm_add(Arm *a, double ns, int round)

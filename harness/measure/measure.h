@@ -10,10 +10,10 @@
  * A block goes on until every case in it is settled: its 95 % interval is
  * within the target, or it has had its time.  A case that is settled early is
  * still sampled while others are not, because pairs are wanted, and because a
- * median over other minutes is a median of other weather.  So a case is done
- * when its block is; then it is committed, in a transaction of its own, and
- * its memory is free.  What a kill can lose is the block at hand; what Ctrl-C
- * loses are those of its cases that are not settled.
+ * median over other minutes is a median under other conditions.  So a case is
+ * done when its block is; then it is committed, in a transaction of its own,
+ * and its memory is free.  What a kill can lose is the block at hand; what
+ * Ctrl-C loses are those of its cases that are not settled.
  */
 #ifndef HARNESS_MEASURE_H
 #define HARNESS_MEASURE_H

@@ -222,7 +222,7 @@ static int fill_record(Record *r, const Sweeping *s)
     memset(r, 0, sizeof(*r));
     environment_machine(&r->machine);
     environment_build(&r->build);
-    environment_weather(&r->sweep);
+    environment_start(&r->sweep);
     snprintf(r->sweep.experiment, sizeof(r->sweep.experiment), "%s",
              e->experiment);
     snprintf(r->sweep.question, sizeof(r->sweep.question), "%s", e->question);

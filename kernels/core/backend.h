@@ -9,6 +9,7 @@
 #define CORE_BACKEND_H
 
 #include "kernels/core/op.h"
+#include "kernels/core/moment.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -83,16 +84,6 @@ typedef struct DeviceSettings {
     bool shakes;        /* ref: and moved by a rounding of its terms     */
     const Notes *notes; /* NULL: choose anew; outlives the device     */
 } DeviceSettings;
-
-/* The weather of one sample; NaN, and NULL, where it is not known. */
-typedef struct Conditions {
-    double clock_mhz; /* of the processor, measured, not its nominal one */
-    double temperature_c;
-    double power_w;
-    /* "": nothing slows it down; else the reasons, "power,thermal".  One of
-     * them is "launches": the host was late in saying what to do. */
-    const char *throttle;
-} Conditions;
 
 /* Takes one thing that is worth knowing: "cuDNN", "9.19.0". */
 typedef void Say(void *arg, const char *what, const char *text);
@@ -169,7 +160,7 @@ typedef struct Backend {
     void (*recording_free)(Device *dev, void *recording);
 
     /* Of the moment; NULL: none is known. */
-    int (*conditions)(Device *dev, Conditions *out);
+    int (*moment)(Device *dev, Moment *out);
 
     /* Says what doctor should show, of the backend where dev is NULL, else of
      * the device.  NULL: nothing. */

@@ -171,7 +171,7 @@ bool nvml_is_virtual(Nvml *n)
            mode == GUEST_OF_A_GPU;
 }
 
-const char *nvml_read(Nvml *n, Conditions *out, char *text, size_t size)
+const char *nvml_read(Nvml *n, Moment *out, char *text, size_t size)
 {
     unsigned long long bits;
     unsigned value;
@@ -189,5 +189,7 @@ const char *nvml_read(Nvml *n, Conditions *out, char *text, size_t size)
         if (bits & reasons[i].bit)
             used += (size_t)snprintf(text + used, size - used, "%s%s",
                                      used ? "," : "", reasons[i].name);
+    if (!used)
+        snprintf(text, size, "none");
     return text;
 }

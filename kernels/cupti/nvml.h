@@ -36,9 +36,10 @@ bool nvml_is_sliced(Nvml *nvml);
 bool nvml_is_virtual(Nvml *nvml);
 
 /* Fills in temperature_c and power_w (NaN where not known), and returns why the
- * clock is lower than it could be as text of size ("": nothing holds it back),
- * or NULL if not known.  What merely follows from idling is no reason. */
-const char *nvml_read(Nvml *nvml, Conditions *out, char *text, size_t size);
+ * clock is lower than it could be as text of size ("none": nothing holds it
+ * back), or NULL if not known.  What merely follows from idling is no reason.
+ */
+const char *nvml_read(Nvml *nvml, Moment *out, char *text, size_t size);
 
 #ifdef __cplusplus
 }

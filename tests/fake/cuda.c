@@ -130,7 +130,8 @@ int cuda_launch_hold(CardStream stream, Gate *gate, unsigned ticket,
         .kind = HOLD, .ns = (double)limit_ns, .gate = gate, .ticket = ticket });
 }
 
-int cuda_launch_ticks(CardStream stream, Ticks *ticks, unsigned long long ns)
+int cuda_launch_ticks(CardStream stream, CardTicks *ticks,
+                      unsigned long long ns)
 {
     (void)stream;
     if (fake.foreign)

@@ -116,7 +116,7 @@ static int list_kernels(Card *c)
 /* "NVIDIA H200, sm_90, 132 SMs, CUDA 13.0, driver 580.65.06" */
 static int describe(Card *c)
 {
-    const char *driver = c->weather.nvml ? nvml_driver(c->weather.nvml) : "";
+    const char *driver = c->moment.nvml ? nvml_driver(c->moment.nvml) : "";
     struct cudaDeviceProp p;
     int runtime = 0;
 
@@ -139,7 +139,7 @@ static int check_code(const Card *c)
         return fail(ERR_UNSUPPORTED,
                     "cuda: this GPU is of sm_%d; sm_%d or newer is needed",
                     c->cuda.arch, OLDEST_ARCH);
-    err = cuda_launch_ticks(c->clock.stream, c->weather.ticks_on_card, 0);
+    err = cuda_launch_ticks(c->clock.stream, c->moment.ticks_on_card, 0);
     if (err == cudaErrorNoKernelImageForDevice)
         return fail(ERR_UNSUPPORTED,
                     "cuda: this plugin was built for other GPUs (%s); build it "
@@ -162,7 +162,7 @@ static void cuda_close(Device *dev)
         cuda_libraries_close(&c->cuda);
     cuda_workspace_free(&c->cuda);
     cudaFree(c->flood);
-    weather_close(&c->weather);
+    moment_close(&c->moment);
     clock_close(&c->clock);
     if (c->cuda.stream)
         cudaStreamDestroy(c->cuda.stream);
@@ -183,7 +183,7 @@ static int open_all(Card *c)
                    "cudaStreamCreate"));
     c->cuda.stream = stream;
     TRY(clock_open(&c->clock, stream));
-    TRY(weather_open(&c->weather, c->bus_id));
+    TRY(moment_open(&c->moment, c->bus_id));
     TRY(check_code(c));
     TRY(cuda_libraries_open(&c->cuda));
     TRY(list_kernels(c));
@@ -289,12 +289,12 @@ static int cuda_evict(Device *dev)
                       "cudaMemsetAsync");
 }
 
-static int cuda_conditions(Device *dev, Conditions *out)
+static int cuda_moment(Device *dev, Moment *out)
 {
     Card *c = card(dev);
 
     clock_let_go(&c->clock);
-    return weather_read(&c->weather, &c->clock, out);
+    return moment_read(&c->moment, &c->clock, out);
 }
 
 /* ---- recordings: CUDA graphs ------------------------------------------ */
@@ -404,7 +404,7 @@ static const Backend backend = {
     .record_end = cuda_record_end,
     .replay = cuda_replay,
     .recording_free = cuda_recording_free,
-    .conditions = cuda_conditions,
+    .moment = cuda_moment,
     .tell = cuda_tell,
     .roof_at = cuda_roof_at,
     .roof_run = cuda_roof_run,

@@ -1,6 +1,6 @@
 /*
  * card.h - what the plugin keeps of a GPU besides what kernels see of it
- * (device.h); for backend.c, clock.c and weather.c.
+ * (device.h); for backend.c, clock.c and moment.c.
  */
 #ifndef CUDA_CARD_H
 #define CUDA_CARD_H
@@ -40,25 +40,25 @@ int clock_stop(Clock *c, double *ns);
 void clock_let_go(Clock *c);
 
 /* Cycles of a multiprocessor over nanoseconds, counted by it; on the host. */
-typedef struct Ticks {
+typedef struct CardTicks {
     volatile unsigned long long cycles, ns;
-} Ticks;
+} CardTicks;
 
-typedef struct Weather {
-    Ticks *ticks, *ticks_on_card;
+typedef struct MomentReader {
+    CardTicks *ticks, *ticks_on_card;
     Nvml *nvml; /* NULL: not here */
-    Conditions last;
+    Moment last;
     double nvml_read_ns; /* when last was filled, on the host's clock */
     char throttle[96], with_launches[128];
-} Weather;
+} MomentReader;
 
 /* What roofs are measured in (roofs.c); all zero until then. */
-typedef struct RoofBuffers {
+typedef struct CardBuffers {
     float *from, *to;
     size_t n; /* floats of each */
     struct Product *product;
     Dtype product_dtype;
-} RoofBuffers;
+} CardBuffers;
 
 enum { BUS_ID = 32 };
 
@@ -67,16 +67,16 @@ typedef struct Card {
     const Kernel **kernels; /* base.kernels, to be freed */
     char bus_id[BUS_ID];
     Clock clock;
-    Weather weather;
+    MomentReader moment;
     size_t l2_bytes;
     bool l2_persists; /* lines may be set aside, and must be given back */
     void *flood;      /* overwritten to evict the caches; NULL until then */
-    RoofBuffers roofs;
+    CardBuffers roofs;
 } Card;
 
-int weather_open(Weather *w, const char *bus_id);
-void weather_close(Weather *w);
-int weather_read(Weather *w, const Clock *clock, Conditions *out);
+int moment_open(MomentReader *w, const char *bus_id);
+void moment_close(MomentReader *w);
+int moment_read(MomentReader *w, const Clock *clock, Moment *out);
 
 /* What doctor shows (facts.c). */
 void cuda_tell(Device *dev, Say *say, void *arg);
@@ -91,7 +91,8 @@ int cuda_check(int err, const char *call);
 int cuda_launch_hold(CardStream stream, Gate *gate, unsigned ticket,
                      unsigned long long limit_ns);
 /* Counts cycles over at least ns. */
-int cuda_launch_ticks(CardStream stream, Ticks *ticks, unsigned long long ns);
+int cuda_launch_ticks(CardStream stream, CardTicks *ticks,
+                      unsigned long long ns);
 
 #ifdef __cplusplus
 }

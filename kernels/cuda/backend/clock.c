@@ -10,7 +10,7 @@
  *
  * The queue is finite (some 1000 launches): when it is full, the host waits
  * for the card, which waits for the host.  So the gate opens by itself after a
- * while; conditions() then says "launches" among the reasons for a slow
+ * while; moment() then says "launches" among the reasons for a slow
  * sample.  The same is true of whatever a first launch must load.
  */
 #include <cuda_runtime_api.h>

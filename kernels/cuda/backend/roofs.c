@@ -68,7 +68,7 @@ size_t cuda_cache_bytes(Device *dev)
 /* Two buffers of as many floats, zeroed: denormals or NaN may be slower. */
 static int buffers(Device *dev, size_t n)
 {
-    RoofBuffers *b = &card(dev)->roofs;
+    CardBuffers *b = &card(dev)->roofs;
     const Backend *backend = dev->backend;
 
     if (b->n >= n)
@@ -83,7 +83,7 @@ static int buffers(Device *dev, size_t n)
 
 void cuda_roofs_release(Device *dev)
 {
-    RoofBuffers *b = &card(dev)->roofs;
+    CardBuffers *b = &card(dev)->roofs;
 
     product_free(b->product);
     if (b->from)
@@ -106,7 +106,7 @@ static int move(Device *dev, Kind kind, bool in_l2, double *work)
     const size_t arrays = kind == COPY ? 2 : 1;
     const size_t n = whole_steps(in_l2 ? l2 / 2 / arrays : L2S_OF_MEMORY * l2);
     const int times = in_l2 ? L2_TIMES : 1;
-    RoofBuffers *b = &card(dev)->roofs;
+    CardBuffers *b = &card(dev)->roofs;
 
     TRY(buffers(dev, n));
     *work = (double)(n * arrays * sizeof(float)) * times;
@@ -120,7 +120,7 @@ static int move(Device *dev, Kind kind, bool in_l2, double *work)
 /* y' = x' w' of square matrices, as a linear layer has it. */
 static int make_product(Device *dev, Dtype dtype)
 {
-    RoofBuffers *b = &card(dev)->roofs;
+    CardBuffers *b = &card(dev)->roofs;
     const GemmMatrix square = { .rows = SIDE, .columns = SIDE, .ld = SIDE };
     ProductSpec spec = {
         .gemm = { .a_source = 1,
@@ -181,7 +181,7 @@ int cuda_known_work(KnownWork *out, Device *dev, Dtype dtype)
 {
     const size_t n = whole_steps(L2S_OF_MEMORY * card(dev)->l2_bytes);
     const size_t most = (size_t)SIDE * SIDE * 2;
-    RoofBuffers *b = &card(dev)->roofs;
+    CardBuffers *b = &card(dev)->roofs;
     int err;
 
     *out = (KnownWork){ .dev = dev, .n = n };

@@ -1,6 +1,6 @@
 /*
  * clock.cu - holds a stream until the host opens a gate (clock.c), and counts
- *            a multiprocessor's cycles (weather.c)
+ *            a multiprocessor's cycles (moment.c)
  *
  * Device only: a wait for the host, and clocks, which kernels/simt does not
  * have; it never sees this folder.  One thread each, nothing bounds them but
@@ -48,7 +48,7 @@ static __device__ __forceinline__ unsigned long long step_after(
 
 /* Both ends are where the nanoseconds step on, so that the step's size does
  * not matter; what remains is one turn of the loop, some 40 cycles of 90000. */
-static __global__ void count_ticks(Ticks *ticks, unsigned long long ns)
+static __global__ void count_ticks(CardTicks *ticks, unsigned long long ns)
 {
     const unsigned long long from = step_after(0);
     const long long first = clock64();
@@ -66,7 +66,7 @@ extern "C" int cuda_launch_hold(CardStream stream, Gate *gate, unsigned ticket,
                        limit_ns);
 }
 
-extern "C" int cuda_launch_ticks(CardStream stream, Ticks *ticks,
+extern "C" int cuda_launch_ticks(CardStream stream, CardTicks *ticks,
                                  unsigned long long ns)
 {
     return simt_launch(count_ticks, dim3(1), dim3(1), 0, stream, 1, ticks, ns);

@@ -1,6 +1,6 @@
 /*
- * weather.c - the conditions of a sample: clock, temperature, power, and what
- * holds the clock back.
+ * moment.c - the state of the card at a sample: clock, temperature, power, and
+ * what holds the clock back.
  *
  * The clock is counted on the card right after the sample, before it can fall.
  * The rest is the driver's; it renews what it knows every 20 to 100 ms, so it
@@ -18,10 +18,10 @@
 static const unsigned long long TICKS_NS = 50000;
 static const double NVML_EVERY_NS = 20e6;
 
-int weather_open(Weather *w, const char *bus_id)
+int moment_open(MomentReader *w, const char *bus_id)
 {
-    *w = (Weather){ .nvml_read_ns = -INFINITY };
-    w->last = (Conditions){ NAN, NAN, NAN, NULL };
+    *w = (MomentReader){ .nvml_read_ns = -INFINITY };
+    w->last = (Moment){ NAN, NAN, NAN, NULL };
     if (nvml_open(&w->nvml, bus_id))
         w->nvml = NULL; /* columns stay empty; doctor says why */
     TRY(cuda_check(cudaHostAlloc((void **)&w->ticks, sizeof(*w->ticks),
@@ -32,15 +32,15 @@ int weather_open(Weather *w, const char *bus_id)
         "cudaHostGetDevicePointer");
 }
 
-void weather_close(Weather *w)
+void moment_close(MomentReader *w)
 {
     nvml_close(w->nvml);
     if (w->ticks)
         cudaFreeHost(w->ticks);
-    *w = (Weather){ 0 };
+    *w = (MomentReader){ 0 };
 }
 
-static int read_clock(Weather *w, CardStream stream)
+static int read_clock(MomentReader *w, CardStream stream)
 {
     w->ticks->cycles = w->ticks->ns = 0;
     TRY(cuda_check(cuda_launch_ticks(stream, w->ticks_on_card, TICKS_NS),
@@ -52,7 +52,7 @@ static int read_clock(Weather *w, CardStream stream)
     return OK;
 }
 
-int weather_read(Weather *w, const Clock *clock, Conditions *out)
+int moment_read(MomentReader *w, const Clock *clock, Moment *out)
 {
     const double now = host_now_ns();
     size_t n;
@@ -66,7 +66,8 @@ int weather_read(Weather *w, const Clock *clock, Conditions *out)
     *out = w->last;
     if (!clock->starved)
         return OK;
-    n = w->last.throttle ? strlen(w->throttle) : 0;
+    n = w->last.throttle && strcmp(w->throttle, "none") ? strlen(w->throttle)
+                                                        : 0;
     snprintf(w->with_launches, sizeof(w->with_launches), "%.*s%slaunches",
              (int)n, w->throttle, n ? "," : "");
     out->throttle = w->with_launches;
