@@ -180,6 +180,14 @@ static bool among(const char *value, const char *list)
     return false;
 }
 
+bool slice_wants(const Wanted *w, const char *value)
+{
+    if (strcmp(w->column, "module") == 0 && among("all", w->value) &&
+        strcmp(value, "none") != 0)
+        return true;
+    return among(value, w->value);
+}
+
 int slice_keep(RunList *list, const Wanted *wanted, int n)
 {
     char value[SLICE_TEXT], values[SLICE_TEXT];
@@ -195,7 +203,7 @@ int slice_keep(RunList *list, const Wanted *wanted, int n)
         print_values(list, w->column, values, sizeof(values));
         for (int i = 0; i < had; i++) {
             const bool has = named_value(&list->at[i], w->column, value);
-            const bool keep = !has || among(value, w->value);
+            const bool keep = !has || slice_wants(w, value);
 
             found |= has && keep;
             settle(list, i, keep, &kept);

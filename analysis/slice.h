@@ -12,10 +12,11 @@
 #include "analysis/summary.h"
 
 /* A column of the table run, or a setting of a module, and the value it must
- * have: one of "8,16". */
+ * have: one of "8,16".  A module of "all" is any but "none". */
 typedef struct Wanted {
     const char *column, *value;
 } Wanted;
+bool slice_wants(const Wanted *w, const char *value);
 
 /* The i-th column that tells cases apart, in the order of the repeat line;
  * NULL past the end. */

@@ -25,19 +25,6 @@ static bool is_of_timing(const char *column)
     return false;
 }
 
-/* True if text is one of "a,b,c". */
-static bool is_one_of(const char *text, const char *list)
-{
-    const size_t n = strlen(text);
-
-    for (const char *at = list; at; at = strchr(at, ',')) {
-        at += *at == ',';
-        if (strncmp(at, text, n) == 0 && (!at[n] || at[n] == ','))
-            return true;
-    }
-    return false;
-}
-
 static bool is_wanted(const ErfRow *r, const PlotOptions *o)
 {
     char text[PARAM_TEXT_MAX];
@@ -46,7 +33,7 @@ static bool is_wanted(const ErfRow *r, const PlotOptions *o)
         const Param *p = param_find(case_params, o->wanted[i].column);
 
         if (p && !is_of_timing(p->name) &&
-            !is_one_of(param_text(p, &r->c, text), o->wanted[i].value))
+            !slice_wants(&o->wanted[i], param_text(p, &r->c, text)))
             return false;
     }
     return true;

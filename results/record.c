@@ -29,7 +29,8 @@ const Param case_params[] = {
     FIELD(Case, backbone, NAME, WHAT, .initial = "none", .usual = "none",
           .help = "the network; none: the module alone"),
     FIELD(Case, module, NAME, WHAT, .initial = "none", .usual = "none",
-          .help = "the attention module; none: the plain network"),
+          .help = "the attention module; none: the plain network; all: each "
+                  "module"),
     FIELD(Case, impl, CHOICE, HOW, .initial = "composed", .choice = impl_choice,
           .help = "the module as a graph of ops, or as one op of its own"),
     FIELD(Case, position, CHOICE, WHAT, .initial = "auto", .usual = "auto",

@@ -111,6 +111,73 @@ TEST(experiment, a_list_as_a_value_is_one_value)
     experiment_free(&e);
 }
 
+/* The first case has module at place 0, and so on, `first` before them. */
+static void check_modules(Experiment *e, const char *first, int ncases)
+{
+    int at = 0, n = 0;
+
+    while (zoo_at(n))
+        n++;
+    CHECK_MSG(e->ncases == n + ncases, "%d cases of %d modules", e->ncases, n);
+    if (first)
+        CHECK(strcmp(e->cases[at++].module.text, first) == 0);
+    for (int i = 0; i < n; i++) {
+        if (first && strcmp(zoo_name(i), first) == 0)
+            continue;
+        CHECK_MSG(strcmp(e->cases[at].module.text, zoo_name(i)) == 0,
+                  "case %d is of %s", at, e->cases[at].module.text);
+        at++;
+    }
+    experiment_free(e);
+}
+
+TEST(experiment, all_is_every_module_in_the_order_of_the_zoo)
+{
+    Flag flag = { "module", "all" };
+    Experiment e;
+
+    REQUIRE(read_text(&e, "{\"experiment\": \"x\", \"module\": \"all\"}", NULL,
+                      0) == OK);
+    check_modules(&e, NULL, 0);
+    REQUIRE(experiment_read(&e, NULL, &flag, 1) == OK);
+    check_modules(&e, NULL, 0);
+}
+
+TEST(experiment, all_stands_beside_names_that_come_before_it)
+{
+    const Flag flags[] = { { "module", "none,all" },
+                           { "backbone", "resnet18" } };
+    Experiment e;
+
+    REQUIRE(read_text(
+                &e, "{\"experiment\": \"x\", \"module\": [\"scsa\", \"all\"]}",
+                NULL, 0) == OK);
+    check_modules(&e, "scsa", 0);
+    REQUIRE(experiment_read(&e, NULL, flags, 2) == OK);
+    check_modules(&e, "none", 1);
+    CHECK(read_text(&e,
+                    "{\"experiment\": \"x\",\n"
+                    " \"module\": [\"none\", \"all\", \"se\"]}",
+                    NULL, 0) == ERR_INPUT);
+    CHECK(strstr(err_message(), ":2:28: module: se is in the list twice"));
+}
+
+/* Values after it are still found where the file has them. */
+TEST(experiment, what_is_wrong_beside_all_is_found)
+{
+    Experiment e;
+
+    CHECK(read_text(&e,
+                    "{\"experiment\": \"x\",\n"
+                    " \"module\": [\"all\", \"scss\"]}",
+                    NULL, 0) == ERR_INPUT);
+    CHECK_MSG(strstr(err_message(), ":2:20: there is no module 'scss'"), "%s",
+              err_message());
+    CHECK(read_text(&e, "{\"experiment\": \"x\",\n \"backbone\": [\"all\"]}",
+                    NULL, 0) == ERR_INPUT);
+    CHECK(strstr(err_message(), "there is no backbone 'all'"));
+}
+
 /* The objects overlap; the case is measured once. */
 TEST(experiment, a_case_that_is_said_twice_is_there_once)
 {

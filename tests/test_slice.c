@@ -64,6 +64,16 @@ TEST(slice, keeps_in_order_what_has_all_values_wanted)
     free(list.at);
 }
 
+TEST(slice, all_modules_are_wanted_but_no_plain_networks)
+{
+    const Wanted all = { "module", "all" }, both = { "module", "none,all" };
+    const Wanted other = { "backbone", "all" };
+
+    CHECK(slice_wants(&all, "se") && slice_wants(&all, "of_another_zoo"));
+    CHECK(!slice_wants(&all, "none") && slice_wants(&both, "none"));
+    CHECK(slice_wants(&both, "se") && !slice_wants(&other, "resnet18"));
+}
+
 TEST(slice, a_modules_setting_counts_for_the_modules_that_have_it)
 {
     RunList list = eight_runs();

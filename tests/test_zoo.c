@@ -300,5 +300,5 @@ TEST(zoo, every_module_says_what_it_is)
         CHECK(m->settings_size <= SETTINGS_MAX);
         CHECK(!m->params == !m->settings_size);
     }
-    CHECK(zoo_find("none") == NULL);
+    CHECK(zoo_find("none") == NULL && zoo_find("all") == NULL);
 }

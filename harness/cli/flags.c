@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/experiments/axis.h"
 #include "harness/files/wrap.h"
 #include "harness/measure/sweep.h"
 #include "harness/network/case_flags.h"
@@ -402,6 +403,13 @@ static void put_case(FILE *out, const Usage *usage)
     }
 }
 
+/* True if the module that was given is several: "se,eca" or "all". */
+static bool is_several(const Flags *f)
+{
+    return f->nflags && (strchr(f->flag[0].value, ',') ||
+                         strcmp(f->flag[0].value, ALL_MODULES) == 0);
+}
+
 /* Those of the module that was given. */
 static int put_module(FILE *out, const Flags *f, const Usage *usage)
 {
@@ -411,7 +419,8 @@ static int put_module(FILE *out, const Flags *f, const Usage *usage)
     if (!takes(usage, MODULE_SETTINGS))
         return OK;
     case_defaults(&c);
-    TRY(flags_case(f, &c));
+    if (!is_several(f))
+        TRY(flags_case(f, &c));
     snprintf(title, sizeof(title), "Settings of %s:", c.module.text);
     if (case_module(&c)) {
         flags_table(out, title, case_module(&c)->params);

@@ -145,18 +145,80 @@ static void set_backend(const Param *p, char text[PARAM_TEXT_MAX])
         snprintf(text, PARAM_TEXT_MAX, "%s", meant);
 }
 
+static bool is_module(const Param *p)
+{
+    return strcmp(p->name, "module") == 0;
+}
+
+/* Room for n values, of which some may be ALL_MODULES. */
+static void make_room(Axis *axis, const Param *p, int n)
+{
+    int all = 0;
+
+    while (is_module(p) && zoo_at(all))
+        all++;
+    axis->value = calloc((size_t)(n + all), sizeof(*axis->value));
+    BUG_IF(!axis->value);
+}
+
+static bool has_value(const Axis *axis, const char *text)
+{
+    for (int i = 0; i < axis->n; i++)
+        if (strcmp(axis->value[i].text, text) == 0)
+            return true;
+    return false;
+}
+
+static void add_value(Axis *axis, const char *text, const cJSON *item)
+{
+    AxisValue *v = &axis->value[axis->n++];
+
+    snprintf(v->text, sizeof(v->text), "%s", text);
+    v->item = item;
+}
+
+/* Adds the modules that are not there yet where the text is ALL_MODULES. */
+static bool add_all(Axis *axis, const Param *p, const char *text,
+                    const cJSON *item)
+{
+    if (!is_module(p) || strcmp(text, ALL_MODULES) != 0)
+        return false;
+    for (int i = 0; zoo_at(i); i++)
+        if (!has_value(axis, zoo_name(i)))
+            add_value(axis, zoo_name(i), item);
+    return true;
+}
+
+/* Adds one value of a file, v, or all that it stands for. */
+static int read_value(Axis *axis, const Json *j, const Param *p, const cJSON *v)
+{
+    const cJSON *item = axis->item;
+    const cJSON *at = is_list(p, item) ? v : item;
+    char text[PARAM_TEXT_MAX];
+
+    TRY(value_text(j, item, p, v, text));
+    if (add_all(axis, p, text, at))
+        return OK;
+    set_backend(p, text);
+    if (has_value(axis, text))
+        return json_fail(j, v,
+                         "%s: %s is in the list twice; 'arm' tells copies "
+                         "apart",
+                         p->name, text);
+    add_value(axis, text, at);
+    return OK;
+}
+
 int axes_read(Axes *axes, const Json *j, const cJSON *item)
 {
     const Param *p = find_setting(item->string);
     const cJSON *v = item;
     Axis *axis = &axes->at[axes->n];
-    bool list;
     int n = 1;
 
     if (!p)
         return refuse_key(j, item);
-    list = is_list(p, item);
-    if (list) {
+    if (is_list(p, item)) {
         n = cJSON_GetArraySize(item);
         v = item->child;
     }
@@ -169,22 +231,11 @@ int axes_read(Axes *axes, const Json *j, const cJSON *item)
                          p->name, n, EXPERIMENT_CASES_MAX);
     if (axes->n == AXES_MAX)
         return json_fail(j, item, "more than %d settings", AXES_MAX);
-    *axis = (Axis){ .key = p->name, .item = item, .list = list };
-    axis->value = calloc((size_t)n, sizeof(*axis->value));
-    BUG_IF(!axis->value);
+    *axis = (Axis){ .key = p->name, .item = item };
+    make_room(axis, p, n);
     axes->n++;
-    for (; axis->n < n; axis->n++, v = v->next) {
-        char *text = axis->value[axis->n];
-
-        TRY(value_text(j, item, p, v, text));
-        set_backend(p, text);
-        for (int i = 0; i < axis->n; i++)
-            if (strcmp(axis->value[i], text) == 0)
-                return json_fail(j, v,
-                                 "%s: %s is in the list twice; 'arm' tells "
-                                 "copies apart",
-                                 p->name, text);
-    }
+    for (int i = 0; i < n; i++, v = v->next)
+        TRY(read_value(axis, j, p, v));
     return OK;
 }
 
@@ -207,6 +258,7 @@ int axes_flag(Axes *axes, const Flag *flag)
     const bool split = p && p->kind != PARAM_KIND_INTS;
     const char *at = flag->value;
     Axis *axis = axes_find(axes, flag->name);
+    char text[PARAM_TEXT_MAX];
     int n = 1;
 
     if (!p) /* flags.c knows the same keys: a bug if it let this through */
@@ -220,17 +272,19 @@ int axes_flag(Axes *axes, const Flag *flag)
     else
         axis = &axes->at[axes->n++];
     *axis = (Axis){ .key = p->name };
-    axis->value = calloc((size_t)n, sizeof(*axis->value));
-    BUG_IF(!axis->value);
-    for (; axis->n < n; axis->n++) {
+    make_room(axis, p, n);
+    for (int i = 0; i < n; i++) {
         const size_t len = split ? strcspn(at, ",") : strlen(at);
 
         if (len >= PARAM_TEXT_MAX)
             return fail(ERR_INPUT, "%s: '%.20s...' is too long", p->name, at);
-        memcpy(axis->value[axis->n], at, len);
+        snprintf(text, sizeof(text), "%.*s", (int)len, at);
         if (n > 1)
-            TRY(check_part(p, axis->value[axis->n], flag->value));
-        set_backend(p, axis->value[axis->n]);
+            TRY(check_part(p, text, flag->value));
+        if (!add_all(axis, p, text, NULL)) {
+            set_backend(p, text);
+            add_value(axis, text, NULL);
+        }
         at += len + (at[len] == ',');
     }
     return OK;

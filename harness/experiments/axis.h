@@ -12,14 +12,20 @@
 
 enum { AXES_MAX = 64 };
 
-/* The values are texts that param_set takes; whether it does depends on the
- * case, and is not known here. */
+#define ALL_MODULES "all"
+
+/* A text that param_set takes; whether it does depends on the case, and is not
+ * known here. */
+typedef struct AxisValue {
+    char text[PARAM_TEXT_MAX];
+    const cJSON *item; /* where the file says it; NULL: from a flag */
+} AxisValue;
+
 typedef struct Axis {
     const char *key;
-    char (*value)[PARAM_TEXT_MAX];
+    AxisValue *value;
     int n;
     const cJSON *item; /* NULL: from a flag         */
-    bool list;         /* item is a list of values  */
     bool used;         /* a case has this setting   */
 } Axis;
 
@@ -28,8 +34,10 @@ typedef struct Axes {
     int n;
 } Axes;
 
-/* Adds a member of an object: a value, or a list of them.  ERR_INPUT, with the
- * line, for what no setting is called and for what no value of it can be. */
+/* Adds a member of an object: a value, or a list of them; ALL_MODULES among the
+ * modules is each module of the zoo, in its order, that the list has not named
+ * before.  ERR_INPUT, with the line, for what no setting is called and for what
+ * no value of it can be. */
 int axes_read(Axes *axes, const Json *j, const cJSON *item);
 
 /* Adds a flag: --channels=64 or --channels=64,128; a setting that is a list

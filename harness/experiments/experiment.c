@@ -90,10 +90,8 @@ static int expand(Builder *b, Axis *const *axis, const Case *c)
     for (int i = 0; i < a->n; i++) {
         Case next = *c;
 
-        if (case_set(&next, a->key, a->value[i]))
-            return located(b,
-                           a->list ? cJSON_GetArrayItem(a->item, i) : a->item,
-                           ERR_INPUT);
+        if (case_set(&next, a->key, a->value[i].text))
+            return located(b, a->value[i].item, ERR_INPUT);
         TRY(expand(b, axis + 1, &next));
     }
     return OK;

@@ -14,7 +14,9 @@
  * have it: above, with "eca" among the modules, eca would give two cases, not
  * four.  In the same way a list of impl, ["composed", "fused"], gives fused to
  * the modules that have it; "fused" by itself asks for it, and what has none
- * gets a row that says so.  What is given as flags replaces what the file says.
+ * gets a row that says so.  A module of "all" is each module that there is,
+ * plain networks ("none") aside.  What is given as flags replaces what the file
+ * says.
  */
 #ifndef HARNESS_EXPERIMENT_H
 #define HARNESS_EXPERIMENT_H
