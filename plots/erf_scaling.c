@@ -127,7 +127,7 @@ static void find_top(Panel *p)
 }
 
 /* Names of the lines' ends, the grey one's too, where none hides another. */
-static void write_names(FILE *names, const Panel *p, int panel,
+static void write_names(const Sheet *s, FILE *names, const Panel *p, int panel,
                         const End end[FIELDS_COLUMNS])
 {
     const Fields *f = p->f;
@@ -144,7 +144,7 @@ static void write_names(FILE *names, const Panel *p, int panel,
         if (end[i].row)
             fprintf(names, "%d %d %.6g %.6g %d \"%s\"\n", panel,
                     end[i].row->c.height, end[i].value, y[i] / HIGH * p->top,
-                    module_style(end[i].row->c.module.text),
+                    module_style(s, end[i].row->c.module.text),
                     fields_label(f, end[i].row, label));
     }
     if (p->all)
@@ -171,12 +171,12 @@ static void write_panel(Sheet *s, Panel *p, int *blocks, FILE *names)
                 end[i] = e;
             if (e.row)
                 fprintf(s->gp, "%d %d %d %g ", (*blocks)++,
-                        module_style(e.row->c.module.text), part,
+                        module_style(s, e.row->c.module.text), part,
                         DODGE * (i - (f->columns - 1) / 2.0));
         }
     fprintf(s->gp, "'\nTop[%d] = %.6g\n", panel, p->top);
     fprintf(s->gp, "All[%d] = %.6g\n", panel, p->all ? shown[p->k].all : 0);
-    write_names(names, p, panel, end);
+    write_names(s, names, p, panel, end);
 }
 
 static int check_sizes(const Fields *f)

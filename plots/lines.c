@@ -35,6 +35,7 @@ static const double PAD = 0.02; /* left of the first point, of the range */
 
 typedef struct Series {
     const Run *run; /* any of its runs */
+    int style;
     char name[LABEL_MAX + 64], note[48];
     Point at[POINTS_MAX];
     int n;
@@ -64,7 +65,7 @@ static int by_x(const void *a, const void *b)
 static int by_style(const void *a, const void *b)
 {
     const Run *r = ((const Series *)a)->run, *q = ((const Series *)b)->run;
-    const int s = run_style(r), t = run_style(q);
+    const int s = ((const Series *)a)->style, t = ((const Series *)b)->style;
 
     if (s != t)
         return s - t;
@@ -137,8 +138,10 @@ static void strongest_last(Lines *l, const char *focus)
     }
 }
 
-static int gather(Lines *l, const RunList *runs, const char *focus)
+static int gather(Sheet *sheet, Lines *l, const RunList *runs)
 {
+    const char *focus = sheet->options->focus;
+
     for (int i = 0; i < runs->n; i++) {
         const Run *r = &runs->at[i];
         Point p = l->panel->point(r);
@@ -153,6 +156,7 @@ static int gather(Lines *l, const RunList *runs, const char *focus)
                         "experiment '%s' has more than %d lines of %d points "
                         "to draw; choose with --module=",
                         r->experiment, SERIES_MAX, POINTS_MAX);
+        s->style = run_style(sheet, r);
         s->at[s->n++] = p;
     }
     if (!l->n)
@@ -329,7 +333,7 @@ static void write_panel(Sheet *s, const Lines *l)
     fprintf(s->gp, "Count[%d] = %d\nStyles[%d] = '", l->number, l->n,
             l->number);
     for (int i = 0; i < l->n; i++) {
-        fprintf(s->gp, "%d ", run_style(l->at[i].run));
+        fprintf(s->gp, "%d ", l->at[i].style);
         if (focus && !strcmp(l->at[i].run->c.module.text, focus))
             strong = i + 1;
     }
@@ -358,7 +362,7 @@ static int add_panel(Sheet *s, const Panels *all, const Panel *p, int number,
     l.at = calloc(SERIES_MAX, sizeof(*l.at));
     if (!l.at)
         return fail(ERR_MEMORY, "no memory for the lines of a figure");
-    err = gather(&l, runs, s->options->focus);
+    err = gather(s, &l, runs);
     if (!err) {
         measure(&l);
         say_fixed(&l, runs);

@@ -269,7 +269,7 @@ static void write_dots(Sheet *s, const Dots *d)
 
         fprintf(s->dat, "%.6g %.4g %.6g %.6g %d %d %d %.6g %.6g %.6g ", d->x[i],
                 d->y[i], t.lo, t.hi, d->run[i]->o.converged, d->front[i],
-                run_style(d->run[i]), l->x0, l->y0, l->leader ? near : NAN);
+                run_style(s, d->run[i]), l->x0, l->y0, l->leader ? near : NAN);
         sheet_word(s, d->name[i]);
         fprintf(s->dat, "\n");
     }

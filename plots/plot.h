@@ -40,7 +40,9 @@ typedef struct PlotOptions {
     const char *formats;    /* "svg,png", either or both                    */
     const char *experiment; /* NULL or "": the figure's own                 */
     const char *focus;      /* the module to draw strongest                 */
-    const Wanted *wanted;   /* which runs                                   */
+    const char *(*module_at)(int i); /* by its name, in the order of styles;
+                                      * NULL past the end                   */
+    const Wanted *wanted; /* which runs                                   */
     int nwanted;
 } PlotOptions;
 

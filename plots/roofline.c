@@ -104,12 +104,13 @@ static void add_mark(Chart *c, const Mark *m)
     c->marks++;
 }
 
-static void add_run(Chart *c, const Run *r, const StoredProfile *p)
+static void add_run(Chart *c, const Sheet *s, const Run *r,
+                    const StoredProfile *p)
 {
     const Level level = roofline_level(p, WHOLE_RUN, &c->limits);
     const Work w = roofline_work(p, WHOLE_RUN, level);
     Mark m = { .panel = panel_of(c, r),
-               .style = run_style(r),
+               .style = run_style(s, r),
                .filled = run_is_fused(r),
                .ns = w.ns,
                .level = level,
@@ -221,7 +222,7 @@ static int add_steps(Chart *c, const Run *r, const StoredProfile *p)
     return OK;
 }
 
-static int gather_run(Chart *c, Store *store, const Run *r, bool alone)
+static int gather_run(Chart *c, const Sheet *s, const Run *r)
 {
     StoredProfile p;
     int err = OK;
@@ -231,11 +232,11 @@ static int gather_run(Chart *c, Store *store, const Run *r, bool alone)
                     "experiment '%s' has more than %d shapes to draw; choose "
                     "with --channels=",
                     r->experiment, PANELS_MAX);
-    TRY(store_profile_read(&p, store, r->id));
-    if (alone)
+    TRY(store_profile_read(&p, s->store, r->id));
+    if (c->steps)
         err = add_steps(c, r, &p);
     else
-        add_run(c, r, &p);
+        add_run(c, s, r, &p);
     stored_profile_free(&p);
     return err;
 }
@@ -280,7 +281,7 @@ static int gather(Chart *c, Sheet *s, const RunList *runs)
 
     c->steps = runs->n == 1;
     for (int i = 0; !err && i < runs->n; i++)
-        err = gather_run(c, s->store, &runs->at[i], c->steps);
+        err = gather_run(c, s, &runs->at[i]);
     if (!err && !c->marks)
         err = fail(ERR_UNSUPPORTED,
                    "the runs of experiment '%s' have no profile; run: "

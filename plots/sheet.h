@@ -72,8 +72,8 @@ void sheet_foot(Sheet *s, const char *conditions, double width, double height);
 
 /* The line style in theme.gp of a run's module, the same in all figures: of a
  * fused one its colour and point, but dotted. */
-int run_style(const Run *r);
-int module_style(const char *module);
+int run_style(const Sheet *s, const Run *r);
+int module_style(const Sheet *s, const char *module);
 
 /* Ticks at 1, 2, 5 times powers of ten, or at powers only when there are
  * many: "0.1 0.2 0.5". */

@@ -98,7 +98,7 @@ static void write_panel(Sheet *s, const Stages *g, int panel,
                 same_row(g->row[row], r, runs))
                 fprintf(s->dat, "%d %.6g %.6g %.6g %d %d\n", row + 1,
                         r->time.median / g->unit, r->time.lo / g->unit,
-                        r->time.hi / g->unit, r->o.converged, run_style(r));
+                        r->time.hi / g->unit, r->o.converged, run_style(s, r));
         }
     fprintf(s->dat, "\n\n");
     snprintf(name, sizeof(name), "Shape[%d]", panel + 1);

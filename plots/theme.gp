@@ -13,8 +13,9 @@ ink = "#222222"; soft = "#767676"; faint = "#d4d4d4"; white = "#ffffff"
 svg(w, h) = sprintf("set terminal svg noenhanced size %d,%d font '%s,10' background rgb 'white'", w, h, font)
 png(w, h) = sprintf("set terminal pngcairo noenhanced size %d,%d font '%s,10' fontscale %g linewidth %g pointscale %g", w * zoom, h * zoom, font, zoom * .75, zoom, zoom)
 # Okabe and Ito's colours, which the colour-blind tell apart; dash and point
-# make each line known in black and white too.  plots/style.c says whose is
-# which; those after 13 are for modules without a place there.
+# make each line known in black and white too.  plots/style.c gives them out in
+# the order of the list of modules; 13 is the plain network, 14 to 16 are for
+# modules that join the list.
 set linetype  1 lc rgb "#D55E00" dt solid
 set linetype  2 lc rgb "#0072B2" dt solid
 set linetype  3 lc rgb "#0072B2" dt (8,4)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "attention_zoo/zoo.h"
 #include "tests/databases.h"
 #include "tests/stored.h"
 #include "tests/test.h"
@@ -34,6 +35,7 @@ char *draw(const char *db, const char *name, PlotOptions o, int *err)
     o.out = test_tmpdir();
     o.formats = o.formats ? o.formats : "svg,png";
     o.focus = "scsa";
+    o.module_at = zoo_name;
     *err = store_open(&s, db, STORE_READ);
     if (*err)
         return NULL;

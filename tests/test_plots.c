@@ -8,12 +8,45 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "plots/plot.h"
+#include "attention_zoo/zoo.h"
+#include "plots/sheet.h"
 #include "tests/databases.h"
 #include "tests/drawn.h"
 #include "tests/stored.h"
 #include "tests/test.h"
 #include "tests/texts.h"
+
+/* ---- styles --------------------------------------------------------------- */
+
+static const char *long_list(int i)
+{
+    static const char *const more[] = { "new", "newer", "newest", "one_more" };
+    int n = 0;
+
+    while (zoo_at(n))
+        n++;
+    return i < n ? zoo_name(i) : i < n + 4 ? more[i - n] : NULL;
+}
+
+/* Three join the list before any line is that of two modules. */
+TEST(plots, modules_have_lines_in_the_order_of_their_list)
+{
+    const PlotOptions options = { .module_at = long_list };
+    const Sheet s = { .options = &options };
+    int of[17] = { 0 }, n = 0;
+
+    CHECK(module_style(&s, "none") == 13);
+    CHECK(module_style(&s, "se") == 2 && module_style(&s, "scsa") == 1);
+    for (; long_list(n) && n < 15; n++) {
+        const int style = module_style(&s, long_list(n));
+
+        REQUIRE(style >= 1 && style <= 16 && style != 13);
+        CHECK_MSG(!of[style]++, "%s has a line that another has", long_list(n));
+    }
+    for (; long_list(n); n++)
+        CHECK(module_style(&s, long_list(n)) >= 14);
+    CHECK(module_style(&s, "of_another_zoo") >= 14);
+}
 
 /* ---- the numbers ----------------------------------------------------- */
 

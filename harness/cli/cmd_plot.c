@@ -174,6 +174,7 @@ int cmd_plot(int argc, char **argv)
         .formats = settings.format.text,
         .experiment = settings.experiment.text,
         .focus = settings.focus.text,
+        .module_at = zoo_name,
         .wanted = wanted,
         .nwanted = choose(&flags, settings.source.text, wanted),
     };

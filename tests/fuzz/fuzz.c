@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "attention_zoo/zoo.h"
 #include "harness/cli/cmd.h"
 #include "kernels/core/err.h"
 #include "plots/plot.h"
@@ -80,7 +81,8 @@ static void draw(const char *db)
 {
     const PlotOptions options = { .out = "/dev/null/figures",
                                   .formats = "svg",
-                                  .focus = "scsa" };
+                                  .focus = "scsa",
+                                  .module_at = zoo_name };
     char note[PLOT_NOTE];
     Store *s;
 
