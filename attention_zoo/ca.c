@@ -85,5 +85,6 @@ const Module ca_module = {
     .settings_size = sizeof(CaSettings),
     .params = ca_params,
     .build = ca_build,
+    .gates = 2,
     .weights = ca_weights,
 };

@@ -92,8 +92,10 @@ const Module cbam_module = {
     .title = "CBAM",
     .paper = "Woo et al., ECCV 2018, arXiv:1807.06521",
     .type = "Hybrid",
+    .on_output = true,
     .settings_size = sizeof(CbamSettings),
     .params = cbam_params,
     .build = cbam_build,
+    .gates = 2,
     .weights = cbam_weights,
 };

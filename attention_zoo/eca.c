@@ -65,8 +65,10 @@ const Module eca_module = {
     .title = "ECA",
     .paper = "Wang et al., CVPR 2020, arXiv:1910.03151",
     .type = "Channel",
+    .on_output = true,
     .settings_size = sizeof(EcaSettings),
     .params = eca_params,
     .build = eca_build,
+    .gates = 1,
     .weights = eca_weights,
 };

@@ -68,5 +68,6 @@ const Module ela_module = {
     .settings_size = sizeof(ElaSettings),
     .params = ela_params,
     .build = ela_build,
+    .gates = 2,
     .weights = ela_weights,
 };

@@ -119,5 +119,6 @@ const Module ema_module = {
     .settings_size = sizeof(EmaSettings),
     .params = ema_params,
     .build = ema_build,
+    .gates = 1,
     .weights = ema_weights,
 };

@@ -99,9 +99,11 @@ const Module fca_module = {
     .title = "FCA",
     .paper = "Qin et al., ICCV 2021, arXiv:2012.11879",
     .type = "Channel",
+    .on_output = true,
     .settings_size = sizeof(FcaSettings),
     .params = fca_params,
     .build = fca_build,
+    .gates = 1,
     .weights = fca_weights,
     .at_stage = fca_at_stage,
 };

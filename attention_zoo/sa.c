@@ -101,8 +101,10 @@ const Module sa_module = {
     .title = "SA",
     .paper = "Zhang and Yang, ICASSP 2021, arXiv:2102.00240",
     .type = "Hybrid",
+    .on_output = true,
     .settings_size = sizeof(SaSettings),
     .params = sa_params,
     .build = sa_build,
+    .gates = 1,
     .weights = sa_weights,
 };

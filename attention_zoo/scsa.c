@@ -244,5 +244,6 @@ const Module scsa_module = {
     .params = scsa_params,
     .build = scsa_build,
     .fuse = scsa_fuse,
+    .gates = 3,
     .weights = scsa_weights,
 };

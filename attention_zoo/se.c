@@ -56,8 +56,10 @@ const Module se_module = {
     .title = "SE",
     .paper = "Hu et al., CVPR 2018, arXiv:1709.01507",
     .type = "Channel",
+    .on_output = true,
     .settings_size = sizeof(SeSettings),
     .params = se_params,
     .build = se_build,
+    .gates = 1,
     .weights = se_weights,
 };

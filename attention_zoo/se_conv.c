@@ -66,8 +66,10 @@ const Module se_conv_module = {
     .title = "SEConv",
     .paper = "Hu et al., CVPR 2018, arXiv:1709.01507",
     .type = "Channel",
+    .on_output = true,
     .settings_size = sizeof(SeConvSettings),
     .params = se_conv_params,
     .build = se_conv_build,
+    .gates = 1,
     .weights = se_conv_weights,
 };

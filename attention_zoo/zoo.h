@@ -35,6 +35,8 @@ typedef struct Module {
     const char *title;    /* as the paper calls it                        */
     const char *paper;    /* authors, venue, arXiv number                 */
     const char *type;     /* "Channel", "Spatial" or "Hybrid"             */
+    bool on_output;       /* its paper, or its code, puts it on a block's
+                           * output; all others stand inside the block    */
     size_t settings_size; /* at most SETTINGS_MAX                         */
     const Param *params;  /* NULL: no settings                            */
 
@@ -45,6 +47,11 @@ typedef struct Module {
     /* The same as one op (FUSED_OPS), of the same weights: impl=fused.  A
      * setting that it does not have is graph_unsupported.  NULL: no such op. */
     Tensor *(*fuse)(Graph *g, Tensor *x, const void *settings);
+
+    /* x passes so many gates of 0 to 1 one after the other, which are 1/2 where
+     * all weights are 0, and nothing else but an order of channels.  0: there
+     * is more to it.  Tests read it. */
+    int gates;
 
     /* How many parameters it has for C channels, by the paper's formula. */
     double (*weights)(int channels, const void *settings);

@@ -12,9 +12,11 @@
 #include "harness/network/seed.h"
 #include "kernels/core/err.h"
 #include "kernels/ops/grad.h"
+#include "tests/case_file.h"
 #include "tests/digits_data.h"
 
-/* Where defaults do not fit 16 channels or 8x8 positions. */
+/* Where defaults do not fit 16 channels or 8x8 positions, as in
+ * tests/make_losses.py; other modules have those of their case file. */
 static const struct {
     const char *module, *name, *value;
 } settings_of[] = {
@@ -26,17 +28,30 @@ static const struct {
     { "ema", "factor", "8" },
 };
 
+static void find_settings(unsigned char settings[SETTINGS_MAX],
+                          const Module *module, const Tensor *x)
+{
+    Case c;
+
+    case_defaults(&c);
+    BUG_IF(case_set(&c, "module", module->name));
+    c.channels = x->dim[1];
+    c.height = x->dim[2];
+    c.width = x->dim[3];
+    for (size_t i = 0; i < sizeof(settings_of) / sizeof(settings_of[0]); i++)
+        if (strcmp(settings_of[i].module, module->name) == 0)
+            BUG_IF(case_set(&c, settings_of[i].name, settings_of[i].value));
+    case_fit(&c);
+    case_own_settings(&c, settings);
+}
+
 static Tensor *attention(Graph *g, Tensor *x, const Module *module)
 {
-    _Alignas(max_align_t) char settings[SETTINGS_MAX];
+    _Alignas(max_align_t) unsigned char settings[SETTINGS_MAX];
 
     if (!module || !x)
         return x;
-    param_defaults(module->params, settings);
-    for (size_t i = 0; i < sizeof(settings_of) / sizeof(settings_of[0]); i++)
-        if (strcmp(settings_of[i].module, module->name) == 0)
-            BUG_IF(param_set(param_find(module->params, settings_of[i].name),
-                             settings, settings_of[i].value));
+    find_settings(settings, module, x);
     graph_scope(g, "attn");
     x = module->build(g, x, settings);
     graph_end_scope(g);

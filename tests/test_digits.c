@@ -94,6 +94,11 @@ static void check_losses(const char *module)
     Training *t;
 
     read_losses(&want, module);
+    if (!want.n) {
+        printf("    %-8s has no losses of PyTorch in tests/digits/losses.csv\n",
+               module);
+        return;
+    }
     REQUIRE(want.n == STEPS);
     t = training_new(module, want.rate);
     REQUIRE(t != NULL);

@@ -229,7 +229,8 @@ static void check(const Look *l)
     }
     CHECK_MSG(s >= wanted,
               "%s with %s, norm_gain=%g: another input changes its output by "
-              "%.1e of its spread",
+              "%.1e of its spread; a row of harness/backbones/norm_gain.c "
+              "would help",
               l->c.backbone.text, l->c.module.text, l->c.norm_gain, s);
     CHECK_MSG(e > UNNOTICED,
               "%s with %s, norm_gain=%g: a wrong weight in its first layer "
@@ -263,14 +264,14 @@ static Device *one_thread(void)
     return dev;
 }
 
-/* A test each, so that none takes long; n: how many modules it takes, plain
- * included. */
+/* A test each, so that none takes long; n: how many modules it takes at least,
+ * plain included. */
 static void check_network(const char *name, int n)
 {
     Device *dev = one_thread();
     const int seen = check_backbone(backbone_find(name), dev);
 
-    CHECK_MSG(seen == n, "%s: %d networks, not %d", name, seen, n);
+    CHECK_MSG(seen >= n, "%s: %d networks, not %d", name, seen, n);
     backend_close(dev);
 }
 

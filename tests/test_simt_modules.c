@@ -87,28 +87,25 @@ TEST(simt_modules, gradients_agree_with_pytorch)
 /* Of fewer images, norms of 1x1 maps have next to no gradient. */
 TEST(simt_modules, steps_of_training_agree_with_their_definition)
 {
-    static const char *const modules[] = { "se",   "se_conv", "eca",  "fca",
-                                           "cpca", "afgca",   "cbam", "sa",
-                                           "ela",  "ca",      "ema",  "scsa" };
     Checker with = { NULL };
 
     if (simt_is_checked())
         SKIP("too long under the checker");
     with.dev = simt_device();
-    for (size_t i = 0; i < sizeof(modules) / sizeof(modules[0]); i++) {
+    for (int i = 0; zoo_at(i); i++) {
         Comparison v;
         Case c;
 
         case_defaults(&c);
-        REQUIRE(case_set(&c, "module", modules[i]) == OK);
+        REQUIRE(case_set(&c, "module", zoo_name(i)) == OK);
         REQUIRE(case_set(&c, "pass", "train") == OK);
         REQUIRE(case_set(&c, "channels", "128") == OK);
         REQUIRE(case_set(&c, "batch", "4") == OK);
         c.height = c.width = 14;
         REQUIRE(case_complete(&c) == OK);
         CHECK_MSG(verify_case(&v, &c, VERIFY_BUDGET, &with) == OK, "%s: %s",
-                  modules[i], err_message());
-        CHECK_MSG(v.rel_l2 <= v.limit, "%s: %g of %g", modules[i], v.rel_l2,
+                  zoo_name(i), err_message());
+        CHECK_MSG(v.rel_l2 <= v.limit, "%s: %g of %g", zoo_name(i), v.rel_l2,
                   v.limit);
     }
     simt_device_close(with.dev);

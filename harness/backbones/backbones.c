@@ -32,18 +32,9 @@ const Backbone *backbone_find(const char *name)
     return NULL;
 }
 
-/* Its own paper, or its code, puts it on the block's output. */
-static const Module *const on_output[] = {
-    &se_module,  &se_conv_module, &eca_module,
-    &fca_module, &cbam_module,    &sa_module,
-};
-
 Position position_of_paper(const Module *module)
 {
-    for (size_t i = 0; i < sizeof(on_output) / sizeof(on_output[0]); i++)
-        if (on_output[i] == module)
-            return POSITION_OUT;
-    return POSITION_MID;
+    return module->on_output ? POSITION_OUT : POSITION_MID;
 }
 
 Position position_mid(const Module *module)

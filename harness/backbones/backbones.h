@@ -79,8 +79,8 @@ const char *backbone_name(int i); /* NULL past the end */
 const Backbone *backbone_find(const char *name);
 
 /* Usual positions that several backbones share: where the module's own paper
- * or code has it (on the output: se, se_conv, eca, fca, cbam, sa; all others
- * inside, as the SCSA code); always inside; always on the output. */
+ * or code has it (on_output; all others inside, as the SCSA code); always
+ * inside; always on the output. */
 Position position_of_paper(const Module *module);
 Position position_mid(const Module *module);
 Position position_out(const Module *module);

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 import torch_modules
 from torch_device import Refusal
-from torch_modules import make_module
+from torch_modules import at_stage, make_module
 
 
 class Net(nn.Module):
@@ -27,15 +27,6 @@ def plug(module, channels, settings, here=True):
     """The module, or nothing, where none is wanted or it stands elsewhere."""
     attn = make_module(module, channels, settings) if here else None
     return nn.Identity() if attn is None else attn
-
-
-def at_stage(module, settings, stage):
-    """Settings that depend on the stage: FcaNet's sizes at 224."""
-    own = dict(settings or {})
-    if module == "fca":
-        own.setdefault("dct_h", 56 >> stage)
-        own.setdefault("dct_w", 56 >> stage)
-    return own
 
 
 def scale_shift(bn):
@@ -299,7 +290,7 @@ class ACNet(Net):
     def __init__(self, module="none", settings=None, position="auto"):
         super().__init__()
         mid = position == "mid" or (position == "auto" and
-                                    module in torch_modules.ON_MIDDLE)
+                                    torch_modules.stands_inside(module))
         self.conv1, self.bn1 = conv(3, 64, 7, 2), nn.BatchNorm2d(64)
         self.relu = nn.ReLU(inplace=True)
         self.maxpool = nn.MaxPool2d(3, 2, 1)
@@ -464,7 +455,7 @@ NETS = {"mobilenetv2_100": MobileNetV2, "acnet_r18": ACNet,
 def make_backbone(name, module="none", settings=None, position="auto"):
     """The network in form=train, without values."""
     if name in torch_modules.BACKBONES:
-        usual = "mid" if module in torch_modules.ON_MIDDLE else "out"
+        usual = "mid" if torch_modules.stands_inside(module) else "out"
         if module != "none" and position not in ("auto", usual):
             raise Refusal(f"{module} at position={position} of {name} is not "
                           "in these files")

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from torch_device import Refusal
 from torch_scsa import SCSA
 
 
@@ -28,6 +29,7 @@ def global_max(x):
 
 class SE(nn.Module):
     """Hu et al., CVPR 2018: linear layers without bias."""
+    on_output = True
 
     def __init__(self, channels, reduction=16):
         super().__init__()
@@ -45,6 +47,7 @@ class SE(nn.Module):
 
 class SEConv(nn.Module):
     """SE as in the SCSA repository: 1x1 convolutions, a norm between them."""
+    on_output = True
 
     def __init__(self, channels, reduction=16):
         super().__init__()
@@ -60,6 +63,7 @@ class SEConv(nn.Module):
 
 class ECA(nn.Module):
     """Wang et al., CVPR 2020: one small convolution along the channels."""
+    on_output = True
 
     def __init__(self, channels, kernel_size=0):
         super().__init__()
@@ -74,6 +78,7 @@ class ECA(nn.Module):
 
 class FCA(nn.Module):
     """Qin et al., ICCV 2021: a DCT frequency for each 1/16 of the channels."""
+    on_output = True
     TOP16_U = (0, 0, 6, 0, 0, 1, 1, 4, 5, 1, 3, 0, 0, 0, 3, 2)
     TOP16_V = (0, 1, 0, 5, 2, 0, 2, 0, 0, 6, 0, 4, 6, 3, 5, 2)
 
@@ -86,6 +91,11 @@ class FCA(nn.Module):
         self.fc = nn.Sequential(
             nn.Linear(channels, hidden, bias=False), nn.ReLU(inplace=True),
             nn.Linear(hidden, channels, bias=False), nn.Sigmoid())
+
+    @staticmethod
+    def at_stage(stage):
+        """FcaNet's sizes at 224."""
+        return {"dct_h": 56 >> stage, "dct_w": 56 >> stage}
 
     @classmethod
     def basis(cls, channels, h, w):
@@ -139,6 +149,7 @@ class AFGCA(nn.Module):
 
 class CBAM(nn.Module):
     """Woo et al., ECCV 2018, as in the SCSA repository."""
+    on_output = True
 
     def __init__(self, channels, reduction=16, kernel_size=7):
         super().__init__()
@@ -225,6 +236,7 @@ class EMA(nn.Module):
 
 class SA(nn.Module):
     """Zhang and Yang, ICASSP 2021: shuffle attention."""
+    on_output = True
 
     def __init__(self, channels, group_num=64):
         super().__init__()
@@ -283,15 +295,26 @@ MODULES = {
     "scsa": SCSA,
 }
 
-# Where a module acts: on the middle channels of a block (after its last but
-# one convolution, norm and ReLU) or on its output, before the shortcut.
-ON_MIDDLE = ("cpca", "afgca", "ela", "ca", "ema", "scsa")
+
+def stands_inside(name):
+    """Whether a module acts on the middle channels of a block (after its last
+    but one convolution, norm and ReLU), as most do; those with on_output act on
+    its output, before the shortcut."""
+    return not getattr(MODULES.get(name), "on_output", False)
+
+
+def at_stage(name, settings, stage):
+    """The settings, over those that the module has at this stage."""
+    own = getattr(MODULES.get(name), "at_stage", lambda stage: {})
+    return {**own(stage), **(settings or {})}
 
 
 def make_module(name, channels, settings=None):
     """The module called name, or None for "none"."""
     if name == "none":
         return None
+    if name not in MODULES:
+        raise Refusal(f"module={name} is not in these files")
     module = MODULES[name](channels, **(settings or {}))
     module.is_attached = True               # for seed_values
     return module
@@ -321,7 +344,7 @@ class Block(nn.Module):
             self.downsample = nn.Sequential(
                 nn.Conv2d(inputs, outputs, 1, stride, bias=False),
                 nn.BatchNorm2d(outputs))
-        on_middle = module in ON_MIDDLE
+        on_middle = stands_inside(module)
         attn = make_module(module, width if on_middle else outputs, settings)
         self.attn = attn if attn is not None else nn.Identity()
         self.attn_after = 0
@@ -351,10 +374,7 @@ class ResNet(nn.Module):
         inputs = 64
         for stage, blocks in enumerate(layers):
             width = 64 << stage
-            own = dict(settings or {})
-            if module == "fca":                 # FcaNet's sizes at 224
-                own.setdefault("dct_h", 56 >> stage)
-                own.setdefault("dct_w", 56 >> stage)
+            own = at_stage(module, settings, stage)
             row = []
             for i in range(blocks):
                 stride = 2 if stage > 0 and i == 0 else 1
