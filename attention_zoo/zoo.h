@@ -1,8 +1,9 @@
 /*
  * zoo.h - the attention modules: one paper, one file, one line here.
  *
- * To add one: write <name>.c and add its line to ZOO, which all commands read.
- * README.md lists the rest: its cases, its PyTorch definition, experiments.
+ * To add one: write <name>.c, append its line to ZOO, add its cases to
+ * tests/cases.  Nothing else: commands, experiments, figures and tests read
+ * ZOO, figures its order.  README.md says more.
  */
 #ifndef ZOO_ZOO_H
 #define ZOO_ZOO_H

@@ -42,14 +42,15 @@ SHAPES = (("c64_14x14", 64, 14, 14, 11), ("odd_23x17", 96, 23, 17, 12),
           ("c512_7x7", 512, 7, 7, 13))
 SA_CHANNELS = {64: 128, 96: 256}
 
-# Settings that are not the defaults, on a batch of two.
+# Settings that are not the defaults, on a batch of two; a module that is not
+# listed has its defaults.
 SETTINGS = (
     ("se", {"reduction": 4}), ("se_conv", {"reduction": 2}),
     ("eca", {"kernel_size": 5}), ("cpca", {"reduction": 4}),
     ("fca", {"reduction": 8, "dct_h": 14, "dct_w": 7}),
     ("cbam", {"reduction": 2}), ("ca", {"reduction": 2}),
     ("ela", {"kernel_size": 3, "groups": 4}), ("ema", {"factor": 4}),
-    ("sa", {"group_num": 2}), ("afgca", {}),
+    ("sa", {"group_num": 2}),
     ("scsa", {"head_num": 4, "window_size": 3,
               "group_kernel_sizes": [1, 5, 3, 11]}),
     ("scsa", {"window_size": -1}),
@@ -193,8 +194,11 @@ def module_cases():
             if module == "sa":
                 c = SA_CHANNELS.get(c, c)
             yield f"{module}_{name}", module, config, (1, c, h, w), seed
-    for i, (module, config) in enumerate(SETTINGS):
-        number = sum(m == module for m, _ in SETTINGS[:i + 1])
+    listed = {module for module, _ in SETTINGS}
+    others = [(m, {}) for m in sorted(peer.MODULES) if m not in listed]
+    settings = list(SETTINGS) + others
+    for i, (module, config) in enumerate(settings):
+        number = sum(m == module for m, _ in settings[:i + 1])
         yield (f"{module}_settings{number}", module, config, SETTINGS_SHAPE,
                SETTINGS_SEED)
     for name, config in VARIANTS:
