@@ -522,7 +522,7 @@ TEST(erf_field, is_that_of_the_published_networks)
         REQUIRE(network_build_tapped(&g, &c, NULL, &taps[i].tap, 1) == OK);
         t = graph_output_at(g, 0, NULL);
         units.rows = units.columns =
-            (Span){ (t->dim[2] - 1) / 2, t->dim[2] / 2 };
+            (Extent){ (t->dim[2] - 1) / 2, t->dim[2] / 2 };
         field_of(&f, g, t, graph_find(g, "input"), &units, NULL);
         CHECK_MSG(f.rows.last - f.rows.first + 1 == taps[i].side,
                   "%s: %d to %d", taps[i].settings, f.rows.first, f.rows.last);
@@ -535,9 +535,9 @@ TEST(erf_field, is_that_of_the_published_networks)
 }
 
 /* Where a map is not zero, in rows; a mask of -100 leaves e^-100. */
-static Span support(const float *map, int height, int width)
+static Extent support(const float *map, int height, int width)
 {
-    Span rows = { height, -1 };
+    Extent rows = { height, -1 };
     float peak = 0;
 
     for (int i = 0; i < height * width; i++)
@@ -554,7 +554,7 @@ static Span support(const float *map, int height, int width)
  * stage 1, units 27 and 28 read 24 to 30, these 21 to 34, four pixels each. */
 TEST(erf_field, of_shifted_windows_is_where_gradients_are)
 {
-    static const Span rows[] = { { 84, 139 }, { 28, 195 } };
+    static const Extent rows[] = { { 84, 139 }, { 28, 195 } };
     const ErfAsk ask = { .protocol = erf_protocol_at(0),
                          .tap = { "stage1", "stage2" },
                          .taps = 2,
@@ -567,7 +567,7 @@ TEST(erf_field, of_shifted_windows_is_where_gradients_are)
     c.height = c.width = 224;
     REQUIRE(run_erf(erf, &c, &ask));
     for (int i = 0; i < 2; i++) {
-        const Span seen = support(erf[i].part[0].map, 224, 224);
+        const Extent seen = support(erf[i].part[0].map, 224, 224);
         const Field *f = &erf[i].field;
 
         CHECK(!f->whole);

@@ -19,6 +19,7 @@
 #include "harness/network/seed.h"
 #include "kernels/core/err.h"
 #include "kernels/core/plan.h"
+#include "kernels/ops/fused.h"
 #include "kernels/ops/grad.h"
 #include "kernels/ops/ops.h"
 
@@ -54,12 +55,12 @@ const char *erf_part_name(int i)
 
 /* ---- the graph --------------------------------------------------------- */
 
-static Span middle_of(ErfMiddle which, int n)
+static Extent middle_of(ErfMiddle which, int n)
 {
     if (which == ERF_MIDDLE)
-        return (Span){ (n - 1) / 2, n / 2 };
+        return (Extent){ (n - 1) / 2, n / 2 };
     n = n / 2 - (which == ERF_BEFORE_UPPER_HALF);
-    return (Span){ n > 0 ? n : 0, n > 0 ? n : 0 };
+    return (Extent){ n > 0 ? n : 0, n > 0 ? n : 0 };
 }
 
 static bool has_gates(const Graph *g, const Tensor *tap)
@@ -67,9 +68,7 @@ static bool has_gates(const Graph *g, const Tensor *tap)
     for (int i = 0; i <= tap->id; i++) {
         const Tensor *t = graph_at(g, i);
 
-        if (t->op == &mul_def && ((const MulAttr *)t->attr)->gate)
-            return true;
-        if (t->op && t->op->compose && t->op != &window_attention_def)
+        if (t->op && node_is_gated(t))
             return true;
     }
     return false;
@@ -124,8 +123,8 @@ static int add_gradients(Work *w, int i)
 static int dy_new(float **out, const Work *w, int i)
 {
     const Tensor *t = w->dy[i];
-    const Span rows = middle_of(w->ask->protocol->middle, t->dim[2]);
-    const Span columns = middle_of(w->ask->protocol->middle, t->dim[3]);
+    const Extent rows = middle_of(w->ask->protocol->middle, t->dim[2]);
+    const Extent columns = middle_of(w->ask->protocol->middle, t->dim[3]);
     const float each = 1.0f / (float)((rows.last - rows.first + 1) *
                                       (columns.last - columns.first + 1));
     float *of = calloc(tensor_count(t), sizeof(*of));
@@ -156,7 +155,7 @@ static int set_dy(const Work *w, int i)
 
 /* ---- what is known of a tap without running it ------------------------- */
 
-static double centre(Span reach, Span units, int of, int pixels)
+static double centre(Extent reach, Extent units, int of, int pixels)
 {
     if (reach.last >= reach.first)
         return (reach.first + reach.last) / 2.0;

@@ -8,16 +8,11 @@
 
 #include "kernels/core/graph.h"
 
-/* Rows first to last, or columns; empty where last < first. */
-typedef struct Span {
-    int first, last;
-} Span;
-
 typedef struct Field {
     /* The pixels that it reaches through convolutions, pools and attention of
      * windows, from tap to input, whatever the input's size: those of the first
      * two may lie outside. */
-    Span rows, columns;
+    Extent rows, columns;
 
     /* Whether another way leads to all of the input: a mean over the map or a
      * strip of it, a norm over positions, attention. */
@@ -26,9 +21,8 @@ typedef struct Field {
 
 /*
  * Of the units of tap (N,C,H,W) in these rows and columns, with respect to
- * input (N,C,H,W).  through as in grad.h, NULL for all ways.  An op that is no
- * convolution, pool or attention of windows, nor op of one position counts
- * as whole.
+ * input (N,C,H,W).  through as in grad.h, NULL for all ways.  An op that
+ * does not state its reach counts as whole.
  */
 void field_of(Field *out, const Graph *g, const Tensor *tap,
               const Tensor *input, const Field *units,

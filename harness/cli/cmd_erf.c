@@ -201,7 +201,7 @@ static int print_repeat(char *text, size_t size, const Case *c,
 
 static double side(const Field *f, bool vertical)
 {
-    const Span s = vertical ? f->rows : f->columns;
+    const Extent s = vertical ? f->rows : f->columns;
 
     return f->whole || s.last < s.first ? NAN : s.last - s.first + 1;
 }

@@ -1,14 +1,14 @@
 /*
- * fp32.h - what of an op's operations a GPU counts as FP32 additions,
+ * fp32.h - those of an op's operations that a GPU counts as FP32 additions,
  * multiplications and fused multiply-adds.
  *
  * An op states its operations as a definition has them: a comparison, a
  * division or an exponential is one, too, which hardware does not count among
  * these, or as several.  So this is known where all but a fused activation are
- * sums and products, done one by one, by a kernel of ours: how a library's
- * computes is its own affair.  Left out are norms, which kernels rearrange;
- * pools of small windows, where the first addition and the last product matter;
- * kernels that end in sums over a warp.
+ * sums and products, done one by one, by a kernel of ours, which says so
+ * (Kernel.exact_flops): how a library's computes is its own affair.  Left out
+ * are norms, which kernels rearrange; pools of small windows, where the first
+ * addition and the last product matter; kernels that end in sums over a warp.
  *
  * Where counters still disagree, a kernel does something else than its op says:
  * it computes on the padding of tiles, or skips that of the map.
@@ -20,9 +20,5 @@
 
 /* In f32, by a kernel of the backend cuda; NAN where it is not known. */
 double fp32_flops(const Tensor *out, const Kernel *kernel);
-
-/* The i-th pair of an op and its kernel for which it is known, by name; false
- * past the end. */
-bool fp32_known(int i, const char **op, const char **kernel);
 
 #endif

@@ -20,11 +20,6 @@
 
 enum { MIN_ROUNDS = 5, MAX_ROUNDS = 200 };
 
-static bool is_product(const Op *op)
-{
-    return op == &conv2d_def || op == &dwconv1d_def || op == &linear_def;
-}
-
 static int run_whole(const Profiling *how, double *ns)
 {
     const Backend *backend = how->dev->backend;
@@ -75,7 +70,7 @@ static void summarise(Profile *p, const Plan *plan, const double *times)
         s->ns = stats_of(of_step, p->rounds).median;
         s->cost = s->out->op->cost(s->out);
         p->sum_ns += s->ns;
-        if (!is_product(s->out->op))
+        if (!s->out->op->layer)
             p->outside_ns += s->ns;
     }
 }

@@ -54,6 +54,10 @@ typedef struct Kernel {
 
     /* Bit i: src[i] is a weight that plan() copied; run() never reads it. */
     unsigned packs;
+
+    /* On a GPU, in f32: its FP32 additions and multiplications are as many as
+     * the op's cost states, without those of a fused activation. */
+    bool exact_flops;
 } Kernel;
 
 #define DTYPE_BIT(d) (1u << (d))

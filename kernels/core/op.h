@@ -27,10 +27,20 @@ struct Graph;
 typedef struct Cost {
     double macs;
     double flops;
+    double act_flops; /* of flops, those of an activation in the same pass */
     double transcendentals;
     double bytes;
     double paper_flops;
 } Cost;
+
+/* An activation that follows a convolution or an addition in the same pass over
+ * memory. */
+typedef enum Activation { ACT_NONE, ACT_RELU, ACT_RELU6 } Activation;
+
+/* Rows first to last of a map, or columns; empty where last < first. */
+typedef struct Extent {
+    int first, last;
+} Extent;
 
 typedef struct Op {
     const char *name;
@@ -40,6 +50,10 @@ typedef struct Op {
     bool view;        /* the output is the first source's storage        */
     bool updates;     /* so it is, and has new values: the first source
                          is a weight or buffer, which nothing reads later */
+
+    bool layer;         /* a convolution or linear, with weights     */
+    Activation act;     /* it is this activation                     */
+    Activation grad_of; /* or the gradient of this one               */
 
     /* Sets rank, dim and layout of out from its sources and attributes. */
     int (*shape)(Tensor *out);
@@ -67,6 +81,15 @@ typedef struct Op {
      * it has none.  A fused op needs no rule: what it replaces has. */
     void (*grad)(struct Graph *g, Tensor *out, Tensor *dy, const bool *wants,
                  Tensor **grad);
+
+    /* Turns positions of out, a map, into those of source k that they depend
+     * on; they may lie outside of it.  False, with both unchanged, where they
+     * depend on all of it.  NULL: they do, of every source. */
+    bool (*reach)(const Tensor *out, int k, Extent *rows, Extent *columns);
+
+    /* True if source k is a gate: an attention module multiplies features with
+     * it.  NULL: none is. */
+    bool (*gate)(const Tensor *out, int k);
 
     /* The largest relative L2 error that a float kernel may show. */
     double tol_f32;

@@ -76,6 +76,7 @@ const Op batch_norm_def = {
     .cost = cost,
     .ref = ref,
     .grad = grad,
+    .reach = reach_same,
     .tol_f32 = 3e-6,
 };
 

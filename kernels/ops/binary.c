@@ -35,6 +35,7 @@ static Cost cost(const Tensor *out)
 {
     return (Cost){
         .flops = (1 + act_of_out(out)) * (double)tensor_count(out),
+        .act_flops = act_of_out(out) * (double)tensor_count(out),
         .bytes = bytes_once(out),
     };
 }
@@ -143,8 +144,14 @@ const Op add_def = {
     .cost = cost,
     .ref = add_ref,
     .grad = add_grad,
+    .reach = reach_same,
     .tol_f32 = 0,
 };
+
+static bool is_gate(const Tensor *out, int k)
+{
+    return k == 1 && ((const MulAttr *)out->attr)->gate;
+}
 
 const Op mul_def = {
     .name = "mul",
@@ -154,6 +161,8 @@ const Op mul_def = {
     .cost = cost,
     .ref = mul_ref,
     .grad = mul_grad,
+    .reach = reach_same,
+    .gate = is_gate,
     .tol_f32 = 0,
 };
 

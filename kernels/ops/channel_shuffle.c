@@ -57,6 +57,7 @@ const Op channel_shuffle_def = {
     .cost = cost,
     .ref = ref,
     .grad = grad,
+    .reach = reach_same,
     .tol_f32 = 0,
 };
 

@@ -89,6 +89,7 @@ const Op concat_def = {
     .cost = cost,
     .ref = ref,
     .grad = grad,
+    .reach = reach_same,
     .tol_f32 = 0,
 };
 

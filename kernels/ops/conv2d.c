@@ -82,6 +82,7 @@ static Cost cost(const Tensor *out)
         .macs = macs,
         .flops =
             2 * macs + n * (!!out->src[2] + !!out->src[3] + act_flops(a->act)),
+        .act_flops = n * act_flops(a->act),
         .bytes = bytes_once(out),
         .paper_flops = macs,
     };
@@ -200,15 +201,29 @@ static void grad(Graph *g, Tensor *out, Tensor *dy, const bool *wants,
         grad[3] = dy;
 }
 
+static bool reach(const Tensor *out, int k, Extent *rows, Extent *columns)
+{
+    const Conv2dAttr *a = out->attr;
+    const Tensor *w = out->src[1];
+
+    if (k != 0)
+        return reach_same(out, k, rows, columns);
+    reach_window(rows, (Window){ w->dim[2], a->stride, a->pad_h });
+    reach_window(columns, (Window){ w->dim[3], a->stride, a->pad_w });
+    return true;
+}
+
 const Op conv2d_def = {
     .name = "conv2d",
     .sources = 2,
     .optional = 2,
     .attr_size = sizeof(Conv2dAttr),
+    .layer = true,
     .shape = shape,
     .cost = cost,
     .ref = ref,
     .grad = grad,
+    .reach = reach,
     .tol_f32 = 3e-6,
 };
 

@@ -123,6 +123,7 @@ static Cost cost(const Tensor *out)
     return (Cost){
         .macs = macs,
         .flops = 2 * macs + n * (!!out->src[2] + act_flops(p.conv->act)),
+        .act_flops = n * act_flops(p.conv->act),
         .bytes = bytes_once(out),
         .paper_flops = macs,
     };

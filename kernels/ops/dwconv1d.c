@@ -83,6 +83,7 @@ const Op dwconv1d_def = {
     .name = "dwconv1d",
     .sources = 2,
     .optional = 1,
+    .layer = true,
     .shape = shape,
     .cost = cost,
     .ref = ref,

@@ -74,21 +74,6 @@ static bool takes_add(const Tensor *t, const Tensor *add)
            (x == t || y == t);
 }
 
-static Activation act_of_op(const Tensor *t)
-{
-    return t->op == &relu_def    ? ACT_RELU
-           : t->op == &relu6_def ? ACT_RELU6
-                                 : ACT_NONE;
-}
-
-/* The activation of which t is the gradient. */
-static Activation act_of_grad(const Tensor *t)
-{
-    return t->op == &relu_grad_def    ? ACT_RELU
-           : t->op == &relu6_grad_def ? ACT_RELU6
-                                      : ACT_NONE;
-}
-
 /* Takes node `next` into the chain that `*last` ends. */
 static void extend(Fold *f, const Tensor **last, const Tensor *next)
 {
@@ -110,7 +95,7 @@ static void find_grad_chain(Fold *f, const Tensor *head)
         extend(f, &last, next);
         next = only_reader(f->from, last);
     }
-    if (!head->src[3] && next && act_of_grad(next) != ACT_NONE &&
+    if (!head->src[3] && next && next->op->grad_of != ACT_NONE &&
         next->src[1] == last) {
         c->mask = next;
         extend(f, &last, next);
@@ -144,8 +129,8 @@ static void find_chain(Fold *f, const Tensor *head)
     } else {
         c->act = ((const AddAttr *)head->attr)->act;
     }
-    if (next && !c->act && act_of_op(next) != ACT_NONE) {
-        c->act = act_of_op(next);
+    if (next && !c->act && next->op->act != ACT_NONE) {
+        c->act = next->op->act;
         extend(f, &last, next);
     }
     f->end[last->id] = c;
@@ -268,7 +253,7 @@ static Tensor *emit_grad(Fold *f, const Chain *c)
     Tensor *dx;
 
     if (c->mask)
-        attr.conv.act = act_of_grad(c->mask);
+        attr.conv.act = c->mask->op->grad_of;
     graph_scope(f->to, "%s", head->name);
     dx = graph_apply(f->to, head->op, &attr, src);
     graph_end_scope(f->to);

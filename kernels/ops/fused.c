@@ -67,6 +67,7 @@ Cost fused_cost(const Tensor *out)
         c = t->op->cost(t);
         sum.macs += c.macs;
         sum.flops += c.flops;
+        sum.act_flops += c.act_flops;
         sum.transcendentals += c.transcendentals;
         sum.paper_flops += c.paper_flops;
     }
@@ -74,6 +75,31 @@ Cost fused_cost(const Tensor *out)
         sum.bytes += out->src[k] ? (double)tensor_bytes(out->src[k]) : 0;
     graph_free(g);
     return sum;
+}
+
+static bool is_gated(const Tensor *out)
+{
+    bool gated = false;
+
+    for (int k = 0; k < MAX_SRC && out->op->gate; k++)
+        gated |= out->src[k] && out->op->gate(out, k);
+    return gated;
+}
+
+bool node_is_gated(const Tensor *out)
+{
+    Graph *g;
+    Tensor *stand_in[MAX_SRC];
+    bool gated = is_gated(out);
+
+    if (!out->op->compose)
+        return gated;
+    g = graph_new();
+    compose(g, out, stand_in);
+    for (int i = 0; i < graph_size(g); i++)
+        gated |= graph_at(g, i)->op && node_is_gated(graph_at(g, i));
+    graph_free(g);
+    return gated;
 }
 
 int fused_ref(const Tensor *out)

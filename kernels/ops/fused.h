@@ -20,4 +20,7 @@ Cost fused_cost(const Tensor *out);
 /* Runs the definitions of the composition, one after the other. */
 int fused_ref(const Tensor *out);
 
+/* True if out, fused or not, multiplies features with a gate. */
+bool node_is_gated(const Tensor *out);
+
 #endif

@@ -125,7 +125,5 @@ void graph_grad(Graph *g, const Gradient *wanted, Tensor **grads)
 
 bool gradient_past_gates(const Tensor *out, int k)
 {
-    const MulAttr *attr = out->attr;
-
-    return !(out->op == &mul_def && k == 1 && attr->gate);
+    return !(out->op->gate && out->op->gate(out, k));
 }

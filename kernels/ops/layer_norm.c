@@ -83,6 +83,7 @@ const Op layer_norm_def = {
     .cost = cost,
     .ref = ref,
     .grad = grad,
+    .reach = reach_same,
     .tol_f32 = 3e-6,
 };
 

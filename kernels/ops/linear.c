@@ -111,10 +111,12 @@ const Op linear_def = {
     .name = "linear",
     .sources = 2,
     .optional = 1,
+    .layer = true,
     .shape = shape,
     .cost = cost,
     .ref = ref,
     .grad = grad,
+    .reach = reach_same,
     .tol_f32 = 3e-6,
 };
 

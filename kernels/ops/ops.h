@@ -107,9 +107,6 @@ GRADIENT_OPS(X)
 TRAINING_OPS(X)
 #undef X
 
-/* What follows a convolution or an addition in the same pass over memory. */
-typedef enum Activation { ACT_NONE, ACT_RELU, ACT_RELU6 } Activation;
-
 /*
  * x (N,C,H,W), w (O,C/groups,kh,kw), b (O) or NULL, z like the result or NULL
  * -> (N,O,H',W'):  act(conv(x, w) + b + z), zero padding.

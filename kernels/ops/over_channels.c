@@ -82,6 +82,7 @@ const Op mean_c_def = {
     .cost = mean_cost,
     .ref = mean_ref,
     .grad = mean_grad,
+    .reach = reach_same,
     .tol_f32 = 3e-6,
 };
 
@@ -99,6 +100,7 @@ const Op max_c_def = {
     .cost = max_cost,
     .ref = max_ref,
     .grad = max_grad,
+    .reach = reach_same,
     .tol_f32 = 0,
 };
 

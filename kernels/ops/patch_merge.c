@@ -54,6 +54,15 @@ static void grad(Graph *g, Tensor *out, Tensor *dy, const bool *wants,
         grad[0] = op_patch_split(g, dy);
 }
 
+static bool reach(const Tensor *out, int k, Extent *rows, Extent *columns)
+{
+    (void)out;
+    (void)k;
+    reach_window(rows, (Window){ 2, 2, 0 });
+    reach_window(columns, (Window){ 2, 2, 0 });
+    return true;
+}
+
 const Op patch_merge_def = {
     .name = "patch_merge",
     .sources = 1,
@@ -61,6 +70,7 @@ const Op patch_merge_def = {
     .cost = cost,
     .ref = ref,
     .grad = grad,
+    .reach = reach,
     .tol_f32 = 0,
 };
 

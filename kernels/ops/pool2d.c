@@ -130,6 +130,16 @@ static int max_ref(const Tensor *out)
     return OK;
 }
 
+static bool reach(const Tensor *out, int k, Extent *rows, Extent *columns)
+{
+    const PoolAttr *a = out->attr;
+
+    (void)k;
+    reach_window(rows, (Window){ a->k, a->stride, a->pad });
+    reach_window(columns, (Window){ a->k, a->stride, a->pad });
+    return true;
+}
+
 static void avg_grad(Graph *g, Tensor *out, Tensor *dy, const bool *wants,
                      Tensor **grad)
 {
@@ -149,6 +159,7 @@ const Op avg_pool2d_def = {
     .cost = avg_cost,
     .ref = avg_ref,
     .grad = avg_grad,
+    .reach = reach,
     .tol_f32 = 3e-6,
 };
 
@@ -170,6 +181,7 @@ const Op max_pool2d_def = {
     .cost = max_cost,
     .ref = max_ref,
     .grad = max_grad,
+    .reach = reach,
     .tol_f32 = 0,
 };
 

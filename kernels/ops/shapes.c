@@ -58,6 +58,24 @@ int want_dims(const Tensor *w, const char *name, Dims dims)
                 tensor_dims_text(&want, should));
 }
 
+bool reach_same(const Tensor *out, int k, Extent *rows, Extent *columns)
+{
+    const Tensor *x = out->src[k];
+
+    (void)rows;
+    (void)columns;
+    return out->rank == 4 && x->rank == 4 && out->dim[2] == x->dim[2] &&
+           out->dim[3] == x->dim[3];
+}
+
+void reach_window(Extent *span, Window w)
+{
+    if (span->last < span->first)
+        return;
+    span->first = span->first * w.stride - w.pad;
+    span->last = span->last * w.stride - w.pad + w.k - 1;
+}
+
 double act_flops(Activation act)
 {
     return act == ACT_NONE ? 0 : act == ACT_RELU ? 1 : 2;

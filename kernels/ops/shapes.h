@@ -30,6 +30,14 @@ int want_windows(const WindowAttr *a);
  * memory: ref() then returns, and the backend ref looks at err_message(). */
 double *ref_doubles(size_t n);
 
+/* For Op.reach: of an op that treats every position by itself, and of one with
+ * windows, for which k, stride and pad are given. */
+typedef struct Window {
+    int k, stride, pad;
+} Window;
+bool reach_same(const Tensor *out, int k, Extent *rows, Extent *columns);
+void reach_window(Extent *span, Window w);
+
 /* Bytes of out and of every source, each once. */
 double bytes_once(const Tensor *out);
 

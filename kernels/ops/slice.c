@@ -69,6 +69,7 @@ const Op slice_def = {
     .cost = cost,
     .ref = ref,
     .grad = grad,
+    .reach = reach_same,
     .tol_f32 = 0,
 };
 

@@ -28,7 +28,7 @@ static double relu6_of(double x)
 }
 
 /* One op: its reference by the formula, its cost, descriptor, constructor. */
-#define UNARY(id, nflops, ntrans, tol, of, formula)          \
+#define UNARY(id, is, nflops, ntrans, tol, of, formula)      \
     static Cost id##_cost(const Tensor *out)                 \
     {                                                        \
         return cost_of_each(out, nflops, ntrans);            \
@@ -54,10 +54,12 @@ static double relu6_of(double x)
     const Op id##_def = {                                    \
         .name = #id,                                         \
         .sources = 1,                                        \
+        .act = is,                                           \
         .shape = shape,                                      \
         .cost = id##_cost,                                   \
         .ref = id##_ref,                                     \
         .grad = id##_rule,                                   \
+        .reach = reach_same,                                 \
         .tol_f32 = tol,                                      \
     };                                                       \
     Tensor *op_##id(Graph *g, Tensor *x)                     \
@@ -65,11 +67,11 @@ static double relu6_of(double x)
         return graph_apply(g, &id##_def, NULL, &x);          \
     }
 
-UNARY(relu, 1, 0, 0, out, x > 0 ? x : x != x ? x : 0)
-UNARY(relu6, 2, 0, 0, out, x != x ? x : relu6_of(x))
-UNARY(sigmoid, 3, 1, 1e-6, out, 1 / (1 + exp(-x)))
-UNARY(hard_swish, 5, 0, 1e-6, out->src[0], x *relu6_of(x + 3) / 6)
-UNARY(gelu, 4, 1, 1e-6, out->src[0], x *(1 + erf(x * M_SQRT1_2)) / 2)
+UNARY(relu, ACT_RELU, 1, 0, 0, out, x > 0 ? x : x != x ? x : 0)
+UNARY(relu6, ACT_RELU6, 2, 0, 0, out, x != x ? x : relu6_of(x))
+UNARY(sigmoid, ACT_NONE, 3, 1, 1e-6, out, 1 / (1 + exp(-x)))
+UNARY(hard_swish, ACT_NONE, 5, 0, 1e-6, out->src[0], x *relu6_of(x + 3) / 6)
+UNARY(gelu, ACT_NONE, 4, 1, 1e-6, out->src[0], x *(1 + erf(x * M_SQRT1_2)) / 2)
 
 static Cost scale_shift_cost(const Tensor *out)
 {
@@ -105,6 +107,7 @@ const Op scale_shift_def = {
     .cost = scale_shift_cost,
     .ref = scale_shift_ref,
     .grad = scale_shift_grad,
+    .reach = reach_same,
     .tol_f32 = 1e-6,
 };
 

@@ -29,7 +29,7 @@ static int shape(Tensor *out)
 }
 
 /* The source that is not dy is v in the formula: y or x. */
-#define UNARY_GRAD(id, nflops, ntrans, tol, formula)                     \
+#define UNARY_GRAD(id, act, nflops, ntrans, tol, formula)                \
     static Cost id##_cost(const Tensor *out)                             \
     {                                                                    \
         return cost_of_each(out, nflops, ntrans);                        \
@@ -49,6 +49,7 @@ static int shape(Tensor *out)
     const Op id##_def = {                                                \
         .name = #id,                                                     \
         .sources = 2,                                                    \
+        .grad_of = act,                                                  \
         .shape = shape,                                                  \
         .cost = id##_cost,                                               \
         .ref = id##_ref,                                                 \
@@ -59,13 +60,13 @@ static int shape(Tensor *out)
         return graph_apply(g, &id##_def, NULL, (Tensor *[]){ v, dy });   \
     }
 
-UNARY_GRAD(relu_grad, 1, 0, 0, v > 0 ? dy : 0)
-UNARY_GRAD(relu6_grad, 2, 0, 0, v > 0 && v < 6 ? dy : 0)
-UNARY_GRAD(sigmoid_grad, 3, 0, 1e-6, v *(1 - v) * dy)
-UNARY_GRAD(hard_swish_grad, 5, 0, 1e-6,
+UNARY_GRAD(relu_grad, ACT_RELU, 1, 0, 0, v > 0 ? dy : 0)
+UNARY_GRAD(relu6_grad, ACT_RELU6, 2, 0, 0, v > 0 && v < 6 ? dy : 0)
+UNARY_GRAD(sigmoid_grad, ACT_NONE, 3, 0, 1e-6, v *(1 - v) * dy)
+UNARY_GRAD(hard_swish_grad, ACT_NONE, 5, 0, 1e-6,
            v <= -3  ? 0
            : v >= 3 ? dy
                     : dy * (2 * v + 3) / 6)
-UNARY_GRAD(gelu_grad, 8, 2, 1e-6,
+UNARY_GRAD(gelu_grad, ACT_NONE, 8, 2, 1e-6,
            dy *(erf(v *M_SQRT1_2) + 1) / 2 +
                dy * v * exp(-v * v / 2) * M_2_SQRTPI * M_SQRT1_2 / 2)

@@ -59,6 +59,7 @@ const Op view_def = {
     .cost = cost,
     .ref = ref,
     .grad = grad,
+    .reach = reach_same,
     .tol_f32 = 0,
 };
 

@@ -60,6 +60,38 @@ static Tensor *compose(Graph *g, Tensor *const *src, const void *attr)
     return op_window_reverse(g, y, a);
 }
 
+static void clip(Extent *span, int n)
+{
+    span->first = span->first > 0 ? span->first : 0;
+    span->last = span->last < n - 1 ? span->last : n - 1;
+}
+
+/* Widens positions, of a map of n, to the windows that they are in, which lie
+ * on the map. */
+static void widen(Extent *span, int size, int shift, int n)
+{
+    clip(span, n);
+    if (span->last < span->first)
+        return;
+    span->first -= (span->first - shift + size) % size;
+    span->last += size - 1 - (span->last - shift + size) % size;
+    clip(span, n);
+}
+
+/* Attention reads the windows that the positions are in; those that a shift
+ * alone has made neighbours are masked, so that a window ends at the map's
+ * edge. */
+static bool reach(const Tensor *out, int k, Extent *rows, Extent *columns)
+{
+    const WindowAttr *a = &((const WindowAttentionAttr *)out->attr)->window;
+
+    if (k != 0)
+        return false;
+    widen(rows, a->h, a->shift_h, a->map_h);
+    widen(columns, a->w, a->shift_w, a->map_w);
+    return true;
+}
+
 const Op window_attention_def = {
     .name = "window_attention",
     .sources = 2,
@@ -68,6 +100,7 @@ const Op window_attention_def = {
     .cost = fused_cost,
     .ref = fused_ref,
     .compose = compose,
+    .reach = reach,
     .tol_f32 = 3e-6,
 };
 

@@ -129,6 +129,7 @@ const Kernel cuda_mul = {
     .plan = plan,
     .run = run<Mul>,
     .inplace = 1u << 0,
+    .exact_flops = true,
 };
 
 const Kernel cuda_add = {
@@ -139,4 +140,5 @@ const Kernel cuda_add = {
     .plan = plan,
     .run = run_add,
     .inplace = 1u << 0,
+    .exact_flops = true,
 };

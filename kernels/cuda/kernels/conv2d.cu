@@ -283,20 +283,21 @@ static int direct_plan(Device *dev, const Tensor *out, void **state)
     return reordered_plan(dev, out, state, true);
 }
 
-#define PRODUCT(id, op_id, way, supports_id) \
-    const Kernel cuda_##id = {               \
-        .op = &op_id##_def,                  \
-        .name = #way,                        \
-        .dtypes = ALL_DTYPES,                \
-        .supports = supports_id,             \
-        .plan = way##_plan,                  \
-        .run = way##_run,                    \
-        .release = reordered_release,        \
-        .repack = reordered_repack,          \
-        .packs = 1u << 1,                    \
+#define PRODUCT(id, op_id, way, supports_id, exact) \
+    const Kernel cuda_##id = {                      \
+        .op = &op_id##_def,                         \
+        .name = #way,                               \
+        .dtypes = ALL_DTYPES,                       \
+        .supports = supports_id,                    \
+        .plan = way##_plan,                         \
+        .run = way##_run,                           \
+        .release = reordered_release,               \
+        .repack = reordered_repack,                 \
+        .packs = 1u << 1,                           \
+        .exact_flops = exact,                       \
     };
-PRODUCT(conv2d_tiles, conv2d, tiles, tiles_supports)
-PRODUCT(conv2d_direct, conv2d, direct, direct_supports)
-PRODUCT(conv2d_grad_x_tiles, conv2d_grad_x, tiles, tiles_supports)
-PRODUCT(conv2d_grad_x_direct, conv2d_grad_x, direct, direct_supports)
-PRODUCT(linear_tiles, linear, tiles, linear_tiles_supports)
+PRODUCT(conv2d_tiles, conv2d, tiles, tiles_supports, true)
+PRODUCT(conv2d_direct, conv2d, direct, direct_supports, true)
+PRODUCT(conv2d_grad_x_tiles, conv2d_grad_x, tiles, tiles_supports, false)
+PRODUCT(conv2d_grad_x_direct, conv2d_grad_x, direct, direct_supports, false)
+PRODUCT(linear_tiles, linear, tiles, linear_tiles_supports, true)

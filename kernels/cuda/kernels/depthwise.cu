@@ -180,18 +180,19 @@ static bool depthwise(const Tensor *out)
     return c.cg == 1 && c.og == 1 && !c.shared;
 }
 
-#define DEPTHWISE(id, op_id, supports_id) \
-    const Kernel cuda_##id = {            \
-        .op = &op_id##_def,               \
-        .name = "depthwise",              \
-        .dtypes = ALL_DTYPES,             \
-        .supports = supports_id,          \
-        .plan = plan,                     \
-        .run = run,                       \
-        .release = reordered_release,     \
-        .repack = reordered_repack,       \
-        .packs = 1u << 1,                 \
+#define DEPTHWISE(id, op_id, supports_id, exact) \
+    const Kernel cuda_##id = {                   \
+        .op = &op_id##_def,                      \
+        .name = "depthwise",                     \
+        .dtypes = ALL_DTYPES,                    \
+        .supports = supports_id,                 \
+        .plan = plan,                            \
+        .run = run,                              \
+        .release = reordered_release,            \
+        .repack = reordered_repack,              \
+        .packs = 1u << 1,                        \
+        .exact_flops = exact,                    \
     };
-DEPTHWISE(conv2d_depthwise, conv2d, depthwise)
-DEPTHWISE(conv2d_grad_x_depthwise, conv2d_grad_x, depthwise)
-DEPTHWISE(dwconv1d, dwconv1d, NULL)
+DEPTHWISE(conv2d_depthwise, conv2d, depthwise, true)
+DEPTHWISE(conv2d_grad_x_depthwise, conv2d_grad_x, depthwise, false)
+DEPTHWISE(dwconv1d, dwconv1d, NULL, true)

@@ -82,20 +82,21 @@ static int run_max(Device *dev, const Tensor *out, void *state)
     return columns_run(dev, out, (const ColumnsState *)state, Plain<Max>());
 }
 
-#define COLUMNS(id, plan_id, run_id) \
-    const Kernel cuda_##id = {       \
-        .op = &id##_def,             \
-        .name = "columns",           \
-        .dtypes = ALL_DTYPES,        \
-        .plan = plan_id,             \
-        .run = run_id,               \
-        .release = columns_free,     \
+#define COLUMNS(id, plan_id, run_id, exact) \
+    const Kernel cuda_##id = {              \
+        .op = &id##_def,                    \
+        .name = "columns",                  \
+        .dtypes = ALL_DTYPES,               \
+        .plan = plan_id,                    \
+        .run = run_id,                      \
+        .release = columns_free,            \
+        .exact_flops = exact,               \
     };
-COLUMNS(global_avg_pool, plan_global, run_sum)
-COLUMNS(global_max_pool, plan_global, run_max)
-COLUMNS(mean_w, plan_mean_w, run_sum)
-COLUMNS(mean_h, plan_mean_h, run_sum)
-COLUMNS(sum_rows, plan_sum_rows, run_sum)
+COLUMNS(global_avg_pool, plan_global, run_sum, true)
+COLUMNS(global_max_pool, plan_global, run_max, false)
+COLUMNS(mean_w, plan_mean_w, run_sum, true)
+COLUMNS(mean_h, plan_mean_h, run_sum, true)
+COLUMNS(sum_rows, plan_sum_rows, run_sum, true)
 
 static bool to_one(const Tensor *out)
 {

@@ -358,6 +358,7 @@ const Kernel cuda_matmul_each = {
     .dtypes = ALL_DTYPES,
     .supports = few_rows_or_columns,
     .run = each_run,
+    .exact_flops = true,
 };
 
 const Kernel cuda_matmul_tiles = {
@@ -365,4 +366,5 @@ const Kernel cuda_matmul_tiles = {
     .name = "tiles",
     .dtypes = ALL_DTYPES,
     .run = tiles_run,
+    .exact_flops = true,
 };

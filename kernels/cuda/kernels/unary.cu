@@ -92,7 +92,7 @@ template <typename F> static int run(Device *dev, const Tensor *out, F f)
     return err;
 }
 
-#define UNARY(id, ...)                                               \
+#define UNARY(id, exact, ...)                                        \
     static int run_##id(Device *dev, const Tensor *out, void *state) \
     {                                                                \
         (void)state;                                                 \
@@ -104,6 +104,7 @@ template <typename F> static int run(Device *dev, const Tensor *out, F f)
         .dtypes = ALL_DTYPES,                                        \
         .run = run_##id,                                             \
         .inplace = 1u << 0,                                          \
+        .exact_flops = exact,                                        \
     };
 
 static ScaleShift scale_shift_of(const Tensor *out)
@@ -113,9 +114,9 @@ static ScaleShift scale_shift_of(const Tensor *out)
     return { (float)p->a, (float)p->b };
 }
 
-UNARY(relu, Relu())
-UNARY(relu6, Relu6())
-UNARY(sigmoid, Sigmoid())
-UNARY(hard_swish, HardSwish())
-UNARY(gelu, Gelu())
-UNARY(scale_shift, scale_shift_of(out))
+UNARY(relu, false, Relu())
+UNARY(relu6, false, Relu6())
+UNARY(sigmoid, false, Sigmoid())
+UNARY(hard_swish, false, HardSwish())
+UNARY(gelu, false, Gelu())
+UNARY(scale_shift, true, scale_shift_of(out))
