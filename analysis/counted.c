@@ -85,11 +85,11 @@ ColdCheck counted_cold(const StoredProfile *p)
     ColdCheck c = { COLD_NOT_CHECKED, NAN, must ? must->value : NAN, "" };
 
     if (!read)
-        c.reason = "nothing here counts the bytes that memory delivers";
+        c.reason = "no counter here counts the bytes read from memory";
     else if (isnan(read->value))
         c.reason = read->reason;
     else if (isnan(c.compulsory))
-        c.reason = "it is not stored how many bytes the run must read";
+        c.reason = "the bytes that the run must read are not stored";
     if (c.reason[0])
         return c;
     c.read = read->value;

@@ -44,8 +44,8 @@ static int read_row(Csv *csv, char **cell, int *n)
         if (*at == '"') {
             at = unquote(csv, at);
             if (!at)
-                return fail(ERR_INPUT, "%s:%d: a quote is not closed",
-                            csv->name, csv->line);
+                return fail(ERR_INPUT, "%s:%d: unclosed quote", csv->name,
+                            csv->line);
             if (!strchr(",\r\n", *at))
                 return fail(ERR_INPUT, "%s:%d: '%c' after a closing quote",
                             csv->name, csv->line, *at);
@@ -75,7 +75,7 @@ int csv_open(Csv *csv, const char *name, char *text)
         if (!*csv->column[i])
             return fail(ERR_INPUT, "%s:1: column %d has no name", name, i + 1);
         if (csv_column(csv, csv->column[i]) != i)
-            return fail(ERR_INPUT, "%s:1: the column '%s' is there twice", name,
+            return fail(ERR_INPUT, "%s:1: duplicate column '%s'", name,
                         csv->column[i]);
     }
     return OK;

@@ -128,7 +128,7 @@ int paper_read(Paper *out, PaperTable table)
 
     *out = (Paper){ .n = 0 };
     if (!text)
-        return fail(ERR_MEMORY, "memory ran out at the paper's table");
+        return fail(ERR_MEMORY, "no memory for the paper's table");
     err = csv_open(&csv, tables[table].file, text);
     if (!err)
         err = read_rows(out, &csv, tables[table].common);

@@ -210,8 +210,8 @@ int slice_keep(RunList *list, const Wanted *wanted, int n)
         }
         list->n = kept;
         if (!found)
-            return fail(ERR_INPUT, "no run has %s=%s; there is %s", w->column,
-                        w->value, values);
+            return fail(ERR_INPUT, "no run has %s=%s; the runs have %s",
+                        w->column, w->value, values);
     }
     return OK;
 }
@@ -263,7 +263,7 @@ int slice_split(RunList **out, int *n, RunList *list, const char *const *axes)
         free(sorted);
         free(taken);
         free(*out);
-        return fail(ERR_MEMORY, "memory ran out at %d runs", list->n);
+        return fail(ERR_MEMORY, "no memory for %d runs", list->n);
     }
     for (int i = 0; i < list->n; i++) {
         RunList *part = &(*out)[*n];

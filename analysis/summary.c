@@ -127,11 +127,11 @@ static int grow(Read *s)
     int *round;
 
     if (!ns)
-        return fail(ERR_MEMORY, "memory ran out at %d samples", s->n);
+        return fail(ERR_MEMORY, "no memory for %d samples", s->n);
     s->ns = ns;
     round = realloc(s->round, (size_t)room * sizeof(*round));
     if (!round)
-        return fail(ERR_MEMORY, "memory ran out at %d samples", s->n);
+        return fail(ERR_MEMORY, "no memory for %d samples", s->n);
     s->round = round;
     s->room = room;
     return OK;
@@ -158,7 +158,7 @@ static int read_samples(Run *run, sqlite3 *db, sqlite3_stmt *rows, Read *s)
     run->ns = malloc((size_t)s->n * sizeof(*run->ns));
     run->round = malloc((size_t)s->n * sizeof(*run->round));
     if (!run->ns || !run->round || run->time.n != s->n)
-        return fail(ERR_MEMORY, "memory ran out at %d samples", s->n);
+        return fail(ERR_MEMORY, "no memory for %d samples", s->n);
     memcpy(run->ns, s->ns, (size_t)s->n * sizeof(*run->ns));
     memcpy(run->round, s->round, (size_t)s->n * sizeof(*run->round));
     return OK;
@@ -176,7 +176,7 @@ static int read_runs(RunList *out, sqlite3 *db, sqlite3_stmt *runs,
             room = room ? 2 * room : 64;
             more = realloc(out->at, (size_t)room * sizeof(*more));
             if (!more)
-                return fail(ERR_MEMORY, "memory ran out at %d runs", out->n);
+                return fail(ERR_MEMORY, "no memory for %d runs", out->n);
             out->at = more;
         }
         TRY(read_columns(&out->at[out->n], runs));

@@ -194,8 +194,8 @@ int figure_erf(Sheet *s)
     sheet_number(s, "left", LEFT);
     sheet_number(s, "top", TOP);
     sheet_number(s, "under", UNDER);
-    sheet_say(s, "Squares about the unit's place hold 20, 50 and 95 %% of the "
-                 "mass; under each panel the shares of the input that they "
+    sheet_say(s, "Squares centred on the unit hold 20, 50 and 95 %% of the "
+                 "mass; under each panel, the shares of the input that they "
                  "cover.");
     sheet_number(s, "bar", BAR);
     fields_foot(s, &f,

@@ -247,9 +247,10 @@ static int write_all(Sheet *s, Fields *f)
     sheet_number(s, "blocks", blocks);
     write_texts(s, f);
     write_axes(s, f);
-    sheet_say(s, "The square's side is the root of its area within the input. "
-                 "Bars are 95 %% intervals. Dotted: what comes past the "
-                 "module's gates. Grey: where all of the input counts alike.");
+    sheet_say(s, "The square's side is the root of its area within the "
+                 "input. Bars are 95 %% intervals. Dotted: the part that "
+                 "bypasses the module's gates. Grey: if all of the input "
+                 "counted equally.");
     fields_foot(s, f, f->taps * (LEFT + WIDE + RIGHT),
                 HEAD + SHOWN * (TOP + HIGH + BOTTOM) + FOOT);
     return OK;

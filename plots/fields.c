@@ -221,7 +221,7 @@ void fields_foot(Sheet *s, const Fields *f, double width, double height)
                  r->c.norm_gain);
     for (int i = 1; i < f->columns && !is_seeded(r); i++)
         if (strcmp(f->column[i]->c.weights.text, f->column[0]->c.weights.text))
-            snprintf(weights, sizeof(weights), "weights of each its own");
+            snprintf(weights, sizeof(weights), "each with its own weights");
     snprintf(how, sizeof(how), "%s%s%s%s%s%s", one_backend ? ", " : "",
              one_backend ? case_name("backend", r->c.backend) : "",
              one_graph ? ", " : "",

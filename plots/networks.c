@@ -210,8 +210,7 @@ static void say_undecided(Sheet *s, const Dots *d)
     }
     if (n)
         sheet_say(s,
-                  "By their intervals it cannot be told whether these lie on "
-                  "it: %s.",
+                  "Their intervals do not decide whether these are on it: %s.",
                   text);
 }
 

@@ -143,8 +143,8 @@ static int run_gnuplot(const char *folder, const char *name)
                     "gnuplot-nox, then: cd %s && gnuplot %s",
                     folder, script);
     if (!WIFEXITED(status) || WEXITSTATUS(status) || complaints[0])
-        return fail(ERR_IO, "gnuplot refused %s/%s: %s", folder, script,
-                    complaints[0] ? complaints : "no reason given");
+        return fail(ERR_IO, "gnuplot failed on %s/%s: %s", folder, script,
+                    complaints[0] ? complaints : "it gave no reason");
     return OK;
 }
 

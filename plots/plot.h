@@ -14,25 +14,25 @@
 #include "results/store.h"
 
 /*  name        experiment    what it shows                                  */
-#define FIGURES(X)                                                           \
-    X(throughput, "bench",                                                   \
-      "throughput of a backbone with each module, beside the paper's")       \
-    X(channels, "channels", "time of each module against channels")          \
-    X(resolution, "resolution",                                              \
-      "time of each module against resolution, with its exponent")           \
-    X(complexity, "channels",                                                \
-      "FLOPs and bytes against channels and resolution")                     \
-    X(stages, "module_stages",                                               \
-      "time of each module, composed and fused, at a backbone's stages")     \
-    X(roofline, "profile",                                                   \
-      "operations a second under this machine's roofs, composed and fused")  \
-    X(pareto, "bench", "the paper's accuracy against measured throughput")   \
-    X(table1, "table1",                                                      \
-      "variants of SCSA relative to it, beside the paper's Table 1")         \
-    X(table2, "table2",                                                      \
-      "modules relative to the plain backbones, beside the paper's Table 2") \
-    X(erf, "erf",                                                            \
-      "effective receptive field: which input pixels influence a layer")     \
+#define FIGURES(X)                                                            \
+    X(throughput, "bench",                                                    \
+      "throughput of a backbone with each module, next to the paper's")       \
+    X(channels, "channels", "time of each module against channels")           \
+    X(resolution, "resolution",                                               \
+      "time of each module against resolution, with its exponent")            \
+    X(complexity, "channels",                                                 \
+      "FLOPs and bytes against channels and resolution")                      \
+    X(stages, "module_stages",                                                \
+      "time of each module, composed and fused, at a backbone's stages")      \
+    X(roofline, "profile",                                                    \
+      "operations per second under this machine's roofs, composed and fused") \
+    X(pareto, "bench", "the paper's accuracy against measured throughput")    \
+    X(table1, "table1",                                                       \
+      "variants of SCSA relative to it, next to the paper's Table 1")         \
+    X(table2, "table2",                                                       \
+      "modules relative to the plain backbones, next to the paper's Table 2") \
+    X(erf, "erf",                                                             \
+      "effective receptive field: which input pixels influence a layer")      \
     X(erf_scaling, "erf", "how effective receptive fields grow with the input")
 
 typedef struct PlotOptions {

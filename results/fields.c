@@ -50,8 +50,8 @@ static int read_choice(int *out, const Param *p, const char *text)
         if (!strcmp(p->choice(*out), text))
             return OK;
     return fail(ERR_INPUT,
-                "a row of the database has %s '%.40s', which this attnbench "
-                "does not know; update it",
+                "a row of the database has %s '%.40s', unknown to this "
+                "attnbench; update attnbench",
                 p->name, text);
 }
 

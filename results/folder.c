@@ -20,8 +20,7 @@ static int make_one(const char *path)
         return fail(ERR_IO, "cannot make the folder %s: %s", path,
                     strerror(errno));
     if (stat(path, &info) || !S_ISDIR(info.st_mode))
-        return fail(ERR_INPUT, "%s is a file, and a folder is wanted there",
-                    path);
+        return fail(ERR_INPUT, "%s is a file, not a folder", path);
     return OK;
 }
 
@@ -32,7 +31,7 @@ static int make(const char *path, size_t n)
     int err = OK;
 
     if (!part)
-        return fail(ERR_MEMORY, "%s: memory ran out", path);
+        return fail(ERR_MEMORY, "%s: out of memory", path);
     for (char *c = part; *c && !err; c++) {
         if (*c != '/' || c == part)
             continue;

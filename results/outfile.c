@@ -50,7 +50,7 @@ int outfile_open(Outfile *out, const char *path)
     if (!out->path)
         out->path = strdup(path);
     if (!out->path)
-        return fail(ERR_MEMORY, "%s: memory ran out", path);
+        return fail(ERR_MEMORY, "%s: out of memory", path);
     if (stat(path, &there) || S_ISREG(there.st_mode))
         out->file = open_part(out);
     if (!out->file && !out->part)

@@ -35,32 +35,33 @@ const Param case_params[] = {
           .help = "the module as a graph of ops, or as one op of its own"),
     FIELD(Case, position, CHOICE, WHAT, .initial = "auto", .usual = "auto",
           .choice = position_choice, .caption = "at %s",
-          .help = "module position in a block: inside (mid), on its output "
-                  "(out), or as in the paper (auto); see 'attnbench list "
-                  "backbones'"),
+          .help = "where in a block the module is: inside (mid), on its "
+                  "output (out), or as in its paper (auto); see 'attnbench "
+                  "list backbones'"),
     FIELD(Case, form, CHOICE, WHAT, .initial = "train", .usual = "train",
           .choice = form_choice, .caption = "form %s",
           .help = "the network as it is trained, or with its branches merged "
                   "for use: RepVGG, RepViT, ACNet"),
     FIELD(Case, weights, FILE, WHAT, .initial = "seeded", .usual = "seeded",
           .caption = "weights %s",
-          .help = "a file of the network's weights (.safetensors), for as many "
-                  "classes as it has; names are timm's, a module's those of "
-                  "'attnbench count --by=op'; seeded: made from their names"),
+          .help = "a file of the network's weights (.safetensors), which "
+                  "sets the number of classes; names as in timm, in modules "
+                  "as in 'attnbench count --by=op'; seeded: generated from "
+                  "the names"),
     FIELD(Case, norm_gain, REAL, HOW, .initial = "0", .max = 100,
           .caption = "norm gain %s",
-          .help = "how far seeded weights of the network's own norms are from "
-                  "0: 0.75 to 1.25 times this; 0: what lets this network with "
-                  "this module see its input"),
+          .help = "scale of the seeded weights of the network's own norms "
+                  "(0.75 to 1.25 times this); 0: chosen so that the input "
+                  "still affects the output"),
     FIELD(Case, graph, CHOICE, HOW, .initial = "as_written",
           .choice = graph_choice,
           .help = "the network as published, or with batch norms, activations "
                   "and shortcuts folded into convolutions"),
     FIELD(Case, backend, CHOICE, HOW, .initial = "cpu",
           .choice = backend_choice,
-          .help = "where it runs; best: cuda where it can, else cpu"),
+          .help = "device; best: cuda if it can run the case, else cpu"),
     FIELD(Case, dtype, CHOICE, HOW, .initial = "f32", .choice = dtype_choice,
-          .help = "what it computes in"),
+          .help = "data type of the computation"),
     FIELD(Case, batch, INT, HOW, .initial = "1", .min = 1, .max = MAX_BATCH,
           .caption = "batch %s", .help = "N: images in one run"),
     FIELD(Case, channels, INT, WHAT, .initial = "0", .max = MAX_CHANNELS,
@@ -82,10 +83,10 @@ const Param case_params[] = {
           .help = "hot: warm caches; cold: caches flushed before each run; "
                   "graph: warm, replayed as a CUDA graph"),
     FIELD(Case, threads, INT, HOW, .initial = "0", .max = 1024,
-          .caption = "%s threads", .help = "0: all cores"),
+          .caption = "%s threads", .help = "number of threads; 0: all cores"),
     FIELD(Case, arm, INT, HOW, .initial = "0", .max = 1000, .usual = "0",
           .caption = "arm %s",
-          .help = "tells copies of one case apart, for A/A comparisons"),
+          .help = "number of a copy of the same case, for A/A comparisons"),
     PARAM_END,
 };
 

@@ -238,8 +238,8 @@ int store_run(Store *s, int64_t sweep_id, const Case *c, const Outcome *o,
     int err;
 
     if (o->status == STATUS_OK && o->kind != KIND_ERF && samples->n <= 0)
-        return fail(ERR_INPUT, "%s: '%s' is said to be ok but has no samples",
-                    s->path, o->repeat);
+        return fail(ERR_INPUT, "%s: '%s' has status ok but no samples", s->path,
+                    o->repeat);
     TRY(sql_exec(s, "SAVEPOINT change"));
     err = add_run(s, sweep_id, c, o);
     if (!err)

@@ -47,27 +47,27 @@ int sql_refused(const Store *s)
 
     if (code == SQLITE_READONLY_ROLLBACK || code == SQLITE_READONLY_RECOVERY)
         return fail(ERR_IO,
-                    "%s was left in the middle of a write, and you may not "
-                    "write it to take that back: copy it, with %s-* beside "
-                    "it, to a folder of yours, and name that by --db",
+                    "%s was left in the middle of a write, and undoing that "
+                    "needs write access; copy it and %s-* to a folder of "
+                    "yours, and give that with --db",
                     path, path);
     if (sql_lacks_shared_memory(code))
         return fail(ERR_IO,
-                    "%s is on a file system without locks or memory that "
-                    "processes share (%s), as some of a network are; copy it "
-                    "to a disk of this machine, and name that by --db",
+                    "%s is on a file system without locks or shared memory "
+                    "(%s), such as some network drives; copy it to a local "
+                    "disk, and give that with --db",
                     path, why);
     switch (code & 0xff) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
         if (sql_is_stopped(s))
             return fail(ERR_STOPPED,
-                        "stopped while waiting for %s, which another process "
-                        "has locked; what was not stored yet is lost",
+                        "stopped while waiting for %s, locked by another "
+                        "process; results not stored yet are lost",
                         path);
         return fail(ERR_IO,
-                    "%s is locked by another process; wait for it, or name "
-                    "another file by --db",
+                    "%s is locked by another process; wait for it, or give "
+                    "another file with --db",
                     path);
     case SQLITE_CANTOPEN:
         if (lacks_descriptors(s))
@@ -75,15 +75,15 @@ int sql_refused(const Store *s)
                         "%s: %s; close other programs, or raise 'ulimit -n'",
                         path, strerror(sqlite3_system_errno(s->db)));
         return fail(ERR_IO,
-                    "%s cannot be opened: its folder is not there, or you may "
-                    "not write to it; name another file by --db",
+                    "%s cannot be opened: its folder does not exist or is "
+                    "not writable; give another file with --db",
                     path);
     case SQLITE_FULL:
         return fail(ERR_IO, "%s: the disk is full; nothing was added", path);
     case SQLITE_CORRUPT:
         return fail(ERR_INPUT,
-                    "%s is damaged or truncated (%s); restore a copy, or name "
-                    "another file by --db",
+                    "%s is damaged or truncated (%s); restore a copy, or "
+                    "give another file with --db",
                     path, why);
     case SQLITE_NOTADB:
         return fail(ERR_INPUT, "%s is not an attnbench database", path);
@@ -144,8 +144,7 @@ static int judge_version(const char *path, int64_t version)
                     "one knows %d): update attnbench",
                     path, (long long)version, SCHEMA_VERSION);
     if (version < 1)
-        return fail(ERR_INPUT,
-                    "%s has schema %lld, which attnbench never wrote", path,
+        return fail(ERR_INPUT, "%s has unknown schema %lld", path,
                     (long long)version);
     return OK;
 }
@@ -161,14 +160,14 @@ static int judge_header(const char *path, FILE *f)
         return fail(ERR_INPUT, "%s is not an attnbench database", path);
     if (big_endian(header + 68) == BEFORE_RELEASE_ID)
         return fail(ERR_INPUT,
-                    "%s was written before the first release of attnbench, "
-                    "which reads no such databases; name another file by --db, "
-                    "and measure again",
+                    "%s was written before the first release of attnbench "
+                    "and cannot be read; give another file with --db, and "
+                    "measure again",
                     path);
     if (big_endian(header + 68) != APPLICATION_ID)
         return fail(ERR_INPUT,
-                    "%s is a database of another program; name another file "
-                    "by --db",
+                    "%s is a database of another program; give another file "
+                    "with --db",
                     path);
     return judge_version(path, big_endian(header + 60));
 }
@@ -185,8 +184,7 @@ static int judge_file(const char *path, StoreMode mode)
         if (errno == ENOENT && mode == STORE_WRITE)
             return OK;
         if (errno == ENOENT)
-            return fail(ERR_INPUT,
-                        "there is no database %s; 'attnbench run' makes one",
+            return fail(ERR_INPUT, "no database %s; 'attnbench run' creates it",
                         path);
         return fail(ERR_IO, "%s: %s", path, strerror(errno));
     }
@@ -255,8 +253,8 @@ static int judge_tables(const Store *s, StoreMode mode)
         const char *type = (const char *)sqlite3_column_text(stmt, 0);
 
         err = fail(ERR_INPUT,
-                   "%s was changed by another program: its %s '%.40s' is none "
-                   "that attnbench makes; restore a copy, or drop it",
+                   "%s was changed by another program: its %s '%.40s' is not "
+                   "attnbench's; restore a copy, or drop it",
                    s->path, strcmp(type, "table") ? type : "virtual table",
                    (const char *)sqlite3_column_text(stmt, 1));
     } else if (code != SQLITE_DONE) {
@@ -275,7 +273,7 @@ static int open_for_writing(Store *s)
     code =
         sql_open(s, s->path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL);
     if (s->db && sqlite3_db_readonly(s->db, "main") == 1)
-        return fail(ERR_IO, "%s: you may read it but not write it", s->path);
+        return fail(ERR_IO, "%s: you can read it but not write it", s->path);
     if (sql_lacks_shared_memory(code))
         TRY(sql_leave_wal(s));
     else if (code != SQLITE_OK)
@@ -309,7 +307,7 @@ int sql_uri(const Store *s, char **uri)
 
     *uri = malloc(size);
     if (!*uri)
-        return fail(ERR_MEMORY, "%s: memory ran out", s->path);
+        return fail(ERR_MEMORY, "%s: out of memory", s->path);
     n += (size_t)snprintf(*uri, size, "file:");
     for (const char *c = s->path; *c; c++)
         n += (size_t)snprintf(*uri + n, size - n,
@@ -327,8 +325,8 @@ static int open_immutable(Store *s)
 
     if (has_wal(s->path))
         return fail(ERR_IO,
-                    "%s has changes in %s-wal, and its folder may not be "
-                    "written: copy both to a folder that may",
+                    "%s has changes in %s-wal, and its folder is not "
+                    "writable; copy both to one that is",
                     s->path, s->path);
     s->immutable = true;
     TRY(sql_uri(s, &uri));
@@ -388,7 +386,7 @@ int store_open_waiting(Store **out, const char *path, StoreMode mode,
     s = calloc(1, sizeof(*s));
     if (!s || !(s->path = strdup(path))) {
         free(s);
-        return fail(ERR_MEMORY, "%s: memory ran out", path);
+        return fail(ERR_MEMORY, "%s: out of memory", path);
     }
     s->wait = wait;
     err = mode == STORE_WRITE ? open_for_writing(s) : open_for_reading(s);

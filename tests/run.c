@@ -273,24 +273,21 @@ static const char *option(const char *arg, const char *name)
 
 static void usage(FILE *out)
 {
-    fputs("usage: run_tests [OPTION]... [PART]...\n"
-          "\n"
+    fputs("usage: run_tests [OPTION]... [PART]...\n\n"
           "Runs the tests whose \"suite.name\" contains one of the PARTs; "
-          "all without any.\n"
-          "\n"
+          "all without any.\n\n"
           "  --suites=NAME               only suites whose names begin with "
           "NAME\n"
-          "  --also=\"PROGRAM ARGUMENT\"   runs another program of tests with "
-          "the same PARTs, and\n"
-          "                              adds its counts; while those run that "
-          "are one by one\n"
+          "  --also=\"PROGRAM ARGUMENT\"   runs another program of tests "
+          "with the same PARTs, and\n"
+          "                              adds its counts; while those run "
+          "that are one by one\n"
           "  --jobs=N                    runs N at once, each on one CPU, of "
           "the suites that may\n"
           "                              (at_once[] in tests/run.c)\n"
-          "  --help                      this\n"
-          "\n"
-          "Exit status: 0 if no test failed, 1 if one did, 2 if there is "
-          "nothing to run.\n",
+          "  --help                      this\n\n"
+          "Exit status: 0 if no test failed, 1 if one did, 2 if nothing to "
+          "run.\n",
           out);
 }
 

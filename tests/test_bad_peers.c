@@ -41,7 +41,7 @@ static void check_case(const char *mode, double limit, const char *wanted)
 
 TEST(bad_peers, silence_ends_at_the_limit)
 {
-    check_case("silent", 0.3, "did not reply for 0.3 s and was ended");
+    check_case("silent", 0.3, "did not reply for 0.3 s and was stopped");
     check_case("deaf", 3, "the peer fake 1.0 did not reply for 3 s");
 }
 
@@ -64,7 +64,7 @@ TEST(bad_peers, a_file_that_is_none_is_not_waited_for)
 TEST(bad_peers, garbage_is_an_error)
 {
     check_case("garbage", 20, "the peer answered 'o");
-    check_case("endless", 20, "answered 4096 bytes without an end of the line");
+    check_case("endless", 20, "answered 4096 bytes without a newline");
 }
 
 /* Whose answer would the next one be? */

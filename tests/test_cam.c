@@ -323,12 +323,12 @@ TEST(cam, refuses_what_has_no_map)
         const char *why;
     } cases[] = {
         { "", "layer4", 1000, ERR_INPUT,
-          "no class 1000: the network has 0 to" },
-        { "", "layer4", -2, ERR_INPUT, "no class -2" },
-        { "", "layr4", 0, ERR_INPUT, "no tap 'layr4'" },
-        { "", "fc", 0, ERR_INPUT, "fc is no map with channels" },
+          "unknown class 1000; the network has classes 0 to" },
+        { "", "layer4", -2, ERR_INPUT, "unknown class -2" },
+        { "", "layr4", 0, ERR_INPUT, "unknown tap 'layr4'" },
+        { "", "fc", 0, ERR_INPUT, "fc is not a map of channels" },
         { "batch=2", "layer4", 0, ERR_INPUT, "batch=2" },
-        { "dtype=bf16", "layer4", 0, ERR_UNSUPPORTED, "f32 only, not in bf16" },
+        { "dtype=bf16", "layer4", 0, ERR_UNSUPPORTED, "f32 only (dtype=bf16)" },
         { "pass=backward", "layer4", 0, ERR_INPUT, "pass=forward" },
     };
     const Case plain = stored_case("backbone=resnet18 height=32 width=32");

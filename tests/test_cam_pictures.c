@@ -244,7 +244,7 @@ TEST(cam_pictures, of_those_that_have_the_tap_are_drawn)
              "--tap=layer4.1.attn --out=%s/some",
              test_tmpdir());
     CHECK(program(&text, "cam %s", flags) == 1);
-    CHECK_MSG(strstr(text, "no tap 'layer4.1.attn'"), "%s", text);
+    CHECK_MSG(strstr(text, "unknown tap 'layer4.1.attn'"), "%s", text);
     free(text);
     CHECK(access(picture_path("some/resnet18_se.png"), F_OK) == 0);
     CHECK(access(picture_path("some/resnet18_none.png"), F_OK) != 0);
@@ -333,17 +333,18 @@ TEST(cam_pictures, refusals_name_what_is_wrong)
     } cases[] = {
         { "", 2, "give --backbone" },
         { "--module=se", 2, "give a backbone" },
-        { "--backbone=resnet18 --tap=layer9", 2, "no tap 'layer9'" },
-        { "--backbone=resnet18 --class=1000", 2, "no class 1000" },
+        { "--backbone=resnet18 --tap=layer9", 2, "unknown tap 'layer9'" },
+        { "--backbone=resnet18 --class=1000", 2, "unknown class 1000" },
         { "--backbone=resnet18 --image=none.png", 1, "none.png: No such" },
         { "--backbone=resnet18 --image=Makefile", 2, "neither JPEG nor PNG" },
-        { "--backbone=resnet18 --image=tests", 2,
-          "tests: a directory, and one" },
-        { "--backbone=resnet18 --tap=fc", 2, "before the pooling, as stage4" },
-        { "--backbone=resnet18 --tap=layer4.1.attn", 2, "of a --module" },
+        { "--backbone=resnet18 --image=tests", 2, "tests: a directory, not" },
+        { "--backbone=resnet18 --tap=fc", 2,
+          "before the pooling, such as "
+          "stage4" },
+        { "--backbone=resnet18 --tap=layer4.1.attn", 2, "same --module" },
         { "--backbone=resnet18 --batch=4", 2,
-          "no setting 'batch': a map is of one image" },
-        { "--backbone=resnet18 --height=32,64", 2, "at one size" },
+          "no setting 'batch': a map is made from one image" },
+        { "--backbone=resnet18 --height=32,64", 2, "at one input size" },
         { "--backbone=resnet18 --channels=1", 2, "images of 3 channels" },
         { "--backbone=resnet18 --dtype=bf16", 2, "pass, in f32" },
         { "--backbone=resnet18 --clas=3", 2, "did you mean 'class'?" },

@@ -159,7 +159,8 @@ TEST(counted, a_cold_run_that_nobody_counted_is_not_checked)
     CHECK(c.is == COLD_NOT_CHECKED && !strcmp(c.reason, "no permission"));
     q[0].step = 0;
     c = counted_cold(&p);
-    CHECK(c.is == COLD_NOT_CHECKED && strstr(c.reason, "nothing here counts"));
+    CHECK(c.is == COLD_NOT_CHECKED &&
+          strstr(c.reason, "no counter here counts"));
     q[0] = (Quantity)COUNTED(WHOLE_RUN, "dram_read_bytes", 2000);
     CHECK(counted_cold(&p).is == COLD_HELD);
     p.nquantities = 1;
@@ -204,8 +205,8 @@ TEST(counted, all_checks_are_told_in_a_line_each)
 
     check_written(none, false, "");
     check_written(none, true,
-                  "cold: not checked: nothing here counts the bytes that "
-                  "memory delivers\n");
+                  "cold: not checked: no counter here counts the bytes read "
+                  "from memory\n");
     check_written(good, false, "calibration: DRAM read 1.002, FP32 1.000\n");
     check_written(good, true,
                   "calibration: DRAM read 1.002, FP32 1.000\n"

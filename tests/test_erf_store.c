@@ -312,8 +312,8 @@ TEST(erf_store, the_command_takes_images)
     erf_rows_free(&rows);
     other_picture_is_another_case(flag);
     CHECK(ERF("--backbone=resnet18", "--draws=4", flag) == ERR_INPUT);
-    CHECK_MSG(strstr(err_message(), "has 3 images, and 4 draws want one each"),
-              "%s", err_message());
+    CHECK_MSG(strstr(err_message(), "has 3 images, too few for 4 draws"), "%s",
+              err_message());
     CHECK(ERF("--module=ca", "--draws=3", flag) == ERR_INPUT);
     CHECK_MSG(strstr(err_message(), "the input has 64"), "%s", err_message());
 }
@@ -389,18 +389,19 @@ TEST(erf_store, the_command_refuses_what_it_cannot_do)
     CHECK_MSG(strstr(err_message(), "photos: No such file"), "%s",
               err_message());
     CHECK(ERF("--images=Makefile", "--module=ca") == ERR_INPUT);
-    CHECK_MSG(strstr(err_message(), "Makefile is a file, and a folder"), "%s",
+    CHECK_MSG(strstr(err_message(), "Makefile is a file, not a folder"), "%s",
               err_message());
     CHECK(ERF("--module=ca", "--tap=output,output") == ERR_INPUT);
     CHECK_MSG(strstr(err_message(), "'output' twice"), "%s", err_message());
     CHECK(ERF("--module=ca", "--tap=nowhere") == ERR_INPUT);
-    CHECK_MSG(strstr(err_message(), "no tap 'nowhere'"), "%s", err_message());
+    CHECK_MSG(strstr(err_message(), "unknown tap 'nowhere'"), "%s",
+              err_message());
     CHECK(ERF("--module=ca", "--dtype=bf16") == ERR_INPUT);
-    CHECK_MSG(strstr(err_message(), "its own way, in f32"), "%s",
+    CHECK_MSG(strstr(err_message(), "its own gradients, in f32"), "%s",
               err_message());
     CHECK(ERF("--backbone=resnet18", "--protocol=scsa") == ERR_INPUT);
-    CHECK_MSG(strstr(err_message(), "name one of resnet18 by --tap="), "%s",
-              err_message());
+    CHECK_MSG(strstr(err_message(), "choose one for resnet18 with --tap="),
+              "%s", err_message());
     CHECK(ERF("--draws=3") == ERR_INPUT);
     CHECK_MSG(strstr(err_message(), "no network to look at"), "%s",
               err_message());

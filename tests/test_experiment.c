@@ -171,11 +171,11 @@ TEST(experiment, what_is_wrong_beside_all_is_found)
                     "{\"experiment\": \"x\",\n"
                     " \"module\": [\"all\", \"scss\"]}",
                     NULL, 0) == ERR_INPUT);
-    CHECK_MSG(strstr(err_message(), ":2:20: there is no module 'scss'"), "%s",
+    CHECK_MSG(strstr(err_message(), ":2:20: unknown module 'scss'"), "%s",
               err_message());
     CHECK(read_text(&e, "{\"experiment\": \"x\",\n \"backbone\": [\"all\"]}",
                     NULL, 0) == ERR_INPUT);
-    CHECK(strstr(err_message(), "there is no backbone 'all'"));
+    CHECK(strstr(err_message(), "unknown backbone 'all'"));
 }
 
 /* The objects overlap; the case is measured once. */
@@ -292,8 +292,7 @@ TEST(experiment, a_comma_in_a_files_name_is_explained)
 
     CHECK(experiment_read(&e, NULL, flags, 2) == ERR_INPUT);
     CHECK_MSG(strstr(err_message(),
-                     "--weights=seeded,/nowhere/b.safetensors: a comma "
-                     "separates files, and there is no "
+                     "--weights=seeded,/nowhere/b.safetensors: no file "
                      "'/nowhere/b.safetensors'") &&
                   strstr(err_message(), "symlink"),
               "%s", err_message());
@@ -379,9 +378,9 @@ static const struct {
     { "overlong_utf8", "3:16: byte 0xc0 is not UTF-8" },
     { "lone_surrogate", "3:16: byte 0xed is not UTF-8" },
     { "zero_byte", "3:17: a zero byte" },
-    { "newline_in_string", "3:19: a string goes over the end of its line" },
+    { "newline_in_string", "3:19: a string runs past the end of its line" },
     { "deep", "3:28: nested deeper than 16" },
-    { "key_twice", "5:3: the key 'batch' is there twice" },
+    { "key_twice", "5:3: duplicate key 'batch'" },
 
     /* not an experiment */
     { "not_an_object", "1:1: an experiment is an object, not a list" },
@@ -393,23 +392,23 @@ static const struct {
     { "cases_no_list", "4:3: cases wants a list of objects, got an object" },
     { "cases_empty", "4:3: cases: an empty list" },
     { "cases_of_numbers", "4:13: cases wants a list of objects" },
-    { "cases_unknown_key", "6:6: there is no setting 'hieght'; did you mean "
+    { "cases_unknown_key", "6:6: unknown setting 'hieght'; did you mean "
                            "'height'?" },
     { "cases_and_top", "5:14: 'channels' stands both in a case and outside" },
     { "too_many_cases", "1:1: lists multiply to more than 100000 cases" },
 
     /* not a setting, or not a value of it */
-    { "unknown_key", "4:3: there is no setting 'chanels'; did you mean "
+    { "unknown_key", "4:3: unknown setting 'chanels'; did you mean "
                      "'channels'?" },
-    { "unknown_key_far", "4:3: there is no setting 'temperature'" },
-    { "unknown_module", "3:21: there is no module 'scss'; did you mean" },
-    { "unknown_backbone", "3:3: there is no backbone 'resnet5o'; did you "
-                          "mean 'resnet50'?" },
-    { "string_for_integer", "4:3: batch wants an integer, got a string" },
-    { "integer_for_string", "3:3: module wants a string, got a number" },
-    { "null_value", "4:3: batch wants an integer, got null" },
-    { "true_value", "4:16: batch wants an integer, got true or false" },
-    { "object_value", "4:3: channels wants an integer, got an object" },
+    { "unknown_key_far", "4:3: unknown setting 'temperature'" },
+    { "unknown_module", "3:21: unknown module 'scss'; did you mean" },
+    { "unknown_backbone", "3:3: unknown backbone 'resnet5o'; did you mean "
+                          "'resnet50'?" },
+    { "string_for_integer", "4:3: batch needs an integer, got a string" },
+    { "integer_for_string", "3:3: module needs a string, got a number" },
+    { "null_value", "4:3: batch needs an integer, got null" },
+    { "true_value", "4:16: batch needs an integer, got true or false" },
+    { "object_value", "4:3: channels needs an integer, got an object" },
     { "fraction", "4:3: batch=1.5 is not an integer" },
     { "integer_overflow", "4:3: channels=4294967360 is out of range" },
     { "float_overflow", "4:3: channels=inf is out of range" },
@@ -417,12 +416,12 @@ static const struct {
     { "zero_batch", "4:3: batch=0 is out of range: 1 to 65536" },
     { "empty_list", "3:3: module: an empty list" },
     { "value_twice", "4:25: channels: 64 is in the list twice" },
-    { "nested_list", "4:16: channels wants an integer, got a list" },
+    { "nested_list", "4:16: channels needs an integer, got a list" },
     { "long_list", "4:3: group_kernel_sizes: more than 8 values" },
     { "setting_of_no_module", "4:3: no module here has a setting" },
     { "setting_of_plain", "4:3: no module here has a setting 'reduction'" },
     { "setting_out_of_range", "4:3: se: reduction=0 is out of range: 1 to" },
-    { "nothing_to_run", "1:1: there is nothing to run" },
+    { "nothing_to_run", "1:1: nothing to run" },
     { "wrong_channels", "1:1: resnet50 takes images of 3 channels, got" },
 };
 enum { NBAD = sizeof(bad) / sizeof(bad[0]) };

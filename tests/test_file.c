@@ -70,8 +70,8 @@ TEST(file, one_that_is_none_is_refused_by_every_reader)
 
     alarm(LIMIT_S); /* instead of waiting for ever */
     CHECK(mkfifo(pipe, 0600) == 0);
-    refused(pipe, "a pipe: write its contents to a file");
-    refused(test_tmpdir(), "a directory, and one file is wanted");
+    refused(pipe, "a pipe; write its contents to a file");
+    refused(test_tmpdir(), "a directory, not a file");
     refused("/dev/zero", "a device, not a file");
 }
 

@@ -227,7 +227,7 @@ TEST(help, is_there_without_a_command)
     CHECK(program(&said, "help") == 0);
     free(said);
     CHECK(program(&said, "help tabel") == 2);
-    check_holds(said, "there is no command 'tabel'; did you mean 'table'?");
+    check_holds(said, "unknown command 'tabel'; did you mean 'table'?");
     free(said);
 }
 
@@ -261,11 +261,11 @@ TEST(help, suggests_only_what_is_near)
         { "run --frame=56", "'frame'; '" },
         { "run --nothing=56", "'nothing'; '" },
         { "roofs --resolution=56", "'resolution'; '" },
-        { "run --module=transformer", "there is no module 'transformer'; there"
-                                      " is none, se" },
+        { "run --module=transformer", "unknown module 'transformer'; choose "
+                                      "from none, se" },
         { "run --module=scas", "did you mean 'scsa'?" },
         { "run --backbone=mobilenet", "did you mean 'mobilenetv2_100'?" },
-        { "compare", "there is no command 'compare'; '" },
+        { "compare", "unknown command 'compare'; '" },
         { "lst", "did you mean 'list'?" },
     };
 
@@ -297,10 +297,10 @@ TEST(help, values_may_follow_a_blank)
     free(apart);
     /* The next setting is no value, and a number below 0 is one. */
     CHECK(program(&apart, "run --module --dry_run") == 2);
-    check_holds(apart, "--module wants a value: --module=...");
+    check_holds(apart, "--module needs a value: --module=...");
     free(apart);
     CHECK(program(&apart, "export --db=none.db --sweep -1") == 2);
-    check_holds(apart, "there is no database none.db");
+    check_holds(apart, "no database none.db");
     free(apart);
 }
 
@@ -388,6 +388,6 @@ TEST(help, what_to_run_next_can_be_pasted)
                   "list >/dev/null; PATH=$(dirname %s):$PATH attnbench table "
                   "--db=none.db",
                   test_beside("attnbench")) == 2);
-    check_holds(said, "'attnbench run' makes one");
+    check_holds(said, "'attnbench run' creates it");
     free(said);
 }

@@ -149,8 +149,8 @@ TEST(image, what_is_none_is_refused)
     refused(with("text.jpg", "GIF89a, and so on", 17), ERR_INPUT,
             "neither JPEG nor PNG: it begins with 47 49 46 38");
     refused(with("short", "\x89PNG", 4), ERR_INPUT, "neither JPEG nor PNG");
-    refused(with("only", "\xFF\xD8\xFF", 3), ERR_INPUT, "a broken JPEG");
-    refused(test_tmpdir(), ERR_INPUT, "a directory, and one");
+    refused(with("only", "\xFF\xD8\xFF", 3), ERR_INPUT, "a damaged JPEG");
+    refused(test_tmpdir(), ERR_INPUT, "a directory, not");
 }
 
 /* Bytes of a JPEG with others put in at a place, to be freed. */
@@ -233,7 +233,7 @@ TEST(image, png_without_its_end_is_read)
     reads_as(&image, with("crc.png", bytes, n));
     bytes[n - 1] ^= 1;
     bytes[n - 13] ^= 1; /* the checksum of IDAT */
-    refused(with("idat.png", bytes, n), ERR_INPUT, "a broken PNG: IDAT");
+    refused(with("idat.png", bytes, n), ERR_INPUT, "a damaged PNG: IDAT");
     free(bytes);
     image_free(&image);
 }
@@ -248,15 +248,15 @@ TEST(image, what_is_cut_short_or_damaged_is_refused)
     picture_jpeg(picture_path("a.jpg"), 64, 48, 3, JCS_RGB, colour);
     bytes = picture_bytes(picture_path("a.jpg"), &n);
     for (size_t part = 3; part < n - 2; part += 7)
-        refused(with("cut.jpg", bytes, part), ERR_INPUT, "a broken JPEG");
+        refused(with("cut.jpg", bytes, part), ERR_INPUT, "a damaged JPEG");
     free(bytes);
 
     REQUIRE(image_write_png(&image, picture_path("a.png")) == OK);
     bytes = picture_bytes(picture_path("a.png"), &n);
     for (size_t part = 8; part < n; part += 97)
-        refused(with("cut.png", bytes, part), ERR_INPUT, "a broken PNG");
+        refused(with("cut.png", bytes, part), ERR_INPUT, "a damaged PNG");
     bytes[n / 2] ^= 1;
-    refused(with("crc.png", bytes, n), ERR_INPUT, "a broken PNG");
+    refused(with("crc.png", bytes, n), ERR_INPUT, "a damaged PNG");
     free(bytes);
     image_free(&image);
 }
@@ -295,7 +295,7 @@ TEST(image, one_that_claims_to_be_huge_is_refused)
 
     picture_png_head(picture_path("huge.png"), 100000, 100000);
     refused(picture_path("huge.png"), ERR_INPUT,
-            "100000 x 100000 pixels; more than 67 million are not read");
+            "100000 x 100000 pixels; at most 67 million can be read");
     picture_png_head(picture_path("long.png"), 0x7FFFFFFF, 1);
     refused(picture_path("long.png"), ERR_INPUT, "2147483647 x 1 pixels");
 
@@ -441,7 +441,7 @@ TEST(image, lists_are_sorted_and_of_images_alone)
     CHECK_MSG(strstr(err_message(), "there are 2 other files, as a.webp"), "%s",
               err_message());
     CHECK(image_list(&list, picture_path("g/a.webp")) == ERR_INPUT);
-    CHECK(strstr(err_message(), "is a file, and a folder is wanted"));
+    CHECK(strstr(err_message(), "is a file, not a folder"));
     CHECK(image_list(&list, picture_path("h")) == ERR_IO);
 }
 
@@ -481,11 +481,11 @@ TEST(image, a_folder_without_images_says_what_it_holds)
         { NULL, NULL, NULL, "in 1 folder there are no other files" },
         { "a.txt", NULL, NULL, "there is 1 other file, as a.txt" },
         { NULL, "a.png", "nowhere.png",
-          "no other files, and 1 link to no file, as a.png" },
+          "no other files, and 1 broken link, as a.png" },
         { "a.txt", "b", "nowhere",
-          "1 other file, as a.txt, and 1 link to no file, as b" },
-        { "a.txt", "b.png", "a.txt/c", "and 1 link to no file, as b.png" },
-        { NULL, "a.png", "a.png", "and 1 link to no file, as a.png" },
+          "1 other file, as a.txt, and 1 broken link, as b" },
+        { "a.txt", "b.png", "a.txt/c", "and 1 broken link, as b.png" },
+        { NULL, "a.png", "a.png", "and 1 broken link, as a.png" },
         { NULL, "a.png", ".", "in 1 folder there are no other files" },
         { NULL, "a.png", "/dev/null", "there is 1 other file, as a.png" },
     };

@@ -113,7 +113,7 @@ static void check_ended(const char *path, const char *ok, const char *failed)
     CHECK_ASK(path, "SELECT count(*) FROM run WHERE status = 'ok'", ok);
     CHECK_ASK(path,
               "SELECT count(*) FROM run WHERE status = 'failed' AND message "
-              "LIKE 'killed: % times the process ended while measuring this "
+              "LIKE 'killed: the process ended % times while measuring this "
               "case'",
               failed);
     CHECK_ASK(path, "SELECT ended_at IS NOT NULL FROM sweep", "1");
@@ -135,7 +135,7 @@ TEST(killed, a_case_that_ends_the_process_twice_is_given_up)
               "SELECT module || channels FROM run WHERE status = 'failed'",
               "eca32");
     CHECK_ASK(path, "SELECT message FROM run WHERE status = 'failed'",
-              "killed: 2 times the process ended while measuring this case");
+              "killed: the process ended 2 times while measuring this case");
 }
 
 /* Among those that are sampled in turn it is not known which it was: after two

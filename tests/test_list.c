@@ -126,7 +126,7 @@ TEST(list, refuses_what_is_no_list)
 
     CHECK(cmd_list(1, &what) == ERR_INPUT);
     CHECK(!strcmp(err_message(),
-                  "there is no list 'module'; did you mean 'modules'?"));
+                  "unknown list 'module'; did you mean 'modules'?"));
 }
 
 /* ---- help ---------------------------------------------------------------- */

@@ -199,7 +199,7 @@ TEST(locks, a_locked_database_is_said_to_be_locked)
         CHECK(store_open_waiting(&s, path, (StoreMode)mode, &impatient) ==
               ERR_STOPPED);
         CHECK_MSG(strstr(err_message(), "stopped while waiting for") &&
-                      strstr(err_message(), "another process has locked"),
+                      strstr(err_message(), "locked by another process"),
                   "%d: %s", mode, err_message());
     }
     waited_ms = 0;

@@ -238,7 +238,7 @@ TEST(merge, refuses_what_is_no_database_before_one_is_made)
         const char *sql, *says;
     } bad[] = {
         { "PRAGMA user_version = 9", "was written by a newer attnbench" },
-        { "PRAGMA user_version = 0", "which attnbench never wrote" },
+        { "PRAGMA user_version = 0", "unknown schema" },
         { "PRAGMA application_id = 7", "a database of another program" },
     };
 

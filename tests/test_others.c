@@ -87,11 +87,11 @@ TEST(others, they_are_named_if_they_use_more_than_half_a_cpu)
     CHECK(!others_doubt(text, 0.5, 2, true)[0]);
     CHECK(!others_doubt(text, NAN, 2, true)[0]);
     CHECK(!strcmp(others_doubt(text, 1.23, 2, true),
-                  "other programs use 1.2 of 2 cores: they disturb what is "
-                  "measured; wait, or find them with top; --threads=1 is far "
-                  "less disturbed"));
+                  "other programs use 1.2 of 2 cores: they disturb the "
+                  "measurement; wait, or find them with top; --threads=1 is "
+                  "far less disturbed"));
     CHECK(!strstr(others_doubt(text, 1, 2, false), "--threads"));
     CHECK(!strcmp(others_doubt(text, 1, 1, true),
-                  "other programs use 1.0 of 1 core: they disturb what is "
-                  "measured; wait, or find them with top"));
+                  "other programs use 1.0 of 1 core: they disturb the "
+                  "measurement; wait, or find them with top"));
 }

@@ -58,22 +58,20 @@ TEST(param, what_does_not_fit_is_refused_with_a_sentence)
         { "reduction", "", "reduction: '' is not an integer" },
         { "reduction", "4x", "reduction: '4x' is not an integer" },
         { "reduction", "4.5", "reduction: '4.5' is not an integer" },
-        { "reduction", "4,8",
-          "reduction: '4,8' is a list; one integer is wanted" },
+        { "reduction", "4,8", "reduction: '4,8' is a list; give one integer" },
         { "kernels", "3,x", "kernels: 'x' is not an integer" },
         { "kernels", "3,", "kernels: '' is not an integer" },
         { "kernels", "3,32", "kernels=32 is out of range: 1 to 31" },
         { "kernels", "1,1,1,1,1,1,1,1,1",
           "kernels: '1,1,1,1,1,1,1,1,1' has more than 8 values" },
-        { "color", "gren", "there is no color 'gren'; did you mean 'green'?" },
+        { "color", "gren", "unknown color 'gren'; did you mean 'green'?" },
         { "color", "resnet5",
-          "there is no color 'resnet5'; did you mean 'resnet50'?" },
+          "unknown color 'resnet5'; did you mean 'resnet50'?" },
         { "color", "zebra",
-          "there is no color 'zebra'; there is crimson, green, resnet50, "
+          "unknown color 'zebra'; choose from crimson, green, resnet50, "
           "resnet101" },
-        { "order", "", "there is no order ''; there is first, second" },
-        { "order", "frist",
-          "there is no order 'frist'; did you mean 'first'?" },
+        { "order", "", "unknown order ''; choose from first, second" },
+        { "order", "frist", "unknown order 'frist'; did you mean 'first'?" },
     };
     Settings s, before;
 

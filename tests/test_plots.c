@@ -460,8 +460,8 @@ TEST(plots, a_slice_that_is_not_one_names_the_setting_that_chooses)
               "%s", err_message());
     free(draw(db, "channels", (PlotOptions){ .wanted = &none, .nwanted = 1 },
               &err));
-    CHECK_MSG(!strcmp(err_message(), "no run has batch=3; there is 1, 8"), "%s",
-              err_message());
+    CHECK_MSG(!strcmp(err_message(), "no run has batch=3; the runs have 1, 8"),
+              "%s", err_message());
     free(draw(db, "channels", (PlotOptions){ .wanted = &batch, .nwanted = 1 },
               &err));
     CHECK_MSG(err == OK || !have_gnuplot(), "%s", err_message());

@@ -105,7 +105,7 @@ TEST(plots_erf, trained_networks_share_a_page)
     check_holds(gp, "Column[1] = 'plain'\n");
     check_holds(gp, "Column[2] = 'SE, se'\n");
     check_holds(gp, "Column[3] = 'SE, se_long'\n");
-    check_holds(gp, "weights of each its own");
+    check_holds(gp, "each with its own weights");
     CHECK(!strstr(gp, "SCSA"));
     free(gp);
     free(draw_fields("erf", NULL, 0, &err));

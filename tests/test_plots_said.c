@@ -123,7 +123,7 @@ TEST(plots, pareto_says_whose_place_the_intervals_leave_open)
     }
     stored_end(&s);
     gp = script_of(db, "pareto", (PlotOptions){ 0 });
-    check_holds(gp, "whether these lie on it: plain.");
+    check_holds(gp, "whether these are on it: plain.");
     free(gp);
 }
 

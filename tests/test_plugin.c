@@ -185,5 +185,6 @@ TEST(plugin, says_what_is_not_a_plugin)
     CHECK(cuda_backend.kernel_at(0) == NULL);
     setenv("ATTNBENCH_CUDA", test_beside("fake/libnvidia-ml.so.1"), 1);
     CHECK(plugin_load(&backend) == ERR_UNSUPPORTED && !backend);
-    CHECK_MSG(strstr(err_message(), "is no plugin"), "%s", err_message());
+    CHECK_MSG(strstr(err_message(), "is not an attnbench plugin"), "%s",
+              err_message());
 }

@@ -276,7 +276,7 @@ TEST(processors, a_real_quota_is_kept_to)
     if (after.throttled > got.throttled) /* not where others took the cores */
         CHECK_MSG(strstr(swept, "the quota of processor time stopped"), "%s",
                   swept);
-    CHECK_MSG(strstr(text, "threads      1 where --threads"), "%s", text);
+    CHECK_MSG(strstr(text, "threads      1 unless --threads"), "%s", text);
     free(swept);
     free(text);
 }
@@ -317,7 +317,7 @@ TEST(doctor, says_what_code_was_chosen)
     snprintf(wanted, sizeof(wanted), "  oneDNN       %s", onednn_isa());
     CHECK_MSG(strstr(text, wanted), "%s", text);
     snprintf(wanted, sizeof(wanted),
-             "ok  threads      %d where --threads is not given; "
+             "ok  threads      %d unless --threads is given; "
              "OMP_NUM_THREADS=1 is not used",
              usual());
     CHECK_MSG(strstr(text, wanted), "%s", text);
@@ -327,7 +327,7 @@ TEST(doctor, says_what_code_was_chosen)
     program_after(&text, "ONEDNN_MAX_CPU_ISA=SSE41", "doctor --db=%s",
                   temp_path("doctor.db"));
     snprintf(wanted, sizeof(wanted),
-             "!!  oneDNN       %s: ONEDNN_MAX_CPU_ISA=SSE41 limits it",
+             "!!  oneDNN       %s: limited by ONEDNN_MAX_CPU_ISA=SSE41",
              has_sse ? "sse41" : onednn_isa());
     CHECK_MSG(strstr(text, wanted), "%s", text);
     free(text);

@@ -135,7 +135,7 @@ TEST(profile, refuses_a_state_that_has_no_steps)
 {
     CHECK(cmd_profile(2, (char *[]){ "--module=eca", "--state=graph" }) ==
           ERR_INPUT);
-    CHECK(strstr(err_message(), "--state=hot or cold in place of graph"));
+    CHECK(strstr(err_message(), "give --state=hot or --state=cold"));
     CHECK(cmd_why(0, NULL) == ERR_INPUT);
 }
 
@@ -471,8 +471,8 @@ TEST(profile, a_run_that_read_too_little_was_not_cold_and_has_failed)
     CHECK_ASK(db, status, "failed");
     CHECK_ASK(db, samples, "0");
     CHECK_ASK(db, "SELECT message FROM run WHERE state = 'cold'",
-              "the run was not cold: of the 18432 bytes that it must read from "
-              "memory it read 18063");
+              "the run was not cold: it read 18063 of the 18432 bytes that "
+              "it must read from memory");
     CHECK_ASK(db, "SELECT count(*) > 0 FROM quantity", "1");
     db = temp_path("was_cold.db");
     store_cold(db, 18432 * 0.995);
@@ -495,6 +495,6 @@ TEST(profile, says_when_its_steps_and_the_whole_disagree)
     p.whole_ns = 85;
     CHECK_MSG(!profile_gap(&p, text)[0], "%s", text);
     p.whole_ns = 50;
-    CHECK_MSG(strstr(profile_gap(&p, text), "takes 2.00 times the run"), "%s",
-              text);
+    CHECK_MSG(strstr(profile_gap(&p, text), "takes 2.00 times the whole run"),
+              "%s", text);
 }

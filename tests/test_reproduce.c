@@ -137,9 +137,9 @@ TEST(reproduce, what_a_row_measures_is_not_for_flags)
         Flag flag;
         const char *sentence;
     } bad[] = {
-        { { "height", "192" }, "height is what table2 itself says" },
-        { { "module", "se" }, "choose rows by --rows=" },
-        { { "reduction", "8" }, "reduction is what table2 itself says" },
+        { { "height", "192" }, "height is fixed for each row of table2" },
+        { { "module", "se" }, "choose rows with --rows=" },
+        { { "reduction", "8" }, "reduction is fixed for each row of table2" },
         { { "batch", "4,8" }, "one value of batch, got '4,8'" },
         { { "arm", "2" }, "one value of arm, got '2'" },
         { { "dtype", "f23" }, "dtype" },
@@ -260,7 +260,8 @@ TEST(reproduce, a_report_says_what_differs_and_why)
     check_holds(text, "\ndiffers: ResNet-50 with SCSA, params: no reason is "
                       "known.\n");
     check_holds(text, "\ndiffers: ResNet-101 with AFGCA, params: no placement");
-    check_holds(text, "\n' was not measured interleaved");
+    check_holds(text, "\n"
+                      "' was not interleaved");
     check_holds(text, "\n5 of 6 networks measured; ratios: 1 agree, 1 faster, "
                       "1 slower.\n");
     check_holds(text, "\nparams: 3 exact, 1 rounding, 2 differ; FLOPs: 3 "
@@ -453,7 +454,7 @@ TEST(reproduce, what_is_not_there_is_named)
     CHECK(command(db, "--format=csv", "table2") == ERR_INPUT);
     CHECK_MSG(strstr(err_message(), "no runs of table2"), "%s", err_message());
     CHECK(command(db, "--format=csv", "table7") == ERR_INPUT);
-    CHECK_MSG(strstr(err_message(), "there is no table 'table7'"), "%s",
+    CHECK_MSG(strstr(err_message(), "unknown table 'table7'"), "%s",
               err_message());
 }
 

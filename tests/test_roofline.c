@@ -489,7 +489,7 @@ TEST(why, a_floor_above_the_time_is_called_a_contradiction)
     CHECK(!strstr(text, "contradiction"));
     c.fp32 = 1e6;
     c.fp16 = c.tensor = 0;
-    CHECK_MSG(strstr(words(&c), "; a contradiction: its floor, 10.0 us, is "
-                                "above the time measured"),
+    CHECK_MSG(strstr(words(&c), "; a contradiction: its lower bound, 10.0 "
+                                "us, is above the time measured"),
               "%s", words(&c));
 }

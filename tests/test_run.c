@@ -348,14 +348,14 @@ TEST(run, a_users_mistake_is_one_sentence_and_exit_2)
     static const struct {
         const char *arg, *sentence;
     } bad[] = {
-        { "--modul=se", "there is no setting 'modul'; did you mean" },
-        { "--module=sse", "there is no module 'sse'; did you mean 'se'" },
+        { "--modul=se", "unknown setting 'modul'; did you mean" },
+        { "--module=sse", "unknown module 'sse'; did you mean 'se'" },
         { "--batch=0", "batch=0 is out of range" },
-        { "no_such_experiment", "there is no experiment 'no_such_exp" },
-        { "chanels", "no experiment 'chanels'; did you mean 'channels'?" },
-        { "tests", "there is no experiment 'tests'" },
+        { "no_such_experiment", "unknown experiment 'no_such_exp" },
+        { "chanels", "unknown experiment 'chanels'; did you mean 'channels'?" },
+        { "tests", "unknown experiment 'tests'" },
         { "no/such.json", "no/such.json: No such file" },
-        { "--target=zero", "target='zero' is no number of percent" },
+        { "--target=zero", "target='zero' is not a percentage" },
         { "--limit=0", "limit=0 is out of range: 1 to 86400" },
         { "tests/bad/experiments/nan.json", "nan.json:4:12: did not expect" },
     };
@@ -463,7 +463,7 @@ TEST(doctor, says_how_it_stands_with_cuda)
     CHECK_MSG(strstr(text, "ok  backend cuda ") ||
                   strstr(text, "--  backend cuda cuda: no ") ||
                   strstr(text, "no plugin was built: ") ||
-                  strstr(text, "attnbench_cuda.so is not beside the program"),
+                  strstr(text, "attnbench_cuda.so is not next to the program"),
               "%s", text);
 }
 
@@ -506,7 +506,7 @@ TEST(doctor, foresees_what_can_be_counted)
         CHECK_MSG(strstr(text, "--  counters ") &&
                       (strstr(text, cases[i][1]) ||
                        strstr(text, "CUPTI is not here")) &&
-                      strstr(text, "; a profile is modelled and timed"),
+                      strstr(text, "; profiles are only timed and modelled"),
                   "%s", text);
     }
 }

@@ -229,7 +229,7 @@ static const Malformed malformed[] = {
     { "{\"a\":1}", 0, "'a' is not a JSON object" },
     { "{\"__metadata__\":[]}", 0, "__metadata__ is not a JSON object" },
     { "{\"__metadata__\":{\"k\":1}}", 0, "value that is not a string: 'k'" },
-    { "{\"__metadata__\":{},\"__metadata__\":{}}", 0, "there twice" },
+    { "{\"__metadata__\":{},\"__metadata__\":{}}", 0, "appears twice" },
     { "{" TENSOR("a", "4", "[2]", "[0,8]") "}", 8, "'a' has no dtype" },
     { "{" TENSOR("a", "\"F31\"", "[2]", "[0,8]") "}", 8, "unknown dtype 'F31'" },
     { "{" TENSOR("a", "\"F32\"", "2", "[0,8]") "}", 8, "has no shape" },
@@ -256,7 +256,7 @@ static const Malformed malformed[] = {
     { "{" TENSOR("a", "\"F32\"", "[2]", "[0,8]") ","
           TENSOR("b", "\"F32\"", "[2]", "[4,12]") "}", 12, "'b' overlaps" },
     { "{" TENSOR("a", "\"F32\"", "[2]", "[0,8]") ","
-          TENSOR("a", "\"F32\"", "[2]", "[8,16]") "}", 16, "'a' is there twice" },
+          TENSOR("a", "\"F32\"", "[2]", "[8,16]") "}", 16, "'a' appears twice" },
     { "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8],\"x\":1}}",
       8, "a key other than" },
     { "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8],"
@@ -292,13 +292,13 @@ TEST(safetensors, what_is_no_such_file_is_refused)
     CHECK(st_open(&st, path_of("absent")) == ERR_IO);
     CHECK(strstr(err_message(), "No such file"));
     CHECK(st_open(&st, test_tmpdir()) == ERR_INPUT);
-    CHECK(strstr(err_message(), "a directory, and one file is wanted"));
+    CHECK(strstr(err_message(), "a directory, not a file"));
     write_bytes(path_of("f"), "", 0);
     CHECK(st_open(&st, path_of("f")) == ERR_INPUT);
     CHECK(strstr(err_message(), "0 bytes are too few"));
     write_bytes(path_of("f"), huge, sizeof(huge));
     CHECK(st_open(&st, path_of("f")) == ERR_INPUT);
-    CHECK(strstr(err_message(), "says that its header has"));
+    CHECK(strstr(err_message(), "its header claims"));
     write_bytes(path_of("f"), text, sizeof(text));
     CHECK(st_open(&st, path_of("f")) == ERR_INPUT);
     CHECK(strstr(err_message(), "not a .safetensors file"));

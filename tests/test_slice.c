@@ -47,7 +47,7 @@ TEST(slice, a_value_that_no_run_has_names_those_there_are)
     RunList list = eight_runs();
 
     CHECK(slice_keep(&list, &(Wanted){ "batch", "2" }, 1) == ERR_INPUT);
-    check_message("no run has batch=2; there is 8, 1");
+    check_message("no run has batch=2; the runs have 8, 1");
     free(list.at);
 }
 
@@ -83,7 +83,7 @@ TEST(slice, a_modules_setting_counts_for_the_modules_that_have_it)
             snprintf(list.at[i].c.settings, sizeof(list.at[i].c.settings),
                      "{\"reduction\":%d,\"sizes\":[3,5]}", i & 2 ? 4 : 16);
     CHECK(slice_keep(&list, &(Wanted){ "reduction", "8" }, 1) == ERR_INPUT);
-    check_message("no run has reduction=8; there is 16, 4");
+    check_message("no run has reduction=8; the runs have 16, 4");
     free(list.at);
     list = eight_runs();
     for (int i = 0; i < RUNS; i++)

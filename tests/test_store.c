@@ -316,7 +316,7 @@ TEST(store, refuses_outcomes_that_cannot_be)
     o.rel_l2 = NAN;
     refuses(&o, &c, &one, "a run that was not verified is not ok");
     o = an_outcome("case");
-    refuses(&o, &c, &none, "'case' is said to be ok but has no samples");
+    refuses(&o, &c, &none, "'case' has status ok but no samples");
     o.status = STATUS_FAILED;
     refuses(&o, &c, &none, "message <> ''");
     o = an_outcome("case");

@@ -120,7 +120,7 @@ TEST(store, refuses_schemas_it_does_not_know)
     store_refuses_both(path, "was written by a newer attnbench (schema 2; "
                              "this one knows 1)");
     CHECK(alter(path, "PRAGMA user_version = 0"));
-    store_refuses_both(path, "has schema 0, which attnbench never wrote");
+    store_refuses_both(path, "has unknown schema 0");
 }
 
 /* At a page and within one; before and behind the header. */
@@ -155,7 +155,7 @@ TEST(store, refuses_what_is_not_there_or_no_file)
     const char *path = temp_path("none.db");
     Store *s;
 
-    store_refuses(path, STORE_READ, "there is no database");
+    store_refuses(path, STORE_READ, "no database");
     CHECK(access(path, F_OK) != 0);
     CHECK(store_open(&s, test_tmpdir(), STORE_WRITE) == ERR_INPUT);
     CHECK(strstr(err_message(), "is a folder; a database is one file"));
@@ -204,7 +204,7 @@ TEST(store, reads_where_nothing_may_be_written)
     }
     CHECK(chmod(path, 0444) == 0);
     CHECK(store_open(&s, path, STORE_WRITE) == ERR_IO);
-    CHECK_MSG(strstr(err_message(), "you may read it but not write it"), "%s",
+    CHECK_MSG(strstr(err_message(), "you can read it but not write it"), "%s",
               err_message());
     CHECK(chmod(path, 0) == 0);
     CHECK(store_open(&s, path, STORE_READ) == ERR_IO);
@@ -266,7 +266,7 @@ TEST(store, says_that_changes_are_beside_a_file_nobody_may_write)
     unlink(shm);
     lock_folder(path);
     CHECK(store_open(&s, path, STORE_READ) == ERR_IO);
-    CHECK_MSG(strstr(err_message(), "-wal, and its folder may not be written"),
+    CHECK_MSG(strstr(err_message(), "-wal, and its folder is not writable"),
               "%s", err_message());
     CHECK(chmod(test_tmpdir(), 0755) == 0);
 }

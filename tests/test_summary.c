@@ -364,10 +364,10 @@ TEST(csv, refuses_what_is_no_table)
 {
     csv_refuses("a,b\n1\n", "f:2: 1 cells, but there are 2 columns");
     csv_refuses("a,b\n1,2\n1,2,3\n", "f:3: 3 cells");
-    csv_refuses("a,b\n1,\"2\n", "f:2: a quote is not closed");
+    csv_refuses("a,b\n1,\"2\n", "f:2: unclosed quote");
     csv_refuses("a,b\n\"1\"x,2\n", "f:2: 'x' after a closing quote");
     csv_refuses("a,,b\n", "f:1: column 2 has no name");
-    csv_refuses("a,b,a\n", "f:1: the column 'a' is there twice");
+    csv_refuses("a,b,a\n", "f:1: duplicate column 'a'");
     csv_refuses("", "f:1: column 1 has no name");
 }
 

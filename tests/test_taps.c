@@ -116,7 +116,7 @@ TEST(taps, that_are_not_there_are_refused)
     Graph *g;
 
     CHECK(network_build_tapped(&g, &c, &seeded, &near, 1) == ERR_INPUT);
-    CHECK_MSG(strstr(err_message(), "no tap 'layer4.1.bm2'"), "%s",
+    CHECK_MSG(strstr(err_message(), "unknown tap 'layer4.1.bm2'"), "%s",
               err_message());
     CHECK_MSG(strstr(err_message(), "mean 'layer4.1.bn2'?"), "%s",
               err_message());

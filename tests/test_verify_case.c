@@ -337,5 +337,5 @@ TEST(verify_case, a_network_that_amplifies_roundings_is_not_called_wrong)
     err = verify_case(&v, &c, VERIFY_BUDGET, NULL);
     CHECK_MSG(err == OK ? v.rel_l2 <= v.limit : err == ERR_UNSUPPORTED,
               "%g, limit %g", v.rel_l2, v.limit);
-    CHECK(err == OK || strstr(err_message(), "turns roundings into errors"));
+    CHECK(err == OK || strstr(err_message(), "amplifies rounding errors"));
 }

@@ -318,7 +318,8 @@ TEST(weights, without_a_classifier_have_maps_and_no_scores)
     CHECK(cam_run(&cam, &c,
                   &(CamAsk){ .tap = "stage4", .class = CAM_TOP, .input = x },
                   dev) == ERR_INPUT);
-    CHECK_MSG(strstr(err_message(), "has no classifier, so there is no score"),
+    CHECK_MSG(strstr(err_message(), "has no classifier, so there is no class "
+                                    "score"),
               "%s", err_message());
     backend_close(dev);
 
@@ -331,8 +332,8 @@ TEST(weights, without_a_classifier_have_maps_and_no_scores)
 TEST(weights, with_a_classifier_of_another_name_are_refused)
 {
     refused(&(Change){ .left_out = "fc", .added = "classifier.bias" },
-            "1 unexpected (classifier.bias); it has no classifier 'fc', which "
-            "alone may be left out");
+            "1 unexpected (classifier.bias); it has no classifier 'fc' (only "
+            "that may be left out)");
 }
 
 TEST(weights, may_have_a_prefix_that_all_names_share)
@@ -357,8 +358,8 @@ TEST(weights, may_have_a_prefix_that_all_names_share)
 TEST(weights, with_a_prefix_before_some_names_are_refused_with_it)
 {
     refused(&(Change){ .prefix = "backbone.", .added = "head.bias" },
-            "102 of 102 are there with 'backbone.' before their names: save "
-            "those alone");
+            "102 of 102 are there with the prefix 'backbone.': save only "
+            "those");
 }
 
 /* The authors' files of Swin, which timm renames. */

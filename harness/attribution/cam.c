@@ -31,22 +31,23 @@ static int check_case(const Case *c)
     int classes;
 
     if (strcmp(c->backbone.text, "none") == 0)
-        return fail(ERR_INPUT, "a module alone has no classes: give a "
+        return fail(ERR_INPUT, "a module alone has no classes; give a "
                                "--backbone");
     if (c->batch != 1)
         return fail(ERR_INPUT,
-                    "a map is of one image, got batch=%d: leave it out, and "
-                    "run each image by itself",
+                    "a map is made from one image (batch=%d); leave out "
+                    "--batch and run each image on its own",
                     c->batch);
     if (case_dtype(c) != F32)
         return fail(ERR_UNSUPPORTED,
-                    "gradients are in f32 only, not in %s: leave out --dtype",
+                    "gradients are computed in f32 only (dtype=%s); leave "
+                    "out --dtype",
                     case_name("dtype", c->dtype));
     TRY(network_classes(&classes, c));
     if (classes == NO_CLASSES)
         return fail(ERR_INPUT,
-                    "%s has no classifier, so there is no score of a class "
-                    "to explain: give a file with one",
+                    "%s has no classifier, so there is no class score to "
+                    "explain; give a file that has one",
                     c->weights.text);
     return OK;
 }
@@ -86,13 +87,14 @@ static int add_gradient(Work *w)
     w->scores = graph_output_at(w->g, 1, NULL);
     if (w->tap->rank != 4)
         return fail(ERR_INPUT,
-                    "tap %s is no map with channels, rows and columns, its "
-                    "shape is %s: choose one before the pooling, as stage4",
+                    "tap %s is not a map of channels, rows and columns (its "
+                    "shape is %s); choose a layer before the pooling, such "
+                    "as stage4",
                     w->ask->tap, tensor_dims_text(w->tap, dims));
     if (w->scores->rank != 2)
         return fail(ERR_INPUT,
-                    "the network's output is no list of scores: its "
-                    "shape is %s",
+                    "the network's output is not a list of scores (its shape "
+                    "is %s)",
                     tensor_dims_text(w->scores, dims));
     w->dy = graph_input(w->g, "grad_output", DIMS(1, w->scores->dim[1]));
     graph_grad(w->g, &(Gradient){ w->scores, w->dy, &w->tap, 1, NULL },
@@ -109,9 +111,8 @@ static int want_finite(const float *x, size_t n, const char *what)
     for (size_t i = 0; i < n; i++)
         if (!isfinite(x[i]))
             return fail(ERR_UNSUPPORTED,
-                        "%s %zu is %g: with these weights the network leaves "
-                        "the range of floats, so there is no map; give others "
-                        "(--weights)",
+                        "%s %zu is %g: the network overflows floats with "
+                        "these weights; give other weights (--weights)",
                         what, i, (double)x[i]);
     return OK;
 }
@@ -128,7 +129,9 @@ static int choose_class(Cam *out, const Work *w, const float *score)
             top = i;
     out->class = w->ask->class == CAM_TOP ? top : w->ask->class;
     if (out->class < 0 || out->class >= out->classes)
-        return fail(ERR_INPUT, "there is no class %d: the network has 0 to %d",
+        return fail(ERR_INPUT,
+                    "unknown class %d; the network has classes 0 "
+                    "to %d",
                     out->class, out->classes - 1);
     highest = score[top];
     for (int i = 0; i < out->classes; i++)

@@ -77,7 +77,7 @@ static void write_panel(CamPanel *p, const CamDrawn *d)
     snprintf(p->said[0], CAM_TITLE, "class %d: score %.3g, p %.2g",
              d->cam.class, d->cam.score, d->cam.probability);
     if (isnan(d->cam.number[CAM_half_in]))
-        snprintf(p->said[1], CAM_TITLE, "nothing speaks for it here");
+        snprintf(p->said[1], CAM_TITLE, "no region supports it");
     else
         snprintf(p->said[1], CAM_TITLE, "peak %.3g, half in %.0f %%",
                  d->cam.number[CAM_peak], 100 * d->cam.number[CAM_half_in]);
@@ -105,14 +105,14 @@ static void write_caption(char text[TEXT], const CamDrawn *at, int n,
                  first->channels, first->rows, first->columns);
     snprintf(text, TEXT,
              "Which image regions drive a class score (Grad-CAM), at %s%s. "
-             "Colours go from 0 to the highest value of all maps, half over "
-             "the picture.%s%s",
+             "Colours go from 0 to the highest value of all maps, overlaid "
+             "at 50 %% opacity.%s%s",
              shared->tap, layer,
              cam_classes_differ(at, n)
-                 ? " Each map is of its network's own highest class."
+                 ? " Each map is for its network's own top class."
                  : "",
-             shared->seeded ? " Maps of seeded weights, which are not "
-                              "trained, mean nothing."
+             shared->seeded ? " Weights are seeded, not trained: the maps "
+                              "mean nothing."
                             : "");
 }
 
@@ -125,15 +125,15 @@ static void write_conditions(char text[TEXT], const CamDrawn *at, int n,
     Build build;
 
     environment_build(&build);
-    snprintf(text, TEXT,
-             "%s%sinput 3x%dx%d of %.200s; weights %.200s; %s%sf32; %.7s%s",
-             one_backbone(at, n) && b ? b->title : "",
-             one_backbone(at, n) && b ? ", " : "", shared->height,
-             shared->width,
-             shared->picture[0] ? file_name(shared->picture) : "seeded noise",
-             one_weights ? file_name(at[0].c->weights.text) : "of each its own",
-             one_graph ? case_name("graph", at[0].c->graph) : "",
-             one_graph ? ", " : "", build.git_commit, build.dirty ? "+" : "");
+    snprintf(
+        text, TEXT,
+        "%s%sinput 3x%dx%d of %.200s; weights %.200s; %s%sf32; %.7s%s",
+        one_backbone(at, n) && b ? b->title : "",
+        one_backbone(at, n) && b ? ", " : "", shared->height, shared->width,
+        shared->picture[0] ? file_name(shared->picture) : "seeded noise",
+        one_weights ? file_name(at[0].c->weights.text) : "one file per network",
+        one_graph ? case_name("graph", at[0].c->graph) : "",
+        one_graph ? ", " : "", build.git_commit, build.dirty ? "+" : "");
 }
 
 int cam_page(const char *folder, const CamDrawn *at, int n,

@@ -93,9 +93,9 @@ static int add_gradients(Work *w, int i)
 
     if (tap->rank != 4)
         return fail(ERR_UNSUPPORTED,
-                    "tap %s is no map with channels, rows and columns, which "
-                    "alone has a middle: choose one before the pooling, as "
-                    "stage4",
+                    "tap %s is not a map of channels, rows and columns, so "
+                    "it has no middle unit; choose a layer before the "
+                    "pooling, such as stage4",
                     ask->tap[i]);
     if (ask->protocol->relu)
         of = op_relu(w->g, tap);
@@ -110,7 +110,7 @@ static int add_gradients(Work *w, int i)
         if (!w->grad[i][k])
             return fail(ERR_UNSUPPORTED,
                         "tap %s does not depend on the input%s", ask->tap[i],
-                        k ? " but through gates" : "");
+                        k ? " except through gates" : "");
         snprintf(name, sizeof(name), "%s/%.80s", k ? "past" : "grad",
                  ask->tap[i]);
         graph_output(w->g, name, w->grad[i][k]);

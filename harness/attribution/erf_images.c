@@ -53,8 +53,7 @@ int erf_images_open(ErfImages *out, const char *folder, int draws)
 
         erf_images_close(out);
         return fail(ERR_INPUT,
-                    "%s has %d images, and %d draws want one each: give "
-                    "--draws=%d",
+                    "%s has %d images, too few for %d draws; give --draws=%d",
                     folder, n, draws, n);
     }
     err = hash_draws(out->hash, out);
@@ -75,7 +74,7 @@ void erf_images_close(ErfImages *images)
 static int fill(void *arg, int draw, float *chw, const Case *c)
 {
     if (c->channels != 3)
-        return fail(ERR_INPUT, "an image has 3 channels, and the input has %d",
+        return fail(ERR_INPUT, "images have 3 channels, but the input has %d",
                     c->channels);
     return image_input(chw, NULL, draw_path(arg, draw), c->height, c->width);
 }

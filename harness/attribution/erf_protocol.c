@@ -15,32 +15,32 @@ static const ErfProtocol protocols[] = {
     {
         .name = "attnbench",
         .about =
-            "The gradient of the middle unit of a tap (the mean of two or four "
-            "where there is none), summed over the tap's channels, with "
-            "respect to the input; absolute, summed over the input's channels; "
-            "each draw over its own sum, so that all count alike; the mean "
-            "over draws.  Nothing is done to it before it is measured.  "
-            "Squares are about the unit's own place, the centre of its "
-            "theoretical field, which strides put up to half a stride off the "
-            "input's centre.  A draw is an input of seeded noise in a network "
-            "of seeded weights, as in Luo et al.; draws are shared out over "
-            "sets of weights, and intervals are over sets.",
+            "The gradient of a tap's middle unit (the mean of the middle two "
+            "or four if a side is even), summed over the tap's channels, "
+            "with respect to the input; its absolute value, summed over the "
+            "input's channels.  Each draw is divided by its sum, so that all "
+            "count equally; then draws are averaged.  The map is measured as "
+            "it is.  Squares are centred on the unit's theoretical field, "
+            "which strides can move up to half a stride from the input's "
+            "centre.  A draw is one input of seeded noise in a network of "
+            "seeded weights, as in Luo et al.; draws are split over sets of "
+            "weights, and intervals are over sets.",
         .rule = ERF_ABSOLUTE,
         .each_alike = true,
     },
     {
         .name = "replknet",
         .about =
-            "As the script of RepLKNet: unit (rows / 2, columns / 2) of the "
-            "last stage, of each channel only where it is positive; the "
-            "positive part of the gradient, summed over the input's channels; "
-            "the mean over draws, so that draws of large gradients count "
-            "more; then log10(x + 1), on which the areas are taken, though "
-            "they depend on the scale of the gradient there (the peak is "
-            "printed).  Squares are about the input's centre.  Unlike the "
-            "script's, they begin with one pixel and end with the whole "
-            "input.  The script took trained weights, and 50 images squashed "
-            "to 1024x1024.",
+            "Follows RepLKNet's script: unit (rows / 2, columns / 2) of the "
+            "last stage, summed over the channels where it is positive; the "
+            "positive part of the gradient, summed over the input's "
+            "channels; the mean over draws, so that draws with large "
+            "gradients count more; then log10(x + 1).  Areas are measured on "
+            "that, so they depend on the scale of the gradient (the peak is "
+            "printed).  Squares are centred on the input.  Unlike the "
+            "script's, they start at one pixel and end at the whole input.  "
+            "The script used trained weights and 50 images, resized to "
+            "1024x1024 whatever their shape.",
         .rule = ERF_POSITIVE,
         .middle = ERF_UPPER_HALF,
         .curve = ERF_LOG,
@@ -50,14 +50,15 @@ static const ErfProtocol protocols[] = {
     {
         .name = "scsa",
         .about =
-            "As the script of SCSA's Figure 5: unit (rows / 2 - 1, columns / 2 "
-            "- 1), which of 7x7 is not the middle, of layer4.2.bn2 in the "
-            "plain ResNet-50, before its ReLU, but of layer4.2.attn, after it, "
-            "in the one with a module; the gradient's absolute value; the mean "
-            "over draws, then (x - min) / (max - min), which drops any "
-            "pedestal.  (Its softmax over channels is over an axis of one, so "
-            "it weighs nothing.)  The script took trained weights and up to "
-            "300 random images, and published no numbers.",
+            "Follows the script of SCSA's Figure 5: unit (rows / 2 - 1, "
+            "columns / 2 - 1), which in a 7x7 map is not the middle; of "
+            "layer4.2.bn2, before the ReLU, in the plain ResNet-50, but of "
+            "layer4.2.attn, after the ReLU, in one with a module.  The "
+            "gradient's absolute value; the mean over draws, then (x - min) "
+            "/ (max - min), which removes any constant offset.  (The "
+            "script's softmax over channels runs over an axis of length 1, "
+            "so it has no effect.)  The script used trained weights and up "
+            "to 300 random images, and published no numbers.",
         .rule = ERF_ABSOLUTE,
         .middle = ERF_BEFORE_UPPER_HALF,
         .curve = ERF_MIN_MAX,
@@ -101,8 +102,8 @@ int erf_default_taps(const char **taps, const ErfProtocol *p, const Case *c)
         *taps = "stage4";
     else if (p->curve == ERF_MIN_MAX && strcmp(c->backbone.text, "resnet50"))
         return fail(ERR_INPUT,
-                    "protocol=scsa has a tap for resnet50 alone: name one of "
-                    "%s by --tap=",
+                    "protocol=scsa has a default tap for resnet50 only; "
+                    "choose one for %s with --tap=",
                     c->backbone.text);
     else if (p->curve == ERF_MIN_MAX)
         *taps = plain ? "layer4.2.bn2" : "layer4.2.attn";
@@ -178,7 +179,7 @@ char *erf_describe(char text[ERF_TEXT], const Erf *erf, const Case *c,
              plural(ask->draws),
              ask->input.fill ? ask->input.about : "uniform noise", weights,
              (unsigned long long)ask->seed,
-             p->each_alike ? "mean of the draws, each over its own sum"
+             p->each_alike ? "mean of the draws, each divided by its sum"
                            : "mean of the draws as they are",
              curves[p->curve], erf->y, erf->x, case_name("graph", c->graph),
              intervals);

@@ -17,9 +17,11 @@ static const StTensor *find(const Safetensors *theirs, const char *name,
     const StTensor *t = st_find(theirs, name);
 
     if (!t)
-        fail(ERR_UNSUPPORTED, "it has no output '%s', which ours has", name);
+        fail(ERR_UNSUPPORTED, "it has no output '%s', but ours does", name);
     else if (t->count != count)
-        fail(ERR_UNSUPPORTED, "its output '%s' is not the %zu numbers of ours",
+        fail(ERR_UNSUPPORTED,
+             "its output '%s' does not have %zu numbers, as "
+             "ours does",
              name, count);
     return t && t->count == count ? t : NULL;
 }

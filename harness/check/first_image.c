@@ -45,8 +45,8 @@ static int say_wrong(const Comparison *v, const FirstImage *ask, const Case *c,
         graph_free(g);
     }
     return fail(ERR_DEVICE,
-                "differs from the definition by %.2g at %s, the limit is "
-                "%.2g%s%s: nothing is kept",
+                "differs from the definition by %.2g at %s (limit %.2g)%s%s; "
+                "nothing is stored",
                 v->rel_l2, v->at, v->limit, culprit[0] ? "; first in " : "",
                 culprit);
 }

@@ -394,9 +394,9 @@ static int want_finite(const Reference *r)
         for (size_t k = 0; k < n; k++)
             if (!isfinite(r->expected[i][k]))
                 return fail(ERR_UNSUPPORTED,
-                            "with these weights the network overflows floats, "
-                            "so there is nothing to compare with: give others "
-                            "(--weights)");
+                            "with these weights the network overflows "
+                            "floats, so there is nothing to compare with; "
+                            "give other weights (--weights)");
     }
     return OK;
 }

@@ -98,15 +98,15 @@ int verify_rounded_limit(Reference *r, const Case *c, double *limit)
     TRY(reference_moved(r, case_dtype(c), &change));
     if (!isfinite(change))
         return fail(ERR_UNSUPPORTED,
-                    "dtype=%s cannot hold it: the reference, rounded to that, "
-                    "overflows",
+                    "dtype=%s cannot represent it: the reference overflows "
+                    "when rounded to it",
                     case_name("dtype", c->dtype));
     *limit = fmax(*limit, OF_ROUNDED * change);
     if (*limit >= NOTHING)
         return fail(ERR_UNSUPPORTED,
-                    "dtype=%s cannot hold it: the reference, rounded to that "
-                    "at every op, is off by %.0f %%, so a comparison would "
-                    "say nothing",
+                    "dtype=%s is too coarse: the reference, rounded to it at "
+                    "every op, is off by %.0f %%, so a comparison would mean "
+                    "nothing",
                     case_name("dtype", c->dtype), 100 * change);
     return OK;
 }
@@ -169,9 +169,9 @@ static int allow_roundings(Comparison *out, Reference *r, const Case *c)
     TRY(roundings_of(r, c, out->rel_l2, &change));
     if (out->rel_l2 > highest_limit(c) && out->rel_l2 <= change)
         return fail(ERR_UNSUPPORTED,
-                    "with these weights the network turns roundings into "
-                    "errors of %.0e, so a comparison would say nothing: give "
-                    "others (--weights)",
+                    "with these weights the network amplifies rounding "
+                    "errors to %.0e, so a comparison would mean nothing; "
+                    "give other weights (--weights)",
                     change / ROUNDINGS);
     out->limit = fmax(out->limit, fmin(change, highest_limit(c)));
     return OK;

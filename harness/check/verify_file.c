@@ -93,9 +93,9 @@ static int set_setting(Case *c, const cJSON *item)
 {
     if (param_find(case_params, item->string))
         return fail(ERR_INPUT,
-                    "config has '%.40s', which is no setting of a module: "
-                    "take it out of the file and give it as a flag, if verify "
-                    "has that",
+                    "config has '%.40s', which is not a module setting; "
+                    "remove it from the file, and give it as a flag if "
+                    "verify has it",
                     item->string);
     return set_from_json(c, item);
 }
@@ -130,10 +130,9 @@ static int read_names(CaseFile *f)
                     kind);
     f->backbone = strcmp(kind, "backbone") == 0;
     if (f->backbone && !backbone_find(backbone))
-        return fail(ERR_UNSUPPORTED, "there is no backbone '%.40s' yet",
-                    backbone);
+        return fail(ERR_UNSUPPORTED, "unknown backbone '%.40s'", backbone);
     if (strcmp(module, "none") && !zoo_find(module))
-        return fail(ERR_UNSUPPORTED, "there is no module '%.40s' yet", module);
+        return fail(ERR_UNSUPPORTED, "unknown module '%.40s'", module);
     if (f->backbone)
         TRY(case_set(&f->c, "backbone", backbone));
     return case_set(&f->c, "module", module);
@@ -165,10 +164,10 @@ static int check_keys(const CaseFile *f)
             k++;
         if (!known)
             return fail(ERR_INPUT,
-                        "its metadata have '%.40s', which the file of a %s "
-                        "does not have%s%s%s",
+                        "unknown metadata key '%.40s' in the file of a "
+                        "%s%s%s%s",
                         key, f->backbone ? "backbone" : "module",
-                        near ? "; did you mean '" : ": take it out",
+                        near ? "; did you mean '" : "; remove it",
                         near ? near : "", near ? "'?" : "");
     }
     return OK;
@@ -236,7 +235,7 @@ static int read_size(CaseFile *f)
 
     if (!f->backbone) {
         if (!t || t->rank != 4)
-            return fail(ERR_INPUT, "there is no tensor 'input' of 4 dims");
+            return fail(ERR_INPUT, "no tensor 'input' of 4 dims");
         return set_size(&f->c, t->dim);
     }
     if (sscanf(text, "%lldx%lldx%lldx%lld%n", &dim[0], &dim[1], &dim[2],
@@ -364,7 +363,7 @@ static int check_pass(const CaseFile *f)
 {
     return f->c.pass == PASS_FORWARD || st_find(f->st, "grad_output")
                ? OK
-               : fail(ERR_UNSUPPORTED, "there are no gradients in the file");
+               : fail(ERR_UNSUPPORTED, "the file has no gradients");
 }
 
 static int run_case(CaseFile *f, Device *dev)

@@ -37,14 +37,14 @@ typedef struct CamSettings {
 
 static const Param cam_params[] = {
     PARAM_PATH(CamSettings, image, "",
-               "a JPEG or PNG, resized and cropped as for evaluation on "
-               "ImageNet; none: the seeded input of 'attnbench verify'"),
+               "JPEG or PNG, resized and cropped as for ImageNet evaluation; "
+               "default: the seeded noise that 'attnbench verify' uses"),
     PARAM_INT(CamSettings, class, -1, -1, 1000000,
-              "whose score; -1: the highest of each network"),
+              "class to explain; -1: each network's top class"),
     PARAM_PATH(CamSettings, tap, "stage4",
-               "a layer: stage1 to stage4, or a scope of 'attnbench count "
-               "--by=op', as layer4 or layer4.2.bn2"),
-    PARAM_PATH(CamSettings, out, "plots/out/cam", "the folder to write to"),
+               "layer: stage1 to stage4, or a scope that 'attnbench count "
+               "--by=op' lists, such as layer4 or layer4.2.bn2"),
+    PARAM_PATH(CamSettings, out, "plots/out/cam", "output folder"),
     PARAM_END,
 };
 
@@ -53,18 +53,22 @@ static const Usage usage = {
     .args = "[EXPERIMENT]",
     .max_args = 1,
     .what =
-        "Draws which image regions drive a class score (Grad-CAM): the "
-        "activations of a\nlayer, each channel weighted by the mean gradient "
-        "of the raw score, summed; the\npositive part is kept.  For each "
-        "network the map as floats (.npy), at the layer's\nresolution and at "
-        "the input's, and a picture of it; one figure and cam.csv for\nall.  "
-        "Colours go from 0 to the highest value of all maps, so that networks "
-        "can be\ncompared, and are overlaid at 50 % opacity.\n"
-        "Networks with weights of their own are listed in an experiment:\n"
+        "Shows which image regions drive a class score (Grad-CAM): a layer's "
+        "activations,\n"
+        "each channel weighted by the mean gradient of the score before "
+        "softmax, summed;\n"
+        "the positive part is kept.  Writes one map per network, as a "
+        "picture and as floats\n"
+        "(.npy) at the layer's and at the input's resolution, and one figure "
+        "and cam.csv\n"
+        "for all.  Colours go from 0 to the highest value of all maps, so "
+        "that networks can\n"
+        "be compared, and are overlaid at 50 % opacity.\n"
+        "To give each network its own weights, list them in an experiment:\n"
         "{ \"experiment\": \"cam\", \"question\": \"\", \"backbone\": "
-        "\"resnet50\", \"cases\": [\n  { \"module\": \"none\", \"weights\": "
-        "\"plain.safetensors\" },\n  { \"module\": \"scsa\", \"weights\": "
-        "\"scsa.safetensors\" } ] }",
+        "\"resnet50\", \"cases\": [\n"
+        "  { \"module\": \"none\", \"weights\": \"plain.safetensors\" },\n"
+        "  { \"module\": \"scsa\", \"weights\": \"scsa.safetensors\" } ] }",
     .params = cam_params,
     .takes_case = CASE_SETTINGS,
     .exits = "Exit status: 0 if every map was made; 1 if one could not be; 2 "
@@ -97,7 +101,9 @@ static int check_cases(const Experiment *e)
     const Case *first = &e->cases[0];
 
     if (e->ncases > MAPS_MAX)
-        return fail(ERR_INPUT, "%d networks at once; no more than %d are drawn",
+        return fail(ERR_INPUT,
+                    "%d networks are too many; at most %d can be "
+                    "drawn at once",
                     e->ncases, MAPS_MAX);
     for (int i = 0; i < e->ncases; i++) {
         const Case *c = &e->cases[i];
@@ -107,8 +113,8 @@ static int check_cases(const Experiment *e)
                                    "backbone, as --backbone=resnet50");
         if (c->height != first->height || c->width != first->width)
             return fail(ERR_INPUT,
-                        "networks are compared at one size of the input: "
-                        "%dx%d and %dx%d are two",
+                        "networks are compared at one input size (got %dx%d "
+                        "and %dx%d)",
                         first->height, first->width, c->height, c->width);
     }
     return OK;
@@ -387,23 +393,26 @@ static void print_all(const Session *t)
     if (cam_classes_differ(t->at, t->n))
         wrap_to_screen(
             stdout,
-            "\neach network's own highest class, which is not the same: "
-            "--class=K asks all\nfor one");
+            "\n"
+            "each network's own top class, and they differ; --class=K uses "
+            "one class for all");
     wrap_to_screen(
         stdout,
-        "\ncolours: 0 to %.4g, the highest of these maps; overlaid at "
-        "50 %% opacity\n",
+        "\n"
+        "colours: 0 to %.4g, the maximum over these maps; overlaid at 50 %% "
+        "opacity\n",
         t->scale);
     if (t->seeded)
-        wrap_to_screen(
-            stdout, "pictures of seeded weights, which are not trained, mean "
-                    "nothing, but are the same\neverywhere "
-                    "(--weights=FILE.safetensors)\n");
+        wrap_to_screen(stdout,
+                       "the weights are seeded, not trained, so these pictures "
+                       "mean nothing; give trained\n"
+                       "weights with --weights=FILE.safetensors\n");
     folder = absolute_path(t->s->out);
     wrap_to_screen(
         stdout,
-        "in %s:\ninput.png; of each map .png, .npy and _input.npy; their "
-        "numbers in cam.csv\n",
+        "in %s:\n"
+        "input.png; per map a .png, a .npy and an _input.npy; their numbers "
+        "in cam.csv\n",
         folder);
     free(folder);
 }
@@ -421,7 +430,7 @@ static int draw_all(Session *t, const Experiment *e)
     TRY(write_all(t));
     print_all(t);
     TRY(write_figure(t));
-    printf("all of it as a figure, in cam.svg and cam.png\n");
+    printf("all maps as one figure: cam.svg and cam.png\n");
     return t->failed ? CMD_BAD : OK;
 }
 

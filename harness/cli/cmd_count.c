@@ -46,13 +46,15 @@ static const Param count_params[] = {
 static const Usage usage = {
     .name = "count",
     .args = "",
-    .what = "Says what a module, a network, or a network with a module costs.\n"
-            "Nothing is run: the counts follow from the shapes.  A setting may "
-            "be a list\n(--module=se,eca): each network is counted.",
+    .what = "Counts the cost of a module, a network, or a network with a "
+            "module.\n"
+            "Nothing is run: the counts follow from the shapes.  A setting "
+            "may be a list\n"
+            "(--module=se,eca): each network is counted.",
     .params = count_params,
     .takes_case = CASE_SETTINGS,
-    .exits = "Exit status: 0 if all was counted; 2 if the command line is "
-             "wrong.",
+    .exits = "Exit status: 0 if everything was counted; 2 if the command "
+             "line is wrong.",
     .examples = "  attnbench count --backbone=resnet50 --module=scsa\n"
                 "  attnbench count --module=se --channels=256 --by=op\n"
                 "  attnbench count --backbone=resnet50 --module=none,se,scsa\n",
@@ -69,14 +71,14 @@ typedef struct Column {
 static const Column columns[] = {
     { "params", offsetof(CountRow, params), "", "learned numbers" },
     { "macs", offsetof(CountRow, cost.macs), "",
-      "multiply-adds of convolutions and linears; attention's own products "
-      "are in flops alone" },
+      "multiply-adds of convolutions and linears; products inside attention "
+      "count in flops only" },
     { "paper_flops", offsetof(CountRow, cost.paper_flops), "",
       "as in the paper's tables: a multiply-add is 1, classifier left out" },
     { "flops", offsetof(CountRow, cost.flops), "",
       "every operation: a multiply-add is 2" },
     { "transcendentals", offsetof(CountRow, cost.transcendentals), "",
-      "exp, erf and the like, which flops leaves out" },
+      "exp, erf and similar, which flops leaves out" },
     { "bytes", offsetof(CountRow, cost.bytes), "B",
       "each op reads each operand once and writes its result once" },
 };
@@ -301,7 +303,7 @@ static void print_cases(const Count *counts, const Experiment *e,
 static int count_cases(const Experiment *e, const CountSettings *s)
 {
     Count *counts = calloc((size_t)e->ncases + 1, sizeof(*counts));
-    int err = counts ? OK : fail(ERR_MEMORY, "memory ran out at the counts");
+    int err = counts ? OK : fail(ERR_MEMORY, "no memory for the counts");
 
     for (int i = 0; i < e->ncases && !err; i++)
         err = count_case(&counts[i], &e->cases[i], by_of(s->by.text));

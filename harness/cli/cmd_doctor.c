@@ -49,7 +49,8 @@ static const Usage usage = {
     .args = "",
     .what = "Checks this machine: what it can do, how to fix what is missing,\n"
             "and what would spoil a measurement.",
-    .exits = "Exit status: 0; 1 if something that is needed is broken.",
+    .exits = "Exit status: 0 if all that is needed works; 1 if something is "
+             "broken.",
     .params = doctor_params,
 };
 
@@ -87,21 +88,21 @@ static void code(Doctor *d)
         n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s", n ? ", " : "",
                               cpu_isa_name(i));
     say(d, FINE, "own kernels", "%s%s%s", cpu_isa_name(0),
-        n ? "; would also run: " : "", text);
+        n ? "; also available: " : "", text);
     if (onednn_limit(text, sizeof(text))[0])
         say(d, SPOILS, "oneDNN",
-            "%s: %s limits it; unset that to measure this processor",
+            "%s: limited by %s; unset it to use all of this processor",
             onednn_isa(), text);
     else
         say(d, FINE, "oneDNN", "%s", onednn_isa());
     if (!amx_is_there())
-        say(d, ABSENT, "AMX", "not in this processor");
+        say(d, ABSENT, "AMX", "this processor does not have it");
     else if (amx_may_be_used())
-        say(d, FINE, "AMX", "Linux gives its tiles to this process");
+        say(d, FINE, "AMX", "available to this process");
     else
         say(d, ABSENT, "AMX",
-            "in the processor, but Linux does not give its tiles to this "
-            "process: a newer kernel may");
+            "this processor has it, but Linux does not let this process use "
+            "it; a newer kernel may");
 }
 
 static void processor(Doctor *d, const Machine *m)
@@ -116,8 +117,7 @@ static void processor(Doctor *d, const Machine *m)
         say(d, ABSENT, "dtypes", "f32; %s", err_message());
     if (m->cores < 2)
         say(d, SPOILS, "cores",
-            "%d: whatever else runs here shares it with the measurement",
-            m->cores);
+            "%d: other programs share it with the measurement", m->cores);
     else
         say(d, FINE, "cores", "%d that this process may use", m->cores);
     if (environment_caches(text, sizeof(text))[0])
@@ -127,8 +127,8 @@ static void processor(Doctor *d, const Machine *m)
     file_line("/sys/devices/system/node/online", text, sizeof(text));
     if (text[0] && strcmp(text, "0") != 0)
         say(d, SPOILS, "memory nodes",
-            "%s: memory is nearer to some cores; numactl --cpunodebind=0 "
-            "--membind=0 keeps to one",
+            "%s: each core has its own nearest memory; bind to one node with "
+            "numactl --cpunodebind=0 --membind=0",
             text);
 }
 
@@ -145,7 +145,9 @@ static const char *without_counters(void)
 static void cpu_counters(Doctor *d)
 {
     if (perf_may_count(NULL))
-        say(d, ABSENT, "cpu counters", "%s; a profile is modelled and timed",
+        say(d, ABSENT, "cpu counters",
+            "%s; profiles are only timed and "
+            "modelled",
             without_counters());
     else
         say(d, FINE, "cpu counters", "perf events, of user space");
@@ -170,8 +172,8 @@ static void quota(Doctor *d, const Machine *m)
     if (limits.cpus >= m->cores)
         return;
     say(d, SPOILS, "cpu quota",
-        "%.3g of %d CPUs: a control group stops this process whenever it has "
-        "had that%s; lift the quota (docker --cpus, CPUQuota), or bind to "
+        "%.3g of %d CPUs: a control group stops this process when it has "
+        "used them%s; lift the quota (docker --cpus, CPUQuota), or bind to "
         "CPUs instead",
         limits.cpus, m->cores,
         limits.throttled > 0 ? ", and has done so already" : "");
@@ -182,8 +184,8 @@ static void threads(Doctor *d, const Device *dev)
 {
     const char *unused = getenv("OMP_NUM_THREADS");
 
-    say(d, FINE, "threads", "%d where --threads is not given%s%s%s",
-        dev->threads, unused ? "; OMP_NUM_THREADS=" : "", unused ? unused : "",
+    say(d, FINE, "threads", "%d unless --threads is given%s%s%s", dev->threads,
+        unused ? "; OMP_NUM_THREADS=" : "", unused ? unused : "",
         unused ? " is not used" : "");
 }
 
@@ -193,13 +195,13 @@ static void governor(Doctor *d, const Sweep *s)
 {
     if (!s->governor[0])
         say(d, ABSENT, "governor",
-            "not visible (a virtual machine): the host decides on the clock");
+            "not visible (a virtual machine): the host controls the clock");
     else if (strcmp(s->governor, "performance") == 0)
         say(d, FINE, "governor", "performance");
     else
         say(d, SPOILS, "governor",
-            "%s: the clock follows the load; sudo cpupower frequency-set "
-            "-g performance",
+            "%s: the clock follows the load; fix it with sudo cpupower "
+            "frequency-set -g performance",
             s->governor);
 }
 
@@ -219,7 +221,8 @@ static void turbo(Doctor *d)
         return;
     }
     say(d, FINE, "turbo",
-        on ? "on: as users run; the clock depends on heat and on neighbours"
+        on ? "on, as for most users: the clock depends on temperature and on "
+             "the other cores"
            : "off");
 }
 
@@ -304,8 +307,8 @@ static void plotting(Doctor *d)
         say(d, FINE, "gnuplot", "%s", text);
     else
         say(d, ABSENT, "gnuplot",
-            "missing: attnbench plot needs it; sudo apt-get install "
-            "gnuplot-nox");
+            "missing: attnbench plot needs it; install it with sudo apt-get "
+            "install gnuplot-nox");
 }
 
 /* The folder that has to be written to: of the file, or the nearest one above
@@ -341,7 +344,7 @@ static void database(Doctor *d, const char *path)
             "%s cannot be made: %s cannot be written to; give --db=FILE", path,
             folder);
     else
-        say(d, FINE, "database", "%s: the first run makes it", path);
+        say(d, FINE, "database", "%s: the first run creates it", path);
 }
 
 /* ---- GPUs --------------------------------------------------------------- */
@@ -369,7 +372,7 @@ static bool driver(Doctor *d, const Machine *m)
     say(d, FINE, "gpu", "%s, driver %s", m->gpu[0] ? m->gpu : "NVIDIA",
         m->driver);
     say(d, ABSENT, "nvml",
-        "%s; samples will have no temperature, power and throttling",
+        "%s; samples will lack temperature, power and throttling",
         err_message());
     return true;
 }
@@ -417,10 +420,10 @@ static int device_now(Doctor *d, Device *dev)
         n +=
             (size_t)snprintf(text + n, sizeof(text) - n, ", %.0f W", c.power_w);
     if (c.throttle && c.throttle[0])
-        say(d, SPOILS, "gpu now", "%s, held back by %s", text, c.throttle);
+        say(d, SPOILS, "gpu now", "%s, throttled by %s", text, c.throttle);
     else
         say(d, FINE, "gpu now", "%s%s", text,
-            c.throttle ? ", nothing holds it back" : "");
+            c.throttle ? ", not throttled" : "");
     return OK;
 }
 
@@ -436,11 +439,10 @@ static void counters(Doctor *d)
         err = forecast_counters("/proc", nvml);
     }
     if (err)
-        say(d, ABSENT, "counters", "%s; a profile is modelled and timed",
+        say(d, ABSENT, "counters", "%s; profiles are only timed and modelled",
             without_counters());
     else
-        say(d, FINE, "counters", "%s, and nothing seen that forbids it",
-            cupti.path);
+        say(d, FINE, "counters", "%s, and apparently allowed", cupti.path);
     nvml_close(nvml);
     cupti_close(&cupti);
 }
@@ -464,7 +466,7 @@ static void gpu(Doctor *d, const Machine *m)
     }
     if (plugin_load(&plugin)) {
         say(d, bad, "cuda plugin",
-            "%s; LD_LIBRARY_PATH says where libraries are", err_message());
+            "%s; set LD_LIBRARY_PATH to the folder that has it", err_message());
         return;
     }
     say(d, FINE, "cuda plugin", "%s", path);

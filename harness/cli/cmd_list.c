@@ -102,7 +102,7 @@ static int list_backends(void)
         if (backend_open(&dev, b->name, &any) == OK)
             printf("       here: %s\n", dev->about);
         else
-            printf("       not here: %s\n", err_message());
+            printf("       not available: %s\n", err_message());
         backend_close(dev);
     }
     return OK;
@@ -233,8 +233,8 @@ static int list_ops(void)
         missing += add_op(&t, ops[i]);
     wrap_to_screen(stdout,
                    "The kernels of each op, best first.  tolerance: the "
-                   "relative L2 error that one of\nf32 may show against the "
-                   "definition.\n\n");
+                   "largest relative L2 error\n"
+                   "against the definition that is allowed in f32.\n\n");
     table_print(&t, TABLE_TEXT, stdout);
     table_free(&t);
     if (missing)
@@ -247,7 +247,9 @@ static int list_settings(void)
     const Module *m;
     char title[PARAM_NAME_MAX];
 
-    flags_table(stdout, "Of every case (flags, experiment keys, columns):",
+    flags_table(stdout,
+                "Settings of every case (flags, experiment keys, "
+                "columns):",
                 case_params);
     for (int i = 0; (m = zoo_at(i)); i++) {
         snprintf(title, sizeof(title), "Of %s:", m->name);
@@ -281,12 +283,14 @@ static const struct {
 } lists[] = {
     { "modules", list_modules, "attention modules and their settings" },
     { "backbones", list_backbones, "networks, and where modules go in them" },
-    { "backends", list_backends, "devices, and whether they are here" },
+    { "backends", list_backends, "devices, and whether they are available" },
     { "kernels", list_kernels,
       "the kernels of each backend, and their dtypes" },
     { "experiments", list_experiments, "files for 'attnbench run'" },
     { "settings", list_settings, "all settings, with defaults and ranges" },
-    { "ops", list_ops, "what graphs are made of, and what computes it where" },
+    { "ops", list_ops,
+      "operations of the graphs, and their kernels per "
+      "backend" },
 };
 enum { NLISTS = sizeof(lists) / sizeof(lists[0]) };
 
@@ -300,8 +304,9 @@ static const Usage usage = {
     .name = "list",
     .args = "[WHAT]",
     .max_args = 1,
-    .what = "Lists what there is.  WHAT is modules, backbones, backends, "
-            "kernels,\nexperiments, settings or ops.",
+    .what = "Lists what is available.  WHAT is modules, backbones, backends, "
+            "kernels,\n"
+            "experiments, settings or ops.",
     .exits = "Exit status: 0, or 2 if there is no such list.",
     .examples = "  attnbench list modules\n",
 };
@@ -328,7 +333,7 @@ int cmd_list(int argc, char **argv)
         if (strcmp(lists[i].name, f.arg[0]) == 0)
             return lists[i].list();
     near = name_nearest(f.arg[0], list_name, NULL);
-    return fail(ERR_INPUT, "there is no list '%s'%s%s%s", f.arg[0],
+    return fail(ERR_INPUT, "unknown list '%s'%s%s%s", f.arg[0],
                 near ? "; did you mean '" : "", near ? near : "",
-                near ? "'?" : "; 'attnbench list' shows which there are");
+                near ? "'?" : "; 'attnbench list' shows the lists");
 }

@@ -27,15 +27,15 @@ static const char *format_choice(int i)
 
 static const Param plot_params[] = {
     PARAM_PATH(PlotSettings, db, STORE_PATH, "the database"),
-    PARAM_PATH(PlotSettings, out, "plots/out", "the folder to write to"),
+    PARAM_PATH(PlotSettings, out, "plots/out", "output folder"),
     PARAM_NAME(PlotSettings, format, "svg,png", format_choice,
-               "of the pictures"),
+               "picture formats"),
     PARAM_NAME(PlotSettings, experiment, "", NULL,
                "experiment to draw instead of the figure's own"),
     PARAM_NAME(PlotSettings, source, "attnbench", NULL,
-               "who measured: attnbench, or a peer by its name"),
+               "program that measured: attnbench, or the name of a peer"),
     PARAM_NAME(PlotSettings, focus, "scsa", zoo_name,
-               "the module to draw strongest"),
+               "the module to highlight"),
     PARAM_END,
 };
 
@@ -43,13 +43,13 @@ static const Usage usage = {
     .name = "plot",
     .args = "[FIGURE...]",
     .max_args = 32,
-    .what =
-        "Draws figures from the database: all that it has runs for, or those\n"
-        "named.  Each leaves its numbers (.dat) and a gnuplot script (.gp) "
-        "that\n"
-        "draws it again.  A figure shows one slice: where an experiment "
-        "varies\n"
-        "more than the figure's axes, settings choose (--batch=8).",
+    .what = "Draws figures from the database: all that have runs, or those "
+            "named.\n"
+            "Each comes with its numbers (.dat) and the gnuplot script (.gp) "
+            "that\n"
+            "draws it.  A figure shows one slice of an experiment: for any "
+            "other\n"
+            "setting that varies, choose a value (--batch=8).",
     .params = plot_params,
     .takes_case = CASE_FILTER,
     .exits = "Exit status: 0 if a figure was drawn; 1 if none could be; 2 if "
@@ -73,7 +73,7 @@ static int find_figure(const char *name, int *at)
         if (strcmp(plot_name(*at), name) == 0)
             return OK;
     near = name_nearest(name, figure_name, NULL);
-    return fail(ERR_INPUT, "there is no figure '%s'%s%s%s", name,
+    return fail(ERR_INPUT, "unknown figure '%s'%s%s%s", name,
                 near ? "; did you mean '" : "", near ? near : "",
                 near ? "'?" : "; 'attnbench plot --help' lists them");
 }
@@ -142,8 +142,8 @@ static int check_experiment(int figure, const char *experiment)
     if (experiment[0] && !strcmp(plot_experiment(figure), "erf"))
         return fail(ERR_INPUT,
                     "--experiment: figure %s is drawn from the receptive "
-                    "fields of 'attnbench erf', which are of no experiment: "
-                    "leave it out",
+                    "fields of 'attnbench erf', which belong to no "
+                    "experiment; leave it out",
                     plot_name(figure));
     return OK;
 }

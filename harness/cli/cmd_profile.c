@@ -39,17 +39,16 @@ static const char *format_choice(int i)
 
 static const Param profile_params[] = {
     PARAM_INT(ProfileSettings, top, 15, 0, 100000,
-              "how many steps to show, and kernels of a GPU"),
-    PARAM_INT(ProfileSettings, seconds, 3, 0, 3600, "how long to measure"),
+              "number of steps, and of GPU kernels, to show"),
+    PARAM_INT(ProfileSettings, seconds, 3, 0, 3600, "seconds to measure"),
     PARAM_NAME(ProfileSettings, format, "text", format_choice,
-               "csv has every step, in the order run"),
+               "csv has every step, in the order of execution"),
     PARAM_INT(ProfileSettings, force, 0, 0, 1,
-              "measure although another attnbench does on this machine"),
-    PARAM_PATH(ProfileSettings, db, STORE_PATH,
-               "the database that it is kept in"),
+              "measure even if another attnbench is measuring on this machine"),
+    PARAM_PATH(ProfileSettings, db, STORE_PATH, "the database to store it in"),
     PARAM_PATH(ProfileSettings, metrics, "",
-               "counters by name, a,b; of a GPU by CUPTI's names, which "
-               "--metrics alone lists"),
+               "hardware counters to read, a,b; for a GPU, CUPTI's names; "
+               "without a value: list them"),
     PARAM_END,
 };
 
@@ -57,10 +56,12 @@ static const Usage usage = {
     .name = "profile",
     .args = "[EXPERIMENT]",
     .max_args = 1,
-    .what = "Says where the time of a case, or of each case of an experiment, "
-            "goes: by kind\nof op, step by step, and, on a GPU, by the kernels "
-            "that it launches.  A step's\ntime is the median over rounds.  "
-            "All of it is kept in the database, as\nexperiment 'profile'.",
+    .what = "Shows where the time of a case, or of each case of an "
+            "experiment, goes: by kind\n"
+            "of op, by step and, on a GPU, by kernel.  A step's time is the "
+            "median over\n"
+            "rounds.  The results are stored in the database, as experiment "
+            "'profile'.",
     .params = profile_params,
     .takes_case = CASE_SETTINGS,
     .exits = "Exit status: 0 if a case was profiled; 1 if none could be; 2 if "
@@ -241,8 +242,7 @@ static void print_text(const Profiled *profiled, int top)
            100 * p->outside_ns / p->sum_ns);
     wrap_to_screen(
         stdout,
-        "(GFLOP/s: a multiply-add is 2; GB/s: of the bytes that the op cannot "
-        "avoid)\n");
+        "(GFLOP/s: a multiply-add is 2; GB/s: of the op's minimum bytes)\n");
     print_counted(&profiled->rows);
     checks_write(stdout, &profiled->rows, profiler_is_cold(arm->c));
 }
@@ -356,7 +356,7 @@ int cmd_profile(int argc, char **argv)
     if (strcmp(s.metrics, "help") == 0)
         return list_metrics();
     TRY(flags_cases(&e, &flags, &usage,
-                    "there is nothing to profile: name an experiment, or give "
+                    "nothing to profile; name an experiment, or give "
                     "--backbone or --module"));
     err = profile_experiment(&e, &s, argc, argv);
     experiment_free(&e);

@@ -37,7 +37,7 @@ static const Param repro_params[] = {
     PARAM_INT(ReproSettings, stored, 0, 0, 1,
               "only print what the database holds"),
     PARAM_NAME(ReproSettings, format, "text", table_format_name,
-               "csv has plain numbers, one a column"),
+               "csv has plain numbers, one per column"),
     PARAM_END,
 };
 
@@ -47,15 +47,18 @@ static const Usage about = {
     .min_args = 1,
     .max_args = 1,
     .what =
-        "Measures the networks of a table of the SCSA paper (table1: variants\n"
+        "Measures the networks of a table of the SCSA paper (table1: "
+        "variants\n"
         "of SCSA in ResNet-50; table2: modules in seven backbones) as the\n"
         "paper did: batch 32, as written, 100 times; those of one backbone\n"
         "interleaved.  Prints each row next to the paper's, with verdicts:\n"
-        "params and FLOPs exact, rounding or differs; the ratio to the first\n"
+        "params and FLOPs exact, rounding or differs; the ratio to the "
+        "first\n"
         "network of the backbone agrees, faster or slower.  An interrupted\n"
-        "sweep is resumed; part of a table (--rows) is added to what was\n"
-        "measured of the others.  Settings of the case say how it is measured\n"
-        "(--graph=folded).  Progress goes to standard error.",
+        "sweep is resumed; parts of a table (--rows) are joined.  Settings "
+        "of\n"
+        "the case change how it is measured (--graph=folded).  Progress goes "
+        "to standard error.",
     .takes_case = CASE_SETTINGS,
     .exits = "Exit status: 0 if rows were measured or printed; 1 if a case "
              "failed or none could be measured, or a count differs "
@@ -75,7 +78,7 @@ static int find_table(const char *name, PaperTable *table)
             *table = (PaperTable)i;
             return OK;
         }
-    return fail(ERR_INPUT, "there is no table '%s'; there are %s and %s", name,
+    return fail(ERR_INPUT, "unknown table '%s'; the tables are %s and %s", name,
                 reproduce_name(PAPER_TABLE1), reproduce_name(PAPER_TABLE2));
 }
 
@@ -109,8 +112,8 @@ static int find_stored(Store *store, const char *table, const Flags *flags,
     TRY(summary_read(&runs, store, &all));
     err = runs.n ? slice_keep(&runs, wanted, flags->nflags)
                  : fail(ERR_INPUT,
-                        "the database has no runs of %s; without --stored "
-                        "they are measured",
+                        "the database has no runs of %s; leave out --stored "
+                        "to measure them",
                         table);
     *sweep_id = 0;
     for (int i = 0; i < runs.n && !err; i++)
@@ -152,7 +155,7 @@ static int print_report(Store *store, int64_t sweep_id,
     if (!err)
         err = reproduction_make(r, report->table, &runs);
     if (!err && !runs.n)
-        err = fail(ERR_INPUT, "nothing was measured yet");
+        err = fail(ERR_INPUT, "nothing has been measured yet");
     if (!err)
         err = reproduce_print(report, r, store, &runs);
     if (!err)

@@ -22,13 +22,15 @@ typedef struct RoofsSettings {
 } RoofsSettings;
 
 static const Param roofs_params[] = {
-    PARAM_NAME(RoofsSettings, backend, "cpu", backend_name, "of which device"),
-    PARAM_INT(RoofsSettings, threads, 0, 0, 1024, "0: all cores"),
-    PARAM_INT(RoofsSettings, seconds, 1, 1, 600, "how long to measure each"),
+    PARAM_NAME(RoofsSettings, backend, "cpu", backend_name,
+               "device to measure"),
+    PARAM_INT(RoofsSettings, threads, 0, 0, 1024,
+              "number of threads; 0: all cores"),
+    PARAM_INT(RoofsSettings, seconds, 1, 1, 600, "seconds to measure each"),
     PARAM_INT(RoofsSettings, fresh, 0, 0, 1,
-              "measure again what the database has"),
+              "measure again even if the database has roofs"),
     PARAM_INT(RoofsSettings, force, 0, 0, 1,
-              "measure although another attnbench does on this machine"),
+              "measure even if another attnbench is measuring on this machine"),
     PARAM_PATH(RoofsSettings, db, STORE_PATH, "the database"),
     PARAM_END,
 };
@@ -37,9 +39,10 @@ static const Usage usage = {
     .name = "roofs",
     .args = "",
     .what = "Measures the peak speeds of this machine: bandwidths of its "
-            "caches and\nof memory, and peaks of arithmetic.  They "
-            "are kept in the database, and are\nthe roofs of 'attnbench plot "
-            "roofline' and 'attnbench why'.",
+            "caches and\n"
+            "of memory, and peaks of arithmetic.  They are stored in the "
+            "database, for\n"
+            "'attnbench plot roofline' and 'attnbench why'.",
     .params = roofs_params,
     .exits = "Exit status: 0 if there are roofs; 1 if they could not be "
              "measured; 2 if the command line is wrong.",

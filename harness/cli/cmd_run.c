@@ -79,9 +79,9 @@ static int find_experiment(const Flags *flags, char *path, size_t size,
     if (flags->nargs)
         return sweep_find(flags->arg[0], path, size, found);
     if (!flags->nflags)
-        return fail(ERR_INPUT, "name an experiment ('attnbench list "
-                               "experiments' shows them), or give --module "
-                               "or --backbone");
+        return fail(ERR_INPUT, "nothing to run; name an experiment "
+                               "('attnbench list experiments'), or give "
+                               "--module or --backbone");
     return OK;
 }
 

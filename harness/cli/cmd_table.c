@@ -22,11 +22,11 @@ typedef struct TableSettings {
 static const Param table_params[] = {
     PARAM_PATH(TableSettings, db, STORE_PATH, "the database"),
     PARAM_NAME(TableSettings, format, "text", table_format_name,
-               "csv has plain numbers, one a column"),
+               "csv has plain numbers, one per column"),
     PARAM_NAME(TableSettings, sort, "paper", table_sort_name,
                "order of networks: as in the paper's table, or largest first"),
     PARAM_NAME(TableSettings, focus, "scsa", zoo_name,
-               "module that the last sentence, of networks, is about"),
+               "module that the summary of networks is about"),
     PARAM_END,
 };
 
@@ -34,11 +34,13 @@ static const Usage usage = {
     .name = "table",
     .args = "[EXPERIMENT]",
     .max_args = 1,
-    .what =
-        "Prints the latest sweep of a stored experiment (the latest of all if\n"
-        "none is named): a backbone with each module beside the paper's Table\n"
-        "2, modules alone over shapes, and ratios to other sources.  Settings\n"
-        "choose among the runs (--batch=8).",
+    .what = "Prints the latest sweep of a stored experiment (the latest of all "
+            "if\n"
+            "none is named): a backbone with each module next to the paper's "
+            "Table\n"
+            "2, modules alone over shapes, and ratios to other sources.  "
+            "Settings\n"
+            "choose among the runs (--batch=8).",
     .params = table_params,
     .takes_case = CASE_FILTER,
     .exits = "Exit status: 0 if a table was printed; 1 if the database cannot "
@@ -89,9 +91,9 @@ static int nothing_there(Store *s, const char *experiment)
 
     list_experiments(s, known, sizeof(known));
     if (!known[0])
-        return fail(ERR_INPUT, "the database holds no runs; run: attnbench "
-                               "run harness/experiments/bench.json");
-    return fail(ERR_INPUT, "no runs of experiment '%s'; there is %s",
+        return fail(ERR_INPUT, "the database has no runs; run: attnbench run "
+                               "harness/experiments/bench.json");
+    return fail(ERR_INPUT, "no runs of experiment '%s'; the database has %s",
                 experiment, known);
 }
 
@@ -137,8 +139,8 @@ static int check_used(const RunList *runs, const Flags *flags)
     for (int i = 0; i < 2; i++)
         if (flags_given(flags, of_networks[i]))
             return fail(ERR_INPUT,
-                        "--%s is for tables of networks, and these runs are of "
-                        "modules alone: leave it out",
+                        "--%s is for tables of networks, but these runs are "
+                        "of modules alone; leave it out",
                         of_networks[i]);
     return OK;
 }

@@ -47,17 +47,19 @@ static const Param verify_params[] = {
                "the network as it is trained, or with its branches merged"),
     PARAM_NAME(VerifySettings, graph, "as_written", graph_choice,
                "the network as published, or folded"),
-    PARAM_NAME(VerifySettings, backend, "cpu", backend_choice, "where it runs"),
+    PARAM_NAME(VerifySettings, backend, "cpu", backend_choice,
+               "device to run on"),
     PARAM_NAME(VerifySettings, isa, "best", isa_choice,
                "instruction set of our own CPU kernels"),
     PARAM_NAME(VerifySettings, dtype, "f32", dtype_choice,
-               "what it computes in"),
+               "data type of the computation"),
     PARAM_NAME(VerifySettings, pass, "forward", pass_choice,
-               "forward; or the gradients that a file has, too"),
-    PARAM_INT(VerifySettings, threads, 0, 0, 1024, "0: all cores"),
+               "forward; or also the gradients that a file has"),
+    PARAM_INT(VerifySettings, threads, 0, 0, 1024,
+              "number of threads; 0: all cores"),
     PARAM_INT(VerifySettings, verbose, 0, 0, 1, "one line per output"),
     PARAM_PATH(VerifySettings, write, "",
-               "a folder for what was computed, as .safetensors"),
+               "folder for the computed values, as .safetensors"),
     PARAM_END,
 };
 
@@ -67,13 +69,17 @@ static const Usage usage = {
     .min_args = 1,
     .max_args = ARGS_MAX,
     .what = "Compares case files (.safetensors: expected values that another "
-            "program\ncomputed) with an implementation.  A module passes at a "
-            "relative L2 error of\n3e-6, a backbone at 1e-5; the gradient of "
-            "an input at 1e-5, of a parameter at\n5e-5; in another dtype than "
-            "f32, at twice the error that the definition has\nwhen it is "
-            "rounded to it at every op.  A gradient that is the difference "
-            "of\nnumbers so much larger that their roundings decide is "
-            "measured against 32\nroundings of these.",
+            "program\n"
+            "computed) with an implementation.  A module passes with a "
+            "relative L2 error\n"
+            "up to 3e-6, a backbone up to 1e-5; the gradient of an input up "
+            "to 1e-5, of a\n"
+            "parameter up to 5e-5.  In other dtypes than f32 the limit is "
+            "twice the error of\n"
+            "the definition rounded to that dtype at every op.  The error of "
+            "a gradient that\n"
+            "is a small difference of large numbers is relative to 32 "
+            "roundings of those.",
     .params = verify_params,
     .exits = "Exit status: 0 if every file that could be compared passed; 1 if "
              "one failed, or none could be compared; 2 if the command line is "

@@ -30,10 +30,10 @@ typedef struct WhySettings {
 } WhySettings;
 
 static const Param why_params[] = {
-    PARAM_INT(WhySettings, top, 5, 0, 1000, "how many ops to show"),
-    PARAM_INT(WhySettings, seconds, 2, 0, 3600, "how long to measure each"),
+    PARAM_INT(WhySettings, top, 5, 0, 1000, "number of ops to show"),
+    PARAM_INT(WhySettings, seconds, 2, 0, 3600, "seconds to measure each"),
     PARAM_INT(WhySettings, force, 0, 0, 1,
-              "measure although another attnbench does on this machine"),
+              "measure even if another attnbench is measuring on this machine"),
     PARAM_PATH(WhySettings, db, STORE_PATH, "the database"),
     PARAM_END,
 };
@@ -42,11 +42,14 @@ static const Usage usage = {
     .name = "why",
     .args = "[EXPERIMENT]",
     .max_args = 1,
-    .what = "Says why a module, or a network, costs what it costs: how many "
-            "kernels it\nis, how many bytes it moves next to the minimum, and "
-            "how near that comes to\nthis machine's roofs, which are measured "
-            "if the database has none.  All of it is\nkept in the database, as "
-            "experiment 'profile': 'attnbench plot roofline'\ndraws it.",
+    .what = "Explains the time of a module or a network: how many kernels it "
+            "runs, how many\n"
+            "bytes it moves compared with the minimum, and how close it "
+            "comes to this\n"
+            "machine's roofs, which are measured if the database has none.  "
+            "The results are\n"
+            "stored in the database, as experiment 'profile', for 'attnbench "
+            "plot roofline'.",
     .params = why_params,
     .takes_case = CASE_SETTINGS,
     .exits = "Exit status: 0 if a case was measured; 1 if none could be; 2 if "
@@ -189,8 +192,8 @@ int cmd_why(int argc, char **argv)
     if (flags.help)
         return flags_help(&flags, &usage, stdout);
     TRY(flags_cases(&e, &flags, &usage,
-                    "there is nothing to ask about: name an experiment, or "
-                    "give --module or --backbone"));
+                    "nothing to explain; name an experiment, or give "
+                    "--module or --backbone"));
     snprintf(e.experiment, sizeof(e.experiment), "profile");
     err = sweep_begin(
         &(Sweeping){

@@ -98,20 +98,20 @@ static int refuse(const Usage *usage, const char *name)
         return fail(ERR_INPUT, "%s has no setting '%s': %s", usage->name, name,
                     row->help);
     if (meant)
-        return fail(ERR_INPUT, "there is no setting '%s'; did you mean '%s'?",
-                    name, meant);
+        return fail(ERR_INPUT, "unknown setting '%s'; did you mean '%s'?", name,
+                    meant);
     near = name_nearest(name, known_name, usage);
     if (near)
-        return fail(ERR_INPUT, "there is no setting '%s'; did you mean '%s'?",
-                    name, near);
+        return fail(ERR_INPUT, "unknown setting '%s'; did you mean '%s'?", name,
+                    near);
     return fail(ERR_INPUT,
-                "there is no setting '%s'; 'attnbench %s --help' lists them",
-                name, usage->name);
+                "unknown setting '%s'; 'attnbench %s --help' lists them", name,
+                usage->name);
 }
 
 static int wants_value(const char *name)
 {
-    return fail(ERR_INPUT, "--%s wants a value: --%s=...", name, name);
+    return fail(ERR_INPUT, "--%s needs a value: --%s=...", name, name);
 }
 
 /* Keeps a case's setting.  Module goes first, because it sets defaults; of two
@@ -149,7 +149,7 @@ static int read_name(char name[PARAM_NAME_MAX], const char *text)
     const size_t n = strcspn(text, "=");
 
     if (n >= PARAM_NAME_MAX)
-        return fail(ERR_INPUT, "there is no setting '%.20s...'", text);
+        return fail(ERR_INPUT, "unknown setting '%.20s...'", text);
     for (size_t i = 0; i < n; i++)
         name[i] = text[i] == '-' ? '_' : text[i];
     name[n] = '\0';
@@ -188,15 +188,14 @@ static int read_setting(Flags *f, const Usage *usage, void *settings,
 static int check_args(const Flags *f, const Usage *usage)
 {
     if (f->nargs > usage->max_args)
-        return fail(ERR_INPUT, "'%s' is one argument too many%s%s",
+        return fail(ERR_INPUT, "unexpected argument '%s'%s%s",
                     f->arg[usage->max_args],
                     usage->max_args ? "; wanted: "
                                     : "; settings are written "
                                       "--name=value",
                     usage->args);
     if (f->nargs < usage->min_args)
-        return fail(ERR_INPUT,
-                    "%s is missing; 'attnbench %s --help' tells more",
+        return fail(ERR_INPUT, "%s is missing; see 'attnbench %s --help'",
                     usage->args, usage->name);
     return OK;
 }
@@ -242,7 +241,7 @@ int flags_parse(Flags *f, const Usage *usage, void *settings, int argc,
         }
         if (text[0] == '-' && text[1])
             return fail(ERR_INPUT,
-                        "'%s' is no setting; settings are written "
+                        "'%s' is not a setting; settings are written "
                         "--name=value",
                         text);
         if (f->nargs == ARGS_MAX)

@@ -48,8 +48,8 @@ static void usage(FILE *out)
     fputc('\n', out);
     flags_text(out,
                "Exit status: 0 if all went well; 1 if a case failed, nothing "
-               "was measured, or the machine refused; 2 if the command line or "
-               "a file is wrong.  The help of each command says more.");
+               "was measured, or a device or file failed; 2 if the command "
+               "line or a file is wrong.  The help of each command says more.");
 }
 
 static int exit_code(int err)
@@ -82,7 +82,7 @@ static int no_command(const char *name)
 {
     const char *near = name_nearest(name, command_name, NULL);
 
-    fail(ERR_INPUT, "there is no command '%s'%s%s%s", name,
+    fail(ERR_INPUT, "unknown command '%s'%s%s%s", name,
          near ? "; did you mean '" : "", near ? near : "",
          near ? "'?" : "; 'attnbench --help' lists them");
     print_error("");

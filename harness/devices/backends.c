@@ -41,7 +41,7 @@ int backend_open(Device **out, const char *name, const DeviceSettings *settings)
     for (int i = 0; i < NBACKENDS; i++)
         if (strcmp(backends[i]->name, name) == 0)
             return backends[i]->open(out, settings);
-    return fail(ERR_INPUT, "there is no backend '%s'", name);
+    return fail(ERR_INPUT, "unknown backend '%s'", name);
 }
 
 void backend_close(Device *dev)

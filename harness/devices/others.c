@@ -104,8 +104,8 @@ char *others_doubt(char text[OTHERS_TEXT], double cpus, int cores, bool threads)
     text[0] = '\0';
     if (others_are_busy(cpus))
         snprintf(text, OTHERS_TEXT,
-                 "other programs use %.1f of %d core%s: they disturb what is "
-                 "measured; wait, or find them with top%s",
+                 "other programs use %.1f of %d core%s: they disturb the "
+                 "measurement; wait, or find them with top%s",
                  cpus, cores, cores == 1 ? "" : "s",
                  threads && cores > 1 ? "; --threads=1 is far less disturbed"
                                       : "");

@@ -45,8 +45,8 @@ int plugin_path(char *path, size_t size)
         return fail(ERR_UNSUPPORTED, "cuda: no plugin was built: %s",
                     CUDA_BUILD_MISSING);
     return fail(ERR_UNSUPPORTED,
-                "cuda: " CUDA_PLUGIN_FILE " is not beside the program; set "
-                "ATTNBENCH_CUDA to where it is");
+                "cuda: " CUDA_PLUGIN_FILE " is not next to the program; set "
+                "ATTNBENCH_CUDA to its path");
 }
 
 int plugin_load(const Backend **out)
@@ -65,12 +65,12 @@ int plugin_load(const Backend **out)
     *out = plugin ? plugin(CUDA_BUILD_HEADERS) : NULL;
     dlclose(library);
     if (!plugin)
-        return fail(ERR_UNSUPPORTED, "cuda: %s is no plugin of attnbench",
+        return fail(ERR_UNSUPPORTED, "cuda: %s is not an attnbench plugin",
                     path);
     if (!*out)
         return fail(ERR_UNSUPPORTED,
-                    "cuda: %s is of another build than this program; run make "
-                    "again",
+                    "cuda: %s and this program are not of the same build; "
+                    "run make again",
                     path);
     return OK;
 }

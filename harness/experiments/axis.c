@@ -54,7 +54,7 @@ static int refuse_key(const Json *j, const cJSON *item)
 {
     const char *near = name_nearest(item->string, known_key, NULL);
 
-    return json_fail(j, item, "there is no setting '%.60s'%s%s%s", item->string,
+    return json_fail(j, item, "unknown setting '%.60s'%s%s%s", item->string,
                      near ? "; did you mean '" : "", near ? near : "",
                      near ? "'?" : "; 'attnbench list settings' shows them");
 }
@@ -71,7 +71,7 @@ static int scalar_text(const Json *j, const cJSON *axis, const Param *p,
 
     if (name ? !cJSON_IsString(item) : !cJSON_IsNumber(item))
         return json_fail(j, cJSON_IsArray(axis) ? item : axis,
-                         "%s wants %s, got %s", p->name,
+                         "%s needs %s, got %s", p->name,
                          name   ? "a string"
                          : real ? "a number"
                                 : "an integer",
@@ -202,8 +202,8 @@ static int read_value(Axis *axis, const Json *j, const Param *p, const cJSON *v)
     set_backend(p, text);
     if (has_value(axis, text))
         return json_fail(j, v,
-                         "%s: %s is in the list twice; 'arm' tells copies "
-                         "apart",
+                         "%s: %s is in the list twice; give copies different "
+                         "values of 'arm'",
                          p->name, text);
     add_value(axis, text, at);
     return OK;
@@ -246,8 +246,8 @@ static int check_part(const Param *p, const char *part, const char *whole)
         access(part, F_OK) == 0)
         return OK;
     return fail(ERR_INPUT,
-                "--%s=%s: a comma separates files, and there is no '%s'; if "
-                "it belongs to the name, give a symlink without one",
+                "--%s=%s: no file '%s' (commas separate files); if the comma "
+                "is part of the name, use a symlink without one",
                 p->name, whole, part);
 }
 
@@ -262,7 +262,7 @@ int axes_flag(Axes *axes, const Flag *flag)
     int n = 1;
 
     if (!p) /* flags.c knows the same keys: a bug if it let this through */
-        return fail(ERR_INPUT, "there is no setting '%s'", flag->name);
+        return fail(ERR_INPUT, "unknown setting '%s'", flag->name);
     for (const char *c = at; split && *c; c++)
         n += *c == ',';
     if (axis) /* given twice: the last one counts, as everywhere */

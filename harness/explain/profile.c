@@ -161,16 +161,15 @@ char *profile_gap(const Profile *p, char text[PROFILE_GAP])
     text[0] = '\0';
     if (times > GAP_ALLOWED)
         snprintf(text, PROFILE_GAP,
-                 "the run as a whole takes %.2f times the sum of its steps: "
-                 "other programs kept its threads waiting for each other, so "
-                 "that the shares say little; --threads=1 is far less "
-                 "disturbed",
+                 "the whole run takes %.2f times the sum of its steps: other "
+                 "programs kept its threads waiting, so the shares are "
+                 "unreliable; try --threads=1",
                  times);
     else if (times < 1 / GAP_ALLOWED)
         snprintf(text, PROFILE_GAP,
-                 "the sum of the steps takes %.2f times the run as a whole: "
-                 "steps were disturbed, or overlap when nothing waits between "
-                 "them, so that the shares say little",
+                 "the sum of the steps takes %.2f times the whole run: steps "
+                 "were disturbed, or overlap in the whole run, so the shares "
+                 "are unreliable",
                  1 / times);
     return text;
 }

@@ -22,7 +22,7 @@ static void add(StoredProfile *out, int step, const char *name, Source source,
     *q = (Quantity){ .step = step, .source = source, .value = value };
     snprintf(q->name, sizeof(q->name), "%s", name);
     if (isnan(value))
-        snprintf(q->reason, sizeof(q->reason), "this machine does not say");
+        snprintf(q->reason, sizeof(q->reason), "not known on this machine");
 }
 
 static void add_missing(StoredProfile *out, const char *name,
@@ -109,7 +109,9 @@ void profile_rows(StoredProfile *out, const Profile *p, const Graph *g,
     add(out, WHOLE_RUN, "compulsory_read_bytes", SOURCE_MODELLED,
         s.inputs + s.weights);
     if (how->cold)
-        add_missing(out, "working_set_bytes", "a cold run leaves nothing");
+        add_missing(out, "working_set_bytes",
+                    "caches are flushed before a "
+                    "cold run");
     else
         add(out, WHOLE_RUN, "working_set_bytes", SOURCE_MODELLED,
             arena_bytes + s.weights);

@@ -17,9 +17,9 @@ void profiler_check_cold(Profiled *out)
 
     if (c.is == COLD_NOT_HELD)
         arm_discard(&out->arm,
-                    "the run was not cold: of the %.0f bytes that it must read "
-                    "from memory it read %.0f",
-                    c.compulsory, c.read);
+                    "the run was not cold: it read %.0f of the %.0f bytes "
+                    "that it must read from memory",
+                    c.read, c.compulsory);
 }
 
 static int profile(Profiled *out, const Profiling *how)
@@ -44,9 +44,8 @@ int profiler_run(Profiled *out, const Case *c, double seconds,
 
     memset(out, 0, sizeof(*out));
     if (c->state == STATE_GRAPH)
-        return fail(ERR_INPUT, "a profile is of steps, and a recording has "
-                               "none: give --state=hot or cold in place of "
-                               "graph");
+        return fail(ERR_INPUT, "a recorded CUDA graph has no steps to "
+                               "profile; give --state=hot or --state=cold");
     arm_init(a, c, NULL, 0);
     TRY(backend_open(&out->dev, case_name("backend", c->backend), &settings));
     arm_prepare(a, &(Checker){ out->dev, NULL }, WARMUP_NS, NULL);

@@ -33,11 +33,12 @@ static void add_floor(char text[WHY_TEXT], Standing standing, double ns,
         add(text, "; %s times slower than its roofline bound",
             three_digits(ns / floor_ns, a));
     else if (standing == STANDING_SPARED)
-        add(text, "; work was spared: by its model its floor is %s",
+        add(text, "; did less work than modelled: the modelled bound is %s",
             time_short(floor_ns, a));
     else
         add(text,
-            "; a contradiction: its floor, %s, is above the time measured",
+            "; a contradiction: its lower bound, %s, is above the time "
+            "measured",
             time_short(floor_ns, a));
 }
 
@@ -122,10 +123,12 @@ bool why_spared(const StoredProfile *p, const Limits *l)
     return false;
 }
 
-#define MODELLED                                                              \
-    "modelled: operations and bytes that the ops state; a multiply-add is "   \
-    "2, an\noperand is read once an op.  Bytes come from the nearest memory " \
-    "that holds all\nthat the op, or the whole, touches."
+#define MODELLED                                                             \
+    "modelled: operations and bytes that the ops state; a multiply-add is "  \
+    "2, an\n"                                                                \
+    "operand is read once per op.  Bytes come from the nearest memory that " \
+    "holds all\n"                                                            \
+    "that the op, or the whole, touches."
 #define SPARED                                                                \
     "  Above 100 %, the kernel did less work\nthan modelled: Winograd's "     \
     "convolution needs fewer operations than the definition,\nand part of a " \

@@ -13,10 +13,10 @@
 static int refuse(mode_t mode)
 {
     if (S_ISDIR(mode))
-        return fail(ERR_INPUT, "a directory, and one file is wanted");
+        return fail(ERR_INPUT, "a directory, not a file");
     if (S_ISFIFO(mode))
         return fail(ERR_INPUT,
-                    "a pipe: write its contents to a file, and give that");
+                    "a pipe; write its contents to a file, and give that");
     return fail(ERR_INPUT, S_ISSOCK(mode) ? "a socket, not a file"
                                           : "a device, not a file");
 }

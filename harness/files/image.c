@@ -36,9 +36,8 @@ int image_new(Image *out, int width, int height)
     *out = (Image){ width, height, NULL };
     BUG_IF(width < 1 || height < 1);
     if ((long long)width * height > IMAGE_MAX_PIXELS)
-        return fail(ERR_INPUT,
-                    "%d x %d pixels; more than %d million are not read", width,
-                    height, IMAGE_MAX_PIXELS / 1000000);
+        return fail(ERR_INPUT, "%d x %d pixels; at most %d million can be read",
+                    width, height, IMAGE_MAX_PIXELS / 1000000);
     out->rgb = malloc((size_t)width * (size_t)height * 3);
     if (!out->rgb)
         return fail(ERR_MEMORY, "no memory for %d x %d pixels", width, height);
@@ -142,7 +141,7 @@ static int read_jpeg(Image *out, FILE *f)
     errors.mgr.error_exit = jpeg_stop;
     errors.mgr.emit_message = jpeg_warn;
     err = setjmp(errors.stop)
-              ? fail(ERR_INPUT, "a broken JPEG: %s", errors.text)
+              ? fail(ERR_INPUT, "a damaged JPEG: %s", errors.text)
               : decode_jpeg(&info, f, out);
     jpeg_destroy_decompress(&info);
     return err;
@@ -220,7 +219,7 @@ static int read_png(Image *out, FILE *f)
             err = OK;
             break;
         default:
-            err = fail(ERR_INPUT, "a broken PNG: %s", errors.text);
+            err = fail(ERR_INPUT, "a damaged PNG: %s", errors.text);
         }
     }
     png_destroy_read_struct(&png, &info, NULL);

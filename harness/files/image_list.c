@@ -158,7 +158,7 @@ static int refuse_empty(const Walk *w, const char *folder)
         snprintf(files, sizeof(files), "%d other file%s, as %s", w->others,
                  w->others > 1 ? "s" : "", w->other);
     if (w->links)
-        snprintf(links, sizeof(links), ", and %d link%s to no file, as %s",
+        snprintf(links, sizeof(links), ", and %d broken link%s, as %s",
                  w->links, w->links > 1 ? "s" : "", w->link);
     return fail(ERR_INPUT,
                 "%s has no images, which end in .jpg, .jpeg or .png: in %d "
@@ -177,7 +177,7 @@ int image_list(ImageList *out, const char *folder)
     if (stat(folder, &info))
         return fail(ERR_IO, "%s: %m", folder);
     if (!S_ISDIR(info.st_mode))
-        return fail(ERR_INPUT, "%s is a file, and a folder is wanted", folder);
+        return fail(ERR_INPUT, "%s is a file, not a folder", folder);
     err = add_folder(&w, folder, &info);
     if (!err && !out->n)
         err = refuse_empty(&w, folder);

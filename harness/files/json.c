@@ -66,8 +66,8 @@ static int check_text(const Json *j)
             return fail_at(j, p, "byte 0x%02x is not UTF-8", (unsigned char)*p);
         if (in_string && (unsigned char)*p < 0x20)
             return fail_at(j, p,
-                           "a string goes over the end of its line, or "
-                           "has a control character in it");
+                           "a string runs past the end of its line, or "
+                           "contains a control character");
         if (in_string && *p == '\\' && p[1]) {
             p += 2;
             continue;
@@ -180,8 +180,7 @@ static int check_keys(const Json *j, const cJSON *item)
     if (n > 1 && !keys)
         return fail(ERR_MEMORY, "%s: no memory for %d keys", j->path, n);
     if (twice)
-        return json_fail(j, twice, "the key '%s' is there twice",
-                         twice->string);
+        return json_fail(j, twice, "duplicate key '%s'", twice->string);
     for (const cJSON *a = item->child; a; a = a->next)
         TRY(check_keys(j, a));
     return OK;
@@ -337,7 +336,7 @@ int json_setting(const cJSON *item, char *text, size_t size)
     for (const cJSON *i = list ? item->child : item; i;
          i = list ? i->next : NULL) {
         if (!cJSON_IsNumber(i))
-            return fail(ERR_INPUT, "%s is no number, list or name",
+            return fail(ERR_INPUT, "%s is not a number, a list or a name",
                         item->string);
         n += (size_t)snprintf(text + n, size - n, "%s%.15g", n ? "," : "",
                               i->valuedouble);

@@ -198,7 +198,7 @@ static int check_together(Safetensors *st)
     qsort(name, (size_t)st->n, sizeof(*name), by_name);
     for (int i = 1; !err && i < st->n; i++)
         if (strcmp(name[i - 1]->t.name, name[i]->t.name) == 0)
-            err = refuse(name[i], "is there twice");
+            err = refuse(name[i], "appears twice");
     qsort(e, (size_t)st->n, sizeof(*e), by_offset);
     for (int i = 0; !err && i < st->n; i++) {
         if (e[i]->begin < end)
@@ -229,7 +229,7 @@ static int read_entries(Safetensors *st)
             continue;
         }
         if (metadata++)
-            return fail(ERR_INPUT, "__metadata__ is there twice");
+            return fail(ERR_INPUT, "__metadata__ appears twice");
         TRY(read_metadata(i));
     }
     return check_together(st);
@@ -291,8 +291,8 @@ static int refuse_other(const Safetensors *st, const unsigned char *first)
     for (int i = 0; i < LENGTH_BYTES; i++)
         n |= (unsigned long long)first[i] << 8 * i;
     return fail(ERR_INPUT,
-                "not a .safetensors file, or a truncated one: it says that "
-                "its header has %llu bytes, and has %zu bytes itself",
+                "not a .safetensors file, or a truncated one: its header "
+                "claims %llu bytes, but the file has %zu",
                 n, st->size);
 }
 
@@ -464,9 +464,8 @@ static int read_doubles(const Safetensors *st, const StTensor *t, float *values)
             return fail_read(st, t);
         if (isfinite(part[at]) && fabs(part[at]) > (double)FLT_MAX)
             return fail(ERR_INPUT,
-                        "%s: number %zu of tensor '%.*s' is %g, and F32, which "
-                        "all is computed in, ends at %g: scale it, or give "
-                        "another file",
+                        "%s: number %zu of tensor '%.*s' is %g, beyond the "
+                        "range of F32 (%g); scale it, or give another file",
                         st->path, i, NAME_SHOWN, t->name, part[at],
                         (double)FLT_MAX);
         values[i] = (float)part[at];
@@ -511,9 +510,8 @@ int st_read_finite(const Safetensors *st, const StTensor *t, float *values)
     for (size_t i = 0; i < t->count; i++)
         if (!isfinite(values[i]))
             return fail(ERR_INPUT,
-                        "%s: number %zu of tensor '%.*s' is %g, and nothing "
-                        "can be computed of what is not finite: repair the "
-                        "file, or give another",
+                        "%s: number %zu of tensor '%.*s' is %g, not finite; "
+                        "repair the file, or give another",
                         st->path, i, NAME_SHOWN, t->name, (double)values[i]);
     return OK;
 }

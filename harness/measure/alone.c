@@ -62,9 +62,9 @@ int alone_take(int *lock, bool force)
     if (all.l_pid > 0) /* 0: in another container, or it has just ended */
         snprintf(who, sizeof(who), " (pid %ld)", (long)all.l_pid);
     return fail(ERR_INPUT,
-                "another attnbench%s is measuring on this machine, and the two "
-                "would disturb each other: wait for it, or give --force to "
-                "measure all the same",
+                "another attnbench%s is measuring on this machine, and the "
+                "two would disturb each other; wait for it, or give --force "
+                "to measure anyway",
                 who);
 }
 
@@ -164,7 +164,7 @@ int alone_claim(Store *s, int64_t sweep_id)
     if (found && is_alive(&other, &me))
         return fail(ERR_INPUT,
                     "process %lld on %.*s is measuring the same experiment "
-                    "into the same database: wait for it, or give --fresh=1 "
+                    "into the same database; wait for it, or give --fresh=1 "
                     "or another --db",
                     (long long)other.pid, (int)strcspn(other.host, " "),
                     other.host);

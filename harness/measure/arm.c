@@ -393,7 +393,7 @@ void arm_sample(Arm *a, int round)
     if (!err)
         err = timed_runs(a, a->reps, &ns);
     if (!err && !(ns > 0))
-        err = fail(ERR_DEVICE, "the clock says %g ns", ns);
+        err = fail(ERR_DEVICE, "the clock measured %g ns", ns);
     if (!err)
         err = look(a, &moment);
     if (err) {

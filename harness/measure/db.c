@@ -12,8 +12,8 @@
 static void say(const char *path)
 {
     fprintf(stderr,
-            "%swaiting for %s, which another process has locked (Ctrl-C ends "
-            "the wait)\n",
+            "%swaiting for %s, locked by another process (Ctrl-C stops the "
+            "wait)\n",
             isatty(STDERR_FILENO) ? "\r\033[K" : "", path);
 }
 

@@ -495,7 +495,7 @@ static int give_up(void *arg, const Case *c, int lane, int kills)
     arm_init(&e.arm, c, s->lanes[lane].peer, 0);
     network_weights_hash(e.arm.weights_hash, c, &s->hashes);
     arm_discard(&e.arm,
-                "killed: %d times the process ended while measuring this case",
+                "killed: the process ended %d times while measuring this case",
                 kills);
     err = commit(s, &e);
     arm_free(&e.arm);

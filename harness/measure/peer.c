@@ -185,10 +185,10 @@ static int wait_for(Peer *p, int fd, short events, double until_ns)
         }
         if (left_ms <= 0)
             return give_up(p,
-                           "the peer%s%s did not %s for %g s and was ended; "
-                           "--peer_limit gives it longer",
+                           "the peer%s%s did not %s for %g s and was "
+                           "stopped; allow more time with --peer_limit",
                            p->name[0] ? " " : "", p->name,
-                           events == POLLIN ? "reply" : "read what it is told",
+                           events == POLLIN ? "reply" : "read its input",
                            p->limits.seconds);
         if (poll(&at, 1, left_ms < LOOK_MS ? (int)left_ms + 1 : LOOK_MS) > 0)
             return OK;
@@ -223,8 +223,8 @@ static int hear(Peer *p, double until_ns)
 
         if (p->n == sizeof(p->heard))
             return give_up(p,
-                           "the peer%s%s answered %zu bytes without an end "
-                           "of the line: '%.40s...'",
+                           "the peer%s%s answered %zu bytes without a "
+                           "newline: '%.40s...'",
                            p->name[0] ? " " : "", p->name, p->n, p->heard);
         more = read(p->from, p->heard + p->n, sizeof(p->heard) - p->n);
         if (more > 0)
@@ -366,7 +366,7 @@ static int number(const Peer *p, double *out)
     *out = strtod(p->line, &end);
     return end == p->line || *end ? fail(ERR_IO,
                                          "the peer answered 'ok%.60s' "
-                                         "where a number is wanted",
+                                         "instead of a number",
                                          p->line)
                                   : OK;
 }

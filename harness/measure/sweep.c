@@ -31,9 +31,9 @@ static const Param params[] = {
     PARAM_INT(SweepSettings, fresh, 0, 0, 1,
               "start over instead of resuming an unfinished sweep"),
     PARAM_INT(SweepSettings, force, 0, 0, 1,
-              "measure although another attnbench does on this machine; the "
-              "environment's ATTNBENCH_LOCK names the file that is locked "
-              "meanwhile, and none is if it is empty"),
+              "measure even if another attnbench is measuring on this "
+              "machine; ATTNBENCH_LOCK in the environment names the lock "
+              "file (empty: no lock)"),
     PARAM_NAME(SweepSettings, target, "1", NULL,
                "a case has converged when the 95 % interval of its median is "
                "within plus or minus this many percent"),
@@ -87,7 +87,7 @@ int sweep_protocol(Protocol *p, const SweepSettings *s)
 
     if (end == s->target.text || *end || !(target >= 0.01 && target <= 50))
         return fail(ERR_INPUT,
-                    "target='%s' is no number of percent from 0.01 to 50",
+                    "target='%s' is not a percentage from 0.01 to 50",
                     s->target.text);
     *p = (Protocol){
         .target = target / 100,
@@ -127,11 +127,10 @@ static int no_experiment(const char *name, const char *path)
 {
     const char *near = name_nearest(name, experiment_name, NULL);
 
-    return near ? fail(ERR_INPUT,
-                       "there is no experiment '%s'; did you mean '%s'?", name,
-                       near)
+    return near ? fail(ERR_INPUT, "unknown experiment '%s'; did you mean '%s'?",
+                       name, near)
                 : fail(ERR_INPUT,
-                       "there is no experiment '%s': no file of that name, and "
+                       "unknown experiment '%s': no file of that name, and "
                        "no %s",
                        name, path);
 }
@@ -143,7 +142,7 @@ int sweep_find(const char *name, char *path, size_t size, const char **found)
         return OK;
     if ((size_t)snprintf(path, size, "%s%s%s", carried_folder, name,
                          strstr(name, ".json") ? "" : ".json") >= size)
-        return fail(ERR_INPUT, "there is no experiment '%.60s...'", name);
+        return fail(ERR_INPUT, "unknown experiment '%.60s...'", name);
     *found = path;
     return is_file(path) || carried_text(path) ? OK : no_experiment(name, path);
 }

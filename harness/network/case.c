@@ -113,7 +113,7 @@ static int refuse_key(const Case *c, const char *key)
             return fail(ERR_INPUT, "%s%s has no setting '%s' (%s has)",
                         case_module(c) ? "" : "module=", c->module.text, key,
                         m->name);
-    return fail(ERR_INPUT, "there is no setting '%s'%s%s%s", key,
+    return fail(ERR_INPUT, "unknown setting '%s'%s%s%s", key,
                 near ? "; did you mean '" : "", near ? near : "",
                 near ? "'?" : "; 'attnbench list settings' shows them");
 }
@@ -240,8 +240,8 @@ int case_complete(Case *c)
     int size[3], *const field[3] = { &c->channels, &c->height, &c->width };
 
     if (is(&c->backbone, "none") && is(&c->module, "none"))
-        return fail(ERR_INPUT, "there is nothing to run: give --backbone, "
-                               "--module, or both");
+        return fail(ERR_INPUT, "nothing to run; give --backbone, --module, "
+                               "or both");
     own_size(c, size);
     for (int i = 0; i < 3; i++)
         if (*field[i] == 0)

@@ -7,19 +7,19 @@
 
 #include "harness/network/case.h"
 
-#define NOT_RUN  "count runs nothing, and its counts do not depend on it"
+#define NOT_RUN  "count runs nothing, so it has no effect"
 #define ONE_MAP  "a map is made by one forward and one backward pass"
-#define OWN_PASS "erf differentiates in its own way, in f32"
-#define PAPER_SAYS                                                      \
-    "each row of the paper's table has its own; choose rows by --rows " \
-    "('--rows' alone lists them)"
+#define OWN_PASS "erf computes its own gradients, in f32"
+#define PAPER_SAYS                                                        \
+    "each row of the paper's table has its own; choose rows with --rows " \
+    "(without a value it lists them)"
 
 static const CaseFlag rows[] = {
     { "count", "backend", NULL, NOT_RUN },
     { "count", "dtype", NULL, NOT_RUN },
     { "count", "pass", NULL,
-      "count is of the forward pass; 'attnbench profile --pass=...' has the "
-      "costs of others" },
+      "count covers the forward pass; 'attnbench profile --pass=...' shows "
+      "the costs of others" },
     { "count", "state", NULL, NOT_RUN },
     { "count", "threads", NULL, NOT_RUN },
     { "count", "arm", NULL, NOT_RUN },
@@ -39,19 +39,19 @@ static const CaseFlag rows[] = {
     { "why", "impl", "composed,fused", NULL },
 
     { "cam", "channels", NULL, "networks take images of 3 channels" },
-    { "cam", "batch", NULL, "a map is of one image" },
+    { "cam", "batch", NULL, "a map is made from one image" },
     { "cam", "dtype", NULL, ONE_MAP ", in f32" },
     { "cam", "pass", NULL, ONE_MAP },
-    { "cam", "state", NULL, "cam times nothing" },
-    { "cam", "arm", NULL, "cam times nothing" },
+    { "cam", "state", NULL, "cam measures no time" },
+    { "cam", "arm", NULL, "cam measures no time" },
 
     { "erf", "graph", "folded", NULL },
     { "erf", "batch", "",
-      "number of draws to run at once; default: at most 8, shared out evenly" },
+      "number of draws to run at once; default: at most 8, split evenly" },
     { "erf", "dtype", NULL, OWN_PASS },
     { "erf", "pass", NULL, OWN_PASS },
-    { "erf", "state", NULL, "erf times nothing" },
-    { "erf", "arm", NULL, "erf times nothing" },
+    { "erf", "state", NULL, "erf measures no time" },
+    { "erf", "arm", NULL, "erf measures no time" },
 };
 enum { NROWS = sizeof(rows) / sizeof(rows[0]) };
 

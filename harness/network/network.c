@@ -78,14 +78,14 @@ static Tensor *find_tap(Graph *g, const char *tap, Tensor *output,
     near = name_nearest(tap, scope_name, g);
     if (near)
         return graph_fail(g,
-                          "there is no tap '%s' in this network; did you mean "
-                          "'%s'? ('attnbench count --by=op' lists them, with "
-                          "those of a --module)",
+                          "unknown tap '%s'; did you mean '%s'? ('attnbench "
+                          "count --by=op' lists them; give it the same "
+                          "--module)",
                           tap, near);
     return graph_fail(g,
-                      "there is no tap '%s' in this network: a tap is stage1 "
-                      "to stage4, output, or a scope as 'attnbench count "
-                      "--by=op' lists them, with those of a --module",
+                      "unknown tap '%s'; give stage1 to stage4, output, or a "
+                      "scope that 'attnbench count --by=op' lists (with the "
+                      "same --module)",
                       tap);
 }
 
@@ -146,8 +146,8 @@ static int derive_values(Graph *g, const Case *c, const Values *values,
         return values_give(g, values);
     if (values->form == FORM_DEPLOY)
         return fail(ERR_UNSUPPORTED,
-                    "the weights are of form=deploy, and those of form=train "
-                    "cannot be told from them: give --form=deploy");
+                    "the weights are of form=deploy and cannot be split back "
+                    "into form=train; give --form=deploy");
     train = graph_new();
     err = build_as_written(train, c, FORM_TRAIN, classes,
                            &(Outputs){ TAPS_NONE });
@@ -209,12 +209,12 @@ static int use_weights(Graph *g, const Case *c, const Weights *w, bool values)
 
     if (err == ERR_INPUT && w->classes == NO_CLASSES)
         return fail(err,
-                    "%s; it has no classifier '%s', which alone may be "
-                    "left out",
+                    "%s; it has no classifier '%s' (only that may be left "
+                    "out)",
                     err_message(), w->backbone->classifier);
     if (!err && w->classes == NO_CLASSES && pass_is_training(c))
         return fail(ERR_INPUT,
-                    "%s has no classifier, and so no loss to train with",
+                    "%s has no classifier, so there is no loss to train with",
                     c->weights.text);
     return err;
 }
@@ -316,7 +316,7 @@ int network_build_tapped(Graph **out, const Case *c, const Values *values,
 
     *out = NULL;
     if (c->pass != PASS_FORWARD)
-        return fail(ERR_INPUT, "taps are of pass=forward, not of pass=%s",
+        return fail(ERR_INPUT, "taps need pass=forward (got pass=%s)",
                     case_name("pass", c->pass));
     TRY(build(out, c, values, &(Outputs){ .tap = tap, .n = n }));
     for (int i = 0; i < n; i++)

@@ -136,14 +136,16 @@ int pass_add(Graph *g, const Case *c, bool values)
     if (c->pass == PASS_FORWARD)
         return OK;
     if (case_dtype(c) != F32)
-        return fail(ERR_UNSUPPORTED, "pass=%s is in f32 only, not in %s",
+        return fail(ERR_UNSUPPORTED,
+                    "pass=%s is computed in f32 only "
+                    "(dtype=%s)",
                     case_name("pass", c->pass), case_name("dtype", c->dtype));
     if (c->pass == PASS_INPUT_GRAD)
         return add_backward(g, false);
     if (c->graph == GRAPH_FOLDED)
         return fail(ERR_UNSUPPORTED,
-                    "pass=%s: a folded batch norm has no parameters to take "
-                    "gradients of; give --graph=as_written",
+                    "pass=%s: a folded batch norm has no parameters to "
+                    "differentiate; give --graph=as_written",
                     case_name("pass", c->pass));
     return pass_is_training(c) ? add_training(g, values)
                                : add_backward(g, true);

@@ -187,12 +187,12 @@ static void say_prefixes(char *text, size_t size, const Graph *g,
         if (2 * there < all) /* one block's, which has the same name */
             continue;
         snprintf(text + strlen(text), size - strlen(text),
-                 "%s%d of %d are there with '%.60s' before their names",
+                 "%s%d of %d are there with the prefix '%.60s'",
                  said++ ? ", " : "; ", there, all, prefix);
     }
     if (said)
         snprintf(text + strlen(text), size - strlen(text),
-                 ": save those alone, without it");
+                 "; save only those, without the prefix");
 }
 
 typedef struct Found {

@@ -71,7 +71,7 @@ static int grid_make(Grid *g, const RunList *runs)
     *g = (Grid){ runs, malloc(n * sizeof(Run *)), malloc(n * sizeof(Run *)), 0,
                  0 };
     if (!g->row || !g->column)
-        return fail(ERR_MEMORY, "memory ran out at %d runs", runs->n);
+        return fail(ERR_MEMORY, "no memory for %d runs", runs->n);
     for (int i = 0; i < runs->n; i++) {
         const Run *r = &runs->at[i];
         bool old_row = false, old_column = false;

@@ -59,8 +59,7 @@ static int check_flag(const Flag *f, const char *table)
     snprintf(repeat, sizeof(repeat), "attnbench run --%s=", f->name);
     if (paper_network(repeat, network)[0])
         return fail(ERR_INPUT,
-                    "%s is what %s itself says of each row; choose rows by "
-                    "--rows=",
+                    "%s is fixed for each row of %s; choose rows with --rows=",
                     f->name, table);
     if (strcmp(f->name, "arm") == 0 || strchr(f->value, ','))
         return fail(ERR_INPUT, "reproduce takes one value of %s, got '%s'",
@@ -136,7 +135,7 @@ static int no_such_row(const Paper *paper, const char *name)
 
     return fail(ERR_INPUT, "--rows: the table has no row '%s'%s%s%s", name,
                 near ? "; did you mean '" : "", near ? near : "",
-                near ? "'?" : "; --rows alone lists them");
+                near ? "'?" : "; --rows without a value lists them");
 }
 
 /* The next name in a list, NULL at its end; a comma in parentheses is part of a

@@ -340,9 +340,9 @@ static void say_no_answer(const Conditions *c, const Versus *v,
                  v->noise.ratio, v->noise.lo, v->noise.hi);
     say_longer(longer, sizeof(longer), r->run);
     table_line(o->format, o->out,
-               "no difference between %s with and without %s can be told on "
-               "this machine: the ratio is %.3f [%.3f, %.3f]%s (%sn = %d). "
-               "Measure longer, and with nothing else running: %s",
+               "no difference between %s with and without %s can be measured "
+               "on this machine: the ratio is %.3f [%.3f, %.3f]%s (%sn = "
+               "%d). Measure longer, and with nothing else running: %s",
                backbone_title(v, r->run), run_label(r->run, label), q->ratio,
                q->lo, q->hi, noise, load, r->run->time.n, longer);
 }
@@ -400,8 +400,8 @@ static void say_fused(const Versus *v, const TableOptions *o)
 
         if (!isnan(r->fused.ratio))
             table_line(o->format, o->out,
-                       "%s with %s gives %.3f [%.3f, %.3f] times the images/s "
-                       "of the same composed.",
+                       "%s with %s is %.3f [%.3f, %.3f] times as fast as "
+                       "composed.",
                        backbone_title(v, r->run), run_label(r->run, label),
                        r->fused.ratio, r->fused.lo, r->fused.hi);
     }
@@ -451,7 +451,7 @@ int table_networks(Store *s, RunList *runs, const TableOptions *o)
     int n = 0, err;
 
     err = v ? slice_split(&slice, &n, runs, axes)
-            : fail(ERR_MEMORY, "memory ran out at a table");
+            : fail(ERR_MEMORY, "no memory for a table");
     begin_table(&t);
     for (int i = 0; i < n && !err; i++) {
         err = versus_make(v, &slice[i]);

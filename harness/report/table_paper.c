@@ -371,9 +371,9 @@ static void print_groups(const ReproReport *report, const Reproduction *r)
         if (report->format == TABLE_TEXT)
             fputc('\n', report->out);
         table_line(report->format, report->out,
-                   "tau-b: Kendall's, 1 if the networks' images/s stand in the "
-                   "paper's order, -1 if in the reverse; 95 %% by bootstrap "
-                   "over rounds, or, with a ', over samples, because not all "
+                   "tau-b: Kendall's, 1 if the networks' images/s are in the "
+                   "paper's order, -1 if reversed; 95 %% by bootstrap over "
+                   "rounds, or, with a ', over samples, because not all "
                    "shared rounds. Second one over the first: the same "
                    "network twice (A/A); differences smaller than this are "
                    "noise.");

@@ -45,8 +45,8 @@ static char *ratio_cell(const Shown *what, const Run *r, char text[CELL_TEXT])
 void table_unpaired(const TableOptions *o)
 {
     table_line(o->format, o->out,
-               "' was not measured interleaved: the ratio is that of the "
-               "medians, the interval the widest they allow.");
+               "' was not interleaved: the ratio is that of the medians, the "
+               "interval the widest they allow.");
 }
 
 /* "attnbench takes 0.54 of the time of pytorch (...): faster in 40, ..." */
@@ -137,7 +137,7 @@ int table_fused(const RunList *page, const RunList *all, const TableOptions *o)
     int err = OK;
 
     if (!fused.at)
-        return fail(ERR_MEMORY, "memory ran out at %d runs", page->n);
+        return fail(ERR_MEMORY, "no memory for %d runs", page->n);
     for (int i = 0; i < page->n; i++)
         if (run_is_fused(&page->at[i]))
             fused.at[fused.n++] = page->at[i];

@@ -62,8 +62,8 @@ static int set_int(const Param *p, void *settings, const char *text)
 
     TRY(read_int(p, text, &end, &value));
     if (*end)
-        return fail(ERR_INPUT, "%s: '%s' is a list; one integer is wanted",
-                    p->name, text);
+        return fail(ERR_INPUT, "%s: '%s' is a list; give one integer", p->name,
+                    text);
     *(int *)field(p, settings) = value;
     return OK;
 }
@@ -119,7 +119,7 @@ static int set_amount(const Param *p, double *out, const char *text)
     if (*text && (end == text || *end))
         return fail(ERR_INPUT, "%s: '%.40s' is not a number", p->name, text);
     if (*text && !((v >= 0 || p->min == INT_MIN) && isfinite(v)))
-        return fail(ERR_INPUT, "%s=%.40s: 0 or more is wanted", p->name, text);
+        return fail(ERR_INPUT, "%s=%.40s: it must be 0 or more", p->name, text);
     *out = *text ? v : NAN;
     return OK;
 }
@@ -158,7 +158,7 @@ static void list_choices(const Param *p, char *text, size_t size)
     text[0] = '\0';
     for (int i = 0; p->choice(i) && n < size; i++)
         n += (size_t)snprintf(text + n, size - n, "%s%s",
-                              i ? ", " : "; there is ", p->choice(i));
+                              i ? ", " : "; choose from ", p->choice(i));
 }
 
 /* Which of the names there are text is. */
@@ -172,10 +172,10 @@ static int find_choice(const Param *p, const char *text, int *at)
             return OK;
     near = name_nearest(text, choice_at, p);
     if (near)
-        return fail(ERR_INPUT, "there is no %s '%s'; did you mean '%s'?",
-                    p->name, text, near);
+        return fail(ERR_INPUT, "unknown %s '%s'; did you mean '%s'?", p->name,
+                    text, near);
     list_choices(p, choices, sizeof(choices));
-    return fail(ERR_INPUT, "there is no %s '%s'%s", p->name, text, choices);
+    return fail(ERR_INPUT, "unknown %s '%s'%s", p->name, text, choices);
 }
 
 static int set_name(const Param *p, void *settings, const char *text)
@@ -202,13 +202,13 @@ static int set_file(const Param *p, void *settings, const char *text)
 
     if (n >= sizeof(file->text))
         return fail(ERR_INPUT,
-                    "%s: the path '%.20s...' is longer than %zu characters: "
-                    "name the file by a link",
+                    "%s: the path '%.20s...' is longer than %zu characters; "
+                    "use a symlink",
                     p->name, text, sizeof(file->text) - 1);
     if (n == 0 || strspn(text, plain) < n)
         return fail(ERR_INPUT,
-                    "%s: the path '%s' has a character besides letters, digits "
-                    "and _ . / + @ = %% - : name the file by a link",
+                    "%s: the path '%s' has a character other than letters, "
+                    "digits and _ . / + @ = %% -; use a symlink",
                     p->name, text);
     memset(file, 0, sizeof(*file));
     memcpy(file->text, text, n);
