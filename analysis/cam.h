@@ -31,9 +31,9 @@ const char *cam_number_name(int i); /* NULL past the end */
 const char *cam_number_help(int i);
 
 /*
- * Of the map (rows, columns) that map is after ReLU; map itself is as it was
- * before.  Of one that nothing is left of, peak and mean are 0, and the rest
- * is NAN but kept, which is NAN only where the map was 0 before.
+ * Measures the map (rows, columns) after a ReLU; map itself does not change.
+ * If nothing is left, peak and mean are 0, and the rest is NAN but kept, which
+ * is NAN only where the map was 0 before.
  */
 int cam_numbers(double number[CAM_NUMBERS], const float *map, int rows,
                 int columns);

@@ -12,7 +12,7 @@
 
 static const char PREFIX[] = "calibration_";
 
-/* Of all that a step, or the run, launched. */
+/* Sum over all launches of a step, or of the run. */
 static const Quantity *find(const StoredProfile *p, int step, const char *name,
                             Source source)
 {
@@ -42,7 +42,7 @@ double counted_calibration(const StoredProfile *p, const char *quantity)
     return q ? q->value : NAN;
 }
 
-/* What a counted quantity should be; NAN where nobody says. */
+/* Expected value of a counted quantity; NAN if unknown. */
 static double expected_of(const StoredProfile *p, const Quantity *q)
 {
     const Quantity *modelled;

@@ -13,10 +13,10 @@
 
 #include "results/profile.h"
 
-/* What is counted may differ by this part of what it should be. */
+/* Relative error allowed between counted and expected. */
 #define COUNTED_TOLERANCE 0.01
 
-/* Whether a quantity says what part of known work was counted:
+/* True if a quantity says what part of known work was counted:
  * "calibration_dram_read_bytes". */
 bool counted_is_calibration(const Quantity *q);
 
@@ -35,8 +35,8 @@ Disagreement *counted_disagreements(const StoredProfile *p, int *n);
 
 typedef enum Coldness { COLD_HELD, COLD_NOT_HELD, COLD_NOT_CHECKED } Coldness;
 
-/* Whether a run read from memory what it must, once: *read of *compulsory
- * bytes; or *reason why nobody knows. */
+/* True if a run read from memory what it must, once: *read of *compulsory
+ * bytes; or *reason why it is unknown. */
 typedef struct ColdCheck {
     Coldness is;
     double read, compulsory;

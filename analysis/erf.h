@@ -70,7 +70,7 @@ void erf_numbers(double number[ERF_NUMBERS], const ErfMap *map);
  * place to the middle of its outermost pixels. */
 double erf_square(const ErfMap *map, double t, double *half);
 
-/* What is done to the mean map before anything is measured on it. */
+/* Transform of the mean map before it is measured. */
 typedef enum ErfCurve {
     ERF_LINEAR,
     ERF_LOG,     /* log10(x + 1): depends on every factor       */

@@ -35,14 +35,14 @@ typedef struct Paper {
 /* Parses a table.  It fails only if the file in the repository is bad. */
 int paper_read(Paper *out, PaperTable table);
 
-/* What a repeat line measures, without how: "--backbone=resnet50
+/* The network that a repeat line measures, without how: "--backbone=resnet50
  * --module=scsa", the size of the input included.  Returns text. */
 char *paper_network(const char *repeat, char text[PAPER_TEXT]);
 
 /* The row of the run with this repeat line, NULL if the paper has none. */
 const PaperRow *paper_find(const Paper *paper, const char *repeat);
 
-/* What a row is to be compared with: the first of its backbone. */
+/* Row that a row is compared with: the first of its backbone. */
 const PaperRow *paper_base(const Paper *paper, const PaperRow *row);
 
 #endif

@@ -114,7 +114,7 @@ static double mean_images(const Run *r)
     return 1e9 * r->c.batch * r->time.n / sum;
 }
 
-/* What a row has without the others; costs are of the whole batch. */
+/* Fills in what a row has on its own; costs are of the whole batch. */
 static void fill_row(ReproRow *row)
 {
     const PaperRow *p = row->paper;
@@ -137,7 +137,7 @@ static Ratio ratio_of(const ReproRow *base, const Run *run)
 
 /* ---- agreement of the order ------------------------------------------ */
 
-/* Whether two runs were sampled in the same rounds, until one had enough. */
+/* True if two runs were sampled in the same rounds, until one had enough. */
 static bool share_rounds(const Run *a, const Run *b)
 {
     const int n = a->time.n < b->time.n ? a->time.n : b->time.n;
@@ -146,7 +146,7 @@ static bool share_rounds(const Run *a, const Run *b)
            !memcmp(a->round, b->round, (size_t)n * sizeof(*a->round));
 }
 
-/* Of rounds that all share only those count. */
+/* Keeps only the rounds that all share. */
 static void cut_to_shortest(int *count, int n)
 {
     int least = n ? count[0] : 0;

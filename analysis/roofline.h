@@ -18,7 +18,7 @@
 typedef enum Level { LEVEL_PRIVATE, LEVEL_CACHE, LEVEL_DRAM, LEVELS } Level;
 const char *level_name(Level level, const char *backend); /* "L3", "DRAM" */
 
-/* What binds on a machine: the fastest of the roofs that apply. */
+/* Roofs that limit a machine: the fastest that apply. */
 typedef struct Limits {
     double flops;         /* a second                                 */
     double bytes[LEVELS]; /* a second; NAN where nothing was measured */

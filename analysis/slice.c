@@ -113,7 +113,7 @@ static bool setting_value(const char *settings, const char *key,
     return true;
 }
 
-/* What a run has under a name: a column's value, or its module's setting. */
+/* Value of a run under a name: a column's, or its module's setting. */
 static bool named_value(const Run *r, const char *name, char text[SLICE_TEXT])
 {
     size_t at;
@@ -165,7 +165,7 @@ static void settle(RunList *list, int i, bool keep, int *kept)
     }
 }
 
-/* Whether value is one of "8,16", or all of it, as settings may be. */
+/* True if value is one of "8,16", or all of it, as settings may be. */
 static bool among(const char *value, const char *list)
 {
     const size_t n = strlen(value);

@@ -27,8 +27,8 @@ const char *slice_column(int i);
 enum { SLICE_TEXT = PARAM_TEXT_MAX };
 char *slice_value(const Run *r, const char *column, char text[SLICE_TEXT]);
 
-/* Whether two runs have the same values in all columns but those in except,
- * a NULL-ended list. */
+/* True if two runs have the same values in all columns but those in except, a
+ * NULL-ended list. */
 bool slice_same(const Run *a, const Run *b, const char *const *except);
 
 /* Drops the runs that lack a wanted value.  A module's own setting is as good
@@ -40,7 +40,7 @@ int slice_keep(RunList *list, const Wanted *wanted, int n);
  * the sentence gives two of its values and the flag that chooses one. */
 int slice_single(const RunList *list, const char *const *axes);
 
-/* Whether a module's settings tell its runs apart: two differ in nothing else.
+/* True if a module's settings tell its runs apart: two differ in nothing else.
  * Settings that follow the shape (the sizes of a DCT) do not. */
 bool slice_settings_matter(const RunList *list, const char *module);
 
@@ -60,8 +60,8 @@ char *settings_label(const Run *r, char text[SLICE_TEXT]);
 enum { LABEL_MAX = 96 };
 char *module_label(const char *module, char text[LABEL_MAX]);
 
-/* Whether the module ran as one op; and its name, which then says so: "SCSA
- * fused".  Of a plain network impl says nothing. */
+/* True if the module ran as one op; and its name, which then says so: "SCSA
+ * fused".  For a plain network impl means nothing. */
 bool run_is_fused(const Run *r);
 char *run_label(const Run *r, char text[LABEL_MAX]);
 

@@ -34,7 +34,8 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Of sorted x, linear between order statistics (Hyndman and Fan's type 7). */
+/* Quantile of sorted x, linear between order statistics (Hyndman and Fan's
+ * type 7). */
 static double quantile(const double *x, int n, double q)
 {
     const double at = q * (n - 1);

@@ -18,10 +18,10 @@ typedef struct Stats {
     int outliers; /* |x - median| > 10 MAD sigmas; flagged, never dropped  */
 } Stats;
 
-/* Of n samples; x is not changed.  The interval is from order statistics
- * (binomial) and takes samples to be independent; with fewer than six, too few
- * for 95 %, it is lo = min, hi = max.  n = 0 gives NANs, and so does a lack of
- * memory, with n = 0. */
+/* Statistics of n samples; x is not changed.  The interval is from order
+ * statistics (binomial) and takes samples to be independent; with fewer than
+ * six, too few for 95 %, it is lo = min, hi = max. n = 0 gives NANs, and so
+ * does a lack of memory, with n = 0. */
 Stats stats_of(const double *x, int n);
 
 /* Half the interval over the median: what a stopping rule compares. */

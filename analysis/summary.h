@@ -53,7 +53,7 @@ typedef struct RunFilter {
 int summary_read(RunList *out, Store *s, const RunFilter *filter);
 void summary_free(RunList *list);
 
-/* Whether it succeeded, and so has a time. */
+/* True if it succeeded, and so has a time. */
 bool run_is_ok(const Run *r);
 
 /* Time of a over time of b.  Paired round by round if both were measured in

@@ -16,7 +16,7 @@ Throughput throughput_of(const Run *r)
                          1e9 * r->c.batch / r->time.lo };
 }
 
-/* Of throughputs, run's over plain's: the ratio of times the other way. */
+/* Ratio of throughputs, run's over plain's: plain's time over run's. */
 static Ratio ratio_of(const Run *plain, const Run *run)
 {
     if (!plain || !run || !run_is_ok(plain) || !run_is_ok(run))

@@ -30,8 +30,8 @@ enum {
     DODGE = 3, /* between modules at one size, so that bars can be told apart */
 };
 
-/* What is drawn of a tap: a row of panels each.  all: what it is where all of
- * the input counts alike, over the input's side. */
+/* Quantities drawn per tap, a row of panels each. all: the value if all of the
+ * input counted equally, over the input's side. */
 static const struct {
     const char *name, *title;
     bool area; /* a share of the input, shown as the side of such a square */

@@ -22,7 +22,8 @@ typedef struct Fields {
     int columns;
 } Fields;
 
-/* Of inputs of one size, with their maps; or of all sizes, numbers alone. */
+/* Fields of inputs of one size, with their maps; or of all sizes, numbers
+ * only. */
 typedef enum FieldsOf { FIELDS_OF_ONE_INPUT, FIELDS_OF_ALL_INPUTS } FieldsOf;
 
 /*
@@ -37,8 +38,8 @@ void fields_free(Fields *f);
 int fields_tap(const Fields *f, const ErfRow *row);
 int fields_column(const Fields *f, const ErfRow *row);
 
-/* What a row's column is called: its module, and where several are of that, its
- * file of weights.  Returns text. */
+/* Name of a row's column: its module, and if several have it, its file of
+ * weights.  Returns text. */
 char *fields_label(const Fields *f, const ErfRow *row, char text[LABEL_MAX]);
 
 /* The foot of the page: its caption, and how the rows were made. */

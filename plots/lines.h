@@ -11,7 +11,7 @@ typedef struct Point {
     int converged, n;
 } Point;
 
-/* What a panel shows.  Where it lies on the page is for scaling.gp to say. */
+/* Contents of a panel.  Where it lies on the page is for scaling.gp to say. */
 typedef struct Panel {
     const char *experiment;
     const char *const *axes; /* columns that may differ (NULL-ended) */

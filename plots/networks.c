@@ -47,7 +47,7 @@ static int read_networks(Sheet *s, RunList *runs, Versus *v)
     return err;
 }
 
-/* What both captions say of the points. */
+/* Sentences that both captions have about the points. */
 static void say_hollow(Sheet *s, const Versus *v)
 {
     bool hollow = !v->plain->o.converged;

@@ -102,7 +102,7 @@ static void become_gnuplot(const char *folder, const char *script, int pipe_in)
     _exit(127);
 }
 
-/* What came through the pipe, on one line. */
+/* Text from the pipe, on one line. */
 static void read_complaints(int pipe_out, char *text, size_t size)
 {
     size_t used = 0;

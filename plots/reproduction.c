@@ -71,7 +71,7 @@ static void write_row(Sheet *s, const ReproRow *r, int at)
     fprintf(s->dat, "\n");
 }
 
-/* What both captions say of marks. */
+/* Sentences that both captions have about marks. */
 static void say_marks(Sheet *s, const Reproduction *r, const char *hollow)
 {
     int unpaired = 0, unconverged = 0, missing = 0, n = 0;

@@ -51,9 +51,9 @@ typedef struct ErfRows {
     int n;
 } ErfRows;
 
-/* Of each repeat line and tap, and of each content of its files, the latest, in
- * the order stored, with its numbers and, if maps, its maps.  ERR_INPUT if a
- * map is not of its row's size. */
+/* Reads the latest of each repeat line and tap, and of each content of its
+ * files, in the order stored, with its numbers and, if maps, its maps.
+ * ERR_INPUT if a map is not of its row's size. */
 int store_erf_read(ErfRows *out, Store *s, bool maps);
 void erf_rows_free(ErfRows *rows);
 

@@ -24,7 +24,7 @@ static int make_one(const char *path)
     return OK;
 }
 
-/* Of the first n characters of path. */
+/* Makes the folder named by the first n characters of path. */
 static int make(const char *path, size_t n)
 {
     char *part = strndup(path, n);

@@ -15,7 +15,7 @@ int folder_make_for(const char *path);
  * freed. */
 char *absolute_path(const char *path);
 
-/* What comes after the folders of a path; borrowed from it. */
+/* File name after the folders of a path; borrowed from it. */
 const char *file_name(const char *path);
 
 #endif

@@ -184,7 +184,7 @@ static int refuse_forked(const Store *s)
     return OK;
 }
 
-/* What is true only when all rows are there. */
+/* Checks what holds only when all rows are there. */
 static int finish(const Store *s, MergeCount *count)
 {
     int64_t profiles = 0, there = 0;

@@ -6,8 +6,8 @@
 
 #include "results/store.h"
 
-/* What was added; there: sweeps and receptive fields that were there already,
- * whole. */
+/* Counts of what was added; there: sweeps and receptive fields that were
+ * already there, whole. */
 typedef struct MergeCount {
     int sweeps, runs, samples, profiles, roofs, erfs, there;
 } MergeCount;

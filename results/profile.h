@@ -76,7 +76,7 @@ const Roof *roofs_find(const Roofs *roofs, const char *name);
 /* Adds roofs of a machine. */
 int store_roofs(Store *s, const Machine *m, const Roofs *roofs);
 
-/* Whether this measurement of a roof is there already. */
+/* True if this measurement of a roof is there already. */
 int store_has_roof(Store *s, const Machine *m, const Roof *r, bool *has);
 
 /* The latest roof of each name that a machine has for a backend and number of

@@ -100,8 +100,8 @@ typedef struct Sweep {
 extern const Param sweep_fields[]; /* of the table sweep */
 extern const Param start_fields[]; /* of the table start */
 
-/* What of a case a run found: its time; that, and where it goes; its effective
- * receptive field. */
+/* Kind of a run: the time; the time and its profile; the effective receptive
+ * field. */
 enum { KIND_TIME, KIND_PROFILE, KIND_ERF };
 
 /* ---- what became of a case ----------------------------------------------- */

@@ -204,7 +204,7 @@ static int judge_file(const char *path, StoreMode mode)
     return err;
 }
 
-/* What it is now, which the file's header may not say yet. */
+/* Current journal mode, which the file's header may not say yet. */
 static int read_version(const Store *s, int64_t *id, int64_t *version)
 {
     TRY(sql_query(s, id, "PRAGMA application_id", ""));

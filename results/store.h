@@ -67,11 +67,11 @@ typedef struct Abandoned {
 } Abandoned;
 int store_sweep_abandoned(Store *s, int64_t sweep_id, Abandoned *out);
 
-/* Whether a sweep of the same experiment and source was started at the same
+/* True if a sweep of the same experiment and source was started at the same
  * time with the same seed: then it is the same sweep. */
 int store_has_sweep(Store *s, const Sweep *sweep, bool *has);
 
-/* Whether the sweep already holds a run of this repeat line. */
+/* True if the sweep already holds a run of this repeat line. */
 int store_has_run(Store *s, int64_t sweep_id, const char *repeat, bool *has);
 
 /* Adds a run with all its samples to the sweep's latest start, in one
@@ -80,17 +80,16 @@ int store_run(Store *s, int64_t sweep_id, const Case *c, const Outcome *o,
               const Samples *samples);
 
 /*
- * What was noted under a key on the machine of a sweep (the choices that a
- * device makes by timing): found says whether anything was; a new note under a
- * key replaces the old.
+ * Reads the note under a key for the machine of a sweep (choices that a device
+ * made by timing); found: there was one.  A new note replaces the old one.
  */
 int store_note_find(Store *s, int64_t sweep_id, const char *key, char *value,
                     size_t size, bool *found);
 int store_note_keep(Store *s, int64_t sweep_id, const char *key,
                     const char *value);
 
-/* What is added between the two is kept whole or not at all: err decides,
- * which store_group_end gives back, or its own error. */
+/* Groups additions: all between the two are kept, or none if err, which
+ * store_group_end returns, or its own error. */
 int store_group_begin(Store *s);
 int store_group_end(Store *s, int err);
 

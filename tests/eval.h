@@ -30,7 +30,7 @@ float *eval(Graph *g, Tensor *t); /* on ref */
 /* Relative L2 distance of a from b; 0 if both are all zero. */
 double eval_error(const float *a, const float *b, size_t n);
 
-/* Whether two tensors of g have equal dims and values, up to a relative L2
+/* True if two tensors of g have equal dims and values, up to a relative L2
  * error; fails the test with file and line if not. */
 void eval_same(const char *file, int line, Graph *g, Tensor *a, Tensor *b,
                double tol);

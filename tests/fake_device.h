@@ -19,7 +19,7 @@ typedef struct FakeDevice {
     bool no_recording; /* as if the device had no state=graph           */
     bool no_clock;     /* its clock cannot be read                      */
 
-    /* What it was asked to do. */
+    /* Calls that it received. */
     int launches;   /* kernels run, those of replays included */
     int replays;    /* of recordings                          */
     int timings;    /* of its clock, begun                    */

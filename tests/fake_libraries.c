@@ -160,7 +160,7 @@ static void multiply(const Numbers *p, int n, int o, int i, int j)
             }
 }
 
-/* What the graph of a conv2d has after the sum. */
+/* Nodes after the sum in the graph of a conv2d. */
 static double followed(double sum, size_t k, const float *b, const float *z)
 {
     const Conv2dAttr *a = conv->attr;
@@ -313,7 +313,7 @@ static int run_definition(Device *dev, const Tensor *out, void *state)
     return err;
 }
 
-/* Of the libraries, with the functions above; then the definitions. */
+/* Tables of the libraries, with the functions above; then the definitions. */
 enum { NOURS = 5, NREFUSED = 4 };
 static Kernel ours[NOURS];
 static const Kernel *kernels[NOURS + NREFUSED + 1];

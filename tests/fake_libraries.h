@@ -15,8 +15,9 @@
  * to take. */
 extern const Backend *const fake_libraries;
 
-/* What the fakes do, and what was done.  One for all devices.  Engines of cuDNN
- * are numbered from 0, in the order tried, algorithms of cuBLASLt from here. */
+/* Behaviour of the fakes, and a record of calls.  One for all devices.
+ * Engines of cuDNN are numbered from 0, in the order tried, algorithms of
+ * cuBLASLt from here. */
 enum { FAKE_ALGORITHM = 100 };
 typedef struct FakeCalls {
     int launches;  /* of cuDNN and of cuBLASLt                   */

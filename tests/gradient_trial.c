@@ -112,7 +112,8 @@ static bool has_rule(const Op *op)
     return op->grad || op->compose;
 }
 
-/* What has no gradient: the stored statistics of a batch norm, targets. */
+/* Sources without a gradient: the stored statistics of a batch norm,
+ * targets. */
 static bool is_given(const Op *op, int k)
 {
     return (op == &batch_norm_def && k >= 3) ||

@@ -7,7 +7,7 @@
 #ifndef TESTS_IN_DOUBLE_H
 #define TESTS_IN_DOUBLE_H
 
-/* What these declare with float stays as it is. */
+/* Headers whose float declarations stay as they are. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

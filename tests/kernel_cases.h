@@ -41,7 +41,7 @@ typedef struct KernelCase {
 /* The i-th of all cases, NULL past the end. */
 const KernelCase *kernel_case_at(int i);
 
-/* Whether this op's source k is a weight, with values on the host. */
+/* True if this op's source k is a weight, with values on the host. */
 bool kernel_source_is_weight(const Op *op, int k);
 
 /* Source k of a case in g, "source0" by name; NULL: there is none. */

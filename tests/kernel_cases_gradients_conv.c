@@ -9,8 +9,8 @@
  */
 #include "tests/kernel_cases_rows.h"
 
-/* What the gradient's h and w are, then the fields of Conv2dAttr: stride,
- * pad_h, pad_w, groups, shared. */
+/* The gradient's h and w, then the fields of Conv2dAttr: stride, pad_h, pad_w,
+ * groups, shared. */
 #define GRAD(height, width, ...) \
     ATTR(Conv2dGradAttr, { __VA_ARGS__ }, .h = height, .w = width)
 

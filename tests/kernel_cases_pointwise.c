@@ -2,7 +2,8 @@
  * kernel_cases_pointwise.c - activations, mul and add, for the table of
  * kernel_cases.h
  *
- * Of mul and add every form of broadcast that a module uses, and odd ones.
+ * Covers every form of broadcast of mul and add that a module uses, and odd
+ * ones.
  */
 #include "tests/kernel_cases_rows.h"
 

@@ -6,7 +6,7 @@
 
 #include "kernels/core/backend.h"
 
-/* What the first source holds: numbers, or NaN and infinities among them. */
+/* Values of the first source: numbers, or NaN and infinities among them. */
 typedef enum Values { PLAIN, NONFINITE } Values;
 
 /* Runs all of the device's kernels on every case of kernel_cases.h; fails where

@@ -18,7 +18,7 @@
 
 enum { ROWS = 4096, ROUNDS = 4 };
 
-/* What a step does, each time that it runs. */
+/* Action of a step, each time that it runs. */
 typedef struct Does {
     int step;
     FakeWay way;

@@ -1,8 +1,7 @@
 /*
  * test_backbones.c - networks: names, shapes, and where modules stand.
  *
- * What seeded networks answered in another implementation is in
- * test_verify.c.
+ * Outputs of seeded networks in another implementation are in test_verify.c.
  */
 #include <stdio.h>
 #include <string.h>

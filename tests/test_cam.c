@@ -163,7 +163,7 @@ TEST(cam, is_of_the_highest_score_unless_a_class_is_given)
     cam_free(&cam);
 }
 
-/* Of the scores only their slope counts, and only that of the class. */
+/* Only the slope of the class's score counts. */
 TEST(cam, is_indifferent_to_offsets_and_to_other_classes)
 {
     Cam a, b, c;
@@ -230,8 +230,8 @@ static Graph *forward(float *values[2], const Case *c, const char *tap,
     return g;
 }
 
-/* Of a network that ends with a mean and the linear layer `last`, at the tap
- * before these. */
+/* Map of a network that ends with a mean and the linear layer `last`, at the
+ * tap before these. */
 static void check_closed_form(const char *settings, const char *tap,
                               const char *last, int rows, int columns)
 {

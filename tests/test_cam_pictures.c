@@ -149,7 +149,7 @@ TEST(cam_pictures, npy_is_as_numpy_wants_it)
 
 enum { SIDE = 64 };
 
-/* Whether the overlay is the picture's and the map's, at this scale. */
+/* True if the overlay is the picture's and the map's, at this scale. */
 static void check_overlay(const char *folder, const char *name,
                           const Image *view, double scale)
 {
@@ -234,7 +234,7 @@ TEST(cam_pictures, of_several_modules_share_one_scale)
     image_free(&view);
 }
 
-/* What a module is behind, a plain network has not: one map, and a word. */
+/* A plain network lacks taps inside a module: one map, and a message. */
 TEST(cam_pictures, of_those_that_have_the_tap_are_drawn)
 {
     char flags[512], *text;

@@ -127,7 +127,7 @@ TEST(tensor, strides_follow_the_layout)
     CHECK(tensor_channels(&t) == 3 && tensor_bytes(&t) == 480);
 }
 
-/* Of rank 1 and 2 the layouts are the same. */
+/* Layouts of rank 1 and 2 are the same. */
 TEST(tensor, vectors_have_one_layout)
 {
     Tensor t = { .rank = 2, .dim = { 2, 3 }, .layout = CHANNELS_LAST };

@@ -231,7 +231,7 @@ TEST(count, grows_with_the_batch_except_for_weights)
     count_free(&four);
 }
 
-/* What "attnbench count args" prints, as JSON; the caller deletes it. */
+/* Output of "attnbench count args", as JSON; the caller deletes it. */
 static cJSON *printed_json(int argc, char **argv)
 {
     char path[256], *text = calloc(1, 1 << 16);

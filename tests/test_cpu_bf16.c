@@ -98,7 +98,7 @@ static Tensor *window_of_two(Graph *g, Tensor *x)
     return op_adaptive_avg_pool2d(g, x, 1, 1);
 }
 
-/* Of two neighbours the mean is halfway: it goes to the even one. */
+/* The mean of two neighbours is halfway: it rounds to the even one. */
 static void check_halfway(Build *f)
 {
     float *x = malloc(3 * ALL * sizeof(*x)), *y = x + 2 * ALL;

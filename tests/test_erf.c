@@ -82,7 +82,7 @@ TEST(erf_numbers, a_gaussian_has_its_own_spread)
     CHECK(isnan(n[ERF_luo_ratio]) && isnan(n[ERF_mass_share]));
 }
 
-/* What the square of each side holds is a product of error functions. */
+/* The mass in a square of each side is a product of error functions. */
 TEST(erf_numbers, areas_are_of_the_smallest_square_that_suffices)
 {
     const ErfMap m = drawn(gaussian, MIDDLE, MIDDLE);

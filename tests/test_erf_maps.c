@@ -115,7 +115,7 @@ static Case a_network(const char *settings, int batch)
     return c;
 }
 
-/* Of the definitions; fails the test if it cannot. */
+/* Opens a device of the definitions; fails the test if it cannot. */
 static bool run_erf(Erf *erf, const Case *c, const ErfAsk *ask)
 {
     Device *dev;

@@ -63,7 +63,7 @@ typedef Tensor *Net(Graph *g, Tensor *x);
         return y;                          \
     }
 
-/* What folds.  Steps are written one under the other. */
+/* Graphs that fold.  Steps are written one under the other. */
 NET(conv_bn, y = conv(g, y, "a", 1); y = bn(g, y, "n"))
 NET(conv_bn_relu, y = conv(g, y, "a", 1); y = bn(g, y, "n"); y = op_relu(g, y))
 NET(depthwise, y = conv(g, y, "a", C); y = bn(g, y, "n"); y = op_relu6(g, y))
@@ -86,7 +86,7 @@ NET(broadcast_add_relu6,
     y = op_add(g, x, op_global_avg_pool(g, x, SQUEEZE_MEAN));
     y = op_relu6(g, y))
 
-/* What does not, or not all of it. */
+/* Graphs that do not fold, or not entirely. */
 NET(relu_between, y = conv(g, y, "a", 1); y = op_relu(g, y); y = bn(g, y, "n"))
 NET(two_readers, y = conv(g, y, "a", 1);
     y = op_mul(g, bn(g, y, "n"), op_sigmoid(g, y)))

@@ -63,7 +63,7 @@ static double inner(const Gemm *g, const Tensor *out, int call, int batch,
     return sum;
 }
 
-/* What BLAS would write, into a NaN-filled y. */
+/* Writes what BLAS would, into a NaN-filled y. */
 static void multiply(const Gemm *g, const Tensor *out, double scale, float *y)
 {
     const Tensor *bias = out->op == &linear_def ? out->src[2] : NULL;

@@ -61,7 +61,7 @@ static void set(Chain *c, const char *seed)
     free(x);
 }
 
-/* Whether y is relu(x) for the x of that seed. */
+/* True if y is relu(x) for the x of that seed. */
 static bool is_relu_of(Chain *c, const char *seed)
 {
     float *x = malloc(c->count * sizeof(*x)),

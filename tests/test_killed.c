@@ -342,7 +342,8 @@ TEST(killed, a_machine_is_measured_on_by_one_process)
 
 /* ---- Ctrl-C in commands ---------------------------------------------------- */
 
-/* Whether the process has a handler of its own for the signal, as Linux says. */
+/* True if the process has a handler of its own for the signal, as Linux
+ * says. */
 static bool catches(pid_t pid, int signal)
 {
     unsigned long long caught = 0;

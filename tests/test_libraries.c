@@ -236,7 +236,7 @@ static int plan_and_run(Device *dev, Build *build, Dtype dtype, bool grow)
 
 /* ---- choosing ----------------------------------------------------------- */
 
-/* What was chosen first is used again, without another trial. */
+/* The first choice is used again, without another trial. */
 static void check_notes(Build *build, Dtype dtype, int fastest)
 {
     Memory m;

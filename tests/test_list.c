@@ -15,7 +15,7 @@
 
 static char text[1 << 16];
 
-/* What a command with one argument, or none, prints, into text. */
+/* Output of a command with one argument, or none, into text. */
 static void print(int (*command)(int argc, char **argv), char *argument)
 {
     const int terminal = dup(STDOUT_FILENO);

@@ -272,7 +272,7 @@ TEST(measure, what_cannot_run_is_a_row_and_the_sweep_goes_on)
               "AND message LIKE '%channels%64%'") == 1);
     CHECK(ask(r.store, "SELECT count(*) FROM run WHERE dtype = 'bf16' AND "
                        "status = 'unsupported'") == 2);
-    /* What was never planned has no known cost: NULL, and not 0. */
+    /* A case that was never planned has no known cost: NULL, not 0. */
     CHECK(ask(r.store, "SELECT count(*) FROM run WHERE status <> 'ok' AND "
                        "coalesce(flops, bytes, arena_bytes) IS NULL") == 3);
     end(&r);

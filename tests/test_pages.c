@@ -48,7 +48,7 @@ static void for_pages(void (*check)(const char *path, char *text))
     globfree(&found);
 }
 
-/* Whether a file is there, seen from the page's folder. */
+/* True if a file is there, seen from the page's folder. */
 static bool is_there(const char *page, const char *file, int length)
 {
     const char *slash = strrchr(page, '/');

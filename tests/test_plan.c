@@ -387,7 +387,8 @@ static const Kernel broken = {
     .op = &relu_def, .name = "broken", .plan = break_down, .run = run_definition
 };
 
-/* Of relu(relu(x)); the kernel of the second one, which may be in place. */
+/* Plans relu(relu(x)); returns the kernel of the second one, which may be in
+ * place. */
 static int plan_relus(const Kernel *const *list, const Kernel **second)
 {
     Device *dev = open_device(list);

@@ -1,7 +1,7 @@
 /*
  * test_plots.c - figures: their numbers and their refusals.
  *
- * What a figure looks like is for the eye; that its data are the database's is
+ * The look of a figure is for the eye; that its data are the database's is
  * tested here, and that gnuplot draws it in test_plots_scripts.c.
  */
 #include <stdio.h>
@@ -291,8 +291,8 @@ TEST(plots, roofline_of_one_run_has_a_point_a_step)
     free(dat);
 }
 
-/* Of se at 64x56x56 500 bytes in place of 4000, fewer than its compulsory 2000;
- * a read without a write is no count. */
+/* Counts 500 bytes instead of 4000 for se at 64x56x56, fewer than its
+ * compulsory 2000; a read without a write is no count. */
 TEST(plots, roofline_says_which_points_were_counted)
 {
     const char *db = temp_path("counted.db");

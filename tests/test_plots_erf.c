@@ -43,7 +43,7 @@ static char *script(const char *figure)
     return read_bytes(temp_path(file), &n);
 }
 
-/* Of three sizes with as many rows each, the latest. */
+/* The latest of three sizes with equally many rows each. */
 TEST(plots_erf, a_panel_is_a_module_at_a_tap)
 {
     char *dat, *gp;

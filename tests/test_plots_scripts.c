@@ -51,7 +51,7 @@ TEST(plots_scripts, gnuplot_draws_every_figure_without_a_word)
 
     if (!have_gnuplot())
         SKIP("gnuplot is not installed");
-    /* What a bare system has: gnuplot finds no degree sign in it. */
+    /* Locale of a bare system: gnuplot finds no degree sign in it. */
     setenv("LC_ALL", "C", 1);
     db = full_database();
     for (int i = 0; plot_name(i); i++) {

@@ -64,8 +64,8 @@ static FILE *lines_of(const char *format, const char *path)
     return popen(command, "r");
 }
 
-/* What nm prints of a symbol that a library with versions has: "name@VERSION".
- * All others must be the program's: attnbench's, which has no tests in it. */
+/* Symbols of libraries with versions, as nm prints them: "name@VERSION".  All
+ * others must be the program's: attnbench's, which has no tests in it. */
 TEST(plugin, takes_from_the_program_only_what_it_has)
 {
     char path[PATH_MAX], line[512], name[256], kind;

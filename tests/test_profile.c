@@ -141,8 +141,8 @@ TEST(profile, refuses_a_state_that_has_no_steps)
 
 /* ---- cold ----------------------------------------------------------------- */
 
-/* What a device was told to do: E evicts, C starts the clock, a digit is a
- * step that was counted. */
+/* Log of a device's calls: E evicts, C starts the clock, a digit is a step
+ * that was counted. */
 static char told[4096];
 
 static void tell(char what)
@@ -216,7 +216,7 @@ TEST(profile, of_a_cold_run_evicts_before_each_run_and_outside_the_clock)
 
 /* ---- kept ----------------------------------------------------------------- */
 
-/* What a command prints, and "--db=" of a database of its own. */
+/* Output of a command, and "--db=" of a database of its own. */
 static char *printed(int (*cmd)(int argc, char **argv), const char *db,
                      const char *flags)
 {
@@ -332,7 +332,7 @@ static Quantity of_kernels[] = {
 };
 enum { OF_KERNELS = sizeof(of_kernels) / sizeof(of_kernels[0]) };
 
-/* What is written of the first n of them; free it. */
+/* Text written for the first n of them; free it. */
 static char *kernels_written(int n, int top)
 {
     const StoredProfile p = { NULL, 0, of_kernels, n };

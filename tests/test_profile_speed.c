@@ -93,7 +93,7 @@ static void serve(int line, bool profiled)
     _exit(0);
 }
 
-/* Of fork alone: this process must not have used OpenMP before. */
+/* Time of fork alone: this process must not have used OpenMP before. */
 static void start(Timer *t, bool profiled)
 {
     int ends[2];

@@ -161,7 +161,7 @@ static float *run_on(const Alone *a, Device *dev, Dtype dtype)
     return NULL;
 }
 
-/* What may be wrong: of f32 twice what the op allows, for both have errors; of
+/* Allowed error: in f32 twice what the op allows, because both have errors; in
  * other types twice what rounding the result costs, and at least half of the
  * type's rounding (tests/test_kernels.c). */
 static double allowed(const Check *c, const Op *op, const float *want, size_t n)
@@ -365,7 +365,7 @@ TEST(real_shapes, scsa_of_32_images_in_f16_agrees_with_the_cpu)
 
 /* ---- the comparison itself ---------------------------------------------- */
 
-/* What it makes of a small module on the device that is not there. */
+/* Result for a small module on a device that is not there. */
 static Check small(float factor, Dtype dtype)
 {
     FakeDevice *fake = fake_open();

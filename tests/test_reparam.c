@@ -48,7 +48,7 @@ static Tensor *conv_bn(Graph *g, Tensor *x, const char *name, ConvShape shape)
     }
 #define CONV(...) ((ConvShape){ __VA_ARGS__ })
 
-/* What runs: one layer called "y". */
+/* Deployed graph: one layer called "y". */
 NET(conv3, y = layer_conv(g, x, "y", CONV(O, 3, .bias = true)))
 NET(conv3_half,
     y = layer_conv(g, x, "y", CONV(O, 3, .stride = 2, .bias = true)))
@@ -58,7 +58,7 @@ NET(grouped, y = layer_conv(g, x, "y", CONV(C, 3, .groups = 2, .bias = true)))
 NET(depthwise, y = layer_conv(g, x, "y", CONV(C, 3, .groups = C, .bias = true)))
 NET(linear, y = layer_linear(g, layer_global_pool(g, x), "y", O))
 
-/* What is trained, inside the scope "y". */
+/* Trained graph, inside the scope "y". */
 NET(norm3, y = conv_bn(g, x, "y", CONV(O, 3)))
 NET(norm1, y = conv_bn(g, x, "y", CONV(O, 1)))
 NET(norm1_half, y = conv_bn(g, x, "y", CONV(O, 1, .stride = 2)))

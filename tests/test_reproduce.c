@@ -403,7 +403,7 @@ TEST(reproduce, a_network_that_is_not_built_is_left_out_and_named)
 
 /* ---- the command ------------------------------------------------------ */
 
-/* What it prints is no output of the test's. */
+/* Hides the command's output from the test's. */
 static int command(const char *db, const char *flag, const char *table)
 {
     char path[300];

@@ -66,7 +66,7 @@ TEST(reproduction, a_ratio_that_says_nothing_is_no_agreement)
 
 /* ---- the tables of the paper ------------------------------------------ */
 
-/* What was counted from the published modules: all verdicts of Table 2. */
+/* Verdicts of Table 2, counted from the published modules. */
 TEST(reproduction, four_counts_of_table_2_differ_and_have_a_reason)
 {
     int verdicts[2][4] = { { 0 } };
@@ -284,8 +284,8 @@ TEST(reproduction, the_order_is_compared_over_shared_rounds)
     drop(&m);
 }
 
-/* What a later start added shares no rounds with the base: its ratio is that
- * of medians, and its interval the widest. */
+/* Runs added by a later start share no rounds with the base: their ratio is
+ * that of medians, and their interval the widest. */
 TEST(reproduction, a_resumed_sweep_is_not_paired_where_it_was_not)
 {
     const char *db = temp_path("resumed.db");

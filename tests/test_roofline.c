@@ -100,8 +100,8 @@ TEST(roofline, says_nothing_without_a_roof)
     CHECK(isnan(p.reached) && isnan(p.floor_ns) && p.intensity == 1);
 }
 
-/* What was counted comes before what was modelled; a launch's own numbers are
- * not the step's; what has no value is passed over. */
+/* Counted values come before modelled ones; a launch's own numbers are not the
+ * step's; missing values are skipped. */
 TEST(roofline, prefers_what_was_counted)
 {
     Quantity q[] = {

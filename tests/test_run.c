@@ -118,7 +118,7 @@ static void write_weights(const char *path, float v)
     st_writer_free(w);
 }
 
-/* What a file holds is part of the case, not its name alone. */
+/* The contents of a file are part of the case, not only its name. */
 TEST(run, other_weights_under_the_same_name_are_another_case)
 {
     char flag[256], db[256], weights[256], file[300], text[OUTPUT];
@@ -451,7 +451,7 @@ TEST(doctor, a_machine_that_runs_tests_is_well_enough)
     CHECK(access(path, F_OK) != 0); /* it looks, and makes nothing */
 }
 
-/* Whether or not a plugin was built here, with nvcc or a GPU or without. */
+/* Works with or without a plugin, nvcc or a GPU. */
 TEST(doctor, says_how_it_stands_with_cuda)
 {
     char flag[256], path[256], text[OUTPUT];
@@ -472,7 +472,7 @@ static void use_fake_cuda(void)
     setenv("ATTNBENCH_CUDA", test_beside("fake/attnbench_cuda.so"), 1);
 }
 
-/* Of a GPU: what it is, what its clock can tell, how it is. */
+/* Reports a GPU's name, the resolution of its clock, and its state. */
 TEST(doctor, shows_a_gpu)
 {
     char flag[256], path[256], text[OUTPUT];
@@ -485,8 +485,8 @@ TEST(doctor, shows_a_gpu)
     CHECK(strstr(text, "  gpu now      1500 MHz"));
 }
 
-/* Of a processor: tried.  Of a GPU: foreseen; where there is no CUPTI, that is
- * the first thing that is missing. */
+/* Counters of a processor are tried; a GPU's are predicted: without CUPTI,
+ * that is the first thing missing. */
 TEST(doctor, foresees_what_can_be_counted)
 {
     static const char *const cases[][2] = {

@@ -145,7 +145,7 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Of lanes first to last, in turns. */
+/* Times lanes first to last, interleaved. */
 static void measure(const Bench *b, double *median, int first, int last)
 {
     static double ns[NLANES][ROUNDS];

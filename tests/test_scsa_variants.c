@@ -328,8 +328,8 @@ static double gates_moved_by(const char *settings)
     return worst;
 }
 
-/* What is the same in all channels of a position, a layer norm does not see;
- * a group norm compares positions, so it does. */
+/* A layer norm does not see a value equal in all channels of a position; a
+ * group norm compares positions, so it does. */
 TEST(scsa_variants, a_layer_norm_compares_the_channels_of_each_position)
 {
     CHECK(gates_moved_by("--pcsa=off --norm=ln --norm_position=before") < 1e-4);

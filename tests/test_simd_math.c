@@ -73,7 +73,7 @@ static double exact_sigmoid(double x)
     return 1 / (1 + exp(-x));
 }
 
-/* Of gelu's factors the smaller is denormal from x = -12.9 on. */
+/* The smaller of gelu's factors is denormal from x = -12.9 on. */
 #define SMALL (16.0 * FLT_MIN)
 
 static bool close_to(float got, double want, double relative)

@@ -84,7 +84,7 @@ TEST(simt_modules, gradients_agree_with_pytorch)
     check_pass("tests/cases/scsa_variant_*.safetensors", "backward", "f32");
 }
 
-/* Of fewer images, norms of 1x1 maps have next to no gradient. */
+/* With fewer images, norms of 1x1 maps have almost no gradient. */
 TEST(simt_modules, steps_of_training_agree_with_their_definition)
 {
     Checker with = { NULL };

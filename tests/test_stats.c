@@ -109,7 +109,7 @@ TEST(stats, outliers_are_beyond_ten_mad_sigmas)
     CHECK(stats_of(out, 5).max == 17.9);
 }
 
-/* Of log-normal times, strongly skewed, whose median is 1. */
+/* Samples log-normal times, strongly skewed, whose median is 1. */
 static double coverage(int n, int trials)
 {
     double x[101];
@@ -231,7 +231,7 @@ TEST(stats, copies_of_one_case_seldom_differ)
     CHECK_MSG(few <= 0.05 + 0.0146, "%g of 2000, six rounds", few);
 }
 
-/* What pairing cannot mend, known and stated: drift of a copy's own. */
+/* Known limit of pairing: drift of one copy only. */
 TEST(stats, drift_that_is_not_shared_does_mislead)
 {
     CHECK(false_verdicts(2000, 30, 0.9, 0.1) > 0.1);

@@ -18,7 +18,7 @@ static int peers(Store *s, RunList *runs, const TableOptions *o)
     return table_peers(runs, o);
 }
 
-/* What a table function prints of an experiment; to be freed. */
+/* Output of a table function for an experiment; to be freed. */
 typedef int Printer(Store *s, RunList *runs, const TableOptions *o);
 static char *print(const char *db, const char *experiment, Printer *printer,
                    TableOptions o)

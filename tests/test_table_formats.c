@@ -232,7 +232,7 @@ TEST(table_formats, numbers_have_three_digits)
                   "2.50 s [2.40, 2.60]"));
 }
 
-/* Of three columns of which two and the name fit, the second breaks. */
+/* If the name and two of three columns fit, the second row breaks. */
 TEST(table_formats, a_text_that_is_too_wide_is_broken_where_it_may_be)
 {
     static const char wide[] = "0123456789012345678901234567890123456789";

@@ -120,7 +120,7 @@ static struct Telling {
     bool as_it_was;
 } telling;
 
-/* What ran to be loaded has left no trace; then a run changes the weights. */
+/* The warm-up run leaves no trace; then a run changes the weights. */
 static int record_begin(Device *dev)
 {
     const Tensor *w = telling.drift->w;
@@ -179,7 +179,7 @@ TEST(training, weights_that_are_packed_on_the_host_are_not_recorded)
     backend_close(dev);
 }
 
-/* What is recorded begins with the packing of weights as they are then. */
+/* A recording begins with packing the weights as they are then. */
 TEST(training, weights_that_are_packed_on_the_device_are_recorded)
 {
     double error;
@@ -220,7 +220,7 @@ TEST(training, cross_entropy_of_equal_logits_is_the_log_of_their_number)
     graph_free(g);
 }
 
-/* Of the batch's own statistics: the mean 0 and the variance 1. */
+/* Uses the batch's own statistics: mean 0 and variance 1. */
 TEST(training, batch_norm_takes_the_statistics_of_the_batch)
 {
     Graph *g = graph_new();

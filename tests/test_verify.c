@@ -38,7 +38,7 @@ TEST(verify, error_is_relative_to_what_is_expected)
 
 /* ---- case files with one thing changed ---------------------------------- */
 
-/* What to change in a copy of a case file. */
+/* Change to make in a copy of a case file. */
 typedef struct Change {
     const char *drop;        /* a tensor to leave out                        */
     const char *rename_to;   /* or to call this                              */

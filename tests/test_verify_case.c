@@ -90,7 +90,8 @@ TEST(verify_case,
     CHECK_MSG(v.rel_l2 > 0 && v.rel_l2 <= verify_limit(&c), "%g", v.rel_l2);
 }
 
-/* What is kept serves the next case of the same definition, and no other. */
+/* The kept reference serves the next case of the same definition, and no
+ * other. */
 TEST(verify_case, a_reference_is_kept_for_the_same_definition_alone)
 {
     Reference *ref = NULL, *first;

@@ -1,7 +1,7 @@
 /*
  * test_zoo.c - the modules: case files, settings, parameters, refusals
  *
- * What follows from their equations is in test_zoo_equations.c.
+ * Consequences of their equations are tested in test_zoo_equations.c.
  */
 #include "attention_zoo/zoo.h"
 

@@ -164,7 +164,7 @@ static int weigh(float *map, const float *a, const float *g, const Tensor *tap)
     return OK;
 }
 
-/* What a tensor holds, to be freed. */
+/* Copy of a tensor's values, to be freed. */
 static int read(float **values, const Work *w, const Tensor *t)
 {
     *values = malloc(tensor_count(t) * sizeof(**values));

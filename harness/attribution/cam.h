@@ -29,7 +29,7 @@ typedef struct CamAsk {
     int class;          /* CAM_TOP: the one with the highest score     */
     const float *input; /* (channels,height,width), in PyTorch's order */
 
-    /* What builds the network; NULL: network_build_tapped, which it is like. */
+    /* Builds the network, like network_build_tapped, which NULL means. */
     int (*build)(Graph **out, const Case *c, const Values *values,
                  const char *const *tap, int n);
 } CamAsk;

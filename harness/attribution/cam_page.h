@@ -16,7 +16,7 @@ typedef struct CamDrawn {
     float *whole; /* (height, width) */
 } CamDrawn;
 
-/* What all maps of a page share. */
+/* Settings that all maps of a page share. */
 typedef struct CamShared {
     const char *tap;
     const char *picture; /* a path; "": seeded */
@@ -30,10 +30,10 @@ typedef struct CamShared {
 int cam_page(const char *folder, const CamDrawn *at, int n,
              const CamShared *shared);
 
-/* Whether maps are of several classes. */
+/* True if maps are of several classes. */
 bool cam_classes_differ(const CamDrawn *at, int n);
 
-/* Whether all maps are of one layer. */
+/* True if all maps are of one layer. */
 bool cam_layers_agree(const CamDrawn *at, int n);
 
 #endif

@@ -23,7 +23,7 @@
 #include "kernels/ops/grad.h"
 #include "kernels/ops/ops.h"
 
-/* What a tap's draws come to: for each part a map and a share of the mass for
+/* Result of a tap's draws: for each part a map and a share of the mass for
  * each observation, a set of weights or, with one set, a draw. */
 typedef struct Tally {
     float **map[ERF_PARTS];

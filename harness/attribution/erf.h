@@ -81,7 +81,7 @@ typedef struct ErfAsk {
     ErfInput input;               /* fill NULL: seeded noise */
     char weights_hash[HASH_TEXT]; /* of the case's file; for the protocol */
 
-    /* What builds the network; NULL: network_build_tapped, which it is like. */
+    /* Builds the network, like network_build_tapped, which NULL means. */
     int (*build)(Graph **out, const Case *c, const Values *values,
                  const char *const *tap, int n);
 } ErfAsk;

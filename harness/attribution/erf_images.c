@@ -24,7 +24,7 @@ static int check_image(const char *path)
     return OK;
 }
 
-/* Of what the draws' files hold, in order: other names change nothing. */
+/* Hash of the contents of the draws' files, in order; names do not matter. */
 static int hash_draws(char text[HASH_TEXT], const ErfImages *images)
 {
     uint64_t all = HASH_START;

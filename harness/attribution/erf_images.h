@@ -16,10 +16,10 @@ typedef struct ErfImages {
 } ErfImages;
 
 /*
- * Of a folder's images, in order, as many as there are draws, evenly from the
- * first to the last: a folder that is sorted by class gives all classes alike.
- * draws 0: ERF_DRAWS of them, or all if they are fewer.  ERR_INPUT where there
- * are fewer than asked for.
+ * Picks one image of a folder per draw, in order, evenly spaced from the first
+ * to the last: a folder sorted by class gives all classes equally. draws 0:
+ * ERF_DRAWS of them, or all if they are fewer.  ERR_INPUT where there are
+ * fewer than asked for.
  */
 int erf_images_open(ErfImages *out, const char *folder, int draws);
 void erf_images_close(ErfImages *images);

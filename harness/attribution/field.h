@@ -14,14 +14,14 @@ typedef struct Field {
      * two may lie outside. */
     Extent rows, columns;
 
-    /* Whether another way leads to all of the input: a mean over the map or a
+    /* True if another way leads to all of the input: a mean over the map or a
      * strip of it, a norm over positions, attention. */
     bool whole;
 } Field;
 
 /*
- * Of the units of tap (N,C,H,W) in these rows and columns, with respect to
- * input (N,C,H,W).  through as in grad.h, NULL for all ways.  An op that
+ * Reach of the units of tap (N,C,H,W) in these rows and columns, with respect
+ * to input (N,C,H,W). through as in grad.h, NULL for all ways.  An op that
  * does not state its reach counts as whole.
  */
 void field_of(Field *out, const Graph *g, const Tensor *tap,

@@ -21,7 +21,7 @@ static const double VIOLET = 300, YELLOW = 100; /* degrees */
 
 static const double ALPHA = 0.5; /* of the colours */
 
-/* What a screen is given for linear light v. */
+/* Encodes linear light v for a screen (sRGB). */
 static unsigned char screen(double v)
 {
     const double c = fmin(fmax(v, 0), 1);

@@ -29,7 +29,7 @@ typedef enum Position { POSITION_MID, POSITION_OUT, POSITIONS } Position;
 /* Rows of a classifier, unless a file of weights says otherwise. */
 enum { IMAGENET_CLASSES = 1000, NO_CLASSES = -1 };
 
-/* What is plugged in, and where: module NULL is the plain network. */
+/* Module plugged in, and where; NULL: the plain network. */
 typedef struct Plug {
     const Module *module;
     const void *settings;
@@ -61,8 +61,8 @@ typedef struct Backbone {
      * FORM_TRAIN that has values (reparam.h).  NULL: there is one form. */
     int (*reparam)(Graph *deploy, const Graph *train);
 
-    /* What names begin with that published files have and this network has
-     * not: a second head that only training wants.  NULL: nothing. */
+    /* Prefix of names in published files that this network lacks: a second
+     * head used only in training.  NULL: none. */
     const char *unused;
 
     /* The name that this weight had in files published before timm changed

@@ -96,7 +96,7 @@ static void add_bias(Merge *m, const Tensor *bias, const Tensor *norm)
     }
 }
 
-/* Whether the same positions of the same map are read. */
+/* True if the same positions of the same map are read. */
 static bool fits(const Merge *m, const Tensor *conv)
 {
     const Conv2dAttr *a = conv->attr, *b = m->layer->attr;
@@ -236,7 +236,8 @@ static int make_layer(Merge *m, void (*merge)(Merge *m))
     return m->err;
 }
 
-/* What has its namesake in train, as modules have, and what is not merged. */
+/* Copies values from the namesake in train: modules, and layers that are not
+ * merged. */
 static int copy_namesakes(Graph *deploy, const Graph *train)
 {
     for (int i = 0; i < graph_size(deploy); i++) {

@@ -37,7 +37,7 @@ typedef struct Merge Merge;
 int reparam(Graph *deploy, const Graph *train, const char *layer,
             void (*merge)(Merge *m));
 
-/* Whether train has this layer. */
+/* True if train has this layer. */
 bool merge_has(const Merge *m, const char *layer);
 
 /* Adds a convolution with its batch norm (NULL: it has none); or a linear. */
@@ -47,8 +47,8 @@ void merge_linear(Merge *m, const char *linear);
 /* Adds x itself, or its batch norm. */
 void merge_identity(Merge *m, const char *bn);
 
-/* What has been added so far, followed by a batch norm; and, of a 1x1 or a
- * linear (zero padding lies between for all others), preceded by one. */
+/* Adds a batch norm after all that was added so far; or before it, which only
+ * a 1x1 and a linear allow (zero padding lies between for all others). */
 void merge_norm_after(Merge *m, const char *bn);
 void merge_norm_before(Merge *m, const char *bn);
 

@@ -8,7 +8,7 @@
 #include "harness/files/safetensors.h"
 #include "kernels/core/plan.h"
 
-/* What our plan of a graph comes to from the seeded weights. */
+/* Outputs of our plan of a graph, from seeded weights. */
 typedef struct Ours {
     const Graph *g;
     Plan *plan;

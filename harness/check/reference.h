@@ -86,7 +86,7 @@ int reference_moved(Reference *r, Dtype dtype, double *change);
 static const double REFERENCE_JUMP = 32;
 int reference_jumped(Reference *r, double *change);
 
-/* What comparisons that follow one another share. */
+/* State that successive comparisons share. */
 typedef struct Checker {
     Device *dev;     /* of the case's backend and threads; NULL: opened anew */
     Reference **ref; /* kept for the next case, the caller's to free; or NULL */

@@ -17,22 +17,22 @@
 
 static const double MODULE_LIMIT = 3e-6, BACKBONE_LIMIT = 1e-5;
 
-/* Of gradients: PyTorch in f32 is off by 1.3e-6 for a module's input and by
- * 1.3e-5 for its parameters, from float64. */
+/* Limits of gradients: PyTorch in f32 is off by 1.3e-6 for a module's input
+ * and by 1.3e-5 for its parameters, from float64. */
 static const double INPUT_GRAD_LIMIT = 1e-5, PARAM_GRAD_LIMIT = 5e-5;
 
 /* An error of this many neighbours' worth is rounding; one above the highest
  * limit never is. */
 static const double ROUNDINGS = REFERENCE_JUMP, HIGHEST_LIMIT = 1e-4;
 
-/* Of gradients: where a rounding takes a number across the corner of a ReLU, a
- * whole derivative comes or goes. */
+/* For gradients: where rounding moves a number across the corner of a ReLU, a
+ * whole derivative appears or disappears. */
 static const double HIGHEST_GRAD_LIMIT = 1e-2;
 
 /* The relative error of an answer of zeros: a limit so high lets all pass. */
 static const double NOTHING = 1;
 
-/* What a kernel may lose over the reference that rounds as it must. */
+/* Error allowed to a kernel over the reference that rounds as it must. */
 static const double OF_ROUNDED = 2;
 
 double verify_limit(const Case *c)
@@ -141,9 +141,9 @@ static int find_error(Reference *r, const Case *c, float *const *got,
     return OK;
 }
 
-/* What roundings make of r: of one, as often; and of gradients, of which a
- * rounding may cross a corner or not, of as many at once, if that is needed to
- * explain so large an error. */
+/* Error that rounding causes in r: one rounding at a time, repeated; for
+ * gradients, where a rounding may cross a corner, also many at once if needed
+ * to explain so large an error. */
 static int roundings_of(Reference *r, const Case *c, double rel_l2,
                         double *change)
 {

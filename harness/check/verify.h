@@ -51,7 +51,7 @@ int verify_run(float **values, Graph *g, const Case *c, Device *dev,
  */
 int verify_rounded_limit(Reference *r, const Case *c, double *limit);
 
-/* What a comparison with the reference found. */
+/* Result of a comparison with the reference. */
 typedef struct Comparison {
     double rel_l2; /* NaN before there is one                             */
     double limit;  /* verify_limit, or more where the case is sensitive   */
@@ -91,7 +91,7 @@ int verify_other_floors(const Case *c, const Checker *with);
 int verify_other(double *limit, const Case *c, double rel_l2,
                  const Checker *with);
 
-/* What became of one case file. */
+/* Result for one case file. */
 typedef enum VerifyVerdict {
     VERIFY_PASSED,
     VERIFY_FAILED,

@@ -117,7 +117,7 @@ static int read_config(CaseFile *f)
     return err;
 }
 
-/* What this build has is a question apart: such files are skipped. */
+/* Files of what this build lacks are skipped; that is checked apart. */
 static int read_names(CaseFile *f)
 {
     const char *kind = metadata(f, "kind"), *module = metadata(f, "module");
@@ -424,7 +424,7 @@ static void note_error(Verified *out, const char *name, const Measured *m)
     }
 }
 
-/* Of a case that the definition cannot say anything of, there is none. */
+/* Leaves none where the definition says nothing about the case. */
 static int find_floors(CaseFile *f)
 {
     int err = OK;
@@ -489,7 +489,7 @@ static int compare_outputs(Verified *out, CaseFile *f)
     return OK;
 }
 
-/* What was computed, under the file's own name and metadata. */
+/* Writes the computed values, under the file's own name and metadata. */
 static int write_outputs(const CaseFile *f, const char *path,
                          const char *folder)
 {

@@ -167,8 +167,8 @@ static int run_case(Cam *cam, const Case *c, const CamAsk *ask)
     return err;
 }
 
-/* What has no map says why; the others go on, if there are any: a tap may be in
- * one network and not in another. */
+/* A network without a map says why; the others continue, if there are any: a
+ * tap may be in one network and not in another. */
 static int make_map(Session *t, const Case *c, bool alone)
 {
     const CamAsk ask = { .tap = t->s->tap,

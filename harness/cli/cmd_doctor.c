@@ -1,9 +1,9 @@
 /*
  * cmd_doctor.c - attnbench doctor
  *
- * What this machine has, what it lacks and the command that gets it, and what
- * would spoil a measurement.  A line starts with "ok", "--" (absent, and not
- * needed), "!!" (spoils measurements) or "XX" (broken).
+ * Reports what this machine has, what it lacks and the command that installs
+ * it, and what would spoil a measurement.  A line starts with "ok", "--"
+ * (absent, and not needed), "!!" (spoils measurements) or "XX" (broken).
  */
 #include "harness/cli/cmd.h"
 
@@ -349,8 +349,8 @@ static void database(Doctor *d, const char *path)
 
 /* ---- GPUs --------------------------------------------------------------- */
 
-/* What the driver has, whether or not there is a plugin for it; whether there
- * is a GPU. */
+/* Reports the driver, with or without a plugin for it; true if there is a
+ * GPU. */
 static bool driver(Doctor *d, const Machine *m)
 {
     Nvml *nvml;
@@ -382,8 +382,8 @@ static void say_fact(void *arg, const char *what, const char *text)
     say(arg, FINE, what, "%s", text);
 }
 
-/* What an interval with nothing in it comes to, and by how little two of them
- * differ: what the device's clock can tell. */
+/* Resolution of the device's clock: the length of an empty interval, and the
+ * smallest difference between two of them. */
 static int device_timer(Doctor *d, Device *dev)
 {
     enum { INTERVALS = 200 };
@@ -427,7 +427,7 @@ static int device_now(Doctor *d, Device *dev)
     return OK;
 }
 
-/* Whether a profile will have counters, as far as can be told without one. */
+/* True if a profile will have counters, as far as can be told without one. */
 static void counters(Doctor *d)
 {
     Nvml *nvml = NULL; /* where it does not open, it is not asked */

@@ -67,7 +67,7 @@ static const char *rule_choice(int i)
     return i ? erf_rule_name(i - 1) : "auto";
 }
 
-/* What a map depends on: in the repeat line. */
+/* Settings that a map depends on, as in the repeat line. */
 static const Param how_params[] = { HOW, PARAM_END };
 
 static const Param erf_params[] = {
@@ -385,8 +385,8 @@ static bool others_go_on(int err, const Experiment *e)
            ((err == ERR_UNSUPPORTED || err == ERR_INPUT) && e->ncases > 1);
 }
 
-/* What cannot be made says why; the others continue.  What is stored already,
- * before an interruption, is not made again. */
+/* Maps that cannot be made say why; the others continue.  Maps stored before
+ * an interruption are not made again. */
 static int make_cases(const Making *m, const Experiment *e)
 {
     char repeat[REPEAT_TEXT];

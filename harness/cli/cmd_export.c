@@ -293,7 +293,7 @@ static const char sweep_sql[] =
     "FROM sweep JOIN machine ON machine.id = machine_id "
     "JOIN build ON build.id = build_id WHERE sweep.id = ?";
 
-/* What is asked of the database beside the runs. */
+/* Queries other than that of the runs. */
 typedef struct Queries {
     sqlite3_stmt *sweep, *samples;
 } Queries;

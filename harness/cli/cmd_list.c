@@ -140,7 +140,7 @@ static int list_kernels(void)
     return OK;
 }
 
-/* Whether a better kernel than the i-th has the name: the same one, for
+/* True if a better kernel than the i-th has the name: the same one, for
  * another dtype. */
 static bool named(const Backend *b, const Op *op, int i, const char *name)
 {
@@ -150,7 +150,7 @@ static bool named(const Backend *b, const Op *op, int i, const char *name)
     return false;
 }
 
-/* What computes op on b: "rows, columns", best first. */
+/* Kernels for op on b: "rows, columns", best first. */
 enum { NAMES = 256, NAMES_WIDTH = 32 };
 static const char *kernel_names(const Backend *b, const Op *op,
                                 char text[NAMES])

@@ -203,7 +203,7 @@ static void print_csv(const Profile *p, const Arm *arm)
     }
 }
 
-/* Of the run as a whole; and once each reason why something is missing. */
+/* Prints the whole run's counts, and each reason for a missing one once. */
 static void print_counted(const StoredProfile *p)
 {
     const char *reason = "";
@@ -273,7 +273,7 @@ static int profile_case(const Case *c, const ProfileSettings *s, Store *store,
     return err;
 }
 
-/* What has no profile says why; the others go on. */
+/* A case without a profile says why; the others continue. */
 static int profile_cases(const Experiment *e, const ProfileSettings *s,
                          Store *store, int64_t sweep_id)
 {
@@ -331,7 +331,7 @@ static void print_metric(void *arg, const char *metric)
     printf("%s\n", metric);
 }
 
-/* Of the GPU that is here. */
+/* Lists the counters of this machine's GPU. */
 static int list_metrics(void)
 {
     Device *dev;

@@ -123,7 +123,7 @@ static int find_stored(Store *store, const char *table, const Flags *flags,
     return err;
 }
 
-/* Whether what was found calls for an answer: a bad verdict. */
+/* True if what was found calls for an answer: a bad verdict. */
 static bool is_bad(const Reproduction *r, const bool *wanted)
 {
     bool bad = false, any = false;

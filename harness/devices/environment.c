@@ -38,7 +38,7 @@ char *file_line(const char *path, char *text, size_t size)
     return text;
 }
 
-/* What follows "key" and a separator in a file of such lines, unquoted. */
+/* Text after "key" and a separator in a file of such lines, unquoted. */
 static char *file_value(const char *path, const char *key, char *text,
                         size_t size)
 {

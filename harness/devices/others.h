@@ -29,7 +29,7 @@ double others_between(const CpuTime *a, const CpuTime *b);
 /* The same of the next half a second, in which the caller sleeps. */
 double others_now(void);
 
-/* Whether that many CPUs, or that load, are a busy machine; NAN is not. */
+/* True if that many CPUs, or that load, are a busy machine; NAN is not. */
 bool others_are_busy(double cpus);
 
 /* Says that other programs disturb what is measured, if they do; else "".

@@ -30,8 +30,8 @@ Axis *axes_find(Axes *axes, const char *key)
     return NULL;
 }
 
-/* What describes a key: the case's table, else that of the first module
- * that has it; NULL if nothing has. */
+/* Param of a key: from the case's table, else from the first module that has
+ * it; NULL if none has. */
 static const Param *find_setting(const char *key)
 {
     const Param *p = param_find(case_params, key);
@@ -126,7 +126,7 @@ static int value_text(const Json *j, const cJSON *axis, const Param *p,
     return scalar_text(j, axis, p, item, text);
 }
 
-/* Whether an item is a list of values, not one value. */
+/* True if an item is a list of values, not one value. */
 static bool is_list(const Param *p, const cJSON *item)
 {
     if (p->kind != PARAM_KIND_INTS)

@@ -254,7 +254,7 @@ static int by_hash(const void *a, const void *b)
     return x->hash != y->hash ? (x->hash < y->hash ? -1 : 1) : x->i - y->i;
 }
 
-/* Of equal cases the first stays.  They come from objects of "cases" that
+/* Keeps the first of equal cases.  They come from objects of "cases" that
  * overlap, or from flags that replaced what told them apart. */
 static void drop_copies(Experiment *e)
 {

@@ -25,7 +25,7 @@ typedef struct Profile {
     double outside_ns; /* of steps that are no convolution or linear */
 } Profile;
 
-/* What is profiled, and how. */
+/* The case to profile, and how. */
 typedef struct Profiling {
     Device *dev;
     Plan *plan;

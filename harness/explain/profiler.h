@@ -24,8 +24,7 @@ int profiler_run(Profiled *out, const Case *c, double seconds,
                  const char *metrics);
 void profiler_free(Profiled *p);
 
-/* Whether the case is to be cold; and takes the samples from one that was
- * not. */
+/* True if the case is to be cold; discards the samples of one that was not. */
 bool profiler_is_cold(const Case *c);
 void profiler_check_cold(Profiled *p);
 

@@ -167,7 +167,7 @@ static void png_stop(png_structp png, png_const_charp text)
     longjmp(errors->stop, harmless ? PNG_ENOUGH : PNG_BROKEN);
 }
 
-/* Of colour profiles and texts, which are not used. */
+/* Ignores warnings about colour profiles and texts, which are not used. */
 static void png_warn(png_structp png, png_const_charp text)
 {
     (void)png;

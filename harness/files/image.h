@@ -2,10 +2,10 @@
  * image.h - pictures as rows of RGB bytes: read from JPEG and PNG, written as
  * PNG.
  *
- * What a file holds becomes RGB as PIL's convert("RGB") makes it: grey is
- * repeated, a palette looked up, CMYK taken for inverted (Adobe's way), alpha
- * dropped and not blended, 16 bits cut to the upper 8.  Colour profiles, gamma
- * and the orientation that a camera noted are ignored, as there.
+ * Converts a file to RGB as PIL's convert("RGB") makes it: grey is repeated, a
+ * palette looked up, CMYK taken for inverted (Adobe's way), alpha dropped and
+ * not blended, 16 bits cut to the upper 8.  Colour profiles, gamma and the
+ * orientation that a camera noted are ignored, as there.
  */
 #ifndef HARNESS_IMAGE_H
 #define HARNESS_IMAGE_H
@@ -20,7 +20,7 @@ typedef struct Image {
 /* A small file may claim to be huge: no more than this is decoded (192 MiB). */
 enum { IMAGE_MAX_PIXELS = 1 << 26 };
 
-/* What was there before is not freed.  ERR_INPUT for more pixels than
+/* Does not free what was there before.  ERR_INPUT for more pixels than
  * IMAGE_MAX_PIXELS, ERR_MEMORY. */
 int image_new(Image *out, int width, int height);
 void image_free(Image *image); /* leaves it empty; an empty one is fine */

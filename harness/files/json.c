@@ -49,7 +49,7 @@ static int fail_at(const Json *j, const char *at, const char *fmt, ...)
     return err;
 }
 
-/* What cJSON would let through: encoding, control characters, depth. */
+/* Checks what cJSON would let through: encoding, control characters, depth. */
 static int check_text(const Json *j)
 {
     bool in_string = false;

@@ -27,7 +27,7 @@ static const double deviation[3] = { 0.229, 0.224, 0.225 };
 
 /* ---- bytes --------------------------------------------------------------- */
 
-/* What of a line of pixels one pixel of the result is made of. */
+/* Part of a line of pixels that makes one pixel of the result. */
 typedef struct Tap {
     int first, n;
     int32_t *weight; /* of 1 << POINT in all */

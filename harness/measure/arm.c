@@ -20,7 +20,7 @@
 #include "kernels/core/err.h"
 #include "kernels/core/host.h"
 
-/* Of weights and input; SEED in harness/peers/torch_peer.py. */
+/* Seed of weights and input; SEED in harness/peers/torch_peer.py. */
 enum { SEED = 1 };
 
 /* A sample is long enough for the clock: 25 ns of reading the host's are 0.1 %
@@ -329,7 +329,7 @@ static void keep(Arm *a, double ns, int round, const Moment *moment)
     a->moment[a->n++] = *moment;
 }
 
-/* Of the device, right after a sample.  The text is the arm's. */
+/* State of the device right after a sample.  The arm owns the text. */
 static int look(const Arm *a, Moment *out)
 {
     const Backend *backend = a->peer ? NULL : a->dev->backend;

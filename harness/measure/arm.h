@@ -41,7 +41,7 @@ typedef struct Arm {
     Moment *moment;  /* the device after each, where it knows; or NULL */
     double spent_ns; /* on the wall, all that sampling took */
 
-    /* What becomes of it. */
+    /* Outcome. */
     int status; /* STATUS_OK until something else is known */
     char message[512], repeat[CASE_TEXT], verified_at[64];
     char weights_hash[HASH_TEXT]; /* "": seeded                  */
@@ -87,7 +87,7 @@ void arm_free(Arm *a);
 
 bool arm_ok(const Arm *a);
 
-/* What is stored; borrows from the arm. */
+/* Outcome to store; borrows from the arm. */
 Outcome arm_outcome(const Arm *a);
 
 /* The samples, which stay the arm's. */

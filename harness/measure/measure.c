@@ -295,7 +295,7 @@ static void look(const Sweeper *s, Entry *e)
     e->look = e->arm.n + 1 + e->arm.n / 8;
 }
 
-/* Whether no case wants another sample.  Intervals that were narrow enough
+/* True if no case wants another sample.  Intervals that were narrow enough
  * when they were looked at are looked at once more: samples have come since. */
 static bool done(const Sweeper *s, Block *b)
 {
@@ -311,7 +311,7 @@ static bool done(const Sweeper *s, Block *b)
     return true;
 }
 
-/* Whether its time is up, and each case has the least that there must be. */
+/* True if its time is up, and each case has the least that there must be. */
 static bool out_of_time(const Sweeper *s, const Block *b)
 {
     if (seconds_spent(s) < b->until)
@@ -435,7 +435,7 @@ static bool was_cut_short(const Entry *e)
            (a->peer && peer_was_stopped(a->peer) && a->status == STATUS_FAILED);
 }
 
-/* Of an interrupted block only what was settled is a result. */
+/* Only settled cases of an interrupted block are results. */
 static int commit_block(Sweeper *s, Block *b)
 {
     for (int i = 0; i < b->n; i++) {

@@ -49,15 +49,14 @@ typedef struct Lanes {
     int n;
 } Lanes;
 
-/* What the caller wants to hear of: a step that is about to be made, often,
- * and a case that is done. */
+/* Callbacks to the caller: before each step, often, and after each case. */
 typedef struct Listener {
     void *arg;
     void (*step)(void *arg, const Step *step);
     void (*done)(void *arg, const Arm *a);
 } Listener;
 
-/* What came of it. */
+/* Outcome. */
 typedef struct Tally {
     int ok, not_converged, unsupported, out_of_memory, bad; /* bad: the rest */
     bool interrupted;
@@ -69,7 +68,7 @@ typedef struct Tally {
 int measure(const Experiment *e, const Protocol *protocol, Store *store,
             const Lanes *lanes, const Listener *listener, Tally *result);
 
-/* Whether n samples are enough: the stopping rule, apart from time. */
+/* True if n samples are enough: the stopping rule, apart from time. */
 bool measure_converged(const Protocol *protocol, const double *ns, int n);
 
 #endif

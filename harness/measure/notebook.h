@@ -13,8 +13,8 @@ typedef struct Notebook {
     int64_t sweep_id;
 } Notebook;
 
-/* Of the machine of a sweep.  Notes that the store refuses are not kept: they
- * save time and change no result. */
+/* Notes about the machine of a sweep.  Notes that the store refuses are not
+ * kept: they save time and change no result. */
 void notebook_init(Notebook *n, Store *store, int64_t sweep_id);
 
 #endif

@@ -28,8 +28,8 @@ void progress_begin(Progress *p, FILE *out, int total, int before);
  * a default or not. */
 void progress_cases(Progress *p, const Case *cases, int n);
 
-/* What is being done to which case.  While n cases are sampled in rounds,
- * settled of them need no more samples. */
+/* Step and case in progress.  While n cases are sampled in rounds, settled of
+ * them need no more samples. */
 typedef struct Step {
     const char *what;
     const Arm *arm;

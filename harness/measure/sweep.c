@@ -176,7 +176,7 @@ static int join_argv(char *text, size_t size, const Sweeping *s)
 
 /* ---- the sweep ------------------------------------------------------- */
 
-/* What the machine, the build and the day are, for every lane alike. */
+/* Machine, build and start, the same for every lane. */
 typedef struct Record {
     Machine machine;
     Build build;

@@ -184,7 +184,7 @@ int case_set(Case *c, const char *key, const char *text)
     return OK;
 }
 
-/* What channels, height and width are where a case leaves them open. */
+/* Channels, height and width where a case leaves them open. */
 static void own_size(const Case *c, int size[3])
 {
     const Backbone *b = backbone_find(c->backbone.text);

@@ -20,7 +20,7 @@ enum { STEPS = 3 }; /* of a module alone that is trained */
 /* A name or a file. */
 #define is(field, value) (strcmp((field)->text, value) == 0)
 
-/* What a network does not have makes a row that says so, not an error. */
+/* Unsupported settings make a row that says so, not an error. */
 static int check_supported(const Case *c)
 {
     const Module *m = case_module(c);

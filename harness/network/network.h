@@ -39,9 +39,9 @@ int network_build(Graph **out, const Case *c, const Values *values, Taps taps);
 int network_build_tapped(Graph **out, const Case *c, const Values *values,
                          const char *const *tap, int n);
 
-/* What c's file of weights holds (hash.h); "" where they are seeded, or it
- * cannot be read, which building says.  known: as in hash_file_once.  Returns
- * text. */
+/* Hash of c's file of weights (hash.h); "" if they are seeded, or if it
+ * cannot be read, which building reports. known: as in hash_file_once.
+ * Returns text. */
 char *network_weights_hash(char text[HASH_TEXT], const Case *c, Hashes *known);
 
 /* Which form the values of c's weights are of: those of its file, if it has
@@ -83,7 +83,7 @@ int network_check_memory(const Graph *g, bool host_memory, double more);
 /* Adds c to sum. */
 void cost_add(Cost *sum, const Cost *c);
 
-/* What a node of c's graph costs; and all of them.  paper_flops is as the
+/* Cost of a node of c's graph; and of all of them. paper_flops is as the
  * paper's table counts a network: the classifier left out. */
 Cost network_node_cost(const Case *c, const Tensor *node);
 Cost network_cost(const Graph *g, const Case *c);

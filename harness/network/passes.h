@@ -11,7 +11,7 @@
  * that thousands of steps on the same images stay finite. */
 static const double SGD_RATE = 1e-5, SGD_MOMENTUM = 0.9, SGD_DECAY = 1e-4;
 
-/* Whether c's graph is for training, as graph_set_training says. */
+/* True if c's graph is for training, as graph_set_training says. */
 bool pass_is_training(const Case *c);
 
 /*

@@ -47,7 +47,7 @@ static void say(char *text, size_t size, const Wrong *w, const char *what)
                  w->n, what, w->names, w->n > LISTED ? ", ..." : "");
 }
 
-/* Whether the shapes are the same but for ones: a scalar is (), or (1). */
+/* True if the shapes are the same but for ones: a scalar is (), or (1). */
 static bool same_shape(const Tensor *t, const StTensor *f)
 {
     int i = 0, k = 0;
@@ -128,7 +128,7 @@ static bool is_unused(const char *name, const Values *values)
     return strncmp(name + n, values->unused, strlen(values->unused)) == 0;
 }
 
-/* What is in the file and in no weight of g. */
+/* Tensors of the file that are no weight of g. */
 static int find_extra(Wrong *extra, const Graph *g, const Values *values)
 {
     const int n = st_tensors(values->file);

@@ -10,7 +10,7 @@
 #include "analysis/slice.h"
 #include "kernels/core/err.h"
 
-/* What varies on a page of one batch, and on one of all. */
+/* Settings that vary on a page of one batch, and on one of all. */
 #define ON_A_PAGE                                                            \
     "backbone", "module", "settings", "impl", "position", "form", "weights", \
         "norm_gain", "graph", "backend", "dtype", "channels", "height",      \
@@ -296,7 +296,7 @@ static bool same_map(const Run *a, const Run *b)
     return a->c.channels == b->c.channels && same_side(a, b);
 }
 
-/* Whether batches and maps both vary: then a column is a map. */
+/* True if batches and maps both vary: then a column is a map. */
 static bool batches_apart(const RunList *runs)
 {
     bool batches = false, maps = false;

@@ -9,7 +9,7 @@
 
 #include "harness/report/tables.h"
 
-/* What a grid shows of a run; cell returns text. */
+/* Quantity that a grid shows; cell returns text. */
 typedef struct Shown {
     char *(*cell)(const struct Shown *what, const Run *r, char text[CELL_TEXT]);
     const RunList *theirs; /* what the runs are compared with, or NULL */
@@ -27,7 +27,7 @@ int grid_say_growth(const RunList *runs, const TableOptions *o);
  * which are never mixed, and of one batch where each has several shapes. */
 int grid_pages(RunList **out, int *n, RunList *runs);
 
-/* What a page is of, where there are several: "batch 8, cold", or "". */
+/* Title of a page if there are several: "batch 8, cold", or "". */
 enum { PAGE_TEXT = 128 };
 char *grid_page_label(const RunList *page, const RunList *all,
                       char text[PAGE_TEXT]);

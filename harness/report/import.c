@@ -234,7 +234,7 @@ static int store_one(Store *s, int64_t id, const ImportRun *r)
                      &(Samples){ r->n, r->ns, r->round, r->moment });
 }
 
-/* What a start shares with the others of its sweep. */
+/* Fields that a start shares with the others of its sweep. */
 static Sweep whole_start(const ImportSweep *w, int k)
 {
     Sweep start =

@@ -51,7 +51,7 @@ int reproduce_case(Case *c, const PaperRow *row)
     return case_complete(c);
 }
 
-/* What a row measures is the paper's to say; how, the user's. */
+/* The paper decides what a row measures; the user decides how. */
 static int check_flag(const Flag *f, const char *table)
 {
     char repeat[PAPER_TEXT], network[PAPER_TEXT];
@@ -86,7 +86,7 @@ static bool is_named(const char *name, const char *ours, const char *papers)
     return strcasecmp(name, ours) == 0 || strcasecmp(name, papers) == 0;
 }
 
-/* Whether a row is meant by "resnet50", "scsa" or "resnet50/scsa". */
+/* True if a row is meant by "resnet50", "scsa" or "resnet50/scsa". */
 static bool matches(const PaperRow *row, const char *name)
 {
     char backbone[64], module[64], first[64];

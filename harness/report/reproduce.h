@@ -15,8 +15,8 @@ int reproduce_case(Case *out, const PaperRow *row);
 /*
  * Marks the rows that are wanted: "" is all; else a list of backbones, methods
  * and "backbone/method", by the paper's names or ours: "swin_t,resnet50/scsa".
- * What a wanted row is compared with is wanted too.  ERR_INPUT names what the
- * table has not.
+ * The row that a wanted row is compared with is added.  ERR_INPUT names what
+ * the table has not.
  */
 int reproduce_rows(bool wanted[PAPER_ROWS_MAX], const Paper *paper,
                    const char *rows);
@@ -32,7 +32,7 @@ char *reproduce_row(const PaperRow *row, char text[PAPER_TEXT]);
 int reproduce_experiment(Experiment *out, PaperTable table, const Paper *paper,
                          const bool *wanted, const Flag *flags, int nflags);
 
-/* What is printed of a reproduction. */
+/* Output of a reproduction. */
 typedef struct ReproReport {
     PaperTable table;
     const bool *wanted; /* rows */

@@ -62,7 +62,7 @@ const char *table_sort_name(int i)
     return sorts[i];
 }
 
-/* What a row is sorted by, largest first. */
+/* Sort key of a row, largest first. */
 static double sort_value(const VersusRow *r, const char *sort)
 {
     double v = 0;

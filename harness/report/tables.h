@@ -31,8 +31,8 @@ int table_modules(Store *s, RunList *runs, const TableOptions *o);
  * Networks and modules alike. */
 int table_peers(RunList *runs, const TableOptions *o);
 
-/* Of a page of a grid (all: the runs it is from): time of a fused module over
- * that of the same composed, paired; nothing if there is no such pair. */
+/* For a page of a grid (all: the runs it is from): paired ratio of a module's
+ * fused time to its composed time; nothing if there is no such pair. */
 int table_fused(const RunList *page, const RunList *all, const TableOptions *o);
 
 /* For programs: the columns that tell cases apart (analysis/slice.h), those

@@ -51,7 +51,7 @@ enum cudaMemcpyKind {
 enum cudaStreamCaptureMode { cudaStreamCaptureModeThreadLocal = 1 };
 enum { cudaHostAllocMapped = 2, cudaStreamNonBlocking = 1 };
 
-/* What can be made to fail: all but what frees, and what asks for versions. */
+/* Calls that can be made to fail: all except frees and version queries. */
 #define FAKE_CALLS(X)                                                        \
     X(cudaGetDeviceCount, (int *n))                                          \
     X(cudaSetDevice, (int device))                                           \

@@ -55,7 +55,7 @@ TEST(simt_accepts, a_sum_over_a_cluster)
     planted_accept(cluster_sum<NONE>, eight);
 }
 
-/* What others have read may be written after a cluster.sync, also if this
+/* Data that others have read may be written after a cluster.sync, even if this
  * block was the last to read it. */
 static __global__ void read_by_all(Planted m)
 {

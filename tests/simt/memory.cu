@@ -146,7 +146,7 @@ TEST(simt_finds, shared_memory_that_nobody_wrote)
     FINDS(UNINITIALISED, unwritten_shared, ONE_WARP, WRONG_VALUE);
 }
 
-/* What an earlier block left there does not count. */
+/* Values left by an earlier block do not count. */
 static __global__ void unwritten_by_the_second(Planted m)
 {
     SHARED(float, a, [32]);

@@ -30,7 +30,7 @@ struct Shape {
     size_t shared_bytes;
 };
 
-/* What the plain build makes of a bug that it does not report. */
+/* Result, in the plain build, of a bug that it does not report. */
 enum Plain { UNSEEN, WRONG_VALUE };
 
 extern int planted_line;
@@ -45,7 +45,7 @@ void planted_accept(PlantedKernel *kernel, Shape shape);
  * a bug, before anything can be reported. */
 void planted_skip_if_fatal(SimtKind kind);
 
-/* What was reported must be of this kind; line 0: at any place. */
+/* Expected kind of the report; line 0: at any place. */
 void planted_reported(SimtKind kind, const char *file, int line);
 
 #define FINDS(kind, kernel, shape, plain) \
