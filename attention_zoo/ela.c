@@ -13,7 +13,7 @@
  *         y = x * both
  *
  * Differs from the paper: nothing.  Of its four versions this is ELA-B: one
- * filter of 7 a channel, 16 groups in the norm.
+ * filter of 7 per channel, 16 groups in the norm.
  */
 #include "attention_zoo/zoo.h"
 

@@ -35,7 +35,7 @@ static const Param ema_params[] = {
     PARAM_END,
 };
 
-/* What the two branches need: the weights that all groups share. */
+/* Weights of the two branches, which all groups share. */
 typedef struct EmaWeights {
     Tensor *gn_w, *gn_b, *w1, *b1, *w3, *b3;
 } EmaWeights;

@@ -34,7 +34,7 @@ static const Param sa_params[] = {
     PARAM_END,
 };
 
-/* Whether each group has two halves of as many channels; else what would do. */
+/* True if each group has two equal halves; else says which G would do. */
 static bool has_groups(Graph *g, int G, int C)
 {
     int fits = G;

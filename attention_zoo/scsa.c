@@ -109,7 +109,7 @@ static Tensor *smsa(Graph *g, const Scsa *s, Tensor *x)
     return op_gate(g, x, attn_w); /* eq. (7) */
 }
 
-/* What the scores of eq. (11) are divided by the root of. */
+/* Returns the number whose root divides the scores of eq. (11). */
 static double spread(const ScsaSettings *p, const Tensor *x, const Tensor *x_p)
 {
     switch (p->scale) {
@@ -172,7 +172,7 @@ static Tensor *scsa_build(Graph *g, Tensor *x, const void *settings)
 
 /* ---- as one op ----------------------------------------------------------- */
 
-/* Where s has the op's sources, but for x. */
+/* Where s has the op's sources, except x. */
 static void find_sources(Scsa *s, Tensor **at[SCSA_SOURCES])
 {
     for (int i = 0; i < K_MAX; i++) {

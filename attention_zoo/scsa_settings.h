@@ -19,7 +19,7 @@ typedef struct ScsaSettings {
     int window_size, head_num, shuffle, scale;
 } ScsaSettings;
 
-/* Values of those that are one of a list, but for off and on. */
+/* Values of those that are one of a list, except off and on. */
 enum { SPATIAL_FIRST, CHANNEL_FIRST };
 enum { NORM_GN, NORM_BN, NORM_LN, NORM_NONE };
 enum { NORM_AFTER, NORM_BEFORE };

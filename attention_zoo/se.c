@@ -4,7 +4,7 @@
  * Paper:  J. Hu, L. Shen, G. Sun, "Squeeze-and-Excitation Networks",
  *         CVPR 2018, arXiv:1709.01507.  Equations are numbered as there.
  *
- * Idea:   one number a channel, from what the whole image shows: squeeze the
+ * Idea:   one number per channel, from what the whole image shows: squeeze the
  *         map to its means, pass them through a bottleneck of two layers, and
  *         scale every channel by what comes out.
  *

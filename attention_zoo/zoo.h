@@ -49,7 +49,7 @@ typedef struct Module {
      * setting that it does not have is graph_unsupported.  NULL: no such op. */
     Tensor *(*fuse)(Graph *g, Tensor *x, const void *settings);
 
-    /* x passes so many gates of 0 to 1 one after the other, which are 1/2 where
+    /* x passes this many gates of 0 to 1 in sequence, which are 1/2 where
      * all weights are 0, and nothing else but an order of channels.  0: there
      * is more to it.  Tests read it. */
     int gates;
@@ -71,7 +71,7 @@ const Module *zoo_at(int i);
 const char *zoo_name(int i);
 const Module *zoo_find(const char *name); /* NULL if there is none */
 
-/* What modules ask of their settings and channels: false where it is not so,
+/* Conditions on a module's settings and channels: false where one is not met,
  * after a graph_fail that says what would do.  setting is as a user reads it,
  * "se: reduction". */
 bool zoo_divides(Graph *g, const char *setting, int value, int channels);

@@ -104,8 +104,9 @@ TEST(shapes, what_does_not_fit_is_refused_with_a_sentence)
         { conv_of_strip, "conv2d: x has 3 dims (2,8,6), wants 4 to 4" },
         { conv_of_stack, "conv2d: x (2,1,8,8) is a stack of matrices or a "
                          "weight, wants a channels-last map or strip" },
-        { conv_channels, "conv2d: w (4,7,1,1) takes 7 channels a group, x has "
-                         "8 in 1 group" },
+        { conv_channels,
+          "conv2d: w (4,7,1,1) takes 7 channels per group, x has "
+          "8 in 1 group" },
         { conv_groups, "conv2d: groups=3 does not divide channels=8" },
         { conv_outputs, "conv2d: groups=2 does not divide the 5 outputs of w" },
         { conv_kernel,

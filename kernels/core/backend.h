@@ -86,7 +86,7 @@ typedef struct DeviceSettings {
     bool crowded;       /* more threads than cores may be; not for times */
     Dtype rounds_to;    /* ref: every result is rounded to this type     */
     bool shakes;        /* ref: and moved by a rounding of its terms     */
-    const Notes *notes; /* NULL: choose anew; outlives the device     */
+    const Notes *notes; /* NULL: choose again; outlives the device     */
 } DeviceSettings;
 
 /* Takes one thing that is worth knowing: "cuDNN", "9.19.0". */
@@ -163,7 +163,7 @@ typedef struct Backend {
     int (*replay)(Device *dev, void *recording);
     void (*recording_free)(Device *dev, void *recording);
 
-    /* Of the moment; NULL: none is known. */
+    /* Reads the conditions of the moment; NULL: none is known. */
     int (*moment)(Device *dev, Moment *out);
 
     /* Says what doctor should show, of the backend where dev is NULL, else of

@@ -16,7 +16,7 @@ extern "C" {
 struct Graph;
 
 /*
- * What computing one output costs, whatever the kernel.  All are counts for
+ * Cost of computing one output, whatever the kernel.  All are counts for
  * the whole batch.  flops is the honest count: every arithmetic operation of
  * the definition, a multiply-add is 2, a comparison is 1.  exp, erf, tanh and
  * the like are not in flops but in transcendentals.  bytes counts each operand

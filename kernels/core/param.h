@@ -66,7 +66,7 @@ typedef struct Param {
     const char *help;
     size_t size; /* of a TEXT */
 
-    /* Of fields that are stored (results/record.h): what they say of a case,
+    /* For fields that are stored (results/record.h): their role in a case,
      * how a caption has a value ("batch %s"; NULL: as it is), and the value
      * that needs no words. */
     int role;
@@ -129,7 +129,7 @@ char *param_text(const Param *p, const void *settings,
 /* True if a and b, of the table's struct, have the same value there. */
 bool param_equal(const Param *p, const void *a, const void *b);
 
-/* Whether a field holds its default. */
+/* True if a field holds its default. */
 bool param_is_default(const Param *p, const void *settings);
 
 /* text as one word of a shell, in quotes where it needs them; returns what

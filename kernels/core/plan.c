@@ -165,7 +165,7 @@ static int lay_out(Plan *p)
     return err;
 }
 
-/* Whether a weight's device memory is its host memory. */
+/* True if a weight's device memory is its host memory. */
 static bool shares_host(const Plan *p, const Tensor *t)
 {
     return p->dev->backend->host_memory &&
@@ -281,7 +281,7 @@ static void find_updates(Plan *p)
     }
 }
 
-/* Whether a step packs from the host's copy of a weight that a run updates. */
+/* True if a step packs from the host's copy of a weight that a run updates. */
 static bool packs_from_host(const Plan *p)
 {
     for (int i = 0; i < p->nsteps; i++)
@@ -474,7 +474,7 @@ size_t plan_arena_bytes(const Plan *p)
     return p->arena_bytes;
 }
 
-/* Whether any step still reads weight t when it runs. */
+/* True if any step still reads weight t when it runs. */
 static bool read_by_run(const Plan *p, const Tensor *t)
 {
     if (is_updated(p->graph, t))

@@ -25,7 +25,7 @@ int plan_new(Plan **out, Device *dev, Graph *g);
 void plan_free(Plan *plan);
 
 /* Runs every kernel once, in order.  Where that updates weights (Op.updates),
- * the next run first packs them anew. */
+ * the next run packs them again first. */
 int plan_run(Plan *plan);
 
 /* From now on plan_run replays a recording of itself (the state called graph).
@@ -34,7 +34,7 @@ int plan_run(Plan *plan);
 int plan_record(Plan *plan);
 
 /* The same, timing each step apart: ns[i] for step i.  Slower in all; packing
- * weights anew is in no step. */
+ * weights again is in no step. */
 int plan_run_timed(Plan *plan, double *ns);
 
 /* The steps: nodes that a kernel computes (views are none). */

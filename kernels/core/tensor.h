@@ -4,14 +4,14 @@
  * A tensor is its own graph node: op, sources and attributes are in it, so a
  * kernel needs one argument, its output.  Dims are named and ordered as in
  * the papers: N, C, H, W for a feature map, N, C, L for a strip, N, C for a
- * vector an image.  They are stored densely in one of two orders:
+ * vector per image.  They are stored densely in one of two orders:
  *
  *   CHANNELS_LAST  N,H,W,C or N,L,C: every activation that has channels
  *   ROW_MAJOR      as the dims are written: weights (PyTorch's O,I,kh,kw) and
  *                  matrices such as attention scores (N,groups,M,K)
  *
  * For rank 1 and 2 the two are the same.  A channels-last map is "rows" of C
- * numbers, one row a position; most kernels see nothing else.
+ * numbers, one row per position; most kernels see nothing else.
  */
 #ifndef CORE_TENSOR_H
 #define CORE_TENSOR_H
@@ -67,7 +67,7 @@ size_t tensor_rows(const Tensor *t);
 int tensor_channels(const Tensor *t);
 size_t tensor_positions(const Tensor *t); /* rows of one image */
 
-/* Whether its values are given and not computed: a weight or a buffer. */
+/* True if its values are given and not computed: a weight or a buffer. */
 bool tensor_is_weight(const Tensor *t);
 
 /* The tensor whose memory t is: itself, or what it views or updates. */

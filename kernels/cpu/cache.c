@@ -37,7 +37,7 @@ static size_t size_of(const char *text)
     return *unit == 'K' ? n << 10 : *unit == 'M' ? n << 20 : n;
 }
 
-/* Whether cpu is in a list like "0-3,8,10-11". */
+/* True if cpu is in a list like "0-3,8,10-11". */
 static bool in_list(const char *list, int cpu)
 {
     while (*list) {

@@ -36,13 +36,13 @@ static inline const Tensor *weight_of(const Tensor *t)
     return tensor_is_weight(t) ? t : NULL;
 }
 
-/* Whether sources 1 and, if there is one, 2 are: weights and bias. */
+/* True if sources 1 and, if there is one, 2 are: weights and bias. */
 static inline bool weights_known(const Tensor *out)
 {
     return weight_of(out->src[1]) && (!out->src[2] || weight_of(out->src[2]));
 }
 
-/* What oneDNN is asked to compute in, if onednn_has_bf16(). */
+/* Types that oneDNN is asked for, if onednn_has_bf16(). */
 #define ONEDNN_DTYPES (DTYPE_BIT(F32) | DTYPE_BIT(BF16))
 
 /* The kernels made of oneDNN or of others: conv.c, conv_grad.c, matmul.c. */

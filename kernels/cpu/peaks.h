@@ -11,7 +11,7 @@
 typedef struct Peaks {
     double (*fma)(size_t rounds); /* returns floating-point operations */
     void (*read)(const float *p, size_t n);
-    /* Of numbers that begin at a line of the cache. */
+    /* Take numbers that begin at a line of the cache. */
     void (*write)(float *p, size_t n, bool past_caches);
     void (*copy)(float *to, const float *from, size_t n, bool past_caches);
     void (*update)(float *p, size_t n); /* each x becomes 1 - x */

@@ -25,12 +25,12 @@
 
 enum { REASON = 240 };
 
-/* What one read of a group gives: PERF_FORMAT_GROUP and both times. */
+/* Result of one read of a group: PERF_FORMAT_GROUP and both times. */
 typedef struct Reading {
     uint64_t n, enabled_ns, running_ns, value[PERF_GROUP];
 } Reading;
 
-/* What came of it, so far. */
+/* Results so far. */
 typedef struct Tally {
     const Counting *counting;
     double *value; /* [step][quantity], NAN: not counted           */
@@ -165,7 +165,7 @@ static int session_open(Session *s)
     return OK;
 }
 
-/* Whether the team's threads are still those that were opened. */
+/* True if the team's threads are still those that were opened. */
 static bool same_threads(Session *s)
 {
     team_tids(s->team, s->now);
@@ -287,7 +287,7 @@ static int count_steps(Session *s)
     return OK;
 }
 
-/* Whether the quantity is asked for: "", or among "a,b". */
+/* True if the quantity is asked for: "", or among "a,b". */
 static bool wanted(const Counting *c, const char *name)
 {
     const size_t n = strlen(name);
@@ -302,7 +302,7 @@ static bool wanted(const Counting *c, const char *name)
     return !c->metrics[0];
 }
 
-/* Whether the group is worth a run: some of it is asked for, and nothing of it
+/* True if the group is worth a run: some of it is asked for, and nothing of it
  * was refused to an earlier one. */
 static bool begin_group(const Session *s)
 {
@@ -348,7 +348,7 @@ static void say(const Counting *c, int step, const char *quantity, double value,
                                 .reason = isnan(value) ? reason : "" });
 }
 
-/* Of each step, and of all: a sum, or for the clock a mean. */
+/* Reports each step, and all: a sum, or for the clock a mean. */
 static void say_quantity(const Tally *t, PerfQuantity q)
 {
     const PerfQuantity of = q == PERF_CLOCK_MHZ ? PERF_CYCLES : q;
@@ -392,7 +392,7 @@ static void say_shares(const Tally *t)
         say(t->counting, ALL_STEPS, "counted_share", least, "");
 }
 
-/* What is asked for by a name that is none of ours. */
+/* Reports each name asked for that is none of ours. */
 static void say_unknown(const Counting *c)
 {
     char name[64];

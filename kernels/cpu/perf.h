@@ -2,8 +2,8 @@
  * perf.h - what a run makes the processor's hardware counters count, step by
  * step, through the kernel's perf events.
  *
- * Of every thread of the device, in user space alone, waiting for one another
- * included.  Quantities: cycles, instructions, cache_misses, flops, clock_mhz
+ * Counts every thread of the device, in user space only, including waits for
+ * each other.  Quantities: cycles, instructions, cache_misses, flops, clock_mhz
  * (perf_events.h); and counted_share, of a step whose counters were not on all
  * the time, because others have some, too: the rest was inferred from this
  * share of it.
@@ -34,8 +34,8 @@ int perf_count(Device *dev, const Counting *counting);
 int perf_count_by(const PerfSystem *system, Device *dev,
                   const Counting *counting);
 
-/* Whether this process may count: tries it.  ERR_UNSUPPORTED with the remedy;
- * by NULL: by the system that this is. */
+/* Tries whether this process may count.  ERR_UNSUPPORTED with the remedy;
+ * NULL: asks the system that this is. */
 int perf_may_count(const PerfSystem *system);
 
 #endif

@@ -9,7 +9,7 @@
  * all of it, or not surely), so in bf16 there is none.  Left out are hybrid
  * processors, whose small cores count otherwise, and older ones.
  *
- * Few events are counted together: so many have a counter even where hyper-
+ * Few events are counted together: that few have a counter even where hyper-
  * threads share them and the kernel's watchdog has one.  AMD's takes two.
  *
  * Sources: Intel, perfmon event lists (FP_ARITH_INST_RETIRED); AMD, Processor

@@ -102,7 +102,7 @@ static double tile_bf16(const CpuDevice *cpu)
 typedef enum Way { READ, WRITE, COPY, UPDATE } Way;
 typedef enum Where { IN_L2, IN_LLC, IN_DRAM } Where;
 
-/* Numbers of each array, of a part of so many, that a thread goes through. */
+/* Numbers of each array, out of `part`, that a thread goes through. */
 static size_t fits(const CpuDevice *cpu, Where where, size_t part, int arrays)
 {
     const size_t each = 2 * (size_t)cpu->base.threads * (size_t)arrays;

@@ -14,7 +14,7 @@ int cpu_roof_run(Device *dev, int i, double *work);
 size_t cpu_cache_bytes(Device *dev);
 size_t cpu_private_cache_bytes(Device *dev);
 
-/* What roofs are measured in, found by the first that needs it. */
+/* Memory to measure roofs in, found by the first that needs it. */
 typedef struct RoofBuffers {
     float *from, *to;
     size_t bytes;                     /* of each                      */

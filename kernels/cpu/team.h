@@ -34,7 +34,7 @@ void team_enter(const Team *team);
  * team changes. */
 void team_tids(const Team *team, int *tid);
 
-/* Whether every thread takes denormals as zero: tries it. */
+/* True if every thread takes denormals as zero: tries it. */
 bool team_flushes_denormals(const Team *team);
 
 #endif

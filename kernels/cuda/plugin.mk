@@ -51,7 +51,7 @@ endef
 $(foreach sm,$(sms),$(eval $(call nvcc_rule,$(sm))))
 
 # Program and plugin must be of the same headers; a change of flags builds all
-# of the plugin anew.
+# of the plugin again.
 $(B)/cuda_build.h: FORCE
 	@mkdir -p $(@D)
 	@{ echo '#define CUDA_BUILD_HEADERS "$(shell cat kernels/core/*.h \

@@ -29,7 +29,7 @@
 
 enum { ROUNDS = 3, BUFFER_BYTES = 4 << 20, ALIGNMENT = 8 };
 
-/* Of a call: its step.  Of a launch: what it was. */
+/* A call's step, or what a launch was. */
 typedef struct Record {
     uint32_t correlation; /* the call                                */
     bool is_launch;
@@ -247,7 +247,7 @@ static int collect(Trace *t)
 
 /* ---- from records to launches ------------------------------------------- */
 
-/* Of one correlation, the call first. */
+/* Sorts by correlation, the call first. */
 static int by_call(const void *a, const void *b)
 {
     const Record *x = a, *y = b;

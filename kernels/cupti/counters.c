@@ -179,7 +179,7 @@ static int count_metric(const Target *t, const Counting *c, const char *name)
     return count_set(&s);
 }
 
-/* Whether a name stands in a list "a,b", before its end. */
+/* True if a name stands in a list "a,b", before its end. */
 static bool is_listed(const char *list, const char *end, const char *name)
 {
     const size_t n = strlen(name);

@@ -15,7 +15,7 @@ extern "C" {
 /* Backend.count, for the first GPU, whose context is current: there must be
  * one, because without it some of CUPTI's calls crash.  Where the metrics are
  * the usual ones, each set of them counts known work first, and the factor is
- * told beside the quantities of ALL_STEPS: "calibration_dram_read_bytes" is
+ * told next to the quantities of ALL_STEPS: "calibration_dram_read_bytes" is
  * what was counted over what it is.  NULL: nothing is known. */
 int counters_count(const Counting *counting, const Calibration *calibration);
 

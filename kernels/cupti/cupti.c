@@ -3,7 +3,7 @@
  *
  * Loading it needs no GPU and no driver.  CUPTI itself loads libnvperf_host.so
  * by that bare name, which fails where the loader does not know the folder: so
- * that is loaded first, from beside CUPTI.
+ * that is loaded first, from CUPTI's folder.
  */
 #include "kernels/cupti/cupti.h"
 
@@ -25,7 +25,7 @@ static const char *const places[] = {
 };
 enum { NPLACES = sizeof(places) / sizeof(places[0]) };
 
-/* What is loaded stays: from CUPTI's first record on, a thread of its own may
+/* Libraries stay loaded: from CUPTI's first record on, a thread of its own may
  * run in it. */
 enum { HOW = RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE };
 
@@ -60,7 +60,7 @@ static int load_beside(Cupti *c)
     return c->host_library
                ? OK
                : fail(ERR_UNSUPPORTED,
-                      "counters: libnvperf_host.so is not beside %s; install "
+                      "counters: libnvperf_host.so is not next to %s; install "
                       "all of CUPTI",
                       c->path);
 }
@@ -175,7 +175,7 @@ int cupti_check(int code, const char *call)
                 code);
 }
 
-/* What follows key at the start of a line of a file; false if there is none. */
+/* Reads what follows key at the start of a line; false if there is none. */
 static bool value_in(const char *path, const char *key, char *value,
                      size_t size)
 {

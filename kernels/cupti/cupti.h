@@ -246,8 +246,8 @@ void *cupti_context(void);
 /* OK for 0, else ERR_UNSUPPORTED with what refused, why, and what helps. */
 int cupti_check(int code, const char *call);
 
-/* Whether the driver keeps counters from this process, as far as can be seen
- * without a try: ERR_UNSUPPORTED with the remedy; OK also where it is unknown.
+/* ERR_UNSUPPORTED with the remedy if the driver keeps counters from this
+ * process, as far as can be seen without a try; OK also where it is unknown.
  * params is the driver's file, /proc/driver/nvidia/params; status is
  * /proc/self/status. */
 int cupti_may_count(const char *params, const char *status);

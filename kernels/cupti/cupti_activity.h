@@ -48,7 +48,7 @@ typedef struct CuptiKernelRecord {
     const char *name; /* mangled; CUPTI's, as long as it is loaded */
 } CuptiKernelRecord;
 
-/* Of a copy, and of a memset. */
+/* A copy, or a memset. */
 typedef struct CuptiMemoryRecord {
     int kind;
     uint8_t unread[12];
@@ -56,7 +56,7 @@ typedef struct CuptiMemoryRecord {
     uint32_t device, context, stream, correlation;
 } CuptiMemoryRecord;
 
-/* What was called under a correlation was called under an id of ours. */
+/* Links a call's correlation to the id of ours that it was made under. */
 typedef struct CuptiExternalRecord {
     int kind, external_kind;
     uint64_t id;

@@ -33,7 +33,7 @@ static void object_free(const Cupti *cupti, void *host)
         cupti->host_deinitialize(&p);
 }
 
-/* Whether all of them are taken. */
+/* True if all of them are taken. */
 static bool takes(const Cupti *cupti, void *host, const char *const *metrics,
                   int n)
 {

@@ -31,7 +31,7 @@ int cupti_host_open(CuptiHost *out, const Cupti *cupti, const char *chip,
                     int n);
 void cupti_host_close(CuptiHost *h);
 
-/* Whether the chip has the metric. */
+/* True if the chip has the metric. */
 bool cupti_host_has(const Cupti *cupti, const char *chip,
                     const uint8_t *available, const char *metric);
 

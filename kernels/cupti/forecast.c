@@ -2,7 +2,7 @@
  * forecast.c - what may keep counters from a profile: the driver's parameters,
  * what NVML says of the GPU, and who else is running.
  *
- * What is certain comes first.  That another profiler runs is only a guess: it
+ * Certain causes come first.  That another profiler runs is only a guess: it
  * may be idle, or at another GPU; only a try can tell.  DCGM's daemon holds the
  * counters while somebody watches its profiling fields.
  */

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Of malloc; NULL: it is no mangled name. */
+/* Returns a name from malloc; NULL: it is no mangled name. */
 static char *demangled(const char *symbol)
 {
     char *(*demangle)(const char *, char *, size_t *, int *);

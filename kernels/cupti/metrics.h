@@ -15,7 +15,7 @@
 extern "C" {
 #endif
 
-/* What is counted together.  Instructions are counted by patched code, tensor
+/* Metrics counted together.  Instructions are counted by patched code, tensor
  * operations by a group of counters of their own; neither shares a pass with
  * anything else. */
 typedef enum MetricSet {

@@ -29,8 +29,8 @@ const char *nvml_name(const Nvml *nvml);
 const char *nvml_driver(const Nvml *nvml);
 int nvml_count(const Nvml *nvml); /* GPUs that the driver has */
 
-/* Whether the GPU is cut into instances (MIG); whether it is itself a part of
- * another (vGPU; one that is passed through whole is not).  false where NVML
+/* True if the GPU is cut into instances (MIG); if it is itself a part of
+ * another (vGPU; one that is passed through whole is not).  False where NVML
  * does not say. */
 bool nvml_is_sliced(Nvml *nvml);
 bool nvml_is_virtual(Nvml *nvml);

@@ -60,7 +60,7 @@ void session_say_refused(const Session *s, const char *quantity,
                          const char *reason);
 void session_say_all_refused(const Session *s, const char *reason);
 
-/* Whether the quantity of the i-th metric is that of one before it. */
+/* True if the quantity of the i-th metric is that of one before it. */
 bool session_repeats(const Session *s, int i);
 
 #ifdef __cplusplus

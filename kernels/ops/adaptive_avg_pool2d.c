@@ -132,7 +132,7 @@ static Cost grad_cost(const Tensor *out)
     };
 }
 
-/* What comes to one place from all windows that hold it. */
+/* Sum that one place gets from all windows that hold it. */
 static double share(const Tensor *out, int n, int c, int h, int w)
 {
     const Tensor *dy = out->src[0];

@@ -21,7 +21,7 @@ static int shape(Tensor *out)
     return shape_like(out, x);
 }
 
-/* Five operations a channel make scale and shift. */
+/* Five operations per channel make scale and shift. */
 static Cost cost(const Tensor *out)
 {
     const double n = (double)tensor_count(out);

@@ -103,7 +103,7 @@ static int mul_ref(const Tensor *out)
     return OK;
 }
 
-/* Whether y is neither broadcast nor stored in another order. */
+/* True if y is neither broadcast nor stored in another order. */
 static bool is_like(const Tensor *y, const Tensor *x)
 {
     return tensor_same_dims(y, x) && (x->rank <= 2 || y->layout == x->layout);

@@ -33,7 +33,7 @@ static int check_weight(const Tensor *x, const Tensor *w, const Conv2dAttr *a,
                     a->groups, O);
     if (w->dim[1] != x->dim[1] / a->groups)
         return fail(ERR_INPUT,
-                    "w %s takes %d channels a group, x has %d in %d group%s",
+                    "w %s takes %d channels per group, x has %d in %d group%s",
                     tensor_dims_text(w, dims), w->dim[1], x->dim[1], a->groups,
                     a->groups > 1 ? "s" : "");
     return OK;

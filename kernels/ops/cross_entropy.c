@@ -46,7 +46,7 @@ static Cost cost(const Tensor *out)
     };
 }
 
-/* Of K numbers: the largest, and the sum of exp(x - largest). */
+/* Finds the largest of K numbers, and the sum of exp(x - largest). */
 static double sum_of(const float *x, int K, double *most)
 {
     double sum = 0;

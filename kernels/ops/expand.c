@@ -126,7 +126,7 @@ static int reduce_ref(const Tensor *out)
     return OK;
 }
 
-/* What is stored in which order when it is made of x. */
+/* Order in which a result made of x is stored. */
 static Layout layout_of(const Tensor *x)
 {
     return x && x->rank > 2 ? x->layout : CHANNELS_LAST;

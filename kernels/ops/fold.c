@@ -65,7 +65,7 @@ static bool takes_norm(const Graph *g, const Tensor *conv, const Tensor *norm)
            own_weight(g, conv->src[2]);
 }
 
-/* Whether adding the other operand to t is what conv2d's z does. */
+/* True if adding the other operand to t is what conv2d's z does. */
 static bool takes_add(const Tensor *t, const Tensor *add)
 {
     const Tensor *x = add->src[0], *y = add->src[1];
@@ -215,7 +215,7 @@ static int fold_values(Tensor *w, Tensor *b, bool had_bias, const Tensor *norm)
     return OK;
 }
 
-/* What is added to the end of a chain's first nodes; NULL: nothing. */
+/* Tensor added to the end of a chain's first nodes; NULL: none. */
 static const Tensor *addend(const Chain *c, const Tensor *end)
 {
     return c->add ? c->add->src[c->add->src[0] == end] : NULL;
@@ -292,7 +292,7 @@ static void fold(Fold *f)
         if (t->op == &conv2d_def)
             find_chain(f, t);
     }
-    /* Of two that an addition joins the later, which follows the other one:
+    /* From the last on: of two that an addition joins, the later takes it,
      * in a block of ResNet that of stride 1. */
     for (int i = graph_size(g) - 1; i >= 0; i--)
         if (graph_at(g, i)->op == &conv2d_grad_x_def)

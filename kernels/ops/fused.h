@@ -13,8 +13,8 @@
 /* The composition's shape rule, with its sentence where it refuses. */
 int fused_shape(Tensor *out);
 
-/* What the composition computes; but of bytes only the op's own sources and
- * result, once each: what is between need not be in memory. */
+/* Cost of the composition, except that bytes counts only the op's own sources
+ * and result, once each: what is between need not be in memory. */
 Cost fused_cost(const Tensor *out);
 
 /* Runs the definitions of the composition, one after the other. */

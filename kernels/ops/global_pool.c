@@ -1,5 +1,5 @@
 /*
- * global_pool.c - one number a channel: global_avg_pool, global_max_pool; and
+ * global_pool.c - one number per channel: global_avg_pool, global_max_pool; and
  * the gradient of the second, global_max_pool_grad
  *
  *   mean or maximum of x[n,c] over all positions; a NaN wins

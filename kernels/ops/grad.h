@@ -25,7 +25,7 @@ typedef struct Gradient {
     Tensor *const *wrt;
     int n;
 
-    /* Whether a gradient is taken through out to its source k; NULL: always.
+    /* True if a gradient is taken through out to its source k; NULL: always.
      * gradient_past_gates() is one. */
     bool (*through)(const Tensor *out, int k);
 } Gradient;

@@ -4,7 +4,7 @@
  *   y = (x - mean) / sqrt(var + eps) * weight[c] + bias[c]
  *
  * Wu and He, ECCV 2018; var is the mean square deviation.  In SCSA, ELA, and
- * (one channel a group) EMA and SA, whose weights are those of one of their
+ * (one channel per group) EMA and SA, whose weights are those of one of their
  * folded groups: a weight of P < C numbers is repeated, w[c mod P].  x is read
  * twice or three times from cache, so small maps are bound by latency.
  */

@@ -21,7 +21,7 @@ static int shape(Tensor *out)
     return shape_like(out, x);
 }
 
-/* As group_norm: 8 a number, 5 a row. */
+/* As group_norm: 8 per number, 5 per row. */
 static Cost cost(const Tensor *out)
 {
     const double n = (double)tensor_count(out);

@@ -137,8 +137,8 @@ static Tensor *like(Graph *g, const Tensor *operand, Tensor *strip)
 }
 
 /*
- * Of y = s a b:  da = s dy b^T  and  db = s a^T dy; of a transposed operand the
- * transpose of that.
+ * If y = s a b:  da = s dy b^T  and  db = s a^T dy; a transposed operand gets
+ * the transpose of that.
  */
 static void grad(Graph *g, Tensor *out, Tensor *dy, const bool *wants,
                  Tensor **grad)

@@ -65,8 +65,8 @@ extern "C" {
     X(window_attention)
 
 /*
- * What gradients are made of besides (grad.h), each in the file of the op that
- * it belongs to or in one called <name>_grad.c.
+ * Further ops that gradients are made of (grad.h), each in the file of the op
+ * that it belongs to or in one called <name>_grad.c.
  */
 #define GRADIENT_OPS(X)         \
     X(expand)                   \
@@ -303,27 +303,27 @@ Tensor *op_hard_swish_grad(Graph *g, Tensor *x, Tensor *dy);
 Tensor *op_gelu_grad(Graph *g, Tensor *x, Tensor *dy);
 Tensor *op_softmax_grad(Graph *g, Tensor *y, Tensor *dy, int dim);
 
-/* Of op_conv2d without b, z and act, whose attributes are given: of x (N,C,h,w)
- * and of w (O,C/groups,h,w).  The first has two more sources, z and x, which
- * graph_fold gives it. */
+/* For op_conv2d without b, z and act, whose attributes are given: of x
+ * (N,C,h,w) and of w (O,C/groups,h,w).  The first has two more sources, z and
+ * x, which graph_fold gives it. */
 Tensor *op_conv2d_grad_x(Graph *g, Tensor *dy, Tensor *w, int h, int width,
                          const Conv2dAttr *attr);
 Tensor *op_conv2d_grad_w(Graph *g, Tensor *x, Tensor *dy, int h, int width,
                          const Conv2dAttr *attr);
 
-/* Of batch norm with stored statistics: of x, and of the weight (C). */
+/* For batch norm with stored statistics: of x, and of the weight (C). */
 Tensor *op_batch_norm_grad_x(Graph *g, Tensor *dy, Tensor *weight, Tensor *var,
                              double eps);
 Tensor *op_batch_norm_grad_w(Graph *g, Tensor *x, Tensor *dy, Tensor *mean,
                              Tensor *var, double eps);
 
-/* Of x, and of a weight of so many numbers. */
+/* For group norm: of x, and of a weight of `weights` numbers. */
 Tensor *op_group_norm_grad_x(Graph *g, Tensor *x, Tensor *dy, Tensor *weight,
                              int groups, double eps);
 Tensor *op_group_norm_grad_w(Graph *g, Tensor *x, Tensor *dy, int weights,
                              int groups, double eps);
 
-/* Of x, of size h by w.  Of maxima the first counts. */
+/* For pools: of x, of size h by w.  The first of equal maxima counts. */
 Tensor *op_avg_pool2d_grad(Graph *g, Tensor *dy, int k, int stride, int h,
                            int w);
 Tensor *op_adaptive_avg_pool2d_grad(Graph *g, Tensor *dy, int h, int w);

@@ -1,10 +1,10 @@
 /*
- * over_channels.c - one number a position: mean_c, max_c; and the gradient of
+ * over_channels.c - one number per position: mean_c, max_c; and the gradient of
  * the second, max_c_grad
  *
  *   mean or maximum of x[n,:,h,w] over channels; a NaN wins
  *
- * What CBAM's spatial attention looks at (eq. 3).  Reads a map to write a
+ * Input of CBAM's spatial attention (eq. 3).  Reads a map to write a
  * C-th of it: bound by bytes.
  */
 #include <math.h>

@@ -229,7 +229,7 @@ static int max_grad_shape(Tensor *out)
     return grad_shape(out, out->src[0], out->src[1], out->attr);
 }
 
-/* A division a number of dy, an addition a number of a window; or as many
+/* A division per number of dy, an addition per number of a window; or as many
  * comparisons as the maximum took, and the additions. */
 static Cost avg_grad_cost(const Tensor *out)
 {

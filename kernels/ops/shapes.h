@@ -41,7 +41,7 @@ void reach_window(Extent *span, Window w);
 /* Bytes of out and of every source, each once. */
 double bytes_once(const Tensor *out);
 
-/* Of an op that does the same for every number of out. */
+/* Cost of an op that does the same for every number of out. */
 Cost cost_of_each(const Tensor *out, double flops, double transcendentals);
 
 /* Multiply-adds below which the references stay on one thread. */
@@ -58,7 +58,7 @@ Dims dims_of(const Tensor *t);
 /* dy before the activation that made y. */
 Tensor *act_grad(Graph *g, Activation act, Tensor *y, Tensor *dy);
 
-/* Of a bias of n numbers that was added to dy's channels, again and again if
+/* Gradient of a bias of n numbers that was added to dy's channels, repeated if
  * these are more. */
 Tensor *bias_grad(Graph *g, Tensor *dy, int n);
 
@@ -71,7 +71,7 @@ static inline float max_of(float a, float b)
     return b > a || b != b ? b : a;
 }
 
-/* Whether a is to be the maximum in place of b: larger, or the first NaN. */
+/* True if a is to be the maximum in place of b: larger, or the first NaN. */
 static inline bool is_more(float a, float b)
 {
     return a > b || (a != a && b == b);

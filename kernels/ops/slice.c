@@ -27,7 +27,7 @@ static int shape(Tensor *out)
     return OK;
 }
 
-/* Of x only the piece is read. */
+/* Counts only the piece of x, which alone is read. */
 static Cost cost(const Tensor *out)
 {
     return (Cost){ .bytes = 2 * (double)tensor_bytes(out) };

@@ -20,7 +20,7 @@ static int shape(Tensor *out)
     return shape_like(out, out->src[0]);
 }
 
-/* A comparison, a subtraction, an addition and a division a number. */
+/* A comparison, a subtraction, an addition and a division per number. */
 static Cost cost(const Tensor *out)
 {
     const double n = (double)tensor_count(out);

@@ -56,8 +56,8 @@ SimtTraffic simt_watched(int slot)
     return (SimtTraffic){ 0, 0 };
 }
 
-/* Of calibrate.h and peaks.h of kernels/cuda: there is no device to call them
- * with. */
+/* Stubs of calibrate.h and peaks.h of kernels/cuda: there is no device to call
+ * them with. */
 int cuda_calibrate_f32(Device *dev, float *y, const float *x, size_t n, float a,
                        float b)
 {

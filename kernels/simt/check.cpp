@@ -16,8 +16,8 @@
  * If not, one of them is a write, and they are not both atomic: a race.  That
  * does not depend on who happened to run first, so one run is enough.
  *
- * Of readers the last is known, and whether there were others that it is not
- * in order with: in its warp, its block, its cluster, or further away.
+ * The last reader is known, and whether there were others that it is not in
+ * order with: in its warp, its block, its cluster, or further away.
  */
 #include <sys/mman.h>
 

@@ -28,7 +28,7 @@ enum {
     STAGGER = 61,     /* stacks' tops differ by this many cache lines, lest
                          they share a set of the cache                    */
     SPINS = 5000,     /* atomics in a row that look like a loop           */
-    RANDOM_BLOCKS = 4 /* one switch in so many is to another block        */
+    RANDOM_BLOCKS = 4 /* one switch in this many is to another block      */
 };
 
 Thread host_thread;

@@ -1,6 +1,6 @@
 /*
  * half.h - __half and __nv_bfloat16 for a host compiler: conversions, rounded
- * to nearest, ties to even, as the hardware's; bit for bit but for the payload
+ * to nearest, ties to even, as the hardware's; bit for bit except the payload
  * of NaNs.
  */
 #ifndef SIMT_HALF_H

@@ -1,6 +1,6 @@
 /*
  * hooks.cpp - what the compiler calls, in the checked build, from kernels and
- * the host code beside them: before every access to memory that may be seen by
+ * the host code next to them: before every access to memory that may be seen by
  * others (-fsanitize=thread), and where an index or an address is found wrong
  * (-fsanitize=alignment,bounds).  The sanitizers' own libraries, which define
  * these functions otherwise, are not linked.

@@ -23,14 +23,14 @@ extern const Backend simt_backend;
 enum { SIMT_FORWARD, SIMT_REVERSE, SIMT_RANDOM, SIMT_ORDERS };
 void simt_set_order(int order, uint64_t seed);
 
-/* Whether this is the checked build. */
+/* True if this is the checked build. */
 bool simt_is_checked(void);
 
-/* What is reported; those of the second half by the checked build alone. */
+/* Kinds of report; those of the second half by the checked build alone. */
 #define SIMT_KINDS(X)                                                         \
     X(DIVERGENT_BARRIER, "divergent-barrier", "threads wait at two barriers") \
     X(EXITED_BARRIER, "exited-barrier", "a barrier, but threads returned")    \
-    X(DEADLOCK, "deadlock", "no thread can go on")                            \
+    X(DEADLOCK, "deadlock", "no thread can continue")                         \
     X(DIVERGENT_WARP, "divergent-warp", "lanes meet in two operations")       \
     X(MASK, "mask", "a lane not in its own mask, or one that returned")       \
     X(INACTIVE_LANE, "inactive-lane", "a value of a lane that brought none")  \
@@ -41,7 +41,7 @@ bool simt_is_checked(void);
     X(SHARED_LIMIT, "shared-limit", "more shared memory than a block has")    \
     X(HOST_CALL, "host-call", "a copy or release of what is not allocated")   \
     X(ILLEGAL_ADDRESS, "illegal-address", "not memory of this thread's")      \
-    X(OUT_OF_BOUNDS, "out-of-bounds", "beside an array or an allocation")     \
+    X(OUT_OF_BOUNDS, "out-of-bounds", "outside an array or an allocation")    \
     X(MISALIGNED, "misaligned", "an address that the width does not divide")  \
     X(FREED, "freed", "memory after cudaFree")                                \
     X(UNINITIALISED, "uninitialised", "read before anything was written")     \

@@ -169,7 +169,7 @@ static void report_stuck(const Block *b)
            "block %u is stuck: %s", b->index, text);
 }
 
-/* The fibers stand somewhere in the kernel: next time they start anew. */
+/* The fibers stand somewhere in the kernel: next time they start again. */
 static void drop_fibers(void)
 {
     for (unsigned r = 0; r < launch.cluster; r++)

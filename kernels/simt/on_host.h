@@ -3,7 +3,7 @@
  * inside kernels.  What only the host calls is in runtime.h.
  *
  * The threads of a block take turns on one processor: a thread runs until it
- * meets a barrier or an operation of its warp, then another goes on.
+ * meets a barrier or an operation of its warp, then another continues.
  */
 #ifndef SIMT_ON_HOST_H
 #define SIMT_ON_HOST_H
@@ -177,7 +177,7 @@ enum SimtWarpOp {
     SIMT_REDUCE
 };
 
-/* What the lanes of a warp brought to one operation. */
+/* Operands that the lanes of a warp brought to one operation. */
 struct SimtExchange {
     unsigned arrived;     /* the lanes that did */
     const char (*at)[16]; /* of each lane, until its next operation */

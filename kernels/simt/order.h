@@ -19,7 +19,7 @@ static inline unsigned cluster_of(const Block *b)
     return b->index - b->rank;
 }
 
-/* Those of this launch; numbers go on from launch to launch. */
+/* Those of this launch; numbers continue from launch to launch. */
 extern std::vector<Interval> intervals;
 extern uint32_t first_of_launch;
 
@@ -39,7 +39,7 @@ static inline unsigned interval_cluster(uint32_t interval)
     return intervals[interval - first_of_launch].cluster;
 }
 
-/* Whether b's cluster has been in a cluster.sync since, if it is b's. */
+/* True if b's cluster has been in a cluster.sync since, if it is b's. */
 static inline bool cluster_synced(uint32_t interval, const Block *b)
 {
     const Interval *i = &intervals[interval - first_of_launch];
@@ -48,7 +48,7 @@ static inline bool cluster_synced(uint32_t interval, const Block *b)
            i->cluster_syncs < launch.cluster_syncs;
 }
 
-/* Whether what a thread did in an interval of another block was published to
+/* True if what a thread did in an interval of another block was published to
  * b; several: other threads did it, too. */
 bool published(uint32_t interval, unsigned thread, bool several,
                const Block *b);

@@ -2,7 +2,7 @@
  * prims.h - what only PTX can say, as functions with two bodies: inline PTX
  * for the device, and one that does the same on the host.
  *
- *   cp_async16(dst, src)   copies 16 bytes from global to shared memory beside
+ *   cp_async16(dst, src)   copies 16 bytes from global to shared memory next to
  *                          the kernel; both aligned to 16
  *   cp_async_commit()      the copies so far are one group
  *   cp_async_wait<N>()     at most the N latest groups are still under way

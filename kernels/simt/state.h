@@ -196,7 +196,7 @@ void place_text(Place at, char text[PLACE_TEXT]);
         (uintptr_t) __builtin_return_address(0), nullptr, 0 \
     }
 
-/* Whether report() would keep the text of this one. */
+/* True if report() would keep the text of this one. */
 bool report_is_new(SimtKind kind, Place at);
 
 /* ---- check.cpp, order.cpp; or unchecked.cpp ------------------------------ */
@@ -211,7 +211,7 @@ void check_syncwarp(Block *b, unsigned warp, unsigned lanes);
 void check_access(uintptr_t address, size_t bytes, AccessKind kind,
                   uintptr_t pc);
 
-/* What may be touched, and whether it holds something. */
+/* Marks what may be touched, and if it holds something. */
 void check_allocate(void *p, size_t bytes, bool initialised);
 void check_release(void *p, size_t bytes);
 

@@ -10,7 +10,7 @@
 
 #include "kernels/simt/state.h"
 
-/* Whether all have come for whom the lanes wait; if so, they go on. */
+/* Lets the lanes continue if all have come that they wait for. */
 static void complete(Block *b, unsigned warp, Exchange *x)
 {
     Warp *w = &b->warp[warp];

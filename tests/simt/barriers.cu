@@ -47,7 +47,7 @@ TEST(simt_finds, a_barrier_in_one_branch)
     FINDS(EXITED_BARRIER, barrier_in_a_branch, TWO_WARPS, UNSEEN);
 }
 
-/* Some wait for the block, some for their warp: none can go on. */
+/* Some wait for the block, some for their warp: none can continue. */
 static __global__ void stuck(Planted m)
 {
     m.y[threadIdx.x] = 1;

@@ -1,7 +1,7 @@
 /*
  * conv.c - conv2d by oneDNN
  *
- * FLOP-bound but for depthwise and small ones.  The map stays channels last;
+ * FLOP-bound except for depthwise and small ones.  The map stays channels last;
  * oneDNN orders the weights as it likes, once, at plan time, so that run()
  * only multiplies.  Bias, addition and activation are in the same pass.  The
  * addition is cheapest in place: then out holds z before the run, and is read

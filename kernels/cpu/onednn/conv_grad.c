@@ -178,7 +178,7 @@ const Kernel onednn_conv2d_grad_x = {
     .packs = 1u << 1,
 };
 
-/* What comes of each group, if they are to be added up. */
+/* Results of each group, if they are to be added up. */
 typedef struct GradW {
     Primitive *prim;
     float *copies;

@@ -251,7 +251,7 @@ static int addend_arg(const Problem *p)
     return DNNL_ARG_ATTR_MULTIPLE_POST_OP(before) | DNNL_ARG_SRC_1;
 }
 
-/* What oneDNN calls the operands of a pass, and the layouts that it chose. */
+/* oneDNN's names of a pass's operands, and the layouts that it chose. */
 typedef struct Operand {
     int arg;
     dnnl_query_t query;

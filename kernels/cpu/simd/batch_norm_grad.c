@@ -7,7 +7,7 @@
  *
  * Bound by bytes.
  *
- *   rows      x: a factor a channel, made anew in every run: weights may
+ *   rows      x: a factor per channel, made again in every run: weights may
  *             change.
  *   columns   w: each thread adds up its part of the rows, as they lie in
  *             memory; the sums are added at the end (norm_grad.h).

@@ -10,7 +10,7 @@
  *             op (N,C)           a row of C for every HW positions of an image
  *             op (N,C,H,1)       a row of C for W positions
  *             op (N,C,1,W)       a row of W C for H rows
- *             op (N,1,H,W)       one number a row of C
+ *             op (N,1,H,W)       one number per row of C
  *             op (N,G,H,W)       one number for C/G neighbours
  */
 #ifndef SIMD_BROADCAST_H
@@ -89,7 +89,7 @@ static inline size_t form_outer(const Form *f, size_t i)
     return at;
 }
 
-/* What is made of x and y.  op is a constant after inlining. */
+/* Operation on x and y.  op is a constant after inlining. */
 typedef enum Binary { MUL, ADD, ADD_RELU, ADD_RELU6, SCALE } Binary;
 typedef struct Apply {
     Binary op;

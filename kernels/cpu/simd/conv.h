@@ -35,7 +35,7 @@ static inline const float *bias_of(const Tensor *out)
     return weight_host(out->op == &conv2d_grad_x_def ? NULL : out->src[2]);
 }
 
-/* What happens to a sum: z is added; then it goes through act, or, where
+/* Epilogue of a sum: z is added; then it goes through act, or, where
  * there is x, which act has made, through act'(x). */
 typedef struct Epilogue {
     const Elem *z, *x;
@@ -79,7 +79,7 @@ INLINE Vec finish_sums(const Epilogue *e, Vec sum, size_t at)
                 : activate(sum, e->act);
 }
 
-/* Whether dx is a convolution of dy without groups. */
+/* True if dx is a convolution of dy without groups. */
 static inline bool supports_turned(const Tensor *out)
 {
     const Conv2dGradAttr *a = out->attr;

@@ -13,7 +13,7 @@
 #include "kernels/cpu/simd/math.h"
 #include "kernels/cpu/simd/rows.h"
 
-/* Of K numbers: the largest, and the sum of exp(x - largest). */
+/* Finds the largest of K numbers, and the sum of exp(x - largest). */
 static float exponentials(const float *x, size_t K, float *most)
 {
     const float m = *most = max_row(x, K);

@@ -1,5 +1,5 @@
 /*
- * depthwise.c - conv2d with a channel a group, in bf16
+ * depthwise.c - conv2d with one channel per group, in bf16
  *
  *   y[n,c,i,j] = act(b[c] + z[n,c,i,j] + sum over u,v of
  *                    x[n,c, i s + u - p_h, j s + v - p_w] w[c,u,v])

@@ -16,7 +16,7 @@
  *             accumulators stay in the L1 cache; rows are read in order.
  *             Sums are taken in float over at most 256 rows and then added,
  *             so that on large maps fewer roundings meet in one sum.  Maxima
- *             are taken by comparisons that may lose a NaN, beside sums that
+ *             are taken by comparisons that may lose a NaN, next to sums that
  *             cannot: where one is NaN, it is done again.  Starves
  *             where o and k are both small (one image of few channels): then
  *             there is one unit for all threads.
@@ -26,7 +26,7 @@
 #include "kernels/cpu/simd/rows.h"
 
 enum {
-    BLOCK = 1024,  /* columns: two accumulators of 4 KiB, beside 8 rows    */
+    BLOCK = 1024,  /* columns: two accumulators of 4 KiB, next to 8 rows   */
     PARTIAL = 256, /* rows summed in float before the sum is set aside     */
     NARROW = 16,   /* columns of the smallest block: one line of the cache */
 };

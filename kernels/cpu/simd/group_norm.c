@@ -109,7 +109,7 @@ static void add_moments(float *s1, float *s2, const Elem *first, const Elem *x,
         }
 }
 
-/* `width` columns of so many rows, and the row that sums are about. */
+/* `width` columns of `rows` rows, and the row that sums are about. */
 typedef struct Columns {
     const Elem *first, *x;
     size_t rows, width;
@@ -139,7 +139,7 @@ static void moments(const GroupNorm *s, double *sum, double *squares, Columns c)
     }
 }
 
-/* What takes a number of channel c to the result. */
+/* Sets the factor and offset that make a number of channel c the result. */
 static inline void set_affine(const GroupNorm *s, size_t at, size_t c,
                               double mean, double scale)
 {
@@ -192,7 +192,7 @@ static void join_single(const GroupNorm *s, size_t at, size_t c, const Elem *x,
     }
 }
 
-/* What the sums from `at` make of `width` channels from c on. */
+/* Sets all of `width` channels from c on, by the sums from `at`. */
 static void join_all(const Tensor *out, const GroupNorm *s, size_t at, size_t c,
                      size_t width)
 {
@@ -233,7 +233,7 @@ static void range(const Tensor *out, const void *state, size_t begin,
 
 /* ---- parts of rows ------------------------------------------------------- */
 
-/* The rows of part u: so many numbers into the tensor, so many of them. */
+/* The rows of part u, from number `at` of the tensor on. */
 typedef struct Part {
     size_t image, at, rows;
 } Part;

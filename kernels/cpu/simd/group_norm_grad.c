@@ -9,8 +9,8 @@
  * core; dw reads them once.
  *
  *   columns   four sums of each channel of an image (norm_grad.h) are joined
- *             by group; what dx is of x and dy then are three numbers a channel
- *             more.  A unit is an image.  Where images are too few for all
+ *             by group into three numbers per channel, which make dx of x and
+ *             dy.  A unit is an image.  Where images are too few for all
  *             threads (the batch norm of a batch is one image), each is cut
  *             into parts of its rows.
  *   rows      images of one position, that is layer norms: a group is a run of
@@ -70,7 +70,7 @@ static size_t thread(void)
 
 /* ---- sums of an image, joined by group ---------------------------------- */
 
-/* Of one image: its sums, and its first row, which they are about. */
+/* Sums of one image, and its first row, which they are about. */
 typedef struct Image {
     const double *sums;
     const float *near;
@@ -135,7 +135,7 @@ static inline double with_x(const NormGrad *s, Image i, size_t k, double mean)
 
 /* ---- of x ---------------------------------------------------------------- */
 
-/* What dx is of the group of channels from c: dy of_dy + (x - mean) of_x +
+/* Sets dx of the group of channels from c: dy of_dy + (x - mean) of_x +
  * rest; the mean is rounded, and rest makes up for it. */
 static void join(const NormGrad *s, Image i, float *affine, size_t c)
 {

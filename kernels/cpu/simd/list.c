@@ -68,7 +68,7 @@
     X(matmul_vector)                     \
     FOR_F32(X(matmul_in_double))
 
-/* Of GRADIENT_OPS, which are f32 alone. */
+/* Kernels of GRADIENT_OPS, which are f32 only. */
 #define GRADIENT_KERNELS(X)     \
     X(expand)                   \
     X(reduce)                   \

@@ -9,7 +9,7 @@
  *   group_dot   a has one row: (1 x n)(n x P) for each of many groups (EMA).
  *               b is a map, so that a position of it is the groups' operands
  *               one after another: multiply by a, add n neighbours.
- *   vector      b has one column (SCSA's a v at 7x7): a dot product a row.
+ *   vector      b has one column (SCSA's a v at 7x7): one dot product per row.
  *   in_double   channels by channels, summed over many positions (SCSA's
  *               q k^T on large maps), in double: softmax multiplies an error
  *               of its scores, which are in the tens there, and the module
@@ -110,7 +110,7 @@ static int outer_run(Device *dev, const Tensor *out, void *state)
 
 /* ---- group_dot -------------------------------------------------------- */
 
-/* b's columns are positions of a map, a is one row a group. */
+/* b's columns are positions of a map, a is one row per group. */
 static bool group_dot_supports(const Tensor *out)
 {
     const Product p = product(out);

@@ -20,7 +20,7 @@ enum {
     NARROW = 16,  /* of the smallest: one line of the cache */
 };
 
-/* Whether a is to be the maximum in place of b: larger, or the first NaN. */
+/* True if a is to be the maximum in place of b: larger, or the first NaN. */
 static inline bool is_more(float a, float b)
 {
     return !(a <= b) & (b == b);

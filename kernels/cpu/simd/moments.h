@@ -8,7 +8,7 @@
 
 #include "kernels/cpu/simd/rows.h"
 
-/* What normalises a row: (x - mean - rest) * scale. */
+/* Normalises a row: (x - mean - rest) * scale. */
 typedef struct RowMoments {
     float mean, rest, scale; /* mean is rounded: rest is what is left of it */
 } RowMoments;

@@ -73,7 +73,7 @@ INLINE void pair_constant(Elem *y, const Elem *a, const Elem *b, size_t n,
         }
 }
 
-/* Whether out, of two sources of such runs, was written by pair_constant. */
+/* True if out, of two sources of such runs, was written by pair_constant. */
 static bool concat_pair(const Tensor *out, size_t run, size_t begin, size_t end)
 {
     const Elem *a = (const Elem *)out->src[0]->data + begin * run;

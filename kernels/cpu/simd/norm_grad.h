@@ -1,7 +1,7 @@
 /*
  * norm_grad.h - sums over rows of each column that gradients of norms need
  *
- * Of dy and dy d, and, where the statistics are not stored, of d and d^2; d is
+ * Sums dy and dy d, and, where the statistics are not stored, d and d^2; d is
  * x less a number near the column's mean, so that squares cancel little.  In
  * float over PARTIAL rows, then in double.
  */
@@ -11,11 +11,11 @@
 #include "kernels/cpu/simd/rows.h"
 
 enum {
-    BLOCK = 512,  /* columns at a time: four sums of 2 KiB beside the rows */
+    BLOCK = 512,  /* columns at a time: four sums of 2 KiB next to rows   */
     PARTIAL = 64, /* rows summed in float                                  */
 };
 
-/* What is added up, C numbers each. */
+/* Sums, of C numbers each. */
 enum { SUM_DY, SUM_DY_D, SUM_D, SUM_D2, SUMS };
 
 /* Up to BLOCK columns of x and dy, rows of C numbers. */

@@ -30,7 +30,7 @@ typedef struct Ahead {
     size_t each;
 } Ahead;
 
-/* n positions of a, so many rows, with one panel of b.  The sums are set if
+/* n positions of a, `rows` rows, with one panel of b.  The sums are set if
  * they are the first, else added to. */
 typedef struct Outer {
     const float *a, *b;
@@ -95,7 +95,7 @@ INLINE void outer_rows(const Outer *p, const size_t nv)
         outer_tile(p, row, 1, nv);
 }
 
-/* Of nv vectors. */
+/* Product for nv vectors. */
 static void outer_product(const Outer *p, size_t nv)
 {
     switch (nv) {
@@ -122,7 +122,7 @@ typedef struct Shares {
     size_t parts, panels, width, columns, positions, block;
 } Shares;
 
-/* Of columns, in blocks of so many positions at most. */
+/* Shares of columns, in blocks of `most` positions at most. */
 static inline Shares shares_of(const Device *dev, size_t positions,
                                size_t columns, size_t most)
 {
@@ -175,7 +175,7 @@ static inline void each_block(const Shares *s, size_t begin, size_t end,
     }
 }
 
-/* What to fetch during so many products of rows rows and n positions. */
+/* Plans fetches during `products` products of `rows` rows and n positions. */
 static inline Ahead ahead_of(const float *from, const float *to,
                              size_t products, size_t rows, size_t n)
 {

@@ -2,10 +2,10 @@
  * planes.c - conv2d from and to so few channels that vectors along them would
  * be empty: CBAM's 7x7 from 2 maps to 1
  *
- * 2 C O kh kw flops a position: 200 for CBAM, bound by multiply-adds.
+ * 2 C O kh kw flops per position: 200 for CBAM, bound by multiply-adds.
  *
  *   planes   a unit is ROWS rows of the result of one image.  The rows of x it
- *            needs are written as one zero-padded plane a channel; a plane is
+ *            needs are written as one zero-padded plane per channel, which is
  *            then one long vector, and so is the result, with some columns
  *            that nobody reads: out[i] += w[u,v] plane[i + u Wp + v].
  */
@@ -63,7 +63,7 @@ static int plan(Device *dev, const Tensor *out, void **state)
     return OK;
 }
 
-/* The padded rows that results i to i + rows - 1 need, a plane a channel. */
+/* Padded rows that results i to i + rows - 1 need, one plane per channel. */
 static void spread(const Planes *s, float *plane, const Elem *x, size_t i,
                    size_t rows)
 {

@@ -52,7 +52,7 @@ static int plan(Device *dev, const Tensor *out, void **state)
     return OK;
 }
 
-/* What one run needs to know; a linear is a convolution with nothing added. */
+/* Arguments of one run; a linear is a convolution with nothing added. */
 typedef struct Job {
     const Elem *x, *panels;
     const float *bias;

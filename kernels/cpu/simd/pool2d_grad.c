@@ -7,7 +7,7 @@
  *   gather    the mean: a unit is a row of dx, each position of which is the
  *             sum of what comes to it from the windows that hold it: mostly
  *             one.
- *   scatter   the maximum: each window's first maximum is sought anew, LANES
+ *   scatter   the maximum: each window's first maximum is sought again, LANES
  *             channels at once, and dy is added to dx there.  A thread has a
  *             run of rows of dx; windows over its edges are also the
  *             neighbour's, and each adds to its own rows alone.
@@ -182,8 +182,8 @@ INLINE void scatter(float *dx, const float *x, const float *dy, const Window *v,
         }
 }
 
-/* What the next window has of x and this one has not: rows of channels lie
- * apart, so that no hardware prefetcher follows them. */
+/* Fetches x that only the next window has: its rows of channels lie apart,
+ * so that no hardware prefetcher follows them. */
 INLINE void prefetch_next(const float *x, const Window *v, size_t row, size_t C,
                           size_t stride)
 {

@@ -5,10 +5,10 @@
  * order are merged as in mul (broadcast.h); the last two make a matrix of x,
  * of which one is summed:
  *
- *   columns   one sum a column: (N,C), (C), (N,C,H,1), (N,C,1,W).  Rows are
+ *   columns   one sum per column: (N,C), (C), (N,C,H,1), (N,C,1,W).  Rows are
  *             read in order and added up in float, PARTIAL of them, then in
  *             double.  Of narrow matrices a few rows are taken as one.
- *   rows      one sum a row: (N,1,H,W), (N,G,H,W), one number in all.
+ *   rows      one sum per row: (N,1,H,W), (N,G,H,W), one number in all.
  *
  * A unit is a block of sums of one such matrix, and of all that are added to
  * it.  Where there are too few of these for all threads (a gradient of a bias),
@@ -235,12 +235,12 @@ static void add_row_sums(double *total, Matrix m, size_t rows)
 
 /* ---- units --------------------------------------------------------------- */
 
-/* What is a part's: matrices, and of each so many numbers of every sum. */
+/* Share of a part: matrices, and from each a range of every sum's numbers. */
 typedef struct Cut {
     size_t first, last, begin, end;
 } Cut;
 
-/* Of several matrices it gets some whole. */
+/* Range of a part, which gets some of several matrices whole. */
 static Cut cut(const Reduce *r, size_t part)
 {
     const size_t n = depth(r), from = part * n / r->parts;

@@ -163,7 +163,7 @@ typedef struct Affine {
 
 /*
  * The mean is a float near the true one, and shift makes up for the
- * difference: exact where the mean is large beside the deviation, which
+ * difference: exact where the mean is large next to the deviation, which
  * x * scale + shift would not be.
  */
 static inline void normalise_rows(Elem *y, const Elem *x, size_t rows,

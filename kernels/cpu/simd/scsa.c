@@ -5,8 +5,8 @@
  *   attention from window means of what they leave
  *
  * Bound by bytes, and by exponentials where windows are few and channels many:
- * C^2 an image.  Algebra first: both strip means take one read of x; a window's
- * mean is a sum of x times two gates, so x * attn_h * attn_w is never stored;
+ * C^2 per image.  Algebra first: both strip means take one read of x; the mean
+ * of a window is a sum of x times two gates: x * attn_h * attn_w is not stored;
  * the norm of x_p absorbs the window's area; v is needed by its means only; no
  * C x C matrix exists (scsa_scores.h).
  *

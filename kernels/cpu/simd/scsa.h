@@ -15,7 +15,7 @@ enum {
     QUARTERS = 4,
 };
 
-/* Of a group norm: weight and bias. */
+/* Weight and bias of a group norm. */
 typedef struct NormWeights {
     float *weight, *bias;
 } NormWeights;

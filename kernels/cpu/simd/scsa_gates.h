@@ -2,7 +2,7 @@
  * scsa_gates.h - from the sums of strips to gates, and the group norms of the
  * fused SCSA
  *
- * Bound by latency: a few thousand numbers an image.  Every loop is over
+ * Bound by latency: a few thousand numbers per image.  Every loop is over
  * vectors of channels, which no quarter has to fill: a vector that two
  * quarters share takes the longer filter, whose outer taps are 0 for one.
  */
@@ -90,7 +90,7 @@ typedef struct Normal {
     double mean, scale;
 } Normal;
 
-/* Of channels first to first + size - 1, over so many rows. */
+/* Moments of channels first to first + size - 1, over `rows` rows. */
 static Normal join_moments(Moments m, size_t first, size_t size, size_t rows,
                            double eps)
 {
@@ -111,7 +111,7 @@ static Normal join_moments(Moments m, size_t first, size_t size, size_t rows,
     return (Normal){ mean, 1 / sqrt((var < 0 ? 0 : var / n) + eps) };
 }
 
-/* A group norm over so many rows, whose moments were taken. */
+/* A group norm over `rows` rows, whose moments were taken. */
 typedef struct Norm {
     Moments moments;
     size_t rows, groups;

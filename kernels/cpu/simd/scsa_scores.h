@@ -15,7 +15,7 @@
  *             number, q, whose Taylor series has coefficients that all c
  *             share: C numbers and not C^2.  About the mean of k, which
  *             changes no softmax, as then the sum of exp() is at least 1 a
- *             term, and roundings stay small beside it.  Pays from SERIES_MIN
+ *             term, and roundings stay small next to it.  Pays from SERIES_MIN
  *             channels of a head on.
  */
 #ifndef SIMD_SCSA_SCORES_H
@@ -27,7 +27,7 @@
 #include "kernels/cpu/simd/scsa_gates.h"
 
 enum {
-    KEYS = 8,        /* j at once: so many sums hide the latency      */
+    KEYS = 8,        /* j at once: this many sums hide the latency    */
     NEAR = 64,       /* e^64 times any number of channels is a float  */
     DEGREE = 20,     /* 4^21 / 21! is 9e-8                            */
     SERIES_NEAR = 4, /* of |q k|                                      */
@@ -135,7 +135,7 @@ INLINE Vec keep_scores(Vec most, const Rows *r, size_t j, const size_t n)
 
 static Vec attend_shifted(const Rows *r)
 {
-    const Vec least = splat(-87); /* e^-87 is nothing beside e^0 */
+    const Vec least = splat(-87); /* e^-87 is nothing next to e^0 */
     Sums sums = { splat(0), splat(0) };
     Vec most = splat(-INFINITY);
     size_t j = 0;
@@ -264,7 +264,7 @@ static float longest(const float *scale, const float *squares, size_t n)
     return sqrtf(max_lane(most));
 }
 
-/* What all vectors of a head share. */
+/* Values that all vectors of a head share. */
 typedef struct Head {
     size_t number;
     float longest_k, series_to; /* the longest q for which there is a series */

@@ -94,7 +94,7 @@ static inline void store_part(float *p, Vec v, size_t n)
 /* ---- elements --------------------------------------------------------- */
 
 /*
- * What tensors hold in memory: floats, or, in a build with -DSIMD_BF16, the
+ * Numbers as tensors hold them: floats, or, in a build with -DSIMD_BF16, the
  * upper halves of floats.  Only loads and stores know: all arithmetic, scratch
  * and packed weights are float.  Rounding is to the nearest, ties to even;
  * NaN stays NaN, and what is too large becomes infinite.  Vectors flush
@@ -126,7 +126,7 @@ static inline Elem elem(float x)
     return (Elem){ (uint16_t)(x != x ? 0x7fc0 : rounded) };
 }
 
-/* Of what has been in an Elem: nothing is rounded. */
+/* Stores what came from an Elem: nothing is rounded. */
 static inline Elem same_elem(float x)
 {
     uint32_t bits;
@@ -291,13 +291,13 @@ static inline int state_new(void **state, size_t bytes)
     return OK;
 }
 
-/* Whether t is a weight or a view of one: then it has values at plan time. */
+/* True if t is a weight or a view of one: then it has values at plan time. */
 static inline bool is_weight(const Tensor *t)
 {
     return tensor_is_weight(tensor_storage(t));
 }
 
-/* Whether the sources 1 and, if there is one, 2 are: weights and bias. */
+/* True if the sources 1 and, if there is one, 2 are: weights and bias. */
 static inline bool weights_known(const Tensor *out)
 {
     return is_weight(out->src[1]) && (!out->src[2] || is_weight(out->src[2]));

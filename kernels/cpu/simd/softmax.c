@@ -1,8 +1,8 @@
 /*
  * softmax.c - y = exp(x - m) / sum of exp(x - m) along one dim, m the largest
  *
- * An exp a number, about 25 operations: bound by arithmetic in cache.  Seen as
- * x[o,r,k] with r the dim, in storage order:
+ * An exp per number, about 25 operations: bound by arithmetic in cache.  Seen
+ * as x[o,r,k] with r the dim, in storage order:
  *
  *   rows      k = 1: the numbers of a softmax are neighbours.  Three passes
  *             over one, which stays in the L1 cache.  Short rows (the groups of

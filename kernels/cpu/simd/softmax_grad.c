@@ -10,7 +10,7 @@
 #include "kernels/cpu/simd/rows.h"
 
 enum {
-    BLOCK = 256,       /* columns: 1 KiB a row, beside 1 KiB of sums */
+    BLOCK = 256,       /* columns: 1 KiB per row, and 1 KiB of sums  */
     SHORT = 2 * LANES, /* a row of fewer numbers leaves vectors empty */
 };
 

@@ -6,7 +6,7 @@
 
 #include "kernels/cpu/simd/simd.h"
 
-/* Of window i on a map of this size: begin to end - 1. */
+/* Positions of window i on a map of this size: begin to end - 1. */
 typedef struct Span {
     size_t begin, end;
 } Span;

@@ -81,7 +81,7 @@ static int plan(Device *dev, const Tensor *out, void **state)
     return OK;
 }
 
-/* What one run needs to know. */
+/* Arguments of one run. */
 typedef struct Job {
     const State *s;
     const float *dy;
@@ -208,7 +208,7 @@ static void spread(const Job *j, size_t i, size_t first, size_t n, size_t u,
         }
 }
 
-/* What row i of dy gives to the rows of dx from `first` to past - 1. */
+/* Adds what row i of dy gives to the rows of dx from `first` to past - 1. */
 static void add_row(const Job *j, size_t image, size_t i, size_t first,
                     size_t past)
 {

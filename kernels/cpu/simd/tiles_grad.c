@@ -14,7 +14,7 @@
  *            all of a panel would meet in a few sets of the first-level cache
  *            are copied, too.  Where x has fewer channels than fill vectors,
  *            and dy has not, a 1x1 is summed up the other way round.  Starves
- *            where dy has few channels: a copied number serves only so many
+ *            where dy has few channels: a copied number serves only few
  *            multiply-adds.
  */
 #include "kernels/cpu/simd/outer.h"
@@ -36,12 +36,12 @@ typedef struct State {
     bool turned;       /* the sums are (C,O)                           */
     bool in_place;     /* the sums are the result                      */
     bool copies_x, copies_dy;
-    size_t windows, work_floats; /* of which so many are for windows */
+    size_t windows, work_floats; /* of which this many for windows   */
     float *work;                 /* of each thread: windows, rows of dy */
     float *sums;                 /* [part](rows, step)                  */
 } State;
 
-/* What one run needs to know. */
+/* Arguments of one run. */
 typedef struct Job {
     const State *s;
     const float *x, *x_end, *dy;
@@ -57,7 +57,7 @@ static bool is_pointwise(const Tensor *out)
            !a->conv.pad_w;
 }
 
-/* Whether dy fills vectors better than x. */
+/* True if dy fills vectors better than x. */
 static bool turns(const Tensor *out)
 {
     const int O = out->dim[0], C = out->dim[1];
@@ -183,7 +183,7 @@ static const float *window_at(const Job *j, size_t p)
 
 /* ---- products ----------------------------------------------------------- */
 
-/* What the next block of positions reads. */
+/* Fetches for the next block of positions. */
 static void look_ahead(const Job *j, const Block *b, Ahead ahead[2])
 {
     const size_t n = b->end - b->begin, products = b->last - b->panel;

@@ -3,7 +3,7 @@
  *
  * Bound by bytes: two numbers moved for a few operations, in place where the
  * plan allows it, which halves the lines touched.  sigmoid and gelu do 30 and
- * 50 operations a number: bound by arithmetic while the data is in cache.
+ * 50 operations per number: bound by arithmetic while the data is in cache.
  *
  *   flat   one loop over the numbers, whatever the dims.
  */
@@ -15,7 +15,7 @@ static inline float hard_swish_of(float x)
     return x * relu6_of(x + 3) / 6;
 }
 
-/* One kernel: its loop by the formula; weight: its cost beside a copy's. */
+/* One kernel: its loop by the formula; weight: its cost over a copy's. */
 #define UNARY(id, weight, formula)                                             \
     static void id##_range(const Tensor *out, const void *state, size_t begin, \
                            size_t end)                                         \

@@ -3,7 +3,7 @@
  * sigmoid_grad, hard_swish_grad, gelu_grad
  *
  * Bound by bytes: three numbers moved for a few operations, in place of either
- * source where the plan allows it.  gelu_grad does 40 a number: bound by
+ * source where the plan allows it.  gelu_grad does 40 per number: bound by
  * arithmetic while the data is in cache.
  *
  *   flat   one loop over the numbers, whatever the dims.
@@ -45,7 +45,7 @@ static inline float gelu_slope(float x)
     return (x > 0 ? 1 - tail : tail) + x * (0.39894228f * e);
 }
 
-/* One kernel: its loop by the formula; weight: its cost beside a copy's. */
+/* One kernel: its loop by the formula; weight: its cost over a copy's. */
 #define UNARY_GRAD(id, weight, formula)                                        \
     static void id##_range(const Tensor *out, const void *state, size_t begin, \
                            size_t end)                                         \

@@ -41,7 +41,7 @@ typedef struct Attention {
     size_t scratch_size;
 } Attention;
 
-/* Of one thread. */
+/* Buffers of one thread. */
 typedef struct Work {
     float *k;     /* panels of positions: (d,PANEL)    */
     float *v;     /* panels of channels: (P,PANEL)     */
@@ -96,7 +96,7 @@ static Attention sizes(const Tensor *out)
     return s;
 }
 
-/* Windows are masked alike but for those at the lower and the right edge. */
+/* Windows are masked alike except those at the lower and the right edge. */
 static size_t kind_of(const Attention *s, size_t window)
 {
     const size_t down = (size_t)(s->a.map_h / s->a.h),
@@ -160,8 +160,8 @@ static int plan(Device *dev, const Tensor *out, void **state)
 
 /* ---- one head of one window ---------------------------------------------- */
 
-/* What a head of a window reads and writes; rows of a map are a number of
- * positions from its first. */
+/* Memory that a head of a window reads and writes; rows of a map are a
+ * number of positions from its first. */
 typedef struct Head {
     const Elem *q, *k, *v; /* rows are 3 C apart */
     Elem *y;               /* rows are C apart   */

@@ -38,7 +38,7 @@ typedef struct State {
     size_t work_floats;
 } State;
 
-/* What one run needs to know. */
+/* Arguments of one run. */
 typedef struct Job {
     const State *s;
     Map x;

@@ -39,7 +39,7 @@ typedef struct State {
     float *sums; /* [part][element](O,C) */
 } State;
 
-/* What one run needs to know. */
+/* Arguments of one run. */
 typedef struct Job {
     const State *s;
     Map x, dy;

@@ -20,7 +20,7 @@
 #include "kernels/cupti/activity.h"
 #include "kernels/cupti/counters.h"
 
-/* What every device with clusters can run; more only some kernels may. */
+/* Blocks that every device with clusters can run; some kernels may use more. */
 enum { PORTABLE_CLUSTER = 8 };
 
 /* From here on there are bf16 and asynchronous copies. */
@@ -143,7 +143,7 @@ static int check_code(const Card *c)
     if (err == cudaErrorNoKernelImageForDevice)
         return fail(ERR_UNSUPPORTED,
                     "cuda: this plugin was built for other GPUs (%s); build it "
-                    "anew with make CUDA_ARCHS=%d",
+                    "again with make CUDA_ARCHS=%d",
                     CUDA_BUILD_ARCHS, c->cuda.arch);
     TRY(cuda_check(err, "cudaLaunchKernel"));
     return cuda_check(cudaStreamSynchronize(c->clock.stream),

@@ -36,7 +36,7 @@ void clock_close(Clock *c);
 int clock_start(Clock *c);
 int clock_stop(Clock *c, double *ns);
 
-/* Lets the stream go on, after a start whose stop never came. */
+/* Lets the stream continue, after a start whose stop never came. */
 void clock_let_go(Clock *c);
 
 /* Cycles of a multiprocessor over nanoseconds, counted by it; on the host. */
@@ -52,7 +52,7 @@ typedef struct MomentReader {
     char throttle[96], with_launches[128];
 } MomentReader;
 
-/* What roofs are measured in (roofs.c); all zero until then. */
+/* Memory to measure roofs in (roofs.c); all zero until then. */
 typedef struct CardBuffers {
     float *from, *to;
     size_t n; /* floats of each */
@@ -78,7 +78,7 @@ int moment_open(MomentReader *w, const char *bus_id);
 void moment_close(MomentReader *w);
 int moment_read(MomentReader *w, const Clock *clock, Moment *out);
 
-/* What doctor shows (facts.c). */
+/* Tells doctor what it shows (facts.c). */
 void cuda_tell(Device *dev, Say *say, void *arg);
 
 /* OK, or ERR_DEVICE with what CUDA says of the call; err is a cudaError_t. */

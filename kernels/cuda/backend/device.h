@@ -15,7 +15,7 @@ typedef struct CudaDevice {
     Device base;
     void *stream; /* cudaStream_t: everything is launched on it */
 
-    /* What a kernel may count on. */
+    /* Facts that a kernel may rely on. */
     int sms;                   /* multiprocessors                         */
     int arch;                  /* 90: compute capability 9.0              */
     size_t block_shared_bytes; /* dynamic shared memory of one block      */
@@ -28,7 +28,7 @@ typedef struct CudaDevice {
     struct CudaWorkspace *workspaces; /* it, and what it was */
 
     struct CudaLibraries *libraries; /* handles; NULL: there are none */
-    const Notes *notes;              /* as opened; NULL: choose anew */
+    const Notes *notes;              /* as opened; NULL: choose again */
 } CudaDevice;
 
 static inline CudaDevice *cuda_device(Device *dev)

@@ -11,7 +11,7 @@
 extern "C" {
 #endif
 
-/* What one launch of a set's work adds to a quantity. */
+/* Amount that one launch of a set's work adds to a quantity. */
 typedef struct Known {
     MetricSet set;
     const char *quantity;

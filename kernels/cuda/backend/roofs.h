@@ -12,7 +12,7 @@ int cuda_roof_run(Device *dev, int i, double *work);
 size_t cuda_cache_bytes(Device *dev);
 void cuda_roofs_release(Device *dev);
 
-/* What counters are calibrated by, in the memory that roofs are measured in;
+/* Work that calibrates counters, in the memory that roofs are measured in;
  * the product is of dtype, of tf32 for f32. */
 int cuda_known_work(KnownWork *out, Device *dev, Dtype dtype);
 

@@ -7,7 +7,7 @@
  *
  *   columns   a thread stays with one pack of channels, whose four numbers a
  *             channel it reads once and keeps, and goes down the rows.  Where
- *             packs do not divide the channels, one channel a thread.
+ *             packs do not divide the channels, one channel per thread.
  *   sums      batch_norm_grad_w: columns.h, which has nothing but the means to
  *             read besides.
  */

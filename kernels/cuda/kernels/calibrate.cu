@@ -10,7 +10,7 @@
  *               additions and multiplications of pairs ptxas makes every second
  *               one a multiply-add by 1, or with -0, to keep two pipes busy
  *
- * Of a constant in a register ptxas likes to make a multiply-add of pairs of
+ * ptxas likes to turn a constant in a register into a multiply-add of pairs of
  * zeros with it, which is counted like any other: hence a parameter that is
  * always 16.  What it makes of this file has been read for sm_80, sm_90, sm_100
  * and sm_120: these operations and no others.

@@ -29,7 +29,7 @@
 
 #include "kernels/cuda/kernels/join.h"
 
-/* What is joined, and how the machine is divided for it. */
+/* Numbers to join, and how the machine is divided for it. */
 typedef struct Columns {
     size_t outer;
     unsigned rows, width; /* width: numbers in a row */
@@ -45,7 +45,7 @@ typedef struct Columns {
 
 /* ---- the kernel -------------------------------------------------------- */
 
-/* What is joined are the numbers of row r from column k on, number `at` of x:
+/* Joins the numbers of row r from column k on, number `at` of x:
  * as they are, with no weight; and so is the result of column k. */
 template <typename How> struct Plain : How {
     template <typename P, typename T>
@@ -87,7 +87,7 @@ static __device__ __forceinline__ P join_rows(const T *x, size_t from,
             if (r + i * c.high < rows.end)
                 v[i] = how.template load<P>(x, at, r + i * c.high, k);
         }
-        /* What is not there is 0 under any weight. */
+        /* Missing numbers are 0 under any weight. */
 #pragma unroll
         for (int i = 0; i < UNDER_WAY; i++)
             how.weigh(&v[i], min(r + i * c.high, c.rows - 1), k);
@@ -113,7 +113,7 @@ static __device__ __forceinline__ P join_partial(const float *p,
     return acc;
 }
 
-/* Whether this block is the last of `blocks` to come here; what the others
+/* True if this block is the last of `blocks` to come here; what the others
  * wrote before is then there to be read.  The ticket is 0 again after that. */
 static __device__ __forceinline__ bool last_to_come(unsigned *ticket,
                                                     unsigned blocks)
@@ -218,7 +218,7 @@ static inline void columns_release(ColumnsState *s)
         s->dev->backend->release(s->dev, s->memory);
 }
 
-/* Of a state that has nothing else. */
+/* Frees a state that has nothing else. */
 static inline void columns_free(void *state)
 {
     if (state)

@@ -21,7 +21,7 @@ typedef struct Conv {
     int N, H, W, C; /* of x                               */
     int OH, OW, O;  /* of y                               */
     int kh, kw, stride, pad_h, pad_w;
-    int apart; /* x's positions are as far apart; 1 but for gradients */
+    int apart; /* x's positions are as far apart; 1 except in gradients */
     int groups, cg, og; /* channels and outputs of a group   */
     bool shared;        /* all groups use the weights of one */
     Activation act;
@@ -68,7 +68,7 @@ static inline Conv conv_of(const Tensor *out)
     };
 }
 
-/* Whether a place along a side of n positions, drawn apart, has a number; which
+/* True if a place along a side of n positions, drawn apart, has a number; which
  * one. */
 static __device__ __forceinline__ bool place_of(int *i, int n, int apart)
 {

@@ -31,7 +31,7 @@ struct Row {
     int h, l;
 };
 
-/* DEPTH of TILE rows of x from `first` on: 0 beside the map and beyond K. */
+/* DEPTH of TILE rows of x from `first` on: 0 outside the map and beyond K. */
 template <int N, typename T>
 static __device__ __forceinline__ void load_positions(Tile &t, const Row *rows,
                                                       const T *x, const Conv &c,
@@ -109,7 +109,7 @@ static __global__ void __launch_bounds__(TILE_THREADS)
         const size_t at = first + threadIdx.x;
         const int j = at % c.OW, i = at / c.OW % c.OH;
 
-        /* A row that is none has all its taps beside the map. */
+        /* A row that is none has all its taps outside the map. */
         rows[threadIdx.x] =
             at < positions
                 ? Row{ at / c.OW / c.OH * c.H * c.W * c.C,

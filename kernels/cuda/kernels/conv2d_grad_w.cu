@@ -61,7 +61,7 @@ static __device__ __forceinline__ float *partial_at(const Work &w,
 /* ---- tiles --------------------------------------------------------------- */
 
 /* DEPTH positions of x from `first` on: rows are TILE of the taps' channels
- * from `row` on, 0 beside the map. */
+ * from `row` on, 0 outside the map. */
 template <int N, typename T>
 static __device__ __forceinline__ void load_taps(Tile &t, const T *x,
                                                  const Work &w, unsigned first,
@@ -149,7 +149,7 @@ enum {
     DIRECT_FLOATS = 4 * 256, /* of the threads of a block, for a tap */
 };
 
-/* What a thread makes: taps v to v + RUN - 1 of row u. */
+/* Share of a thread: taps v to v + RUN - 1 of row u. */
 struct Item {
     int o, channel, u, v;
 };
@@ -232,7 +232,7 @@ static __global__ void __launch_bounds__(JOIN_THREADS)
 
 enum { THREADS = 128 };
 
-/* A thread a number of dw, in the order of `partial`. */
+/* One thread per number of dw, in the order of `partial`. */
 template <typename T>
 static __global__ void __launch_bounds__(THREADS) settle(T *dw, Work w)
 {

@@ -14,7 +14,7 @@ extern "C" {
  * memory. */
 int conv_pack_filters(Device *dev, void *packed, const Tensor *w);
 
-/* Of out, a conv2d_grad_x whose sum is there: adds z, if it is not NULL, and
+/* Finishes out, a conv2d_grad_x whose sum is there: adds z, unless NULL, and
  * goes through the activation's gradient, if there is one. */
 int conv_finish_grad_x(Device *dev, const Tensor *out, const Tensor *z);
 

@@ -104,7 +104,7 @@ static Product product_with(const Tensor *z)
     return how;
 }
 
-/* Whether the dims of x are what is kept, what is summed, what is kept, of
+/* True if the dims of x are what is kept, what is summed, what is kept, of
  * which only the second must be there: innermost first, and as stored. */
 static bool as_columns(const Form *f, Columns *c)
 {
@@ -179,7 +179,7 @@ static int run_rows(Device *dev, const Tensor *out, void *state)
 
 enum {
     RUN = 32 * WARP
-}; /* a long sum errs less if so many are by themselves */
+}; /* a long sum errs less if runs are summed first     */
 
 /* Some of the dims of x, innermost first, with the steps of x and y. */
 typedef struct Axes {

@@ -2,7 +2,7 @@
  * gather.h - the kernel of all that only moves numbers, for the .cu files that
  * say where from
  *
- * What moves together is a unit: of 16 bytes where every run of neighbours is,
+ * Units move as a whole: 16 bytes where every run of neighbours is,
  * else of 8, 4 or 2, so that one kernel serves all dtypes.  A thread makes 16
  * bytes of the result, of as many units as that is, and strides over it by the
  * grid; from(i) is unit i of the result.

@@ -27,7 +27,7 @@
 
 enum { ROWS = 2 }; /* loads of either that are under way */
 
-/* Of a group or a part of it: the sums of g and of g (x - mean). */
+/* Sums of g and of g (x - mean) over a group or a part of it. */
 struct Sums {
     float g, with_x;
 };
@@ -158,7 +158,7 @@ static __global__ void __launch_bounds__(THREADS)
     }
 }
 
-/* Of each group of the piece, whose mean is known; a warp a group. */
+/* Joins each group of the piece, whose mean is known; one warp per group. */
 static __device__ __forceinline__ void join_sums(float *g, float *with_x,
                                                  const float *mean,
                                                  const Part *parts,
@@ -208,7 +208,7 @@ static Slabs slabs_for(Device *dev, const Tensor *out)
     return slabs_of(dev, out, attr->groups, out->src[2]->dim[0], attr->eps);
 }
 
-/* Of all chunks of all groups of x. */
+/* Number of parts: all chunks of all groups of x. */
 static size_t parts_of(const Tensor *x, const Slabs &s)
 {
     return (size_t)x->dim[0] * (s.C / s.cg) * s.chunks;

@@ -93,7 +93,7 @@ static __device__ __forceinline__ float join_parts(const float *part,
 typedef struct Lanes {
     bool whole;      /* packs are of 16 bytes, not of one number */
     unsigned lanes;  /* a power of two, at most a warp           */
-    unsigned across; /* how many times so many make a row        */
+    unsigned across; /* how many times as many make a row        */
 } Lanes;
 
 /*

@@ -51,7 +51,7 @@ static __device__ __forceinline__ void from_float(__nv_bfloat16 *y, float x)
     *y = __float2bfloat16(x);
 }
 
-/* Memory of so many bytes, moved in one access. */
+/* Memory of BYTES bytes, moved in one access. */
 template <int BYTES> struct Word;
 template <> struct Word<2> {
     typedef unsigned short Type;
@@ -161,7 +161,7 @@ static __device__ __forceinline__ void load_floats(Pack<T, N> *v,
         }                                 \
     })
 
-/* Whether rows of n numbers are packs of 16 bytes and nothing else, so that
+/* True if rows of n numbers are packs of 16 bytes and nothing else, so that
  * each begins aligned: tensors themselves do. */
 static inline bool whole_packs(Dtype dtype, size_t n)
 {
@@ -202,7 +202,7 @@ static __device__ __forceinline__ unsigned divmod(unsigned *i, const Divider &d)
     return quotient;
 }
 
-/* Whether 31 bits count the numbers of t. */
+/* True if 31 bits count the numbers of t. */
 static inline bool small_index(const Tensor *t)
 {
     return tensor_count(t) <= INT_MAX;
@@ -240,7 +240,7 @@ static inline size_t ceil_div(size_t a, size_t b)
     return (a + b - 1) / b;
 }
 
-/* So many blocks; fewer where a grid cannot have them: strides are needed. */
+/* This many blocks; fewer where a grid cannot have them: strides are needed. */
 static inline dim3 grid_of(size_t blocks)
 {
     return dim3((unsigned)(blocks < MAX_GRID ? blocks : (size_t)MAX_GRID));

@@ -170,7 +170,7 @@ static __global__ void each(T *y, const T *a, const T *b, Each p)
     }
 }
 
-/* Whether sums go along neighbours, and every sum begins at a multiple of n. */
+/* True if sums go along neighbours, and every sum begins at a multiple of n. */
 static bool sums_in_packs(const Each &e, size_t n)
 {
     size_t all = 0;

@@ -12,7 +12,7 @@
  *            has packs, at most all, and shuffles join them.  Starves on few
  *            long rows.
  *
- * Of two that are equal the one that comes first is taken, and the first NaN
+ * Takes the first of two that are equal, and the first NaN
  * before any number, whatever the order in which they are joined.
  */
 #include "kernels/cuda/kernels/join.h"
@@ -120,7 +120,7 @@ static __global__ void __launch_bounds__(JOIN_THREADS)
     }
 }
 
-/* How an image is divided, but for the memory. */
+/* How an image is divided, except the memory. */
 static Chunks chunks_of(Device *dev, const Tensor *out, Lanes *l)
 {
     const size_t wanted = (size_t)cuda_device(dev)->sms * BLOCKS_WANTED;

@@ -1,10 +1,10 @@
 /*
  * peaks.cu - reads, writes, copies, multiply-adds: the roofs of a roofline
  *
- *   read, write, copy   bound by the memory they are given: 16 bytes a thread
+ *   read, write, copy   bound by the memory they are given: 16 bytes per thread
  *                       at a time, ROUNDS of them in flight
  *   fma                 bound by arithmetic: CHAINS independent multiply-adds
- *                       a thread hide their latency, WARPS a multiprocessor
+ *                       per thread hide latency, WARPS per multiprocessor
  *                       fill its schedulers
  */
 #include "kernels/cuda/kernels/peaks.h"

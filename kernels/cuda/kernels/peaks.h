@@ -3,7 +3,7 @@
  * do one thing and nothing else.
  *
  * Buffers are of floats, aligned to 16 bytes, whose number n is a multiple of
- * PEAK_STEP.  Each launch goes over them so many times; from one time to the
+ * PEAK_STEP.  Each launch goes over them `times` times; from one time to the
  * next every block reads what another block had, so that nothing is found in a
  * multiprocessor's own cache.  (A copy that is made once is one; made several
  * times its steps are in another order.)

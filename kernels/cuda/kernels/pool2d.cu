@@ -6,7 +6,7 @@
  * what is read twice is in the L1 or L2 cache by then.
  *
  *   windows   a block is `parts` by `outs` by `lanes`: packs of neighbouring
- *             results, whose windows are read by so many threads each, a row
+ *             results, whose windows are read by `parts` threads each, a row
  *             of the window at a time, four loads under way.  One part, where
  *             results alone fill the machine (the stem): nothing is shared.
  *             More, where they don't (SCSA's 7x7): the parts meet in shared
@@ -66,7 +66,7 @@ struct Even {
     }
 };
 
-/* What a result is of the join of numbers, each of which is a share of it. */
+/* Makes the join of numbers a result, each of which is a share of it. */
 struct Mean : Sum {
     static __device__ __forceinline__ float of(float sum, float share)
     {
@@ -241,7 +241,7 @@ static int run_adaptive(Device *dev, const Tensor *out, void *state)
                      Even{ W, divider(out->dim[3]) });
 }
 
-/* What divide() takes. */
+/* Sizes that divide() takes. */
 static bool small_windows(const Tensor *out)
 {
     bool small = tensor_rows(out) <= INT_MAX;
@@ -274,7 +274,7 @@ struct Maps {
     unsigned C;
 };
 
-/* What number e of all packs of a map is of. */
+/* Place of number e of all packs of a map. */
 struct Spot {
     unsigned c, row, h, w, n; /* row: of all of the map's */
 };

@@ -7,13 +7,13 @@
 
 #include "kernels/cuda/kernels/kernel.h"
 
-/* Of a row, or of a group: x^ = (x - mean) scale. */
+/* Statistics of a row or a group: x^ = (x - mean) scale. */
 struct Stats {
     float mean, scale;
 };
 
-/* Of a row of C numbers, by a warp: the mean first, then the mean square
- * deviation from it. */
+/* Finds those of a row of C numbers, by a warp: the mean first, then the mean
+ * square deviation from it. */
 template <int N, typename T>
 static __device__ __forceinline__ Stats stats_of(const T *row, int C, float eps)
 {

@@ -89,7 +89,7 @@ static __global__ void __launch_bounds__(JOIN_THREADS)
     }
 }
 
-/* C numbers a row; how: as of columns. */
+/* C numbers per row; how: as of columns. */
 template <typename How>
 static inline int rows_run(Device *dev, const Tensor *out, unsigned C,
                            float scale, How how)

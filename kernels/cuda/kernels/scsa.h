@@ -86,7 +86,7 @@ static inline ScsaWeights<T> scsa_weights_of(const Tensor *out)
     return w;
 }
 
-/* What is a quarter's: by comparisons, since an index that is not known when
+/* Selects a quarter's: by comparisons, since an index that is not known when
  * compiling moves an array of parameters to local memory. */
 template <typename T>
 static __device__ __forceinline__ T of_quarter(const T (&each)[SCSA_QUARTERS],
@@ -184,7 +184,7 @@ static __device__ __forceinline__ float sigmoid(float x)
 }
 
 /* One number of a depthwise convolution: channel c of a strip of length L with
- * pitch numbers a position; weight is (C/4,k). */
+ * pitch numbers per position; weight is (C/4,k). */
 template <typename W>
 static __device__ __forceinline__ float dwconv1d(const float *strip, int L,
                                                  int pitch, int l, int c,
@@ -315,7 +315,7 @@ static __device__ __forceinline__ float softmax_mean(SoftmaxMean row)
     return warp_sum(row.out) / warp_sum(row.sum);
 }
 
-/* dot[r][c] += sum_p x_i x_j and sum[c] += sum_p x_j, over so many positions p
+/* dot[r][c] += sum_p x_i x_j and sum[c] += sum_p x_j, over all positions p
  * of x_p (P,C), for the channels i + r and j[c]. */
 static __device__ __forceinline__ void dot_products(
     float (&dot)[ATTEND_ROWS][ATTEND_COLS], float (&sum)[ATTEND_COLS],

@@ -11,7 +11,7 @@
 
 /* ---- a block, and a thread of it ----------------------------------------- */
 
-/* What is in shared memory; C' is the block's channels. */
+/* Contents of shared memory; C' is the block's channels. */
 template <typename T> struct Block {
     int rank, first; /* in the cluster; its first channel                   */
     int quarter, warp, warps;

@@ -9,19 +9,19 @@
  *
  * Memory bound: each number of x is read from device memory once and each of y
  * written once, so the best possible time is two maps over the copy bandwidth.
- * All between needs a few operations a number, and happens in shared memory.
+ * All between needs a few operations per number, and happens in shared memory.
  *
  *   cluster   a block has a quarter of an image's channels, which is one size
  *             of convolution and one group of the norms of the strips; or, in a
  *             cluster of 8, half of that, and the pair shares the norm.  All
  *             up to x_p is the block's own.  Then each reads the others' x_p,
- *             P numbers a channel, and has the rows of the attention that are
+ *             P numbers per channel, and has the rows of the attention that are
  *             its channels'.
  *
  *             The whole of a block's map is asked for at once (cp.async), in
  *             four stages, and rows and columns of a stage are summed while
  *             the next are on their way.  A thread has one column of packs,
- *             (w, channels q to q + N - 1), and every so many rows of it: its
+ *             (w, channels q to q + N - 1), and rows of it at one step: its
  *             neighbours have the next pack of the position, then the next
  *             position, so that reads of the map in shared memory meet no bank
  *             twice and those of device memory are runs of a block's channels.
@@ -32,7 +32,7 @@
  * with clusters of 8: sectors then travel twice from L2, which has bandwidth to
  * spare where so few blocks run, and once from memory.
  *
- * The map fits if it, the strips and x_p are at most 227 KiB a block;
+ * The map fits if it, the strips and x_p are at most 227 KiB per block;
  * scsa_cut.h divides an image, scsa_block.h has what a block holds of it.
  */
 #include "kernels/cuda/kernels/scsa_block.h"
@@ -80,7 +80,7 @@ static __device__ __forceinline__ void sum_stage(const Block<T> &b,
         add(sum, load_pack<N>(b.map + at(s, cut, h, c)));
 }
 
-/* n numbers: the sums of so many parts each, over count.  mean may be part. */
+/* n numbers: the sums of `parts` parts each, over count.  mean may be part. */
 static __device__ __forceinline__ void mean_of_parts(float *mean,
                                                      const float *part,
                                                      int parts, int n,
@@ -360,7 +360,7 @@ static bool supports(const Tensor *out)
            cut_image(&cut, out, MAX_BLOCKS, CLUSTER_BLOCK_SHARED);
 }
 
-/* Eight blocks an image where four do not fit, or leave multiprocessors idle
+/* Eight blocks per image where four do not fit, or leave multiprocessors idle
  * that eight would use. */
 static bool choose(Cut *cut, const CudaDevice *cuda, const Tensor *out)
 {

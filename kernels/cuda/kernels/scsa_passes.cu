@@ -20,7 +20,7 @@
  *                        those up, eq. (3) to (6)
  *            pool        reads x: a thread has some rows of a window, one pack
  *                        wide: as few as fill the card
- *            norm_pooled a block an image, of P C numbers
+ *            norm_pooled one block per image, of P C numbers
  *            relate      a warp has four rows of the attention
  *            scale       reads x as squeeze does, the last image first: that
  *                        is what L2 still has of it
@@ -147,7 +147,7 @@ static __global__ void __launch_bounds__(THREADS)
 
 /* ---- norms --------------------------------------------------------------- */
 
-/* Of value(i), each thread's own i in [0, n), in every thread. */
+/* Moments of value(i), each thread's own i in [0, n), in every thread. */
 template <typename F>
 static __device__ __forceinline__ Moments block_moments(int n, F value)
 {

@@ -31,7 +31,7 @@ enum {
     BLOCKS = 3,         /* a multiprocessor: with 4 some kernels spill     */
 };
 
-/* What of the map a kernel sees.  A slab has `groups` groups, the last one of
+/* View of the map for a kernel.  A slab has `groups` groups, the last one of
  * an image perhaps fewer. */
 struct Slabs {
     int C, rows, cg, groups, slabs, chunks;
@@ -165,7 +165,7 @@ static __device__ __forceinline__ void measure(float *mean, float *squares,
     sum_groups<2, N>(squares, columns, x, s, p, mean);
 }
 
-/* What a chunk knows of one of its groups. */
+/* Moments that a chunk has of one of its groups. */
 struct Part {
     float mean, squares;
 };
@@ -236,7 +236,7 @@ static inline int groups_of_slab(const Tensor *x, int cg, int groups)
     return n < groups ? n : groups;
 }
 
-/* Of x; of as many weights. */
+/* Slabs of x, with this many weights. */
 static inline Slabs slabs_of(Device *dev, const Tensor *x, int groups,
                              int weights, double eps)
 {
@@ -262,7 +262,7 @@ static inline Slabs slabs_of(Device *dev, const Tensor *x, int groups,
     return s;
 }
 
-/* Whether all of x and of a slab are packs. */
+/* True if all of x and of a slab are packs. */
 static inline bool slabs_whole(const Tensor *x, const Slabs &s)
 {
     return whole_packs(x->dtype, (size_t)s.C) &&

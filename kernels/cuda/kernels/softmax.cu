@@ -3,7 +3,7 @@
  * softmax_grad, dx = y (dy - sum of y dy)
  *
  * Bound by bytes: x comes from memory once and from L1 twice, y is written
- * once; and by exp, two a number, where the map is in L2.
+ * once; and by exp, two per number, where the map is in L2.
  *
  *   warp_per_line     the numbers of a line are neighbours (rows of scores, the
  *                     channels of a vector or map).  Lanes take a pack each, a

@@ -10,11 +10,11 @@
  * by the latency of a launch.  Descent is bound by bytes: three or four
  * numbers moved for a few operations.
  *
- *   one_block      the loss: a warp an image, and its lanes along the classes.
+ *   one_block      the loss: one warp per image, its lanes along the classes.
  *                  The images' losses are added in order, so that the sum is
  *                  the same every time.
- *   warp_per_row   its gradient: a warp an image.
- *   flat           descent: a number a thread, strided by the grid.
+ *   warp_per_row   its gradient: one warp per image.
+ *   flat           descent: one number per thread, strided by the grid.
  */
 #include <math.h>
 
@@ -22,7 +22,7 @@
 
 enum { THREADS = 256, WARPS = THREADS / WARP, BLOCKS_PER_SM = 8 };
 
-/* Of a row of K numbers, in every lane: the largest, and the log of the sum of
+/* Largest of a row of K numbers, in every lane, and the log of the sum of
  * their exponentials less that. */
 struct Row {
     float most, sum;

@@ -25,7 +25,7 @@
 
 enum { WARPS = 4, THREADS = WARPS * 32, ROWS = 4, QUAD = 4 };
 
-/* What a launch needs; the addresses are of T. */
+/* Arguments of a launch; the addresses are of T. */
 template <typename T> struct Job {
     T *y;
     const T *qkv, *table;

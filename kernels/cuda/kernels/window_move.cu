@@ -6,7 +6,7 @@
  * Bound by bytes: each number is read once and written once.
  *
  *   gather   (gather.h) a map says where unit i comes from: rows of a window
- *            are together in the map but for where the shift has rolled it.
+ *            are together in the map except where the shift has rolled it.
  *   lookup   window_bias: a thread makes one number, from a table that is in L1
  *            after the first block.
  *   collect  window_bias_grad: a warp makes one number of the table, from all

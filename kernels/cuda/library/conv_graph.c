@@ -96,7 +96,7 @@ static void *bias(Builder *b)
     return operand(b, CONV_B, dim, CHANNELS_LAST);
 }
 
-/* What the next operation makes: the result, if it is the last one. */
+/* Tensor that the next operation makes: the result, if it is the last one. */
 static void *product(Builder *b)
 {
     return map(b, b->more ? FIRST_BETWEEN + b->nops : CONV_Y, b->parts.y);

@@ -36,17 +36,17 @@ typedef struct ConvParts {
 } ConvParts;
 ConvParts conv_parts(const Tensor *out);
 
-/* Whether out is for cuDNN, and not for our own kernels. */
+/* True if out is for cuDNN, and not for our own kernels. */
 bool conv_graph_takes(const Tensor *out);
 
 /*
- * Of a conv2d: y = act(conv(x, w) + z + b), all channels last, weights in the
+ * For a conv2d: y = act(conv(x, w) + z + b), all channels last, weights in the
  * order (O,kh,kw,C/groups), everything stored in out's dtype.  z, b and act are
  * there if out has them; b is there also where a graph without it has no engine
  * (conv_graph_has_bias), and then has to be zeros.
  *
- * Of a gradient: that of the convolution alone, as for z and act after it there
- * are no engines; weights, or their gradient, in PyTorch's order.
+ * For a gradient: that of the convolution alone, since there are no engines for
+ * z and act after it; weights, or their gradient, in PyTorch's order.
  */
 int conv_graph_init(ConvGraph *g, const Tensor *out, ConvTarget target);
 void conv_graph_free(ConvGraph *g); /* accepts one that is all 0 */
@@ -62,7 +62,7 @@ typedef struct ConvEngine {
     Descriptors made;
 } ConvEngine;
 
-/* So many are worth a try: on some cards the first of the heuristics' engines
+/* This many are worth a try: on some cards the first of the heuristics' engines
  * are all without tensor cores. */
 enum { ENGINES_TRIED = 16 };
 

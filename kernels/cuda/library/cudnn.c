@@ -4,8 +4,8 @@
  *   y = act(conv(x, w) + b + z)      dx = act'(x) (w turned * dy + z)
  *                                    dw = dy * x
  *
- * FLOP-bound but for small ones.  The graph of a convolution with what follows
- * it is in conv_graph.c, the engines for it in conv_engine.c.  At plan time the
+ * FLOP-bound except for small ones.  conv_graph.c has a convolution's graph
+ * with what follows it, conv_engine.c the engines for it.  At plan time the
  * first few engines of the heuristics are timed, and the fastest is kept, and
  * noted; weights are put into cuDNN's order, (O,kh,kw,C/groups), then, and
  * again after each update of them.
@@ -13,7 +13,7 @@
  *   cudnn   tensor cores for all but f32.  Channels that are no multiple of
  *           16 bytes are padded in the workspace, at the cost of another pass.
  *           A 1x1 that is a linear is also tried as one: cuBLASLt's algorithms
- *           run beside the engines, some of which would reorder the map first.
+ *           run next to the engines, some of which would reorder the map first.
  *           What follows a gradient is a pass of ours (conv_help.cu), of which
  *           a linear can take the addend.
  *
@@ -55,7 +55,7 @@ static bool is_forward(const Conv *c)
     return c->out->op == &conv2d_def;
 }
 
-/* What is added to the product, NULL: nothing. */
+/* Tensor that is added to the product; NULL: none. */
 static const Tensor *addend(const Conv *c)
 {
     return is_forward(c)                      ? c->out->src[3]
@@ -199,7 +199,7 @@ static int make_product(Conv *c)
 
 /* ---- choosing ---------------------------------------------------------- */
 
-/* All that a choice depends on, but for the device. */
+/* All that a choice depends on, except the device. */
 static void key_of(const Conv *c, char key[TUNE_KEY])
 {
     const Conv2dAttr *a = c->parts.attr;

@@ -14,7 +14,7 @@
 
 #include "kernels/ops/ops.h"
 
-/* What is stored as rows of n numbers: n by rows, as BLAS sees it. */
+/* Matrix stored as rows of n numbers: n by rows, as BLAS sees it. */
 static GemmMatrix rows_of(int64_t rows, int64_t n, bool transposed)
 {
     return (GemmMatrix){ n, rows, n, .transposed = transposed };
@@ -78,7 +78,7 @@ static Matrices matrices(const Tensor *t, int groups, bool transposed)
     return m;
 }
 
-/* Whether one stride leads through all the groups of all images. */
+/* True if one stride leads through all the groups of all images. */
 static bool is_even(const Matrices *m, int images, int groups)
 {
     return images == 1 || groups == 1 || m->image == groups * m->group;

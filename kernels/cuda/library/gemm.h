@@ -33,12 +33,12 @@ typedef struct Gemm {
     int batch, calls;
 } Gemm;
 
-/* Of a linear, or a convolution that is one (1x1, stride 1, no padding, one
- * group), or a gradient of such a convolution; a bias is one number a row of d.
- */
+/* Product of a linear, or a convolution that is one (1x1, stride 1, no padding,
+ * one group), or a gradient of such a convolution; a bias has one number per
+ * row of d. */
 Gemm gemm_of_linear(const Tensor *out);
 
-/* Of a matmul, but for its scale. */
+/* Product of a matmul, without its scale. */
 Gemm gemm_of_matmul(const Tensor *out);
 
 #ifdef __cplusplus

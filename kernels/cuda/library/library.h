@@ -3,7 +3,7 @@
  *
  * conv2d and its gradients are cuDNN's (cudnn.c), linear and matmul are
  * cuBLASLt's (cublas.c).
- * What they refuse is for our own kernels (cuda.h).
+ * Tensors that they refuse are for our own kernels (cuda.h).
  */
 #ifndef CUDA_LIBRARY_H
 #define CUDA_LIBRARY_H

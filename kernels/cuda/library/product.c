@@ -74,7 +74,7 @@ static int set_transposed(const Product *p,
     return set_how(p, which, &op, sizeof(op));
 }
 
-/* What follows the product in the same pass. */
+/* Sets what follows the product in the same pass. */
 static int set_epilogue(const Product *p)
 {
     const void *bias = p->is.bias;
@@ -275,7 +275,7 @@ int product_take(Product *p, const char *text)
 
 /* ---- choosing ---------------------------------------------------------- */
 
-/* All that a choice depends on, but for the device. */
+/* All that a choice depends on, except the device. */
 static void key_of(const Product *p, char key[TUNE_KEY])
 {
     const Gemm *g = &p->is.gemm;

@@ -19,7 +19,7 @@ typedef struct ProductSpec {
     const void *a, *b;
     void *d;
     const void *addend; /* like d; NULL: none                   */
-    const void *bias;   /* one number a row of d; NULL: none    */
+    const void *bias;   /* one number per row of d; NULL: none */
     bool relu;
 } ProductSpec;
 

@@ -18,7 +18,7 @@ typedef struct Ways {
  * is out; if all do, that is the error. */
 int tune(CudaDevice *cuda, const Ways *ways, int *best);
 
-/* What was noted of a choice: on this device, for a key that says all that the
+/* Reads the note of a choice: on this device, for a key that says all that the
  * choice depends on, versions of libraries included. */
 enum { TUNE_KEY = 256 };
 bool tune_recall(const CudaDevice *cuda, const char *key, char *value,

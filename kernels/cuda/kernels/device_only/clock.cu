@@ -9,7 +9,7 @@
 #include "kernels/cuda/backend/card.h"
 #include "kernels/simt/simt.h"
 
-/* The card's own clock; it goes on in steps, of 32 ns to 1 us by card. */
+/* The card's own clock; it advances in steps, of 32 ns to 1 us by card. */
 static __device__ __forceinline__ unsigned long long now_ns(void)
 {
     unsigned long long t;
