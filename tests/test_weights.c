@@ -358,7 +358,7 @@ TEST(weights, may_have_a_prefix_that_all_names_share)
 TEST(weights, with_a_prefix_before_some_names_are_refused_with_it)
 {
     refused(&(Change){ .prefix = "backbone.", .added = "head.bias" },
-            "102 of 102 are there with the prefix 'backbone.': save only "
+            "102 of 102 are there with the prefix 'backbone.'; save only "
             "those");
 }
 
@@ -414,7 +414,7 @@ TEST(weights, paths_are_such_as_no_shell_has_to_quote)
               text);
     again = c;
     CHECK(case_set(&c, "weights", "a b.safetensors") == ERR_INPUT);
-    CHECK(strstr(err_message(), "by a link"));
+    CHECK(strstr(err_message(), "use a symlink"));
     CHECK(case_set(&c, "weights", "a\".safetensors") == ERR_INPUT);
     CHECK(case_set(&c, "weights", "") == ERR_INPUT);
     memset(longest, 'x', sizeof(longest));
