@@ -1,7 +1,7 @@
 #!/bin/sh
 # check_style.sh - headers that compile alone, formatting, and what must not
 # be in the tree: unfinished marks, paths of one machine, names of others'
-# tools.  Says what it could not check.
+# tools, words that are not plain English.  Says what it could not check.
 status=0
 bad() { echo "$1"; status=1; }
 
@@ -50,6 +50,22 @@ git grep -nE '^.{81,}$' -- '*.c' '*.h' '*.cpp' '*.cu' ':!tests' &&
 marks='TO''DO|FIX''ME|\bXX''X\b|#if 0'
 git grep -nE "$marks" -- '*.c' '*.h' '*.cpp' '*.cu' '*.py' '*.mk' Makefile &&
     bad "unfinished marks"
+
+# A comment opens with a noun or a verb: in these folders, until it is in all.
+plain='kernels attention_zoo'
+git grep -nE '(/\*|\* |// )(What|Of|Whether) ' -- $plain &&
+    bad "comments that open with What, Of or Whether"
+git grep -niE '\b(anew|turn by turn|but for|so many|beside|goes on)\b' -- \
+    $plain && bad "say again, interleaved, except, this many, next to, continues"
+phrases='of the input a layer heeds|no smaller difference means anything'
+phrases="$phrases|its floor is [^ ]* times faster"
+phrases="$phrases|take its interval for what it is|what a score rests on"
+phrases="$phrases|and the fix for what it cannot|there is no module '"
+phrases="$phrases|name the file by a link|goes on where this stopped"
+phrases="$phrases|times the images/s of the same|what is run: forward alone"
+git grep -nE "$phrases" -- . ':!tests/check_style.sh' &&
+    bad "phrases that plain English has others for"
+
 git grep -nE '(^|[^a-zA-Z0-9_.])/(work|root|home/[a-z]+)/' -- . \
     ':!*.safetensors' && bad "paths of one machine"
 exit $status

@@ -14,7 +14,7 @@ typedef struct Ways {
     void *arg;
 } Ways;
 
-/* Runs each several times, in turns, and says which is fastest.  One that fails
+/* Runs each several times, interleaved, and finds the fastest.  One that fails
  * is out; if all do, that is the error. */
 int tune(CudaDevice *cuda, const Ways *ways, int *best);
 
