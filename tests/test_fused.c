@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "attention_zoo/zoo.h"
+#include "kernels/ops/fused.h"
+#include "kernels/ops/ops.h"
 #include "tests/sample.h"
 #include "tests/test.h"
 
@@ -84,4 +86,23 @@ TEST(fused, scsa_must_move_the_map_twice_and_its_weights)
 
     CHECK(one.bytes == 4 * (2.0 * N * C * H * W + weights));
     free(y);
+}
+
+/* Its gates are in the graph that it replaces; attention of windows has none. */
+TEST(fused, an_op_is_gated_if_what_it_replaces_is)
+{
+    const WindowAttentionAttr attention = {
+        .window = { .map_h = 4, .map_w = 4, .h = 2, .w = 2 }, .heads = 1
+    };
+    _Alignas(16) unsigned char settings[SETTINGS_MAX] = { 0 };
+    Graph *g = graph_new();
+    Tensor *x = graph_input(g, "x", DIMS(N, C, H, W));
+    Tensor *qkv = graph_input(g, "qkv", DIMS(1, 6, 4, 4));
+    Tensor *table = graph_weight(g, "table", DIMS(9, 1));
+
+    param_defaults(scsa_module.params, settings);
+    CHECK(node_is_gated(scsa_module.fuse(g, x, settings)));
+    CHECK(!node_is_gated(op_window_attention(g, qkv, table, &attention)));
+    CHECK(node_is_gated(op_gate(g, x, x)) && !node_is_gated(op_mul(g, x, x)));
+    graph_free(g);
 }
