@@ -10,7 +10,7 @@
 typedef struct GroupLimits {
     double memory_left; /* bytes until processes are killed; INFINITY: no limit;
                            file caches are given back in need             */
-    double cpus;        /* processor seconds a second; INFINITY: no limit */
+    double cpus;        /* processor seconds per second; INFINITY: no limit */
     double throttled;   /* times that the group with that quota has been
                            stopped so far; NAN: not known                 */
 } GroupLimits;

@@ -258,7 +258,7 @@ typedef struct WindowAttr {
     int shift_h, shift_w;
 } WindowAttr;
 
-/* x (N,C,map_h,map_w) -> (N nW,C,h,w), nW windows an image; and back. */
+/* x (N,C,map_h,map_w) -> (N nW,C,h,w), nW windows per image; and back. */
 Tensor *op_window_partition(Graph *g, Tensor *x, const WindowAttr *attr);
 Tensor *op_window_reverse(Graph *g, Tensor *x, const WindowAttr *attr);
 

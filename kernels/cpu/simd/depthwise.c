@@ -4,9 +4,9 @@
  *   y[n,c,i,j] = act(b[c] + z[n,c,i,j] + sum over u,v of
  *                    x[n,c, i s + u - p_h, j s + v - p_w] w[c,u,v])
  *
- * 2 kh kw flops a number: bound by multiply-adds, or where windows are columns
- * by loads, each of which is widened for one of them.  oneDNN has the better
- * kernel in f32, and in bf16 where there is no AMX: it comes first there.
+ * 2 kh kw flops per number: bound by multiply-adds, or where windows are
+ * columns by loads, each of which is widened for one of them.  oneDNN has the
+ * better kernel in f32, and in bf16 without AMX: it comes first there.
  *
  *   columns   WIDTH results of a row at once for LANES channels, so that a
  *             weight is loaded once for as many products.  Columns outside the

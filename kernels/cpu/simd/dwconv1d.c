@@ -2,7 +2,7 @@
  * dwconv1d.c - y[n,c,l] = b[c] + sum over t of x[n,c,l + t - k/2] w[c,t]
  *
  * On the strips of ELA and SCSA, and over the channels in ECA and AFGCA.  2 k
- * flops a number, on so few numbers that the cost of a call shows.
+ * flops per number, on so few numbers that the cost of a call shows.
  *
  *   columns       LENGTH positions at once for LANES channels, so that a weight
  *                 is loaded once for as many products.  Positions outside the

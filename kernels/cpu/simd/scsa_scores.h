@@ -4,7 +4,7 @@
  *   attention[c] = sigmoid(sum over j of softmax(q[c] . k[j]) mean(v[j]))
  *
  * The mean over positions commutes with the product, so v is one number a
- * channel, and scores are used up as they are made: C^2 exponentials an image,
+ * channel, and scores are used up as they are made: C^2 exponentials per image,
  * which bind.  Lanes are channels c, so nothing is summed across them.  For
  * every vector of c, by |q| |k|, the longest of each, which no score exceeds:
  *

@@ -5,7 +5,7 @@
  *   y[o] = act(b[o] + z[o] + sum over taps and i of x[g n + i] w[o,i])
  *
  * with o in group g of n channels: EMA's 3x3, where w is shared by the groups,
- * and grouped convolutions at large.  18 n flops a number: bound by
+ * and grouped convolutions at large.  18 n flops per number: bound by
  * multiply-adds.
  *
  *   rotate   channels stay in their lanes: for d = 0 to n - 1 the vector of x

@@ -247,7 +247,7 @@ static int launch_direct(Device *dev, const Places<T> &p, const Conv &c)
     return launch(dev, launch_per_image(items, c.N), direct<T, N, M, R>, p, c);
 }
 
-/* RUN positions a thread only where x and w both come in packs. */
+/* RUN positions per thread only where x and w both come in packs. */
 template <typename T, int N>
 static int run_direct(Device *dev, const Places<T> &p, const Conv &c)
 {

@@ -8,8 +8,8 @@
  *
  *   packs     expand: as in binary.cu, of z alone.
  *   columns   reduce where what is summed lies between what is kept (biases,
- *             gates a channel, strips): columns.h.
- *   rows      reduce where it comes last (gates a position, or a group of
+ *             gates per channel, strips): columns.h.
+ *   rows      reduce where it comes last (gates per position, or a group of
  *             channels): rows.h.
  *   each      reduce in all other forms: a warp a result, whose lanes go
  *             through its numbers in the order of memory, one at a time.

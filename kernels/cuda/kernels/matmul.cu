@@ -12,7 +12,7 @@
  *           For a few rows or columns: EMA's vectors by maps, SCSA's values at
  *           7x7.  Neighbouring threads have neighbouring results.  Starves on
  *           few results of sums that lie apart in memory.
- *   tiles   TILE x TILE results a block, by way of shared memory (tiles.h).
+ *   tiles   TILE x TILE results per block, through shared memory (tiles.h).
  *           Operands are read along whichever dim is contiguous.  One block an
  *           image and group for results of up to TILE x TILE, however long
  *           their sums: starves there.

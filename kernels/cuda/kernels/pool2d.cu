@@ -84,7 +84,7 @@ struct Largest : Max {
 typedef struct Windows {
     int H, W, C;
     Divider out_h, out_w;
-    unsigned outputs;            /* results a channel, in all images */
+    unsigned outputs;            /* results per channel, in all images */
     unsigned lanes, outs, parts; /* the threads of a block           */
 } Windows;
 

@@ -1,6 +1,6 @@
 /*
- * row_stats.h - what normalises a row of channels: of layer norms, and of
- * groups that are such rows
+ * row_stats.h - normalises a row of channels: of layer norms, and of groups
+ * that are such rows
  */
 #ifndef CUDA_ROW_STATS_H
 #define CUDA_ROW_STATS_H
