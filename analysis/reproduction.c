@@ -86,8 +86,8 @@ const char *ratio_agreement_name(RatioAgreement a)
 
 /* ---- rows ------------------------------------------------------------ */
 
-/* The latest run of a row with that arm: of its repeat line, but for the arm,
- * a sweep has one. */
+/* The latest run of a row with that arm: of its repeat line, except for the
+ * arm, a sweep has one. */
 static const Run *find_run(const Paper *paper, const PaperRow *row, int arm,
                            const RunList *runs)
 {

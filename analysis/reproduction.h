@@ -1,5 +1,5 @@
 /*
- * reproduction.h - a table of the paper, row by row beside what was measured.
+ * reproduction.h - a table of the paper, row by row next to what was measured.
  *
  * Ratios are of throughputs, to the first row of the same backbone: the plain
  * network (with the SE of its own, in RepViT), or the SCSA of Table 1.

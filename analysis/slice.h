@@ -46,7 +46,7 @@ bool slice_settings_matter(const RunList *list, const char *module);
 
 /* Sorts the runs into slices, each of runs that differ only in axes, in the
  * order of their first runs.  The slices borrow list's samples; the caller
- * frees *out alone, after which list is as it was but for the order. */
+ * frees *out alone, after which list is unchanged except for the order. */
 int slice_split(RunList **out, int *n, RunList *list, const char *const *axes);
 
 /* Drops the runs for which keep is false. */

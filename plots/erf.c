@@ -1,6 +1,6 @@
 /*
- * erf.c - receptive fields: a panel a module and tap, all on one scale; and how
- * they grow with the input.
+ * erf.c - receptive fields: one panel per module and tap, all on one scale;
+ * and how they grow with the input.
  *
  * The data file of erf holds a block a panel, a matrix of shares of the mass
  * in cells of several pixels, then a block of squares (panel x0 y0 x1 y1 level

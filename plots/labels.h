@@ -23,7 +23,7 @@ typedef struct Placed {
     int leader;
 } Placed;
 
-/* The page, and what names should not cover beside points and bars. */
+/* The page, and what names should not cover, next to points and bars. */
 typedef struct Box {
     double x0, y0, x1, y1;
 } Box;

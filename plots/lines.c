@@ -237,7 +237,7 @@ static void write_series(Sheet *s, const Lines *l)
     }
 }
 
-/* Where a line would be at the right end: one that stops early goes on as it
+/* Where a line would be at the right end: one that stops early continues as it
  * went, so that its name stands among its neighbours'. */
 static double y_at_end(const Series *s, double xhi)
 {

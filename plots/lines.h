@@ -1,5 +1,6 @@
 /*
- * lines.h - how something grows: a line a module, on log-log axes, in panels.
+ * lines.h - how something grows: one line per module, on log-log axes, in
+ * panels.
  */
 #ifndef PLOTS_LINES_H
 #define PLOTS_LINES_H

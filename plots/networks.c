@@ -1,8 +1,8 @@
 /*
  * networks.c - the figures of whole networks: throughput and pareto.
  *
- * Throughput: a row a module, in the order of the paper's table, its ratio to
- * the plain network here and in the paper.  Pareto: the paper's accuracy
+ * Throughput: one row per module, in the order of the paper's table, its ratio
+ * to the plain network here and in the paper.  Pareto: the paper's accuracy
  * against the throughput measured here.
  */
 #include <math.h>

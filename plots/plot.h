@@ -54,7 +54,7 @@ const char *plot_help(int i);
 /*
  * Draws figure i.  ERR_UNSUPPORTED: the database lacks the runs, and the
  * sentence says what to run.  ERR_IO if gnuplot is missing or refuses: .dat
- * and .gp are written nevertheless, and the sentence says how to go on.
+ * and .gp are written nevertheless, and the sentence says how to continue.
  * note gets what a reader of the command's output should know, or "".
  */
 enum { PLOT_NOTE = 512 };

@@ -2,8 +2,8 @@
  * reproduction.c - the figures of the paper's tables: ratios of throughputs,
  * here and in the paper.
  *
- * table1: a row a variant of SCSA.  table2: a panel a backbone, a pair of bars
- * a module; panels follow one another in lines, as words do.
+ * table1: one row per variant of SCSA. table2: one panel per backbone, a pair
+ * of bars per module; panels follow one another in lines, as words do.
  */
 #include "analysis/reproduction.h"
 
@@ -140,7 +140,7 @@ static void say_base(Sheet *s, const Reproduction *r)
                   g->rank.tau, g->rank.lo, g->rank.hi);
 }
 
-/* A row each but for the first, which the others are relative to. */
+/* A row each except for the first, which the others are relative to. */
 static int draw_dots(Sheet *s, const Reproduction *r, const RunList *runs)
 {
     double names = 0;

@@ -39,7 +39,7 @@ FIGURES(X)
 
 /*
  * The runs to draw: of the experiment's latest sweep, as wanted, arms other
- * than 0 dropped unless arms, one slice but for the columns in axes, only
+ * than 0 dropped unless arms, one slice except for the columns in axes, only
  * those that succeeded.  What could not run goes into the caption.
  * ERR_UNSUPPORTED with what to do if there are none.
  */

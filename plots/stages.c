@@ -1,6 +1,6 @@
 /*
- * stages.c - the figure of modules alone, a panel a shape: a row a module, its
- * time on a log axis that all panels share.
+ * stages.c - the figure of modules alone, one panel per shape: one row per
+ * module, its time on a log axis that all panels share.
  *
  * The data file holds a block a panel (row x lo hi converged style), then the
  * names of the rows.

@@ -5,7 +5,7 @@
 -- statistic is computed from them when asked for.  Nothing is ever updated
 -- but the end of a sweep: a repeated measurement is a new row.
 --
--- A sweep that was interrupted goes on where it stopped, perhaps hours later:
+-- A sweep that was interrupted resumes where it stopped, perhaps hours later:
 -- each go is a row of the table start.  Rounds are numbered within a start,
 -- so two runs may be paired round by round only if they share sweep and start.
 --
@@ -245,10 +245,10 @@ BEGIN
     SELECT raise(ABORT, 'a receptive field is never changed');
 END;
 
--- What a device chose by timing, so that the next process need not: cuDNN's
--- engine for a convolution.  The key says all that a choice depends on but the
--- machine.  Not a result: losing one costs a moment, and a new choice replaces
--- the old.
+-- Choices that a device made by timing, so that the next process need not:
+-- cuDNN's engine for a convolution.  The key says all that a choice depends on
+-- but the machine.  Not a result: losing one costs a moment, and a new choice
+-- replaces the old.
 CREATE TABLE note (
     machine_id      INTEGER NOT NULL REFERENCES machine,
     key             TEXT NOT NULL CHECK (key <> ''),
@@ -283,7 +283,7 @@ CREATE TABLE begun (
     PRIMARY KEY (sweep_id, repeat)
 ) STRICT, WITHOUT ROWID;
 
--- What another program measured is not ours to verify; what we measured is.
+-- Results of another program are not ours to verify; our own are.
 CREATE TRIGGER run_verified BEFORE INSERT ON run
 WHEN new.status = 'ok' AND new.rel_l2 IS NULL
      AND (SELECT source FROM sweep WHERE id = new.sweep_id) = 'attnbench'
@@ -317,7 +317,7 @@ FROM (SELECT run_id, ns,
 WHERE k IN ((n + 1) / 2, (n + 2) / 2)
 GROUP BY run_id;
 
--- Of each case, source and machine: the latest run, whatever became of it.
+-- Latest run of each case, source and machine, whatever became of it.
 -- Another file of weights under the same name is another case.
 CREATE VIEW latest AS
 SELECT experiment, source, cpu, cores, run.*
@@ -329,7 +329,7 @@ WHERE run.id IN (SELECT max(run.id)
                  WHERE kind <> 'erf'
                  GROUP BY repeat, weights_hash, source, machine_id);
 
--- A backbone with each module, beside the plain backbone of the same sweep.
+-- A backbone with each module, next to the plain backbone of the same sweep.
 CREATE VIEW table2 AS
 WITH network AS (
     SELECT run.*, experiment, source, 1e9 * batch / median_ns AS images_per_s

@@ -23,18 +23,18 @@ typedef struct Store Store;
 struct sqlite3;
 
 /* STORE_WRITE makes the file, and its folder, if need be; STORE_READ never
- * writes, but for taking back what a killed process left half done.  A file
- * that is no database, not ours, truncated or of a newer schema is refused with
- * a sentence, and left as it is. */
+ * writes, except for undoing what a killed process left half done.  A file
+ * that is no database, not ours, truncated or of a newer schema is refused
+ * with a sentence, and left as it is. */
 typedef enum StoreMode { STORE_READ, STORE_WRITE } StoreMode;
 int store_open(Store **out, const char *path, StoreMode mode);
 void store_close(Store *s);
 
 /* store_open gives up a file that another process has had locked for seconds.
- * With one of these it, and all that is done with the store, goes on when the
- * file is free, unless stop is set before: that is ERR_IO.  say is called once
- * in each wait that takes a second.  It is borrowed until the store is closed.
- */
+ * With one of these it, and all that is done with the store, continues when
+ * the file is free, unless stop is set before: that is ERR_IO. say is called
+ * once in each wait that takes a second.  It is borrowed until the store is
+ * closed. */
 typedef struct StoreWait {
     void (*say)(const char *path);
     const volatile sig_atomic_t *stop;

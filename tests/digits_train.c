@@ -119,7 +119,7 @@ static int add_moments(Moments *m, Plan *plan, const Tensor *t)
     return err;
 }
 
-/* Into the running_mean and running_var beside a weight. */
+/* Into the running_mean and running_var next to a weight. */
 static void store_moments(Graph *net, const char *weight, const Moments *m)
 {
     const int length = (int)(strlen(weight) - strlen("weight"));

@@ -18,7 +18,7 @@ typedef struct Stored {
 } Stored;
 
 /* Begins a sweep in the database at path, which is made if need be.  Sources
- * other than "attnbench" measure turn by turn with the sweep before. */
+ * other than "attnbench" measure interleaved with the sweep before. */
 Stored stored_begin(const char *path, const char *experiment,
                     const char *source);
 void stored_end(Stored *s);
@@ -44,9 +44,10 @@ void stored_bench(const char *path);
 void stored_channels(const char *path);
 void stored_resolution(const char *path);
 
-/* table1, table2: every row of the paper, the base of each backbone twice, with
- * the paper's ratios, but for a few per cent that vary from round to round;
- * rows of which the number is a multiple of skip are left out (0: none). */
+/* table1, table2: every row of the paper, the base of each backbone twice,
+ * with the paper's ratios, except for a few per cent that vary from round to
+ * round; rows of which the number is a multiple of skip are left out (0:
+ * none). */
 void stored_paper(const char *path, PaperTable table, int skip);
 
 /* module_stages: se takes C ns, scsa 4 C, fused 2 C, at two of the stages. */

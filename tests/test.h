@@ -45,7 +45,7 @@ const char *test_beside(const char *name);
     }                                                                          \
     static void suite_##_##name_(void)
 
-/* CHECK goes on after a failure, REQUIRE leaves the test. */
+/* CHECK continues after a failure, REQUIRE leaves the test. */
 #define CHECK(cond)                                       \
     do {                                                  \
         if (!(cond))                                      \

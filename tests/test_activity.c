@@ -92,7 +92,7 @@ static int wait(void *arg)
     return trial.wait_fails ? fail(ERR_DEVICE, "the GPU fell off the bus") : OK;
 }
 
-/* Traces a run of so many steps that do these. */
+/* Traces a run of the given number of steps that do these. */
 static int trace(const CuptiActivity *cupti, int steps, const Does *does, int n)
 {
     const struct Trial asked = trial;

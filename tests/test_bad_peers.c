@@ -185,7 +185,7 @@ TEST(bad_peers, a_signal_ends_a_wait)
               "%s", err_message());
 }
 
-/* The row says why, and the sweep goes on to its end. */
+/* The row says why, and the sweep continues to its end. */
 TEST(bad_peers, a_sweep_ends_beside_them)
 {
     static const char *const modes[] = { "dies", "fifo", "garbage" };

@@ -57,7 +57,7 @@ static void take(void *arg, const Counted *c)
     snprintf(row->reason, sizeof(row->reason), "%s", c->reason);
 }
 
-/* Counts a run of so many steps; what is asked for has one row. */
+/* Counts a run of the given number of steps; what is asked for has one row. */
 static int count_by(const Cupti *cupti, int steps, const char *metrics,
                     const Calibration *calibration)
 {

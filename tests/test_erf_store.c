@@ -351,7 +351,7 @@ TEST(erf_store, draws_are_images_of_all_the_folder)
               err_message());
 }
 
-/* Behind a module is nothing in the plain network; the other one goes on. */
+/* Behind a module is nothing in the plain network; the other one continues. */
 TEST(erf_store, the_command_goes_on_where_one_network_lacks_a_tap)
 {
     CHECK(ERF("--backbone=resnet18", "--module=none,se", "--height=32",
@@ -403,8 +403,7 @@ TEST(erf_store, the_command_refuses_what_it_cannot_do)
     CHECK_MSG(strstr(err_message(), "choose one for resnet18 with --tap="),
               "%s", err_message());
     CHECK(ERF("--draws=3") == ERR_INPUT);
-    CHECK_MSG(strstr(err_message(), "no network to look at"), "%s",
-              err_message());
+    CHECK_MSG(strstr(err_message(), "no network given"), "%s", err_message());
 }
 
 /* As an interruption leaves it: a sweep without an end, and one case less. */

@@ -387,14 +387,14 @@ static const struct {
     { "no_name", "1:1: missing key \"experiment\"" },
     { "bad_name", "2:3: experiment '../../etc/passwd' may have" },
     { "long_name", "2:3: experiment is longer than 63 bytes" },
-    { "name_is_number", "2:3: experiment wants a string, got a number" },
+    { "name_is_number", "2:3: experiment needs a string, got a number" },
     { "long_question", "3:3: question is longer than 255 bytes" },
-    { "cases_no_list", "4:3: cases wants a list of objects, got an object" },
+    { "cases_no_list", "4:3: cases needs a list of objects, got an object" },
     { "cases_empty", "4:3: cases: an empty list" },
-    { "cases_of_numbers", "4:13: cases wants a list of objects" },
+    { "cases_of_numbers", "4:13: cases needs a list of objects" },
     { "cases_unknown_key", "6:6: unknown setting 'hieght'; did you mean "
                            "'height'?" },
-    { "cases_and_top", "5:14: 'channels' stands both in a case and outside" },
+    { "cases_and_top", "5:14: 'channels' is set both in a case and outside" },
     { "too_many_cases", "1:1: lists multiply to more than 100000 cases" },
 
     /* not a setting, or not a value of it */

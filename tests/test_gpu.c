@@ -23,7 +23,7 @@ static Device *opened(void)
     return dev;
 }
 
-/* A graph of n relus of a map with so many channels, and its plan. */
+/* A graph of n relus of a map with this many channels, and its plan. */
 typedef struct Chain {
     Graph *g;
     Tensor *x, *y;

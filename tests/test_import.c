@@ -192,7 +192,7 @@ static const Bad bad_json[] = {
     { HEAD "\"runs\": []}", "there are no runs" },
     { HEAD "\"runs\": 3}", "runs: a list is wanted, not a number" },
     { HEAD "\"runs\": [3]}", "an object is wanted, not a number" },
-    { HEAD "\"run\": []}", "no key 'run' here; did you mean 'runs'?" },
+    { HEAD "\"run\": []}", "unknown key 'run'; did you mean 'runs'?" },
     { HEAD "\"machine\": [], \"runs\": []}",
       "machine: an object is wanted, not a list" },
     { HEAD "\"build\": {\"dirty\": 2}, \"runs\": []}",
@@ -201,7 +201,7 @@ static const Bad bad_json[] = {
       "seed: '1e3' is not an integer of 64 bits" },
     { HEAD "\"starts\": [{\"started_at\": \"today\"}], \"runs\": "
       "[{\"module\": \"se\", \"ns\": [1]}]}", "started_at" },
-    { "{\"sweeps\": [], \"source\": \"me\"}", "there may be no key" },
+    { "{\"sweeps\": [], \"source\": \"me\"}", "may have no other key" },
     { "{\"sweeps\": {}}", "sweeps: a list is wanted, not an object" },
     { HEAD "\"runs\": [{\"ns\": [1]}]}", "nothing to run" },
     { HEAD "\"runs\": [{\"module\": \"se\"}]}", "there are no samples" },
@@ -218,7 +218,7 @@ static const Bad bad_json[] = {
     { RUN("\"round\": []"), "round is shorter than ns" },
     { RUN("\"round\": [1, 2]"), "round is longer than ns" },
     { RUN("\"round\": [0.5]"), "round=0.5: a round is an integer from 0" },
-    { RUN("\"chanels\": 3"), "no key 'chanels' here; did you mean 'channels'?" },
+    { RUN("\"chanels\": 3"), "unknown key 'chanels'; did you mean 'channels'?" },
     { RUN("\"batch\": 0"), "batch=0 is out of range" },
     { RUN("\"batch\": 1.5"), "'1.5' is not an integer" },
     { RUN("\"batch\": {}"), "batch: a text or a number is wanted" },
@@ -287,7 +287,7 @@ TEST(export, says_what_it_cannot_find_or_write)
     REQUIRE(make_database(db, 1) == OK);
     snprintf(flag, sizeof(flag), "--db=%s", db);
     CHECK(cmd_export(2, (char *[]){ flag, "--experiment=none" }) == ERR_INPUT);
-    CHECK_MSG(strstr(err_message(), "holds no such runs"), "%s", err_message());
+    CHECK_MSG(strstr(err_message(), "has no such runs"), "%s", err_message());
     CHECK(cmd_export(2, (char *[]){ flag, (char *)db }) == ERR_INPUT);
     CHECK_MSG(strstr(err_message(), "the database itself"), "%s",
               err_message());
@@ -427,9 +427,9 @@ TEST(import, names_what_a_file_is_instead)
           "is an SQLite database that attnbench "
           "cannot read" },
         { "{\"context\": {}, \"benchmarks\": []}", 33,
-          "looks like what Google Benchmark writes" },
+          "looks like the output of Google Benchmark" },
         { "{\"results\": [{\"command\": \"ls\"}]}", 32,
-          "looks like what hyperfine writes" },
+          "looks like the output of hyperfine" },
     };
     char *path = strdup(temp_path("file.json"));
     char *db = strdup(temp_path("mine.db"));

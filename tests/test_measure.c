@@ -223,7 +223,7 @@ TEST(measure, a_budget_is_kept)
     end(&r);
 }
 
-/* The middle one of three is too large to be prepared beside the first, which
+/* The middle one of three is too large to be prepared next to the first, which
  * cuts the block: the last case must find its share of the time. */
 TEST(measure, a_block_that_is_cut_leaves_the_others_their_time)
 {

@@ -36,7 +36,8 @@ TEST(measure_converged, two_modes_do_not_converge)
     CHECK(converged(0.06, 10, ns, 1000));
 }
 
-/* A few slow samples are no reason to go on: the median does not see them. */
+/* A few slow samples are no reason to continue: the median does not see
+ * them. */
 TEST(measure_converged, outliers_do_not_keep_a_case_from_converging)
 {
     double ns[40];

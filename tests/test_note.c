@@ -8,7 +8,7 @@
 #include "tests/databases.h"
 #include "tests/test.h"
 
-/* Begins a sweep on a machine with so many cores. */
+/* Begins a sweep on a machine with this many cores. */
 static int64_t sweep_on(Store *s, int cores)
 {
     Machine machine = a_machine;

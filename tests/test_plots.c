@@ -235,7 +235,7 @@ TEST(plots, fused_is_a_line_of_its_own_and_states_are_not_mixed)
     free(dat);
 }
 
-/* Panels by channels, a row a module and impl, in nanoseconds. */
+/* Panels by channels, one row per module and impl, in nanoseconds. */
 TEST(plots, stages_has_a_panel_a_shape_and_a_row_a_module)
 {
     char *dat;

@@ -316,7 +316,7 @@ TEST(profile, why_says_what_binds_and_how_far_the_floor_is)
 
 /* ---- kernels of a GPU ----------------------------------------------------- */
 
-/* Two steps share a kernel, and one of them has another beside it. */
+/* Two steps share a kernel, and one of them has another next to it. */
 static Quantity of_kernels[] = {
     { WHOLE_RUN, "", "time_ns", SOURCE_TIMED, 90000, "" },
     { 0, "", "time_ns", SOURCE_TIMED, 40000, "" },

@@ -4,11 +4,11 @@
  * wants a quiet machine.
  *
  * ResNet-50 with SCSA, batch 8, as written, all cores: medians of steps and of
- * whole runs, turn by turn.
+ * whole runs, interleaved.
  *
- * SCSA alone, batch 8, timed as 'run' times it in three processes, turn by turn:
- * in two of them nothing was ever profiled, and how they differ is the noise;
- * in the third the same plan was profiled and counted before.
+ * SCSA alone, batch 8, timed as 'run' times it in three processes,
+ * interleaved: in two of them nothing was ever profiled, and how they differ
+ * is the noise; in the third the same plan was profiled and counted before.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -82,7 +82,7 @@ TEST(reference, of_training_keeps_two_images)
     CHECK_MSG(v.rel_l2 <= v.limit, "%g, limit %g", v.rel_l2, v.limit);
 }
 
-/* On a device that is right but for the first number of one op. */
+/* On a device that is right except for the first number of one op. */
 TEST(reference, a_wrong_gradient_still_shows)
 {
     static const struct {

@@ -18,7 +18,7 @@
 #include "results/store.h"
 #include "tests/test.h"
 
-/* The program that is being tested stands beside this one. */
+/* The program that is being tested is next to this one. */
 static const char *program(void)
 {
     const char *path = test_beside("attnbench");

@@ -209,7 +209,7 @@ TEST(safetensors, what_is_no_float_is_named_as_the_file_has_it)
     }
 }
 
-/* A tensor of two floats, but for what is wrong with it. */
+/* A tensor of two floats, except for what is wrong with it. */
 #define TENSOR(name, dtype, shape, offsets)              \
     "\"" name "\":{\"dtype\":" dtype ",\"shape\":" shape \
     ",\"data_offsets\":" offsets "}"

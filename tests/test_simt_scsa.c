@@ -352,7 +352,7 @@ static bool cluster_takes(const Shape *s)
     return takes;
 }
 
-/* The largest maps of so many channels and columns, then one row more. */
+/* The largest maps of the given channels and columns, then one row more. */
 static void check_largest(Shape s)
 {
     Device *dev = open_simt(by_cluster, 0);

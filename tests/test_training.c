@@ -48,7 +48,8 @@ typedef struct DriftValues {
     float x[ROWS * IN], dw[OUT * IN], y[ROWS * OUT];
 } DriftValues;
 
-/* The inputs, and what the last of so many runs is to make of them. */
+/* The inputs, and what the last of the given number of runs is to make of
+ * them. */
 static DriftValues drift_values(const Drift *d, int runs)
 {
     DriftValues v = { .y = { 0 } };

@@ -426,7 +426,7 @@ typedef struct How {
     Device *dev;             /* of backend; NULL: the best there is */
 } How;
 
-/* All files of a pattern, which have so many outputs or more. */
+/* All files of a pattern, which have at least this many outputs. */
 static void check_all(const How *wanted, const char *pattern, int outputs)
 {
     glob_t files;

@@ -141,7 +141,7 @@ static int choose_class(Cam *out, const Work *w, const float *score)
     return OK;
 }
 
-/* Equations (1) and (2), but for the ReLU; a and g are (C,h,w). */
+/* Equations (1) and (2), except for the ReLU; a and g are (C,h,w). */
 static int weigh(float *map, const float *a, const float *g, const Tensor *tap)
 {
     const size_t pixels = (size_t)tap->dim[2] * (size_t)tap->dim[3];

@@ -8,7 +8,8 @@
 
 #include "results/erf.h"
 
-/* All numbers with their intervals, a column a part, and how it was made. */
+/* All numbers with their intervals, one column per part, and how it was
+ * made. */
 void erf_report(FILE *out, const ErfRow *row);
 
 /* A line a number, under the head's names. */

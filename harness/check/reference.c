@@ -139,7 +139,7 @@ static void outputs_free(float **values, const Graph *g)
 /* A change of n numbers before they are read. */
 typedef void Change(float *x, size_t n, Dtype dtype);
 
-/* Every number by so many steps to its neighbour, up or down. */
+/* Moves every number by this many steps to its neighbour, up or down. */
 static void step(float *x, size_t n, float steps)
 {
     for (size_t i = 0; i < n; i++) {

@@ -27,9 +27,9 @@ double verify_error_beside(const float *got, const float *expected, size_t n,
                            double floor);
 
 /*
- * Gives r the floors beside which gradients of c in f32 are measured: 32
+ * Gives r the floors against which gradients of c in f32 are measured: 32
  * roundings of what each is the difference of, over verify_limit (see
- * reference_floors).  verify_floor is that of one output of c, whose limit is
+ * reference_floors). verify_floor is that of one output of c, whose limit is
  * limit; 0 where it has none, and before r has any.
  */
 int verify_floors(Reference *r, const Case *c);
@@ -82,7 +82,7 @@ int verify_case(Comparison *out, const Case *c, double budget,
 int verify_outputs(Comparison *out, Reference *r, const Case *c,
                    float *const *got);
 
-/* The floors beside which another program's gradients are measured, in
+/* The floors against which another program's gradients are measured, in
  * *with->ref, which is wanted. */
 int verify_other_floors(const Case *c, const Checker *with);
 
@@ -115,15 +115,14 @@ typedef struct Verified {
 
 /*
  * Runs the case of a file, which says no more than the network, its seeds and
- * its module's settings, with the impl, graph, backend, dtype, pass and threads
- * of how (on dev, or, if that is NULL, on a device opened for it), and
+ * its module's settings, with the impl, graph, backend, dtype, pass and
+ * threads of how (on dev, or, if that is NULL, on a device opened for it), and
  * compares every output that the file has; below f32 by verify_rounded_limit.
- * In f32 a gradient beyond its limit is measured beside its floor, as
- * verify_case does.
- * With a pass that goes backwards, a file without gradients is skipped.
- * Skipped is what this build does not have, failed is all else that is not
- * right.  write, unless NULL, is a folder for what was computed: a file of the
- * same name.
+ * In f32 a gradient beyond its limit is measured against its floor, as
+ * verify_case does.  With a pass that goes backwards, a file without gradients
+ * is skipped.  Skipped is what this build does not have, failed is all else
+ * that is not right. write, unless NULL, is a folder for what was computed: a
+ * file of the same name.
  */
 void verify_file(Verified *out, const char *path, const Case *how, Device *dev,
                  const char *write);

@@ -197,7 +197,7 @@ static int read_seed(CaseFile *f)
 }
 
 /* The form whose weights are seeded; what is made of them is the caller's
- * choice, but for a deploy form, of which nothing else can be made. */
+ * choice, except for a deploy form, of which nothing else can be made. */
 static int read_form(CaseFile *f)
 {
     const char *form = st_metadata(f->st, "form");
@@ -406,7 +406,7 @@ static double limit_of(const CaseFile *f, const char *name, double found)
     return case_dtype(&f->c) == F32 ? verify_output_limit(&f->c, name) : found;
 }
 
-/* The worst is the one that is largest beside its limit. */
+/* The worst is the one that is largest relative to its limit. */
 static void note_error(Verified *out, const char *name, const Measured *m)
 {
     const int i = out->outputs++;

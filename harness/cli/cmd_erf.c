@@ -37,29 +37,27 @@ typedef struct ErfSettings {
 
 CHOICES(format, "text", "csv")
 
-#define HOW                                                                    \
-    PARAM_PATH(                                                                \
-        ErfSettings, tap, "",                                                  \
-        "which layers, a,b: stage1 to stage4 of a backbone, or a "             \
-        "scope's last result (layer4.2.attn); default: the protocol's, "       \
-        "stage3,stage4"),                                                      \
-        PARAM_INT(ErfSettings, draws, 0, 0, 100000,                            \
-                  "how many inputs, each a draw; 0: 50, or all of a folder's " \
-                  "images if they are fewer"),                                 \
-        PARAM_INT(ErfSettings, sets, 10, 1, 1000,                              \
-                  "over how many sets of seeded weights they are shared out, " \
-                  "which is what intervals are over; 1: intervals are over "   \
-                  "draws"),                                                    \
-        PARAM_INT(ErfSettings, seed, 1, 0, 1000000000,                         \
-                  "of the first set and the first draw"),                      \
-        PARAM_NAME(ErfSettings, protocol, "attnbench", erf_protocol_name,      \
-                   "what is differentiated, and what is done to it; see "      \
-                   "below"),                                                   \
-        PARAM_NAME(ErfSettings, rule, "auto", rule_choice,                     \
-                   "what of a gradient counts; auto: as the protocol has "     \
-                   "it"),                                                      \
-        PARAM_PATH(ErfSettings, images, "",                                    \
-                   "a folder of JPEG and PNG images, one a draw, in place "    \
+#define HOW                                                                   \
+    PARAM_PATH(                                                               \
+        ErfSettings, tap, "",                                                 \
+        "layers, a,b: stage1 to stage4 of a backbone, or a scope, for its "   \
+        "last result (layer4.2.attn); default: the protocol's, "              \
+        "stage3,stage4"),                                                     \
+        PARAM_INT(ErfSettings, draws, 0, 0, 100000,                           \
+                  "number of draws, one input each; 0: 50, or all images "    \
+                  "of the folder if they are fewer"),                         \
+        PARAM_INT(ErfSettings, sets, 10, 1, 1000,                             \
+                  "number of sets of seeded weights that draws are split "    \
+                  "over; intervals are over sets; 1: intervals are over "     \
+                  "draws"),                                                   \
+        PARAM_INT(ErfSettings, seed, 1, 0, 1000000000,                        \
+                  "seed of the first set and the first draw"),                \
+        PARAM_NAME(ErfSettings, protocol, "attnbench", erf_protocol_name,     \
+                   "gradient to compute, and its processing; see below"),     \
+        PARAM_NAME(ErfSettings, rule, "auto", rule_choice,                    \
+                   "part of the gradient that counts; auto: the protocol's"), \
+        PARAM_PATH(ErfSettings, images, "",                                   \
+                   "folder of JPEG and PNG images, one per draw, instead "    \
                    "of noise")
 
 static const char *rule_choice(int i)
@@ -72,11 +70,11 @@ static const Param how_params[] = { HOW, PARAM_END };
 
 static const Param erf_params[] = {
     HOW,
-    PARAM_PATH(ErfSettings, out, "results/erf", "the folder for maps (.npy)"),
+    PARAM_PATH(ErfSettings, out, "results/erf", "folder for the maps (.npy)"),
     PARAM_PATH(ErfSettings, db, STORE_PATH,
-               "the database that all of it is kept in"),
+               "the database to store the results in"),
     PARAM_NAME(ErfSettings, format, "text", format_choice,
-               "of what is printed; csv has every number"),
+               "output format; csv has every number"),
     PARAM_END,
 };
 
@@ -84,15 +82,18 @@ static const Usage usage = {
     .name = "erf",
     .args = "[EXPERIMENT]",
     .max_args = 1,
-    .what =
-        "Measures the effective receptive field of a layer: which input "
-        "pixels a unit in\nits middle responds to, by the gradient of that "
-        "unit over many draws of weights\nand inputs.  Where a module "
-        "multiplies by gates, also how much of the gradient\npasses next to "
-        "them, and how much through them.  Maps and numbers are kept in\nthe "
-        "database: 'attnbench plot erf' draws them.  The first draw is "
-        "compared with "
-        "the\ndefinition, and nothing is kept of a network that differs.",
+    .what = "Measures the effective receptive field of a layer: which input "
+            "pixels a unit in\n"
+            "its middle responds to, by the gradient of that unit over many "
+            "draws of weights\n"
+            "and inputs.  For modules that multiply by gates, also splits the "
+            "gradient\n"
+            "into the part that bypasses the gates and the part through them.  "
+            "Maps and numbers\n"
+            "are stored in the database: 'attnbench plot erf' draws them.  The "
+            "first draw is\n"
+            "compared with the definition, and nothing is stored for a network "
+            "that differs.",
     .params = erf_params,
     .takes_case = CASE_SETTINGS,
     .exits = "Exit status: 0 if a map was made; 1 if none could be; 2 if the "
@@ -447,8 +448,8 @@ static int print_help(const Flags *flags)
         flags_entry(stdout, erf_protocol_at(i)->name,
                     erf_protocol_at(i)->about);
     putchar('\n');
-    flags_text(stdout, "Numbers, each of the whole map, of its part past the "
-                       "gates, and of the rest:");
+    flags_text(stdout, "Numbers, each for the whole map, for the part that "
+                       "bypasses the gates, and for the rest:");
     for (int i = 0; erf_number_name(i); i++)
         flags_entry(stdout, erf_number_name(i), erf_number_help(i));
     return OK;
@@ -468,8 +469,8 @@ int cmd_erf(int argc, char **argv)
         return print_help(&flags);
     m.batch_given = flags_given(&flags, "batch");
     TRY(flags_cases(&e, &flags, &usage,
-                    "there is no network to look at: name an experiment, or "
-                    "give --backbone or --module"));
+                    "no network given; name an experiment, or give "
+                    "--backbone or --module"));
     err = check_names(&e);
     if (err)
         goto out;

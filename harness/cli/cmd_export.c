@@ -44,13 +44,12 @@ static const Param export_params[] = {
               "only this sweep; 0: the latest of each experiment and source; "
               "-1: all"),
     PARAM_NAME(ExportSettings, format, "csv", format_choice,
-               "csv: a row for each run; json: runs with every sample, for "
-               "attnbench import; profiles, roofs and receptive fields stay "
-               "in the database"),
-    PARAM_INT(
-        ExportSettings, samples, 0, 0, 1,
-        "csv with a row for each sample and what the device knew then; id "
-        "is the run's"),
+               "csv: one row per run; json: runs with every sample, for "
+               "attnbench import; profiles, roofs and receptive fields are "
+               "not exported"),
+    PARAM_INT(ExportSettings, samples, 0, 0, 1,
+              "csv with one row per sample, with the device's clock and "
+              "temperature; id is the run's"),
     PARAM_PATH(ExportSettings, db, STORE_PATH, "the database"),
     PARAM_END,
 };
@@ -63,8 +62,9 @@ static const Usage usage = {
             "Times are nanoseconds of one run: the median, its 95 % interval\n"
             "(lo, hi), the quartiles, and the extremes.",
     .params = export_params,
-    .exits = "Exit status: 0 if runs were written; 1 if a file or the database "
-             "refused; 2 if there are no such runs.",
+    .exits = "Exit status: 0 if runs were written; 1 if a file or the "
+             "database cannot be read or written; 2 if there are no such "
+             "runs.",
     .examples = "  attnbench export --experiment=bench --sweep=0 runs.csv\n"
                 "  attnbench export --format=json all.json\n",
 };
@@ -435,7 +435,7 @@ int cmd_export(int argc, char **argv)
                           .sweep = set.sweep };
     err = summary_read(&list, s, &filter);
     if (!err && list.n == 0)
-        err = fail(ERR_INPUT, "%s holds no such runs", set.db);
+        err = fail(ERR_INPUT, "%s has no such runs", set.db);
     if (!err)
         err = write_all(flags.nargs ? flags.arg[0] : NULL, &set, &list, s);
     if (!err && strcmp(set.format.text, "json") == 0)

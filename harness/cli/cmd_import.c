@@ -28,20 +28,20 @@ static const Usage usage = {
     .max_args = ARGS_MAX,
     .what =
         "Adds runs that another program measured, or attnbench elsewhere.\n"
-        "A file is checked whole, then all of it is stored or nothing.\n"
-        "\n"
+        "A file is checked whole, then all of it is stored or nothing.\n\n"
         "FILE.json is what 'attnbench export --format=json' writes, or\n"
         "  {\"source\": \"pytorch 1.13.1\", \"experiment\": \"vs_torch\",\n"
         "   \"runs\": [{\"module\": \"se\", \"channels\": 64, \"batch\": 8,\n"
         "             \"settings\": {\"reduction\": 16},\n"
         "             \"ns\": [81250, 80100], \"round\": [0, 1]}]}\n"
-        "What a run leaves out is the default of 'attnbench run'; what is\n"
-        "said of no machine is taken to be from this one.  Without round,\n"
-        "runs are not compared round by round.  Profiles, roofs and receptive\n"
-        "fields are in no such file: they stay in the database they are in.",
+        "Settings that a run leaves out have the defaults of 'attnbench "
+        "run'.\n"
+        "Without machine, the runs are taken to be from this one.  Without\n"
+        "round, runs are not compared round by round.  Profiles, roofs and\n"
+        "receptive fields are not in such files: they stay in their database.",
     .params = import_params,
     .exits = "Exit status: 0 if all files were stored; 1 if a file or the "
-             "database refused; 2 if what a file says is wrong.",
+             "database cannot be read or written; 2 if a file has a mistake.",
     .examples = "  attnbench import torch.json\n"
                 "  attnbench import --db=all.db mine.json theirs.json\n",
 };
@@ -53,8 +53,8 @@ static int refuse_csv(const char *path)
 
     if (n > 4 && strcasecmp(path + n - 4, ".csv") == 0)
         return fail(ERR_INPUT,
-                    "%s: only JSON is imported; write it by 'attnbench export "
-                    "--format=json'",
+                    "%s: only JSON is imported; write it with 'attnbench "
+                    "export --format=json'",
                     path);
     return OK;
 }

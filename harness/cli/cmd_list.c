@@ -211,7 +211,7 @@ static int add_op(Table *t, const Op *op)
     return missing;
 }
 
-/* The ops and what computes them, a column a backend. */
+/* The ops and what computes them, one column per backend. */
 static int list_ops(void)
 {
     static const char *const names[] = { "op", "sources", "tolerance" };

@@ -26,14 +26,18 @@ static const Usage usage = {
     .min_args = 1,
     .max_args = ARGS_MAX,
     .what =
-        "Adds everything that other databases hold: sweeps with every sample,\n"
-        "profiles, roofs, receptive fields.  They stay as they are.  A sweep\n"
-        "that is there already is skipped, but for runs that it lacks, so a\n"
-        "merge may be repeated.  Of each database all is added, or nothing.\n"
-        "What is added last counts as the latest.",
+        "Adds everything that other databases hold: sweeps with every "
+        "sample,\n"
+        "profiles, roofs, receptive fields.  They stay as they are.  A "
+        "sweep\n"
+        "that is already there is skipped, except for runs that it lacks, so "
+        "a\n"
+        "merge can be repeated.  Each database is added whole or not at "
+        "all.\n"
+        "The last one added counts as the latest.",
     .params = merge_params,
-    .exits = "Exit status: 0 if all were merged; 1 if a database refused; 2 if "
-             "a file is not such a database.",
+    .exits = "Exit status: 0 if all were merged; 1 if a database cannot be "
+             "read or written; 2 if a file is not an attnbench database.",
     .examples = "  attnbench merge theirs.db\n"
                 "  attnbench merge --db=all.db laptop.db server.db\n",
 };
@@ -45,12 +49,12 @@ static int check_file(const char *db, const Flags *flags, int i)
 
     if (file_is_same(path, db))
         return fail(ERR_INPUT,
-                    "%s is the database to add to; name another, or another "
-                    "--db",
+                    "%s is the database to add to; give another file, or "
+                    "another --db",
                     path);
     for (int k = 0; k < i; k++)
         if (file_is_same(path, flags->arg[k]))
-            return fail(ERR_INPUT, "%s and %s are the same file; name it once",
+            return fail(ERR_INPUT, "%s and %s are the same file; give it once",
                         flags->arg[k], path);
     TRY(db_open(&s, path, STORE_READ));
     store_close(s);

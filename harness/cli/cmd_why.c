@@ -61,7 +61,7 @@ static const Usage usage = {
                 "--seconds=1\n",
 };
 
-/* Writes a line whose words go on below where a terminal ends. */
+/* Writes a line whose words continue below where a terminal ends. */
 static void put_line(const char *head, int indent, const char *text)
 {
     const int columns = screen_columns(stdout), n = (int)strlen(head);

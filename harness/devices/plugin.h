@@ -17,7 +17,7 @@ extern const Backend cuda_backend;
  * libraries are not here, it is of another build. */
 int plugin_load(const Backend **out);
 
-/* Where the plugin is: $ATTNBENCH_CUDA, or beside the program, or in
+/* Where the plugin is: $ATTNBENCH_CUDA, or next to the program, or in
  * ../lib/attnbench.  ERR_UNSUPPORTED where there is none. */
 int plugin_path(char *path, size_t size);
 

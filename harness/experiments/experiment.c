@@ -154,7 +154,7 @@ static int read_cases(Builder *b, const cJSON *list)
 
     if (!cJSON_IsArray(list))
         return json_fail(&b->json, list,
-                         "cases wants a list of objects, got %s",
+                         "cases needs a list of objects, got %s",
                          json_kind(list));
     if (!list->child)
         return json_fail(&b->json, list, "cases: an empty list");
@@ -162,7 +162,7 @@ static int read_cases(Builder *b, const cJSON *list)
     {
         if (!cJSON_IsObject(object))
             return json_fail(&b->json, object,
-                             "cases wants a list of objects, got %s in it",
+                             "cases needs a list of objects, got %s in it",
                              json_kind(object));
         axes_free(&b->own);
         cJSON_ArrayForEach(item, object)
@@ -170,7 +170,7 @@ static int read_cases(Builder *b, const cJSON *list)
             TRY(axes_read(&b->own, &b->json, item));
             if (axes_find(&b->top, item->string))
                 return json_fail(&b->json, item,
-                                 "'%s' stands both in a case and outside it",
+                                 "'%s' is set both in a case and outside it",
                                  item->string);
         }
         b->object = object;
@@ -184,7 +184,7 @@ static int read_text(const Builder *b, const cJSON *item, char *text,
                      size_t size)
 {
     if (!cJSON_IsString(item))
-        return json_fail(&b->json, item, "%s wants a string, got %s",
+        return json_fail(&b->json, item, "%s needs a string, got %s",
                          item->string, json_kind(item));
     if (strlen(item->valuestring) >= size)
         return json_fail(&b->json, item, "%s is longer than %zu bytes",

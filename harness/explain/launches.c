@@ -64,7 +64,7 @@ static void line_set(Line *line, int *width, double launches, double ns,
     }
 }
 
-/* A long name goes on under its beginning, and is never cut. */
+/* A long name continues under its beginning, and is never cut. */
 static void line_write(FILE *to, const Line *line, const int *width)
 {
     const int columns = screen_columns(to);

@@ -10,8 +10,8 @@
 #include "kernels/core/backend.h"
 #include "results/profile.h"
 
-/* Measures each roof of dev for about so many seconds.  Each is stored in keep
- * as soon as it is measured, whatever becomes of the next; NULL: none is.
+/* Measures each roof of dev for about this many seconds.  Each is stored in
+ * keep as soon as it is measured, whatever becomes of the next; NULL: none is.
  * ERR_UNSUPPORTED if its backend has none. */
 int roofs_measure(Roofs *out, Device *dev, double seconds, Store *keep);
 

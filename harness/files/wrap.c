@@ -13,7 +13,7 @@
 
 #include "kernels/core/err.h"
 
-/* A character of UTF-8 begins with each byte that does not go on with one. */
+/* A character of UTF-8 begins with each byte that does not continue one. */
 static int width_of(const char *text, size_t n)
 {
     int width = 0;

@@ -127,7 +127,7 @@ static int set_input(Arm *a, Tensor *input)
     return err;
 }
 
-/* Training goes on with every run; a peer's begins where ours began. */
+/* Training continues with every run; a peer's begins where ours began. */
 static int keep_first(Arm *a)
 {
     a->first = calloc((size_t)graph_outputs(a->graph), sizeof(*a->first));
@@ -160,7 +160,7 @@ static int make_plan(Arm *a)
 
 /* ---- prepared by a peer ---------------------------------------------- */
 
-/* Where they are further apart than both may err, beside the floors of
+/* Where they are further apart than both may err, against the floors of
  * gradients, and where roundings make as much. */
 static int allow_roundings(Arm *a, Agreement *worst, const Safetensors *theirs,
                            Ours *ours, const Checker *with)

@@ -3,8 +3,8 @@
  *
  * An arm is prepared (counted, verified, planned, warmed), sampled again and
  * again, and then gives the outcome that is stored.  What goes wrong on the
- * way is its status, not an error: the sweep goes on.  It does not decide when
- * to sample or when to stop; measure.c does.
+ * way is its status, not an error: the sweep continues.  It does not decide
+ * when to sample or when to stop; measure.c does.
  */
 #ifndef HARNESS_ARM_H
 #define HARNESS_ARM_H

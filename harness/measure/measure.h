@@ -7,7 +7,7 @@
  * no case always follows the same other one.  Samples carry the number of
  * their round; two cases of one block can be compared round by round.
  *
- * A block goes on until every case in it is settled: its 95 % interval is
+ * A block continues until every case in it is settled: its 95 % interval is
  * within the target, or it has had its time.  A case that is settled early is
  * still sampled while others are not, because pairs are wanted, and because a
  * median over other minutes is a median under other conditions.  So a case is

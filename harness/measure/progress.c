@@ -72,7 +72,7 @@ static int width(const Progress *p)
     return n ? n : 80;
 }
 
-/* Seconds that the rest will take if it goes on as until now; -1: who knows. */
+/* Seconds that the rest will take at the present rate; -1: unknown. */
 static double seconds_left(const Progress *p, int settled)
 {
     const double done = p->done - p->before + settled;

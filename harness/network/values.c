@@ -47,7 +47,7 @@ static void say(char *text, size_t size, const Wrong *w, const char *what)
                  w->n, what, w->names, w->n > LISTED ? ", ..." : "");
 }
 
-/* True if the shapes are the same but for ones: a scalar is (), or (1). */
+/* True if the shapes are the same except for ones: a scalar is (), or (1). */
 static bool same_shape(const Tensor *t, const StTensor *f)
 {
     int i = 0, k = 0;
@@ -102,7 +102,7 @@ static char *shape_text(const StTensor *f, char text[64])
     return text;
 }
 
-/* Counters and tables that PyTorch stores beside what is learned. */
+/* Counters and tables that PyTorch stores next to what is learned. */
 static bool is_bookkeeping(const char *name)
 {
     static const char *const last[] = { "num_batches_tracked",

@@ -12,7 +12,7 @@
 #include "results/store.h"
 
 #define START(text) text, sizeof(text) - 1
-#define THEN_TEXT   "write what you want of it as JSON or CSV"
+#define THEN_TEXT   "convert it to JSON"
 
 static const struct {
     const char *start;
@@ -25,8 +25,7 @@ static const struct {
             "7zXZ"),
       "compressed by xz", "unpack it first" },
     { START("PK\x03\x04"),
-      "a zip archive, as spreadsheets, .npz and PyTorch's files are",
-      THEN_TEXT },
+      "a zip archive, such as a spreadsheet, .npz or PyTorch file", THEN_TEXT },
     { START("\x93NUMPY"), "a NumPy array", THEN_TEXT },
     { START("\x89HDF"), "an HDF5 file", THEN_TEXT },
     { START("PAR1"), "a Parquet file", THEN_TEXT },
@@ -35,8 +34,8 @@ static const struct {
     { START("\x80\x04"), "a Python pickle", THEN_TEXT },
     { START("\x80\x05"), "a Python pickle", THEN_TEXT },
     { START("%PDF"), "a PDF", THEN_TEXT },
-    { START("\x89PNG"), "a PNG picture", "import takes JSON or CSV" },
-    { START("\xFF\xD8\xFF"), "a JPEG picture", "import takes JSON or CSV" },
+    { START("\x89PNG"), "a PNG picture", "import takes JSON" },
+    { START("\xFF\xD8\xFF"), "a JPEG picture", "import takes JSON" },
     { START("\x7F"
             "ELF"),
       "a program", "run it" },
@@ -57,7 +56,7 @@ static int refuse_database(const char *path)
     if (err)
         return fail(ERR_INPUT,
                     "%s is an SQLite database that attnbench cannot read; "
-                    "import takes JSON or CSV",
+                    "import takes JSON",
                     path);
     store_close(s);
     if (param_word(word, sizeof(word), path) >= sizeof(word))
@@ -108,9 +107,9 @@ int foreign_json(const Json *j)
         if (cJSON_GetObjectItemCaseSensitive(root, programs[i].has) &&
             cJSON_GetObjectItemCaseSensitive(root, programs[i].and))
             return fail(ERR_INPUT,
-                        "%s looks like what %s writes, which attnbench does "
-                        "not read; 'attnbench import --help' shows how its "
-                        "times can be written",
+                        "%s looks like the output of %s, which attnbench "
+                        "does not read; 'attnbench import --help' shows the "
+                        "format for its times",
                         j->path, programs[i].program);
     return OK;
 }

@@ -145,7 +145,7 @@ int import_set(const ImportLevel *level, void *out, const cJSON *value)
         return set_field(p, (char *)out + level->table[k].at, value, text);
     }
     near = name_nearest(key, known_name, level);
-    return fail(ERR_INPUT, "there is no key '%.40s' here%s%s%s", key,
+    return fail(ERR_INPUT, "unknown key '%.40s'%s%s%s", key,
                 near ? "; did you mean '" : "", near ? near : "",
                 near ? "'?" : "");
 }
@@ -200,7 +200,7 @@ int import_add_run(ImportSweep *w, ImportRun **out)
         ImportRun *more = realloc(w->run, room * sizeof(*more));
 
         if (!more)
-            return fail(ERR_MEMORY, "memory ran out at %d runs", w->nruns);
+            return fail(ERR_MEMORY, "no memory for %d runs", w->nruns);
         w->run = more;
         w->room = (int)room;
     }
@@ -259,7 +259,7 @@ static int store_start(Store *s, const ImportSweep *w, int k, int64_t *id)
         return fail(ERR_INPUT,
                     "the sweep of %s by %s that started at %s is there already",
                     start.experiment, start.source, start.started_at);
-    /* The second start goes on with the sweep that the first one began. */
+    /* The second start continues the sweep that the first one began. */
     TRY(store_sweep_begin(s, &w->machine, &w->build, &start, k == 0, id,
                           &resumed));
     TRY(store_start_end(s, *id, start.load_end));

@@ -124,7 +124,7 @@ static int read_starts(const Json *j, const cJSON *starts, ImportSweep *w)
     w->start =
         calloc((size_t)cJSON_GetArraySize(starts) + 1, sizeof(*w->start));
     if (!w->start)
-        return fail(ERR_MEMORY, "memory ran out at %s", j->path);
+        return fail(ERR_MEMORY, "no memory for %s", j->path);
     for (const cJSON *o = starts->child; o; o = o->next) {
         Sweep *start = &w->start[w->nstarts++];
 
@@ -195,7 +195,9 @@ static int all_sweeps(Store *s, const Json *j, ImportCount *count)
     }
     TRY(expect(j, sweeps, cJSON_IsArray(sweeps), "a list"));
     if (j->root->child->next)
-        return json_fail(j, j->root, "beside 'sweeps' there may be no key");
+        return json_fail(j, j->root,
+                         "a file with 'sweeps' may have no other "
+                         "key");
     for (const cJSON *o = sweeps->child; o; o = o->next)
         TRY(one_sweep(s, j, o, count));
     return OK;

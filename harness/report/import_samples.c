@@ -40,15 +40,15 @@ static int grow(ImportRun *r)
     Moment *moment;
 
     if (!ns)
-        return fail(ERR_MEMORY, "memory ran out at %d samples", r->room);
+        return fail(ERR_MEMORY, "no memory for %d samples", r->room);
     r->ns = ns;
     round = realloc(r->round, n * sizeof(*round));
     if (!round)
-        return fail(ERR_MEMORY, "memory ran out at %d samples", r->room);
+        return fail(ERR_MEMORY, "no memory for %d samples", r->room);
     r->round = round;
     moment = realloc(r->moment, n * sizeof(*moment));
     if (!moment)
-        return fail(ERR_MEMORY, "memory ran out at %d samples", r->room);
+        return fail(ERR_MEMORY, "no memory for %d samples", r->room);
     r->moment = moment;
     r->room = (int)n;
     return OK;
@@ -73,7 +73,7 @@ int import_sample(ImportRun *r, double ns, double round, const Moment *moment)
     if (moment->throttle) {
         r->moment[n].throttle = strdup(moment->throttle);
         if (!r->moment[n].throttle)
-            return fail(ERR_MEMORY, "memory ran out at %d samples", n);
+            return fail(ERR_MEMORY, "no memory for %d samples", n);
     }
     r->n++;
     return OK;

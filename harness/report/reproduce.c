@@ -138,8 +138,8 @@ static int no_such_row(const Paper *paper, const char *name)
                 near ? "'?" : "; --rows without a value lists them");
 }
 
-/* The next name in a list, NULL at its end; a comma in parentheses is part of a
- * name, "G2(3,7)".  *list goes on behind it. */
+/* The next name in a list, NULL at its end; a comma in parentheses is part of
+ * a name, "G2(3,7)".  *list continues behind it. */
 static char *next_name(char **list)
 {
     char *name = *list, *at = name;

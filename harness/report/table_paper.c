@@ -1,5 +1,5 @@
 /*
- * table_paper.c - a table of the paper beside its reproduction, as a report.
+ * table_paper.c - a table of the paper next to its reproduction, as a report.
  */
 #include <math.h>
 #include <string.h>

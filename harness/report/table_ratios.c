@@ -10,7 +10,7 @@
 #include "harness/report/grid.h"
 #include "kernels/core/err.h"
 
-/* A peer's case is ours but for these; a fused case's composed one, too. */
+/* A peer's case is ours except for these; a fused case's composed one, too. */
 static const char *const by_another[] = { "source", "backend", NULL };
 static const char *const composed[] = { "impl", NULL };
 

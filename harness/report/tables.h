@@ -24,7 +24,7 @@ const char *table_sort_name(int i);
  */
 int table_networks(Store *s, RunList *runs, const TableOptions *o);
 
-/* Modules alone: median times, a row a module, a column a shape. */
+/* Modules alone: median times, one row per module, one column per shape. */
 int table_modules(Store *s, RunList *runs, const TableOptions *o);
 
 /* Time here over time of each other source, paired: nothing if there is none.

@@ -29,7 +29,7 @@ typedef struct FakeCuda {
     size_t set_bytes;
 } FakeCuda;
 
-/* Exported by the fake plugin, beside the symbol of every plugin. */
+/* Exported by the fake plugin, next to the symbol of every plugin. */
 typedef FakeCuda *FakeCudaGet(void);
 #define FAKE_CUDA_SYMBOL "fake_cuda"
 
