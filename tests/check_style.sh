@@ -51,10 +51,11 @@ marks='TO''DO|FIX''ME|\bXX''X\b|#if 0'
 git grep -nE "$marks" -- '*.c' '*.h' '*.cpp' '*.cu' '*.py' '*.mk' Makefile &&
     bad "unfinished marks"
 
-# A comment opens with a noun or a verb: in these folders, until it is in all.
-plain='kernels attention_zoo'
-git grep -nE '(/\*|\* |// )(What|Of|Whether) ' -- $plain &&
+# A comment opens with a noun or a verb.  Words: in these folders, until all
+# are clean.
+git grep -nE '(/\*|\* |// )(What|Of|Whether) ' -- '*.c' '*.h' '*.cpp' '*.cu' &&
     bad "comments that open with What, Of or Whether"
+plain='kernels attention_zoo'
 git grep -niE '\b(anew|turn by turn|but for|so many|beside|goes on)\b' -- \
     $plain && bad "say again, interleaved, except, this many, next to, continues"
 phrases='of the input a layer heeds|no smaller difference means anything'
