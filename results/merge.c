@@ -85,7 +85,7 @@ static int make_text(char **out, const Store *s, const char *sql,
 /* Runs a statement that sqlite3_mprintf made, and frees it. */
 static int run(const Store *s, char *sql)
 {
-    const int err = sql ? sql_exec(s, sql) : fail(ERR_MEMORY, "memory ran out");
+    const int err = sql ? sql_exec(s, sql) : fail(ERR_MEMORY, "out of memory");
 
     sqlite3_free(sql);
     return err;

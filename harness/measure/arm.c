@@ -340,7 +340,7 @@ static int look(const Arm *a, Moment *out)
     if (!out->throttle)
         return OK;
     out->throttle = strdup(out->throttle);
-    return out->throttle ? OK : fail(ERR_MEMORY, "memory ran out at a sample");
+    return out->throttle ? OK : fail(ERR_MEMORY, "no memory for a sample");
 }
 
 void arm_add(Arm *a, double ns, int round)

@@ -65,7 +65,7 @@ static int number_text(const cJSON *value, char *text, size_t size)
     const double x = value->valuedouble;
 
     if (!cJSON_IsNumber(value))
-        return fail(ERR_INPUT, "%s: a text or a number is wanted",
+        return fail(ERR_INPUT, "%s: expected text or a number",
                     value->string ? value->string : "a list");
     snprintf(text, size, x == rint(x) && fabs(x) < 1e15 ? "%.0f" : "%.17g", x);
     return OK;
@@ -156,7 +156,7 @@ int import_settings(ImportRun *r, const cJSON *settings)
     char text[CASE_TEXT];
 
     if (!cJSON_IsObject(settings))
-        return fail(ERR_INPUT, "settings: an object is wanted, as in "
+        return fail(ERR_INPUT, "settings: expected an object, such as "
                                "{\"reduction\": 16}");
     for (const cJSON *v = settings->child; v; v = v->next) {
         if (!m || !param_find(m->params, v->string))

@@ -29,7 +29,7 @@ static int at_item(const Json *j, const cJSON *item, int err)
 static int expect(const Json *j, const cJSON *item, bool is, const char *wanted)
 {
     if (!is)
-        return json_fail(j, item, "%s%s%s is wanted, not %s",
+        return json_fail(j, item, "%s%sexpected %s, not %s",
                          item->string ? item->string : "",
                          item->string ? ": " : "", wanted, json_kind(item));
     return OK;
@@ -148,7 +148,7 @@ static int read_sweep(const Json *j, const cJSON *o, ImportSweep *w)
         w->machine = (Machine){ .cores = 0 };
         TRY(read_values(j, machine, &import_machine, &w->machine));
         if (!*w->machine.cpu || !w->machine.cores)
-            return json_fail(j, machine, "machine: cpu and cores are wanted");
+            return json_fail(j, machine, "machine: cpu and cores are required");
     }
     if (build)
         TRY(read_values(j, build, &import_build, &w->build));

@@ -23,7 +23,7 @@ int import_moment(Moment *m, const Param *field, const cJSON *value)
         (text && cJSON_IsString(value) && !*value->valuestring))
         return OK;
     if (text ? !cJSON_IsString(value) : !cJSON_IsNumber(value))
-        return fail(ERR_INPUT, "%s: a %s is wanted", field->name,
+        return fail(ERR_INPUT, "%s: expected a %s", field->name,
                     text ? "text" : "number");
     if (text)
         *(const char **)at = value->valuestring;
