@@ -47,16 +47,11 @@ static const Usage about = {
 
 static int dry_run(const Experiment *e)
 {
-    char json[2 * CASE_TEXT];
+    char json[CASE_JSON];
 
-    for (int i = 0; i < e->ncases; i++) {
-        const Case *c = &e->cases[i];
-        const size_t n = param_json(case_params, c, json, sizeof(json));
-
-        BUG_IF(n >= sizeof(json));
-        printf("{\"experiment\":\"%s\",%.*s,\"settings\":%s}\n", e->experiment,
-               (int)n - 2, json + 1, c->settings);
-    }
+    for (int i = 0; i < e->ncases; i++)
+        printf("{\"experiment\":\"%s\",%s\n", e->experiment,
+               case_json(&e->cases[i], json) + 1);
     return OK;
 }
 

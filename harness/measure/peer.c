@@ -374,13 +374,10 @@ static int number(const Peer *p, double *out)
 int peer_case(Peer *p, int id, const Case *c, Safetensors **outputs,
               double *params)
 {
-    char json[LINE_SIZE];
-    size_t n = param_json(case_params, c, json, sizeof(json));
+    char json[CASE_JSON];
 
-    BUG_IF(n + CASE_TEXT > sizeof(json));
     *outputs = NULL;
-    TRY(ask(p, "case %d %s %.*s,\"settings\":%s}", id, p->file, (int)n - 1,
-            json, c->settings));
+    TRY(ask(p, "case %d %s %s", id, p->file, case_json(c, json)));
     TRY(number(p, params));
     TRY(check_file(p->file));
     return st_open(outputs, p->file);

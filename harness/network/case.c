@@ -287,3 +287,12 @@ char *case_print(const Case *c, char text[CASE_TEXT])
     BUG_IF(n >= CASE_TEXT);
     return text;
 }
+
+char *case_json(const Case *c, char text[CASE_JSON])
+{
+    const size_t n = param_json(case_params, c, text, CASE_JSON);
+
+    BUG_IF(n + sizeof(c->settings) + 16 > CASE_JSON);
+    snprintf(text + n - 1, CASE_JSON - n, ",\"settings\":%s}", c->settings);
+    return text;
+}

@@ -58,6 +58,10 @@ int case_complete(Case *c);
 enum { CASE_TEXT = REPEAT_TEXT };
 char *case_print(const Case *c, char text[CASE_TEXT]);
 
+/* The case as one JSON object: its fields, and "settings".  Returns text. */
+enum { CASE_JSON = 2 * PARAM_TEXT_MAX + SETTINGS_TEXT };
+char *case_json(const Case *c, char text[CASE_JSON]);
+
 /* The module's settings, as its own struct has them, into settings, aligned for
  * any type. */
 void case_own_settings(const Case *c, unsigned char settings[SETTINGS_MAX]);
