@@ -3,9 +3,11 @@
  */
 #include "analysis/csv.h"
 
+#include <stdarg.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "analysis/units.h"
 #include "kernels/core/err.h"
 #include "kernels/core/visible.h"
 
@@ -105,17 +107,8 @@ int csv_column(const Csv *csv, const char *name)
     return -1;
 }
 
-void csv_write(FILE *out, const char *cell)
+static void quote(FILE *out, const char *cell)
 {
-    /* A file gets what there is; a terminal would obey it. */
-    if (!is_visible(cell) && isatty(fileno(out))) {
-        visible_write(out, cell);
-        return;
-    }
-    if (!cell[strcspn(cell, ",\"\r\n")]) {
-        fputs(cell, out);
-        return;
-    }
     fputc('"', out);
     for (; *cell; cell++) {
         if (*cell == '"')
@@ -123,4 +116,42 @@ void csv_write(FILE *out, const char *cell)
         fputc(*cell, out);
     }
     fputc('"', out);
+}
+
+void csv_write(CsvRow *row, const char *cell)
+{
+    if (row->begun)
+        fputc(',', row->out);
+    row->begun = true;
+    /* A file gets what there is; a terminal would obey it. */
+    if (!is_visible(cell) && isatty(fileno(row->out)))
+        visible_write(row->out, cell);
+    else if (cell[strcspn(cell, ",\"\r\n")])
+        quote(row->out, cell);
+    else
+        fputs(cell, row->out);
+}
+
+void csv_print(CsvRow *row, const char *fmt, ...)
+{
+    char cell[1024];
+    va_list args;
+
+    va_start(args, fmt);
+    vsnprintf(cell, sizeof(cell), fmt, args);
+    va_end(args);
+    csv_write(row, cell);
+}
+
+void csv_number(CsvRow *row, double x, int digits)
+{
+    char text[NUMBER_TEXT];
+
+    csv_write(row, number_text(x, digits, text));
+}
+
+void csv_end(CsvRow *row)
+{
+    fputc('\n', row->out);
+    row->begun = false;
 }

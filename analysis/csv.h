@@ -33,7 +33,22 @@ int csv_next(Csv *csv, bool *more);
 /* The number of a column, -1 if there is none of that name. */
 int csv_column(const Csv *csv, const char *name);
 
-/* Writes a cell, in quotes if it needs them. */
-void csv_write(FILE *out, const char *cell);
+/* A row that is being written: { stdout }. */
+typedef struct CsvRow {
+    FILE *out;
+    bool begun;
+} CsvRow;
+
+/* Adds a cell, in quotes if it needs them. */
+void csv_write(CsvRow *row, const char *cell);
+
+/* The same of a format, and of a number with the given digits (units.h); NAN is
+ * an empty cell. */
+void csv_print(CsvRow *row, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+void csv_number(CsvRow *row, double x, int digits);
+
+/* Ends the row, which may begin again. */
+void csv_end(CsvRow *row);
 
 #endif

@@ -74,10 +74,17 @@ static int refused(sqlite3 *db)
     return fail(ERR_IO, "the database: %s", sqlite3_errmsg(db));
 }
 
+void filter_bind(sqlite3_stmt *stmt, const RunFilter *f)
+{
+    if (f->experiment && *f->experiment)
+        sqlite3_bind_text(stmt, 1, f->experiment, -1, SQLITE_STATIC);
+    if (f->source && *f->source)
+        sqlite3_bind_text(stmt, 2, f->source, -1, SQLITE_STATIC);
+    sqlite3_bind_int64(stmt, 3, f->sweep);
+}
+
 static int prepare_runs(sqlite3 *db, const RunFilter *f, sqlite3_stmt **out)
 {
-    const bool all_experiments = !f->experiment || !*f->experiment;
-    const bool all_sources = !f->source || !*f->source;
     char sql[SQL_SIZE] = "SELECT ";
     size_t n = strlen(sql), at;
     const Param *p;
@@ -85,27 +92,17 @@ static int prepare_runs(sqlite3 *db, const RunFilter *f, sqlite3_stmt **out)
     for (int i = 0; (p = run_field(i, &at)); i++)
         n += (size_t)snprintf(sql + n, sizeof(sql) - n, "%s%s",
                               i ? ", " : "run.", p->name);
-    n += (size_t)snprintf(
-        sql + n, sizeof(sql) - n,
-        " FROM run JOIN sweep ON sweep.id = sweep_id"
-        " JOIN start USING (sweep_id, start)"
-        " JOIN machine ON machine.id = machine_id"
-        " JOIN build ON build.id = build_id"
-        " WHERE (?1 IS NULL OR experiment = ?1)"
-        " AND (?2 IS NULL OR source = ?2)"
-        " AND kind <> 'erf'"
-        " AND (?3 = -1 OR sweep_id = ?3 OR ?3 = 0 AND sweep_id IN"
-        "   (SELECT max(sweep_id) FROM run JOIN sweep ON sweep.id = sweep_id"
-        "    GROUP BY experiment, source))"
-        " ORDER BY run.id");
+    n += (size_t)snprintf(sql + n, sizeof(sql) - n,
+                          " FROM run JOIN sweep ON sweep.id = sweep_id"
+                          " JOIN start USING (sweep_id, start)"
+                          " JOIN machine ON machine.id = machine_id"
+                          " JOIN build ON build.id = build_id"
+                          " WHERE kind <> 'erf' AND " SWEEP_FILTER
+                          " ORDER BY run.id");
     BUG_IF(n >= sizeof(sql));
     if (sqlite3_prepare_v2(db, sql, -1, out, NULL) != SQLITE_OK)
         return refused(db);
-    if (!all_experiments)
-        sqlite3_bind_text(*out, 1, f->experiment, -1, SQLITE_STATIC);
-    if (!all_sources)
-        sqlite3_bind_text(*out, 2, f->source, -1, SQLITE_STATIC);
-    sqlite3_bind_int64(*out, 3, f->sweep);
+    filter_bind(*out, f);
     return OK;
 }
 

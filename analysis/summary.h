@@ -48,6 +48,16 @@ typedef struct RunFilter {
     int64_t sweep;
 } RunFilter;
 
+/* The condition of SQL that a sweep is one of these, and what binds its three
+ * parameters. */
+#define SWEEP_FILTER                                                      \
+    "(?1 IS NULL OR experiment = ?1) AND (?2 IS NULL OR source = ?2)"     \
+    " AND (?3 = -1 OR sweep.id = ?3 OR ?3 = 0 AND sweep.id IN"            \
+    "   (SELECT max(sweep_id) FROM run JOIN sweep ON sweep.id = sweep_id" \
+    "    GROUP BY experiment, source, kind = 'erf'))"
+struct sqlite3_stmt;
+void filter_bind(struct sqlite3_stmt *stmt, const RunFilter *filter);
+
 /* Reads runs and samples in one pass, ordered by id.  A million samples take
  * well under a second. */
 int summary_read(RunList *out, Store *s, const RunFilter *filter);

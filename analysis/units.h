@@ -1,5 +1,5 @@
 /*
- * units.h - in which unit a number is said: 100 ms, not 100000 us.
+ * units.h - how a number is written: 100 ms, not 100000 us; or exactly.
  */
 #ifndef ANALYSIS_UNITS_H
 #define ANALYSIS_UNITS_H
@@ -13,5 +13,10 @@ extern const char *const units_of_time[]; /* ns, us, ms, s */
  * 999.6 is 1.00 of the next.  *size is that unit in the first.
  */
 int unit_for(double value, const char *const *units, double *size);
+
+/* A decimal of the given digits, or, of EXACT, one that reads back as the same
+ * number; "" for NAN.  Returns text. */
+enum { NUMBER_TEXT = 32, EXACT = 17 };
+char *number_text(double x, int digits, char text[NUMBER_TEXT]);
 
 #endif

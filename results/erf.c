@@ -136,8 +136,8 @@ static int add_all(Store *s, int64_t sweep_id, const ErfRow *rows, int n)
 
 int store_erf(Store *s, int64_t sweep_id, const ErfRow *rows, int n)
 {
-    TRY(store_group_begin(s));
-    return store_group_end(s, add_all(s, sweep_id, rows, n));
+    TRY(sql_exec(s, "SAVEPOINT change"));
+    return sql_finish(s, add_all(s, sweep_id, rows, n));
 }
 
 /* ---- reading ------------------------------------------------------------- */

@@ -36,10 +36,10 @@ static const struct MergeTable {
     const char *same; /* when m, a row here, is o, a row there; CONTENT; or "":
                          the table has no id                               */
     bool shared;      /* what is there already may be referred to          */
-    size_t count;     /* where in a MergeCount its rows are counted, + 1   */
+    size_t count;     /* where in an Added its rows are counted, + 1   */
 } tables[] = {
 #define CONTENT      NULL
-#define COUNT(field) 1 + offsetof(MergeCount, field)
+#define COUNT(field) 1 + offsetof(Added, field)
     { "machine", CONTENT, true, 0 },
     { "build", CONTENT, true, 0 },
     { "sweep",
@@ -141,8 +141,7 @@ static int copy_rows(const Store *s, const char *table, int *n)
     return OK;
 }
 
-static int merge_table(const Store *s, const struct MergeTable *t,
-                       MergeCount *count)
+static int merge_table(const Store *s, const struct MergeTable *t, Added *added)
 {
     char *same = NULL;
     int n = 0, err = OK;
@@ -162,7 +161,7 @@ static int merge_table(const Store *s, const struct MergeTable *t,
     if (!err && t->shared)
         err = map_shared(s, t->name, same);
     if (t->count)
-        *(int *)(void *)((char *)count + t->count - 1) = n;
+        *(int *)(void *)((char *)added + t->count - 1) = n;
     sqlite3_free(same);
     return err;
 }
@@ -185,7 +184,7 @@ static int refuse_forked(const Store *s)
 }
 
 /* Checks what holds only when all rows are there. */
-static int finish(const Store *s, MergeCount *count)
+static int finish(const Store *s, Added *added)
 {
     int64_t profiles = 0, there = 0;
 
@@ -195,22 +194,22 @@ static int finish(const Store *s, MergeCount *count)
                   "main.quantity WHERE run_id = new)",
                   ""));
     TRY(sql_query(s, &there, "SELECT count(*) FROM other.sweep", ""));
-    count->profiles = (int)profiles;
-    count->there = (int)there - count->sweeps;
+    added->profiles = (int)profiles;
+    added->there = (int)there - added->sweeps;
     return sql_exec(s, "UPDATE main.sweep SET ended_at = o.ended_at FROM "
                        "map_of_sweep JOIN other.sweep AS o ON o.id = old "
                        "WHERE main.sweep.id = new AND "
                        "main.sweep.ended_at IS NULL");
 }
 
-static int merge_all(const Store *s, MergeCount *count)
+static int merge_all(const Store *s, Added *added)
 {
     for (int i = 0; i < TABLES; i++) {
-        TRY(merge_table(s, &tables[i], count));
-        if (tables[i].count == 1 + offsetof(MergeCount, sweeps))
+        TRY(merge_table(s, &tables[i], added));
+        if (tables[i].count == 1 + offsetof(Added, sweeps))
             TRY(refuse_forked(s));
     }
-    return finish(s, count);
+    return finish(s, added);
 }
 
 static int attach(const Store *s, const char *path)
@@ -228,15 +227,15 @@ static int attach(const Store *s, const char *path)
     return err;
 }
 
-int store_merge(Store *s, const char *path, MergeCount *count)
+int store_merge(Store *s, const char *path, Added *added)
 {
     int err;
 
-    *count = (MergeCount){ 0 };
+    *added = (Added){ 0 };
     TRY(attach(s, path));
     err = store_group_begin(s);
     if (!err)
-        err = store_group_end(s, merge_all(s, count));
+        err = store_group_end(s, merge_all(s, added));
     sqlite3_exec(s->db, "DETACH other", NULL, NULL, NULL);
     return err ? fail_within(err, "merging %s", path) : OK;
 }

@@ -6,11 +6,10 @@
 
 #include "results/store.h"
 
-/* Counts of what was added; there: sweeps and receptive fields that were
- * already there, whole. */
-typedef struct MergeCount {
+/* Counts of what was added, and of sweeps that were already there. */
+typedef struct Added {
     int sweeps, runs, samples, profiles, roofs, erfs, there;
-} MergeCount;
+} Added;
 
 /*
  * Adds machines, builds, sweeps with all that belongs to them, roofs and
@@ -20,6 +19,6 @@ typedef struct MergeCount {
  * so merging twice adds nothing.  Refuses files as store_open does, and a sweep
  * that was resumed in both databases.
  */
-int store_merge(Store *s, const char *path, MergeCount *count);
+int store_merge(Store *s, const char *path, Added *added);
 
 #endif

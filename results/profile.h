@@ -31,7 +31,7 @@ typedef struct Quantity {
     double value;
     char reason[256];
 } Quantity;
-extern const Param quantity_fields[]; /* but for step */
+extern const Param quantity_fields[]; /* except step */
 
 /* A run's profile: steps in the order run. */
 typedef struct StoredProfile {

@@ -139,13 +139,18 @@ int store_sweep_abandoned(Store *s, int64_t sweep_id, Abandoned *out)
     return code == SQLITE_ROW || code == SQLITE_DONE ? OK : sql_refused(s);
 }
 
+int store_sweep_ended(Store *s, int64_t sweep_id, const char *ended_at)
+{
+    return sql_query(s, NULL, "UPDATE sweep SET ended_at = ? WHERE id = ?",
+                     "ti", ended_at, sweep_id);
+}
+
 int store_sweep_end(Store *s, int64_t sweep_id)
 {
-    return sql_query(
-        s, NULL,
-        "UPDATE sweep SET ended_at = strftime('%Y-%m-%dT%H:%M:%fZ') "
-        "WHERE id = ?",
-        "i", sweep_id);
+    char now[32] = "";
+
+    TRY(sql_now(s, now));
+    return store_sweep_ended(s, sweep_id, now);
 }
 
 int store_start_end(Store *s, int64_t sweep_id, double load_end)

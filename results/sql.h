@@ -14,7 +14,7 @@ struct Store {
     char *path;
     const StoreWait *wait; /* how long locks are waited for, or NULL ... */
     double waited_ms;      /* ... this time, until now               */
-    bool immutable;        /* read where SQLite may not write beside it */
+    bool immutable;        /* read where SQLite may not write next to it */
 };
 
 /* The sentence for what SQLite just refused; its error code. */

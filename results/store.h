@@ -53,6 +53,9 @@ int store_sweep_begin(Store *s, const Machine *m, const Build *b,
                       bool *resumed);
 int store_sweep_end(Store *s, int64_t sweep_id);
 
+/* The same, at that time. */
+int store_sweep_ended(Store *s, int64_t sweep_id, const char *ended_at);
+
 /* Says what the load was when the latest start of a sweep ended, finished or
  * interrupted; NAN: not known. */
 int store_start_end(Store *s, int64_t sweep_id, double load_end);

@@ -356,7 +356,7 @@ static void add_field(const Stored *s, int module, int tap, int side,
     row.c.height = row.c.width = side;
     row.c.norm_gain = 0;
     BUG_IF(case_set(&row.c, "module", modules[module]) ||
-           case_set(&row.c, "weights", weights));
+           case_set(&row.c, "weights", weights) || case_complete(&row.c));
     fill_map(map, side, tap ? 6 : 4);
     snprintf(row.o.weights_hash, sizeof(row.o.weights_hash), "%s", hash);
     snprintf(row.tap, sizeof(row.tap), "stage%d", tap + 3);

@@ -316,7 +316,7 @@ TEST(help, count_takes_lists)
               0);
         CHECK(program(&one, "count --module=eca --format=%s", formats[i]) == 0);
         if (i < 2)
-            check_holds(said, i ? "\"module\": \"eca\"" : one);
+            check_holds(said, i ? "\"module\":\t\"eca\"" : one);
         else
             check_holds(said, "attnbench run --module=eca,none+eca,6,1,");
         CHECK(i != 1 || said[0] == '[');

@@ -17,7 +17,7 @@
 #include "tests/stored.h"
 #include "tests/test.h"
 
-static int import(const char *db, const char *path, ImportCount *count)
+static int import(const char *db, const char *path, Added *count)
 {
     Store *s;
     int err;
@@ -75,7 +75,7 @@ TEST(import, gives_back_what_was_exported)
 {
     const char *db = temp_path("a.db"), *again = temp_path("b.db");
     const char *json = temp_path("a.json"), *json2 = temp_path("b.json");
-    ImportCount count;
+    Added count;
     size_t n, n2;
     char *text, *text2;
 
@@ -96,10 +96,151 @@ TEST(import, gives_back_what_was_exported)
     CHECK_ASK(again, "SELECT load_end IS NULL FROM start WHERE start = 1", "1");
 }
 
+static void check_same_bytes(const char *path, const char *other)
+{
+    size_t n, n2;
+    char *text = read_bytes(path, &n), *text2 = read_bytes(other, &n2);
+
+    REQUIRE(text && text2);
+    for (size_t i = 0; i < n; i++)
+        if (text[i] != text2[i]) {
+            CHECK_MSG(false, "%.200s\n%.200s", text + i, text2 + i);
+            break;
+        }
+    CHECK(n == n2);
+    free(text);
+    free(text2);
+}
+
+/* A profile, and what the device knew, of the second run. */
+static void add_profile(const char *db)
+{
+    REQUIRE(alter(
+        db, "INSERT INTO step VALUES (2, 0, 'mul', 'k', 'a.b', '(1,2)'), "
+            "(2, 1, 'relu', 'k', 'a.c', '(1,2)'); INSERT INTO quantity VALUES "
+            "(2, -1, '', 'time_ns', 'timed', 1e9 / 3, ''), (2, 0, 'void "
+            "k<1>(int)', "
+            "'l2_bytes', 'counted', NULL, 'say \"why\"'), (2, 0, '', 'x', "
+            "'modelled', -0.1, ''); INSERT INTO sample VALUES "
+            "(2, 0, 3, 1.1, 1410.5, -3.25, NULL, 'none'), "
+            "(2, 1, 3, 2.2, NULL, NULL, NULL, 'power')"));
+}
+
+/* All tables that are moved, in two sweeps, one of which has not ended. */
+static void make_everything(const char *db)
+{
+    REQUIRE(make_varied_database(db) == OK);
+    add_profile(db);
+    stored_profiles(db);
+    stored_fields(db);
+    stored_trained_fields(db);
+    REQUIRE(alter(db,
+                  "DROP TRIGGER sweep_final; UPDATE sweep SET ended_at = NULL "
+                  "WHERE id = 1; INSERT INTO roof VALUES (1, 'cuda', 0, 'fma', "
+                  "'flop/s', 1e13 / 3, 1e12, 1e14, 7, 1410.25, "
+                  "'2026-11-30T00:00:00Z')"));
+}
+
+TEST(import, gives_back_everything)
+{
+    char *db = strdup(temp_path("a.db")), *again = strdup(temp_path("b.db"));
+    char *json = strdup(temp_path("a.json")),
+         *json2 = strdup(temp_path("b.json"));
+    Added n;
+
+    make_everything(db);
+    REQUIRE(export_json(db, json) == OK);
+    REQUIRE(import(again, json, &n) == OK);
+    CHECK(n.sweeps == 4 && n.runs == 31 && n.profiles == 5 && n.roofs == 5 &&
+          n.erfs == 25 && n.samples == 46);
+    REQUIRE(export_json(again, json2) == OK);
+    check_same_bytes(json, json2);
+    CHECK_ASK(again, "SELECT value = 1e9 / 3 FROM quantity WHERE step = -1",
+              "1");
+    CHECK_ASK(again,
+              "SELECT group_concat(part) FROM (SELECT part FROM erf_map "
+              "WHERE erf_id = 6 ORDER BY rowid)",
+              "whole,past_gates,gates");
+    free(db);
+    free(again);
+    free(json);
+    free(json2);
+}
+
+/* A JSON file says as much as a merge moves. */
+TEST(import, gives_what_merge_gives)
+{
+    char *db = strdup(temp_path("a.db")), *json = strdup(temp_path("a.json"));
+    char *flag = strdup(temp_path("b.db")),
+         *json2 = strdup(temp_path("b.json"));
+    Stored other = stored_begin(flag, "other", "attnbench");
+    char set[700];
+
+    stored_end(&other); /* without runs, but with an id */
+    make_everything(db);
+    snprintf(set, sizeof(set), "--db=%s", flag);
+    REQUIRE(cmd_merge(2, (char *[]){ set, db }) == OK);
+    REQUIRE(export_json(db, json) == OK && export_json(flag, json2) == OK);
+    check_same_bytes(json, json2);
+    free(db);
+    free(flag);
+    free(json);
+    free(json2);
+}
+
+/* As those of a machine are in each file of a sweep of it. */
+TEST(import, of_roofs_twice_adds_nothing)
+{
+    const char *db = temp_path("a.db"), *json = temp_path("a.json");
+    const char *again = temp_path("b.db");
+    Added n;
+
+    stored_profiles(db);
+    REQUIRE(alter(db, "DELETE FROM sweep"));
+    REQUIRE(export_json(db, json) == OK);
+    REQUIRE(import(again, json, &n) == OK && n.roofs == 4);
+    REQUIRE(import(again, json, &n) == OK && n.roofs == 0);
+    CHECK_ASK(again, "SELECT count(*) FROM roof", "4");
+}
+
+TEST(export, of_some_runs_has_the_roofs_of_their_machines)
+{
+    const char *db = temp_path("a.db"), *json = temp_path("a.json");
+    char flag[600], *text;
+    size_t n;
+
+    make_everything(db);
+    snprintf(flag, sizeof(flag), "--db=%s", db);
+    REQUIRE(cmd_export(4, (char *[]){ flag, "--format=json",
+                                      "--experiment=profile", (char *)json }) ==
+            OK);
+    text = read_bytes(json, &n);
+    REQUIRE(text);
+    CHECK(strstr(text, "\"experiment\": \"profile\"") &&
+          !strstr(text, "\"experiment\": \"e\""));
+    CHECK(strstr(text, "\"dram_copy\"") && !strstr(text, "\"erf\": ["));
+    free(text);
+}
+
+TEST(export, a_later_sweep_of_fields_does_not_hide_one_of_times)
+{
+    const char *db = temp_path("a.db"), *out = temp_path("a.csv");
+    Stored s = stored_begin(db, "erf", "attnbench");
+    const Case c = stored_case("module=se");
+    char flag[600];
+
+    stored_add(&s, &c, 1000, "ok");
+    stored_end(&s);
+    stored_fields(db);
+    snprintf(flag, sizeof(flag), "--db=%s", db);
+    CHECK_MSG(cmd_export(3, (char *[]){ flag, "--sweep=0", (char *)out }) == OK,
+              "%s", err_message());
+}
+
 TEST(import, refuses_a_sweep_that_is_there)
 {
     const char *db = temp_path("a.db"), *json = temp_path("a.json");
-    ImportCount count;
+    Added count;
 
     REQUIRE(make_varied_database(db) == OK);
     REQUIRE(export_json(db, json) == OK);
@@ -111,7 +252,7 @@ TEST(import, refuses_a_sweep_that_is_there)
 TEST(import, takes_the_least_that_makes_sense)
 {
     const char *db = temp_path("a.db"), *json = temp_path("a.json");
-    ImportCount count;
+    Added count;
 
     write_text(json, "{\"source\": \"me\", \"experiment\": \"x\", \"runs\": "
                      "[{\"module\": \"se\", \"ns\": [3, 4, 5]}]}");
@@ -125,7 +266,7 @@ TEST(import, takes_the_least_that_makes_sense)
 TEST(import, runs_without_rounds_share_none)
 {
     const char *db = temp_path("a.db"), *json = temp_path("a.json");
-    ImportCount count;
+    Added count;
 
     write_text(json, "{\"source\": \"me\", \"experiment\": \"x\", \"runs\": "
                      "[{\"module\": \"se\", \"ns\": [3, 4, 5]}, "
@@ -139,7 +280,7 @@ TEST(import, runs_without_rounds_share_none)
 TEST(import, takes_settings_wherever_the_module_stands)
 {
     const char *db = temp_path("a.db"), *json = temp_path("a.json");
-    ImportCount count;
+    Added count;
 
     write_text(json, "{\"sweeps\": [{\"runs\": [{\"settings\": "
                      "{\"reduction\": 8}, \"module\": \"se\", \"ns\": [3]}], "
@@ -155,6 +296,12 @@ TEST(import, takes_settings_wherever_the_module_stands)
 #define RUN(text) \
     HEAD "\"runs\": [{\"module\": \"se\", \"ns\": [1], " text "}]}"
 
+#define ERF(keys, map)                                                        \
+    HEAD "\"runs\": [{\"module\": \"se\", \"height\": 1, \"width\": 2, " keys \
+         "\"erf\": [{\"parts\": [{\"part\": \"whole\", \"map\": " map         \
+         "}]}]}]}"
+#define OF_ERF "\"kind\": \"erf\", "
+
 typedef struct Bad {
     const char *text, *part;
 } Bad;
@@ -162,7 +309,7 @@ typedef struct Bad {
 static void all_refused(const Bad *bad, int n, const char *name)
 {
     const char *db = temp_path("a.db"), *path = temp_path(name);
-    ImportCount count;
+    Added count;
 
     for (int i = 0; i < n; i++) {
         write_text(path, bad[i].text);
@@ -235,6 +382,32 @@ static const Bad bad_json[] = {
     { RUN("\"rel_l2\": \"small\""), "rel_l2: 'small' is not a number" },
     { RUN("\"converged\": 2"), "converged=2 is out of range: 0 to 1" },
     { RUN("\"start\": 1"), "start=1, but there are 1" },
+    { RUN("\"steps\": [{\"ops\": \"mul\"}]"), "unknown key 'ops'; did you "
+                                                "mean 'op'?" },
+    { RUN("\"steps\": {}"), "steps: expected a list, not an object" },
+    { RUN("\"steps\": [{}]"), "CHECK constraint failed: op" },
+    { RUN("\"quantities\": [{\"name\": \"x\", \"source\": \"said\"}]"),
+      "unknown source 'said'; choose from counted" },
+    { RUN("\"quantities\": [{\"name\": \"x\", \"step\": -2}]"),
+      "step=-2 is out of range" },
+    { RUN("\"quantities\": [{\"name\": \"x\"}]"), "CHECK constraint failed" },
+    { HEAD "\"ended_at\": \"soon\", \"runs\": [{\"module\": \"se\", "
+      "\"ns\": [1]}]}",
+      "CHECK constraint failed: ended_at" },
+    { "{\"roofs\": {}}", "roofs: expected a list, not an object" },
+    { "{\"roofs\": [{\"name\": \"a\", \"unit\": \"m/s\", \"n\": 1, "
+      "\"value\": 1, \"lo\": 1, \"hi\": 1}]}",
+      ".json:1:12: " },
+    { "{\"roofs\": [], \"runs\": []}", "unknown key 'runs'; a file with" },
+    { ERF(OF_ERF, "\"00\""), "map: expected 16 hexadecimal digits" },
+    { ERF(OF_ERF, "\"000000000000000g\""), "map: '0g' is not hexadecimal" },
+    { ERF(OF_ERF, "7"), "map: expected a string, not a number" },
+    { ERF(OF_ERF, "\"0000000000000000\""), "constraint failed: erf." },
+    { ERF(OF_ERF "\"ns\": [1], ", "7"), "expected a run of kind erf" },
+    { ERF("\"ns\": [1], ", "7"), "expected a run of kind erf" },
+    { HEAD "\"runs\": [{\"module\": \"se\", \"kind\": \"erf\", \"erf\": "
+      "[{\"tap\": \"a\"}]}]}",
+      "there are no parts" },
     { RUN("\"stored_at\": \"yesterday, or the day before that, perhaps\""),
       "stored_at is longer than 31 bytes" },
     { HEAD "\"runs\": [{\"module\": \"se\", \"ns\": [1]}, "
@@ -255,7 +428,7 @@ TEST(import, refuses_json_that_is_wrong_in_one_place)
 TEST(import, names_the_line_of_the_fault)
 {
     const char *db = temp_path("a.db"), *path = temp_path("bad.json");
-    ImportCount count;
+    Added count;
 
     write_text(path, HEAD "\n\"runs\": [{\"module\": \"se\",\n \"ns\": [1,\n"
                           "  2, -3]}]}");
@@ -268,7 +441,7 @@ TEST(import, refuses_files_that_are_not_there)
 {
     char flag[600];
     const char *db = temp_path("a.db");
-    ImportCount count;
+    Added count;
 
     CHECK(import(db, temp_path("none.json"), &count) == ERR_IO);
     CHECK(import(db, "tests", &count) < 0);
@@ -318,8 +491,8 @@ TEST(export, writes_a_row_for_each_run_or_sample)
     REQUIRE(cmd_export(2, (char *[]){ flag, (char *)out }) == OK);
     text = read_bytes(out, &n);
     CHECK_MSG(strstr(text,
-                     "case 1,ok,,1x64x8x8,,"
-                     "1e-07,1,1,0,10,,0,0,0,0,0,3,3,1.5,5,2.25,4,1.5,5,0\n"),
+                     ",case 1,ok,,1x64x8x8,"
+                     ",1e-07,1,1,0,10,,0,0,0,0,0,3,3,1.5,5,2.25,4,1.5,5,0\n"),
               "%s", text);
     free(text);
 }
@@ -330,7 +503,7 @@ TEST(export, writes_a_row_for_each_run_or_sample)
 static double import_seconds(const char *db, const char *path, int wanted)
 {
     const double start = (double)clock();
-    ImportCount count;
+    Added count;
     const int err = import(db, path, &count);
 
     CHECK_MSG(err == wanted, "%s", err_message());
@@ -380,27 +553,6 @@ TEST(import, has_no_limit_below_what_export_writes)
     import_seconds(temp_path("a.db"), path, OK);
 }
 
-/* ---- said in time ---------------------------------------------------------- */
-
-TEST(export, says_what_only_the_database_has)
-{
-    char *db = strdup(temp_path("a.db")), *json = strdup(temp_path("a.json"));
-    char *said;
-
-    stored_profiles(db);
-    stored_fields(db);
-    CHECK(program(&said, "export --format=json --db='%s' '%s'", db, json) == 0);
-    CHECK_MSG(!strcmp(said, "not exported: 4 profiles, 4 roofs, 18 receptive "
-                            "fields; copy the database to keep them\n"),
-              "%s", said);
-    free(said);
-    CHECK(program(&said, "export --db='%s' '%s'", db, json) == 0);
-    CHECK_MSG(!*said, "%s", said); /* of CSV nobody expects them */
-    free(said);
-    free(db);
-    free(json);
-}
-
 /* ---- other files ----------------------------------------------------------- */
 
 static int import_command(const char *path)
@@ -442,9 +594,9 @@ TEST(import, names_what_a_file_is_instead)
     }
     REQUIRE(make_database(db, 1) == OK);
     CHECK(import_command(db) == ERR_INPUT);
-    CHECK_MSG(strstr(err_message(), "mine.db is a database; import takes its "
-                                    "runs as this command writes them: "
-                                    "attnbench export --db="),
+    CHECK_MSG(strstr(err_message(),
+                     "mine.db is a database, not JSON; to add what "
+                     "it holds: attnbench merge "),
               "%s", err_message());
     free(path);
     free(db);

@@ -21,13 +21,13 @@ static const char *const tables[] = { "machine", "build",    "sweep",
                                       "erf",     "erf_map",  "erf_number" };
 enum { TABLES = sizeof(tables) / sizeof(tables[0]) };
 
-static int merge(const char *db, const char *other, MergeCount *count)
+static int merge(const char *db, const char *other, Added *added)
 {
     Store *s;
     int err;
 
     TRY(store_open(&s, db, STORE_WRITE));
-    err = store_merge(s, other, count);
+    err = store_merge(s, other, added);
     store_close(s);
     return err;
 }
@@ -67,7 +67,7 @@ static int differences(const char *path, const char *other, const char *table)
 TEST(merge, an_empty_database_becomes_the_same)
 {
     const char *db = temp_path("a.db"), *all = temp_path("all.db");
-    MergeCount n;
+    Added n;
 
     make_everything(db);
     REQUIRE(merge(all, db, &n) == OK);
@@ -93,7 +93,7 @@ TEST(merge, gives_new_ids_to_what_others_have_numbered_alike)
         "SELECT count(*) FROM erf_map JOIN erf ON erf.id = erf_id "
         "JOIN run ON run.id = run_id WHERE length(map) = 4 * height * width";
     const char *db = temp_path("a.db"), *all = temp_path("all.db");
-    MergeCount n;
+    Added n;
 
     stored_channels(all);
     stored_trained_fields(all);
@@ -113,7 +113,7 @@ TEST(merge, gives_new_ids_to_what_others_have_numbered_alike)
 TEST(merge, twice_adds_nothing)
 {
     const char *db = temp_path("a.db"), *all = temp_path("all.db");
-    MergeCount n;
+    Added n;
 
     make_everything(db);
     REQUIRE(merge(all, db, &n) == OK);
@@ -145,7 +145,7 @@ TEST(merge, adds_the_runs_of_a_sweep_that_was_resumed_since)
 {
     const char *before = temp_path("a.db"), *db = temp_path("b.db");
     const char *all = temp_path("all.db");
-    MergeCount n;
+    Added n;
 
     resumed_sweep(before, 1, false);
     resumed_sweep(db, 2, true);
@@ -171,7 +171,7 @@ TEST(merge, adds_the_runs_of_a_sweep_that_was_resumed_since)
 TEST(merge, leaves_notes_and_what_is_at_work)
 {
     const char *db = temp_path("a.db"), *all = temp_path("all.db");
-    MergeCount n;
+    Added n;
 
     REQUIRE(make_database(db, 1) == OK);
     REQUIRE(alter(db, "INSERT INTO note VALUES (1, 'k', 'v', "
@@ -189,7 +189,7 @@ TEST(merge, leaves_notes_and_what_is_at_work)
 TEST(merge, takes_all_of_a_database_or_nothing)
 {
     const char *db = temp_path("a.db"), *all = temp_path("all.db");
-    MergeCount n;
+    Added n;
 
     make_everything(db);
     REQUIRE(alter(db, "PRAGMA ignore_check_constraints = ON; INSERT INTO "
@@ -208,7 +208,7 @@ TEST(merge, reads_a_database_that_may_not_be_written)
 {
     char folder[600];
     const char *all = temp_path("all.db"), *db;
-    MergeCount n;
+    Added n;
 
     if (geteuid() == 0)
         SKIP("root may write anything");

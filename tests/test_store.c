@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "results/erf.h"
+#include "results/profile.h"
 #include "tests/databases.h"
 #include "tests/test.h"
 
@@ -85,6 +87,18 @@ TEST(store, has_a_column_for_every_field_of_a_record)
                   "'sweep_id', 'start'");
     check_columns(path, "sample", (const Param *const[]){ moment_fields, 0 },
                   "'run_id', 'i', 'round', 'ns'");
+    check_columns(path, "step", (const Param *const[]){ step_fields, 0 },
+                  "'run_id', 'step'");
+    check_columns(path, "quantity",
+                  (const Param *const[]){ quantity_fields, 0 },
+                  "'run_id', 'step'");
+    check_columns(path, "roof", (const Param *const[]){ roof_fields, 0 },
+                  "'machine_id'");
+    check_columns(path, "erf", (const Param *const[]){ erf_fields, 0 },
+                  "'id', 'run_id'");
+    check_columns(path, "erf_number",
+                  (const Param *const[]){ erf_number_fields, 0 },
+                  "'erf_id', 'part'");
 }
 
 TEST(store, is_one_plain_file_when_closed)

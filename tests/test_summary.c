@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "analysis/csv.h"
+#include "analysis/units.h"
 #include "analysis/paper.h"
 #include "attention_zoo/zoo.h"
 #include "harness/cli/cmd.h"
@@ -371,6 +372,34 @@ TEST(csv, refuses_what_is_no_table)
     csv_refuses("", "f:1: column 1 has no name");
 }
 
+TEST(csv, a_number_is_exact_and_one_that_is_not_known_an_empty_cell)
+{
+    static const double x[] = { 0.1 + 0.2, 1.0 / 3, 3, 1e300, -0.1, NAN, 2.5 };
+    enum { N = sizeof(x) / sizeof(x[0]) };
+    const char *path = temp_path("a.csv");
+    FILE *f = fopen(path, "w");
+    CsvRow row = { .out = f };
+    char *text;
+    bool more;
+    size_t n;
+    Csv csv;
+
+    fputs("0,1,2,3,4,5,6\n", f);
+    for (int i = 0; i < N; i++)
+        csv_number(&row, x[i], i == N - 1 ? 9 : EXACT);
+    csv_end(&row);
+    fclose(f);
+    text = read_bytes(path, &n);
+    REQUIRE(csv_open(&csv, path, text) == OK);
+    REQUIRE(csv_next(&csv, &more) == OK && more);
+    for (int i = 0; i < N; i++)
+        CHECK_MSG(isnan(x[i]) ? !*csv.cell[i]
+                              : strtod(csv.cell[i], NULL) == x[i],
+                  "'%s'", csv.cell[i]);
+    CHECK(!strcmp(csv.cell[2], "3"));
+    free(text);
+}
+
 TEST(csv, writes_what_it_reads)
 {
     static const char *const cells[] = { "",          "plain",      "a,b",
@@ -378,16 +407,16 @@ TEST(csv, writes_what_it_reads)
     enum { N = sizeof(cells) / sizeof(cells[0]) };
     const char *path = temp_path("a.csv");
     FILE *f = fopen(path, "w");
+    CsvRow row = { .out = f };
     char *text;
     bool more;
     size_t n;
     Csv csv;
 
     fputs("0,1,2,3,4,5\n", f);
-    for (int i = 0; i < N; i++) {
-        csv_write(f, cells[i]);
-        fputc(i + 1 < N ? ',' : '\n', f);
-    }
+    for (int i = 0; i < N; i++)
+        csv_write(&row, cells[i]);
+    csv_end(&row);
     fclose(f);
     text = read_bytes(path, &n);
     REQUIRE(csv_open(&csv, path, text) == OK);

@@ -244,15 +244,14 @@ TEST(words, a_database_in_place_of_json_is_named)
 }
 
 /* The command that is suggested can be pasted, whatever the path. */
-TEST(words, a_database_with_a_space_in_its_name_is_exported_by_the_command)
+TEST(words, a_database_with_a_space_in_its_name_is_merged_by_the_command)
 {
     const char *to = temp_path("to.db");
     char want[512], *said;
 
     REQUIRE(make_database(temp_path("a b.db"), 1) == OK);
     CHECK(program(&said, "import --db=%s '%s'", to, temp_path("a b.db")) == 2);
-    snprintf(want, sizeof(want), "attnbench export --db='%s' --format=json",
-             temp_path("a b.db"));
+    snprintf(want, sizeof(want), "attnbench merge '%s'", temp_path("a b.db"));
     check_holds(said, want);
     free(said);
 }

@@ -6,7 +6,11 @@
 #include <math.h>
 #include <string.h>
 
+#include "analysis/csv.h"
+#include "analysis/units.h"
 #include "harness/files/wrap.h"
+
+enum { DIGITS = 9 };
 
 void erf_report_csv_head(FILE *out)
 {
@@ -16,14 +20,23 @@ void erf_report_csv_head(FILE *out)
 
 void erf_report_csv(FILE *out, const ErfRow *row)
 {
+    CsvRow csv = { .out = out };
+
     for (int p = 0; p < row->parts; p++)
         for (int i = 0; i < row->part[p].numbers; i++) {
             const ErfRowNumber *n = &row->part[p].number[i];
 
-            fprintf(out, "%s,%s,%.15g,%s,%dx%d,%s,%s,%.9g,%.9g,%.9g\n",
-                    row->c.backbone.text, row->c.module.text, row->c.norm_gain,
-                    row->tap, row->c.height, row->c.width, row->part[p].part,
-                    n->name, n->value, n->lo, n->hi);
+            csv_write(&csv, row->c.backbone.text);
+            csv_write(&csv, row->c.module.text);
+            csv_number(&csv, row->c.norm_gain, EXACT);
+            csv_write(&csv, row->tap);
+            csv_print(&csv, "%dx%d", row->c.height, row->c.width);
+            csv_write(&csv, row->part[p].part);
+            csv_write(&csv, n->name);
+            csv_number(&csv, n->value, DIGITS);
+            csv_number(&csv, n->lo, DIGITS);
+            csv_number(&csv, n->hi, DIGITS);
+            csv_end(&csv);
         }
 }
 

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "analysis/csv.h"
+#include "analysis/units.h"
 #include "harness/attribution/cam_page.h"
 #include "harness/attribution/overlay.h"
 #include "harness/cli/flags.h"
@@ -28,7 +29,7 @@
 #include "results/folder.h"
 #include "results/outfile.h"
 
-enum { MAPS_MAX = 64, COLOURS = 3, PATH = 512, INPUT_SEED = 1 };
+enum { MAPS_MAX = 64, COLOURS = 3, PATH = 512, INPUT_SEED = 1, DIGITS = 9 };
 
 typedef struct CamSettings {
     const char *image, *tap, *out;
@@ -253,23 +254,44 @@ static int write_map(const Session *t, const CamDrawn *d)
     return err;
 }
 
-static void put_row(FILE *f, const Session *t, const CamDrawn *d)
+static void put_row(CsvRow *row, const Session *t, const CamDrawn *d)
 {
     char text[CASE_TEXT];
 
-    fprintf(f, "%s,%s,%d,%d,%d,%.9g,%.9g", d->name, d->cam.layer, d->cam.rows,
-            d->cam.columns, d->cam.class, d->cam.score, d->cam.probability);
+    csv_write(row, d->name);
+    csv_write(row, d->cam.layer);
+    csv_print(row, "%d", d->cam.rows);
+    csv_print(row, "%d", d->cam.columns);
+    csv_print(row, "%d", d->cam.class);
+    csv_number(row, d->cam.score, DIGITS);
+    csv_number(row, d->cam.probability, DIGITS);
     for (int i = 0; i < CAM_NUMBERS; i++)
-        if (isnan(d->cam.number[i]))
-            fprintf(f, ",");
-        else
-            fprintf(f, ",%.9g", d->cam.number[i]);
-    fprintf(f, ",%.9g,", t->scale);
-    csv_write(f, t->s->image);
-    fprintf(f, ",%s,%s,%.15g,", t->image_hash, d->weights_hash,
-            d->c->norm_gain);
-    csv_write(f, case_print(d->c, text));
-    fputc('\n', f);
+        csv_number(row, d->cam.number[i], DIGITS);
+    csv_number(row, t->scale, DIGITS);
+    csv_write(row, t->s->image);
+    csv_write(row, t->image_hash);
+    csv_write(row, d->weights_hash);
+    csv_number(row, d->c->norm_gain, EXACT);
+    csv_write(row, case_print(d->c, text));
+    csv_end(row);
+}
+
+static void put_head(CsvRow *row)
+{
+    static const char *const first[] = { "map",        "layer", "rows",
+                                         "columns",    "class", "score",
+                                         "probability" };
+    static const char *const last[] = { "scale",      "image",
+                                        "image_hash", "weights_hash",
+                                        "norm_gain",  "case" };
+
+    for (size_t i = 0; i < sizeof(first) / sizeof(first[0]); i++)
+        csv_write(row, first[i]);
+    for (int i = 0; i < CAM_NUMBERS; i++)
+        csv_write(row, cam_number_name(i));
+    for (size_t i = 0; i < sizeof(last) / sizeof(last[0]); i++)
+        csv_write(row, last[i]);
+    csv_end(row);
 }
 
 static int write_csv(const Session *t)
@@ -281,14 +303,12 @@ static int write_csv(const Session *t)
     TRY(file_path(&path, t, "cam", ".csv"));
     err = outfile_open(&out, path);
     if (!err) {
-        FILE *f = out.file; /* an error stays with it until it is closed */
+        CsvRow row = { .out = out.file }; /* an error stays with the file
+                                             until it is closed */
 
-        fprintf(f, "map,layer,rows,columns,class,score,probability");
-        for (int i = 0; i < CAM_NUMBERS; i++)
-            fprintf(f, ",%s", cam_number_name(i));
-        fprintf(f, ",scale,image,image_hash,weights_hash,norm_gain,case\n");
+        put_head(&row);
         for (const CamDrawn *d = t->at; d < t->at + t->n; d++)
-            put_row(f, t, d);
+            put_row(&row, t, d);
         err = outfile_close(&out, OK);
     }
     free(path);

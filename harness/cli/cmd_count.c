@@ -3,6 +3,7 @@
  */
 #include "harness/cli/cmd.h"
 
+#include <cjson/cJSON.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -197,60 +198,82 @@ static void print_text(const Count *count, const Case *c, const char *by)
         print_rows(count, by);
 }
 
-static void print_json_row(const CountRow *r)
+static void add_json_row(cJSON *to, const CountRow *r)
 {
     for (int i = 0; i < NCOLUMNS; i++)
-        printf("%s\"%s\": %.0f", i ? ", " : "", columns[i].name,
-               column_value(r, i));
+        cJSON_AddNumberToObject(to, columns[i].name, column_value(r, i));
 }
 
-static void print_json(const Count *count, const Case *c, const char *by)
+static cJSON *json_of(const Count *count, const Case *c, const char *by)
 {
-    printf("{\"backbone\": \"%s\", \"module\": \"%s\", \"settings\": %s, "
-           "\"position\": \"%s\", \"form\": \"%s\", \"impl\": \"%s\", "
-           "\"graph\": \"%s\",\n \"batch\": %d, "
-           "\"channels\": %d, "
-           "\"height\": %d, \"width\": %d,\n ",
-           c->backbone.text, c->module.text, c->settings,
-           case_name("position", c->position), case_name("form", c->form),
-           case_name("impl", c->impl), case_name("graph", c->graph), c->batch,
-           c->channels, c->height, c->width);
-    print_json_row(&count->total);
-    if (by_of(by) != COUNT_NETWORK) {
-        printf(",\n \"by\": \"%s\", \"rows\": [", by);
-        for (int i = 0; i < count->n; i++) {
-            printf("%s\n  {\"name\": \"%s\", \"nodes\": %d, ", i ? "," : "",
-                   count->at[i].name, count->at[i].nodes);
-            print_json_row(&count->at[i]);
-            printf("}");
-        }
-        printf("]");
+    char text[CASE_JSON];
+    cJSON *json = cJSON_Parse(case_json(c, text)), *rows;
+
+    add_json_row(json, &count->total);
+    if (by_of(by) == COUNT_NETWORK)
+        return json;
+    cJSON_AddStringToObject(json, "by", by);
+    rows = cJSON_AddArrayToObject(json, "rows");
+    for (int i = 0; i < count->n; i++) {
+        cJSON *row = cJSON_CreateObject();
+
+        cJSON_AddStringToObject(row, "name", count->at[i].name);
+        cJSON_AddNumberToObject(row, "nodes", count->at[i].nodes);
+        add_json_row(row, &count->at[i]);
+        cJSON_AddItemToArray(rows, row);
     }
-    printf("}\n");
+    return json;
+}
+
+/* Several networks are a list. */
+static void print_json(const Count *counts, const Experiment *e, const char *by)
+{
+    cJSON *json = e->ncases > 1 ? cJSON_CreateArray() : NULL;
+    char *printed;
+
+    for (int i = 0; i < e->ncases; i++) {
+        cJSON *one = json_of(&counts[i], &e->cases[i], by);
+
+        if (e->ncases == 1)
+            json = one;
+        else
+            cJSON_AddItemToArray(json, one);
+    }
+    printed = cJSON_Print(json);
+    BUG_IF(!printed);
+    puts(printed);
+    cJSON_free(printed);
+    cJSON_Delete(json);
 }
 
 static void print_csv_head(const char *by, bool several)
 {
-    printf("%s%s,nodes", several ? "case," : "", by);
+    CsvRow row = { .out = stdout };
+
+    if (several)
+        csv_write(&row, "case");
+    csv_write(&row, by);
+    csv_write(&row, "nodes");
     for (int i = 0; i < NCOLUMNS; i++)
-        printf(",%s", columns[i].name);
-    printf("\n");
+        csv_write(&row, columns[i].name);
+    csv_end(&row);
 }
 
 /* Rows begin with the case, unless that is NULL. */
 static void print_csv(const Count *count, const char *of)
 {
+    CsvRow row = { .out = stdout };
+
     for (int k = 0; k < count->n; k++) {
         const CountRow *r = &count->at[k];
 
-        if (of) {
-            csv_write(stdout, of);
-            putchar(',');
-        }
-        printf("%s,%d", r->name, r->nodes);
+        if (of)
+            csv_write(&row, of);
+        csv_write(&row, r->name);
+        csv_print(&row, "%d", r->nodes);
         for (int i = 0; i < NCOLUMNS; i++)
-            printf(",%.0f", column_value(r, i));
-        printf("\n");
+            csv_print(&row, "%.0f", column_value(r, i));
+        csv_end(&row);
     }
 }
 
@@ -265,38 +288,29 @@ static int count_case(Count *count, const Case *c, CountBy by)
 }
 
 /* One of several says which it is: in CSV by a first column. */
-static void print_case(const Count *count, const Case *c,
-                       const CountSettings *s, bool several)
-{
-    char repeat[CASE_TEXT];
-
-    if (strcmp(s->format.text, "json") == 0)
-        print_json(count, c, s->by.text);
-    else if (strcmp(s->format.text, "csv") == 0)
-        print_csv(count, several ? case_print(c, repeat) : NULL);
-    else
-        print_text(count, c, s->by.text);
-}
-
-/* Several networks are a list in JSON. */
 static void print_cases(const Count *counts, const Experiment *e,
                         const CountSettings *s)
 {
     const bool several = e->ncases > 1;
-    const bool json = several && strcmp(s->format.text, "json") == 0;
-    const bool text = strcmp(s->format.text, "text") == 0;
+    const bool csv = strcmp(s->format.text, "csv") == 0;
+    char repeat[CASE_TEXT];
 
-    if (strcmp(s->format.text, "csv") == 0)
+    if (strcmp(s->format.text, "json") == 0) {
+        print_json(counts, e, s->by.text);
+        return;
+    }
+    if (csv)
         print_csv_head(s->by.text, several);
     for (int i = 0; i < e->ncases; i++) {
-        if (json)
-            fputs(i ? "," : "[", stdout);
-        else if (text && i)
-            putchar('\n');
-        print_case(&counts[i], &e->cases[i], s, several);
+        const Case *c = &e->cases[i];
+
+        if (csv) {
+            print_csv(&counts[i], several ? case_print(c, repeat) : NULL);
+            continue;
+        }
+        fputs(i ? "\n" : "", stdout);
+        print_text(&counts[i], c, s->by.text);
     }
-    if (json)
-        puts("]");
 }
 
 /* Prints nothing if one of them cannot be counted. */

@@ -8,6 +8,7 @@
 
 #include "harness/cli/flags.h"
 #include "harness/measure/db.h"
+#include "harness/report/added.h"
 #include "harness/report/foreign.h"
 #include "harness/report/import.h"
 #include "kernels/core/err.h"
@@ -37,8 +38,8 @@ static const Usage usage = {
         "Settings that a run leaves out have the defaults of 'attnbench "
         "run'.\n"
         "Without machine, the runs are taken to be from this one.  Without\n"
-        "round, runs are not compared round by round.  Profiles, roofs and\n"
-        "receptive fields are not in such files: they stay in their database.",
+        "round, runs are not compared round by round.  'attnbench merge' adds\n"
+        "what a database holds.",
     .params = import_params,
     .exits = "Exit status: 0 if all files were stored; 1 if a file or the "
              "database cannot be read or written; 2 if a file has a mistake.",
@@ -62,7 +63,7 @@ static int refuse_csv(const char *path)
 int cmd_import(int argc, char **argv)
 {
     ImportSettings set;
-    ImportCount n;
+    Added n;
     Flags flags;
     Store *s;
     int err = OK;
@@ -80,9 +81,7 @@ int cmd_import(int argc, char **argv)
 
         err = import_json(s, path, &n);
         if (!err)
-            printf("%s: %d sweep%s, %d run%s and %d samples into %s\n", path,
-                   n.sweeps, n.sweeps == 1 ? "" : "s", n.runs,
-                   n.runs == 1 ? "" : "s", n.samples, set.db);
+            added_write(stdout, path, set.db, &n);
     }
     store_close(s);
     return err;

@@ -8,6 +8,7 @@
 #include "harness/cli/flags.h"
 #include "harness/files/file.h"
 #include "harness/measure/db.h"
+#include "harness/report/added.h"
 #include "kernels/core/err.h"
 #include "results/merge.h"
 
@@ -61,32 +62,10 @@ static int check_file(const char *db, const Flags *flags, int i)
     return OK;
 }
 
-static void print_count(const char *path, const char *db, const MergeCount *n)
-{
-    const struct {
-        int n;
-        const char *one;
-    } of[] = {
-        { n->sweeps, "sweep" },   { n->runs, "run" },
-        { n->samples, "sample" }, { n->profiles, "profile" },
-        { n->roofs, "roof" },     { n->erfs, "receptive field" },
-    };
-
-    printf("%s:", path);
-    for (size_t i = 0; i < sizeof(of) / sizeof(of[0]); i++)
-        printf("%s %d %s%s", i ? "," : "", of[i].n, of[i].one,
-               of[i].n == 1 ? "" : "s");
-    printf(" into %s", db);
-    if (n->there)
-        printf("; %d sweep%s already there", n->there,
-               n->there == 1 ? " was" : "s were");
-    printf("\n");
-}
-
 int cmd_merge(int argc, char **argv)
 {
     MergeSettings set;
-    MergeCount n;
+    Added n;
     Flags flags;
     Store *s;
     int err = OK;
@@ -100,7 +79,7 @@ int cmd_merge(int argc, char **argv)
     for (int i = 0; i < flags.nargs && !err; i++) {
         err = store_merge(s, flags.arg[i], &n);
         if (!err)
-            print_count(flags.arg[i], set.db, &n);
+            added_write(stdout, flags.arg[i], set.db, &n);
     }
     store_close(s);
     return err;

@@ -191,15 +191,22 @@ static void print_top(const Profile *p, int top)
 
 static void print_csv(const Profile *p, const Arm *arm)
 {
+    CsvRow row = { .out = stdout };
     char dims[DIMS_TEXT];
 
     for (int i = 0; i < p->n; i++) {
         const ProfileStep *s = &p->step[i];
 
-        csv_write(stdout, arm->repeat);
-        printf(",%d,%s,%s,%s,\"%s\",%.0f,%.0f,%.0f\n", i, s->out->op->name,
-               s->kernel->name, s->out->name, tensor_dims_text(s->out, dims),
-               s->ns, s->cost.flops, s->cost.bytes);
+        csv_write(&row, arm->repeat);
+        csv_print(&row, "%d", i);
+        csv_write(&row, s->out->op->name);
+        csv_write(&row, s->kernel->name);
+        csv_write(&row, s->out->name);
+        csv_write(&row, tensor_dims_text(s->out, dims));
+        csv_print(&row, "%.0f", s->ns);
+        csv_print(&row, "%.0f", s->cost.flops);
+        csv_print(&row, "%.0f", s->cost.bytes);
+        csv_end(&row);
     }
 }
 

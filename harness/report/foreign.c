@@ -61,10 +61,10 @@ static int refuse_database(const char *path)
     store_close(s);
     if (param_word(word, sizeof(word), path) >= sizeof(word))
         strcpy(word, "...");
-    return fail(ERR_INPUT,
-                "%s is a database; import takes its runs as this command "
-                "writes them: attnbench export --db=%s --format=json FILE.json",
-                path, word);
+    return fail(
+        ERR_INPUT,
+        "%s is a database, not JSON; to add what it holds: attnbench merge %s",
+        path, word);
 }
 
 int foreign_file(const char *path)

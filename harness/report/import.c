@@ -3,14 +3,11 @@
  */
 #include "harness/report/import.h"
 
-#include <errno.h>
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "harness/devices/environment.h"
 #include "kernels/core/err.h"
 #include "kernels/core/visible.h"
 
@@ -28,14 +25,30 @@ struct ImportLevel {
         __VA_ARGS__, NULL \
     }
 
+/* clang-format off */
+static const Param sweep_own[] = {
+    FIELD(ImportSweep, ended_at, TEXT),
+    PARAM_END,
+};
+
 static const Param run_own[] = {
     FIELD(ImportRun, start, INT, .max = INT_MAX),
     PARAM_END,
 };
 
-/* clang-format off */
+static const Param quantity_own[] = {
+    FIELD(Quantity, step, INT, .min = WHOLE_RUN, .max = INT_MAX),
+    PARAM_END,
+};
+
+static const Param part_own[] = {
+    FIELD(ErfRowPart, part, TEXT),
+    PARAM_END,
+};
+
 const ImportLevel import_sweep = {
-    .table = { { sweep_fields, offsetof(ImportSweep, sweep) } },
+    .table = { { sweep_fields, offsetof(ImportSweep, sweep) },
+               { sweep_own } },
     .parts = LIST("machine", "build", "starts", "runs"),
 };
 const ImportLevel import_machine = { .table = { { machine_fields } } };
@@ -48,8 +61,26 @@ const ImportLevel import_run = {
         { case_params, offsetof(ImportRun, c) },
     },
     .parts = LIST("settings", "ns", "round", "time", "clock_mhz",
-                  "temperature_c", "power_w", "throttle"),
+                  "temperature_c", "power_w", "throttle", "steps",
+                  "quantities", "erf"),
 };
+const ImportLevel import_step = { .table = { { step_fields } } };
+const ImportLevel import_quantity = {
+    .table = { { quantity_fields }, { quantity_own } },
+};
+const ImportLevel import_roof = {
+    .table = { { roof_fields, offsetof(ImportRoof, roof) } },
+    .parts = LIST("machine"),
+};
+const ImportLevel import_erf = {
+    .table = { { erf_fields } },
+    .parts = LIST("parts"),
+};
+const ImportLevel import_erf_part = {
+    .table = { { part_own } },
+    .parts = LIST("map", "numbers"),
+};
+const ImportLevel import_erf_number = { .table = { { erf_number_fields } } };
 /* clang-format on */
 
 bool import_is_part(const ImportLevel *level, const char *key)
@@ -150,6 +181,19 @@ int import_set(const ImportLevel *level, void *out, const cJSON *value)
                 near ? "'?" : "");
 }
 
+void import_blank(const ImportLevel *level, void *out)
+{
+    for (int k = 0; k < TABLES; k++)
+        for (const Param *p = level->table[k].fields; p && p->name; p++) {
+            char *field = (char *)out + level->table[k].at + p->offset;
+
+            if (p->kind == PARAM_KIND_REAL)
+                *(double *)(void *)field = NAN;
+            else if (p->kind == PARAM_KIND_INT && p->min == -1)
+                *(int *)(void *)field = -1;
+        }
+}
+
 int import_settings(ImportRun *r, const cJSON *settings)
 {
     const Module *m = case_module(&r->c);
@@ -175,7 +219,7 @@ int import_check(ImportRun *r)
     TRY(case_complete(&r->c));
     if (!*o->repeat)
         case_print(&r->c, r->o.repeat);
-    if (o->status == STATUS_OK && !r->n)
+    if (o->status == STATUS_OK && !r->n && o->kind != KIND_ERF)
         return fail(ERR_INPUT, "status is ok, but there are no samples");
     if (o->status == STATUS_OK && !o->reps)
         return fail(ERR_INPUT, "status is ok, but reps is 0");
@@ -185,62 +229,66 @@ int import_check(ImportRun *r)
     return OK;
 }
 
-void import_init(ImportSweep *w)
+int import_time(double *ns, double value)
 {
-    *w = (ImportSweep){ .build = { .git_commit = "unknown" } };
-    environment_machine(&w->machine);
+    *ns = value;
+    return value > 0 && value < 1e18
+               ? OK
+               : fail(ERR_INPUT, "ns=%g: a time is above 0", value);
 }
 
-int import_add_run(ImportSweep *w, ImportRun **out)
+int import_round(int *round, double value)
 {
-    ImportRun *r;
-
-    if (w->nruns == w->room) {
-        const size_t room = w->room ? 2 * (size_t)w->room : 16;
-        ImportRun *more = realloc(w->run, room * sizeof(*more));
-
-        if (!more)
-            return fail(ERR_MEMORY, "no memory for %d runs", w->nruns);
-        w->run = more;
-        w->room = (int)room;
-    }
-    *out = r = &w->run[w->nruns++];
-    memset(r, 0, sizeof(*r));
-    case_defaults(&r->c);
-    r->o = outcome_of_nothing();
+    if (!(value >= 0 && value <= INT_MAX && value == rint(value)))
+        return fail(ERR_INPUT, "round=%g: a round is an integer from 0", value);
+    *round = (int)value;
     return OK;
 }
 
-static void free_samples(ImportRun *r)
+int import_moment(Moment *m, const Param *field, const cJSON *value)
 {
-    for (int i = 0; i < r->n; i++)
-        free((char *)r->moment[i].throttle);
-    free(r->moment);
-    free(r->round);
-    free(r->ns);
+    void *at = (char *)m + field->offset;
+    const bool text = field->kind == PARAM_KIND_PATH;
+
+    if (cJSON_IsNull(value) ||
+        (text && cJSON_IsString(value) && !*value->valuestring))
+        return OK;
+    if (text ? !cJSON_IsString(value) : !cJSON_IsNumber(value))
+        return fail(ERR_INPUT, "%s: expected a %s", field->name,
+                    text ? "text" : "number");
+    if (text)
+        *(const char **)at = value->valuestring;
+    else
+        *(double *)at = value->valuedouble;
+    return OK;
 }
 
-void import_free(ImportSweep *w)
+static int store_one(Store *s, int64_t sweep, const ImportRun *r, Added *added)
 {
-    for (int i = 0; i < w->nruns; i++)
-        free_samples(&w->run[i]);
-    free(w->run);
-    free(w->start);
-}
+    const Samples samples = { r->n, r->ns, r->round, r->moment };
+    int64_t id;
 
-static int store_one(Store *s, int64_t id, const ImportRun *r)
-{
-    return store_run(s, id, &r->c, &r->o,
-                     &(Samples){ r->n, r->ns, r->round, r->moment });
+    added->runs++;
+    added->samples += r->n;
+    added->erfs += r->nerf;
+    if (r->nerf)
+        return store_erf(s, sweep, r->erf, r->nerf);
+    TRY(store_run(s, sweep, &r->c, &r->o, &samples));
+    if (!r->profile.nsteps && !r->profile.nquantities)
+        return OK;
+    TRY(store_run_id(s, sweep, r->o.repeat, &id));
+    added->profiles++;
+    return store_profile(s, id, &r->profile);
 }
 
 /* Fields that a start shares with the others of its sweep. */
 static Sweep whole_start(const ImportSweep *w, int k)
 {
-    Sweep start =
-        w->nstarts ? w->start[k]
-                   : (Sweep){ .load = NAN, .load_end = NAN, .denormals = -1 };
+    Sweep start;
 
+    import_blank(&import_start, memset(&start, 0, sizeof(start)));
+    if (w->nstarts)
+        start = w->start[k];
     memcpy(start.source, w->sweep.source, sizeof(start.source));
     memcpy(start.experiment, w->sweep.experiment, sizeof(start.experiment));
     memcpy(start.question, w->sweep.question, sizeof(start.question));
@@ -248,7 +296,8 @@ static Sweep whole_start(const ImportSweep *w, int k)
     return start;
 }
 
-static int store_start(Store *s, const ImportSweep *w, int k, int64_t *id)
+static int store_start(Store *s, const ImportSweep *w, int k, int64_t *id,
+                       Added *added)
 {
     const Sweep start = whole_start(w, k);
     bool there = false, resumed;
@@ -265,7 +314,7 @@ static int store_start(Store *s, const ImportSweep *w, int k, int64_t *id)
     TRY(store_start_end(s, *id, start.load_end));
     for (int i = 0; i < w->nruns; i++) {
         const ImportRun *r = &w->run[i];
-        const int err = r->start == k ? store_one(s, *id, r) : OK;
+        const int err = r->start == k ? store_one(s, *id, r, added) : OK;
 
         if (err)
             return fail_within(err, "runs[%d]", i);
@@ -288,7 +337,7 @@ static void part_rounds(ImportSweep *w)
             w->run[i].round[k] = next++;
 }
 
-int import_store(Store *s, ImportSweep *w)
+int import_store(Store *s, ImportSweep *w, Added *added)
 {
     const int nstarts = w->nstarts ? w->nstarts : 1;
     int64_t id = 0;
@@ -304,6 +353,21 @@ int import_store(Store *s, ImportSweep *w)
                         w->run[i].start, nstarts);
     part_rounds(w);
     for (int k = 0; k < nstarts; k++)
-        TRY(store_start(s, w, k, &id));
-    return store_sweep_end(s, id);
+        TRY(store_start(s, w, k, &id, added));
+    added->sweeps++;
+    if (!strcmp(w->ended_at, IMPORT_NOW))
+        return store_sweep_end(s, id);
+    return *w->ended_at ? store_sweep_ended(s, id, w->ended_at) : OK;
+}
+
+int import_store_roof(Store *s, const ImportRoof *r, Added *added)
+{
+    const Roofs one = { .at = { r->roof }, .n = 1 };
+    bool has = false;
+
+    TRY(store_has_roof(s, &r->machine, &r->roof, &has));
+    if (has)
+        return OK;
+    added->roofs++;
+    return store_roofs(s, &r->machine, &one);
 }

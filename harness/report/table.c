@@ -468,17 +468,13 @@ static void print_latex(const Table *t, FILE *out)
 
 static void print_csv(const Table *t, FILE *out)
 {
-    for (int r = -1; r < t->nrows; r++) {
-        bool first = true;
+    CsvRow row = { .out = out };
 
-        for (int c = 0; c < t->ncolumns; c++) {
-            if (!is_shown(t, c, TABLE_CSV))
-                continue;
-            fputs(first ? "" : ",", out);
-            first = false;
-            csv_write(out, r < 0 ? t->column[c].key : cell_of(t, r, c));
-        }
-        fputc('\n', out);
+    for (int r = -1; r < t->nrows; r++) {
+        for (int c = 0; c < t->ncolumns; c++)
+            if (is_shown(t, c, TABLE_CSV))
+                csv_write(&row, r < 0 ? t->column[c].key : cell_of(t, r, c));
+        csv_end(&row);
     }
 }
 

@@ -27,7 +27,7 @@ static Store *open_new(void)
 void fuzz_import(const uint8_t *data, size_t n)
 {
     static Store *s;
-    ImportCount count;
+    Added count;
     const char *path;
     int err;
 
