@@ -27,7 +27,7 @@ int conditions_read(Conditions *out, Store *s, int64_t sweep_id);
  * threads, batch 8, 64x56x56, f32, composed, folded, forward, hot".  All
  * columns that tell cases apart are there, except those in which the runs
  * differ and usual values that need no words (source attnbench, form train,
- * seeded weights, no backbone, no module, arm 0).  Threads of 0 are those that
+ * seeded weights, no backbone, no module, copy 0).  Threads of 0 are those that
  * were used, or all that the machine of c has.
  */
 enum { CONDITIONS_TEXT = 2048 };

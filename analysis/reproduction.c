@@ -94,7 +94,7 @@ static const Run *find_run(const Paper *paper, const PaperRow *row, int arm,
     const Run *found = NULL;
 
     for (int i = 0; i < runs->n; i++)
-        if (runs->at[i].c.arm == arm &&
+        if (runs->at[i].c.copy == arm &&
             paper_find(paper, runs->at[i].o.repeat) == row)
             found = &runs->at[i];
     return found;

@@ -74,16 +74,16 @@ int versus_make(Versus *out, const RunList *list)
     for (int i = 0; i < list->n; i++) {
         const Run *r = &list->at[i];
 
-        if (strcmp(r->c.module.text, "none") == 0 && r->c.arm == 0)
+        if (strcmp(r->c.module.text, "none") == 0 && r->c.copy == 0)
             out->plain = r;
         else if (strcmp(r->c.module.text, "none") == 0)
             out->again = r;
-        else if (r->c.arm == 0 && out->n == VERSUS_MAX)
+        else if (r->c.copy == 0 && out->n == VERSUS_MAX)
             return fail(ERR_INPUT,
                         "experiment '%s' has more than %d modules to compare; "
                         "choose with --module=",
                         r->experiment, VERSUS_MAX);
-        else if (r->c.arm == 0)
+        else if (r->c.copy == 0)
             add_row(out, r);
     }
     qsort(out->at, (size_t)out->n, sizeof(out->at[0]), by_paper);

@@ -17,7 +17,7 @@ static const char command_sizes[] = "attnbench erf erf_resolution";
 static bool is_of_timing(const char *column)
 {
     static const char *const timing[] = { "batch", "dtype",   "pass",
-                                          "state", "threads", "arm" };
+                                          "state", "threads", "copy" };
 
     for (size_t i = 0; i < sizeof(timing) / sizeof(timing[0]); i++)
         if (!strcmp(column, timing[i]))

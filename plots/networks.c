@@ -27,7 +27,7 @@ enum {
 
 static const char *const axes[] = { "module",   "impl",    "settings",
                                     "position", "weights", "norm_gain",
-                                    "arm",      NULL };
+                                    "copy",     NULL };
 
 /* Reads the runs and compares them with the plain backbone; runs holds what v
  * borrows.  ERR_UNSUPPORTED if plain or every module is missing. */

@@ -32,7 +32,7 @@ enum {
 
 static const char *const axes[] = { "module",    "impl",     "settings",
                                     "backbone",  "position", "form",
-                                    "norm_gain", "arm",      NULL };
+                                    "norm_gain", "copy",     NULL };
 
 /* Reads the runs and joins them with the table.  ERR_UNSUPPORTED if there is
  * no ratio to draw. */

@@ -17,7 +17,7 @@ enum { FOOT_SIZE = 8, FOOT_LINE = 11, FOOT_SPACE = 10, LEFT_OUT_SHOWN = 3 };
 
 static bool is_first_arm(const Run *r)
 {
-    return r->c.arm == 0;
+    return r->c.copy == 0;
 }
 
 /* "SA at 64x56x56 (unsupported), ..." of the runs that did not succeed. */

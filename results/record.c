@@ -84,8 +84,8 @@ const Param case_params[] = {
                   "graph: warm, replayed as a CUDA graph"),
     FIELD(Case, threads, INT, HOW, .initial = "0", .max = 1024,
           .caption = "%s threads", .help = "number of threads; 0: all cores"),
-    FIELD(Case, arm, INT, HOW, .initial = "0", .max = 1000, .usual = "0",
-          .caption = "arm %s",
+    FIELD(Case, copy, INT, HOW, .initial = "0", .max = 1000, .usual = "0",
+          .caption = "copy %s",
           .help = "number of a copy of the same case, for A/A comparisons"),
     PARAM_END,
 };

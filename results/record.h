@@ -42,7 +42,7 @@ typedef struct Case {
     int channels, height, width; /* of the input; 0 until completed       */
     int pass, state;
     int threads; /* 0: all cores                                   */
-    int arm;     /* tells copies of one case apart: A/A comparisons */
+    int copy;    /* tells copies of one case apart: A/A comparisons */
 
     char settings[SETTINGS_TEXT]; /* the module's own, a JSON object   */
 } Case;

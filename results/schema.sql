@@ -91,7 +91,7 @@ CREATE TABLE run (
     pass            TEXT NOT NULL,
     state           TEXT NOT NULL,
     threads         INTEGER NOT NULL CHECK (threads >= 0),  -- 0: all
-    arm             INTEGER NOT NULL CHECK (arm >= 0),
+    copy             INTEGER NOT NULL CHECK (copy >= 0),
     settings        TEXT NOT NULL   -- the module's own
                     CHECK (json_valid(settings) AND
                            json_type(settings) = 'object'),
@@ -336,7 +336,7 @@ WITH network AS (
     FROM run
     JOIN sweep ON sweep.id = sweep_id
     JOIN run_time ON run_id = run.id
-    WHERE backbone <> 'none' AND arm = 0)
+    WHERE backbone <> 'none' AND copy = 0)
 SELECT sweep_id, experiment, source, id AS run_id, backbone, module, settings,
        impl, position, form, weights, graph, backend, dtype, batch, channels,
        height, width, pass, state, threads, params, paper_flops, flops, images_per_s,
@@ -361,7 +361,7 @@ FROM network AS a;
 CREATE VIEW sweep_time AS
 SELECT sweep_id, experiment, source, run.id AS run_id,
        module, settings, impl, backend, dtype, batch, channels, height, width,
-       pass, state, threads, arm, median_ns / 1e3 AS median_us, n,
+       pass, state, threads, copy, median_ns / 1e3 AS median_us, n,
        flops, bytes, flops / median_ns AS gflops_per_s,
        bytes / median_ns AS gbytes_per_s, converged
 FROM run

@@ -14,7 +14,7 @@ kernels/cpu/simd  kernels/core kernels/ops/ops.h kernels/cpu
 kernels/cuda/kernels kernels/core kernels/ops/ops.h kernels/cuda/backend kernels/cuda/kernels kernels/simt
 kernels/cuda/library kernels/core kernels/ops/ops.h kernels/cuda
 kernels/cuda/backend kernels/core kernels/ops/ops.h kernels/cuda kernels/cupti
-kernels/cupti     kernels/core kernels/cuda/backend/known.h kernels/cupti
+kernels/cupti     kernels/core kernels/cuda/backend/known_work.h kernels/cupti
 kernels/simt      kernels/core kernels/cuda kernels/simt
 attention_zoo     kernels/core kernels/ops/ops.h kernels/ops/fused.h attention_zoo
 results           kernels/core/err.h kernels/core/moment.h kernels/core/param.h kernels/core/visible.h results

@@ -150,7 +150,7 @@ do_profile() {
 # One case before and after CUPTI has traced and counted in the process.
 do_profile_twice() {
     $bench profile --backend=cuda --db="$db" --module=scsa --batch=32 \
-        --channels=64 --height=56 --width=56 --arm=0,1 --seconds=2 --top=0
+        --channels=64 --height=56 --width=56 --copy=0,1 --seconds=2 --top=0
 }
 # Counters against known work, and a cold run against a hot one.
 do_checks() {

@@ -130,7 +130,7 @@ void stored_bench(const char *path)
     Stored s = stored_begin(path, "bench", "attnbench");
 
     add(&s, "backbone=resnet50 batch=4", 40e6, "ok");
-    add(&s, "backbone=resnet50 batch=4 arm=1", 40.4e6, "ok");
+    add(&s, "backbone=resnet50 batch=4 copy=1", 40.4e6, "ok");
     add(&s, "backbone=resnet50 batch=4 module=scsa", 50e6, "ok");
     add(&s, "backbone=resnet50 batch=4 module=se", 42e6, "ok");
     add(&s, "backbone=resnet50 batch=4 module=se_conv", 44e6, "ok");
@@ -272,12 +272,12 @@ static void add_paper_row(Stored *s, const PaperRow *row, const PaperRow *base,
     Outcome o;
 
     snprintf(repeat, sizeof(repeat), "attnbench run %s --batch=4%s",
-             row->network, arm ? " --arm=1" : "");
+             row->network, arm ? " --copy=1" : "");
     for (int k = 0; k < SAMPLES; k++) {
         round[k] = k;
         times[k] = ns * (1 + 0.01 * ((i * 5 + arm + k * 7) % SAMPLES));
     }
-    c.arm = arm;
+    c.copy = arm;
     o = an_outcome(repeat);
     o.converged = i % 4 != 3;
     o.params = row->params;

@@ -50,7 +50,7 @@ static Tensor *weight(Graph *g, const char *name, Dims dims)
 }
 
 /* A 1x1 convolution, the mean, a linear layer. */
-static int build_small(Graph **out, const Case *c, const Values *values,
+static int build_small(Graph **out, const Case *c, const WeightValues *values,
                        const char *const *tap, int n)
 {
     Graph *g = *out = graph_new();
@@ -190,7 +190,7 @@ TEST(cam, is_indifferent_to_offsets_and_to_other_classes)
 
 /* ---- networks ------------------------------------------------------------ */
 
-static const Values seeded = { .seed = 1 };
+static const WeightValues seeded = { .seed = 1 };
 
 static float *input_of(const Case *c)
 {

@@ -400,3 +400,20 @@ TEST(flags, help_shows_every_setting_in_80_columns)
             CHECK_MSG(strstr(text, line), "%s is not there", p->name);
         }
 }
+
+TEST(case, a_setting_of_an_old_name_is_refused_with_the_new_one)
+{
+    char *argv[] = { "--module=se", "--arm=1" };
+    RunSettings s;
+    Flags f;
+    Case c;
+
+    case_defaults(&c);
+    CHECK(case_set(&c, "arm", "1") == ERR_INPUT);
+    CHECK_MSG(strstr(err_message(), "unknown setting 'arm'; did you mean "
+                                    "'copy'?"),
+              "%s", err_message());
+    CHECK(flags_parse(&f, &run_usage, &s, 2, argv) == ERR_INPUT);
+    CHECK_MSG(strstr(err_message(), "did you mean 'copy'?"), "%s",
+              err_message());
+}

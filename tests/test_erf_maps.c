@@ -64,7 +64,7 @@ static Tensor *strided(Graph *g, Tensor *x)
 static Net *net;
 static double loss_scale;
 
-static int build_net(Graph **out, const Case *c, const Values *values,
+static int build_net(Graph **out, const Case *c, const WeightValues *values,
                      const char *const *tap, int n)
 {
     Graph *g = graph_new();
@@ -79,7 +79,7 @@ static int build_net(Graph **out, const Case *c, const Values *values,
 }
 
 /* The usual network, its taps times loss_scale. */
-static int build_scaled(Graph **out, const Case *c, const Values *values,
+static int build_scaled(Graph **out, const Case *c, const WeightValues *values,
                         const char *const *tap, int n)
 {
     const char *const name = "layer2";
@@ -195,7 +195,7 @@ TEST(erf_maps, of_a_global_mean_is_flat)
     Erf e = run_net(global_mean, SIDE);
 
     REQUIRE(e.part[0].map != NULL);
-    CHECK(e.field.whole && field_within(&e.field, true, SIDE) == SIDE);
+    CHECK(e.field.whole && reach_within(&e.field, true, SIDE) == SIDE);
     for (int i = 0; i < SIDE * SIDE; i++)
         CHECK(fabs(e.part[0].map[i] * SIDE * SIDE - 1) < 1e-6);
     CHECK(e.part[0].number[ERF_luo_ratio].value == 1);
@@ -317,7 +317,7 @@ TEST(erf_maps, of_squeeze_and_excitation_is_a_point_and_a_pedestal)
 /* Sum of the middle unit over channels, with all of the input moved by step. */
 static double loss(const Case *c, const char *tap, double step)
 {
-    const Values values = { .seed = 1 };
+    const WeightValues values = { .seed = 1 };
     float input[3 * 32 * 32], *out[1] = { NULL };
     double sum = 0;
     const Tensor *t;
@@ -515,7 +515,7 @@ TEST(erf_field, is_that_of_the_published_networks)
     for (size_t i = 0; i < sizeof(taps) / sizeof(*taps); i++) {
         Case c = a_network(taps[i].settings, 1);
         Graph *g;
-        Field f, units = { 0 };
+        Reach f, units = { 0 };
         const Tensor *t;
 
         c.height = c.width = 224;
@@ -523,12 +523,12 @@ TEST(erf_field, is_that_of_the_published_networks)
         t = graph_output_at(g, 0, NULL);
         units.rows = units.columns =
             (Extent){ (t->dim[2] - 1) / 2, t->dim[2] / 2 };
-        field_of(&f, g, t, graph_find(g, "input"), &units, NULL);
+        reach_of(&f, g, t, graph_find(g, "input"), &units, NULL);
         CHECK_MSG(f.rows.last - f.rows.first + 1 == taps[i].side,
                   "%s: %d to %d", taps[i].settings, f.rows.first, f.rows.last);
         CHECK((f.rows.last + f.rows.first) / 2.0 == taps[i].middle);
         CHECK(f.columns.first == f.rows.first && !f.whole);
-        CHECK(field_within(&f, true, 224) ==
+        CHECK(reach_within(&f, true, 224) ==
               (taps[i].side > 224 ? 224 : taps[i].side));
         graph_free(g);
     }
@@ -568,7 +568,7 @@ TEST(erf_field, of_shifted_windows_is_where_gradients_are)
     REQUIRE(run_erf(erf, &c, &ask));
     for (int i = 0; i < 2; i++) {
         const Extent seen = support(erf[i].part[0].map, 224, 224);
-        const Field *f = &erf[i].field;
+        const Reach *f = &erf[i].field;
 
         CHECK(!f->whole);
         CHECK_MSG(f->rows.first == rows[i].first &&

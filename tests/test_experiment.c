@@ -199,10 +199,10 @@ TEST(experiment, arms_are_copies_on_purpose)
 
     REQUIRE(read_text(&e,
                       "{\"experiment\": \"x\", \"backbone\": \"resnet18\","
-                      " \"arm\": [0, 1]}",
+                      " \"copy\": [0, 1]}",
                       NULL, 0) == OK);
     CHECK(e.ncases == 2);
-    CHECK(holds(&e, "attnbench run --backbone=resnet18 --arm=1") == 1);
+    CHECK(holds(&e, "attnbench run --backbone=resnet18 --copy=1") == 1);
     experiment_free(&e);
 }
 
@@ -343,7 +343,7 @@ TEST(experiment, the_most_cases_there_may_be_are_read)
     Experiment e;
     Flag flags[] = { { "module", "se" },
                      { "batch", NULL },
-                     { "arm", "0,1,2,3,4,5,6,7,8,9" } };
+                     { "copy", "0,1,2,3,4,5,6,7,8,9" } };
     char *list = malloc(100000), *at = list;
 
     for (int i = 1; i <= 10000; i++)

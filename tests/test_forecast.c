@@ -2,7 +2,7 @@
  * test_forecast.c - what keeps a GPU's counters from a profile is told before a
  * run: over a /proc of our own, and an NVML that is not there.
  */
-#include "kernels/cupti/forecast.h"
+#include "kernels/cupti/access.h"
 
 #include <dlfcn.h>
 #include <stdio.h>

@@ -40,7 +40,7 @@ static void kill_at(void *arg, const Step *step)
         kill(getpid(), SIGKILL);
 }
 
-static void ignore(void *arg, const Arm *a)
+static void ignore(void *arg, const Trial *a)
 {
     (void)arg, (void)a;
 }

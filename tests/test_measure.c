@@ -48,7 +48,7 @@ static void on_step(void *arg, const Step *step)
         r->stop = 1;
 }
 
-static void on_done(void *arg, const Arm *a)
+static void on_done(void *arg, const Trial *a)
 {
     Run *r = arg;
 
@@ -165,7 +165,7 @@ TEST(measure, a_module_is_not_torn_between_blocks)
 {
     static const Flag flags[] = {
         { "module", "se,scsa" }, { "impl", "composed,fused" },
-        { "arm", "0,1" },        { "channels", "16" },
+        { "copy", "0,1" },       { "channels", "16" },
         { "height", "8" },       { "width", "8" },
         { "backend", "ref" },
     };

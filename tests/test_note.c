@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "harness/measure/notebook.h"
+#include "harness/measure/tuning_cache.h"
 #include "tests/databases.h"
 #include "tests/test.h"
 
@@ -21,7 +21,7 @@ static int64_t sweep_on(Store *s, int cores)
     return id;
 }
 
-static const char *found(const Notebook *n, const char *key)
+static const char *found(const TuningCache *n, const char *key)
 {
     static char value[64];
 
@@ -29,7 +29,7 @@ static const char *found(const Notebook *n, const char *key)
                                                                   : "nothing";
 }
 
-static void keep(const Notebook *n, const char *key, const char *value)
+static void keep(const TuningCache *n, const char *key, const char *value)
 {
     n->notes.keep(n->notes.arg, key, value);
 }
@@ -37,11 +37,11 @@ static void keep(const Notebook *n, const char *key, const char *value)
 TEST(note, is_found_under_its_key_by_a_later_sweep)
 {
     const char *path = temp_path("a.db");
-    Notebook n;
+    TuningCache n;
     Store *s;
 
     REQUIRE(store_open(&s, path, STORE_WRITE) == OK);
-    notebook_init(&n, s, sweep_on(s, 4));
+    tuning_cache_init(&n, s, sweep_on(s, 4));
     CHECK(!strcmp(found(&n, "conv"), "nothing"));
     keep(&n, "conv", "44 2=1");
     keep(&n, "other", "");
@@ -49,7 +49,7 @@ TEST(note, is_found_under_its_key_by_a_later_sweep)
     store_close(s);
 
     REQUIRE(store_open(&s, path, STORE_WRITE) == OK);
-    notebook_init(&n, s, sweep_on(s, 4));
+    tuning_cache_init(&n, s, sweep_on(s, 4));
     CHECK(!strcmp(found(&n, "conv"), "44 2=1"));
     CHECK(!strcmp(found(&n, "other"), ""));
     CHECK(!strcmp(found(&n, "con"), "nothing"));
@@ -61,12 +61,12 @@ TEST(note, is_found_under_its_key_by_a_later_sweep)
 
 TEST(note, is_of_one_machine)
 {
-    Notebook here, there;
+    TuningCache here, there;
     Store *s;
 
     REQUIRE(store_open(&s, temp_path("a.db"), STORE_WRITE) == OK);
-    notebook_init(&here, s, sweep_on(s, 4));
-    notebook_init(&there, s, sweep_on(s, 8));
+    tuning_cache_init(&here, s, sweep_on(s, 4));
+    tuning_cache_init(&there, s, sweep_on(s, 8));
     keep(&here, "conv", "1");
     CHECK(!strcmp(found(&there, "conv"), "nothing"));
     keep(&there, "conv", "2");
@@ -78,11 +78,11 @@ TEST(note, is_of_one_machine)
 TEST(note, is_replaced_by_a_new_one)
 {
     const char *path = temp_path("a.db");
-    Notebook n;
+    TuningCache n;
     Store *s;
 
     REQUIRE(store_open(&s, path, STORE_WRITE) == OK);
-    notebook_init(&n, s, sweep_on(s, 4));
+    tuning_cache_init(&n, s, sweep_on(s, 4));
     keep(&n, "conv", "1");
     keep(&n, "conv", "2");
     CHECK(!strcmp(found(&n, "conv"), "2"));

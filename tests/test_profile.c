@@ -20,7 +20,7 @@
 
 TEST(profile, has_every_step_once_and_sums_that_agree)
 {
-    const Values values = { .seed = 1 };
+    const WeightValues values = { .seed = 1 };
     Device *dev = NULL;
     ProfileKind *kinds;
     double outside = 0, sum = 0;
@@ -445,7 +445,7 @@ static void store_cold(const char *db, double read_bytes)
     CHECK(case_set(&c, "state", "cold") == OK);
     CHECK(case_complete(&c) == OK);
     REQUIRE(profiler_run(&p, &c, 0, "none") == OK);
-    CHECK(arm_ok(&p.arm) && p.arm.n >= 5);
+    CHECK(trial_ok(&p.arm) && p.arm.n >= 5);
     p.rows.quantity =
         realloc(p.rows.quantity, ((size_t)p.rows.nquantities + 1) * sizeof(q));
     p.rows.quantity[p.rows.nquantities++] = q;

@@ -62,10 +62,10 @@ static int prepare(Profiled *p, const Case *c, bool profiled)
     if (profiled)
         return profiler_run(p, c, 1, "");
     memset(p, 0, sizeof(*p));
-    arm_init(&p->arm, c, NULL, 0);
+    trial_init(&p->arm, c, NULL, 0);
     TRY(backend_open(&p->dev, case_name("backend", c->backend),
                      &(DeviceSettings){ c->threads, "" }));
-    arm_prepare(&p->arm, &(Checker){ p->dev, NULL }, WARMUP_NS, NULL);
+    trial_prepare(&p->arm, &(Checker){ p->dev, NULL }, WARMUP_NS, NULL);
     return OK;
 }
 
@@ -83,9 +83,9 @@ static void serve(int line, bool profiled)
     while (read(line, &ask, 1) == 1) {
         double ns = -1;
 
-        if (!err && arm_ok(&p.arm))
-            arm_sample(&p.arm, 0);
-        if (!err && arm_ok(&p.arm))
+        if (!err && trial_ok(&p.arm))
+            trial_sample(&p.arm, 0);
+        if (!err && trial_ok(&p.arm))
             ns = p.arm.ns[p.arm.n - 1];
         if (write(line, &ns, sizeof(ns)) != sizeof(ns))
             break;

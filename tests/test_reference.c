@@ -154,7 +154,7 @@ TEST(reference, what_should_be_zero_may_be_no_more_than_rounding)
 {
     const Case c = stored_case("module=ema channels=64 height=1 width=1 "
                                "pass=backward");
-    const Values values = { .seed = 1 };
+    const WeightValues values = { .seed = 1 };
     Reference *r;
     int zeros = 0;
 

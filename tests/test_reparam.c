@@ -234,7 +234,7 @@ TEST(reparam, weights_without_values_are_told)
 
 static Graph *network(const Case *c, const char *form)
 {
-    const Values seeded = { .seed = 3 };
+    const WeightValues seeded = { .seed = 3 };
     Case own = *c;
     Graph *g = NULL;
 

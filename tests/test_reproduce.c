@@ -101,7 +101,7 @@ TEST(reproduce, cases_are_the_papers_unless_a_flag_says_how)
     CHECK(e.ncases == 3 && !strcmp(e.experiment, "table2"));
     CHECK(!strcmp(case_print(&e.cases[0], text),
                   "attnbench run --backbone=resnet50 --batch=32"));
-    CHECK(e.cases[1].arm == 1);
+    CHECK(e.cases[1].copy == 1);
     CHECK(!strcmp(case_print(&e.cases[2], text),
                   "attnbench run --backbone=resnet50 --module=scsa "
                   "--batch=32"));
@@ -141,7 +141,7 @@ TEST(reproduce, what_a_row_measures_is_not_for_flags)
         { { "module", "se" }, "choose rows with --rows=" },
         { { "reduction", "8" }, "reduction is fixed for each row of table2" },
         { { "batch", "4,8" }, "one value of batch, got '4,8'" },
-        { { "arm", "2" }, "one value of arm, got '2'" },
+        { { "copy", "2" }, "one value of copy, got '2'" },
         { { "dtype", "f23" }, "dtype" },
     };
     Experiment e;
@@ -163,7 +163,7 @@ static void store_table2(const char *db)
     const Case scsa = stored_case("backbone=resnet50 batch=4 module=scsa");
 
     stored_network(&s, "backbone=resnet50 batch=4", 40e6, 25557032, 4109464576);
-    stored_network(&s, "backbone=resnet50 batch=4 arm=1", 40.4e6, 25557032,
+    stored_network(&s, "backbone=resnet50 batch=4 copy=1", 40.4e6, 25557032,
                    4109464576);
     stored_network(&s, "backbone=resnet50 batch=4 module=eca", 40e6 / 0.867,
                    25557080, 4109509888);

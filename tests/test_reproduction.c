@@ -105,7 +105,7 @@ TEST(reproduction, every_row_is_found_by_its_repeat_line)
         Case c;
 
         REQUIRE(reproduce_case(&c, row) == OK);
-        c.arm = 1;
+        c.copy = 1;
         CHECK(!case_set(&c, "graph", "folded") &&
               !case_set(&c, "dtype", "bf16"));
         CHECK_MSG(paper_find(&paper, case_print(&c, repeat)) == row, "%s: %s",
@@ -174,7 +174,7 @@ static void store_resnet(const char *db)
     Stored s = stored_begin(db, "table2", "attnbench");
 
     stored_network(&s, "backbone=resnet50 batch=4", 40e6, 25557032, 4109464576);
-    stored_network(&s, "backbone=resnet50 batch=4 arm=1", 40.4e6, 25557032,
+    stored_network(&s, "backbone=resnet50 batch=4 copy=1", 40.4e6, 25557032,
                    4109464576);
     stored_network(&s, "backbone=resnet50 batch=4 module=eca", 40e6 / 0.867,
                    25557080, 4109509888);
@@ -261,7 +261,7 @@ TEST(reproduction, a_second_base_is_the_noise_and_not_the_base)
     store_resnet(db);
     m = make(db);
     CHECK(fabs(m.r->group[0].noise.ratio - 40 / 40.4) < 1e-9);
-    CHECK(row(&m, "ResNet-50", "ResNet")->run->c.arm == 0);
+    CHECK(row(&m, "ResNet-50", "ResNet")->run->c.copy == 0);
     CHECK(isnan(m.r->group[1].noise.ratio));
     drop(&m);
 }

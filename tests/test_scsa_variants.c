@@ -60,7 +60,7 @@ static Case case_of(const char *settings, int h, int w)
 
 static Variant open_at(const char *settings, int h, int w)
 {
-    const Values values = { .seed = 5 };
+    const WeightValues values = { .seed = 5 };
     Variant v = { settings, case_of(settings, h, w), NULL };
 
     if (network_build(&v.g, &v.c, &values, TAPS_NONE))

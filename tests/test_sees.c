@@ -29,7 +29,7 @@ static const double SENSITIVITY = 1e-2;
 /* The most that verify_case ever lets pass in f32. */
 static const double UNNOTICED = 1e-4;
 
-static const Values seeded = { .seed = SEED };
+static const WeightValues seeded = { .seed = SEED };
 
 /* One network while it is looked at. */
 typedef struct Look {

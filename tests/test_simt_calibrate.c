@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "kernels/core/dtype.h"
-#include "kernels/cuda/backend/known.h"
+#include "kernels/cuda/backend/known_work.h"
 #include "kernels/cuda/kernels/calibrate.h"
 #include "tests/on_simt.h"
 

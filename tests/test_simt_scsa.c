@@ -80,7 +80,7 @@ static void case_of(Case *c, const Shape *s)
 
 static Graph *graph_of(const Shape *s)
 {
-    const Values seeded = { .seed = 1 };
+    const WeightValues seeded = { .seed = 1 };
     Graph *g;
     Case c;
 

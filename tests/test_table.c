@@ -85,7 +85,7 @@ TEST(table, networks_as_csv_have_one_number_a_column)
     check_holds(text,
                 "source,backbone,module,impl,position,form,"
                 "weights,norm_gain,graph,backend,dtype,batch,channels,height,"
-                "width,pass,state,threads,arm,settings,weights_hash,cpu,gpu,"
+                "width,pass,state,threads,copy,settings,weights_hash,cpu,gpu,"
                 "cores,git_commit,dirty,started_at,status,converged,"
                 "samples,images_per_s_lo,images_per_s_hi,ratio_lo,"
                 "ratio_hi,method,type,params_millions,gflops_per_image,"
@@ -389,7 +389,7 @@ TEST(table, a_run_a_row_for_programs)
                 "source,backbone,module,impl,position,form,weights,norm_gain,"
                 "graph,"
                 "backend,dtype,batch,channels,height,width,pass,state,threads,"
-                "arm,settings,weights_hash,cpu,gpu,cores,git_commit,dirty,"
+                "copy,settings,weights_hash,cpu,gpu,cores,git_commit,dirty,"
                 "started_at,status,"
                 "converged,samples,median_ns,lo_ns,hi_ns\n");
 #define WHERE                                                     \
@@ -509,7 +509,7 @@ TEST(table, shapes_are_sorted_whatever_their_numbers)
 static const char *busy(const char *experiment, int samples)
 {
     static const double ns[] = { 40e6, 41e6, 60e6 };
-    static const char *const what[] = { "", " arm=1", " module=scsa" };
+    static const char *const what[] = { "", " copy=1", " module=scsa" };
     const char *db = temp_path("busy.db");
     Stored s = stored_begin(db, experiment, "attnbench");
     char sql[128];

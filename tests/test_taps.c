@@ -10,7 +10,7 @@
 #include "tests/stored.h"
 #include "tests/test.h"
 
-static const Values seeded = { .seed = 1 };
+static const WeightValues seeded = { .seed = 1 };
 
 static Graph *tapped(const char *settings, const char *tap)
 {

@@ -75,7 +75,7 @@ static void write_tensor(StWriter *w, const Tensor *t, const Backbone *b,
 static const char *file_of(const Case *c, const Change *how)
 {
     static char path[512];
-    const Values values = { .seed = SEED };
+    const WeightValues values = { .seed = SEED };
     const Backbone *b = backbone_find(c->backbone.text);
     StWriter *w = st_writer_new();
     char counter[2 * MAX_NAME];
@@ -107,7 +107,7 @@ static const char *weights_file(const Change *how)
 
 static float *logits(const Case *c, uint64_t seed)
 {
-    const Values values = { .seed = seed };
+    const WeightValues values = { .seed = seed };
     float x[3 * SIDE * SIDE], *y[1];
     Graph *g;
 
@@ -149,7 +149,7 @@ TEST(weights, are_known_to_be_of_either_form_by_their_names)
 {
     const Case train = network_of("repvgg_a0", "train", "seeded"),
                deploy = network_of("repvgg_a0", "deploy", "seeded");
-    const Values values = { .seed = SEED + 1 };
+    const WeightValues values = { .seed = SEED + 1 };
     float *want = logits(&deploy, SEED), *got;
     Comparison found;
     Case file;
@@ -193,7 +193,7 @@ TEST(weights, that_only_training_wants_are_passed_over)
 static void refused(const Change *how, const char *says)
 {
     const char *path = weights_file(how);
-    const Values values = { .seed = SEED };
+    const WeightValues values = { .seed = SEED };
     const Case c = case_of(path);
     Graph *g;
 
@@ -227,7 +227,7 @@ TEST(weights, that_are_not_finite_are_named)
 /* A plain network's file has no weights for what is plugged in. */
 TEST(weights, of_a_plain_network_do_not_do_for_a_module)
 {
-    const Values values = { .seed = SEED };
+    const WeightValues values = { .seed = SEED };
     Case c = case_of(weights_file(&(Change){ NULL }));
     Graph *g;
 
@@ -261,7 +261,7 @@ TEST(weights, are_for_as_many_classes_as_the_file_has)
 
 TEST(weights, of_every_backbone_may_have_other_classes_or_none)
 {
-    const Values values = { .seed = SEED };
+    const WeightValues values = { .seed = SEED };
     const Backbone *b;
 
     for (int i = 0; (b = backbone_at(i)); i++)
@@ -288,7 +288,7 @@ TEST(weights, of_every_backbone_may_have_other_classes_or_none)
 TEST(weights, without_a_classifier_are_merged_too)
 {
     const Case train = network_of("repvgg_a0", "train", "seeded");
-    const Values values = { .seed = SEED };
+    const WeightValues values = { .seed = SEED };
     const Case c =
         network_of("repvgg_a0", "deploy",
                    file_of(&train, &(Change){ .left_out = "head.fc" }));
@@ -302,7 +302,7 @@ TEST(weights, without_a_classifier_are_merged_too)
 
 TEST(weights, without_a_classifier_have_maps_and_no_scores)
 {
-    const Values values = { .seed = SEED };
+    const WeightValues values = { .seed = SEED };
     Case c = case_of(weights_file(&(Change){ .left_out = "fc" }));
     const char *const tap[] = { "stage3" };
     float x[3 * SIDE * SIDE] = { 0 };
@@ -365,7 +365,7 @@ TEST(weights, with_a_prefix_before_some_names_are_refused_with_it)
 /* The authors' files of Swin, which timm renames. */
 TEST(weights, of_swin_may_have_their_first_names)
 {
-    const Values values = { .seed = SEED }, other = { .seed = SEED + 1 };
+    const WeightValues values = { .seed = SEED }, other = { .seed = SEED + 1 };
     Case seeded = network_of("swin_t", "train", "seeded"), file;
     Graph *want, *got;
 
@@ -395,7 +395,7 @@ TEST(weights, of_swin_may_have_their_first_names)
 /* A half of a net must not run, and one is not left behind. */
 TEST(weights, of_a_file_that_cannot_be_read_stop_with_its_name)
 {
-    const Values values = { .seed = SEED };
+    const WeightValues values = { .seed = SEED };
     Case c = case_of("/nowhere/x.safetensors");
     Graph *g;
 

@@ -32,7 +32,7 @@ typedef struct Trial {
 static void trial_open(Trial *b, const char *module, const char *settings,
                        int h, int w)
 {
-    const Values values = { .seed = 5 };
+    const WeightValues values = { .seed = 5 };
     char text[256], *save = NULL;
 
     b->module = module;

@@ -19,7 +19,7 @@ on_host   := $(if $(SIMTS),$(call simt_obj,plain),$(call obj,kernels/simt/absent
 # card that is only described, where there is cuDNN 9.8.
 with_cudnn := $(addprefix $(B)/tests/,$(addsuffix .c.o,test_cudnn test_libraries \
                   described fake_libraries fake_cublaslt))
-tests_obj += $(call obj,$(addprefix kernels/cuda/,library/gemm.c backend/known.c backend/workspace.c))
+tests_obj += $(call obj,$(addprefix kernels/cuda/,library/gemm.c backend/known_work.c backend/workspace.c))
 ifeq ($(CUDA_MISSING),)
 ifeq ($(filter 0 1 2 3 4 5 6 7,$(CUDA_CUDNN_MINOR))$(if $(CUDA_CUDNN),,no),)
 tests_obj += $(patsubst %,$(B)/cuda/%.o,$(cudnn) \

@@ -53,7 +53,7 @@ static int check_case(const Case *c)
 }
 
 static int build(Graph **g, const Case *c, const CamAsk *ask,
-                 const Values *values)
+                 const WeightValues *values)
 {
     const char *const taps[] = { ask->tap, output };
 
@@ -174,8 +174,8 @@ static int read(float **values, const Work *w, const Tensor *t)
     return plan_get(w->plan, t, *values);
 }
 
-static int build_definition(Graph **out, const Case *c, const Values *values,
-                            const void *arg)
+static int build_definition(Graph **out, const Case *c,
+                            const WeightValues *values, const void *arg)
 {
     Work w = { .c = c, .ask = arg };
     int err = build(&w.g, c, w.ask, values);
@@ -191,7 +191,7 @@ static int build_definition(Graph **out, const Case *c, const Values *values,
 /* All that the map is made of, which has just been computed. */
 static int check(Cam *out, const Work *w)
 {
-    const Values values = { .seed = 1 };
+    const WeightValues values = { .seed = 1 };
     float *dy = calloc((size_t)out->classes, sizeof(*dy));
     float *input = (float *)(uintptr_t)w->ask->input;
     float *const inputs[NETWORK_INPUTS] = { input, dy };
@@ -272,7 +272,7 @@ static int make_map(Cam *out, const Work *w)
 
 int cam_run(Cam *out, const Case *c, const CamAsk *ask, Device *dev)
 {
-    const Values values = { .seed = 1 };
+    const WeightValues values = { .seed = 1 };
     Work w = { .c = c, .ask = ask, .dev = dev };
     int err;
 

@@ -18,7 +18,7 @@
 
 #include "analysis/cam.h"
 #include "harness/network/case.h"
-#include "harness/network/values.h"
+#include "harness/network/weight_values.h"
 #include "kernels/core/backend.h"
 #include "kernels/core/graph.h"
 
@@ -30,7 +30,7 @@ typedef struct CamAsk {
     const float *input; /* (channels,height,width), in PyTorch's order */
 
     /* Builds the network, like network_build_tapped, which NULL means. */
-    int (*build)(Graph **out, const Case *c, const Values *values,
+    int (*build)(Graph **out, const Case *c, const WeightValues *values,
                  const char *const *tap, int n);
 } CamAsk;
 

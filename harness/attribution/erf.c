@@ -167,7 +167,7 @@ static void describe_tap(Work *w, int i)
     const ErfProtocol *p = w->ask->protocol;
     const Tensor *tap = graph_output_named(w->g, w->ask->tap[i]);
     const Tensor *input = graph_find(w->g, "input");
-    const Field units = { middle_of(p->middle, tap->dim[2]),
+    const Reach units = { middle_of(p->middle, tap->dim[2]),
                           middle_of(p->middle, tap->dim[3]), false };
     Erf *e = &w->out[i];
 
@@ -177,8 +177,8 @@ static void describe_tap(Work *w, int i)
     e->columns = tap->dim[3];
     e->height = input->dim[2];
     e->width = input->dim[3];
-    field_of(&e->field, w->g, tap, input, &units, NULL);
-    field_of(&e->past_gates, w->g, tap, input, &units, gradient_past_gates);
+    reach_of(&e->field, w->g, tap, input, &units, NULL);
+    reach_of(&e->past_gates, w->g, tap, input, &units, gradient_past_gates);
     e->y = centre(e->past_gates.rows, units.rows, e->rows, e->height);
     e->x = centre(e->past_gates.columns, units.columns, e->columns, e->width);
     if (p->image_centre) {
@@ -189,7 +189,8 @@ static void describe_tap(Work *w, int i)
     e->n = w->n;
 }
 
-static int build(const Work *w, Graph **g, const Case *c, const Values *values)
+static int build(const Work *w, Graph **g, const Case *c,
+                 const WeightValues *values)
 {
     return (w->ask->build ? w->ask->build : network_build_tapped)(
         g, c, values, w->ask->tap, w->ask->taps);
@@ -362,7 +363,7 @@ static void free_tallies(Work *w)
 static int plan_set_of(Work *w, int set)
 {
     const ErfAsk *ask = w->ask;
-    const Values values = { .seed = ask->seed + (uint64_t)set };
+    const WeightValues values = { .seed = ask->seed + (uint64_t)set };
 
     TRY(build(w, &w->g, &w->c, &values));
     for (int i = 0; i < ask->taps; i++)
@@ -379,8 +380,8 @@ static int plan_set_of(Work *w, int set)
     return OK;
 }
 
-static int build_definition(Graph **out, const Case *c, const Values *values,
-                            const void *arg)
+static int build_definition(Graph **out, const Case *c,
+                            const WeightValues *values, const void *arg)
 {
     Work w = { .c = *c, .ask = arg };
     int err = build(&w, &w.g, c, values);
@@ -396,7 +397,7 @@ static int build_definition(Graph **out, const Case *c, const Values *values,
 /* The first draw, which has just run. */
 static int check_first(Work *w)
 {
-    const Values values = { .seed = w->ask->seed };
+    const WeightValues values = { .seed = w->ask->seed };
     float *inputs[1 + ERF_TAPS_MAX] = { w->input };
     const FirstImage first = { .c = &w->c,
                                .values = &values,
@@ -465,9 +466,9 @@ static int finish(const Work *w, int i)
 
     e->peak = peak_of(&w->tally[i], w->n, pixels);
     for (int p = 0; p < e->parts; p++) {
-        const Field *field = p == ERF_PAST_GATES ? &e->past_gates : &e->field;
-        const double area = (double)field_within(field, true, e->height) *
-                            field_within(field, false, e->width);
+        const Reach *field = p == ERF_PAST_GATES ? &e->past_gates : &e->field;
+        const double area = (double)reach_within(field, true, e->height) *
+                            reach_within(field, false, e->width);
         const ErfDraws draws = {
             .n = w->n,
             .shape = { e->height, e->width, e->y, e->x, NULL },

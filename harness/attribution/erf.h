@@ -13,10 +13,10 @@
 #include <stdint.h>
 
 #include "analysis/erf.h"
-#include "harness/attribution/field.h"
+#include "harness/attribution/reach.h"
 #include "harness/files/hash.h"
 #include "harness/network/case.h"
-#include "harness/network/values.h"
+#include "harness/network/weight_values.h"
 #include "kernels/core/backend.h"
 
 /* How a gradient (channels, height, width) becomes a map (height, width): the
@@ -82,7 +82,7 @@ typedef struct ErfAsk {
     char weights_hash[HASH_TEXT]; /* of the case's file; for the protocol */
 
     /* Builds the network, like network_build_tapped, which NULL means. */
-    int (*build)(Graph **out, const Case *c, const Values *values,
+    int (*build)(Graph **out, const Case *c, const WeightValues *values,
                  const char *const *tap, int n);
 } ErfAsk;
 
@@ -105,7 +105,7 @@ typedef struct Erf {
     int channels, rows, columns; /* of the tap                */
     int height, width;           /* of the input and the maps */
     double y, x;                 /* the unit's place          */
-    Field field, past_gates;     /* theoretical               */
+    Reach field, past_gates;     /* theoretical               */
     double peak;                 /* of the mean gradient, before any curve */
     double rel_l2, limit;        /* of the first draw to the definition; the
                                     limit is infinite where roundings alone

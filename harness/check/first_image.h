@@ -12,8 +12,8 @@
 #include "kernels/core/plan.h"
 
 typedef struct FirstImage {
-    const Case *c;        /* whatever its batch               */
-    const Values *values; /* as g was given                   */
+    const Case *c;              /* whatever its batch               */
+    const WeightValues *values; /* as g was given                   */
     ReferenceBuild *build;
     const void *arg;
     float *const *inputs; /* of one image, in the order of g  */

@@ -49,7 +49,7 @@ static int define(Case *out, const Case *c)
     TRY(case_set(out, "dtype", "f32"));
     TRY(case_set(out, "state", "hot"));
     TRY(case_set(out, "threads", "0"));
-    return case_set(out, "arm", "0");
+    return case_set(out, "copy", "0");
 }
 
 /* Weights of form=deploy define nothing else. */
@@ -62,7 +62,7 @@ static int define_form(Reference *r)
 }
 
 static int build_graph(Graph **out, const Reference *r, const Case *c,
-                       const Values *values)
+                       const WeightValues *values)
 {
     return r->build ? r->build(out, c, values, r->arg)
                     : network_build(out, c, values, r->taps);
@@ -370,7 +370,7 @@ double reference_floor(const Reference *r, const Case *c, int i,
 
 /* ---- making it ------------------------------------------------------- */
 
-static Reference *empty(const Case *c, const Values *values, Taps taps)
+static Reference *empty(const Case *c, const WeightValues *values, Taps taps)
 {
     Reference *r = calloc(1, sizeof(*r));
 
@@ -438,7 +438,7 @@ static int hand_over(Reference **out, Reference *r, int err)
 
 int reference_find(Reference **at, const Case *c, double budget)
 {
-    const Values values = { .seed = SEED };
+    const WeightValues values = { .seed = SEED };
     Reference *r = empty(c, &values, TAPS_NONE);
     int err;
 
@@ -456,7 +456,7 @@ int reference_find(Reference **at, const Case *c, double budget)
     return hand_over(at, r, err);
 }
 
-int reference_new(Reference **out, const Case *c, const Values *values,
+int reference_new(Reference **out, const Case *c, const WeightValues *values,
                   Taps taps, float *const *inputs)
 {
     Reference *r = empty(c, values, taps);
@@ -488,9 +488,10 @@ static int build_in_form(Reference *r, const Case *asked)
     return build(r);
 }
 
-int reference_new_built(Reference **out, const Case *c, const Values *values,
-                        ReferenceBuild *make, const void *arg,
-                        float *const *inputs, double budget, Device *spare)
+int reference_new_built(Reference **out, const Case *c,
+                        const WeightValues *values, ReferenceBuild *make,
+                        const void *arg, float *const *inputs, double budget,
+                        Device *spare)
 {
     Reference *r = empty(c, values, TAPS_NONE);
     int err = define_form(r);

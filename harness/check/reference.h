@@ -14,13 +14,13 @@
 #include "kernels/core/backend.h"
 
 /* Builds a case's graph; values NULL: without. */
-typedef int ReferenceBuild(Graph **out, const Case *c, const Values *values,
-                           const void *arg);
+typedef int ReferenceBuild(Graph **out, const Case *c,
+                           const WeightValues *values, const void *arg);
 
 typedef struct Reference {
     char asked[CASE_TEXT]; /* the definition, at the shape that was asked for */
     Case c;                /* the same at the shape that it has               */
-    Values values;
+    WeightValues values;
     Taps taps;
     ReferenceBuild *build; /* with arg; NULL: network_build with taps */
     const void *arg;
@@ -41,7 +41,7 @@ typedef struct Reference {
 int reference_find(Reference **at, const Case *c, double budget);
 
 /* The reference of c at its own shape, with these weights and inputs. */
-int reference_new(Reference **out, const Case *c, const Values *values,
+int reference_new(Reference **out, const Case *c, const WeightValues *values,
                   Taps taps, float *const *inputs);
 void reference_free(Reference *r);
 
@@ -49,9 +49,10 @@ void reference_free(Reference *r);
  * and of its definition.  Where that is more work than budget, and c is not its
  * own definition, spare (or NULL) runs it instead of "ref": then c is compared
  * with what it is as_written and composed on the same device. */
-int reference_new_built(Reference **out, const Case *c, const Values *values,
-                        ReferenceBuild *build, const void *arg,
-                        float *const *inputs, double budget, Device *spare);
+int reference_new_built(Reference **out, const Case *c,
+                        const WeightValues *values, ReferenceBuild *build,
+                        const void *arg, float *const *inputs, double budget,
+                        Device *spare);
 
 /* The worst error of these outputs, an array for each: over the output, or
  * over its floor where that is higher. */

@@ -42,7 +42,7 @@ typedef struct CaseFile {
     bool backbone;
     uint64_t seed;
     float *inputs[NETWORK_INPUTS];
-    Values values;
+    WeightValues values;
     Taps taps;
     Graph *graph;
     float **got;    /* an array for each output of graph                */

@@ -29,8 +29,8 @@
 #include "kernels/cpu/cpu.h"
 #include "kernels/cpu/onednn/onednn.h"
 #include "kernels/cpu/perf.h"
+#include "kernels/cupti/access.h"
 #include "kernels/cupti/cupti.h"
-#include "kernels/cupti/forecast.h"
 #include "kernels/cupti/nvml.h"
 #include "results/store.h"
 

@@ -200,7 +200,7 @@ static int print_repeat(char *text, size_t size, const Case *c,
                            n, size - 1);
 }
 
-static double side(const Field *f, bool vertical)
+static double side(const Reach *f, bool vertical)
 {
     const Extent s = vertical ? f->rows : f->columns;
 

@@ -189,7 +189,7 @@ static void print_top(const Profile *p, int top)
     free(order);
 }
 
-static void print_csv(const Profile *p, const Arm *arm)
+static void print_csv(const Profile *p, const Trial *arm)
 {
     CsvRow row = { .out = stdout };
     char dims[DIMS_TEXT];
@@ -234,7 +234,7 @@ static void print_counted(const StoredProfile *p)
 static void print_text(const Profiled *profiled, int top)
 {
     const Profile *p = &profiled->profile;
-    const Arm *arm = &profiled->arm;
+    const Trial *arm = &profiled->arm;
 
     const int columns = screen_columns(stdout);
 
@@ -272,7 +272,7 @@ static int profile_case(const Case *c, const ProfileSettings *s, Store *store,
         print_csv(&p.profile, &p.arm);
     else if (!err)
         print_text(&p, s->top);
-    *bad = !err && !arm_ok(&p.arm);
+    *bad = !err && !trial_ok(&p.arm);
     if (*bad)
         fprintf(stderr, "%s: %s: %s\n", p.arm.repeat, status_name(p.arm.status),
                 p.arm.message);

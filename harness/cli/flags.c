@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/experiments/axis.h"
+#include "harness/experiments/setting_values.h"
 #include "harness/files/wrap.h"
 #include "harness/measure/sweep.h"
 #include "harness/network/case_flags.h"
@@ -94,6 +94,8 @@ static int refuse(const Usage *usage, const char *name)
     const CaseFlag *row = case_flag_find(usage->name, name);
     const char *meant = meant_by(usage, name), *near;
 
+    if (!meant && usage->takes_case)
+        meant = case_renamed(name);
     if (usage->takes_case && is_case_key(name) && row)
         return fail(ERR_INPUT, "%s has no setting '%s': %s", usage->name, name,
                     row->help);

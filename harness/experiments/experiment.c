@@ -13,8 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/experiments/axis.h"
 #include "harness/experiments/carried.h"
+#include "harness/experiments/setting_values.h"
 #include "harness/files/hash.h"
 #include "harness/files/json.h"
 #include "kernels/core/err.h"
@@ -23,9 +23,9 @@ typedef struct Builder {
     Json json; /* path NULL: only flags */
     Experiment *e;
     int capacity;
-    Axes top, own, flags; /* own: of the object of "cases" at hand */
-    const cJSON *object;  /* that object, or the root              */
-    bool any_impl;        /* fused is wanted where there is one    */
+    SettingLists top, own, flags; /* own: of the object of "cases" at hand */
+    const cJSON *object;          /* that object, or the root              */
+    bool any_impl;                /* fused is wanted where there is one    */
 } Builder;
 
 /* ---- expansion ------------------------------------------------------- */
@@ -74,9 +74,9 @@ static int add_case(Builder *b, const Case *c)
     return OK;
 }
 
-static int expand(Builder *b, Axis *const *axis, const Case *c)
+static int expand(Builder *b, SettingValues *const *axis, const Case *c)
 {
-    Axis *a = *axis;
+    SettingValues *a = *axis;
 
     if (!a)
         return add_case(b, c);
@@ -101,8 +101,8 @@ static int expand(Builder *b, Axis *const *axis, const Case *c)
  * says, and the flags, which replace both. */
 static int cross(Builder *b)
 {
-    Axes *const from[] = { &b->top, &b->own, &b->flags };
-    Axis *order[3 * AXES_MAX + 1];
+    SettingLists *const from[] = { &b->top, &b->own, &b->flags };
+    SettingValues *order[3 * SETTING_LISTS_MAX + 1];
     int n = 0;
     Case c;
 
@@ -110,9 +110,9 @@ static int cross(Builder *b)
     for (int module = 0; module < 2; module++)
         for (int k = 0; k < 3; k++)
             for (int i = 0; i < from[k]->n; i++) {
-                Axis *a = &from[k]->at[i];
+                SettingValues *a = &from[k]->at[i];
                 const bool replaced =
-                    k < 2 && axes_find(&b->flags, a->key) != NULL;
+                    k < 2 && setting_lists_find(&b->flags, a->key) != NULL;
 
                 if (replaced)
                     a->used = true;
@@ -127,13 +127,13 @@ static int cross(Builder *b)
 }
 
 /* A module's setting that no module listed has. */
-static int check_used(const Builder *b, const Axes *axes)
+static int check_used(const Builder *b, const SettingLists *axes)
 {
     const Module *m;
     char who[256] = "";
 
     for (int i = 0; i < axes->n; i++) {
-        const Axis *a = &axes->at[i];
+        const SettingValues *a = &axes->at[i];
 
         if (a->used)
             continue;
@@ -164,11 +164,11 @@ static int read_cases(Builder *b, const cJSON *list)
             return json_fail(&b->json, object,
                              "cases needs a list of objects, got %s in it",
                              json_kind(object));
-        axes_free(&b->own);
+        setting_lists_free(&b->own);
         cJSON_ArrayForEach(item, object)
         {
-            TRY(axes_read(&b->own, &b->json, item));
-            if (axes_find(&b->top, item->string))
+            TRY(setting_lists_read(&b->own, &b->json, item));
+            if (setting_lists_find(&b->top, item->string))
                 return json_fail(&b->json, item,
                                  "'%s' is set both in a case and outside it",
                                  item->string);
@@ -224,7 +224,7 @@ static int read_object(Builder *b)
         } else if (strcmp(item->string, "cases") == 0) {
             cases = item;
         } else {
-            TRY(axes_read(&b->top, &b->json, item));
+            TRY(setting_lists_read(&b->top, &b->json, item));
         }
     }
     if (!b->e->experiment[0])
@@ -291,7 +291,7 @@ static void hash_cases(Experiment *e)
 static int build(Builder *b, const char *path, const Flag *flags, int nflags)
 {
     for (int i = 0; i < nflags; i++)
-        TRY(axes_flag(&b->flags, &flags[i]));
+        TRY(setting_lists_flag(&b->flags, &flags[i]));
     if (path) {
         TRY(carried_read(&b->json, path));
         TRY(read_object(b));
@@ -311,9 +311,9 @@ int experiment_read(Experiment *e, const char *path, const Flag *flags,
 
     memset(e, 0, sizeof(*e));
     err = build(&b, path, flags, nflags);
-    axes_free(&b.top);
-    axes_free(&b.own);
-    axes_free(&b.flags);
+    setting_lists_free(&b.top);
+    setting_lists_free(&b.own);
+    setting_lists_free(&b.flags);
     json_free(&b.json);
     if (err) {
         experiment_free(e);

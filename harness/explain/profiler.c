@@ -24,11 +24,11 @@ void profiler_check_cold(Profiled *out)
 
 static int profile(Profiled *out, const Profiling *how)
 {
-    Arm *a = &out->arm;
+    Trial *a = &out->arm;
 
     TRY(profile_plan(&out->profile, how));
     for (int i = 0; i < out->profile.rounds; i++)
-        arm_add(a, out->profile.whole[i], i);
+        trial_add(a, out->profile.whole[i], i);
     profile_rows(&out->rows, &out->profile, a->graph, how, a->arena_bytes);
     TRY(profile_count(&out->rows, how));
     if (how->cold)
@@ -40,16 +40,16 @@ int profiler_run(Profiled *out, const Case *c, double seconds,
                  const char *metrics)
 {
     const DeviceSettings settings = { c->threads, "" };
-    Arm *a = &out->arm;
+    Trial *a = &out->arm;
 
     memset(out, 0, sizeof(*out));
     if (c->state == STATE_GRAPH)
         return fail(ERR_INPUT, "a recorded CUDA graph has no steps to "
                                "profile; give --state=hot or --state=cold");
-    arm_init(a, c, NULL, 0);
+    trial_init(a, c, NULL, 0);
     TRY(backend_open(&out->dev, case_name("backend", c->backend), &settings));
-    arm_prepare(a, &(Checker){ out->dev, NULL }, WARMUP_NS, NULL);
-    if (!arm_ok(a))
+    trial_prepare(a, &(Checker){ out->dev, NULL }, WARMUP_NS, NULL);
+    if (!trial_ok(a))
         return fail(ERR_UNSUPPORTED, "%s: %s", status_name(a->status),
                     a->message);
     return profile(out, &(Profiling){ .dev = out->dev,
@@ -69,16 +69,16 @@ void profiler_free(Profiled *p)
 {
     stored_profile_free(&p->rows);
     profile_free(&p->profile);
-    arm_free(&p->arm);
+    trial_free(&p->arm);
     backend_close(p->dev);
     p->dev = NULL;
 }
 
 static int store(const Profiled *p, Store *s, int64_t sweep_id)
 {
-    const Arm *a = &p->arm;
-    Outcome o = arm_outcome(a);
-    const Samples samples = arm_samples(a);
+    const Trial *a = &p->arm;
+    Outcome o = trial_outcome(a);
+    const Samples samples = trial_samples(a);
     int64_t id;
 
     o.kind = KIND_PROFILE;

@@ -6,10 +6,10 @@
 #define HARNESS_PROFILER_H
 
 #include "harness/explain/profile.h"
-#include "harness/measure/arm.h"
+#include "harness/measure/trial.h"
 
 typedef struct Profiled {
-    Arm arm; /* its samples are the runs as a whole */
+    Trial arm; /* its samples are the runs as a whole */
     Device *dev;
     Profile profile;
     StoredProfile rows;

@@ -12,7 +12,7 @@
 #include "harness/devices/backends.h"
 #include "harness/devices/environment.h"
 #include "harness/measure/begun.h"
-#include "harness/measure/notebook.h"
+#include "harness/measure/tuning_cache.h"
 #include "harness/network/network.h"
 #include "kernels/core/err.h"
 #include "kernels/core/host.h"
@@ -48,7 +48,7 @@ typedef struct Sweeper {
     uint64_t random;
     int round; /* goes on from block to block: rounds are told apart */
     int lane;  /* whose turn it was */
-    Notebook notebook;
+    TuningCache tuning_cache;
     Device *dev;
     const Case *dev_case; /* what dev was opened for */
     Reference *ref;       /* what the last case was compared with */
@@ -59,7 +59,7 @@ typedef struct Sweeper {
 
 /* One case in one lane, within a block. */
 typedef struct Entry {
-    Arm arm;
+    Trial arm;
     int lane;
     bool stored;  /* before this start: nothing is to be done */
     bool settled; /* when last looked at ...                  */
@@ -171,7 +171,7 @@ static int block_size(const Case *const *c, int n, int most)
 static void block_free(Block *b)
 {
     for (int i = 0; i < b->n; i++)
-        arm_free(&b->at[i].arm);
+        trial_free(&b->at[i].arm);
     free(b->at);
     free(b->order);
 }
@@ -187,7 +187,7 @@ static int block_new(Block *b, const Sweeper *s, const Case *const *c,
         Entry *e = &b->at[i];
 
         e->lane = i % s->nlanes;
-        arm_init(&e->arm, c[i / s->nlanes], s->lanes[e->lane].peer, i);
+        trial_init(&e->arm, c[i / s->nlanes], s->lanes[e->lane].peer, i);
         TRY(store_has_run(s->store, s->lanes[e->lane].sweep_id, e->arm.repeat,
                           &e->stored));
     }
@@ -204,7 +204,7 @@ static int open_device(Sweeper *s, const Case *c)
     return backend_open(&s->dev, case_name("backend", c->backend),
                         &(DeviceSettings){ .threads = c->threads,
                                            .isa = "",
-                                           .notes = &s->notebook.notes });
+                                           .notes = &s->tuning_cache.notes });
 }
 
 /* Notes n entries from this one on as under way, those that are not stored; it
@@ -235,10 +235,10 @@ static int prepare_entry(Sweeper *s, Block *b, int i)
     s->awake = true;
     TRY(note(s, b, i, 1));
     s->listener->step(s->listener->arg, &(Step){ "preparing", &e->arm, 0, 0 });
-    arm_prepare(&e->arm, &(Checker){ s->dev, &s->ref, &s->hashes }, 0,
-                e->lane ? &b->at[i - e->lane].arm : NULL);
+    trial_prepare(&e->arm, &(Checker){ s->dev, &s->ref, &s->hashes }, 0,
+                  e->lane ? &b->at[i - e->lane].arm : NULL);
     TRY(note(s, b, i, 0));
-    arm_warm_up(&e->arm, warmup_ns);
+    trial_warm_up(&e->arm, warmup_ns);
     e->look = s->protocol->min_samples;
     return OK;
 }
@@ -252,7 +252,7 @@ static int prepare(Sweeper *s, Block *b)
     int i = 0;
 
     for (int k = 0; err && k < b->n; k++)
-        arm_give_up(&b->at[k].arm, err);
+        trial_give_up(&b->at[k].arm, err);
     if (err)
         return OK;
     while (i < b->n && !stopped(s)) {
@@ -269,7 +269,7 @@ static int prepare(Sweeper *s, Block *b)
         }
     }
     for (int k = i; k < b->n; k++)
-        arm_free(&b->at[k].arm);
+        trial_free(&b->at[k].arm);
     b->n = i;
     return note(s, b, 0, b->n);
 }
@@ -278,7 +278,7 @@ static int prepare(Sweeper *s, Block *b)
 
 static bool has_time(const Sweeper *s, const Entry *e)
 {
-    const Arm *a = &e->arm;
+    const Trial *a = &e->arm;
 
     return a->n < LEAST_SAMPLES || (a->spent_ns < s->protocol->limit * 1e9 &&
                                     a->n < s->protocol->max_samples);
@@ -286,7 +286,7 @@ static bool has_time(const Sweeper *s, const Entry *e)
 
 static bool active(const Sweeper *s, const Entry *e)
 {
-    return !e->stored && arm_ok(&e->arm) && has_time(s, e);
+    return !e->stored && trial_ok(&e->arm) && has_time(s, e);
 }
 
 static void look(const Sweeper *s, Entry *e)
@@ -327,12 +327,12 @@ static bool out_of_time(const Sweeper *s, const Block *b)
 static void wake(const Block *b)
 {
     for (int i = 0; i < b->n; i++) {
-        Arm *a = &b->at[i].arm;
+        Trial *a = &b->at[i].arm;
 
-        if (b->at[i].stored || b->at[i].lane || !arm_ok(a) || !a->plan ||
+        if (b->at[i].stored || b->at[i].lane || !trial_ok(a) || !a->plan ||
             a->dev->backend->host_memory)
             continue;
-        arm_wake(a, AWAKE_NS);
+        trial_wake(a, AWAKE_NS);
         return;
     }
 }
@@ -376,8 +376,8 @@ static void one_round(Sweeper *s, Block *b)
 
             step.arm = &e->arm;
             s->listener->step(s->listener->arg, &step);
-            arm_sample(&e->arm, s->round);
-            if (arm_ok(&e->arm) && e->arm.n >= e->look)
+            trial_sample(&e->arm, s->round);
+            if (trial_ok(&e->arm) && e->arm.n >= e->look)
                 look(s, e);
         }
     }
@@ -396,28 +396,28 @@ static int note_seen(Sweeper *s)
 
 /* ---- storing ---------------------------------------------------------- */
 
-static void tally(Tally *t, const Arm *a)
+static void tally(Tally *t, const Trial *a)
 {
-    t->ok += arm_ok(a);
-    t->not_converged += arm_ok(a) && !a->converged;
+    t->ok += trial_ok(a);
+    t->not_converged += trial_ok(a) && !a->converged;
     if (a->status == STATUS_UNSUPPORTED)
         t->unsupported++;
     else if (a->status == STATUS_OUT_OF_MEMORY)
         t->out_of_memory++;
     else
-        t->bad += !arm_ok(a);
+        t->bad += !trial_ok(a);
 }
 
 static int commit(Sweeper *s, Entry *e)
 {
     const double began = host_now_ns();
-    Arm *a = &e->arm;
+    Trial *a = &e->arm;
     Outcome outcome;
     Samples samples;
 
-    a->converged = arm_ok(a) && measure_converged(s->protocol, a->ns, a->n);
-    outcome = arm_outcome(a);
-    samples = arm_samples(a);
+    a->converged = trial_ok(a) && measure_converged(s->protocol, a->ns, a->n);
+    outcome = trial_outcome(a);
+    samples = trial_samples(a);
     TRY(store_run(s->store, s->lanes[e->lane].sweep_id, a->c, &outcome,
                   &samples));
     s->tally->store_ns += host_now_ns() - began;
@@ -429,9 +429,9 @@ static int commit(Sweeper *s, Entry *e)
 /* A peer that was at work when we were stopped did not fail. */
 static bool was_cut_short(const Entry *e)
 {
-    const Arm *a = &e->arm;
+    const Trial *a = &e->arm;
 
-    return (arm_ok(a) && !e->settled) ||
+    return (trial_ok(a) && !e->settled) ||
            (a->peer && peer_was_stopped(a->peer) && a->status == STATUS_FAILED);
 }
 
@@ -441,7 +441,7 @@ static int commit_block(Sweeper *s, Block *b)
     for (int i = 0; i < b->n; i++) {
         Entry *e = &b->at[i];
 
-        if (e->stored || (stopped(s) && (active(s, e) || !arm_ok(&e->arm)) &&
+        if (e->stored || (stopped(s) && (active(s, e) || !trial_ok(&e->arm)) &&
                           was_cut_short(e)))
             continue;
         TRY(commit(s, e));
@@ -492,13 +492,13 @@ static int give_up(void *arg, const Case *c, int lane, int kills)
     Sweeper *s = arg;
     int err;
 
-    arm_init(&e.arm, c, s->lanes[lane].peer, 0);
+    trial_init(&e.arm, c, s->lanes[lane].peer, 0);
     network_weights_hash(e.arm.weights_hash, c, &s->hashes);
     arm_discard(&e.arm,
                 "killed: the process ended %d times while measuring this case",
                 kills);
     err = commit(s, &e);
-    arm_free(&e.arm);
+    trial_free(&e.arm);
     return err;
 }
 
@@ -551,7 +551,7 @@ int measure(const Experiment *e, const Protocol *protocol, Store *store,
 
     BUG_IF(!c);
     *result = (Tally){ 0 };
-    notebook_init(&s.notebook, store, lanes->at[0].sweep_id);
+    tuning_cache_init(&s.tuning_cache, store, lanes->at[0].sweep_id);
     err = list_missing(&s, c, &n);
     if (!err)
         err = measure_all(&s, c, n);

@@ -21,8 +21,8 @@
 #include <signal.h>
 
 #include "harness/experiments/experiment.h"
-#include "harness/measure/arm.h"
 #include "harness/measure/progress.h"
+#include "harness/measure/trial.h"
 #include "results/store.h"
 
 /* How to measure.  Times in seconds. */
@@ -53,7 +53,7 @@ typedef struct Lanes {
 typedef struct Listener {
     void *arg;
     void (*step)(void *arg, const Step *step);
-    void (*done)(void *arg, const Arm *a);
+    void (*done)(void *arg, const Trial *a);
 } Listener;
 
 /* Outcome. */

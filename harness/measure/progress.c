@@ -50,7 +50,7 @@ void progress_cases(Progress *p, const Case *cases, int n)
 }
 
 /* The repeat line without "attnbench run ", with what varies. */
-static char *short_name(const Progress *p, const Arm *a, char out[CASE_TEXT])
+static char *short_name(const Progress *p, const Trial *a, char out[CASE_TEXT])
 {
     const char *name = strstr(a->repeat, "--");
     size_t n = (size_t)snprintf(out, CASE_TEXT, "%s", name ? name : a->repeat);
@@ -84,7 +84,7 @@ static double seconds_left(const Progress *p, int settled)
 void progress_step(Progress *p, const Step *step)
 {
     const double now = host_now_ns(), s = seconds_left(p, step->settled);
-    const Arm *a = step->arm;
+    const Trial *a = step->arm;
     char line[CASE_TEXT + 256], shown[CASE_TEXT + 256], name[CASE_TEXT];
     size_t n;
 
@@ -116,7 +116,7 @@ void progress_end(Progress *p)
 }
 
 /* "123.4 ms +-0.6 %, 64.8 images/s" */
-static void print_time(const Progress *p, const Arm *a)
+static void print_time(const Progress *p, const Trial *a)
 {
     const Stats s = stats_of(a->ns, a->n);
     char time[TIME_TEXT];
@@ -129,7 +129,7 @@ static void print_time(const Progress *p, const Arm *a)
         fprintf(p->out, "  not converged (%d samples)", a->n);
 }
 
-void progress_done(Progress *p, const Arm *a)
+void progress_done(Progress *p, const Trial *a)
 {
     char name[CASE_TEXT];
 
@@ -142,7 +142,7 @@ void progress_done(Progress *p, const Arm *a)
         fputs(": ", p->out);
     }
     visible_write(p->out, short_name(p, a, name));
-    if (arm_ok(a))
+    if (trial_ok(a))
         print_time(p, a);
     else {
         fprintf(p->out, "  %s: ", status_name(a->status));

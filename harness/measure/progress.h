@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#include "harness/measure/arm.h"
+#include "harness/measure/trial.h"
 
 typedef struct Progress {
     FILE *out;
@@ -32,7 +32,7 @@ void progress_cases(Progress *p, const Case *cases, int n);
  * them need no more samples. */
 typedef struct Step {
     const char *what;
-    const Arm *arm;
+    const Trial *arm;
     int n, settled;
 } Step;
 
@@ -40,7 +40,7 @@ typedef struct Step {
 void progress_step(Progress *p, const Step *step);
 
 /* A case is done, and stored. */
-void progress_done(Progress *p, const Arm *a);
+void progress_done(Progress *p, const Trial *a);
 
 /* Takes the line away. */
 void progress_end(Progress *p);

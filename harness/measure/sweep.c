@@ -343,7 +343,7 @@ static void on_step(void *arg, const Step *step)
     progress_step(arg, step);
 }
 
-static void on_done(void *arg, const Arm *a)
+static void on_done(void *arg, const Trial *a)
 {
     progress_done(arg, a);
 }

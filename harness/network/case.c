@@ -103,9 +103,20 @@ static const char *fitting_key(const void *arg, int i)
     return NULL;
 }
 
+const char *case_renamed(const char *key)
+{
+    static const char *const renamed[][2] = { { "arm", "copy" } };
+
+    for (size_t i = 0; i < sizeof(renamed) / sizeof(renamed[0]); i++)
+        if (strcmp(key, renamed[i][0]) == 0)
+            return renamed[i][1];
+    return NULL;
+}
+
 static int refuse_key(const Case *c, const char *key)
 {
-    const char *near = name_nearest(key, fitting_key, c);
+    const char *renamed = case_renamed(key);
+    const char *near = renamed ? renamed : name_nearest(key, fitting_key, c);
     const Module *m;
 
     for (int i = 0; (m = zoo_at(i)); i++)

@@ -41,6 +41,9 @@ const char *case_where(const Case *c);
  * modules (some more than once); NULL past the end. */
 const char *case_key(int i);
 
+/* The name that a setting of this name has now; NULL: it never had another. */
+const char *case_renamed(const char *key);
+
 /* Sets one setting of the case or of its module from text.  Setting module
  * gives the module's settings their defaults, so it comes first.  ERR_INPUT
  * names an unknown key's nearest one. */

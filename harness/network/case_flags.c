@@ -22,7 +22,7 @@ static const CaseFlag rows[] = {
       "the costs of others" },
     { "count", "state", NULL, NOT_RUN },
     { "count", "threads", NULL, NOT_RUN },
-    { "count", "arm", NULL, NOT_RUN },
+    { "count", "copy", NULL, NOT_RUN },
 
     { "reproduce", "batch", "32", NULL },
     { "reproduce", "backbone", NULL, PAPER_SAYS },
@@ -33,7 +33,7 @@ static const CaseFlag rows[] = {
     { "reproduce", "channels", NULL, PAPER_SAYS },
     { "reproduce", "height", NULL, PAPER_SAYS },
     { "reproduce", "width", NULL, PAPER_SAYS },
-    { "reproduce", "arm", NULL, "reproduce makes its own A/A comparisons" },
+    { "reproduce", "copy", NULL, "reproduce makes its own A/A comparisons" },
     { "reproduce", MODULE_SETTINGS, NULL, PAPER_SAYS },
 
     { "why", "impl", "composed,fused", NULL },
@@ -43,7 +43,7 @@ static const CaseFlag rows[] = {
     { "cam", "dtype", NULL, ONE_MAP ", in f32" },
     { "cam", "pass", NULL, ONE_MAP },
     { "cam", "state", NULL, "cam measures no time" },
-    { "cam", "arm", NULL, "cam measures no time" },
+    { "cam", "copy", NULL, "cam measures no time" },
 
     { "erf", "graph", "folded", NULL },
     { "erf", "batch", "",
@@ -51,7 +51,7 @@ static const CaseFlag rows[] = {
     { "erf", "dtype", NULL, OWN_PASS },
     { "erf", "pass", NULL, OWN_PASS },
     { "erf", "state", NULL, "erf measures no time" },
-    { "erf", "arm", NULL, "erf measures no time" },
+    { "erf", "copy", NULL, "erf measures no time" },
 };
 enum { NROWS = sizeof(rows) / sizeof(rows[0]) };
 

@@ -11,7 +11,7 @@
 #include "harness/devices/environment.h"
 #include "harness/network/passes.h"
 #include "harness/network/seed.h"
-#include "harness/network/weights.h"
+#include "harness/network/weights_file.h"
 #include "kernels/core/err.h"
 #include "kernels/core/plan.h"
 
@@ -134,16 +134,16 @@ static int build_as_written(Graph *g, const Case *c, Form form, int classes,
     return graph_error(g);
 }
 
-/* Values for g, which is of c's form: those of values, or what follows from
- * them. */
-static int derive_values(Graph *g, const Case *c, const Values *values,
+/* Gives g, which is of c's form, its weights: those of values, or what follows
+ * from them. */
+static int derive_values(Graph *g, const Case *c, const WeightValues *values,
                          int classes)
 {
     Graph *train;
     int err;
 
     if (values->form == form_of(c))
-        return values_give(g, values);
+        return weight_values_give(g, values);
     if (values->form == FORM_DEPLOY)
         return fail(ERR_UNSUPPORTED,
                     "the weights are of form=deploy and cannot be split back "
@@ -152,7 +152,7 @@ static int derive_values(Graph *g, const Case *c, const Values *values,
     err = build_as_written(train, c, FORM_TRAIN, classes,
                            &(Outputs){ TAPS_NONE });
     if (!err)
-        err = values_give(train, values);
+        err = weight_values_give(train, values);
     if (!err)
         err = backbone_find(c->backbone.text)->reparam(g, train);
     graph_free(train);
@@ -160,9 +160,9 @@ static int derive_values(Graph *g, const Case *c, const Values *values,
 }
 
 /* The same for seeded ones, with the case's gain. */
-static int seed_values(Graph *g, const Case *c, const Values *values)
+static int seed_values(Graph *g, const Case *c, const WeightValues *values)
 {
-    Values with_gain = *values;
+    WeightValues with_gain = *values;
 
     with_gain.norm_gain = case_norm_gain(c);
     return derive_values(g, c, &with_gain, IMAGENET_CLASSES);
@@ -196,7 +196,7 @@ static int check_weights(const Weights *w, const Case *c)
                                &(Outputs){ TAPS_NONE });
 
     if (!err)
-        err = values_check(g, &w->values);
+        err = weight_values_check(g, &w->values);
     graph_free(g);
     return err;
 }
@@ -230,7 +230,7 @@ char *network_weights_hash(char text[HASH_TEXT], const Case *c, Hashes *known)
     return text;
 }
 
-int network_values_form(Form *form, const Case *c, const Values *values)
+int network_values_form(Form *form, const Case *c, const WeightValues *values)
 {
     Weights w;
 
@@ -267,7 +267,7 @@ static int fold(Graph **g)
     return err;
 }
 
-static int build(Graph **out, const Case *c, const Values *values,
+static int build(Graph **out, const Case *c, const WeightValues *values,
                  const Outputs *wanted)
 {
     const bool seeded = is(&c->weights, "seeded");
@@ -304,12 +304,13 @@ static int build(Graph **out, const Case *c, const Values *values,
     return OK;
 }
 
-int network_build(Graph **out, const Case *c, const Values *values, Taps taps)
+int network_build(Graph **out, const Case *c, const WeightValues *values,
+                  Taps taps)
 {
     return build(out, c, values, &(Outputs){ taps });
 }
 
-int network_build_tapped(Graph **out, const Case *c, const Values *values,
+int network_build_tapped(Graph **out, const Case *c, const WeightValues *values,
                          const char *const *tap, int n)
 {
     const Tensor *last = NULL;

@@ -8,7 +8,7 @@
 
 #include "harness/files/hash.h"
 #include "harness/network/case.h"
-#include "harness/network/values.h"
+#include "harness/network/weight_values.h"
 #include "kernels/core/backend.h"
 #include "kernels/core/graph.h"
 #include "kernels/core/op.h"
@@ -27,7 +27,8 @@ typedef enum Taps { TAPS_NONE, TAPS_STAGE_MEANS } Taps;
  *
  * If c->pass goes backwards, there are further inputs and outputs: passes.h.
  */
-int network_build(Graph **out, const Case *c, const Values *values, Taps taps);
+int network_build(Graph **out, const Case *c, const WeightValues *values,
+                  Taps taps);
 
 /*
  * The same up to the taps, which are its only outputs, under their own names;
@@ -36,7 +37,7 @@ int network_build(Graph **out, const Case *c, const Values *values, Taps taps);
  * in "layer4", "layer4.2.bn2", "layer4.2.attn".  ERR_INPUT names one that there
  * is not.
  */
-int network_build_tapped(Graph **out, const Case *c, const Values *values,
+int network_build_tapped(Graph **out, const Case *c, const WeightValues *values,
                          const char *const *tap, int n);
 
 /* Hash of c's file of weights (hash.h); "" if they are seeded, or if it
@@ -46,7 +47,7 @@ char *network_weights_hash(char text[HASH_TEXT], const Case *c, Hashes *known);
 
 /* Which form the values of c's weights are of: those of its file, if it has
  * one, else of values. */
-int network_values_form(Form *form, const Case *c, const Values *values);
+int network_values_form(Form *form, const Case *c, const WeightValues *values);
 
 /* Rows of c's classifier, as its file of weights has it; NO_CLASSES for a file
  * without one: a network that ends with the pooled features. */

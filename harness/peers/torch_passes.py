@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from torch_modules import seeded_input
 
-SEED = 1                                # of all inputs: SEED in harness/measure/arm.c
+SEED = 1                                # of all inputs: SEED in harness/measure/trial.c
 CLASSES = 1000                          # of every backbone
 RATE, MOMENTUM, DECAY = 1e-5, 0.9, 1e-4     # as harness/network/passes.h has them
 STEPS = 3                               # of a module: harness/network/network.c

@@ -41,7 +41,7 @@ from torch_device import Refusal
 from torch_passes import PASSES, SEED
 
 SAMPLE_NS = 20e3        # what a sample takes at least, as in attnbench
-REWARM_NS = 20e6        # what is run before a sample, as harness/measure/arm.c does
+REWARM_NS = 20e6        # what is run before a sample, as harness/measure/trial.c does
 
 
 def version():

@@ -61,7 +61,7 @@ static int check_flag(const Flag *f, const char *table)
         return fail(ERR_INPUT,
                     "%s is fixed for each row of %s; choose rows with --rows=",
                     f->name, table);
-    if (strcmp(f->name, "arm") == 0 || strchr(f->value, ','))
+    if (strcmp(f->name, "copy") == 0 || strchr(f->value, ','))
         return fail(ERR_INPUT, "reproduce takes one value of %s, got '%s'",
                     f->name, f->value);
     return OK;
@@ -220,7 +220,7 @@ int reproduce_experiment(Experiment *out, PaperTable table, const Paper *paper,
         if (!twice)
             continue;
         all[n] = all[n - 1];
-        all[n].arm = 1;
+        all[n].copy = 1;
         row_of[n++] = i;
     }
     if (!err) {

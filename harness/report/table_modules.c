@@ -6,7 +6,7 @@
 
 #include "analysis/conditions.h"
 #include "analysis/slice.h"
-#include "harness/report/grid.h"
+#include "harness/report/table_page.h"
 #include "kernels/core/err.h"
 
 static char *time_cell(const Shown *what, const Run *r, char text[CELL_TEXT])
@@ -75,7 +75,7 @@ static void say_title(const char *what, const RunList *page, const RunList *all,
 {
     char label[PAGE_TEXT];
 
-    grid_page_label(page, all, label);
+    table_page_label(page, all, label);
     table_line(o->format, o->out, "%s by %s%s%s (C x H x W)", what,
                page->at[0].source, *label ? ", " : "", label);
     if (o->format == TABLE_TEXT)
@@ -92,14 +92,14 @@ int table_modules(Store *s, RunList *runs, const TableOptions *o)
         print_runs(runs, o);
         return OK;
     }
-    TRY(grid_pages(&page, &n, runs));
+    TRY(table_pages(&page, &n, runs));
     for (int i = 0; i < n && !err; i++) {
         say_title("Time of a run", &page[i], runs, o);
-        err = grid_print(&page[i], &times, o);
+        err = table_page_print(&page[i], &times, o);
         if (!err)
             err = say_conditions(s, &page[i], o);
         if (!err)
-            err = grid_say_growth(&page[i], o);
+            err = table_page_growth(&page[i], o);
         fputc('\n', o->out);
         if (!err)
             err = table_fused(&page[i], runs, o);

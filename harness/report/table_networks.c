@@ -18,7 +18,7 @@
 
 static const char *const axes[] = { "module",   "impl",    "settings",
                                     "position", "weights", "norm_gain",
-                                    "arm",      NULL };
+                                    "copy",     NULL };
 
 /* clang-format off */
 /* After those of table_case_columns. */
@@ -173,7 +173,7 @@ static void put_rows(Table *t, Versus *v, const RunList *runs,
     for (int i = 0; i < v->n; i++)
         put_row(t, &v->at[i], exact);
     for (int i = 0; exact && i < runs->n; i++) /* copies, for A/A */
-        if (runs->at[i].c.arm)
+        if (runs->at[i].c.copy)
             put_row(t,
                     &(VersusRow){ .run = &runs->at[i],
                                   .ratio = &runs->at[i] == v->again
@@ -238,8 +238,8 @@ static void say_unconverged(const RunList *runs, const TableOptions *o)
         const Run *r = &runs->at[i];
         const size_t used = strlen(text);
 
-        all += run_is_ok(r) && !r->c.arm;
-        if (!run_is_ok(r) || r->o.converged || r->c.arm)
+        all += run_is_ok(r) && !r->c.copy;
+        if (!run_is_ok(r) || r->o.converged || r->c.copy)
             continue;
         snprintf(text + used, sizeof(text) - used, "%s%s", n++ ? ", " : "",
                  run_label(r, label));

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "analysis/slice.h"
-#include "harness/report/grid.h"
+#include "harness/report/table_page.h"
 #include "kernels/core/err.h"
 
 /* A peer's case is ours except for these; a fused case's composed one, too. */
@@ -18,12 +18,12 @@ static const char *const composed[] = { "impl", NULL };
  * alone; false if there is none. */
 static bool ratio_to(const Shown *what, const Run *r, Ratio *out)
 {
-    if (r->c.arm || !run_is_ok(r))
+    if (r->c.copy || !run_is_ok(r))
         return false;
     for (int i = 0; i < what->theirs->n; i++) {
         const Run *p = &what->theirs->at[i];
 
-        if (p->c.arm || !run_is_ok(p) || !slice_same(r, p, what->may_differ))
+        if (p->c.copy || !run_is_ok(p) || !slice_same(r, p, what->may_differ))
             continue;
         *out = summary_ratio(r, p);
         return true;
@@ -92,14 +92,14 @@ static int against(const RunList *ours, const Shown *what, const RunList *all,
 
     if (!any_common(ours, what))
         return OK;
-    grid_page_label(ours, all, label);
+    table_page_label(ours, all, label);
     table_line(o->format, o->out,
                "Time by %s over time by %s%s%s, with 95 %% intervals "
                "(C x H x W)",
                we, they, *label ? ", " : "", label);
     if (o->format == TABLE_TEXT)
         fputc('\n', o->out);
-    TRY(grid_print(ours, what, o));
+    TRY(table_page_print(ours, what, o));
     sum_up(we, ours, they, what, o);
     fputc('\n', o->out);
     return OK;
@@ -117,7 +117,7 @@ int table_peers(RunList *runs, const TableOptions *o)
 
     if (o->format == TABLE_CSV)
         return OK;
-    TRY(grid_pages(&page, &n, runs));
+    TRY(table_pages(&page, &n, runs));
     for (int i = 0; i < n * n && !err; i++) {
         const RunList *ours = &page[i / n], *theirs = &page[i % n];
         const Shown ratios = { ratio_cell, theirs, by_another };
@@ -142,14 +142,14 @@ int table_fused(const RunList *page, const RunList *all, const TableOptions *o)
         if (run_is_fused(&page->at[i]))
             fused.at[fused.n++] = page->at[i];
     if (any_common(&fused, &ratios)) {
-        grid_page_label(page, all, label);
+        table_page_label(page, all, label);
         table_line(o->format, o->out,
                    "Time fused over time composed%s%s, with 95 %% intervals "
                    "(C x H x W)",
                    *label ? ", " : "", label);
         if (o->format == TABLE_TEXT)
             fputc('\n', o->out);
-        err = grid_print(&fused, &ratios, o);
+        err = table_page_print(&fused, &ratios, o);
         if (!err)
             sum_up("fused", &fused, "composed", &ratios, o);
         fputc('\n', o->out);

@@ -8,8 +8,8 @@
 #ifndef CORE_BACKEND_H
 #define CORE_BACKEND_H
 
-#include "kernels/core/op.h"
 #include "kernels/core/moment.h"
+#include "kernels/core/op.h"
 
 #ifdef __cplusplus
 extern "C" {

@@ -5,7 +5,7 @@
 #define CUDA_COUNTERS_H
 
 #include "kernels/core/backend.h"
-#include "kernels/cuda/backend/known.h"
+#include "kernels/cuda/backend/known_work.h"
 #include "kernels/cupti/cupti.h"
 
 #ifdef __cplusplus

@@ -6,7 +6,7 @@
 #define CUDA_SESSION_H
 
 #include "kernels/core/backend.h"
-#include "kernels/cuda/backend/known.h"
+#include "kernels/cuda/backend/known_work.h"
 #include "kernels/cupti/cupti_host.h"
 
 #ifdef __cplusplus

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "harness/network/network.h"
-#include "harness/network/values.h"
+#include "harness/network/weight_values.h"
 #include "kernels/core/err.h"
 #include "tests/databases.h"
 #include "tests/fuzz/fuzz.h"
@@ -42,7 +42,7 @@ static Graph *module_graph(void)
 
 static void give(const uint8_t *data, size_t n)
 {
-    Values values = { .whole = true };
+    WeightValues values = { .whole = true };
     Safetensors *st;
     Graph *g;
 
@@ -50,8 +50,8 @@ static void give(const uint8_t *data, size_t n)
         return;
     g = module_graph();
     values.file = st;
-    values_give(g, &values);
-    values_missing(g, &values);
+    weight_values_give(g, &values);
+    weight_values_missing(g, &values);
     graph_free(g);
     st_close(st);
 }
@@ -82,7 +82,7 @@ static void write_at_once(const NetworkFile *f, const char *bytes, size_t n)
 /* The seeded weights of c. */
 static void make_file(NetworkFile *f, const Case *c)
 {
-    const Values seeded = { .seed = 1 };
+    const WeightValues seeded = { .seed = 1 };
     StWriter *w = st_writer_new();
     char *bytes;
     size_t n;
@@ -146,7 +146,7 @@ static void change_header(const NetworkFile *f, Choices *c)
 static void load_changed(const uint8_t *data, size_t n)
 {
     static NetworkFile file;
-    const Values values = { .seed = 1 };
+    const WeightValues values = { .seed = 1 };
     Choices choices = { data, n };
     Graph *g;
     Case c;

@@ -19,7 +19,7 @@ WHERE module = 'scsa' AND backbone = 'none' AND experiment = 'module_stages'
 AND source = 'attnbench'"""
 
 NETWORKS = """
-SELECT module, impl, state, arm, dtype, batch, 1e9 * batch / median_ns,
+SELECT module, impl, state, copy, dtype, batch, 1e9 * batch / median_ns,
        converged
 FROM run JOIN run_time ON run_id = run.id JOIN sweep ON sweep.id = sweep_id
 WHERE experiment = 'gpu_networks' ORDER BY state, run.id"""
@@ -57,7 +57,7 @@ TWICE = """
 SELECT before.repeat, first.median_ns / 1e3, second.median_ns / 1e3
 FROM run AS before JOIN sweep ON sweep.id = before.sweep_id
 JOIN run AS after ON after.sweep_id = before.sweep_id
-                 AND after.repeat = before.repeat || ' --arm=1'
+                 AND after.repeat = before.repeat || ' --copy=1'
 JOIN run_time AS first ON first.run_id = before.id
 JOIN run_time AS second ON second.run_id = after.id
 WHERE experiment = 'profile'"""
@@ -139,11 +139,11 @@ def print_networks(db):
         return
     title(f"ResNet-50 folded, {rows[0][4]}, batch {rows[0][5]}: images/s "
           "(and to plain)")
-    plain = {state: rate for module, _, state, arm, _, _, rate, _ in rows
-             if module == "none" and arm == 0}
-    for module, impl, state, arm, _, _, rate, ok in rows:
+    plain = {state: rate for module, _, state, copy, _, _, rate, _ in rows
+             if module == "none" and copy == 0}
+    for module, impl, state, copy, _, _, rate, ok in rows:
         name = "plain" if module == "none" else f"{module} {impl}"
-        if arm:
+        if copy:
             name += " again"
         share = rate / plain[state] if state in plain else math.nan
         print(f"{state:5}  {name:16} {rate:10.0f}{'' if ok else '~'}  "

@@ -33,9 +33,9 @@ typedef struct Mds {
 } Mds;
 
 /* How the windows of a convolution lie. */
-typedef struct Window {
+typedef struct ConvWindow {
     const int64_t *stride, *pad_lo, *pad_hi;
-} Window;
+} ConvWindow;
 
 #if DNNL_VERSION_MAJOR < 3
 
@@ -77,7 +77,7 @@ static inline dnnl_status_t append_sum(dnnl_post_ops_t ops)
 
 static inline dnnl_status_t conv_pd(dnnl_primitive_desc_t *pd, dnnl_engine_t e,
                                     dnnl_prop_kind_t kind, const Mds *m,
-                                    const Window *w,
+                                    const ConvWindow *w,
                                     const_dnnl_primitive_attr_t attr)
 {
     dnnl_convolution_desc_t desc;
@@ -91,7 +91,7 @@ static inline dnnl_status_t conv_pd(dnnl_primitive_desc_t *pd, dnnl_engine_t e,
 /* hint: that of the convolution whose gradient this is. */
 static inline dnnl_status_t conv_grad_src_pd(dnnl_primitive_desc_t *pd,
                                              dnnl_engine_t e, const Mds *m,
-                                             const Window *w,
+                                             const ConvWindow *w,
                                              const_dnnl_primitive_desc_t hint,
                                              const_dnnl_primitive_attr_t attr)
 {
@@ -105,8 +105,9 @@ static inline dnnl_status_t conv_grad_src_pd(dnnl_primitive_desc_t *pd,
 }
 
 static inline dnnl_status_t conv_grad_weights_pd(
-    dnnl_primitive_desc_t *pd, dnnl_engine_t e, const Mds *m, const Window *w,
-    const_dnnl_primitive_desc_t hint, const_dnnl_primitive_attr_t attr)
+    dnnl_primitive_desc_t *pd, dnnl_engine_t e, const Mds *m,
+    const ConvWindow *w, const_dnnl_primitive_desc_t hint,
+    const_dnnl_primitive_attr_t attr)
 {
     dnnl_convolution_desc_t desc;
     const dnnl_status_t status = dnnl_convolution_backward_weights_desc_init(
@@ -169,7 +170,7 @@ static inline dnnl_status_t append_sum(dnnl_post_ops_t ops)
 
 static inline dnnl_status_t conv_pd(dnnl_primitive_desc_t *pd, dnnl_engine_t e,
                                     dnnl_prop_kind_t kind, const Mds *m,
-                                    const Window *w,
+                                    const ConvWindow *w,
                                     const_dnnl_primitive_attr_t attr)
 {
     return dnnl_convolution_forward_primitive_desc_create(
@@ -179,7 +180,7 @@ static inline dnnl_status_t conv_pd(dnnl_primitive_desc_t *pd, dnnl_engine_t e,
 
 static inline dnnl_status_t conv_grad_src_pd(dnnl_primitive_desc_t *pd,
                                              dnnl_engine_t e, const Mds *m,
-                                             const Window *w,
+                                             const ConvWindow *w,
                                              const_dnnl_primitive_desc_t hint,
                                              const_dnnl_primitive_attr_t attr)
 {
@@ -189,8 +190,9 @@ static inline dnnl_status_t conv_grad_src_pd(dnnl_primitive_desc_t *pd,
 }
 
 static inline dnnl_status_t conv_grad_weights_pd(
-    dnnl_primitive_desc_t *pd, dnnl_engine_t e, const Mds *m, const Window *w,
-    const_dnnl_primitive_desc_t hint, const_dnnl_primitive_attr_t attr)
+    dnnl_primitive_desc_t *pd, dnnl_engine_t e, const Mds *m,
+    const ConvWindow *w, const_dnnl_primitive_desc_t hint,
+    const_dnnl_primitive_attr_t attr)
 {
     return dnnl_convolution_backward_weights_primitive_desc_create(
         pd, e, dnnl_convolution_direct, m->src, m->weights, NULL, m->dst,

@@ -416,7 +416,7 @@ static int primitive_new(Primitive **out, Onednn *lib, const Problem *p,
 static dnnl_status_t describe_conv(Primitive *prim, const Problem *p,
                                    const Mds *mds, dnnl_primitive_attr_t attr)
 {
-    const Window w = { p->stride, p->pad_lo, p->pad_hi };
+    const ConvWindow w = { p->stride, p->pad_lo, p->pad_hi };
     dnnl_engine_t engine = prim->lib->engine;
     dnnl_primitive_desc_t of = NULL;
     dnnl_status_t status;

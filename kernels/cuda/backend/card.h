@@ -78,7 +78,7 @@ int moment_open(MomentReader *w, const char *bus_id);
 void moment_close(MomentReader *w);
 int moment_read(MomentReader *w, const Clock *clock, Moment *out);
 
-/* Tells doctor what it shows (facts.c). */
+/* Tells doctor what it shows (describe.c). */
 void cuda_tell(Device *dev, Say *say, void *arg);
 
 /* OK, or ERR_DEVICE with what CUDA says of the call; err is a cudaError_t. */

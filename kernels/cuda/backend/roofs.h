@@ -5,7 +5,7 @@
 #define CUDA_ROOFS_H
 
 #include "kernels/core/backend.h"
-#include "kernels/cuda/backend/known.h"
+#include "kernels/cuda/backend/known_work.h"
 
 bool cuda_roof_at(Device *dev, int i, RoofKind *out);
 int cuda_roof_run(Device *dev, int i, double *work);

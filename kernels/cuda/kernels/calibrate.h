@@ -1,6 +1,6 @@
 /*
  * calibrate.h - work of which every byte and operation is known: what counters
- * are checked against (known.c).
+ * are checked against (known_work.c).
  *
  * Buffers are of n floats, or of n pairs of halves, aligned to 16 bytes: 4 n
  * bytes; n is a multiple of CALIBRATE_STEP.  Each launch reads x once and

@@ -27,7 +27,7 @@
 
 #include <stdlib.h>
 
-#include "kernels/cuda/kernels/join.h"
+#include "kernels/cuda/kernels/reduce_packs.h"
 
 /* Numbers to join, and how the machine is divided for it. */
 typedef struct Columns {

@@ -21,7 +21,7 @@
  * Not yet run on a GPU.
  */
 #include "kernels/cuda/kernels/conv.h"
-#include "kernels/cuda/kernels/join.h"
+#include "kernels/cuda/kernels/reduce_packs.h"
 #include "kernels/cuda/kernels/tiles.h"
 
 /* A Conv, of which y is dy and w the result, and how the sums are divided. */

@@ -6,7 +6,7 @@
  * Memory bound: one number in, one out, if the second and third reading come
  * from L2; small maps are bound by latency.
  *
- * The work is cut as slabs.h says.
+ * The work is cut as group_stats.h says.
  *
  *   slabs    a block a slab: mean, deviation, result, all in one launch.
  *   chunks   where that leaves multiprocessors idle and slabs are long: they
@@ -14,7 +14,7 @@
  *            every chunk, one that joins them by group and writes.  x is read
  *            from memory twice where it does not fit L2.
  */
-#include "kernels/cuda/kernels/slabs.h"
+#include "kernels/cuda/kernels/group_stats.h"
 
 /* The result, given the mean and the deviation of each group. */
 template <int N, typename T>

@@ -7,8 +7,8 @@
  *   dw = sum of dy x^ over all that meet the same weight
  *
  * Memory bound: two numbers in, one out, if all further reading comes from L2.
- * The work of dx is cut as slabs.h says; images of one position and group are
- * for layer_norm_grad.cu.
+ * The work of dx is cut as group_stats.h says; images of one position and group
+ * are for layer_norm_grad.cu.
  *
  *   slabs     a block a slab: mean, deviation, the two means of the gradient,
  *             result, all in one launch.
@@ -20,8 +20,8 @@
  *             weights than a pack has numbers.
  */
 #include "kernels/cuda/kernels/columns.h"
+#include "kernels/cuda/kernels/group_stats.h"
 #include "kernels/cuda/kernels/row_stats.h"
-#include "kernels/cuda/kernels/slabs.h"
 
 /* ---- dx by slabs --------------------------------------------------------- */
 

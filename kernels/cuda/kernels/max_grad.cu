@@ -15,7 +15,7 @@
  * Takes the first of two that are equal, and the first NaN
  * before any number, whatever the order in which they are joined.
  */
-#include "kernels/cuda/kernels/join.h"
+#include "kernels/cuda/kernels/reduce_packs.h"
 
 /* A candidate and its place. */
 struct First {

@@ -4,11 +4,11 @@
  *
  * Bound by bytes: each number is read once and written once.
  *
- *   gather   (gather.h) a map says where unit i comes from.  Reads of small
+ *   gather   (move_units.h) a map says where unit i comes from.  Reads of small
  *            units (a shuffle's: one number) are as many as there are units,
  *            but neighbours in the warp find them in the same lines.
  */
-#include "kernels/cuda/kernels/gather.h"
+#include "kernels/cuda/kernels/move_units.h"
 
 /* ---- where unit i of the result is ------------------------------------- */
 

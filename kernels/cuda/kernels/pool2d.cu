@@ -23,7 +23,7 @@
  *
  * Grid: what the machine holds at once, each block equally many rounds.
  */
-#include "kernels/cuda/kernels/join.h"
+#include "kernels/cuda/kernels/reduce_packs.h"
 
 enum { MOST_PARTS = 64 }; /* a block has no more threads along z */
 

@@ -5,15 +5,16 @@
  *
  * Bound by bytes: each number is read once and written once.
  *
- *   gather   (gather.h) a map says where unit i comes from: rows of a window
- *            are together in the map except where the shift has rolled it.
+ *   gather   (move_units.h) a map says where unit i comes from: rows of a
+ *            window are together in the map except where the shift has rolled
+ *            it.
  *   lookup   window_bias: a thread makes one number, from a table that is in L1
  *            after the first block.
  *   collect  window_bias_grad: a warp makes one number of the table, from all
  *            windows and pairs of positions that lie so to each other; its
  *            lanes go through them in one order always.  Reads single numbers.
  */
-#include "kernels/cuda/kernels/gather.h"
+#include "kernels/cuda/kernels/move_units.h"
 #include "kernels/cuda/kernels/window.h"
 
 /* Rows of `row` units, in the order of the windows, from the map. */

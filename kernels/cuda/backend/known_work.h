@@ -1,8 +1,8 @@
 /*
- * known.h - work of which the counters' values are known beforehand.
+ * known_work.h - work of which the counters' values are known beforehand.
  */
-#ifndef CUDA_KNOWN_H
-#define CUDA_KNOWN_H
+#ifndef CUDA_KNOWN_WORK_H
+#define CUDA_KNOWN_WORK_H
 
 #include "kernels/core/backend.h"
 #include "kernels/cupti/metrics.h"

@@ -1,12 +1,12 @@
 /*
- * forecast.c - what may keep counters from a profile: the driver's parameters,
+ * access.c - what may keep counters from a profile: the driver's parameters,
  * what NVML says of the GPU, and who else is running.
  *
  * Certain causes come first.  That another profiler runs is only a guess: it
  * may be idle, or at another GPU; only a try can tell.  DCGM's daemon holds the
  * counters while somebody watches its profiling fields.
  */
-#include "kernels/cupti/forecast.h"
+#include "kernels/cupti/access.h"
 
 #include <ctype.h>
 #include <dirent.h>

@@ -1,6 +1,6 @@
 /*
- * slabs.h - means and deviations of groups of channels over all positions of an
- * image, for .cu files
+ * group_stats.h - means and deviations of groups of channels over all positions
+ * of an image, for .cu files
  *
  * The work is cut into slabs of whole groups of one image, of LINE bytes of
  * channels or more, so that rows of a slab are whole lines of memory.  Threads
@@ -12,8 +12,8 @@
  * chunks as well, whose parts are joined by group (Chan, Golub and LeVeque,
  * 1979).
  */
-#ifndef CUDA_SLABS_H
-#define CUDA_SLABS_H
+#ifndef CUDA_GROUP_STATS_H
+#define CUDA_GROUP_STATS_H
 
 #include <stdlib.h>
 

@@ -1,6 +1,6 @@
 /*
- * gather.h - the kernel of all that only moves numbers, for the .cu files that
- * say where from
+ * move_units.h - the kernel of all that only moves numbers, for the .cu files
+ * that say where from
  *
  * Units move as a whole: 16 bytes where every run of neighbours is,
  * else of 8, 4 or 2, so that one kernel serves all dtypes.  A thread makes 16
@@ -9,8 +9,8 @@
  *
  * Grid: what the machine holds at once, each block equally many rounds.
  */
-#ifndef CUDA_GATHER_H
-#define CUDA_GATHER_H
+#ifndef CUDA_MOVE_UNITS_H
+#define CUDA_MOVE_UNITS_H
 
 #include "kernels/cuda/kernels/kernel.h"
 

@@ -1,11 +1,11 @@
 /*
- * field.c - walks from a tap back to the input.
+ * reach.c - walks from a tap back to the input.
  *
  * Op by op, as each states (Op.reach): row i of a convolution of kernel k,
  * stride s and padding p reads rows s i - p to s i - p + k - 1.  Spans are
  * united where paths meet.
  */
-#include "harness/attribution/field.h"
+#include "harness/attribution/reach.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -36,9 +36,9 @@ static bool same_places(const Tensor *a, const Tensor *b)
            a->dim[3] == b->dim[3];
 }
 
-static void step_back(Field *need, const Tensor *t, int k)
+static void step_back(Reach *need, const Tensor *t, int k)
 {
-    Field of = need[t->id], *source = &need[t->src[k]->id];
+    Reach of = need[t->id], *source = &need[t->src[k]->id];
     const bool local =
         t->op->reach && t->op->reach(t, k, &of.rows, &of.columns);
 
@@ -51,16 +51,16 @@ static void step_back(Field *need, const Tensor *t, int k)
     unite(&source->columns, of.columns);
 }
 
-void field_of(Field *out, const Graph *g, const Tensor *tap,
-              const Tensor *input, const Field *units,
+void reach_of(Reach *out, const Graph *g, const Tensor *tap,
+              const Tensor *input, const Reach *units,
               bool (*through)(const Tensor *out, int k))
 {
     static const Extent empty = { 0, -1 };
-    Field *need = malloc(((size_t)tap->id + 1) * sizeof(*need));
+    Reach *need = malloc(((size_t)tap->id + 1) * sizeof(*need));
 
     BUG_IF(!need || input->id > tap->id);
     for (int i = 0; i < tap->id; i++)
-        need[i] = (Field){ empty, empty, false };
+        need[i] = (Reach){ empty, empty, false };
     need[tap->id] = *units;
     for (int i = tap->id; i > input->id; i--) {
         const Tensor *t = graph_at(g, i);
@@ -75,7 +75,7 @@ void field_of(Field *out, const Graph *g, const Tensor *tap,
     free(need);
 }
 
-int field_within(const Field *f, bool vertical, int pixels)
+int reach_within(const Reach *f, bool vertical, int pixels)
 {
     const Extent s = vertical ? f->rows : f->columns;
     const int first = s.first > 0 ? s.first : 0;

@@ -1,7 +1,7 @@
 /*
- * grid.c - finds rows and columns in a list of runs and fills the cells.
+ * table_page.c - finds rows and columns in a list of runs and fills the cells.
  */
-#include "harness/report/grid.h"
+#include "harness/report/table_page.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -14,25 +14,25 @@
 #define ON_A_PAGE                                                            \
     "backbone", "module", "settings", "impl", "position", "form", "weights", \
         "norm_gain", "graph", "backend", "dtype", "channels", "height",      \
-        "width", "pass", "threads", "arm"
+        "width", "pass", "threads", "copy"
 static const char *const of_one_batch[] = { ON_A_PAGE, NULL };
 static const char *const of_all_batches[] = { ON_A_PAGE, "batch", NULL };
 
 /* Runs that differ in these alone share a row; in settings too, where they
  * follow the shape. */
 static const char *const not_rows[] = { "batch", "channels", "height",
-                                        "width", "arm",      NULL };
+                                        "width", "copy",     NULL };
 
 static const char *const not_rows_nor_settings[] = {
-    "batch", "channels", "height", "width", "arm", "settings", NULL,
+    "batch", "channels", "height", "width", "copy", "settings", NULL,
 };
 
 /* A grid: the runs of a source by row and column. */
-typedef struct Grid {
+typedef struct TablePage {
     const RunList *runs;
     const Run **row, **column; /* an example of each */
     int nrows, ncolumns;
-} Grid;
+} TablePage;
 
 static bool same_shape(const Run *a, const Run *b)
 {
@@ -64,19 +64,19 @@ static int by_shape(const void *a, const void *b)
     return 0;
 }
 
-static int grid_make(Grid *g, const RunList *runs)
+static int grid_make(TablePage *g, const RunList *runs)
 {
     const size_t n = (size_t)runs->n + 1;
 
-    *g = (Grid){ runs, malloc(n * sizeof(Run *)), malloc(n * sizeof(Run *)), 0,
-                 0 };
+    *g = (TablePage){ runs, malloc(n * sizeof(Run *)),
+                      malloc(n * sizeof(Run *)), 0, 0 };
     if (!g->row || !g->column)
         return fail(ERR_MEMORY, "no memory for %d runs", runs->n);
     for (int i = 0; i < runs->n; i++) {
         const Run *r = &runs->at[i];
         bool old_row = false, old_column = false;
 
-        if (r->c.arm)
+        if (r->c.copy)
             continue;
         for (int k = 0; k < g->nrows && !old_row; k++)
             old_row = same_row(runs, r, g->row[k]);
@@ -91,18 +91,18 @@ static int grid_make(Grid *g, const RunList *runs)
     return OK;
 }
 
-static void grid_free(Grid *g)
+static void grid_free(TablePage *g)
 {
     free(g->row);
     free(g->column);
 }
 
-static const Run *grid_at(const Grid *g, int row, int column)
+static const Run *grid_at(const TablePage *g, int row, int column)
 {
     for (int i = 0; i < g->runs->n; i++) {
         const Run *r = &g->runs->at[i];
 
-        if (!r->c.arm && same_shape(r, g->column[column]) &&
+        if (!r->c.copy && same_shape(r, g->column[column]) &&
             same_row(g->runs, r, g->row[row]))
             return r;
     }
@@ -110,7 +110,7 @@ static const Run *grid_at(const Grid *g, int row, int column)
 }
 
 /* "SCSA", or "SCSA fused reduction=4 threads=2": what varies besides. */
-static void row_label(const Grid *g, int row, char *text, size_t size)
+static void row_label(const TablePage *g, int row, char *text, size_t size)
 {
     static const char *const shown[] = { "backbone", "settings", "position",
                                          "form",     "weights",  "graph",
@@ -143,7 +143,7 @@ static void row_label(const Grid *g, int row, char *text, size_t size)
     }
 }
 
-static void column_label(const Grid *g, int column, char text[CELL_TEXT])
+static void column_label(const TablePage *g, int column, char text[CELL_TEXT])
 {
     const Run *c = g->column[column];
     bool batches = false;
@@ -160,7 +160,7 @@ static void column_label(const Grid *g, int column, char text[CELL_TEXT])
 
 /* Prints as many columns from first on as a table can have; returns the next.
  * Text breaks them to the width of the page. */
-static int print_columns(const Grid *g, int first, const Shown *what,
+static int print_columns(const TablePage *g, int first, const Shown *what,
                          const TableOptions *o)
 {
     char key[TABLE_COLUMNS][CELL_TEXT], text[CELL_TEXT];
@@ -192,9 +192,10 @@ static int print_columns(const Grid *g, int first, const Shown *what,
     return c;
 }
 
-int grid_print(const RunList *runs, const Shown *what, const TableOptions *o)
+int table_page_print(const RunList *runs, const Shown *what,
+                     const TableOptions *o)
 {
-    Grid g;
+    TablePage g;
     int err = grid_make(&g, runs);
 
     for (int c = 0; !err && c < g.ncolumns;)
@@ -219,7 +220,7 @@ static double side_of(const Run *r)
     return sqrt((double)r->c.height * r->c.width);
 }
 
-static const Growth *growth_of(const Grid *g)
+static const Growth *growth_of(const TablePage *g)
 {
     static const Growth channels = { "channels", "1 is linear in channels",
                                      channels_of },
@@ -238,8 +239,8 @@ static const Growth *growth_of(const Grid *g)
 }
 
 /* "SE 1.00 [0.98, 1.02]"; false where there are too few times. */
-static bool row_growth(const Grid *g, int row, const Growth *growth, char *text,
-                       size_t size)
+static bool row_growth(const TablePage *g, int row, const Growth *growth,
+                       char *text, size_t size)
 {
     double *x = malloc(2 * (size_t)(g->ncolumns + 1) * sizeof(*x));
     double *y = x ? x + g->ncolumns : NULL;
@@ -266,11 +267,11 @@ static bool row_growth(const Grid *g, int row, const Growth *growth, char *text,
     return true;
 }
 
-int grid_say_growth(const RunList *runs, const TableOptions *o)
+int table_page_growth(const RunList *runs, const TableOptions *o)
 {
     const Growth *growth = NULL;
     char text[2048] = "", row[CELL_TEXT + 64];
-    Grid g;
+    TablePage g;
     const int err = grid_make(&g, runs);
 
     if (!err)
@@ -308,14 +309,14 @@ static bool batches_apart(const RunList *runs)
     return batches && maps;
 }
 
-int grid_pages(RunList **out, int *n, RunList *runs)
+int table_pages(RunList **out, int *n, RunList *runs)
 {
     return slice_split(out, n, runs,
                        batches_apart(runs) ? of_one_batch : of_all_batches);
 }
 
-char *grid_page_label(const RunList *page, const RunList *all,
-                      char text[PAGE_TEXT])
+char *table_page_label(const RunList *page, const RunList *all,
+                       char text[PAGE_TEXT])
 {
     const Run *r = &page->at[0];
     bool states = false;

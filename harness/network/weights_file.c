@@ -1,8 +1,8 @@
 /*
- * weights.c - finds the prefix, the names, the form and the classes of a file
- * of weights: those with which the fewest weights are missing.
+ * weights_file.c - finds the prefix, the names, the form and the classes of a
+ * file of weights: those with which the fewest weights are missing.
  */
-#include "harness/network/weights.h"
+#include "harness/network/weights_file.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -34,9 +34,9 @@ int weights_open(Weights *w, const char *path, const Backbone *b)
 {
     *w = (Weights){ .classes = IMAGENET_CLASSES, .backbone = b, .missing = -1 };
     TRY(st_open(&w->file, path));
-    w->values = (Values){ .file = w->file,
-                          .whole = true,
-                          .unused = b ? b->unused : NULL };
+    w->values = (WeightValues){ .file = w->file,
+                                .whole = true,
+                                .unused = b ? b->unused : NULL };
     find_prefix(w);
     return OK;
 }
@@ -49,7 +49,8 @@ void weights_close(Weights *w)
 
 /* IMAGENET_CLASSES where nothing of g is in the file, which is then another
  * network's. */
-static int count_classes(const Weights *w, const Graph *g, const Values *values)
+static int count_classes(const Weights *w, const Graph *g,
+                         const WeightValues *values)
 {
     int classes = IMAGENET_CLASSES, found = 0, of_classifier = 0;
 
@@ -58,7 +59,7 @@ static int count_classes(const Weights *w, const Graph *g, const Values *values)
         const StTensor *f = NULL;
 
         if (tensor_is_weight(t))
-            f = values_find(t, values);
+            f = weight_values_find(t, values);
         if (!f)
             continue;
         found++;
@@ -76,13 +77,13 @@ void weights_fit(Weights *w, const Graph *g, Form form)
 {
     for (int older = 0; older < 2; older++)
         for (int prefixed = 0; prefixed < 2; prefixed++) {
-            Values values = w->values;
+            WeightValues values = w->values;
             int missing;
 
             values.form = form;
             values.prefix = prefixed ? w->prefix : "";
             values.older = older && w->backbone ? w->backbone->older : NULL;
-            missing = values_missing(g, &values);
+            missing = weight_values_missing(g, &values);
             if (w->missing >= 0 && missing >= w->missing)
                 continue;
             w->missing = missing;

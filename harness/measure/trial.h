@@ -1,13 +1,13 @@
 /*
- * arm.h - one case on its way from settings to samples.
+ * trial.h - one case on its way from settings to samples.
  *
  * An arm is prepared (counted, verified, planned, warmed), sampled again and
  * again, and then gives the outcome that is stored.  What goes wrong on the
  * way is its status, not an error: the sweep continues.  It does not decide
  * when to sample or when to stop; measure.c does.
  */
-#ifndef HARNESS_ARM_H
-#define HARNESS_ARM_H
+#ifndef HARNESS_TRIAL_H
+#define HARNESS_TRIAL_H
 
 #include <stdbool.h>
 
@@ -19,7 +19,7 @@
 #include "kernels/core/plan.h"
 #include "results/store.h"
 
-typedef struct Arm {
+typedef struct Trial {
     const Case *c;
     Peer *peer; /* who runs it; NULL: this program */
     int id;     /* its number there                */
@@ -49,48 +49,48 @@ typedef struct Arm {
     bool converged;
     double params, macs, flops, paper_flops, transcendentals, bytes;
     double arena_bytes;
-} Arm;
+} Trial;
 
 /* An arm that is not prepared yet. */
-void arm_init(Arm *a, const Case *c, Peer *peer, int id);
+void trial_init(Trial *a, const Case *c, Peer *peer, int id);
 
 /* Does all that is slow: afterwards a->status says whether it can be sampled.
  * warmup_ns: how long to run it before that, at least twice.  with->dev stays
  * open as long as the arm; ours is for a peer's arm what its output must agree
  * with: the same case, prepared here (NULL: nothing to compare with). */
-void arm_prepare(Arm *a, const Checker *with, double warmup_ns,
-                 const Arm *ours);
+void trial_prepare(Trial *a, const Checker *with, double warmup_ns,
+                   const Trial *ours);
 
 /* Runs one that is prepared a while longer, and chooses again how many runs
  * make a sample. */
-void arm_warm_up(Arm *a, double warmup_ns);
+void trial_warm_up(Trial *a, double warmup_ns);
 
 /* Turns an error into what becomes of the arm, and releases it. */
-void arm_give_up(Arm *a, int err);
+void trial_give_up(Trial *a, int err);
 
 /* Runs it for so long on the wall, for nothing but the device's clock. */
-void arm_wake(Arm *a, double for_ns);
+void trial_wake(Trial *a, double for_ns);
 
 /* Adds one sample, in this round of the sweep. */
-void arm_sample(Arm *a, int round);
+void trial_sample(Trial *a, int round);
 
 /* Adds one that the caller took, of one run. */
-void arm_add(Arm *a, double ns, int round);
+void trial_add(Trial *a, double ns, int round);
 
 /* Drops all samples, because of what is said of them; the arm has failed. */
-void arm_discard(Arm *a, const char *format, ...)
+void arm_discard(Trial *a, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 /* Gives back all but samples and outcome. */
-void arm_release(Arm *a);
-void arm_free(Arm *a);
+void trial_release(Trial *a);
+void trial_free(Trial *a);
 
-bool arm_ok(const Arm *a);
+bool trial_ok(const Trial *a);
 
 /* Outcome to store; borrows from the arm. */
-Outcome arm_outcome(const Arm *a);
+Outcome trial_outcome(const Trial *a);
 
 /* The samples, which stay the arm's. */
-Samples arm_samples(const Arm *a);
+Samples trial_samples(const Trial *a);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * said.c - what a session of counters says: quantities of steps and of their
- * sum; of known work, as a factor; and reasons.
+ * session_rows.c - what a session of counters says: quantities of steps and of
+ * their sum; of known work, as a factor; and reasons.
  */
 #include <math.h>
 #include <stdio.h>

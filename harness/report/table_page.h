@@ -1,11 +1,11 @@
 /*
- * grid.h - runs by module and shape, as a table.
+ * table_page.h - runs by module and shape, as a table.
  *
  * Rows are modules (with what else varies among them), columns shapes.  What
  * should not stand side by side is on pages of its own.
  */
-#ifndef HARNESS_GRID_H
-#define HARNESS_GRID_H
+#ifndef HARNESS_TABLE_PAGE_H
+#define HARNESS_TABLE_PAGE_H
 
 #include "harness/report/tables.h"
 
@@ -17,19 +17,20 @@ typedef struct Shown {
 } Shown;
 
 /* Prints the runs of a page; arms but the first are left out. */
-int grid_print(const RunList *runs, const Shown *what, const TableOptions *o);
+int table_page_print(const RunList *runs, const Shown *what,
+                     const TableOptions *o);
 
 /* Says with which power of channels, or of the side of the map, the time of
  * each row grows; nothing where both vary, or neither. */
-int grid_say_growth(const RunList *runs, const TableOptions *o);
+int table_page_growth(const RunList *runs, const TableOptions *o);
 
 /* Sorts runs into pages, as slice_split does: of one source, in one state,
  * which are never mixed, and of one batch where each has several shapes. */
-int grid_pages(RunList **out, int *n, RunList *runs);
+int table_pages(RunList **out, int *n, RunList *runs);
 
 /* Title of a page if there are several: "batch 8, cold", or "". */
 enum { PAGE_TEXT = 128 };
-char *grid_page_label(const RunList *page, const RunList *all,
-                      char text[PAGE_TEXT]);
+char *table_page_label(const RunList *page, const RunList *all,
+                       char text[PAGE_TEXT]);
 
 #endif

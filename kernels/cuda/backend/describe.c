@@ -1,5 +1,5 @@
 /*
- * facts.c - what doctor shows of the plugin, and of a GPU.
+ * describe.c - what doctor shows of the plugin, and of a GPU.
  *
  * The versions are those of the libraries that were loaded; whether they go
  * with the ones that this was built for is for library.c to say.

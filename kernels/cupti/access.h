@@ -1,9 +1,9 @@
 /*
- * forecast.h - whether a GPU's counters can be read, as far as can be seen
+ * access.h - whether a GPU's counters can be read, as far as can be seen
  * without a try.
  */
-#ifndef CUDA_FORECAST_H
-#define CUDA_FORECAST_H
+#ifndef CUDA_ACCESS_H
+#define CUDA_ACCESS_H
 
 #include "kernels/cupti/nvml.h"
 

@@ -1,8 +1,8 @@
 /*
- * join.h - sums and maxima of packs, for the .cu files of pools
+ * reduce_packs.h - sums and maxima of packs, for the .cu files of pools
  */
-#ifndef CUDA_JOIN_H
-#define CUDA_JOIN_H
+#ifndef CUDA_REDUCE_PACKS_H
+#define CUDA_REDUCE_PACKS_H
 
 #include <math.h>
 

@@ -1,11 +1,11 @@
 /*
- * arm.c - counts, verifies, plans, warms and samples one case.
+ * trial.c - counts, verifies, plans, warms and samples one case.
  *
  * Params, MACs and the paper's FLOPs are those of the network as it was
  * published, whatever was folded; FLOPs, transcendentals and bytes are those
  * of the graph that runs.
  */
-#include "harness/measure/arm.h"
+#include "harness/measure/trial.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -39,7 +39,7 @@ enum { REWARM_RUNS = 4 };
 #define REWARM_NS  20e6 /* at most this, but one run ...   */
 #define REWARM_NOT 50e6 /* ... of those shorter than this  */
 
-void arm_init(Arm *a, const Case *c, Peer *peer, int id)
+void trial_init(Trial *a, const Case *c, Peer *peer, int id)
 {
     memset(a, 0, sizeof(*a));
     a->c = c;
@@ -54,24 +54,24 @@ void arm_init(Arm *a, const Case *c, Peer *peer, int id)
     case_print(c, a->repeat);
 }
 
-bool arm_ok(const Arm *a)
+bool trial_ok(const Trial *a)
 {
     return a->status == STATUS_OK;
 }
 
-void arm_give_up(Arm *a, int err)
+void trial_give_up(Trial *a, int err)
 {
     a->status = err == ERR_UNSUPPORTED ? STATUS_UNSUPPORTED
                 : err == ERR_MEMORY    ? STATUS_OUT_OF_MEMORY
                                        : STATUS_FAILED;
     snprintf(a->message, sizeof(a->message), "%s", err_message());
-    arm_release(a);
+    trial_release(a);
 }
 
 /* ---- what it costs --------------------------------------------------- */
 
 /* A shape that a module cannot take is found here. */
-static int count(Arm *a)
+static int count(Trial *a)
 {
     Case written = *a->c;
     Graph *g;
@@ -94,7 +94,7 @@ static int count(Arm *a)
 /* ---- prepared by this program ---------------------------------------- */
 
 /* Against the definition; a case that is wrong is not timed. */
-static int verify(Arm *a, const Checker *with)
+static int verify(Trial *a, const Checker *with)
 {
     Comparison v;
 
@@ -113,7 +113,7 @@ static int verify(Arm *a, const Checker *with)
     return OK;
 }
 
-static int set_input(Arm *a, Tensor *input)
+static int set_input(Trial *a, Tensor *input)
 {
     const size_t n = tensor_count(input);
     float *x = malloc(n * sizeof(*x));
@@ -128,16 +128,16 @@ static int set_input(Arm *a, Tensor *input)
 }
 
 /* Training continues with every run; a peer's begins where ours began. */
-static int keep_first(Arm *a)
+static int keep_first(Trial *a)
 {
     a->first = calloc((size_t)graph_outputs(a->graph), sizeof(*a->first));
     BUG_IF(!a->first);
     return network_run_plan(a->first, a->plan, a->graph);
 }
 
-static int make_plan(Arm *a)
+static int make_plan(Trial *a)
 {
-    const Values values = { .seed = SEED };
+    const WeightValues values = { .seed = SEED };
     Cost cost;
 
     TRY(network_build(&a->graph, a->c, &values, TAPS_NONE));
@@ -162,8 +162,9 @@ static int make_plan(Arm *a)
 
 /* Where they are further apart than both may err, against the floors of
  * gradients, and where roundings make as much. */
-static int allow_roundings(Arm *a, Agreement *worst, const Safetensors *theirs,
-                           Ours *ours, const Checker *with)
+static int allow_roundings(Trial *a, Agreement *worst,
+                           const Safetensors *theirs, Ours *ours,
+                           const Checker *with)
 {
     if (!(worst->rel_l2 > 2 * a->limit))
         return OK;
@@ -177,7 +178,7 @@ static int allow_roundings(Arm *a, Agreement *worst, const Safetensors *theirs,
 
 /* The peer's outputs against ours, which were verified: the same network,
  * then.  Twice the limit, because both may err. */
-static int compare(Arm *a, const Safetensors *theirs, const Arm *ours,
+static int compare(Trial *a, const Safetensors *theirs, const Trial *ours,
                    const Checker *with)
 {
     Ours to = { ours->graph, ours->plan, ours->first, a->c, NULL };
@@ -198,13 +199,13 @@ static int compare(Arm *a, const Safetensors *theirs, const Arm *ours,
     return OK;
 }
 
-static int prepare_peer(Arm *a, const Arm *ours, const Checker *with)
+static int prepare_peer(Trial *a, const Trial *ours, const Checker *with)
 {
     Safetensors *theirs = NULL;
     double params;
     int err;
 
-    if (!ours || !arm_ok(ours) || !ours->plan)
+    if (!ours || !trial_ok(ours) || !ours->plan)
         return fail(ERR_UNSUPPORTED, "attnbench itself could not run it, so "
                                      "there is nothing to compare with");
     err = peer_case(a->peer, a->id, a->c, &theirs, &params);
@@ -220,7 +221,7 @@ static int prepare_peer(Arm *a, const Arm *ours, const Checker *with)
 
 /* ---- running --------------------------------------------------------- */
 
-static int timed_runs(Arm *a, int reps, double *ns)
+static int timed_runs(Trial *a, int reps, double *ns)
 {
     const Backend *backend = a->dev->backend;
 
@@ -238,7 +239,7 @@ static int timed_runs(Arm *a, int reps, double *ns)
 
 /* Nobody wants to know how long these take: a device whose clock first waits
  * until everything is queued need not. */
-static int untimed_runs(Arm *a, int reps)
+static int untimed_runs(Trial *a, int reps)
 {
     double ns;
 
@@ -259,7 +260,7 @@ static int rewarm_runs(int reps, double ns)
 
 /* Runs it for a while, but least times at least, and from the fastest run
  * chooses how many make a sample. */
-static int warm_up(Arm *a, double warmup_ns, int least)
+static int warm_up(Trial *a, double warmup_ns, int least)
 {
     const double start = host_now_ns();
     const bool cold = a->c->state == STATE_COLD;
@@ -282,15 +283,16 @@ static int warm_up(Arm *a, double warmup_ns, int least)
     return OK;
 }
 
-void arm_warm_up(Arm *a, double warmup_ns)
+void trial_warm_up(Trial *a, double warmup_ns)
 {
-    const int err = arm_ok(a) ? warm_up(a, warmup_ns, 0) : OK;
+    const int err = trial_ok(a) ? warm_up(a, warmup_ns, 0) : OK;
 
     if (err)
-        arm_give_up(a, err);
+        trial_give_up(a, err);
 }
 
-void arm_prepare(Arm *a, const Checker *with, double warmup_ns, const Arm *ours)
+void trial_prepare(Trial *a, const Checker *with, double warmup_ns,
+                   const Trial *ours)
 {
     int err;
 
@@ -301,19 +303,19 @@ void arm_prepare(Arm *a, const Checker *with, double warmup_ns, const Arm *ours)
     err = count(a);
     if (!err && !a->peer)
         err = verify(a, with);
-    if (!err && !a->peer && arm_ok(a))
+    if (!err && !a->peer && trial_ok(a))
         err = make_plan(a);
     if (!err && a->peer)
         err = prepare_peer(a, ours, with);
-    if (!err && arm_ok(a))
+    if (!err && trial_ok(a))
         err = warm_up(a, warmup_ns, 2);
     if (err)
-        arm_give_up(a, err);
-    else if (!arm_ok(a))
-        arm_release(a);
+        trial_give_up(a, err);
+    else if (!trial_ok(a))
+        trial_release(a);
 }
 
-static void keep(Arm *a, double ns, int round, const Moment *moment)
+static void keep(Trial *a, double ns, int round, const Moment *moment)
 {
     if (a->n == a->capacity) {
         const size_t n = a->capacity ? 2 * (size_t)a->capacity : 32;
@@ -330,7 +332,7 @@ static void keep(Arm *a, double ns, int round, const Moment *moment)
 }
 
 /* State of the device right after a sample.  The arm owns the text. */
-static int look(const Arm *a, Moment *out)
+static int look(const Trial *a, Moment *out)
 {
     const Backend *backend = a->peer ? NULL : a->dev->backend;
 
@@ -343,7 +345,7 @@ static int look(const Arm *a, Moment *out)
     return out->throttle ? OK : fail(ERR_MEMORY, "no memory for a sample");
 }
 
-void arm_add(Arm *a, double ns, int round)
+void trial_add(Trial *a, double ns, int round)
 {
     const Moment unknown = { NAN, NAN, NAN, NULL };
 
@@ -351,14 +353,14 @@ void arm_add(Arm *a, double ns, int round)
     keep(a, ns, round, &unknown);
 }
 
-static void drop_samples(Arm *a)
+static void drop_samples(Trial *a)
 {
     for (int i = 0; i < a->n; i++)
         free((char *)a->moment[i].throttle);
     a->n = 0;
 }
 
-void arm_discard(Arm *a, const char *format, ...)
+void arm_discard(Trial *a, const char *format, ...)
 {
     va_list args;
 
@@ -369,7 +371,7 @@ void arm_discard(Arm *a, const char *format, ...)
     va_end(args);
 }
 
-void arm_wake(Arm *a, double for_ns)
+void trial_wake(Trial *a, double for_ns)
 {
     const double start = host_now_ns();
     double ns;
@@ -378,10 +380,10 @@ void arm_wake(Arm *a, double for_ns)
     while (!err && host_now_ns() - start < for_ns)
         err = timed_runs(a, 1, &ns);
     if (err)
-        arm_give_up(a, err);
+        trial_give_up(a, err);
 }
 
-void arm_sample(Arm *a, int round)
+void trial_sample(Trial *a, int round)
 {
     const double start = host_now_ns();
     Moment moment;
@@ -398,14 +400,14 @@ void arm_sample(Arm *a, int round)
         err = look(a, &moment);
     if (err) {
         drop_samples(a);
-        arm_give_up(a, err);
+        trial_give_up(a, err);
         return;
     }
     keep(a, ns, round, &moment);
     a->spent_ns += host_now_ns() - start;
 }
 
-void arm_release(Arm *a)
+void trial_release(Trial *a)
 {
     if (a->held)
         peer_drop(a->peer, a->id);
@@ -420,9 +422,9 @@ void arm_release(Arm *a)
     a->graph = NULL;
 }
 
-void arm_free(Arm *a)
+void trial_free(Trial *a)
 {
-    arm_release(a);
+    trial_release(a);
     drop_samples(a);
     free(a->ns);
     free(a->round);
@@ -432,7 +434,7 @@ void arm_free(Arm *a)
     a->moment = NULL;
 }
 
-Outcome arm_outcome(const Arm *a)
+Outcome trial_outcome(const Trial *a)
 {
     Outcome o = {
         .status = a->status,
@@ -456,7 +458,7 @@ Outcome arm_outcome(const Arm *a)
     return o;
 }
 
-Samples arm_samples(const Arm *a)
+Samples trial_samples(const Trial *a)
 {
     return (Samples){ a->n, a->ns, a->round, a->moment };
 }

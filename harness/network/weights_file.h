@@ -1,16 +1,17 @@
 /*
- * weights.h - a file of weights as people have it: under which names, of which
- * form, for how many classes.
+ * weights_file.h - a file of weights as people have it: under which names, of
+ * which form, for how many classes.
  */
-#ifndef HARNESS_WEIGHTS_H
-#define HARNESS_WEIGHTS_H
+#ifndef HARNESS_WEIGHTS_FILE_H
+#define HARNESS_WEIGHTS_FILE_H
 
 #include "harness/backbones/backbones.h"
-#include "harness/network/values.h"
+#include "harness/network/weight_values.h"
 
 typedef struct Weights {
-    Values values; /* with the file, the prefix and the names that fit best */
-    int classes;   /* rows of the file's classifier; NO_CLASSES: it has none */
+    WeightValues
+        values;  /* with the file, the prefix and the names that fit best */
+    int classes; /* rows of the file's classifier; NO_CLASSES: it has none */
 
     Safetensors *file;
     const Backbone *backbone; /* NULL: a module alone                       */

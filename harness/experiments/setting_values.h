@@ -1,8 +1,8 @@
 /*
- * axis.h - a setting and its values, as an experiment or a flag gives them.
+ * setting_values.h - a setting and its values, from an experiment or a flag.
  */
-#ifndef HARNESS_AXIS_H
-#define HARNESS_AXIS_H
+#ifndef HARNESS_SETTING_VALUES_H
+#define HARNESS_SETTING_VALUES_H
 
 #include <stdbool.h>
 
@@ -10,7 +10,7 @@
 #include "harness/network/case.h"
 #include "kernels/core/param.h"
 
-enum { AXES_MAX = 64 };
+enum { SETTING_LISTS_MAX = 64 };
 
 #define ALL_MODULES "all"
 
@@ -21,30 +21,31 @@ typedef struct AxisValue {
     const cJSON *item; /* where the file says it; NULL: from a flag */
 } AxisValue;
 
-typedef struct Axis {
+typedef struct SettingValues {
     const char *key;
     AxisValue *value;
     int n;
     const cJSON *item; /* NULL: from a flag         */
     bool used;         /* a case has this setting   */
-} Axis;
+} SettingValues;
 
-typedef struct Axes {
-    Axis at[AXES_MAX];
+typedef struct SettingLists {
+    SettingValues at[SETTING_LISTS_MAX];
     int n;
-} Axes;
+} SettingLists;
 
 /* Adds a member of an object: a value, or a list of them; ALL_MODULES among the
  * modules is each module of the zoo, in its order, that the list has not named
  * before.  ERR_INPUT, with the line, for what no setting is called and for what
  * no value of it can be. */
-int axes_read(Axes *axes, const Json *j, const cJSON *item);
+int setting_lists_read(SettingLists *axes, const Json *j, const cJSON *item);
 
 /* Adds a flag: --channels=64 or --channels=64,128; a setting that is a list
  * itself takes one.  The second flag of a name replaces the first. */
-int axes_flag(Axes *axes, const Flag *flag);
+int setting_lists_flag(SettingLists *axes, const Flag *flag);
 
-Axis *axes_find(Axes *axes, const char *key); /* or NULL */
-void axes_free(Axes *axes);
+SettingValues *setting_lists_find(SettingLists *axes,
+                                  const char *key); /* or NULL */
+void setting_lists_free(SettingLists *axes);
 
 #endif

@@ -1,7 +1,7 @@
 /*
- * values.c - seeded weights, or a file's, checked before they are read.
+ * weight_values.c - seeded weights, or a file's, checked before they are read.
  */
-#include "harness/network/values.h"
+#include "harness/network/weight_values.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -72,7 +72,7 @@ static bool is_float(const StTensor *f)
 
 /* Its name in the file. */
 static char *name_in_file(char name[FILE_NAME], const char *own,
-                          const Values *values)
+                          const WeightValues *values)
 {
     char older[MAX_NAME];
 
@@ -83,7 +83,7 @@ static char *name_in_file(char name[FILE_NAME], const char *own,
     return name;
 }
 
-const StTensor *values_find(const Tensor *t, const Values *values)
+const StTensor *weight_values_find(const Tensor *t, const WeightValues *values)
 {
     char name[FILE_NAME];
 
@@ -116,7 +116,7 @@ static bool is_bookkeeping(const char *name)
     return false;
 }
 
-static bool is_unused(const char *name, const Values *values)
+static bool is_unused(const char *name, const WeightValues *values)
 {
     const char *prefix = values->prefix ? values->prefix : "";
     const size_t n = strlen(prefix);
@@ -129,7 +129,7 @@ static bool is_unused(const char *name, const Values *values)
 }
 
 /* Tensors of the file that are no weight of g. */
-static int find_extra(Wrong *extra, const Graph *g, const Values *values)
+static int find_extra(Wrong *extra, const Graph *g, const WeightValues *values)
 {
     const int n = st_tensors(values->file);
     bool *used = calloc((size_t)n + 1, sizeof(*used));
@@ -138,7 +138,7 @@ static int find_extra(Wrong *extra, const Graph *g, const Values *values)
         return fail(ERR_MEMORY, "no memory for a list of %d tensors", n);
     for (int i = 0; i < graph_size(g); i++)
         if (tensor_is_weight(graph_at(g, i))) {
-            const StTensor *f = values_find(graph_at(g, i), values);
+            const StTensor *f = weight_values_find(graph_at(g, i), values);
 
             if (f)
                 used[st_index(values->file, f)] = true;
@@ -165,7 +165,7 @@ static int count_weights(const Graph *g)
 /* "; 100 of 102 are there behind 'backbone.'": where the file has the names of
  * g, of which this one is missing, behind others. */
 static void say_prefixes(char *text, size_t size, const Graph *g,
-                         const Values *values, const char *missing)
+                         const WeightValues *values, const char *missing)
 {
     const int all = count_weights(g);
     const size_t end = strlen(missing);
@@ -175,7 +175,7 @@ static void say_prefixes(char *text, size_t size, const Graph *g,
         const char *name = st_tensor(values->file, i)->name;
         const size_t n = strlen(name);
         char prefix[MAX_NAME];
-        Values behind = *values;
+        WeightValues behind = *values;
         int there;
 
         if (n <= end || n - end >= MAX_NAME || name[n - end - 1] != '.' ||
@@ -183,7 +183,7 @@ static void say_prefixes(char *text, size_t size, const Graph *g,
             continue;
         snprintf(prefix, sizeof(prefix), "%.*s", (int)(n - end), name);
         behind.prefix = prefix;
-        there = all - values_missing(g, &behind);
+        there = all - weight_values_missing(g, &behind);
         if (2 * there < all) /* one block's, which has the same name */
             continue;
         snprintf(text + strlen(text), size - strlen(text),
@@ -200,9 +200,9 @@ typedef struct Found {
     const char *first; /* of what is missing */
 } Found;
 
-static void compare(Found *found, const Tensor *t, const Values *values)
+static void compare(Found *found, const Tensor *t, const WeightValues *values)
 {
-    const StTensor *f = values_find(t, values);
+    const StTensor *f = weight_values_find(t, values);
     char dims[DIMS_TEXT], has[64];
 
     if (!f) {
@@ -217,7 +217,7 @@ static void compare(Found *found, const Tensor *t, const Values *values)
     }
 }
 
-int values_check(const Graph *g, const Values *values)
+int weight_values_check(const Graph *g, const WeightValues *values)
 {
     char text[4 * LIST_TEXT] = "";
     Found found = { 0 };
@@ -238,21 +238,22 @@ int values_check(const Graph *g, const Values *values)
                    : OK;
 }
 
-static int load(Graph *g, const Values *values)
+static int load(Graph *g, const WeightValues *values)
 {
-    TRY(values_check(g, values));
+    TRY(weight_values_check(g, values));
     for (int i = 0; i < graph_size(g); i++) {
         Tensor *t = graph_at(g, i);
 
         if (!tensor_is_weight(t))
             continue;
         TRY(graph_alloc_host(t));
-        TRY(st_read_finite(values->file, values_find(t, values), t->host));
+        TRY(st_read_finite(values->file, weight_values_find(t, values),
+                           t->host));
     }
     return OK;
 }
 
-int values_give(Graph *g, const Values *values)
+int weight_values_give(Graph *g, const WeightValues *values)
 {
     return values->file
                ? load(g, values)
@@ -260,12 +261,12 @@ int values_give(Graph *g, const Values *values)
                             values->norm_gain > 0 ? values->norm_gain : 1);
 }
 
-int values_missing(const Graph *g, const Values *values)
+int weight_values_missing(const Graph *g, const WeightValues *values)
 {
     int n = 0;
 
     for (int i = 0; i < graph_size(g); i++)
         n += tensor_is_weight(graph_at(g, i)) &&
-             !values_find(graph_at(g, i), values);
+             !weight_values_find(graph_at(g, i), values);
     return n;
 }

@@ -1,12 +1,12 @@
 /*
- * known.c - how much our calibrating kernels move and compute.
+ * known_work.c - how much our calibrating kernels move and compute.
  *
  * Bytes are those of memory, if the L2 holds none of the numbers before and as
  * many lines yet to be written before as after.  So the numbers are several
  * times what it holds, and the work runs once before it is counted.  (In memory
  * that keeps check bits among the data, the factor tells them.)
  */
-#include "kernels/cuda/backend/known.h"
+#include "kernels/cuda/backend/known_work.h"
 
 #include "kernels/core/err.h"
 #include "kernels/cuda/kernels/calibrate.h"

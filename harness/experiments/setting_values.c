@@ -1,7 +1,7 @@
 /*
- * axis.c - reads settings and their values as texts.
+ * setting_values.c - reads settings and their values as texts.
  */
-#include "harness/experiments/axis.h"
+#include "harness/experiments/setting_values.h"
 
 #include <limits.h>
 #include <math.h>
@@ -15,14 +15,14 @@
 #include "harness/network/case.h"
 #include "kernels/core/err.h"
 
-void axes_free(Axes *axes)
+void setting_lists_free(SettingLists *axes)
 {
     for (int i = 0; i < axes->n; i++)
         free(axes->at[i].value);
     axes->n = 0;
 }
 
-Axis *axes_find(Axes *axes, const char *key)
+SettingValues *setting_lists_find(SettingLists *axes, const char *key)
 {
     for (int i = 0; i < axes->n; i++)
         if (strcmp(axes->at[i].key, key) == 0)
@@ -52,7 +52,9 @@ static const char *known_key(const void *arg, int i)
 
 static int refuse_key(const Json *j, const cJSON *item)
 {
-    const char *near = name_nearest(item->string, known_key, NULL);
+    const char *renamed = case_renamed(item->string);
+    const char *near =
+        renamed ? renamed : name_nearest(item->string, known_key, NULL);
 
     return json_fail(j, item, "unknown setting '%.60s'%s%s%s", item->string,
                      near ? "; did you mean '" : "", near ? near : "",
@@ -151,7 +153,7 @@ static bool is_module(const Param *p)
 }
 
 /* Room for n values, of which some may be ALL_MODULES. */
-static void make_room(Axis *axis, const Param *p, int n)
+static void make_room(SettingValues *axis, const Param *p, int n)
 {
     int all = 0;
 
@@ -161,7 +163,7 @@ static void make_room(Axis *axis, const Param *p, int n)
     BUG_IF(!axis->value);
 }
 
-static bool has_value(const Axis *axis, const char *text)
+static bool has_value(const SettingValues *axis, const char *text)
 {
     for (int i = 0; i < axis->n; i++)
         if (strcmp(axis->value[i].text, text) == 0)
@@ -169,7 +171,7 @@ static bool has_value(const Axis *axis, const char *text)
     return false;
 }
 
-static void add_value(Axis *axis, const char *text, const cJSON *item)
+static void add_value(SettingValues *axis, const char *text, const cJSON *item)
 {
     AxisValue *v = &axis->value[axis->n++];
 
@@ -178,7 +180,7 @@ static void add_value(Axis *axis, const char *text, const cJSON *item)
 }
 
 /* Adds the modules that are not there yet where the text is ALL_MODULES. */
-static bool add_all(Axis *axis, const Param *p, const char *text,
+static bool add_all(SettingValues *axis, const Param *p, const char *text,
                     const cJSON *item)
 {
     if (!is_module(p) || strcmp(text, ALL_MODULES) != 0)
@@ -190,7 +192,8 @@ static bool add_all(Axis *axis, const Param *p, const char *text,
 }
 
 /* Adds one value of a file, v, or all that it stands for. */
-static int read_value(Axis *axis, const Json *j, const Param *p, const cJSON *v)
+static int read_value(SettingValues *axis, const Json *j, const Param *p,
+                      const cJSON *v)
 {
     const cJSON *item = axis->item;
     const cJSON *at = is_list(p, item) ? v : item;
@@ -209,11 +212,11 @@ static int read_value(Axis *axis, const Json *j, const Param *p, const cJSON *v)
     return OK;
 }
 
-int axes_read(Axes *axes, const Json *j, const cJSON *item)
+int setting_lists_read(SettingLists *axes, const Json *j, const cJSON *item)
 {
     const Param *p = find_setting(item->string);
     const cJSON *v = item;
-    Axis *axis = &axes->at[axes->n];
+    SettingValues *axis = &axes->at[axes->n];
     int n = 1;
 
     if (!p)
@@ -229,9 +232,9 @@ int axes_read(Axes *axes, const Json *j, const cJSON *item)
                          "%s: %d values make more than %d "
                          "cases",
                          p->name, n, EXPERIMENT_CASES_MAX);
-    if (axes->n == AXES_MAX)
-        return json_fail(j, item, "more than %d settings", AXES_MAX);
-    *axis = (Axis){ .key = p->name, .item = item };
+    if (axes->n == SETTING_LISTS_MAX)
+        return json_fail(j, item, "more than %d settings", SETTING_LISTS_MAX);
+    *axis = (SettingValues){ .key = p->name, .item = item };
     make_room(axis, p, n);
     axes->n++;
     for (int i = 0; i < n; i++, v = v->next)
@@ -252,12 +255,12 @@ static int check_part(const Param *p, const char *part, const char *whole)
 }
 
 /* A flag's value is a list unless the setting is one: --channels=64,128. */
-int axes_flag(Axes *axes, const Flag *flag)
+int setting_lists_flag(SettingLists *axes, const Flag *flag)
 {
     const Param *p = find_setting(flag->name);
     const bool split = p && p->kind != PARAM_KIND_INTS;
     const char *at = flag->value;
-    Axis *axis = axes_find(axes, flag->name);
+    SettingValues *axis = setting_lists_find(axes, flag->name);
     char text[PARAM_TEXT_MAX];
     int n = 1;
 
@@ -267,11 +270,11 @@ int axes_flag(Axes *axes, const Flag *flag)
         n += *c == ',';
     if (axis) /* given twice: the last one counts, as everywhere */
         free(axis->value);
-    else if (axes->n == AXES_MAX)
-        return fail(ERR_INPUT, "more than %d settings", AXES_MAX);
+    else if (axes->n == SETTING_LISTS_MAX)
+        return fail(ERR_INPUT, "more than %d settings", SETTING_LISTS_MAX);
     else
         axis = &axes->at[axes->n++];
-    *axis = (Axis){ .key = p->name };
+    *axis = (SettingValues){ .key = p->name };
     make_room(axis, p, n);
     for (int i = 0; i < n; i++) {
         const size_t len = split ? strcspn(at, ",") : strlen(at);

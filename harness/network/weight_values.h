@@ -1,16 +1,16 @@
 /*
- * values.h - where the values of a network's weights come from: their names,
- * or a file.
+ * weight_values.h - where the values of a network's weights come from: their
+ * names, or a file.
  */
-#ifndef HARNESS_VALUES_H
-#define HARNESS_VALUES_H
+#ifndef HARNESS_WEIGHT_VALUES_H
+#define HARNESS_WEIGHT_VALUES_H
 
 #include <stdint.h>
 
 #include "harness/backbones/backbones.h"
 #include "harness/files/safetensors.h"
 
-typedef struct Values {
+typedef struct WeightValues {
     uint64_t seed;    /* seeded values (harness/network/seed.h) ...          */
     double norm_gain; /* ... of a network's norms; 0: 1              */
     const Safetensors *file; /* ... or, if not NULL, this file's            */
@@ -22,7 +22,7 @@ typedef struct Values {
     bool whole;         /* nothing else may be in the file ...              */
     const char *unused; /* ... but what begins so (NULL: nothing does), and
                            counters and tables that PyTorch keeps besides   */
-} Values;
+} WeightValues;
 
 /*
  * Gives every weight and buffer of g its value.  From a file: nothing is
@@ -31,16 +31,16 @@ typedef struct Values {
  * holds a NaN or an infinity is named (ERR_INPUT): bf16 kernels promise nothing
  * of such numbers, and no result of them means anything.
  */
-int values_give(Graph *g, const Values *values);
+int weight_values_give(Graph *g, const WeightValues *values);
 
 /* The same without giving values: ERR_INPUT with the list if they do not fit.
  */
-int values_check(const Graph *g, const Values *values);
+int weight_values_check(const Graph *g, const WeightValues *values);
 
 /* Weight t in the file; NULL if it is not there. */
-const StTensor *values_find(const Tensor *t, const Values *values);
+const StTensor *weight_values_find(const Tensor *t, const WeightValues *values);
 
 /* How many weights of g are not in the file. */
-int values_missing(const Graph *g, const Values *values);
+int weight_values_missing(const Graph *g, const WeightValues *values);
 
 #endif
