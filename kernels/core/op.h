@@ -27,10 +27,10 @@ struct Graph;
 typedef struct Cost {
     double macs;
     double flops;
-    double act_flops; /* of flops, those of an activation in the same pass */
     double transcendentals;
     double bytes;
     double paper_flops;
+    double act_flops; /* of flops, those of an activation in the same pass */
 } Cost;
 
 /* An activation that follows a convolution or an addition in the same pass over
