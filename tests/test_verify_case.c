@@ -161,7 +161,7 @@ static Safetensors *theirs_of(const Reference *r, const char *name, float by)
 {
     const char *path = temp_path("theirs.safetensors"), *of;
     StWriter *w = st_writer_new();
-    Safetensors *st;
+    Safetensors *st = NULL;
 
     for (int i = 0; i < graph_outputs(r->graph); i++) {
         const Tensor *t = graph_output_at(r->graph, i, &of);
