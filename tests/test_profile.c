@@ -133,7 +133,10 @@ TEST(profile, what_is_counted_becomes_rows_beside_the_others)
 
 TEST(profile, refuses_a_state_that_has_no_steps)
 {
-    CHECK(cmd_profile(2, (char *[]){ "--module=eca", "--state=graph" }) ==
+    char db[600];
+
+    snprintf(db, sizeof(db), "--db=%s", temp_path("a.db"));
+    CHECK(cmd_profile(3, (char *[]){ "--module=eca", "--state=graph", db }) ==
           ERR_INPUT);
     CHECK(strstr(err_message(), "give --state=hot or --state=cold"));
     CHECK(cmd_why(0, NULL) == ERR_INPUT);
