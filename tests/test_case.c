@@ -7,6 +7,7 @@
 
 #include "harness/backbones/backbones.h"
 #include "harness/cli/flags.h"
+#include "harness/devices/backends.h"
 #include "harness/network/case.h"
 #include "tests/test.h"
 
@@ -416,4 +417,18 @@ TEST(case, a_setting_of_an_old_name_is_refused_with_the_new_one)
     CHECK(flags_parse(&f, &run_usage, &s, 2, argv) == ERR_INPUT);
     CHECK_MSG(strstr(err_message(), "did you mean 'copy'?"), "%s",
               err_message());
+}
+
+/* The record cannot see the lists that it has the names of. */
+TEST(case, choices_of_the_record_are_those_of_the_program)
+{
+    const Param *dtype = param_find(case_params, "dtype");
+    const Param *backend = param_find(case_params, "backend");
+
+    for (int i = 0; i < NDTYPES; i++)
+        CHECK(!strcmp(dtype->choice(i), dtype_name((Dtype)i)));
+    CHECK(!dtype->choice(NDTYPES));
+    for (int i = 0; backend->choice(i); i++)
+        CHECK(backend_name(i) && !strcmp(backend->choice(i), backend_name(i)));
+    CHECK(!backend_name(ON_REF + 1));
 }

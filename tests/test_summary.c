@@ -11,8 +11,8 @@
 #include <string.h>
 
 #include "analysis/csv.h"
-#include "analysis/units.h"
 #include "analysis/paper.h"
+#include "analysis/units.h"
 #include "attention_zoo/zoo.h"
 #include "harness/cli/cmd.h"
 #include "harness/report/import.h"

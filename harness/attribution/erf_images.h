@@ -12,7 +12,7 @@ typedef struct ErfImages {
     ImageList list; /* all of the folder's */
     int draws;
     char about[512];
-    char hash[HASH_TEXT]; /* of what the draws' files hold */
+    char hash[HASH_TEXT]; /* hash of the images' bytes */
 } ErfImages;
 
 /*

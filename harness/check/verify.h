@@ -83,7 +83,7 @@ int verify_outputs(Comparison *out, Reference *r, const Case *c,
                    float *const *got);
 
 /* The floors against which another program's gradients are measured, in
- * *with->ref, which is wanted. */
+ * *with->ref, which must be given. */
 int verify_other_floors(const Case *c, const Checker *with);
 
 /* The same for an error that c has elsewhere, as of another program: raises

@@ -12,7 +12,6 @@
 #include "harness/attribution/erf_report.h"
 #include "harness/cli/flags.h"
 #include "harness/devices/backends.h"
-#include "harness/devices/environment.h"
 #include "harness/devices/interrupt.h"
 #include "harness/experiments/experiment.h"
 #include "harness/files/npy.h"

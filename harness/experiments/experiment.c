@@ -25,7 +25,7 @@ typedef struct Builder {
     int capacity;
     SettingLists top, own, flags; /* own: of the object of "cases" at hand */
     const cJSON *object;          /* that object, or the root              */
-    bool any_impl;                /* fused is wanted where there is one    */
+    bool any_impl;                /* skips fused where a module has none     */
 } Builder;
 
 /* ---- expansion ------------------------------------------------------- */
