@@ -56,6 +56,35 @@ SimtTraffic simt_watched(int slot)
     return (SimtTraffic){ 0, 0 };
 }
 
+void simt_count_start(void)
+{
+}
+
+void simt_count_stop(void)
+{
+}
+
+void simt_count_clear(void)
+{
+}
+
+void simt_count_images(const void *p, size_t bytes)
+{
+    (void)p, (void)bytes;
+}
+
+const SimtCounts *simt_counted(int i)
+{
+    (void)i;
+    return NULL;
+}
+
+int simt_counted_places(SimtPlace *out, int n)
+{
+    (void)out, (void)n;
+    return 0;
+}
+
 /* Stubs of calibrate.h and peaks.h of kernels/cuda: there is no device to call
  * them with. */
 int cuda_calibrate_f32(Device *dev, float *y, const float *x, size_t n, float a,

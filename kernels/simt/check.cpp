@@ -22,6 +22,7 @@
 #include <sys/mman.h>
 
 #include "kernels/simt/order.h"
+#include "kernels/simt/traffic.h"
 
 enum : uint8_t {
     /* of Stamp.how */
@@ -339,6 +340,10 @@ static bool check_remote(const Access *a)
 
 void check_exit(Block *b)
 {
+    if (traffic_counts) {
+        traffic_interval(b);
+        return;
+    }
     if (b->touched && b->touched == launch.cluster_syncs)
         report(SIMT_ABSENT_BLOCK, { b->touched_pc, NULL, 0 },
                "an access to shared memory of block %u of the cluster, which "
@@ -354,13 +359,17 @@ void check_access(uintptr_t address, size_t bytes, AccessKind kind,
     uintptr_t at = offset;
 
     if (!device_memory || offset >= DEVICE_BYTES) {
-        if (in_kernel())
+        if (in_kernel() && !traffic_counts)
             check_elsewhere(&a);
         return;
     }
     if (!in_kernel()) {
         report(SIMT_HOST_ACCESS, place(&a), "%s of device memory by the host",
                did[kind]);
+        return;
+    }
+    if (traffic_counts) {
+        traffic_access(address, bytes, kind, pc);
         return;
     }
     if (nwatches)
@@ -383,6 +392,11 @@ void simt_in_flight(void *dst)
 {
     const size_t offset = (size_t)((char *)dst - device_memory);
 
+    memset(dst, 0xff, sizeof(uint4));
+    if (traffic_counts)
+        return; /* the copy itself is counted when it lands */
+    check_access((uintptr_t)dst, sizeof(uint4), WRITE,
+                 (uintptr_t)__builtin_return_address(0));
     if (offset < DEVICE_BYTES)
         for (size_t i = 0; i < sizeof(uint4) / 2; i++)
             cell_of(dst)[i].write.how |= COPY_IN_FLIGHT;

@@ -71,6 +71,54 @@ enum { SIMT_WATCHES = 8 };
 void simt_watch(int slot, const void *p, size_t bytes);
 SimtTraffic simt_watched(int slot);
 
+/* Requests of memory: instructions of warps.  Of global memory units are
+ * sectors of 32 bytes, and cycles those of L1, a line of 128 bytes each; of
+ * shared memory both are wavefronts, which conflicts of banks make many.
+ * ideal: the units that distinct bytes need. */
+typedef struct SimtRequests {
+    double requests, units, ideal, cycles;
+} SimtRequests;
+
+/* What a launch asked for; checked build only. */
+typedef struct SimtCounts {
+    unsigned blocks, threads, cluster; /* in all, of a block, of a cluster */
+    size_t shared_bytes;               /* dynamic, of a block              */
+    SimtRequests loads, stores;        /* global; atomics are loads        */
+    SimtRequests shared;
+    double atomics; /* requests of global memory */
+
+    /* Bytes of distinct sectors: read of images, as simt_count_images says,
+     * and of all else; written. */
+    double image_read, weight_read, written;
+
+    double block_cycles;    /* of the busiest block, L1 and shared memory  */
+    double rounds;          /* times that a block waits for global memory:
+                               intervals between barriers in which it reads */
+    unsigned cluster_syncs; /* of a cluster */
+} SimtCounts;
+
+/* From start to stop accesses are counted, launch by launch, and not judged.
+ * Clear forgets the launches so far, and keeps what are images. */
+void simt_count_start(void);
+void simt_count_stop(void);
+void simt_count_clear(void);
+void simt_count_images(const void *p, size_t bytes);
+
+/* The i-th launch; NULL past the last. */
+const SimtCounts *simt_counted(int i);
+
+/* A line of source and what it asked for in all launches. */
+enum { SIMT_WHERE = 160 };
+typedef struct SimtPlace {
+    char where[SIMT_WHERE]; /* "softmax.cu:120", or "kernel.h:60 (from ...)" */
+    bool shared, writes;
+    SimtRequests sum;
+} SimtPlace;
+
+/* The first n of all places, those first whose units exceed the ideal by most;
+ * how many there are. */
+int simt_counted_places(SimtPlace *out, int n);
+
 #ifdef __cplusplus
 }
 #endif

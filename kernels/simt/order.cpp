@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "kernels/simt/order.h"
+#include "kernels/simt/traffic.h"
 
 std::vector<Interval> intervals;
 uint32_t first_of_launch = 1;
@@ -34,10 +35,14 @@ void check_launch(void)
     at_address.clear();
     seen_by.clear();
     any_fence = false;
+    if (traffic_counts)
+        traffic_launch();
 }
 
 void check_interval(Block *b)
 {
+    if (traffic_counts)
+        traffic_interval(b);
     b->interval = first_of_launch + (uint32_t)intervals.size();
     intervals.push_back({ b->index, cluster_of(b), launch.cluster_syncs });
 }

@@ -50,7 +50,9 @@ struct SimtCopies {
     int line;
 };
 SimtCopies *simt_copies(void);
-void simt_in_flight(void *dst); /* until they are written again */
+
+/* Writes NaN to 16 bytes, which are in flight until they are written again. */
+void simt_in_flight(void *dst);
 
 /* The copy may land at any time between its issue and the wait: it is NaN at
  * once, and the data at the wait; so both a missing wait and a refill that
@@ -66,7 +68,6 @@ static __forceinline__ void cp_async16(void *dst, const void *src, SIMT_HERE)
     }
     q->file = file;
     q->line = line;
-    *static_cast<uint4 *>(dst) = { ~0u, ~0u, ~0u, ~0u };
     simt_in_flight(dst);
     q->at[q->n++] = { static_cast<uint4 *>(dst),
                       static_cast<const uint4 *>(src), q->group };

@@ -15,7 +15,7 @@ kernel_plain := -O2
 kernel_checked := -O1 -fsanitize=thread,alignment,bounds \
                   -fsanitize-recover=alignment,bounds
 # Of kernels/simt, the files that are only the other's.
-others_plain := check order hooks
+others_plain := check order hooks traffic
 others_checked := unchecked
 
 simt     := $(wildcard kernels/simt/*.cpp)

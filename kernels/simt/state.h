@@ -7,6 +7,7 @@
  *   warps.cpp    what lanes of a warp do together
  *   memory.cpp   device memory, shared arrays, cudaMemcpy and its kin
  *   check.cpp, order.cpp, hooks.cpp   the checker, in the checked build;
+ *   traffic.cpp                       and what it counts, instead of judging;
  *   unchecked.cpp                     what stands for it in the plain one
  *   report.cpp   what was found, as text
  *

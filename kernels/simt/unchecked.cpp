@@ -56,8 +56,9 @@ void simt_fence(void)
 {
 }
 
-void simt_in_flight(void *)
+void simt_in_flight(void *dst)
 {
+    memset(dst, 0xff, sizeof(uint4));
 }
 
 void simt_atomic(void *p, size_t bytes)
@@ -75,4 +76,30 @@ extern "C" void simt_watch(int, const void *, size_t)
 extern "C" SimtTraffic simt_watched(int)
 {
     return { 0, 0 };
+}
+
+extern "C" void simt_count_start(void)
+{
+}
+
+extern "C" void simt_count_stop(void)
+{
+}
+
+extern "C" void simt_count_clear(void)
+{
+}
+
+extern "C" void simt_count_images(const void *, size_t)
+{
+}
+
+extern "C" const SimtCounts *simt_counted(int)
+{
+    return NULL;
+}
+
+extern "C" int simt_counted_places(SimtPlace *, int)
+{
+    return 0;
 }
