@@ -57,7 +57,7 @@ gpu  = $(shell ls -d /dev/nvidia[0-9]* 2>/dev/null || \
            nvidia-smi -L 2>/dev/null | grep GPU)
 program = $(if $(gpu),all,$(B)/attnbench)
 
-.PHONY: all bench test check cuda_check nvcc_check clang_check mutants asan fuzz \
+.PHONY: all model bench test check cuda_check nvcc_check clang_check mutants asan fuzz \
         speed incs install deps clean help FORCE
 all: $(B)/attnbench $(if $(CUDA_MISSING),,$(B)/attnbench_cuda.so) ## the program, and its plugin where there is CUDA
 	@echo "cuda: $(cuda_says)"
@@ -104,6 +104,9 @@ nvcc_check: $(if $(CUDA_MISSING),,$(nvcc_obj) $(B)/attnbench_cuda.so)
 clang_check: deps                            ## every C file through clang, for its warnings
 	@$(MAKE) --no-print-directory incs $(B)/build_info.h $(B)/cuda_build.h
 	@CFLAGS="$(CFLAGS)" sh tests/clang_check.sh $(B) "$(CLANG)"
+
+model: $(B)/attnbench $(if $(checked),$(B)/attnbench_model.so) ## what 'attnbench why --backend=model' needs: CUDA kernels' predicted times
+	@echo "model: $(if $(checked),yes,no: it needs x86-64 and a C++ compiler)"
 
 install: all                                 ## into $(prefix), /usr/local by default
 	install -D $(B)/attnbench $(DESTDIR)$(prefix)/bin/attnbench

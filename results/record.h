@@ -22,7 +22,7 @@ enum { IMPL_COMPOSED, IMPL_FUSED };
 enum { AT_AUTO, AT_MID, AT_OUT }; /* position                         */
 enum { MADE_TRAIN, MADE_DEPLOY }; /* form, as enum Form has it        */
 enum { GRAPH_AS_WRITTEN, GRAPH_FOLDED };
-enum { ON_CPU, ON_CUDA, ON_REF }; /* backend                          */
+enum { ON_CPU, ON_CUDA, ON_REF, ON_MODEL }; /* backend                */
 enum { PASS_FORWARD, PASS_INPUT_GRAD, PASS_BACKWARD, PASS_TRAIN };
 enum { STATE_HOT, STATE_COLD, STATE_GRAPH };
 

@@ -27,7 +27,7 @@ harness/network   results/record.h kernels/core kernels/ops attention_zoo harnes
 harness/experiments kernels/core/err.h kernels/core/param.h results/folder.h harness/devices harness/files harness/network harness/experiments
 harness/check     kernels/core results/folder.h harness/backbones harness/devices harness/files harness/network harness/check
 harness/measure   kernels/core kernels/cpu results analysis harness/devices harness/files harness/network harness/experiments harness/check harness/measure
-harness/explain   kernels/core kernels/ops kernels/cupti results analysis harness/devices harness/files harness/network harness/measure harness/report/table.h harness/explain
+harness/explain   kernels/core kernels/ops kernels/cupti kernels/simt/model.h results analysis harness/devices harness/files harness/network harness/measure harness/report/table.h harness/explain
 harness/attribution kernels/core kernels/ops results analysis plots harness/backbones harness/devices harness/files harness/network harness/check harness/attribution
 harness/report    kernels/core/err.h kernels/core/moment.h kernels/core/param.h kernels/core/visible.h attention_zoo results analysis harness/backbones harness/devices harness/files harness/network harness/experiments harness/report
 harness/cli       kernels attention_zoo results analysis plots harness

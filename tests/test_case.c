@@ -430,5 +430,5 @@ TEST(case, choices_of_the_record_are_those_of_the_program)
     CHECK(!dtype->choice(NDTYPES));
     for (int i = 0; backend->choice(i); i++)
         CHECK(backend_name(i) && !strcmp(backend->choice(i), backend_name(i)));
-    CHECK(!backend_name(ON_REF + 1));
+    CHECK(!backend_name(ON_MODEL + 1));
 }

@@ -14,6 +14,8 @@
 
 #include "harness/cli/flags.h"
 #include "harness/devices/interrupt.h"
+#include "harness/devices/plugin.h"
+#include "harness/explain/predict_say.h"
 #include "harness/explain/profiler.h"
 #include "harness/explain/roofs.h"
 #include "harness/explain/why.h"
@@ -21,12 +23,13 @@
 #include "harness/measure/sweep.h"
 #include "harness/report/table.h"
 #include "kernels/core/err.h"
+#include "results/outfile.h"
 
 static const double ROOF_SECONDS = 0.2; /* each */
 
 typedef struct WhySettings {
     int top, seconds, force;
-    const char *db;
+    const char *db, *card, *csv;
 } WhySettings;
 
 static const Param why_params[] = {
@@ -35,6 +38,11 @@ static const Param why_params[] = {
     PARAM_INT(WhySettings, force, 0, 0, 1,
               "measure even if another attnbench is measuring on this machine"),
     PARAM_PATH(WhySettings, db, STORE_PATH, "the database"),
+    PARAM_PATH(WhySettings, card, "",
+               "with --backend=model: constants of the GPU to predict for, CSV "
+               "with columns key and value; default: an H200's"),
+    PARAM_PATH(WhySettings, csv, "",
+               "with --backend=model: also write the predictions to this file"),
     PARAM_END,
 };
 
@@ -49,7 +57,10 @@ static const Usage usage = {
             "machine's roofs, which are measured if the database has none.  "
             "The results are\n"
             "stored in the database, as experiment 'profile', for 'attnbench "
-            "plot roofline'.",
+            "plot roofline'.\n"
+            "With --backend=model, times on a GPU that is not here are "
+            "predicted: 'make model'\n"
+            "builds what that needs.  Nothing is measured or stored.",
     .params = why_params,
     .takes_case = CASE_SETTINGS,
     .exits = "Exit status: 0 if a case was measured; 1 if none could be; 2 if "
@@ -58,7 +69,9 @@ static const Usage usage = {
                 "  attnbench why --module=se,cbam,scsa --channels=256 "
                 "--height=14 --width=14\n"
                 "  attnbench why module_stages --batch=8 --state=hot --top=0 "
-                "--seconds=1\n",
+                "--seconds=1\n"
+                "  attnbench why --backend=model --module=ema --dtype=f16 "
+                "--batch=32\n",
 };
 
 /* Writes a line whose words continue below where a terminal ends. */
@@ -179,6 +192,135 @@ static int why_cases(const Experiment *e, const WhySettings *s, Store *store,
     return OK;
 }
 
+/* ---- predictions --------------------------------------------------------- */
+
+enum { PLACES = 8 }; /* shown of each case */
+
+static int by_predicted_time(const void *a, const void *b)
+{
+    const PredictedStep *const *x = a, *const *y = b;
+
+    return ((*x)->ns < (*y)->ns) - ((*x)->ns > (*y)->ns);
+}
+
+/* One image ran: its first dimension is shown as the batch has it. */
+static char *batch_dims(char text[DIMS_TEXT], const Tensor *out, int batch)
+{
+    Tensor all = *out;
+
+    all.dim[0] *= batch;
+    return tensor_dims_text(&all, text);
+}
+
+static int print_predicted_steps(const Predicted *p, int batch, int top)
+{
+    const PredictedStep **order =
+        malloc(((size_t)p->nsteps + 1) * sizeof(*order));
+    char time[32], dims[DIMS_TEXT], text[PREDICT_TEXT], head[256];
+
+    if (!order)
+        return fail(ERR_MEMORY, "no memory for %d steps", p->nsteps);
+    for (int i = 0; i < p->nsteps; i++)
+        order[i] = &p->step[i];
+    qsort(order, (size_t)p->nsteps, sizeof(*order), by_predicted_time);
+    for (int i = 0; i < top && i < p->nsteps; i++) {
+        const PredictedStep *s = order[i];
+
+        snprintf(head, sizeof(head), "    %-18s %-20s %11s %5.1f %%  ",
+                 s->out->op->name, batch_dims(dims, s->out, batch),
+                 time_short(s->ns, time), 100 * s->ns / p->all.ns);
+        put_line(head, 8, predict_say_step(text, s));
+    }
+    free(order);
+    return OK;
+}
+
+/* The lines of source that ask for much more than they need. */
+static void print_places(const Model *model)
+{
+    SimtPlace place[PLACES];
+    const int n = model->places(place, PLACES);
+    char text[PREDICT_TEXT];
+
+    for (int i = 0; i < n; i++)
+        if (predict_say_place(text, &place[i])[0])
+            put_line("    at ", 8, text);
+}
+
+static int predict_one(const Case *c, const WhySettings *s, const Model *model,
+                       const Card *card, FILE *csv)
+{
+    char text[PREDICT_TEXT];
+    Predicted p;
+    int err = predict_case(&p, c, model, card);
+
+    if (!err) {
+        print_label(c, predict_say(text, &p));
+        err = print_predicted_steps(&p, c->batch, s->top);
+        if (s->top)
+            print_places(model);
+        if (csv)
+            predict_csv_row(csv, c, &p);
+    }
+    predicted_free(&p, model);
+    return err;
+}
+
+static int predict_cases(const Experiment *e, const WhySettings *s,
+                         const Card *card, FILE *csv)
+{
+    const Model *model;
+    int bad = 0;
+
+    TRY(model_load(&model));
+    if (csv)
+        predict_csv_head(csv);
+    for (int i = 0; i < e->ncases; i++) {
+        const int err = predict_one(&e->cases[i], s, model, card, csv);
+
+        if (err && err != ERR_UNSUPPORTED)
+            return err;
+        if (err)
+            print_label(&e->cases[i], err_message());
+        bad += err != OK;
+    }
+    if (bad == e->ncases)
+        return CMD_BAD;
+    putchar('\n');
+    wrap_to_screen(stdout, "%s", predict_note);
+    return OK;
+}
+
+static int predict_all(const Experiment *e, const WhySettings *s)
+{
+    Outfile out = { 0 };
+    Card card;
+    int err;
+
+    param_defaults(card_params, &card);
+    if (s->card[0])
+        TRY(card_read(&card, s->card));
+    if (!s->csv[0])
+        return predict_cases(e, s, &card, NULL);
+    TRY(outfile_open(&out, s->csv));
+    err = predict_cases(e, s, &card, out.file);
+    return outfile_close(&out, err);
+}
+
+/* True where all cases are to be predicted. */
+static int are_predicted(bool *out, const Experiment *e)
+{
+    int n = 0;
+
+    for (int i = 0; i < e->ncases; i++)
+        n += e->cases[i].backend == ON_MODEL;
+    *out = n > 0;
+    if (n && n != e->ncases)
+        return fail(ERR_INPUT, "backend: 'model' predicts what the others "
+                               "measure; give it alone");
+    return OK;
+}
+
 int cmd_why(int argc, char **argv)
 {
     WhySettings s;
@@ -186,6 +328,7 @@ int cmd_why(int argc, char **argv)
     Flags flags;
     Store *store;
     int64_t sweep_id;
+    bool predicted;
     int err;
 
     TRY(flags_parse(&flags, &usage, &s, argc, argv));
@@ -194,6 +337,13 @@ int cmd_why(int argc, char **argv)
     TRY(flags_cases(&e, &flags, &usage,
                     "nothing to explain; name an experiment, or give "
                     "--module or --backbone"));
+    err = are_predicted(&predicted, &e);
+    if (!err && predicted)
+        err = predict_all(&e, &s);
+    if (err || predicted) {
+        experiment_free(&e);
+        return err;
+    }
     snprintf(e.experiment, sizeof(e.experiment), "profile");
     err = sweep_begin(
         &(Sweeping){

@@ -10,7 +10,7 @@
 #include "kernels/cpu/cpu.h"
 
 static const Backend *const backends[] = { &cpu_backend, &cuda_backend,
-                                           &ref_backend };
+                                           &ref_backend, &model_backend };
 enum { NBACKENDS = sizeof(backends) / sizeof(backends[0]) };
 
 const Backend *backend_at(int i)

@@ -1,5 +1,5 @@
 /*
- * plugin.h - the backend "cuda", loaded when it is asked for.
+ * plugin.h - the backends "cuda" and "model", loaded when they are asked for.
  */
 #ifndef HARNESS_PLUGIN_H
 #define HARNESS_PLUGIN_H
@@ -7,11 +7,19 @@
 #include <stddef.h>
 
 #include "kernels/core/backend.h"
+#include "kernels/simt/model.h"
 
 /* Stands in for the plugin's: open() loads it and gives a device of its own
  * backend.  Without a plugin there are no kernels, and ERR_UNSUPPORTED says
  * why. */
 extern const Backend cuda_backend;
+
+/* Stands for predictions (harness/explain/predict.h): it opens no device, and
+ * says which command knows it. */
+extern const Backend model_backend;
+
+/* What attnbench_model.so gives.  ERR_UNSUPPORTED with the reason, as below. */
+int model_load(const Model **out);
 
 /* The plugin's backend.  ERR_UNSUPPORTED with the reason: none was built, its
  * libraries are not here, it is of another build. */

@@ -55,7 +55,8 @@ $(foreach sm,$(sms),$(eval $(call nvcc_rule,$(sm))))
 $(B)/cuda_build.h: FORCE
 	@mkdir -p $(@D)
 	@{ echo '#define CUDA_BUILD_HEADERS "$(shell cat kernels/core/*.h \
-	       kernels/ops/ops.h kernels/cuda/backend/plugin.h | cksum)"'; \
+	       kernels/ops/ops.h kernels/cuda/backend/plugin.h \
+	       kernels/simt/host.h kernels/simt/model.h | cksum)"'; \
 	   echo '#define CUDA_BUILD_ARCHS "$(CUDA_ARCH_LIST)"'; \
 	   echo '#define CUDA_BUILD_MISSING "$(CUDA_MISSING)"'; } > $@.new
 	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi

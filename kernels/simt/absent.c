@@ -6,6 +6,7 @@
 #include "kernels/cuda/kernels/calibrate.h"
 #include "kernels/cuda/kernels/peaks.h"
 #include "kernels/simt/host.h"
+#include "kernels/simt/model.h"
 
 static int absent_open(Device **out, const DeviceSettings *settings)
 {
@@ -64,7 +65,7 @@ void simt_count_stop(void)
 {
 }
 
-void simt_count_clear(void)
+void simt_count_next(void)
 {
 }
 
@@ -125,3 +126,5 @@ int cuda_peak_fma(Device *dev, float *sink, int rounds, double *flops)
     (void)dev, (void)sink, (void)rounds, (void)flops;
     return ERR_UNSUPPORTED;
 }
+
+const Model simt_model = { 0 };

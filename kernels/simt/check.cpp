@@ -303,8 +303,10 @@ static bool check_cell(Cell *c, uint8_t bytes, const Access *a)
  * arguments are fine. */
 static void check_elsewhere(const Access *a)
 {
-    extern char image_begin[] __asm__("__executable_start");
-    extern char image_end[] __asm__("_end");
+    /* weak: the plugin, which judges nothing, has none */
+    extern char image_begin[] __asm__("__executable_start")
+        __attribute__((weak));
+    extern char image_end[] __asm__("_end") __attribute__((weak));
     const uintptr_t arguments = (uintptr_t)launch.context;
 
     if ((a->at >= (uintptr_t)a->by->stack &&

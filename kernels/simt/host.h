@@ -98,10 +98,10 @@ typedef struct SimtCounts {
 } SimtCounts;
 
 /* From start to stop accesses are counted, launch by launch, and not judged.
- * Clear forgets the launches so far, and keeps what are images. */
+ * Next forgets the launches so far, and neither places nor what are images. */
 void simt_count_start(void);
 void simt_count_stop(void);
-void simt_count_clear(void);
+void simt_count_next(void);
 void simt_count_images(const void *p, size_t bytes);
 
 /* The i-th launch; NULL past the last. */

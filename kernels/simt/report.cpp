@@ -2,6 +2,8 @@
  * report.cpp - what was found, as text: the first few places where something
  * is wrong in full, the rest counted.
  */
+#include <dlfcn.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,30 +27,61 @@ static const char *const kind_name[] = {
 #undef X
 };
 
-/* The lines of source of an instruction, innermost first, of which the first
- * and the last are told. */
+/* The file that an instruction is from, and where it is in there. */
+struct Image {
+    char file[PATH_MAX];
+    uintptr_t offset;
+};
+
+static Image image_of(uintptr_t pc)
+{
+    Image image = { "", pc };
+    Dl_info info;
+
+    snprintf(image.file, sizeof(image.file), "/proc/%d/exe", (int)getpid());
+    if (pc >> 32 && dladdr((void *)pc, &info)) { /* the plugin */
+        snprintf(image.file, sizeof(image.file), "'%s'", info.dli_fname);
+        image.offset = pc - (uintptr_t)info.dli_fbase;
+    }
+    return image;
+}
+
+/* True if "file:line" are of one file. */
+static bool same_file(const char *a, const char *b)
+{
+    const size_t n = strcspn(a, ":");
+
+    return strncmp(a, b, n + 1) == 0;
+}
+
+/* The lines of source of an instruction, innermost first, of which two are
+ * told: the first, and the next in another file. */
 static void source_lines(uintptr_t pc, char text[PLACE_TEXT])
 {
-    char command[128], line[PLACE_TEXT / 2] = "", first[PLACE_TEXT / 2] = "";
-    int n = 0;
+    char command[PATH_MAX + 64];
+    char line[PLACE_TEXT / 2], first[PLACE_TEXT / 2] = "";
+    char from[PLACE_TEXT / 2] = "";
+    const Image in = image_of(pc);
     FILE *f;
 
     snprintf(text, PLACE_TEXT, "0x%lx", (unsigned long)pc);
     snprintf(command, sizeof(command),
-             "addr2line -i -s -e /proc/%d/exe 0x%lx 2>/dev/null", (int)getpid(),
-             (unsigned long)pc - 1);
+             "addr2line -i -s -e %s 0x%lx 2>/dev/null", in.file,
+             (unsigned long)in.offset - 1);
     f = popen(command, "r");
     if (!f)
         return;
     while (fgets(line, sizeof(line), f)) {
         line[strcspn(line, " \n")] = 0; /* " (discriminator 2)" */
-        if (n++ == 0)
+        if (!first[0])
             memcpy(first, line, sizeof(first));
+        else if (!from[0] && !same_file(first, line))
+            memcpy(from, line, sizeof(from));
     }
     pclose(f);
-    if (n > 1 && strcmp(first, line) != 0)
-        snprintf(text, PLACE_TEXT, "%s (from %s)", first, line);
-    else if (n > 0 && first[0] != '?')
+    if (from[0])
+        snprintf(text, PLACE_TEXT, "%s (from %s)", first, from);
+    else if (first[0] && first[0] != '?')
         snprintf(text, PLACE_TEXT, "%s", first);
 }
 

@@ -18,11 +18,10 @@
 #include <string.h>
 
 #include <algorithm>
-#include <string>
 #include <unordered_map>
 #include <vector>
 
-enum { LINE = 128, BANKS = 32, WORD = 4, HALF = 2 };
+static const unsigned LINE = 128, BANKS = 32, WIDEST = 16, WORD = 4, HALF = 2;
 static const int SECTOR = 32;
 
 bool traffic_counts;
@@ -65,7 +64,9 @@ static Site &site_of(Sites &s, uintptr_t pc)
     return s.all[s.last];
 }
 
-void traffic_access(uintptr_t at, size_t bytes, AccessKind kind, uintptr_t pc)
+/* One access of 1, 2, 4, 8 or 16 bytes. */
+static void add_access(uintptr_t at, size_t bytes, AccessKind kind,
+                       uintptr_t pc)
 {
     const Thread *t = self();
     Site &s = site_of(sites[t->in->rank][t->warp], pc);
@@ -77,6 +78,24 @@ void traffic_access(uintptr_t at, size_t bytes, AccessKind kind, uintptr_t pc)
         s.requests.push_back({ {}, 0, (uint8_t)bytes });
     s.requests[n].at[t->lane] = at;
     s.requests[n].mask |= 1u << t->lane;
+}
+
+/* A struct is moved by words where it is no vector. */
+void traffic_access(uintptr_t at, size_t bytes, AccessKind kind, uintptr_t pc)
+{
+    if (bytes <= WIDEST && !(bytes & (bytes - 1))) {
+        add_access(at, bytes, kind, pc);
+        return;
+    }
+    while (bytes) {
+        const size_t part = at % WIDEST == 0 && bytes >= WIDEST ? WIDEST
+                            : at % WORD == 0 && bytes >= WORD   ? WORD
+                                                                : 1;
+
+        add_access(at, part, kind, pc);
+        at += part;
+        bytes -= part;
+    }
 }
 
 /* ---- distinct sectors --------------------------------------------------- */
@@ -122,7 +141,7 @@ template <int N> struct Few {
 /* Bytes that a request's lanes ask for together, each counted once. */
 static int distinct_bytes(const Request &r)
 {
-    Few<LANES * 16 / HALF> halves;
+    Few<LANES *(WIDEST / HALF)> halves;
 
     for (uint32_t m = r.mask; m; m &= m - 1)
         for (unsigned b = 0; b < r.bytes; b += HALF)
@@ -294,7 +313,8 @@ extern "C" void simt_count_start(void)
 {
     traffic_counts = true;
     images.clear();
-    simt_count_clear();
+    places.clear();
+    simt_count_next();
 }
 
 extern "C" void simt_count_stop(void)
@@ -302,10 +322,9 @@ extern "C" void simt_count_stop(void)
     traffic_counts = false;
 }
 
-extern "C" void simt_count_clear(void)
+extern "C" void simt_count_next(void)
 {
     launches.clear();
-    places.clear();
 }
 
 extern "C" void simt_count_images(const void *p, size_t bytes)
@@ -318,30 +337,49 @@ extern "C" const SimtCounts *simt_counted(int i)
     return i >= 0 && i < (int)launches.size() ? &launches[(size_t)i] : NULL;
 }
 
-/* The places of the source by what they ask for above what they need. */
+/* What a place asks for above its ideal. */
+static double excess(const SimtRequests &r)
+{
+    return r.units - r.ideal;
+}
+
+/* Instructions with the most to gain, by line of the source: looking a line up
+ * takes a process each, so only of some. */
+enum { LOOKED_UP = 48 };
+
 extern "C" int simt_counted_places(SimtPlace *out, int n)
 {
-    std::vector<SimtPlace> all;
-    std::unordered_map<std::string, size_t> index;
+    std::vector<std::pair<uintptr_t, PlaceSum>> sites(places.begin(),
+                                                      places.end());
+    std::vector<SimtPlace> lines;
 
-    for (const auto &e : places) {
-        SimtPlace p = { {}, e.second.shared, e.second.kind != READ, {} };
+    std::sort(sites.begin(), sites.end(), [](const auto &a, const auto &b) {
+        return excess(a.second.sum) > excess(b.second.sum);
+    });
+    for (size_t i = 0; i < sites.size() && i < LOOKED_UP; i++) {
+        const PlaceSum &site = sites[i].second;
+        SimtPlace p = { {}, site.shared, site.kind != READ, {} };
 
-        place_text({ e.first, NULL, 0 }, p.where);
-        /* one line has several instructions */
-        const std::string key = std::string(p.where) + (p.shared ? "s" : "g") +
-                                (p.writes ? "w" : "r");
-        const auto found = index.try_emplace(key, all.size());
+        place_text({ sites[i].first, NULL, 0 }, p.where);
 
-        if (found.second)
-            all.push_back(p);
-        add_to(&all[found.first->second].sum, e.second.sum);
+        const auto line = std::find_if(
+            lines.begin(), lines.end(), [&](const SimtPlace &other) {
+                return !strcmp(other.where, p.where) &&
+                       other.shared == p.shared && other.writes == p.writes;
+            });
+
+        if (line == lines.end()) {
+            p.sum = site.sum;
+            lines.push_back(p);
+        } else {
+            add_to(&line->sum, site.sum);
+        }
     }
-    std::sort(all.begin(), all.end(),
+    std::sort(lines.begin(), lines.end(),
               [](const SimtPlace &a, const SimtPlace &b) {
-                  return a.sum.units - a.sum.ideal > b.sum.units - b.sum.ideal;
+                  return excess(a.sum) > excess(b.sum);
               });
-    n = std::min(n, (int)all.size());
-    std::copy(all.begin(), all.begin() + n, out);
+    n = std::min(n, (int)lines.size());
+    std::copy(lines.begin(), lines.begin() + n, out);
     return n;
 }

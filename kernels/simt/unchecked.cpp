@@ -86,7 +86,7 @@ extern "C" void simt_count_stop(void)
 {
 }
 
-extern "C" void simt_count_clear(void)
+extern "C" void simt_count_next(void)
 {
 }
 

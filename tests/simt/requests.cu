@@ -59,6 +59,21 @@ static __global__ void shared_packs(Planted m)
     m.y[threadIdx.x] = tile[threadIdx.x].x;
 }
 
+struct Three {
+    float at[3];
+};
+
+static __global__ void structs(Planted m)
+{
+    SHARED(Three, tile, [32]);
+
+    tile[threadIdx.x] = { { 1, 1, 1 } };
+    __syncthreads();
+    Three mine = tile[threadIdx.x];
+
+    m.y[threadIdx.x] = mine.at[0] * mine.at[1] * mine.at[2];
+}
+
 static __global__ void three_rounds(Planted m)
 {
     float v = m.x[threadIdx.x];
@@ -163,6 +178,14 @@ TEST(simt_requests, packs_of_shared_memory_take_four_wavefronts)
     /* 32 x 16 bytes written: 4; and a float of every fourth read: 4 */
     CHECK_MSG(c.shared.units == 8 && c.shared.ideal == 4 + 1, "%g of %g",
               c.shared.units, c.shared.ideal);
+}
+
+/* At a stride of three words no two lanes meet in a bank. */
+TEST(simt_requests, structs_are_moved_by_words)
+{
+    const SimtCounts c = counts_of(structs, 1, 1);
+
+    CHECK_MSG(c.shared.units == 6, "%g", c.shared.units);
 }
 
 TEST(simt_requests, a_block_waits_once_from_barrier_to_barrier)

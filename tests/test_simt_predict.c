@@ -1,0 +1,285 @@
+/*
+ * test_simt_predict.c - predicted times: the arithmetic on counts made by hand,
+ * and what modules ask of memory, by the checked build alone.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/devices/backends.h"
+#include "harness/devices/plugin.h"
+#include "harness/explain/predict.h"
+#include "harness/explain/predict_say.h"
+#include "tests/on_simt.h"
+#include "tests/test.h"
+
+static Card h200(void)
+{
+    Card card;
+
+    param_defaults(card_params, &card);
+    return card;
+}
+
+/* ---- a launch, by hand ---------------------------------------------------- */
+
+/* 132 blocks that copy 1320 sectors each. */
+static SimtCounts a_copy(void)
+{
+    SimtCounts c = { .blocks = 132, .threads = 256, .cluster = 1 };
+
+    c.image_read = c.written = 132 * 1320 * 32;
+    c.loads.cycles = c.stores.cycles = 132 * 330;
+    c.block_cycles = 660;
+    c.rounds = 1;
+    return c;
+}
+
+TEST(simt_predict, bytes_are_divided_by_the_bandwidth_of_where_they_are)
+{
+    const Card card = h200();
+    const SimtCounts c = a_copy();
+    const double bytes = 2 * 132 * 1320 * 32.0;
+    Bound bound;
+
+    CHECK(fabs(predict_launch(&c, &card, 1, 132, 0, false, &bound) -
+               (bytes / 4300 + 600)) < 1e-6);
+    CHECK(fabs(predict_launch(&c, &card, 1, 132, 0, true, &bound) -
+               (bytes / 5500 + 600)) < 1e-6);
+    CHECK(fabs(predict_launch(&c, &card, 8, 132, 0, false, &bound) -
+               (8 * bytes / 4300 + 600)) < 1e-6);
+    CHECK(bound == BOUND_BYTES);
+}
+
+TEST(simt_predict, weights_are_read_once_however_large_the_batch)
+{
+    const Card card = h200();
+    SimtCounts c = a_copy();
+    Bound bound;
+    double before, after;
+
+    before = predict_launch(&c, &card, 32, 4, 0, false, &bound);
+    c.weight_read = 4300e3;
+    after = predict_launch(&c, &card, 32, 4, 0, false, &bound);
+    CHECK(fabs(after - before - 1e3) < 1e-6);
+}
+
+TEST(simt_predict, the_busiest_multiprocessor_sets_the_time)
+{
+    const Card card = h200();
+    SimtCounts c = { .blocks = 5, .block_cycles = 1980 };
+    Bound bound;
+
+    c.shared.cycles = 5 * 1980;
+    /* on four multiprocessors one has two blocks, of 1 us each */
+    CHECK(fabs(predict_launch(&c, &card, 1, 4, 0, true, &bound) - 2e3) < 1e-6);
+    CHECK(bound == BOUND_LAUNCH); /* 2.5 us */
+    CHECK(fabs(predict_launch(&c, &card, 1, 5, 0, true, &bound) - 1e3) < 1e-6);
+    c.shared.cycles += 1980; /* one block has twice as many */
+    c.block_cycles = 2 * 1980;
+    CHECK(fabs(predict_launch(&c, &card, 1, 5, 0, true, &bound) - 2e3) < 1e-6);
+}
+
+TEST(simt_predict, waits_and_meetings_are_added_and_arithmetic_is_not)
+{
+    const Card card = h200();
+    SimtCounts c = a_copy();
+    Bound bound;
+    const double none = predict_launch(&c, &card, 1, 132, 0, true, &bound);
+
+    c.rounds = 4;
+    c.cluster_syncs = 2;
+    CHECK(fabs(predict_launch(&c, &card, 1, 132, 0, true, &bound) - none -
+               (3 * 600 + 2 * 500)) < 1e-6);
+    c.rounds = 1;
+    c.cluster_syncs = 0;
+    CHECK(predict_launch(&c, &card, 1, 132, 1e6, true, &bound) == none);
+    CHECK(predict_launch(&c, &card, 1, 132, 1e12, true, &bound) > 10e6);
+    CHECK(bound == BOUND_FLOPS);
+}
+
+static const char *card_file(const char *text)
+{
+    static char path[256];
+    FILE *f;
+
+    snprintf(path, sizeof(path), "%s/card.csv", test_tmpdir());
+    f = fopen(path, "w");
+    BUG_IF(!f);
+    fputs(text, f);
+    fclose(f);
+    return path;
+}
+
+TEST(simt_predict, a_card_is_what_its_probe_wrote)
+{
+    Card card;
+
+    REQUIRE(card_read(&card, card_file("key,value\nlaunch_ns,1800\n"
+                                       "clusters_of_4,31\nsms,108\n")) == OK);
+    CHECK(card.launch_ns == 1800 && card.sms == 108);
+    CHECK(card.node_ns == h200().node_ns);
+    CHECK(card_read(&card, card_file("key,value\nsms,none\n")) == ERR_INPUT);
+    CHECK_MSG(strstr(err_message(), "card.csv:2"), "%s", err_message());
+    CHECK(card_read(&card, card_file("a,b\n1,2\n")) == ERR_INPUT);
+    CHECK(card_read(&card, "/nowhere/card.csv") != OK);
+}
+
+TEST(simt_predict, the_backend_model_measures_nothing_and_says_so)
+{
+    const Model *model;
+    Device *dev;
+
+    CHECK(backend_open(&dev, "model", NULL) == ERR_UNSUPPORTED && !dev);
+    CHECK_MSG(strstr(err_message(), "attnbench why --backend=model"), "%s",
+              err_message());
+    setenv("ATTNBENCH_MODEL", "/nowhere/attnbench_model.so", 1);
+    CHECK(model_load(&model) == ERR_UNSUPPORTED && !model);
+    CHECK_MSG(strstr(err_message(), "/nowhere/"), "%s", err_message());
+}
+
+/* ---- modules --------------------------------------------------------------- */
+
+static void predict(Predicted *p, const char *flags[][2])
+{
+    const Card card = h200();
+    Case c;
+
+    if (!simt_is_checked())
+        SKIP("the plain build counts nothing");
+    case_defaults(&c);
+    for (int i = 0; flags[i][0]; i++)
+        BUG_IF(case_set(&c, flags[i][0], flags[i][1]) != OK);
+    BUG_IF(case_complete(&c) != OK);
+    if (predict_case(p, &c, &simt_model, &card) != OK) {
+        char reports[1000];
+
+        simt_take_errors(reports, sizeof(reports));
+        fprintf(stderr, "%s\n%s\n", err_message(), reports);
+        BUG_IF("it cannot be predicted");
+    }
+}
+
+TEST(simt_predict, se_reads_its_map_twice_and_writes_it_once)
+{
+    Predicted p;
+
+    predict(&p, (const char *[][2]){ { "module", "se" },
+                                     { "dtype", "f16" },
+                                     { "batch", "32" },
+                                     { 0 } });
+    CHECK_MSG(p.all.launches == 6, "%d", p.all.launches);
+    CHECK_MSG(fabs(p.maps - 3) < 0.05, "%g", p.maps);
+    CHECK(p.all.ns - p.all.graph_ns == 6 * 1300.0);
+    predicted_free(&p, &simt_model);
+}
+
+/* Whatever the batch is, a multiprocessor has the same to do. */
+TEST(simt_predict, twice_the_batch_moves_twice_the_bytes)
+{
+    Predicted one, two;
+
+    predict(&one, (const char *[][2]){
+                      { "module", "eca" }, { "batch", "11" }, { 0 } });
+    predict(&two, (const char *[][2]){
+                      { "module", "eca" }, { "batch", "22" }, { 0 } });
+    CHECK_MSG(fabs(two.all.bytes / one.all.bytes - 2) < 0.01, "%g of %g",
+              two.all.bytes, one.all.bytes);
+    predicted_free(&one, &simt_model);
+    predicted_free(&two, &simt_model);
+}
+
+TEST(simt_predict, fused_scsa_is_one_kernel_that_moves_two_maps)
+{
+    static const char *const shapes[][2] = {
+        { "64", "56" }, { "128", "28" }, { "256", "14" }, { "512", "7" }
+    };
+
+    for (int i = 0; i < 4; i++)
+        for (int half = 0; half < 2; half++) {
+            Predicted p;
+
+            predict(&p, (const char *[][2]){ { "module", "scsa" },
+                                             { "impl", "fused" },
+                                             { "dtype", half ? "f16" : "f32" },
+                                             { "batch", "32" },
+                                             { "channels", shapes[i][0] },
+                                             { "height", shapes[i][1] },
+                                             { "width", shapes[i][1] },
+                                             { 0 } });
+            CHECK(p.all.launches == 1);
+            CHECK_MSG(p.maps < 2.03, "%s: %g maps", shapes[i][0], p.maps);
+            CHECK_MSG(p.all.sectors < 1.05, "%s: sectors %g", shapes[i][0],
+                      p.all.sectors);
+            predicted_free(&p, &simt_model);
+        }
+}
+
+/* Ops whose kernels only stream, and the most that each may ask for, in
+ * multiples of the ideal, where channels are whole packs. */
+static const struct {
+    const char *op;
+    double sectors, waves;
+} streams[] = {
+    { "mul", 1.05, 1 },
+    { "global_avg_pool", 1.05, 1.6 },
+    { "global_max_pool", 1.05, 1.6 },
+    { "mean_h", 1.05, 1.6 },
+    { "mean_w", 1.05, 1.6 },
+    { "sigmoid", 1.05, 1 },
+    { "relu", 1.05, 1 },
+};
+
+static void check_streams(const Predicted *p, const char *module)
+{
+    for (int i = 0; i < p->nsteps; i++)
+        for (size_t k = 0; k < sizeof(streams) / sizeof(streams[0]); k++) {
+            const PredictedStep *s = &p->step[i];
+            char dims[DIMS_TEXT];
+
+            if (strcmp(s->out->op->name, streams[k].op) ||
+                tensor_count(s->out) < 4096)
+                continue;
+            CHECK_MSG(!(s->sectors > streams[k].sectors) &&
+                          !(s->waves > streams[k].waves),
+                      "%s: %s %s: sectors %.2f, wavefronts %.2f", module,
+                      streams[k].op, tensor_dims_text(s->out, dims), s->sectors,
+                      s->waves);
+        }
+}
+
+TEST(simt_predict, kernels_that_stream_ask_for_little_more_than_they_need)
+{
+    static const char *const modules[] = { "se", "eca", "ca", "ela", "afgca" };
+
+    for (int i = 0; i < 5; i++) {
+        Predicted p;
+
+        predict(&p, (const char *[][2]){ { "module", modules[i] },
+                                         { "dtype", "f16" },
+                                         { "batch", "32" },
+                                         { 0 } });
+        check_streams(&p, modules[i]);
+        predicted_free(&p, &simt_model);
+    }
+}
+
+TEST(simt_predict, whole_networks_and_gradients_are_refused)
+{
+    const Card card = h200();
+    Predicted p;
+    Case c;
+
+    if (!simt_is_checked())
+        SKIP("the plain build counts nothing");
+    case_defaults(&c);
+    BUG_IF(case_set(&c, "backbone", "resnet18") || case_complete(&c));
+    CHECK(predict_case(&p, &c, &simt_model, &card) == ERR_UNSUPPORTED);
+    predicted_free(&p, &simt_model);
+    case_defaults(&c);
+    BUG_IF(case_set(&c, "module", "se") || case_set(&c, "pass", "train") ||
+           case_complete(&c));
+    CHECK(predict_case(&p, &c, &simt_model, &card) == ERR_UNSUPPORTED);
+    predicted_free(&p, &simt_model);
+}
