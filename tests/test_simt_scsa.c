@@ -52,6 +52,7 @@ static void close_simt(Device *dev)
     CHECK_MSG(simt_take_errors(kinds, sizeof(kinds)) == 0, "reported: %s",
               kinds);
     simt_set_order(SIMT_FORWARD, 1);
+    simt_set_groups(NULL, 0);
     simt_backend.close(dev);
 }
 
@@ -192,6 +193,94 @@ TEST(simt_scsa, many_windows_agree_with_the_definition)
 
     agrees(dev, &shapes[0]);
     agrees(dev, &shapes[1]);
+    close_simt(dev);
+}
+
+/* ---- which blocks, and how many ------------------------------------------ */
+
+/* Multiprocessors of a card's groups, which no cluster may leave: all 132 are
+ * there, but in some cards not in fours. */
+typedef struct Groups {
+    int n, sms[OF_A_CARD];
+} Groups;
+static const Groups in_fours = { 8, { 16, 16, 16, 16, 16, 16, 18, 18 } };
+static const Groups one_short = { 8, { 18, 18, 18, 16, 16, 16, 16, 14 } };
+static const Groups two_short = { 8, { 18, 18, 18, 18, 16, 16, 14, 14 } };
+static const Groups in_threes = { 2, { 3, 3 } };
+static const Groups one_by_one = { 4, { 1, 1, 1, 1 } };
+
+static const struct Choice {
+    const Groups *groups;
+    Shape shape;
+    unsigned cluster, threads;
+} choices[] = {
+    { &in_fours,
+      { 32, 32, 16, 16, 7, 1, "f32", "32 images, 32 clusters" },
+      4,
+      512 },
+    { &one_short,
+      { 32, 32, 16, 16, 7, 1, "f32", "32 images, 31 clusters" },
+      4,
+      256 },
+    { &one_short,
+      { 31, 32, 16, 16, 7, 1, "f32", "31 images, 31 clusters" },
+      4,
+      512 },
+    { &two_short,
+      { 31, 32, 16, 16, 7, 1, "f32", "31 images, 30 clusters" },
+      4,
+      256 },
+    { &in_fours,
+      { 16, 64, 16, 16, 7, 1, "f32", "16 images, 16 clusters of eight" },
+      8,
+      512 },
+    { &one_short,
+      { 16, 64, 16, 16, 7, 1, "f32", "16 images, 15 clusters of eight" },
+      4,
+      512 },
+    { &in_threes,
+      { 1, 64, 16, 16, 7, 1, "f32", "no cluster of blocks of 512" },
+      4,
+      256 },
+    { &one_by_one,
+      { 1, 64, 16, 16, 7, 1, "f32", "no cluster at all" },
+      1,
+      256 },
+};
+enum { NCHOICES = sizeof(choices) / sizeof(choices[0]) };
+
+TEST(simt_scsa, clusters_are_as_the_card_has_room_for)
+{
+    static const Kernel *const both[] = { &cuda_scsa_cluster, &cuda_scsa,
+                                          NULL };
+
+    for (int i = 0; i < NCHOICES; i++) {
+        const struct Choice *c = &choices[i];
+        Device *dev = open_simt(both, OF_A_CARD);
+        SimtShape l;
+
+        simt_set_groups(c->groups->sms, c->groups->n);
+        agrees(dev, &c->shape);
+        l = simt_launched();
+        CHECK_MSG(l.cluster == c->cluster && l.threads == c->threads,
+                  "%s: clusters of %u, %u threads", c->shape.why, l.cluster,
+                  l.threads);
+        close_simt(dev);
+    }
+}
+
+TEST(simt_scsa, a_card_that_has_no_room_for_a_cluster_says_so)
+{
+    const Shape s = { 1, 64, 14, 14, 7, 1, "f32", "" };
+    Device *dev = open_simt(by_cluster, OF_A_CARD);
+    Graph *g = graph_of(&s);
+    Plan *p = NULL;
+
+    simt_set_groups(one_by_one.sms, one_by_one.n);
+    CHECK(plan_new(&p, dev, g) == ERR_UNSUPPORTED);
+    CHECK(strstr(err_message(), "runs no cluster of 8 blocks"));
+    plan_free(p);
+    graph_free(g);
     close_simt(dev);
 }
 

@@ -23,6 +23,17 @@ extern const Backend simt_backend;
 enum { SIMT_FORWARD, SIMT_REVERSE, SIMT_RANDOM, SIMT_ORDERS };
 void simt_set_order(int order, uint64_t seed);
 
+/* Numbers of multiprocessors that clusters may not leave, as a card has them;
+ * n 0: all of its are one group. */
+void simt_set_groups(const int *sms, int n);
+
+/* Shape of the latest launch. */
+typedef struct SimtShape {
+    unsigned blocks, threads, cluster; /* of the grid, a block, a cluster */
+    size_t shared_bytes;               /* dynamic ones of a block         */
+} SimtShape;
+SimtShape simt_launched(void);
+
 /* True if this is the checked build. */
 bool simt_is_checked(void);
 

@@ -196,6 +196,14 @@ static bool run_cluster(unsigned first_block)
 
 /* ---- launches ---------------------------------------------------------- */
 
+extern "C" SimtShape simt_launched(void)
+{
+    const dim3 g = launch.grid, b = launch.block;
+
+    return { g.x * g.y * g.z, b.x * b.y * b.z, launch.cluster,
+             launch.dynamic_bytes };
+}
+
 static bool possible(dim3 grid, dim3 block, size_t shared_bytes,
                      unsigned cluster)
 {

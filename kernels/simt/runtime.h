@@ -50,6 +50,9 @@ size_t simt_allowed_shared(const void *kernel);
 cudaError_t simt_run(void (*call)(void *), void *context, dim3 grid, dim3 block,
                      size_t shared_bytes, unsigned cluster);
 
+/* Clusters that a card of so many multiprocessors runs at once. */
+int simt_clusters(dim3 block, size_t shared_bytes, unsigned cluster, int sms);
+
 template <typename T> static inline cudaError_t cudaMalloc(T **p, size_t bytes)
 {
     return simt_malloc((void **)p, bytes);
@@ -113,6 +116,14 @@ static inline cudaError_t simt_launch(void (*kernel)(P...), dim3 grid,
     if (shared_bytes > simt_allowed_shared((const void *)kernel))
         return cudaErrorInvalidValue;
     return simt_run(call.go, &call, grid, block, shared_bytes, cluster);
+}
+
+template <typename... P>
+static inline int simt_active_clusters(void (*)(P...), dim3 block,
+                                       size_t shared_bytes, unsigned cluster,
+                                       int sms)
+{
+    return simt_clusters(block, shared_bytes, cluster, sms);
 }
 
 #endif

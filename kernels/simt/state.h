@@ -1,15 +1,16 @@
 /*
  * state.h - what the files of the runtime share: threads, blocks, the launch.
  *
- *   launch.cpp   takes a launch, and a cluster's blocks from start to end
- *   fibers.cpp   stacks, and who runs next
- *   barriers.cpp __syncthreads and cluster.sync
- *   warps.cpp    what lanes of a warp do together
- *   memory.cpp   device memory, shared arrays, cudaMemcpy and its kin
+ *   launch.cpp     takes a launch, and a cluster's blocks from start to end
+ *   fibers.cpp     stacks, and who runs next
+ *   barriers.cpp   __syncthreads and cluster.sync
+ *   warps.cpp      what lanes of a warp do together
+ *   occupancy.cpp how many clusters a card holds
+ *   memory.cpp     device memory, shared arrays, cudaMemcpy and its kin
  *   check.cpp, order.cpp, hooks.cpp   the checker, in the checked build;
  *   traffic.cpp                       and what it counts, instead of judging;
  *   unchecked.cpp                     what stands for it in the plain one
- *   report.cpp   what was found, as text
+ *   report.cpp     what was found, as text
  *
  * One OS thread, and one launch at a time.  The blocks of a cluster run
  * together, clusters one after another.

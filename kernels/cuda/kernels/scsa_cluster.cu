@@ -27,7 +27,9 @@
  *             twice and those of device memory are runs of a block's channels.
  *
  * It wins wherever it fits.  It starves where a batch has fewer blocks than
- * the card has multiprocessors, and then takes clusters of 8.  At 64 channels
+ * the card has multiprocessors, and then takes clusters of 8; where one image
+ * more than clusters run at once is left, it takes blocks of half as many
+ * threads, of which a multiprocessor has two (scsa_place.h).  At 64 channels
  * in f16 the runs are 32 bytes, a sector, with clusters of 4, and half of one
  * with clusters of 8: sectors then travel twice from L2, which has bandwidth to
  * spare where so few blocks run, and once from memory.
@@ -36,6 +38,7 @@
  * scsa_cut.h divides an image, scsa_block.h has what a block holds of it.
  */
 #include "kernels/cuda/kernels/scsa_block.h"
+#include "kernels/cuda/kernels/scsa_place.h"
 
 /* ---- SMSA ---------------------------------------------------------------- */
 
@@ -356,25 +359,52 @@ static bool supports(const Tensor *out)
 {
     Cut cut;
 
-    return cut_image(&cut, out, SCSA_QUARTERS, CLUSTER_BLOCK_SHARED) ||
-           cut_image(&cut, out, MAX_BLOCKS, CLUSTER_BLOCK_SHARED);
+    return cut_image(&cut, out, SCSA_QUARTERS, THREADS, CLUSTER_BLOCK_SHARED) ||
+           cut_image(&cut, out, MAX_BLOCKS, THREADS, CLUSTER_BLOCK_SHARED);
 }
 
-/* Eight blocks per image where four do not fit, or leave multiprocessors idle
- * that eight would use. */
-static bool choose(Cut *cut, const CudaDevice *cuda, const Tensor *out)
+static Launch launch_of(const Cut *cut, int images)
 {
-    const size_t limit = cuda->block_shared_bytes;
-    Cut four, eight;
-    const bool can_four = cut_image(&four, out, SCSA_QUARTERS, limit);
-    const bool can_eight = cuda->max_cluster >= MAX_BLOCKS &&
-                           cut_image(&eight, out, MAX_BLOCKS, limit);
+    return { dim3((unsigned)(images * cut->blocks)),
+             dim3((unsigned)cut->threads), cut->bytes, (unsigned)cut->blocks };
+}
 
-    if (can_eight && (!can_four || out->dim[0] * MAX_BLOCKS <= cuda->sms))
-        *cut = eight;
-    else if (can_four)
-        *cut = four;
-    return can_four || can_eight;
+/* How many clusters of the cut the card runs at once. */
+static int find_active(Cut *cut, const CudaDevice *cuda, const Tensor *out)
+{
+    const Launch l = launch_of(cut, 1);
+
+    FOR_PACK(out->dtype, cut->packs < cut->channels, T, N, {
+        CUDA_TRY(cudaFuncSetAttribute(
+            cluster<T, N>, cudaFuncAttributeMaxDynamicSharedMemorySize,
+            (int)cuda->block_shared_bytes));
+        cut->active = simt_active_clusters(
+            cluster<T, N>, l.block, l.shared_bytes, l.cluster, cuda->sms);
+    });
+    return OK;
+}
+
+/* The best of the cuts, or one with no bytes if none fits; active is 0 if the
+ * card runs none of those that do. */
+static int choose(Cut *best, const CudaDevice *cuda, const Tensor *out)
+{
+    const int images = out->dim[0];
+
+    *best = {};
+    for (const Way &way : ways) {
+        Cut cut;
+
+        if (way.blocks > cuda->max_cluster ||
+            !cut_image(&cut, out, way.blocks, way.threads,
+                       cuda->block_shared_bytes))
+            continue;
+        TRY(find_active(&cut, cuda, out));
+        if (!best->active ||
+            (cut.active && cut_cycles(cut, images, cuda->sms) <
+                               cut_cycles(*best, images, cuda->sms)))
+            *best = cut;
+    }
+    return OK;
 }
 
 static int plan(Device *dev, const Tensor *out, void **state)
@@ -386,26 +416,26 @@ static int plan(Device *dev, const Tensor *out, void **state)
     if (!cut)
         return fail(ERR_MEMORY, "no memory for a plan");
     *state = cut;
-    if (!choose(cut, cuda, out))
+    TRY(choose(cut, cuda, out));
+    if (!cut->bytes)
         return fail(ERR_UNSUPPORTED,
                     "scsa: kernel cluster needs more than the %zu bytes of "
                     "shared memory that a block has here, for %s %s",
                     cuda->block_shared_bytes, dtype_name(out->dtype),
                     tensor_dims_text(out, dims));
-    FOR_PACK(out->dtype, cut->packs < cut->channels, T, N, {
-        CUDA_TRY(cudaFuncSetAttribute(
-            cluster<T, N>, cudaFuncAttributeMaxDynamicSharedMemorySize,
-            (int)cuda->block_shared_bytes));
-    });
+    if (!cut->active)
+        return fail(ERR_UNSUPPORTED,
+                    "scsa: this card runs no cluster of %d blocks with %zu "
+                    "bytes of shared memory each, for %s %s",
+                    cut->blocks, cut->bytes, dtype_name(out->dtype),
+                    tensor_dims_text(out, dims));
     return OK;
 }
 
 static int run(Device *dev, const Tensor *out, void *state)
 {
     const Cut *cut = (const Cut *)state;
-    const Launch l = { dim3((unsigned)(out->dim[0] * cut->blocks)),
-                       dim3((unsigned)cut->threads), cut->bytes,
-                       (unsigned)cut->blocks };
+    const Launch l = launch_of(cut, out->dim[0]);
     int err = OK;
 
     FOR_PACK(out->dtype, cut->packs < cut->channels, T, N, {

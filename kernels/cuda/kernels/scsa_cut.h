@@ -19,6 +19,7 @@ typedef struct Cut {
     int blocks;          /* of the cluster: 4 or 8                        */
     int channels, packs; /* of a block; packs of N channels at a position */
     int threads;
+    int active;        /* clusters that the card runs at once             */
     int row_groups;    /* threads that share a column of packs            */
     int row_splits;    /* ... that share the sum of a row, for one pack   */
     int window_splits; /* ... that share a window, by rows, for one pack  */
@@ -26,7 +27,8 @@ typedef struct Cut {
 
     /* In floats from the start, where the map is; bytes of all. */
     unsigned attn_h, attn_w, x_p, moments, gate, weights, work;
-    size_t bytes;
+    size_t bytes, map_bytes;
+    size_t run_bytes; /* that are neighbours in device memory */
 } Cut;
 
 /* Room for n floats, at an address that packs may have. */
@@ -39,12 +41,12 @@ static inline unsigned place(size_t *floats, size_t n)
 }
 
 /* Where everything is, from the end of the map on. */
-static inline void lay_out(Cut *cut, const Scsa &s, size_t map_bytes)
+static inline void lay_out(Cut *cut, const Scsa &s)
 {
     const size_t channels = (size_t)cut->channels;
     const size_t H = (size_t)s.H, W = (size_t)s.W, P = (size_t)s.P;
     const size_t C = (size_t)s.C, warps = (size_t)cut->threads / WARP;
-    size_t floats = ceil_div(map_bytes, 16) * 4;
+    size_t floats = ceil_div(cut->map_bytes, 16) * 4;
     const size_t strips =
         ((size_t)cut->row_splits * H + (size_t)cut->row_groups * W) * channels;
     const size_t windows = (size_t)cut->window_splits * P * channels;
@@ -63,9 +65,10 @@ static inline void lay_out(Cut *cut, const Scsa &s, size_t map_bytes)
     cut->bytes = floats * sizeof(float);
 }
 
-/* False if that many blocks cannot have the image, with so much memory each. */
+/* False if that many blocks of at most `threads` cannot have the image, with so
+ * much memory each. */
 static inline bool cut_image(Cut *cut, const Tensor *out, int blocks,
-                             size_t limit)
+                             int threads, size_t limit)
 {
     const Scsa s = scsa_of(out);
     const size_t size = dtype_size(out->dtype);
@@ -80,10 +83,12 @@ static inline bool cut_image(Cut *cut, const Tensor *out, int blocks,
     cut->packs = cut->channels;
     if (whole_packs(out->dtype, (size_t)cut->channels))
         cut->packs /= (int)(16 / size);
+    cut->map_bytes = row_bytes * (size_t)s.H;
+    cut->run_bytes = (size_t)cut->channels * size;
     columns = s.W * cut->packs;
-    if (columns > THREADS)
+    if (columns > threads)
         return false;
-    cut->row_groups = least(s.H, at_least_1(THREADS / columns));
+    cut->row_groups = least(s.H, at_least_1(threads / columns));
     cut->threads =
         (int)ceil_div((size_t)(cut->row_groups * columns), WARP) * WARP;
     cut->row_splits =
@@ -96,7 +101,7 @@ static inline bool cut_image(Cut *cut, const Tensor *out, int blocks,
     cut->by_row_splits = divider((size_t)cut->row_splits);
     cut->by_P = divider((size_t)s.P);
     cut->by_PW = divider((size_t)s.PW);
-    lay_out(cut, s, row_bytes * (size_t)s.H);
+    lay_out(cut, s);
     return cut->bytes <= limit;
 }
 
