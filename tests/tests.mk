@@ -41,6 +41,10 @@ $(B)/run_tests: $(lib) $(tests_obj) $(on_host) | $(fake)
 $(B)/run_tests_checked: $(lib) $(tests_obj) $(call simt_obj,checked) | $(fake)
 	$(call Q,LINK) $(CXX) $(LDFLAGS) -no-pie -o $@ $^ $(LIBS) $(tests_link)
 
+# The programs of tests/gpu_check.sh.
+$(B)/gpu_%: tests/gpu_check/%.cu $(wildcard tests/gpu_check/*.cuh) $(B)/cuda/flags
+	$(call Q,NVCC) $(CUDA_NVCC) -std=c++20 -O2 -I. $(CUDA_CODE) -o $@ $<
+
 $(B)/double/%.c.o: %.c
 	@mkdir -p $(@D)
 	$(call Q,CC) $(CC) $(CFLAGS) -include tests/in_double.h -MMD -MP -c -o $@ $<
