@@ -471,26 +471,31 @@ static bool is_chosen(const char *name)
     return !getenv("OP");
 }
 
-void kernel_trials(Device *dev, const char *how, Values values, Dtype dtype)
+int kernel_trials(Device *dev, const char *how, Values values, Dtype dtype)
 {
-    kernel_trials_of(dev, how, values, dtype, NULL);
+    return kernel_trials_of(dev, how, values, dtype, NULL);
 }
 
-void kernel_trials_of(Device *dev, const char *how, Values values, Dtype dtype,
-                      bool (*wanted)(const Kernel *k))
+int kernel_trials_of(Device *dev, const char *how, Values values, Dtype dtype,
+                     bool (*wanted)(const Kernel *k))
 {
     const KernelCase *c;
+    int all = 0;
 
     for (int i = 0; (c = kernel_case_at(i)); i++) {
         Sample s;
+        int n;
 
         if (c->op->view || !is_chosen(c->op->name) ||
             !has_kernel_for(dev, c->op, dtype) ||
             !sample_new(&s, c, values, dtype))
             continue;
-        CHECK_MSG(try_kernels(&s, dev, how, wanted) > 0 || wanted,
-                  "%s '%s': no kernel takes it, %s (%s), %s", c->op->name,
-                  c->why, dev->backend->name, how, dtype_name(dtype));
+        n = try_kernels(&s, dev, how, wanted);
+        CHECK_MSG(n > 0 || wanted, "%s '%s': no kernel takes it, %s (%s), %s",
+                  c->op->name, c->why, dev->backend->name, how,
+                  dtype_name(dtype));
+        all += n;
         sample_free(&s);
     }
+    return all;
 }

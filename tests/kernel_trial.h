@@ -12,11 +12,12 @@ typedef enum Values { PLAIN, NONFINITE } Values;
 /* Runs all of the device's kernels on every case of kernel_cases.h; fails where
  * one is wrong, or where none takes a case of an op that the device has kernels
  * for in that dtype.  how is for failures: "isa=avx2, threads=2".  OP=conv2d,linear in the
- * environment leaves out all other ops. */
-void kernel_trials(Device *dev, const char *how, Values values, Dtype dtype);
+ * environment leaves out all other ops.  Returns how often a kernel was run on a
+ * case. */
+int kernel_trials(Device *dev, const char *how, Values values, Dtype dtype);
 
 /* The same of those kernels of which wanted says so; none need take a case. */
-void kernel_trials_of(Device *dev, const char *how, Values values, Dtype dtype,
-                      bool (*wanted)(const Kernel *k));
+int kernel_trials_of(Device *dev, const char *how, Values values, Dtype dtype,
+                     bool (*wanted)(const Kernel *k));
 
 #endif

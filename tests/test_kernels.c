@@ -264,7 +264,8 @@ static void check_cuda(Dtype dtype)
 
     if (backend_open(&dev, "cuda", NULL))
         SKIP(err_message());
-    kernel_trials(dev, dev->about, PLAIN, dtype);
+    printf("    compared: %d runs of kernels\n",
+           kernel_trials(dev, dev->about, PLAIN, dtype));
     backend_close(dev);
 }
 

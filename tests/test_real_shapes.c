@@ -307,6 +307,7 @@ static void check_gpu(Dtype dtype, void (*check)(Check *c))
     REQUIRE(cpu_backend.open(&c.cpu, &(DeviceSettings){ .isa = "" }) == OK);
     check(&c);
     CHECK_MSG(c.nseen > 20, "only %d steps", c.nseen);
+    printf("    compared: %d steps\n", c.nseen);
     end(&c);
 }
 
