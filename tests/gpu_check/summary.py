@@ -1,21 +1,22 @@
 #!/usr/bin/env python3
 """summary.py - the numbers of a GPU check, as short tables.
 
-    python3 summary.py gpu.db copy.csv
+    python3 summary.py gpu.db copy.csv constants.csv
 
-SCSA against the copy of a map of the same size in the same state, networks,
-and PyTorch beside us.  Medians; attnbench table has the intervals.  Needs
-nothing but Python.
+SCSA and SE against the copy of a map of the same size in the same state first,
+then the other modules, networks, PyTorch beside us, and kernels.  Medians;
+attnbench table has the intervals.  Needs nothing but Python.
 """
 import csv
 import math
 import sqlite3
 import sys
 
-SCSA = """
-SELECT dtype, state, batch, channels, height, impl, median_ns, bytes, converged
+STAGES = """
+SELECT module, dtype, state, batch, channels, height, impl, median_ns,
+       converged
 FROM run JOIN run_time ON run_id = run.id JOIN sweep ON sweep.id = sweep_id
-WHERE module = 'scsa' AND backbone = 'none' AND experiment = 'module_stages'
+WHERE backbone = 'none' AND experiment = 'module_stages' AND pass = 'forward'
 AND source = 'attnbench'"""
 
 NETWORKS = """
@@ -96,41 +97,86 @@ def title(text):
     print(f"\n{text}")
 
 
+def read_constants(path):
+    try:
+        with open(path, encoding="utf-8") as f:
+            return {row["key"]: float(row["value"])
+                    for row in csv.DictReader(f)}
+    except OSError:
+        return {}
+
+
+def print_constants(known):
+    model = ["launch_ns", "node_ns", "dram_bytes_per_ns", "l2_bytes_per_ns",
+             "round_trip_ns", "cluster_barrier_ns"]
+    if known:
+        print("constants: " + ", ".join(f"{key} {known[key]:.5g}"
+                                        for key in model if key in known))
+        print("clusters that fit, and were seen: " + ", ".join(
+            f"{key[9:].replace('_', 'x')} {known[key]:.0f}"
+            f" {known.get(key + '_seen', math.nan):.0f}"
+            for key in known
+            if key.startswith("clusters_") and not key.endswith("seen")))
+        print("SMs of its groups: " + " ".join(
+            f"{known[key]:.0f}" for key in known if key.startswith("gpc_")))
+
+
 def print_copies(copies):
+    """GB/s, read and written, by MiB."""
     if copies:
-        big = max(bytes for bytes, _ in copies)
-        print(f"copy of {big >> 20} MiB: {copies[big, 'hot']:.0f} GB/s read and "
-              "written")
+        print("copy, GB/s hot and cold: " + ", ".join(
+            f"{bytes / 2 ** 20:.4g} MiB {copies.get((bytes, 'hot'), 0):.0f}"
+            f" {copies.get((bytes, 'cold'), 0):.0f}"
+            for bytes in sorted({bytes for bytes, _ in copies})))
 
 
-def print_scsa(db, copies):
-    runs = {}
-    for dtype, state, batch, c, h, impl, ns, moved, ok in db.execute(SCSA):
-        runs[dtype, state, batch, c, h, impl] = ns, moved, ok
-    keys = sorted({k[:5] for k in runs}, key=lambda k: (k[0], k[1], k[2], k[3]))
+def read_stages(db):
+    """us and whether it converged, by what was measured."""
+    return {row[:7]: (row[7] / 1e3, row[8]) for row in db.execute(STAGES)}
+
+
+def of_copy(copies, us, dtype, state, batch, c, h):
+    """Share of the speed at which a copy reads and writes such a map."""
+    size = batch * c * h * h * SIZE[dtype]
+    # a recording runs on what the last one left, as hot does
+    copy = copies.get((size, "cold" if state == "cold" else "hot"))
+    return f"{100 * 2e-3 * size / us / copy:.0f}%" if copy else "-"
+
+
+def print_module(module, runs, copies):
+    keys = sorted({k[1:6] for k in runs if k[0] == module},
+                  key=lambda k: (-k[2], k[0], k[1], k[3]))
     if not keys:
         return
-    title("SCSA alone: fused against composed, and against the copy of a map "
-          "of its size (same state)")
-    print("dtype  state  map                composed us   fused us  ratio  "
-          "fused GB/s  of copy")
+    title(f"{module}: us composed and fused, their ratio, and the share of a "
+          "copy's speed (same map, same state)")
     for dtype, state, batch, c, h in keys:
-        fused = runs.get((dtype, state, batch, c, h, "fused"))
-        composed = runs.get((dtype, state, batch, c, h, "composed"))
-        us = [f"{r[0] / 1e3:.2f}{'' if r[2] else '~'}" if r else "-"
-              for r in (composed, fused)]
-        ratio = rate = share = "-"
-        if fused and composed:
-            ratio = f"{fused[0] / composed[0]:.3f}"
-        if fused:
-            gb_s = fused[1] / fused[0]
-            rate = f"{gb_s:.0f}"
-            # a recording runs on what the last one left, as hot does
-            like = "cold" if state == "cold" else "hot"
-            copy = copies.get((batch * c * h * h * SIZE[dtype], like))
-            share = f"{100 * gb_s / copy:.0f} %" if copy else "-"
-        print(f"{dtype:5}  {state:5}  {batch}x{c}x{h}x{h}".ljust(31),
-              f"{us[0]:>12} {us[1]:>10} {ratio:>6} {rate:>11} {share:>8}")
+        us = [runs.get((module, dtype, state, batch, c, h, impl))
+              for impl in ("composed", "fused")]
+        text = [f"{r[0]:.2f}{'' if r[1] else '~'}" if r else "-" for r in us]
+        ratio = f"{us[1][0] / us[0][0]:.3f}" if all(us) else "-"
+        best = us[1] or us[0]
+        print(f"{dtype:4} {state:5} {batch}x{c}x{h}x{h}".ljust(25),
+              f"{text[0]:>9} {text[1]:>9} {ratio:>6}",
+              f"{of_copy(copies, best[0], dtype, state, batch, c, h):>5}")
+
+
+def print_others(runs, copies):
+    """A line for each module, type, state and batch: the four stages."""
+    lines = {}
+    for (module, dtype, state, batch, c, h, impl), (us, ok) in runs.items():
+        if module not in ("scsa", "se"):
+            lines.setdefault((dtype, state, batch, module, impl), {})[c] = (
+                f"{us:.1f}{'' if ok else '~'} "
+                f"({of_copy(copies, us, dtype, state, batch, c, h)})")
+    if lines:
+        title("the other modules: us (share of a copy's speed) at 64x56x56, "
+              "128x28x28, 256x14x14, 512x7x7")
+    for key in sorted(lines, key=lambda k: (-k[2],) + k):
+        dtype, state, batch, module, impl = key
+        print(f"{dtype:4} {state:5} {batch:2} {module:7} {impl[0]}",
+              " ".join(f"{lines[key].get(c, '-'):>13}"
+                       for c in (64, 128, 256, 512)))
 
 
 def print_networks(db):
@@ -200,8 +246,12 @@ def print_outcomes(db):
 def main():
     db = sqlite3.connect(f"file:{sys.argv[1]}?mode=ro", uri=True)
     copies = read_copies(sys.argv[2])
+    runs = read_stages(db)
+    print_constants(read_constants(sys.argv[3]))
     print_copies(copies)
-    print_scsa(db, copies)
+    for module in ("scsa", "se"):
+        print_module(module, runs, copies)
+    print_others(runs, copies)
     print_networks(db)
     print_peers(db)
     print_launches(db)

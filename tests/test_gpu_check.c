@@ -1,0 +1,295 @@
+/*
+ * test_gpu_check.c - gpu_check.sh without a GPU: its plans keep to their time
+ * and name steps that there are; a step that fails, hangs or has no time left
+ * costs no other; what was done is packed after every step.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "attention_zoo/zoo.h"
+#include "tests/databases.h"
+#include "tests/test.h"
+#include "tests/texts.h"
+
+enum { LINE = 512 };
+
+/* Runs shell text, and returns its exit status. */
+static int shell(const char *text)
+{
+    const int status = system(text);
+
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+static char *text_of(const char *path)
+{
+    size_t n;
+    char *bytes = read_bytes(path, &n), *text = NULL;
+
+    if (bytes) {
+        text = strndup(bytes, n);
+        free(bytes);
+    }
+    return text;
+}
+
+/* ---- plans ----------------------------------------------------------------- */
+
+typedef struct Line {
+    char first[16], name[64], rest[LINE], command[64];
+} Line;
+
+/* The next line that is no comment; its command is that of the step, none for
+ * "together". */
+static bool next_line(FILE *f, Line *l)
+{
+    char text[LINE];
+
+    while (fgets(text, sizeof(text), f)) {
+        *l = (Line){ { 0 }, { 0 }, { 0 }, { 0 } };
+        if (text[0] == '#' ||
+            sscanf(text, "%15s %63s %511[^\n]", l->first, l->name, l->rest) < 2)
+            continue;
+        if (!strcmp(l->name, "each"))
+            sscanf(l->rest, "%*s %63s", l->command);
+        else if (strcmp(l->name, "together"))
+            sscanf(l->rest, "%63s", l->command);
+        return true;
+    }
+    return false;
+}
+
+static FILE *open_plan(const char *name)
+{
+    char path[64];
+    FILE *f;
+
+    snprintf(path, sizeof(path), "tests/gpu_check/%s.plan", name);
+    f = fopen(path, "r");
+    BUG_IF(!f);
+    return f;
+}
+
+/* A second for each that is told and packed by itself. */
+static int seconds_of(const char *plan)
+{
+    FILE *f = open_plan(plan);
+    int all = 0;
+    Line l;
+
+    while (next_line(f, &l))
+        if (strcmp(l.first, "+")) {
+            CHECK_MSG(atoi(l.first) >= 4, "%s: %s s", l.name, l.first);
+            all += atoi(l.first) + 1;
+        }
+    fclose(f);
+    return all;
+}
+
+TEST(gpu_check, the_limits_of_a_plan_add_up_to_its_command_s)
+{
+    const int a = seconds_of("A"), b = seconds_of("B");
+
+    CHECK_MSG(a > 100 && a <= 150, "A: %d s", a);
+    CHECK_MSG(b > 250 && b <= 330, "B: %d s", b);
+}
+
+TEST(gpu_check, every_line_of_a_plan_names_a_step_that_there_is)
+{
+    static const char *const plans[] = { "A", "B" };
+    char *steps = text_of("tests/gpu_check/steps.sh");
+    int n = 0;
+
+    for (int i = 0; i < 2; i++) {
+        FILE *f = open_plan(plans[i]);
+        Line l;
+
+        for (; next_line(f, &l); n += l.command[0] != 0) {
+            char wanted[80];
+
+            snprintf(wanted, sizeof(wanted), "\ndo_%s()", l.command);
+            CHECK_MSG(!l.command[0] || strstr(steps, wanted), "%s: %s", l.name,
+                      l.command);
+        }
+        fclose(f);
+    }
+    CHECK(n > 30);
+    free(steps);
+}
+
+/* A time that something else has disturbed is none. */
+TEST(gpu_check, only_what_is_not_timed_runs_together)
+{
+    static const char *const plans[] = { "A", "B" };
+
+    for (int i = 0; i < 2; i++) {
+        FILE *f = open_plan(plans[i]);
+        Line l;
+
+        while (next_line(f, &l))
+            CHECK_MSG(strcmp(l.first, "+") || !strcmp(l.command, "suite") ||
+                          !strncmp(l.command, "verify", 6),
+                      "%s", l.name);
+        fclose(f);
+    }
+}
+
+TEST(gpu_check, every_module_is_measured)
+{
+    char *script = text_of("tests/gpu_check.sh"), *list = NULL, *end = NULL;
+
+    REQUIRE(script && (list = strstr(script, "\nmodules=\"")));
+    end = strchr(list + 10, '"');
+    *end = ' ';
+    list[9] = ' ';
+    end[1] = 0;
+    for (int i = 0; zoo_at(i); i++) {
+        char wanted[80];
+
+        snprintf(wanted, sizeof(wanted), " %s ", zoo_at(i)->name);
+        check_holds(list, wanted);
+    }
+    free(script);
+}
+
+/* ---- steps, over a program that does nothing -------------------------------- */
+
+/* Runs the check with this plan, shell text before it; its files are in
+ * temp_path("out"). */
+static int run_plan(const char *plan, const char *before)
+{
+    char command[2048], folder[LINE], work[LINE], out[LINE], stub[LINE];
+
+    snprintf(folder, sizeof(folder), "%s", temp_path("plans"));
+    snprintf(work, sizeof(work), "%s", temp_path("w"));
+    snprintf(out, sizeof(out), "%s", temp_path("out"));
+    snprintf(stub, sizeof(stub), "%s", temp_path("stub"));
+    snprintf(command, sizeof(command),
+             "mkdir -p %s; printf '%s' >%s/A.plan; "
+             "printf '#!/bin/sh\\necho stub\\n' >%s; chmod +x %s; "
+             "PLANS=%s WORK=%s BENCH=%s BACKEND=cpu %s "
+             "sh tests/gpu_check.sh A %s >%s.said 2>&1",
+             folder, plan, folder, stub, stub, folder, work, stub, before, out,
+             out);
+    return shell(command);
+}
+
+static char *out_file(const char *name)
+{
+    char path[64];
+
+    snprintf(path, sizeof(path), "out/%s", name);
+    return text_of(temp_path(path));
+}
+
+/* The packed file of this name, to be freed. */
+static char *packed(const char *name)
+{
+    char command[LINE], at[LINE];
+
+    snprintf(at, sizeof(at), "%s", temp_path("out/results.tar.gz"));
+    snprintf(command, sizeof(command), "tar -xzOf %s results/%s >%s.txt", at,
+             name, at);
+    CHECK(shell(command) == 0);
+    return text_of(temp_path("out/results.tar.gz.txt"));
+}
+
+TEST(gpu_check, a_step_that_fails_or_hangs_costs_no_other)
+{
+    char *summary;
+
+    CHECK(run_plan("5 bad end 3\\n4 slow wait 30\\n5 lacks end 77\\n"
+                   "5 good end 0\\n",
+                   "") == 1);
+    summary = out_file("summary.txt");
+    check_holds(summary,
+                "bad                      FAILED (3), 0 s: ended with 3");
+    check_holds(summary, "slow                     stopped at its limit");
+    check_holds(summary, "lacks                    skipped");
+    check_holds(summary, "good                     ok, 0 s: ended with 0");
+    free(summary);
+}
+
+TEST(gpu_check, a_command_ends_when_its_time_is_up)
+{
+    const time_t from = time(NULL);
+    char *summary;
+
+    CHECK(run_plan("30 first wait 20\\n30 second wait 20\\n", "LIMIT=5") == 0);
+    CHECK_MSG(time(NULL) - from < 12, "%ld s", (long)(time(NULL) - from));
+    summary = out_file("summary.txt");
+    check_holds(summary, "first                    stopped at its limit");
+    check_holds(summary, "second                   left out: no time left");
+    free(summary);
+}
+
+/* The whole of it is killed within the second step. */
+TEST(gpu_check, what_was_done_is_packed_after_every_step)
+{
+    char *summary, *log;
+
+    CHECK(run_plan("5 early end 0\\n9 late wait 7\\n", "timeout -s KILL 4") !=
+          0);
+    summary = packed("summary.txt");
+    check_holds(summary, "early                    ok");
+    CHECK(!strstr(summary, "late"));
+    log = packed("log.txt");
+    check_holds(log, "early.log");
+    free(summary);
+    free(log);
+    summary = out_file("summary.txt");
+    check_holds(summary, "early                    ok");
+    free(summary);
+}
+
+TEST(gpu_check, steps_together_share_a_limit)
+{
+    const time_t from = time(NULL);
+    char *summary;
+
+    CHECK(run_plan("6 together both\\n + one end 0\\n + two wait 60\\n"
+                   " + three end 0\\n + four end 0\\n + five wait 60\\n"
+                   "5 after end 0\\n",
+                   "") == 0);
+    CHECK_MSG(time(NULL) - from < 14, "%ld s", (long)(time(NULL) - from));
+    summary = out_file("summary.txt");
+    for (int i = 0; i < 4; i++)
+        check_holds(summary,
+                    ((const char *[]){ "one                      ok",
+                                       "two                      stop",
+                                       "four                     ok",
+                                       "after                    ok" })[i]);
+    free(summary);
+}
+
+/* Three files, however many steps there are: a machine may give back few. */
+TEST(gpu_check, modules_are_steps_of_their_own_in_few_files)
+{
+    char command[LINE], *summary;
+
+    CHECK(run_plan("60 each all echo f16\\n", "") == 1);
+    summary = out_file("summary.txt");
+    check_holds(summary, "all_scsa ");
+    check_holds(summary, "all_se_conv ");
+    free(summary);
+    snprintf(command, sizeof(command), "test $(ls %s | wc -l) -le 3",
+             temp_path("out"));
+    CHECK(shell(command) == 0);
+}
+
+TEST(gpu_check, a_step_that_there_is_not_is_told)
+{
+    char command[LINE], *said;
+
+    snprintf(command, sizeof(command),
+             "sh tests/gpu_check.sh --step nonsense >%s 2>&1",
+             temp_path("said"));
+    CHECK(shell(command) == 2);
+    said = text_of(temp_path("said"));
+    check_holds(said, "there is no step 'nonsense'");
+    free(said);
+}
