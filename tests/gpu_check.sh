@@ -29,6 +29,7 @@ backend=${BACKEND:-cuda}
 kit=build/gpu_kit.tar.gz
 b=build/gpu
 bench=${BENCH:-$b/attnbench}
+pin=
 modules="scsa se eca ca cbam ema ela fca sa afgca cpca se_conv"
 . tests/gpu_check/steps.sh
 
@@ -51,7 +52,8 @@ step() {
     fi
     from=$(date +%s)
     export seconds
-    proof=$file.proof timeout -s INT -k 2 $((seconds - 2)) \
+    # shellcheck disable=SC2086 # $pin is a command
+    proof=$file.proof $pin timeout -s INT -k 2 $((seconds - 2)) \
         sh $self --step "$@" >"$file.log" 2>&1 </dev/null
     code=$?
     case $code in
@@ -74,7 +76,7 @@ tell() {
         [ -s "$file.proof" ] && shown=": $(head -n 1 "$file.proof")"
         case $outcome in
         ok* | left*) ;;
-        *) ended=$(grep -v '^ *$' "$file.log" | tail -n 1 | cut -c 1-160) ;;
+        *) [ -n "$shown" ] || ended=$(grep -v '^ *$' "$file.log" | tail -n 1 | cut -c 1-160) ;;
         esac
         told=${file##*/}
         say "$(printf '%-24s %s' "${told#*.}" \
@@ -138,12 +140,24 @@ begin_group() {
     : >"$work/together"
 }
 
+# A quarter of the processors for the SLOTth of four: threads of two processes on
+# one processor wait for each other.
+pin_to() {
+    quarter=$(($(nproc) / 4))
+    [ $quarter -gt 0 ] || return
+    cpus=$(($1 * quarter))-$(($1 * quarter + quarter - 1))
+    taskset -c $cpus true 2>/dev/null && pin="taskset -c $cpus"
+}
+
 # Four at once: what is not timed.
 end_group() {
     [ -n "$group" ] || return
     whole=$deadline ends=$(($(date +%s) + group_seconds))
     [ $ends -lt "$deadline" ] && deadline=$ends
-    xargs -P 4 -I LINE sh $self --line "$group_seconds" LINE <"$work/together"
+    slots=--process-slot-var=SLOT
+    xargs $slots true </dev/null 2>/dev/null || slots=
+    xargs -P 4 $slots -I LINE sh $self --line "$group_seconds" LINE \
+        <"$work/together"
     deadline=$whole group=
     done_with
 }
@@ -268,9 +282,9 @@ no_gpu() {
     [ "$backend" = cuda ] || return 1
     here=$($bench list backends | grep -A 1 '^cuda' | tail -n 1)
     case $here in
-    *' not here: '*)
+    *' not available: '*)
         say "no GPU can be used here, so there is nothing more to check:"
-        say " ${here#*not here:}"
+        say " ${here#*not available:}"
         return 0
         ;;
     esac
@@ -344,6 +358,7 @@ case ${1:-} in
     $do "$@"
     ;;
 --line) # SECONDS "NUMBER.NAME COMMAND ..."
+    [ -z "${SLOT:-}" ] || pin_to "$SLOT"
     eval "step $2 $3"
     ;;
 -*)

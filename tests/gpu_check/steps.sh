@@ -33,7 +33,7 @@ do_machine() {
 do_doctor() {
     hear $bench doctor --db="$db"
     code=$?
-    proved "$($bench list kernels | grep -c cuda) lines on kernels of cuda"
+    proved "$($bench list kernels | grep -c '^cuda') kernels of ops"
     return $code
 }
 
@@ -126,7 +126,9 @@ do_run() {
     hear $bench run "$@" --backend="$backend" --db="$db" --max_samples=200 \
         --budget=$budget
     code=$?
-    proved "$(grep -E '^[0-9]+ ok' "$said" | tail -n 1)"
+    bad=$(grep -m 1 -E '  (failed|wrong|out of memory): ' "$said")
+    proved "$(grep -E '^[0-9]+ ok' "$said" | tail -n 1)" \
+        "$(echo "$bad" | cut -c 1-200)"
     return $code
 }
 
