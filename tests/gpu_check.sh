@@ -31,6 +31,7 @@ b=build/gpu
 bench=${BENCH:-$b/attnbench}
 pin=
 modules="scsa se eca ca cbam ema ela fca sa afgca cpca se_conv"
+pairs="scsa,se eca,ca cbam,ema ela,fca sa,afgca cpca,se_conv"
 . tests/gpu_check/steps.sh
 
 say() { echo "$*" | tee -a "$summary"; }
@@ -53,7 +54,7 @@ step() {
     from=$(date +%s)
     export seconds
     # shellcheck disable=SC2086 # $pin is a command
-    proof=$file.proof $pin timeout -s INT -k 2 $((seconds - 2)) \
+    proof=$file.proof $pin timeout -s INT -k 1 $((seconds - 1)) \
         sh $self --step "$@" >"$file.log" 2>&1 </dev/null
     code=$?
     case $code in
@@ -162,28 +163,27 @@ end_group() {
     done_with
 }
 
-each_module() { # SECONDS NAME COMMAND ARGUMENTS
+# A step for each of $todo, in a process of its own: a fault of the GPU ends what
+# is left of that alone.
+each_of() { # SECONDS NAME COMMAND ARGUMENTS
     shared=$1 each=$2 each_do=$3 each_from=$(date +%s)
     shift 3
     left=$(echo "$todo" | wc -w)
-    for module in $todo; do
+    for those in $todo; do
         spent=$(($(date +%s) - each_from))
         number=$((number + 1))
-        step $(((shared - spent) / left)) "$number.${each}_$module" \
-            "$each_do" "$module" "$@"
+        step $(((shared - spent) / left)) "$number.${each}_$those" \
+            "$each_do" "$those" "$@"
         left=$((left - 1))
         done_with
     done
 }
 
-# A has measured SCSA and SE as B's first two do.
-modules_of() {
+# A has measured SCSA and SE as stages_f16 and stages_f32 do.
+without_done() {
     case $1 in
-    stages_f16 | stages_f32)
-        [ -e "$work/A.done" ] && echo "${modules#scsa se }" && return
-        ;;
+    stages_f16 | stages_f32) [ -e "$work/A.done" ] && todo=${todo#$2} ;;
     esac
-    echo "$modules"
 }
 
 run_plan() {
@@ -202,8 +202,14 @@ run_plan() {
         case $name in
         together) begin_group "$rest" "$seconds" ;;
         each)
-            todo=$(modules_of "${rest%% *}")
-            eval "each_module $seconds $rest"
+            todo=$modules
+            without_done "${rest%% *}" "scsa se "
+            eval "each_of $seconds $rest"
+            ;;
+        pairs)
+            todo=$pairs
+            without_done "${rest%% *}" "scsa,se "
+            eval "each_of $seconds $rest"
             ;;
         *)
             eval "step $seconds $number.$name $rest"

@@ -9,8 +9,11 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "attention_zoo/zoo.h"
+#include "harness/devices/backends.h"
+#include "kernels/core/err.h"
 #include "tests/databases.h"
 #include "tests/test.h"
 #include "tests/texts.h"
@@ -54,7 +57,7 @@ static bool next_line(FILE *f, Line *l)
         if (text[0] == '#' ||
             sscanf(text, "%15s %63s %511[^\n]", l->first, l->name, l->rest) < 2)
             continue;
-        if (!strcmp(l->name, "each"))
+        if (!strcmp(l->name, "each") || !strcmp(l->name, "pairs"))
             sscanf(l->rest, "%*s %63s", l->command);
         else if (strcmp(l->name, "together"))
             sscanf(l->rest, "%63s", l->command);
@@ -138,22 +141,37 @@ TEST(gpu_check, only_what_is_not_timed_runs_together)
     }
 }
 
+/* The list after this name in the script: its separators as blanks, and blanks
+ * around it. */
+static char *list_of(const char *name)
+{
+    char *script = text_of("tests/gpu_check.sh"), *list = NULL, *at;
+
+    at = script ? strstr(script, name) : NULL;
+    BUG_IF(!at);
+    at += strlen(name);
+    *strchr(at, '"') = 0;
+    BUG_IF(asprintf(&list, " %s ", at) < 0);
+    for (char *c = list; *c; c++)
+        if (*c == ',')
+            *c = ' ';
+    free(script);
+    return list;
+}
+
 TEST(gpu_check, every_module_is_measured)
 {
-    char *script = text_of("tests/gpu_check.sh"), *list = NULL, *end = NULL;
+    char *modules = list_of("\nmodules=\""), *pairs = list_of("\npairs=\"");
 
-    REQUIRE(script && (list = strstr(script, "\nmodules=\"")));
-    end = strchr(list + 10, '"');
-    *end = ' ';
-    list[9] = ' ';
-    end[1] = 0;
     for (int i = 0; zoo_at(i); i++) {
         char wanted[80];
 
         snprintf(wanted, sizeof(wanted), " %s ", zoo_at(i)->name);
-        check_holds(list, wanted);
+        check_holds(modules, wanted);
+        check_holds(pairs, wanted);
     }
-    free(script);
+    free(modules);
+    free(pairs);
 }
 
 /* ---- steps, over a program that does nothing -------------------------------- */
@@ -279,6 +297,30 @@ TEST(gpu_check, modules_are_steps_of_their_own_in_few_files)
     snprintf(command, sizeof(command), "test $(ls %s | wc -l) -le 3",
              temp_path("out"));
     CHECK(shell(command) == 0);
+}
+
+/* The program itself, and a kit of no more. */
+TEST(gpu_check, without_a_gpu_it_says_so_and_packs_that)
+{
+    char command[2048], *summary;
+    Device *dev;
+
+    if (backend_open(&dev, "cuda", NULL) == OK) {
+        backend_close(dev);
+        SKIP("there is a GPU here");
+    }
+    snprintf(command, sizeof(command), "%s", temp_path("w"));
+    setenv("WORK", command, 1);
+    setenv("BENCH", test_beside("attnbench"), 1);
+    if (access(getenv("BENCH"), X_OK))
+        SKIP("attnbench is not built");
+    snprintf(command, sizeof(command), "sh tests/gpu_check.sh B %s >/dev/null",
+             temp_path("out"));
+    CHECK(shell(command) == 0);
+    summary = packed("summary.txt");
+    check_holds(summary, "no GPU can be used here");
+    check_holds(summary, "cuda: ");
+    free(summary);
 }
 
 TEST(gpu_check, a_step_that_there_is_not_is_told)

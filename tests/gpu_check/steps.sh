@@ -121,18 +121,18 @@ do_sanitizer() {
 
 # Measures for a second or two less than the step may take.
 do_run() {
-    budget=$((seconds - 4))
+    budget=$((seconds - 3))
     [ $budget -gt 0 ] || budget=1
     hear $bench run "$@" --backend="$backend" --db="$db" --max_samples=200 \
         --budget=$budget
     code=$?
-    bad=$(grep -m 1 -E '  (failed|wrong|out of memory): ' "$said")
+    bad=$(grep -m 1 -E '  (failed|wrong|out_of_memory): ' "$said")
     proved "$(grep -E '^[0-9]+ ok' "$said" | tail -n 1)" \
         "$(echo "$bad" | cut -c 1-200)"
     return $code
 }
 
-do_stages() { # MODULE DTYPE BATCH STATES
+do_stages() { # MODULES DTYPE BATCH STATES
     do_run module_stages --module="$1" --dtype="$2" --batch="$3" --state="$4"
 }
 
@@ -150,7 +150,7 @@ sys.exit(importlib.util.find_spec("torch") is None)' || return 77
         --peer="python3 harness/peers/torch_peer.py --serve --device=cuda $1"
 }
 
-do_kernel_times() { # MODULE DTYPE
+do_kernel_times() { # MODULES DTYPE
     hear $bench profile module_stages --module="$1" --impl=composed \
         --backend="$backend" --db="$db" --batch=32 --state=hot \
         --dtype="$2" --seconds=0 --top=5
