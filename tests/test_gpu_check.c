@@ -3,6 +3,7 @@
  * and name steps that there are; a step that fails, hangs or has no time left
  * costs no other; what was done is packed after every step.
  */
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,10 +22,17 @@
 enum { LINE = 512 };
 
 /* Runs shell text, and returns its exit status. */
-static int shell(const char *text)
+__attribute__((format(printf, 1, 2))) static int shell(const char *format, ...)
 {
-    const int status = system(text);
+    va_list args;
+    char *text;
+    int status;
 
+    va_start(args, format);
+    BUG_IF(vasprintf(&text, format, args) < 0);
+    va_end(args);
+    status = system(text);
+    free(text);
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
@@ -180,20 +188,11 @@ TEST(gpu_check, every_module_is_measured)
  * temp_path("out"). */
 static int run_plan(const char *plan, const char *before)
 {
-    char command[2048], folder[LINE], work[LINE], out[LINE], stub[LINE];
-
-    snprintf(folder, sizeof(folder), "%s", temp_path("plans"));
-    snprintf(work, sizeof(work), "%s", temp_path("w"));
-    snprintf(out, sizeof(out), "%s", temp_path("out"));
-    snprintf(stub, sizeof(stub), "%s", temp_path("stub"));
-    snprintf(command, sizeof(command),
-             "mkdir -p %s; printf '%s' >%s/A.plan; "
-             "printf '#!/bin/sh\\necho stub\\n' >%s; chmod +x %s; "
-             "PLANS=%s WORK=%s BENCH=%s BACKEND=cpu %s "
-             "sh tests/gpu_check.sh A %s >%s.said 2>&1",
-             folder, plan, folder, stub, stub, folder, work, stub, before, out,
-             out);
-    return shell(command);
+    return shell("T=%s; mkdir -p $T/plans; printf '%s' >$T/plans/A.plan; "
+                 "printf '#!/bin/sh\necho stub\n' >$T/stub; chmod +x $T/stub; "
+                 "PLANS=$T/plans WORK=$T/w BENCH=$T/stub BACKEND=cpu %s "
+                 "sh tests/gpu_check.sh A $T/out >$T/said 2>&1",
+                 test_tmpdir(), plan, before);
 }
 
 static char *out_file(const char *name)
@@ -207,13 +206,9 @@ static char *out_file(const char *name)
 /* The packed file of this name, to be freed. */
 static char *packed(const char *name)
 {
-    char command[LINE], at[LINE];
-
-    snprintf(at, sizeof(at), "%s", temp_path("out/results.tar.gz"));
-    snprintf(command, sizeof(command), "tar -xzOf %s results/%s >%s.txt", at,
-             name, at);
-    CHECK(shell(command) == 0);
-    return text_of(temp_path("out/results.tar.gz.txt"));
+    CHECK(shell("cd %s; tar -xzOf out/results.tar.gz results/%s >unpacked",
+                test_tmpdir(), name) == 0);
+    return text_of(temp_path("unpacked"));
 }
 
 TEST(gpu_check, a_step_that_fails_or_hangs_costs_no_other)
@@ -287,36 +282,31 @@ TEST(gpu_check, steps_together_share_a_limit)
 /* Three files, however many steps there are: a machine may give back few. */
 TEST(gpu_check, modules_are_steps_of_their_own_in_few_files)
 {
-    char command[LINE], *summary;
+    char *summary;
 
     CHECK(run_plan("60 each all echo f16\\n", "") == 1);
     summary = out_file("summary.txt");
     check_holds(summary, "all_scsa ");
     check_holds(summary, "all_se_conv ");
     free(summary);
-    snprintf(command, sizeof(command), "test $(ls %s | wc -l) -le 3",
-             temp_path("out"));
-    CHECK(shell(command) == 0);
+    CHECK(shell("test $(ls %s/out | wc -l) -le 3", test_tmpdir()) == 0);
 }
 
 /* The program itself, and a kit of no more. */
 TEST(gpu_check, without_a_gpu_it_says_so_and_packs_that)
 {
-    char command[2048], *summary;
+    char *summary;
     Device *dev;
 
     if (backend_open(&dev, "cuda", NULL) == OK) {
         backend_close(dev);
         SKIP("there is a GPU here");
     }
-    snprintf(command, sizeof(command), "%s", temp_path("w"));
-    setenv("WORK", command, 1);
-    setenv("BENCH", test_beside("attnbench"), 1);
-    if (access(getenv("BENCH"), X_OK))
+    if (access(test_beside("attnbench"), X_OK))
         SKIP("attnbench is not built");
-    snprintf(command, sizeof(command), "sh tests/gpu_check.sh B %s >/dev/null",
-             temp_path("out"));
-    CHECK(shell(command) == 0);
+    CHECK(shell("T=%s; WORK=$T/w BENCH=%s sh tests/gpu_check.sh B $T/out "
+                ">$T/said 2>&1",
+                test_tmpdir(), test_beside("attnbench")) == 0);
     summary = packed("summary.txt");
     check_holds(summary, "no GPU can be used here");
     check_holds(summary, "cuda: ");
@@ -325,12 +315,10 @@ TEST(gpu_check, without_a_gpu_it_says_so_and_packs_that)
 
 TEST(gpu_check, a_step_that_there_is_not_is_told)
 {
-    char command[LINE], *said;
+    char *said;
 
-    snprintf(command, sizeof(command),
-             "sh tests/gpu_check.sh --step nonsense >%s 2>&1",
-             temp_path("said"));
-    CHECK(shell(command) == 2);
+    CHECK(shell("sh tests/gpu_check.sh --step nonsense >%s 2>&1",
+                temp_path("said")) == 2);
     said = text_of(temp_path("said"));
     check_holds(said, "there is no step 'nonsense'");
     free(said);
