@@ -5,9 +5,11 @@
  */
 #include <glob.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "harness/check/verify.h"
 #include "kernels/core/plan.h"
+#include "kernels/cuda/backend/device.h"
 #include "kernels/ops/ops.h"
 #include "tests/on_simt.h"
 #include "tests/sample.h"
@@ -109,6 +111,65 @@ TEST(simt_modules, steps_of_training_agree_with_their_definition)
                   v.limit);
     }
     simt_device_close(with.dev);
+}
+
+/* ---- at the size of a card ------------------------------------------------ */
+
+/* The maps of ResNet-50's stages: channels, height and width. */
+static const int stages[][2] = {
+    { 64, 56 }, { 128, 28 }, { 256, 14 }, { 512, 7 }
+};
+
+enum { OF_A_CARD = 132 }; /* multiprocessors, for which kernels divide a map */
+
+/* SA's groups need more channels than the first stage has. */
+static bool fits(const char *module, const int *stage)
+{
+    return strcmp(module, "sa") || stage[0] > 64;
+}
+
+static void check_stage(const Checker *with, const char *module,
+                        const char *dtype, const int *stage)
+{
+    Comparison v;
+    Case c;
+
+    case_defaults(&c);
+    REQUIRE(case_set(&c, "module", module) == OK);
+    REQUIRE(case_set(&c, "dtype", dtype) == OK);
+    c.channels = stage[0];
+    c.height = c.width = stage[1];
+    c.batch = 2;
+    REQUIRE(case_complete(&c) == OK);
+    CHECK_MSG(verify_case(&v, &c, VERIFY_BUDGET, with) == OK, "%s %dx%d: %s",
+              module, stage[0], stage[1], err_message());
+    CHECK_MSG(v.rel_l2 <= v.limit, "%s %dx%d: %g of %g", module, stage[0],
+              stage[1], v.rel_l2, v.limit);
+}
+
+static void check_stages(const char *dtype)
+{
+    Checker with = { NULL };
+
+    if (simt_is_checked() && !getenv("SLOW"))
+        SKIP("takes minutes: SLOW=1 build/run_tests_checked simt_modules");
+    with.dev = simt_device();
+    cuda_device(with.dev)->sms = OF_A_CARD;
+    for (int i = 0; zoo_at(i); i++)
+        for (int k = 0; k < 4; k++)
+            if (fits(zoo_name(i), stages[k]))
+                check_stage(&with, zoo_name(i), dtype, stages[k]);
+    simt_device_close(with.dev);
+}
+
+TEST(simt_modules, agree_at_every_stage_divided_for_a_card_in_f16)
+{
+    check_stages("f16");
+}
+
+TEST(simt_modules, agree_at_every_stage_divided_for_a_card_in_f32)
+{
+    check_stages("f32");
 }
 
 /* 1.8 G multiply-adds: a few seconds, but a minute under the checker. */
