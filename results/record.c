@@ -80,7 +80,7 @@ const Param case_params[] = {
           .help = "forward; forward and gradient of the input; forward and all "
                   "gradients (backward); one training step"),
     FIELD(Case, state, CHOICE, HOW, .initial = "hot", .choice = state_choice,
-          .help = "hot: warm caches; cold: caches flushed before each run; "
+          .help = "hot: warm caches; cold: nothing of a run in the caches; "
                   "graph: warm, replayed as a CUDA graph"),
     FIELD(Case, threads, INT, HOW, .initial = "0", .max = 1024,
           .caption = "%s threads", .help = "number of threads; 0: all cores"),

@@ -11,6 +11,7 @@
 
 #include "harness/devices/backends.h"
 #include "harness/devices/environment.h"
+#include "harness/measure/states.h"
 #include "harness/network/case.h"
 #include "kernels/core/err.h"
 #include "kernels/core/plan.h"
@@ -271,17 +272,26 @@ TEST(fake_cuda, a_start_without_a_stop_holds_nothing_up)
     CHECK(gpu->gave_up == 0 && gpu->live == 0);
 }
 
-TEST(fake_cuda, cold_is_twice_the_cache_overwritten)
+/* Its cache is of 1 MiB, a run needs 2 KiB. */
+TEST(fake_cuda, cold_is_three_caches_of_copies_in_turn)
 {
     FakeCuda *gpu = fake_gpu();
     Device *dev = opened();
     Graph *g = graph_new();
-    Plan *plan = plan_of(dev, g, 4);
+    Tensor *x = graph_input(g, "x", DIMS(1, 2, 8, 16));
+    Plan *plan = NULL;
+    const void *at;
 
-    for (int i = 1; i <= 2; i++) {
-        CHECK(dev->backend->evict(dev) == OK);
-        CHECK(gpu->set_bytes == (size_t)i * (2 << 20) && gpu->resets == i);
-        CHECK(fabs(time_of(dev, plan, 1) - 4000) < 1);
+    graph_output(g, "y", op_relu(g, x));
+    REQUIRE(plan_new(&plan, dev, g) == OK);
+    REQUIRE(cold_rotates(dev) && cold_prepare(plan, dev) == OK);
+    CHECK(plan_arena_bytes(plan) == 2048);
+    CHECK_MSG(plan_ncopies(plan) == 3 * 512, "%d copies", plan_ncopies(plan));
+    at = x->data;
+    for (int i = 0; i < 3; i++) {
+        CHECK(cold_next(plan, dev) == OK && x->data != at);
+        at = x->data;
+        CHECK(fabs(time_of(dev, plan, 1) - 1000) < 1);
     }
     plan_free(plan);
     graph_free(g);
@@ -296,10 +306,12 @@ TEST(fake_cuda, a_recording_is_one_launch_of_all)
     Graph *g = graph_new();
     Plan *plan = plan_of(dev, g, 7);
 
-    REQUIRE(plan_record(plan) == OK);
+    REQUIRE(plan_record(plan, 1) == OK);
     CHECK(dev->backend->clock_start(dev) == OK); /* waits for what is queued */
     CHECK(fabs(time_of(dev, plan, 1) - 7000) < 1);
     CHECK_MSG(gpu->kernels == 2 * 7, "%d kernels have run", gpu->kernels);
+    REQUIRE(plan_record(plan, 5) == OK);
+    CHECK(fabs(time_of(dev, plan, 1) - 5 * 7000) < 1);
     plan_free(plan);
     graph_free(g);
     backend_close(dev);
@@ -321,7 +333,7 @@ TEST(fake_cuda, a_failing_recording_leaves_nothing_behind)
 
         gpu->calls = 0;
         gpu->fail_at = i;
-        err = plan_record(plan);
+        err = plan_record(plan, 1);
         if (!err)
             err = dev->backend->clock_start(dev);
         if (!err)

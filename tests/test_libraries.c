@@ -383,6 +383,62 @@ TEST(libraries, choose_without_notes)
     fake_libraries->close(dev);
 }
 
+/* ---- copies of a plan ---------------------------------------------------- */
+
+/* What they compute, the first copy spoilt; that they are told where their own
+ * data are, fake_libraries.c looks at. */
+static void check_copies(Build *build, Dtype dtype, int fastest)
+{
+    Graph *g = graph_new();
+    Tensor *y = build(g);
+    const size_t n = tensor_count(y), bytes = n * sizeof(float);
+    float *got = malloc(bytes), *want = malloc(bytes);
+    Plan *plan;
+    Memory m;
+    Device *dev = open_with(&m);
+
+    BUG_IF(!got || !want);
+    fake_calls.fastest = fastest;
+    eval_fill(g);
+    graph_set_dtype(g, dtype);
+    REQUIRE(plan_new(&plan, dev, g) == OK);
+    fake_calls.launches = 0;
+    CHECK_MSG(plan_copies(plan, 3 * plan_arena_bytes(plan)) == OK, "%s",
+              err_message());
+    CHECK_MSG(fake_calls.launches == 0 && m.kept == 1 && m.found == 0,
+              "chosen again");
+    plan_drop_packed(plan);
+    CHECK(set_inputs(plan, g) == OK);
+    CHECK(plan_run(plan) == OK && plan_get(plan, y, want) == OK);
+    for (int i = 0; i < graph_size(g); i++)
+        if (graph_at(g, i)->data)
+            memset(graph_at(g, i)->data, 0xff, tensor_bytes(graph_at(g, i)));
+    for (int i = 1; i < plan_ncopies(plan); i++) {
+        plan_use(plan, i);
+        CHECK(plan_run(plan) == OK && plan_get(plan, y, got) == OK);
+        CHECK_MSG(!memcmp(got, want, bytes), "%s: copy %d: %g, not %g",
+                  y->op->name, i, got[0], want[0]);
+    }
+    plan_free(plan);
+    free(got);
+    free(want);
+    graph_free(g);
+    fake_libraries->close(dev);
+}
+
+TEST(libraries, keep_their_choice_in_copies_of_a_plan)
+{
+    check_copies(conv, F16, 2);
+    check_copies(conv_1x1, F16, 2);
+    check_copies(conv_1x1, F16, FAKE_ALGORITHM + 2);
+    check_copies(grad_x, F32, 2);
+    check_copies(grad_x_1x1, F32, FAKE_ALGORITHM + 2);
+    check_copies(grad_w, F32, 2);
+    check_copies(linear, BF16, FAKE_ALGORITHM + 2);
+    check_copies(linear_unbiased, F32, FAKE_ALGORITHM);
+    check_copies(matmul, F32, FAKE_ALGORITHM + 2);
+}
+
 /* ---- what may happen ---------------------------------------------------- */
 
 TEST(libraries, follow_the_workspace)

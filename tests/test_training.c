@@ -12,7 +12,9 @@
 #include "harness/network/passes.h"
 #include "kernels/core/plan.h"
 #include "tests/eval.h"
+#include "tests/fake_device.h"
 #include "tests/on_simt.h"
+#include "tests/stored.h"
 #include "tests/test.h"
 
 enum { ROWS = 3, IN = 5, OUT = 4 };
@@ -159,7 +161,7 @@ static int record_drift(Device *dev, const Op *op, double *error)
     dev->backend = &records;
     BUG_IF(plan_new(&plan, dev, d.g) || plan_set(plan, d.x, v.x) ||
            plan_set(plan, d.dw, v.dw));
-    err = plan_record(plan);
+    err = plan_record(plan, 1);
     BUG_IF(plan_get(plan, d.y, got));
     *error = eval_error(got, v.y, ROWS * OUT);
     plan_free(plan);
@@ -190,6 +192,48 @@ TEST(training, weights_that_are_packed_on_the_device_are_recorded)
     CHECK(telling.as_it_was);
     CHECK(error < 1e-6);
     simt_device_close(dev);
+}
+
+/* Three steps from the first values, in three replays or in one. */
+TEST(training, a_recording_of_three_runs_is_three_steps)
+{
+    const Case c = stored_case("module=eca channels=16 height=8 width=8 "
+                               "batch=4 pass=train");
+    const WeightValues values = { .seed = 1 };
+    enum { MOST = 8 };
+    float *in_three[MOST], *got, *x;
+    FakeDevice *fake = fake_open();
+    Plan *plan;
+    Graph *g;
+
+    REQUIRE(network_build(&g, &c, &values, TAPS_NONE) == OK);
+    REQUIRE(graph_outputs(g) <= MOST);
+    REQUIRE(plan_new(&plan, &fake->base, g) == OK);
+    for (int i = 0; network_input(g, i); i++) {
+        x = malloc(tensor_count(network_input(g, i)) * sizeof(*x));
+        BUG_IF(!x);
+        network_seed_input(x, network_input(g, i), 1);
+        CHECK(plan_set(plan, network_input(g, i), x) == OK);
+        free(x);
+    }
+    REQUIRE(plan_record(plan, 1) == OK);
+    REQUIRE(network_run_plan(in_three, plan, g) == OK && fake->replays == 3);
+    REQUIRE(plan_record(plan, 3) == OK);
+    CHECK(plan_run(plan) == OK && fake->replays == 4);
+    for (int i = 0; i < graph_outputs(g); i++) {
+        const Tensor *t = graph_output_at(g, i, NULL);
+
+        got = malloc(tensor_count(t) * sizeof(*got));
+        BUG_IF(!got);
+        CHECK(plan_get(plan, t, got) == OK);
+        CHECK_MSG(!memcmp(got, in_three[i], tensor_count(t) * sizeof(*got)),
+                  "output %d: %g, not %g", i, got[0], in_three[i][0]);
+        free(got);
+        free(in_three[i]);
+    }
+    plan_free(plan);
+    graph_free(g);
+    fake_backend.close(&fake->base);
 }
 
 /* torch.optim.SGD: v = 0.9 v + dw + 0.1 w, w = w - 0.5 v. */

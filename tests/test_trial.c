@@ -6,6 +6,9 @@
 #include <string.h>
 
 #include "harness/measure/trial.h"
+#include "harness/network/network.h"
+#include "kernels/core/err.h"
+#include "kernels/core/host.h"
 #include "tests/fake_device.h"
 #include "tests/stored.h"
 #include "tests/test.h"
@@ -24,6 +27,27 @@ static void end(Trial *a, FakeDevice *fake)
 {
     trial_free(a);
     fake_backend.close(&fake->base);
+}
+
+/* ---- a device that evicts nothing --------------------------------------- */
+
+enum { CACHE = 256 << 10 };
+static size_t cache;
+
+static size_t cache_bytes(Device *dev)
+{
+    (void)dev;
+    return cache;
+}
+
+static Backend rotates_over(size_t bytes)
+{
+    Backend b = fake_backend;
+
+    b.evict = NULL;
+    b.cache_bytes = cache_bytes;
+    cache = bytes;
+    return b;
 }
 
 /* ---- state=graph ------------------------------------------------------ */
@@ -45,10 +69,77 @@ TEST(trial, in_the_state_graph_only_replays_are_timed)
         trial_sample(&a, i);
     CHECK(a.n == 3 && fake->replays > replays);
     CHECK(fake->launches - launches ==
-          (fake->replays - replays) * plan_steps(a.plan));
+          (fake->replays - replays) * a.each * plan_steps(a.plan));
     CHECK(!strcmp(a.repeat, "attnbench run --module=se --channels=16 "
                             "--height=8 --width=8 --state=graph"));
     end(&a, fake);
+}
+
+static int up(int n, int by)
+{
+    return (n + by - 1) / by;
+}
+
+/* Its replays take 100 us, where a launch takes one; a sample is several. */
+static void check_lengths(const char *what)
+{
+    const Case c = stored_case(what);
+    FakeDevice *fake = fake_open();
+    int steps, replays;
+    Trial a;
+
+    run_arm(&a, &c, fake, 0);
+    REQUIRE(trial_ok(&a));
+    steps = plan_steps(a.plan);
+    CHECK_MSG(a.each == up(100, steps), "%d of %d steps", a.each, steps);
+    CHECK(a.launches == up(400, a.each * steps));
+    CHECK(trial_outcome(&a).reps == a.launches * a.each);
+    replays = fake->replays;
+    a.rewarm = 0;
+    trial_sample(&a, 0);
+    CHECK(fake->replays - replays == a.launches);
+    CHECK_MSG(fabs(a.ns[0] - 1e3 * steps) < 1e-6, "%g ns", a.ns[0]);
+    end(&a, fake);
+}
+
+TEST(trial, a_recording_is_of_so_many_runs_that_a_replay_is_long)
+{
+    check_lengths("module=se channels=16 height=8 width=8 state=graph");
+    check_lengths("module=scsa channels=64 height=8 width=8 state=graph");
+    check_lengths("module=scsa channels=64 height=8 width=8 batch=4 "
+                  "pass=train state=graph");
+}
+
+/* What a peer is compared with are the first steps, whatever the state. */
+static void check_first_steps(const char *state)
+{
+    Case c = stored_case("module=eca channels=16 height=8 width=8 batch=4 "
+                         "pass=train");
+    FakeDevice *fake[2] = { fake_open(), fake_open() };
+    Backend rotating = rotates_over(64 << 10);
+    Trial a[2];
+
+    fake[1]->base.backend = &rotating;
+    for (int i = 0; i < 2; i++) {
+        Case as = c;
+
+        REQUIRE(case_set(&as, "state", i ? state : "hot") == OK);
+        run_arm(&a[i], &as, fake[i], 1);
+        REQUIRE(trial_ok(&a[i]) && a[i].first);
+    }
+    for (int i = 0; i < graph_outputs(a[0].graph); i++)
+        CHECK_MSG(!memcmp(a[0].first[i], a[1].first[i],
+                          sizeof(float) * tensor_count(graph_output_at(
+                                              a[0].graph, i, NULL))),
+                  "%s: output %d differs", state, i);
+    for (int i = 0; i < 2; i++)
+        end(&a[i], fake[i]);
+}
+
+TEST(trial, training_begins_where_it_does_whatever_the_state)
+{
+    check_first_steps("graph");
+    check_first_steps("cold");
 }
 
 TEST(trial, a_wrong_recording_is_not_timed)
@@ -98,9 +189,102 @@ TEST(trial, in_the_state_cold_every_run_follows_an_eviction)
     end(&a, fake);
 }
 
+/* So many launches of one sample, and what comes before it, have gone round:
+ * going on to a whole round leads back to where they began. */
+static void check_went_round(Trial *a)
+{
+    const Tensor *x = network_input(a->graph, 0);
+    const void *from = x->data;
+    const int runs = a->rewarm + a->launches, n = plan_ncopies(a->plan);
+
+    trial_sample(a, 0);
+    CHECK(runs % n == 0 || x->data != from);
+    for (int i = runs % n; i < n; i++)
+        plan_use_next(a->plan);
+    CHECK(x->data == from);
+}
+
+TEST(trial, where_nothing_can_be_evicted_cold_runs_go_round_copies)
+{
+    const Case c = stored_case("module=se channels=16 height=8 width=8 "
+                               "state=cold");
+    FakeDevice *fake = fake_open();
+    const Backend rotating = rotates_over(CACHE);
+    double bytes;
+    int steps, n;
+    Trial a;
+
+    fake->base.backend = &rotating;
+    run_arm(&a, &c, fake, 0);
+    REQUIRE(trial_ok(&a));
+    steps = plan_steps(a.plan);
+    n = plan_ncopies(a.plan);
+    bytes = a.arena_bytes + graph_params(a.graph) * sizeof(float);
+    CHECK_MSG(n * bytes >= 3 * CACHE && (n - 1) * bytes < 3 * CACHE,
+              "%d copies of %g bytes", n, bytes);
+    CHECK(a.launches == up(400, steps) && a.reps == a.launches);
+    CHECK_MSG(a.rewarm >= a.launches && a.rewarm * bytes >= CACHE,
+              "%d runs, %d before", a.launches, a.rewarm);
+    check_went_round(&a);
+    CHECK(a.n == 1 && a.ns[0] == 1e3 * steps && fake->evictions == 0);
+    end(&a, fake);
+}
+
+TEST(trial, cold_runs_fill_the_cache_before_they_are_timed)
+{
+    const Case c = stored_case("module=se channels=16 height=8 width=8 "
+                               "state=cold");
+    FakeDevice *fake = fake_open();
+    const Backend rotating = rotates_over(40 * CACHE);
+    Trial a;
+
+    fake->base.backend = &rotating;
+    run_arm(&a, &c, fake, 0);
+    REQUIRE(trial_ok(&a));
+    CHECK_MSG(a.rewarm > a.launches && a.rewarm == plan_ncopies(a.plan) / 3 + 1,
+              "%d before, of %d copies", a.rewarm, plan_ncopies(a.plan));
+    end(&a, fake);
+}
+
+static int small_alloc(Device *dev, void **out, size_t bytes)
+{
+    if (bytes > 3 * CACHE / 2)
+        return fail(ERR_MEMORY, "no memory for %zu bytes", bytes);
+    return host_alloc(dev, out, bytes);
+}
+
+/* The status and message of a cold case on a device that cannot. */
+static void check_refused(const Backend *backend, int status, const char *why)
+{
+    const Case c = stored_case("module=se channels=16 height=8 width=8 "
+                               "state=cold");
+    FakeDevice *fake = fake_open();
+    Trial a;
+
+    fake->base.backend = backend;
+    run_arm(&a, &c, fake, 2);
+    CHECK_MSG(a.status == status && a.n == 0, "%s", status_name(a.status));
+    CHECK_MSG(!strncmp(a.message, why, strlen(why)), "%s", a.message);
+    end(&a, fake);
+}
+
+TEST(trial, cold_needs_room_for_copies_and_the_size_of_the_cache)
+{
+    Backend full = rotates_over(CACHE), none;
+
+    full.alloc = small_alloc;
+    check_refused(&full, STATUS_OUT_OF_MEMORY, "state=cold: ");
+    none = rotates_over(0);
+    check_refused(&none, STATUS_UNSUPPORTED,
+                  "fake has no state=cold: it does not say how large its "
+                  "cache is");
+    none.cache_bytes = NULL;
+    check_refused(&none, STATUS_UNSUPPORTED, "fake has no state=cold: it does");
+}
+
 /* ---- times ------------------------------------------------------------- */
 
-/* Events tell 500 ns: so 100 us are timed together; the host's clock, 20. */
+/* Events tell 500 ns: so 400 us are timed together; the host's clock, 20. */
 TEST(trial, a_sample_is_long_enough_for_the_devices_clock)
 {
     const Case c = stored_case("module=se channels=16 height=8 width=8");
@@ -111,8 +295,7 @@ TEST(trial, a_sample_is_long_enough_for_the_devices_clock)
     run_arm(&a, &c, fake, 0);
     REQUIRE(trial_ok(&a));
     steps = plan_steps(a.plan);
-    CHECK_MSG(a.reps == (100 + steps - 1) / steps, "%d of %d steps", a.reps,
-              steps);
+    CHECK_MSG(a.reps == up(400, steps), "%d of %d steps", a.reps, steps);
     timings = fake->timings;
     for (int i = 0; i < 3; i++)
         trial_sample(&a, i);

@@ -13,6 +13,7 @@
 
 #include "analysis/stats.h"
 #include "harness/devices/interrupt.h"
+#include "harness/measure/states.h"
 #include "harness/network/network.h"
 #include "kernels/core/err.h"
 #include "kernels/core/host.h"
@@ -25,7 +26,7 @@ static int run_whole(const Profiling *how, double *ns)
     const Backend *backend = how->dev->backend;
 
     if (how->cold)
-        TRY(backend->evict(how->dev));
+        TRY(cold_next(how->plan, how->dev));
     TRY(backend->clock_start(how->dev));
     TRY(plan_run(how->plan));
     return backend->clock_stop(how->dev, ns);
@@ -34,7 +35,7 @@ static int run_whole(const Profiling *how, double *ns)
 static int run_by_step(const Profiling *how, double *ns)
 {
     if (how->cold)
-        TRY(how->dev->backend->evict(how->dev));
+        TRY(cold_next(how->plan, how->dev));
     return plan_run_timed(how->plan, ns);
 }
 

@@ -32,7 +32,7 @@ typedef struct Profiling {
     Dtype dtype;
     double seconds;      /* about so long, and at least five rounds          */
     const char *metrics; /* "": the usual counters; else names, "a,b"        */
-    bool cold; /* the caches are emptied before each run, outside the clock;
+    bool cold; /* no run finds anything of its own in the caches (states.h);
                   a step finds what those before it left                    */
 } Profiling;
 
@@ -69,7 +69,7 @@ int profile_kinds(const Profile *p, ProfileKind *kinds);
  *   compulsory_bytes   inputs, outputs and weights, each once
  *   compulsory_read_bytes   inputs and weights, each once
  *   working_set_bytes  what one run leaves for the next: activations, weights;
- *                      none where the caches are emptied between them
+ *                      none of a cold one
  *   cache_bytes        of the last cache before memory, where it is known;
  *   private_cache_bytes   and of those before it that cores have to themselves
  * Free it by stored_profile_free.

@@ -8,6 +8,7 @@
 
 #include "harness/explain/fp32.h"
 #include "harness/explain/profile.h"
+#include "harness/measure/states.h"
 #include "harness/network/network.h"
 #include "kernels/core/err.h"
 #include "kernels/core/graph.h"
@@ -110,8 +111,7 @@ void profile_rows(StoredProfile *out, const Profile *p, const Graph *g,
         s.inputs + s.weights);
     if (how->cold)
         add_missing(out, "working_set_bytes",
-                    "caches are flushed before a "
-                    "cold run");
+                    "a cold run finds nothing of its own in the caches");
     else
         add(out, WHOLE_RUN, "working_set_bytes", SOURCE_MODELLED,
             arena_bytes + s.weights);
@@ -134,11 +134,11 @@ static int launch(void *arg, int step)
     return plan_run_step(((const Counter *)arg)->how->plan, step);
 }
 
-static int evict_first(void *arg, int step)
+static int cold_first(void *arg, int step)
 {
-    Device *dev = ((const Counter *)arg)->how->dev;
+    const Profiling *how = ((const Counter *)arg)->how;
 
-    return step == 0 ? dev->backend->evict(dev) : OK;
+    return step == 0 ? cold_next(how->plan, how->dev) : OK;
 }
 
 static void take(void *arg, const Counted *counted)
@@ -170,7 +170,7 @@ int profile_count(StoredProfile *rows, const Profiling *how)
     const Counting counting = { .steps = plan_steps(how->plan),
                                 .dtype = how->dtype,
                                 .metrics = how->metrics,
-                                .before = how->cold ? evict_first : NULL,
+                                .before = how->cold ? cold_first : NULL,
                                 .launch = launch,
                                 .take = take,
                                 .arg = &c };

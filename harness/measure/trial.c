@@ -16,6 +16,7 @@
 #include "harness/check/agreement.h"
 #include "harness/check/verify.h"
 #include "harness/devices/environment.h"
+#include "harness/measure/states.h"
 #include "harness/network/network.h"
 #include "kernels/core/err.h"
 #include "kernels/core/host.h"
@@ -23,10 +24,14 @@
 /* Seed of weights and input; SEED in harness/peers/torch_peer.py. */
 enum { SEED = 1 };
 
-/* A sample is long enough for the clock: 25 ns of reading the host's are 0.1 %
- * of it, a step of 500 ns, which is all that events promise, 0.5 %. */
+/*
+ * A sample is long enough for the clock: 25 ns of reading the host's are 0.1 %
+ * of it, a step of 500 ns, which is all that events promise, as much.  Between
+ * two events there are a few microseconds with no run at all (doctor shows how
+ * many): at most 1 % of it, so they are not subtracted.
+ */
 #define SAMPLE_NS        20e3
-#define SAMPLE_EVENTS_NS 100e3
+#define SAMPLE_EVENTS_NS 400e3
 
 /*
  * The others' turns have emptied the caches that a hot case wants full, and
@@ -46,6 +51,7 @@ void trial_init(Trial *a, const Case *c, Peer *peer, int id)
     a->peer = peer;
     a->id = id;
     a->status = STATUS_OK;
+    a->each = 1;
     a->rel_l2 = NAN;
     a->fastest_ns = INFINITY;
     /* Not known until counted and planned: NULL in the database, never 0. */
@@ -146,6 +152,8 @@ static int make_plan(Trial *a)
     a->transcendentals = cost.transcendentals;
     a->bytes = cost.bytes;
     TRY(plan_new(&a->plan, a->dev, a->graph));
+    if (a->c->state == STATE_COLD)
+        TRY(cold_prepare(a->plan, a->dev));
     plan_drop_packed(a->plan);
     a->arena_bytes = (double)plan_arena_bytes(a->plan);
     if (a->dev->backend->host_memory && a->arena_bytes > memory_available())
@@ -154,8 +162,12 @@ static int make_plan(Trial *a)
     for (int i = 0; network_input(a->graph, i); i++)
         TRY(set_input(a, network_input(a->graph, i)));
     if (a->c->state == STATE_GRAPH)
-        TRY(plan_record(a->plan));
-    return graph_is_training(a->graph) ? keep_first(a) : OK;
+        TRY(plan_record(a->plan, 1));
+    if (graph_is_training(a->graph))
+        TRY(keep_first(a));
+    return a->c->state == STATE_GRAPH
+               ? graph_lengthen(&a->each, a->plan, a->dev)
+               : OK;
 }
 
 /* ---- prepared by a peer ---------------------------------------------- */
@@ -221,41 +233,73 @@ static int prepare_peer(Trial *a, const Trial *ours, const Checker *with)
 
 /* ---- running --------------------------------------------------------- */
 
-static int timed_runs(Trial *a, int reps, double *ns)
+/* True if each run is timed apart, after an eviction. */
+static bool evicts(const Trial *a)
+{
+    return a->c->state == STATE_COLD && !cold_rotates(a->dev);
+}
+
+/* Runs it a->each times; if there are copies, the next of them. */
+static int launch(const Trial *a)
+{
+    plan_use_next(a->plan);
+    return plan_run(a->plan);
+}
+
+/* Nanoseconds of one run. */
+static int timed_runs(Trial *a, int launches, double *ns)
 {
     const Backend *backend = a->dev->backend;
 
     if (a->peer)
-        return peer_run(a->peer, a->id, reps, ns);
-    if (a->c->state == STATE_COLD)
-        TRY(backend->evict(a->dev));
+        return peer_run(a->peer, a->id, launches, ns);
+    if (evicts(a))
+        TRY(cold_next(a->plan, a->dev));
     TRY(backend->clock_start(a->dev));
-    for (int i = 0; i < reps; i++)
-        TRY(plan_run(a->plan));
+    for (int i = 0; i < launches; i++)
+        TRY(launch(a));
     TRY(backend->clock_stop(a->dev, ns));
-    *ns /= reps;
+    *ns /= (double)launches * a->each;
     return OK;
 }
 
 /* Nobody wants to know how long these take: a device whose clock first waits
  * until everything is queued need not. */
-static int untimed_runs(Trial *a, int reps)
+static int untimed_runs(Trial *a, int launches)
 {
     double ns;
 
     if (a->peer)
-        return peer_run(a->peer, a->id, reps, &ns);
-    for (int i = 0; i < reps; i++)
-        TRY(plan_run(a->plan));
+        return peer_run(a->peer, a->id, launches, &ns);
+    for (int i = 0; i < launches; i++)
+        TRY(launch(a));
     return OK;
 }
 
-static int rewarm_runs(int reps, double ns)
+/* Launches before a sample, each of ns. */
+static int rewarm_runs(const Trial *a, double ns)
 {
-    const int runs = reps > REWARM_RUNS ? reps : REWARM_RUNS;
     const int most = (int)ceil(REWARM_NS / ns);
+    int runs = a->launches > REWARM_RUNS ? a->launches : REWARM_RUNS;
 
+    if (a->plan && runs < cold_runs_to_fill(a->plan))
+        runs = cold_runs_to_fill(a->plan);
     return runs < most ? runs : most;
+}
+
+/* How many launches make a sample, and come before it. */
+static void choose_sample(Trial *a)
+{
+    const double sample_ns =
+        a->dev->backend->host_memory ? SAMPLE_NS : SAMPLE_EVENTS_NS;
+    const double launch_ns = a->fastest_ns * a->each;
+
+    a->launches = evicts(a) || launch_ns >= sample_ns
+                      ? 1
+                      : (int)ceil(sample_ns / launch_ns);
+    a->reps = a->launches * a->each;
+    if (!evicts(a) && launch_ns < REWARM_NOT)
+        a->rewarm = rewarm_runs(a, launch_ns);
 }
 
 /* Runs it for a while, but least times at least, and from the fastest run
@@ -263,11 +307,10 @@ static int rewarm_runs(int reps, double ns)
 static int warm_up(Trial *a, double warmup_ns, int least)
 {
     const double start = host_now_ns();
-    const bool cold = a->c->state == STATE_COLD;
-    const double sample_ns =
-        a->dev->backend->host_memory ? SAMPLE_NS : SAMPLE_EVENTS_NS;
     double ns;
 
+    if (a->plan) /* what a copy loads at its first run */
+        TRY(untimed_runs(a, plan_ncopies(a->plan)));
     for (int i = 0; i < least || host_now_ns() - start < warmup_ns; i++) {
         TRY(timed_runs(a, 1, &ns));
         if (ns < a->fastest_ns)
@@ -275,11 +318,7 @@ static int warm_up(Trial *a, double warmup_ns, int least)
     }
     if (a->fastest_ns < 1) /* below what the clock can tell */
         a->fastest_ns = 1;
-    a->reps = cold || a->fastest_ns >= sample_ns
-                  ? 1
-                  : (int)ceil(sample_ns / a->fastest_ns);
-    if (!cold && a->fastest_ns < REWARM_NOT)
-        a->rewarm = rewarm_runs(a->reps, a->fastest_ns);
+    choose_sample(a);
     return OK;
 }
 
@@ -393,7 +432,7 @@ void trial_sample(Trial *a, int round)
     if (a->rewarm)
         err = untimed_runs(a, a->rewarm);
     if (!err)
-        err = timed_runs(a, a->reps, &ns);
+        err = timed_runs(a, a->launches, &ns);
     if (!err && !(ns > 0))
         err = fail(ERR_DEVICE, "the clock measured %g ns", ns);
     if (!err)

@@ -30,11 +30,14 @@ typedef struct Trial {
     Plan *plan;
     float **first;     /* outputs of the first steps of training, or NULL */
     bool held;         /* the peer has it */
-    int rewarm;        /* runs before each sample, not timed */
+    int each;          /* runs in one launch: more in a recording */
+    int launches;      /* timed together in a sample */
+    int rewarm;        /* launches before each sample, not timed */
     double fastest_ns; /* of the runs that warmed it up */
 
     /* Samples. */
-    int reps, n, capacity;
+    int reps; /* runs in each */
+    int n, capacity;
     int threads_used; /* 0: a peer's, or a device without threads */
     double *ns;
     int *round;

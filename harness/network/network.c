@@ -397,7 +397,7 @@ int network_run(float **values, Graph *g, Device *dev, bool recorded,
     memset(values, 0, (size_t)graph_outputs(g) * sizeof(*values));
     err = plan_new(&plan, dev, g);
     if (!err && recorded)
-        err = plan_record(plan);
+        err = plan_record(plan, 1);
     for (int i = 0; !err && network_input(g, i); i++)
         err = plan_set(plan, network_input(g, i), inputs[i]);
     if (!err)

@@ -34,6 +34,12 @@ typedef struct Kernel {
      * not by the library that is here; then the next kernel is asked. */
     int (*plan)(Device *dev, const Tensor *out, void **state);
 
+    /* A state for the same step with its data elsewhere: what plan() chose for
+     * `like`, which is there for longer.  NULL: plan() does, and chooses the
+     * same without timing. */
+    int (*plan_like)(Device *dev, const Tensor *out, const void *like,
+                     void **state);
+
     /* Computes out->data; only launches.  NULL for views.  What is not finite
      * is passed on: an infinity or NaN comes of it wherever the definition has
      * one, though a fused activation may make 0 of NaN (conv2d.c).  Kernels
@@ -152,7 +158,8 @@ typedef struct Backend {
     int (*clock_start)(Device *dev);
     int (*clock_stop)(Device *dev, double *ns);
 
-    /* Evicts the caches that outlive a kernel: the state called cold. */
+    /* Evicts the caches that outlive a kernel: the state called cold.  NULL:
+     * that is made by copies of a plan that cache_bytes cannot hold. */
     int (*evict)(Device *dev);
 
     /* The state called graph: what is launched between begin and end is

@@ -18,31 +18,10 @@
 
 #include "kernels/core/arena.h"
 #include "kernels/core/err.h"
+#include "kernels/core/plan_parts.h"
 #include "kernels/core/transfer.h"
 
 enum { ALIGN = 64 };
-
-typedef struct Step {
-    const Tensor *out;
-    const Kernel *kernel;
-    void *state;
-    bool repacks; /* it has packed a weight that a run updates */
-} Step;
-
-struct Plan {
-    Device *dev;
-    Graph *graph;
-    Step *steps;
-    int nsteps;
-    Buffer *buffers;
-    int nbuffers;
-    int *buffer_of; /* tensor id -> index of its buffer, -1 for weights */
-    char *arena;
-    size_t arena_bytes;
-    void *recording; /* NULL: run step by step */
-    bool updates;    /* a run changes weights                         */
-    bool stale;      /* weights have changed since they were packed */
-};
 
 /* The first that takes out, of all or of those after one. */
 static const Kernel *choose(const Device *dev, const Tensor *out,
@@ -165,8 +144,7 @@ static int lay_out(Plan *p)
     return err;
 }
 
-/* True if a weight's device memory is its host memory. */
-static bool shares_host(const Plan *p, const Tensor *t)
+bool plan_shares_host(const Plan *p, const Tensor *t)
 {
     return p->dev->backend->host_memory &&
            dtype_size(t->dtype) == sizeof(float);
@@ -191,7 +169,7 @@ static int bind(Plan *p)
         }
         if (!t->host)
             return fail(ERR_INPUT, "weight %s has no values", t->name);
-        if (shares_host(p, t)) {
+        if (plan_shares_host(p, t)) {
             t->data = t->host;
             continue;
         }
@@ -201,7 +179,7 @@ static int bind(Plan *p)
     return OK;
 }
 
-static void release_state(Step *s)
+void plan_release_state(Step *s)
 {
     if (s->kernel && s->kernel->release)
         s->kernel->release(s->state);
@@ -239,7 +217,7 @@ static int plan_step_of(Plan *p, Step *s)
         while (next && taken & ~next->inplace);
         if (!next)
             return err;
-        release_state(s);
+        plan_release_state(s);
         s->kernel = next;
     }
 }
@@ -248,78 +226,6 @@ static int plan_steps_of(Plan *p)
 {
     for (int i = 0; i < p->nsteps; i++)
         TRY(plan_step_of(p, &p->steps[i]));
-    return OK;
-}
-
-/* ---- weights that a run updates ------------------------------------------ */
-
-static bool is_updated(const Graph *g, const Tensor *weight)
-{
-    for (int i = weight->id + 1; i < graph_size(g); i++) {
-        const Tensor *t = graph_at(g, i);
-
-        if (t->op && t->op->updates && tensor_storage(t) == weight)
-            return true;
-    }
-    return false;
-}
-
-static bool repacks(const Plan *p, const Step *s)
-{
-    for (int k = 0; k < MAX_SRC; k++)
-        if (s->out->src[k] && (s->kernel->packs >> k & 1) &&
-            is_updated(p->graph, tensor_storage(s->out->src[k])))
-            return true;
-    return false;
-}
-
-static void find_updates(Plan *p)
-{
-    for (int i = 0; i < p->nsteps; i++) {
-        p->steps[i].repacks = repacks(p, &p->steps[i]);
-        p->updates |= p->steps[i].out->op->updates;
-    }
-}
-
-/* True if a step packs from the host's copy of a weight that a run updates. */
-static bool packs_from_host(const Plan *p)
-{
-    for (int i = 0; i < p->nsteps; i++)
-        if (p->steps[i].repacks && !p->steps[i].kernel->repack)
-            return true;
-    return false;
-}
-
-static int fetch_updated(const Plan *p)
-{
-    for (int i = 0; i < graph_size(p->graph); i++) {
-        const Tensor *t = graph_at(p->graph, i);
-        const Tensor *w = tensor_storage(t);
-
-        if (t->op && t->op->updates && !shares_host(p, w))
-            TRY(transfer_down(p->dev, w, w->host));
-    }
-    return OK;
-}
-
-static int repack_step(Plan *p, Step *s)
-{
-    if (s->kernel->repack)
-        return s->kernel->repack(p->dev, s->out, s->state);
-    release_state(s);
-    return s->kernel->plan(p->dev, s->out, &s->state);
-}
-
-static int repack(Plan *p)
-{
-    if (!p->stale)
-        return OK;
-    if (packs_from_host(p))
-        TRY(fetch_updated(p));
-    for (int i = 0; i < p->nsteps; i++)
-        if (p->steps[i].repacks)
-            TRY(repack_step(p, &p->steps[i]));
-    p->stale = false;
     return OK;
 }
 
@@ -349,7 +255,7 @@ int plan_new(Plan **out, Device *dev, Graph *g)
     if (!err)
         err = plan_steps_of(p);
     if (!err)
-        find_updates(p);
+        plan_find_updates(p);
     if (err) {
         plan_free(p);
         return err;
@@ -360,19 +266,26 @@ int plan_new(Plan **out, Device *dev, Graph *g)
 
 static void release_weight(Plan *p, Tensor *t)
 {
-    if (t->data && !shares_host(p, t))
+    if (t->data && !plan_shares_host(p, t))
         p->dev->backend->release(p->dev, t->data);
     t->data = NULL;
+}
+
+static void free_recording(Plan *p)
+{
+    if (p->recording)
+        p->dev->backend->recording_free(p->dev, p->recording);
+    p->recording = NULL;
 }
 
 void plan_free(Plan *p)
 {
     if (!p)
         return;
-    if (p->recording)
-        p->dev->backend->recording_free(p->dev, p->recording);
+    free_recording(p);
+    plan_copies_free(p);
     for (int i = 0; i < p->nsteps; i++)
-        release_state(&p->steps[i]);
+        plan_release_state(&p->steps[i]);
     for (int i = 0; i < graph_size(p->graph); i++) {
         Tensor *t = graph_at(p->graph, i);
 
@@ -399,7 +312,7 @@ int plan_run_step(const Plan *p, int i)
 
 static int run_steps(Plan *p)
 {
-    TRY(repack(p));
+    TRY(plan_repack(p));
     for (int i = 0; i < p->nsteps; i++)
         TRY(plan_run_step(p, i));
     p->stale = p->updates;
@@ -413,41 +326,37 @@ int plan_run(Plan *p)
     return run_steps(p);
 }
 
-/* The values that the plan began with. */
-static int restore_updated(const Plan *p)
-{
-    for (int i = 0; i < graph_size(p->graph); i++) {
-        const Tensor *t = graph_at(p->graph, i);
-
-        if (tensor_is_weight(t) && is_updated(p->graph, t))
-            TRY(transfer_up(p->dev, t, t->host));
-    }
-    return OK;
-}
-
-int plan_record(Plan *p)
+static int record_runs(Plan *p, int runs)
 {
     const Backend *backend = p->dev->backend;
-    int err, ended;
+    int err = OK, ended;
 
-    if (!backend->record_begin)
-        return fail(ERR_UNSUPPORTED, "%s has no state=graph", backend->name);
-    BUG_IF(p->recording);
-    if (packs_from_host(p))
-        return fail(ERR_UNSUPPORTED,
-                    "a recording cannot pack the weights that it updates: "
-                    "there is no state=graph of pass=train");
-    TRY(run_steps(p)); /* what is loaded at first use cannot be recorded */
-    TRY(restore_updated(p));
     TRY(backend->record_begin(p->dev));
-    err = run_steps(p);
+    for (int i = 0; !err && i < runs; i++)
+        err = run_steps(p);
     ended = backend->record_end(p->dev, &p->recording);
     return err ? err : ended;
 }
 
+int plan_record(Plan *p, int runs)
+{
+    BUG_IF(p->copies || runs < 1);
+    if (!p->dev->backend->record_begin)
+        return fail(ERR_UNSUPPORTED, "%s has no state=graph",
+                    p->dev->backend->name);
+    if (plan_packs_from_host(p))
+        return fail(ERR_UNSUPPORTED,
+                    "a recording cannot pack the weights that it updates: "
+                    "there is no state=graph of pass=train");
+    free_recording(p);
+    TRY(run_steps(p)); /* what is loaded at first use cannot be recorded */
+    TRY(plan_restore_updated(p));
+    return record_runs(p, runs);
+}
+
 int plan_run_timed(Plan *p, double *ns)
 {
-    TRY(repack(p));
+    TRY(plan_repack(p));
     for (int i = 0; i < p->nsteps; i++) {
         TRY(p->dev->backend->clock_start(p->dev));
         TRY(plan_run_step(p, i));
@@ -474,10 +383,9 @@ size_t plan_arena_bytes(const Plan *p)
     return p->arena_bytes;
 }
 
-/* True if any step still reads weight t when it runs. */
-static bool read_by_run(const Plan *p, const Tensor *t)
+bool plan_reads(const Plan *p, const Tensor *t)
 {
-    if (is_updated(p->graph, t))
+    if (plan_is_updated(p->graph, t))
         return true;
     for (int i = 0; i < p->nsteps; i++)
         for (int k = 0; k < MAX_SRC; k++)
@@ -490,23 +398,34 @@ static bool read_by_run(const Plan *p, const Tensor *t)
 
 void plan_drop_packed(Plan *p)
 {
+    plan_use(p, 0);
     for (int i = 0; i < graph_size(p->graph); i++) {
         Tensor *t = graph_at(p->graph, i);
         bool read;
 
         if (!tensor_is_weight(t))
             continue;
-        read = read_by_run(p, t);
-        if (!read)
+        read = plan_reads(p, t);
+        if (!read) {
             release_weight(p, t);
-        if (!read || (!shares_host(p, t) && !is_updated(p->graph, t)))
+            plan_copies_drop(p, t);
+        }
+        if (!read || (!plan_shares_host(p, t) && !plan_is_updated(p->graph, t)))
             graph_free_host(t);
     }
 }
 
 int plan_set(Plan *p, Tensor *input, const float *nchw)
 {
-    return transfer_up_nchw(p->dev, input, nchw);
+    const int used = p->used;
+    int err = OK;
+
+    for (int i = 0; !err && i < plan_ncopies(p); i++) {
+        plan_use(p, i);
+        err = transfer_up_nchw(p->dev, input, nchw);
+    }
+    plan_use(p, used);
+    return err;
 }
 
 int plan_get(Plan *p, const Tensor *output, float *nchw)

@@ -28,10 +28,11 @@ void plan_free(Plan *plan);
  * the next run packs them again first. */
 int plan_run(Plan *plan);
 
-/* From now on plan_run replays a recording of itself (the state called graph).
- * Weights that it updates are then as they were given.  ERR_UNSUPPORTED where
- * the device has no such thing. */
-int plan_record(Plan *plan);
+/* From now on plan_run replays a recording of so many runs of itself, in the
+ * place of an earlier one (the state called graph).  Weights that it updates
+ * are then as they were given.  ERR_UNSUPPORTED where the device has no such
+ * thing. */
+int plan_record(Plan *plan, int runs);
 
 /* The same, timing each step apart: ns[i] for step i.  Slower in all; packing
  * weights again is in no step. */
@@ -47,11 +48,26 @@ int plan_run_step(const Plan *plan, int i);
 /* Bytes that inputs, outputs and all between share; weights are apart. */
 size_t plan_arena_bytes(const Plan *plan);
 
+/*
+ * Copies the plan until a run of each has passed through `bytes` of memory or
+ * more, and at least once: weights as they are now, inputs still to be set.  To
+ * be called before plan_drop_packed, and before any run.  ERR_MEMORY where the
+ * device has no room for them; ERR_UNSUPPORTED where it would take too many.
+ */
+int plan_copies(Plan *plan, size_t bytes);
+
+/* How many there are, number 0 included, in which it was planned. */
+int plan_ncopies(const Plan *plan);
+
+/* All that runs or reads does so in the i-th; in the one after that in use. */
+void plan_use(Plan *plan, int i);
+void plan_use_next(Plan *plan);
+
 /* Frees the host copies of weights that all their kernels have packed. */
 void plan_drop_packed(Plan *plan);
 
-/* Fills an input, or reads an output, as PyTorch-ordered floats,
- * whatever its dtype. */
+/* Fills an input, of all copies, or reads an output, of the copy in use, as
+ * PyTorch-ordered floats, whatever its dtype. */
 int plan_set(Plan *plan, Tensor *input, const float *nchw);
 int plan_get(Plan *plan, const Tensor *output, float *nchw);
 

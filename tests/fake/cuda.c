@@ -24,7 +24,7 @@
 
 enum { QUEUE = 1 << 16, ALIGN = 256 };
 
-typedef enum Kind { KERNEL, HOLD, EVENT, MEMSET } Kind;
+typedef enum Kind { KERNEL, HOLD, EVENT, TICKS } Kind;
 
 typedef struct Item {
     Kind kind;
@@ -138,7 +138,7 @@ int cuda_launch_ticks(CardStream stream, CardTicks *ticks,
         return cudaErrorNoKernelImageForDevice;
     ticks->ns = ns;
     ticks->cycles = ns * 3 / 2;
-    return put((Item){ .kind = MEMSET, .ns = (double)ns });
+    return put((Item){ .kind = TICKS, .ns = (double)ns });
 }
 
 static int run(Device *dev, const Tensor *out, void *state)
@@ -310,9 +310,6 @@ cudaError_t cudaDeviceGetAttribute(int *value, enum cudaDeviceAttr which,
     case cudaDevAttrMaxSharedMemoryPerBlockOptin:
         *value = fake.block_shared;
         break;
-    case cudaDevAttrMaxPersistingL2CacheSize:
-        *value = 1 << 19;
-        break;
     case cudaDevAttrClusterLaunch:
         *value = !fake.without_cluster;
         break;
@@ -428,24 +425,6 @@ cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes,
     (void)stream;
     finish_all();
     memcpy(to, from, bytes);
-    return cudaSuccess;
-}
-
-cudaError_t cudaMemsetAsync(void *p, int value, size_t bytes,
-                            cudaStream_t stream)
-{
-    MAY_FAIL();
-    (void)stream;
-    memset(p, value, bytes);
-    fake.memsets++;
-    fake.set_bytes += bytes;
-    return (cudaError_t)put((Item){ .kind = MEMSET, .ns = fake.kernel_ns });
-}
-
-cudaError_t cudaCtxResetPersistingL2Cache(void)
-{
-    MAY_FAIL();
-    fake.resets++;
     return cudaSuccess;
 }
 

@@ -25,8 +25,7 @@ typedef struct FakeCuda {
     const char *failed; /* the name of the call that did */
     int calls, live;    /* things allocated and not freed */
     double host_ns, card_ns;
-    int kernels, memsets, resets, gave_up;
-    size_t set_bytes;
+    int kernels, gave_up;
 } FakeCuda;
 
 /* Exported by the fake plugin, next to the symbol of every plugin. */

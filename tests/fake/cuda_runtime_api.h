@@ -36,7 +36,6 @@ enum cudaDeviceAttr {
     cudaDevAttrComputeCapabilityMajor = 75,
     cudaDevAttrComputeCapabilityMinor = 76,
     cudaDevAttrMaxSharedMemoryPerBlockOptin = 97,
-    cudaDevAttrMaxPersistingL2CacheSize = 108,
     cudaDevAttrClusterLaunch = 120,
 };
 
@@ -64,9 +63,6 @@ enum { cudaHostAllocMapped = 2, cudaStreamNonBlocking = 1 };
     X(cudaMalloc, (void **p, size_t bytes))                                  \
     X(cudaMemcpyAsync, (void *to, const void *from, size_t bytes,            \
                         enum cudaMemcpyKind kind, cudaStream_t stream))      \
-    X(cudaMemsetAsync,                                                       \
-      (void *p, int value, size_t bytes, cudaStream_t stream))               \
-    X(cudaCtxResetPersistingL2Cache, (void))                                 \
     X(cudaStreamSynchronize, (cudaStream_t stream))                          \
     X(cudaEventRecord, (cudaEvent_t event, cudaStream_t stream))             \
     X(cudaEventSynchronize, (cudaEvent_t event))                             \

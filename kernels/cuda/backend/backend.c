@@ -95,7 +95,6 @@ static void read_limits(Card *c)
             ? PORTABLE_CLUSTER
             : 1;
     c->l2_bytes = (size_t)attribute(cudaDevAttrL2CacheSize);
-    c->l2_persists = attribute(cudaDevAttrMaxPersistingL2CacheSize) > 0;
 }
 
 static const Kernel *listed_at(const void *clusters, int i)
@@ -161,7 +160,6 @@ static void cuda_close(Device *dev)
     if (c->cuda.libraries)
         cuda_libraries_close(&c->cuda);
     cuda_workspace_free(&c->cuda);
-    cudaFree(c->flood);
     moment_close(&c->moment);
     clock_close(&c->clock);
     if (c->cuda.stream)
@@ -270,23 +268,6 @@ static int cuda_clock_start(Device *dev)
 static int cuda_clock_stop(Device *dev, double *ns)
 {
     return clock_stop(&card(dev)->clock, ns);
-}
-
-/* Twice the L2, so that whatever it holds back of the first half is gone after
- * the second; lines that some kernel has set aside first lose that. */
-static int cuda_evict(Device *dev)
-{
-    Card *c = card(dev);
-    const size_t bytes = 2 * c->l2_bytes;
-
-    clock_let_go(&c->clock);
-    if (!c->flood)
-        TRY(cuda_alloc(dev, &c->flood, bytes));
-    if (c->l2_persists)
-        TRY(cuda_check(cudaCtxResetPersistingL2Cache(),
-                       "cudaCtxResetPersistingL2Cache"));
-    return cuda_check(cudaMemsetAsync(c->flood, 0, bytes, c->clock.stream),
-                      "cudaMemsetAsync");
 }
 
 static int cuda_moment(Device *dev, Moment *out)
@@ -399,7 +380,6 @@ static const Backend backend = {
     .download = cuda_download,
     .clock_start = cuda_clock_start,
     .clock_stop = cuda_clock_stop,
-    .evict = cuda_evict,
     .record_begin = cuda_record_begin,
     .record_end = cuda_record_end,
     .replay = cuda_replay,

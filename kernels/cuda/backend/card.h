@@ -69,8 +69,6 @@ typedef struct Card {
     Clock clock;
     MomentReader moment;
     size_t l2_bytes;
-    bool l2_persists; /* lines may be set aside, and must be given back */
-    void *flood;      /* overwritten to evict the caches; NULL until then */
     CardBuffers roofs;
 } Card;
 

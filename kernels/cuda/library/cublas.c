@@ -15,13 +15,16 @@
  *
  * Not yet run on a GPU; tests run it over a cuBLASLt of their own.
  */
+#include "kernels/core/err.h"
 #include "kernels/cuda/library/library.h"
 #include "kernels/cuda/library/product.h"
 #include "kernels/ops/ops.h"
 
 enum { MOST_CALLS = 8 };
 
-static int plan(Device *dev, const Tensor *out, ProductSpec *spec, void **state)
+/* like: NULL, or the state of the same step with its data elsewhere. */
+static int plan(Device *dev, const Tensor *out, ProductSpec *spec,
+                const void *like, void **state)
 {
     Product *p;
     int err;
@@ -32,10 +35,14 @@ static int plan(Device *dev, const Tensor *out, ProductSpec *spec, void **state)
     spec->d = out->data;
     err = product_new(&p, cuda_device(dev), spec);
     *state = p;
-    return err ? err : product_choose(p);
+    if (err || !like)
+        return err ? err : product_choose(p);
+    product_keep_like(p, like);
+    return OK;
 }
 
-static int plan_linear(Device *dev, const Tensor *out, void **state)
+static int linear_like(Device *dev, const Tensor *out, const void *like,
+                       void **state)
 {
     const Tensor *b = out->src[2];
     ProductSpec spec = {
@@ -44,10 +51,16 @@ static int plan_linear(Device *dev, const Tensor *out, void **state)
         .bias = b ? b->data : NULL,
     };
 
-    return plan(dev, out, &spec, state);
+    return plan(dev, out, &spec, like, state);
 }
 
-static int plan_matmul(Device *dev, const Tensor *out, void **state)
+static int plan_linear(Device *dev, const Tensor *out, void **state)
+{
+    return linear_like(dev, out, NULL, state);
+}
+
+static int matmul_like(Device *dev, const Tensor *out, const void *like,
+                       void **state)
 {
     const MatmulAttr *attr = out->attr;
     ProductSpec spec = {
@@ -55,7 +68,12 @@ static int plan_matmul(Device *dev, const Tensor *out, void **state)
         .scale = (float)attr->scale,
     };
 
-    return plan(dev, out, &spec, state);
+    return plan(dev, out, &spec, like, state);
+}
+
+static int plan_matmul(Device *dev, const Tensor *out, void **state)
+{
+    return matmul_like(dev, out, NULL, state);
 }
 
 static bool supports_matmul(const Tensor *out)
@@ -75,6 +93,7 @@ const Kernel cublas_linear = {
     .name = "cublaslt",
     .dtypes = ALL_DTYPES,
     .plan = plan_linear,
+    .plan_like = linear_like,
     .run = run,
     .release = product_free,
 };
@@ -85,6 +104,7 @@ const Kernel cublas_matmul = {
     .dtypes = ALL_DTYPES,
     .supports = supports_matmul,
     .plan = plan_matmul,
+    .plan_like = matmul_like,
     .run = run,
     .release = product_free,
 };

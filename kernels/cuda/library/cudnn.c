@@ -37,8 +37,8 @@
 typedef struct Conv {
     CudaDevice *cuda;
     const Tensor *out;
-    ConvParts parts; /* out's */
-    ConvGraph graph;
+    ConvParts parts;   /* out's */
+    ConvGraph graph;   /* all 0 where the engine is another state's          */
     ConvEngine engine; /* that of the choice, or ...                         */
     Product *product;  /* ... if its plan is NULL, the 1x1 as a linear       */
     void *packed;      /* device memory: the weights of a conv2d             */
@@ -329,27 +329,55 @@ static int choose(Conv *c)
     return OK;
 }
 
-static int plan(Device *dev, const Tensor *out, void **state)
+/* All but what is chosen. */
+static int new_conv(Conv **out, Device *dev, const Tensor *of)
 {
-    CudaDevice *cuda = cuda_device(dev);
-    const ConvTarget target = { cuda->libraries->cudnn,
-                                cuda->libraries->described };
     Conv *c = calloc(1, sizeof(*c));
 
+    *out = c;
     if (!c)
         return fail(ERR_MEMORY, "no memory for a convolution");
-    *state = c;
-    c->cuda = cuda;
-    c->out = out;
-    c->parts = conv_parts(out);
-    TRY(conv_graph_init(&c->graph, out, target));
+    c->cuda = cuda_device(dev);
+    c->out = of;
+    c->parts = conv_parts(of);
     if (is_forward(c))
         TRY(pack_weights(c));
-    if (conv_graph_has_bias(out) && !out->src[2])
-        TRY(upload_zeros(c));
+    return conv_graph_has_bias(of) && !of->src[2] ? upload_zeros(c) : OK;
+}
+
+static int plan(Device *dev, const Tensor *out, void **state)
+{
+    const CudaLibraries *libraries = cuda_device(dev)->libraries;
+    Conv *c;
+    const int err = new_conv(&c, dev, out);
+
+    *state = c;
+    TRY(err);
+    TRY(conv_graph_init(
+        &c->graph, out,
+        (ConvTarget){ libraries->cudnn, libraries->described }));
     if (is_linear(c))
         TRY(make_product(c));
     return choose(c);
+}
+
+/* An engine is for any operands; a product is for its own. */
+static int plan_like(Device *dev, const Tensor *out, const void *like,
+                     void **state)
+{
+    const Conv *from = like;
+    Conv *c;
+    const int err = new_conv(&c, dev, out);
+
+    *state = c;
+    TRY(err);
+    c->engine = from->engine;
+    c->engine.made = (Descriptors){ 0 };
+    if (from->engine.plan)
+        return OK;
+    TRY(make_product(c));
+    product_keep_like(c->product, from->product);
+    return OK;
 }
 
 static void release(void *state)
@@ -377,6 +405,7 @@ static void release(void *state)
                                 .dtypes = ALL_DTYPES,         \
                                 .supports = conv_graph_takes, \
                                 .plan = plan,                 \
+                                .plan_like = plan_like,       \
                                 .run = run,                   \
                                 .release = release,           \
                                 __VA_ARGS__ };

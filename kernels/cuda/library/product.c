@@ -244,6 +244,11 @@ void product_keep(Product *p, int i)
     p->found[0] = p->found[i];
 }
 
+void product_keep_like(Product *p, const Product *like)
+{
+    p->found[0] = like->found[0];
+}
+
 /* ---- as text ----------------------------------------------------------- */
 
 /* Its bytes: cuBLASLt says that they are all of it, for one version. */

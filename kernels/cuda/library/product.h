@@ -43,6 +43,9 @@ enum { ALGORITHM_TEXT = 160 };
 void product_text(const Product *p, int i, char text[ALGORITHM_TEXT]);
 int product_take(Product *p, const char *text);
 
+/* Keeps what was kept for `like`, the same product with its data elsewhere. */
+void product_keep_like(Product *p, const Product *like);
+
 /* Keeps the algorithm that was noted, or the fastest, which it notes. */
 int product_choose(Product *p);
 
