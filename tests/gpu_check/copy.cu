@@ -3,13 +3,16 @@
  * a map and write one.
  *
  * Prints CSV: bytes of the copied buffer, state, median microseconds, GB/s of
- * bytes read and written.  hot: the same buffers again; cold: twice the L2 is
- * overwritten before each copy.  Buffers are those of the maps at ResNet-50's
- * stages (2 and 4 bytes a number, 8 and 32 images), and one of 1 GiB.
+ * bytes read and written.  hot: the same buffers again; cold: others each time,
+ * of a set that is three times as large as the L2 (rotation.h).  Buffers are
+ * those of the maps at ResNet-50's stages (2 and 4 bytes a number, 8 and 32
+ * images), and one of 1 GiB.
  */
 #include <cuda_runtime.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+#include "rotation.h"
 
 static void must(cudaError_t err, const char *what)
 {
@@ -41,8 +44,8 @@ static __global__ void hold(long long cycles)
 struct Bench {
     cudaStream_t stream;
     cudaEvent_t start, stop;
-    void *src, *dst, *flood;
-    size_t flood_bytes;
+    char *src, *dst;
+    size_t room, l2_bytes;
     int blocks;
 };
 
@@ -53,15 +56,23 @@ static int by_size(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-enum { SAMPLES = 31, HOT_RUNS = 20, HOLD_CYCLES = 500000 };
+/* The card is held for as long as it takes to queue all runs of a sample; many
+ * runs, because between two events there are microseconds with no copy. */
+enum { SAMPLES = 31, RUNS = 200, LARGE_RUNS = 5, HOLD_CYCLES = 2000000 };
+static const size_t LARGE = (size_t)64 << 20;
 
-static void copy(const Bench *b, size_t bytes, bool ours)
+/* The i-th copy of those that go round so many pairs. */
+static void copy(const Bench *b, size_t bytes, bool ours, size_t i,
+                 size_t pairs)
 {
+    char *dst = b->dst + i % pairs * bytes;
+    const char *src = b->src + i % pairs * bytes;
+
     if (ours)
         copy_packs<<<b->blocks, 256, 0, b->stream>>>(
-            (uint4 *)b->dst, (const uint4 *)b->src, bytes / sizeof(uint4));
+            (uint4 *)dst, (const uint4 *)src, bytes / sizeof(uint4));
     else
-        must(cudaMemcpyAsync(b->dst, b->src, bytes, cudaMemcpyDeviceToDevice,
+        must(cudaMemcpyAsync(dst, src, bytes, cudaMemcpyDeviceToDevice,
                              b->stream),
              "cudaMemcpyAsync");
 }
@@ -69,21 +80,20 @@ static void copy(const Bench *b, size_t bytes, bool ours)
 /* Microseconds of one copy, the median. */
 static float median_us(const Bench *b, size_t bytes, bool ours, bool cold)
 {
-    const int runs = cold ? 1 : HOT_RUNS;
+    const size_t pairs = cold ? rotation_pairs(b->l2_bytes, bytes, b->room) : 1;
+    const int runs = bytes < LARGE ? RUNS : LARGE_RUNS;
     float us[SAMPLES];
+    size_t at = 0;
 
     for (int i = 0; i < SAMPLES; i++) {
         float ms;
 
+        for (size_t k = 0; k < rotation_fill(pairs); k++)
+            copy(b, bytes, ours, at++, pairs);
         hold<<<1, 1, 0, b->stream>>>(HOLD_CYCLES);
-        if (cold)
-            must(cudaMemsetAsync(b->flood, i, b->flood_bytes, b->stream),
-                 "cudaMemsetAsync");
-        else
-            copy(b, bytes, ours);
         must(cudaEventRecord(b->start, b->stream), "cudaEventRecord");
         for (int k = 0; k < runs; k++)
-            copy(b, bytes, ours);
+            copy(b, bytes, ours, at++, pairs);
         must(cudaEventRecord(b->stop, b->stream), "cudaEventRecord");
         must(cudaEventSynchronize(b->stop), "cudaEventSynchronize");
         must(cudaEventElapsedTime(&ms, b->start, b->stop), "elapsed");
@@ -117,18 +127,18 @@ int main(void)
     must(cudaDeviceGetAttribute(&l2, cudaDevAttrL2CacheSize, 0), "attribute");
     must(cudaDeviceGetAttribute(&sms, cudaDevAttrMultiProcessorCount, 0),
          "attribute");
-    b.flood_bytes = 2 * (size_t)l2;
+    b.l2_bytes = (size_t)l2;
+    b.room = most;
     b.blocks = 8 * sms;
     must(cudaStreamCreate(&b.stream), "cudaStreamCreate");
     must(cudaEventCreate(&b.start), "cudaEventCreate");
     must(cudaEventCreate(&b.stop), "cudaEventCreate");
     must(cudaMalloc(&b.src, most), "cudaMalloc");
     must(cudaMalloc(&b.dst, most), "cudaMalloc");
-    must(cudaMalloc(&b.flood, b.flood_bytes), "cudaMalloc");
     must(cudaMemset(b.src, 0x3c, most), "cudaMemset");
     must(cudaMemset(b.dst, 0, most), "cudaMemset");
     for (int i = 0; i < 20; i++) /* the clock rises */
-        copy(&b, most, i % 2);
+        copy(&b, most, i % 2, 0, 1);
     must(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
 
     printf("bytes,state,us,gb_per_s,by\n");
