@@ -57,8 +57,8 @@ gpu  = $(shell ls -d /dev/nvidia[0-9]* 2>/dev/null || \
            nvidia-smi -L 2>/dev/null | grep GPU)
 program = $(if $(gpu),all,$(B)/attnbench)
 
-.PHONY: all model bench test check cuda_check nvcc_check clang_check mutants asan fuzz \
-        speed incs install deps clean help FORCE
+.PHONY: all model bench test check cuda_check nvcc_check sass sass_check clang_check \
+        mutants asan fuzz speed incs install deps clean help FORCE
 all: $(B)/attnbench $(if $(CUDA_MISSING),,$(B)/attnbench_cuda.so) ## the program, and its plugin where there is CUDA
 	@echo "cuda: $(cuda_says)"
 
@@ -101,6 +101,9 @@ cuda_check: deps                             ## every CUDA kernel through nvcc, 
 nvcc_check: $(if $(CUDA_MISSING),,$(nvcc_obj) $(B)/attnbench_cuda.so)
 	@echo "cuda: $(cuda_says)"
 
+sass: deps                                   ## machine code of the CUDA kernels: rules, counts next to SASS.csv
+	@$(MAKE) --no-print-directory $(jobs) sass_check
+
 clang_check: deps                            ## every C file through clang, for its warnings
 	@$(MAKE) --no-print-directory incs $(B)/build_info.h $(B)/cuda_build.h
 	@CFLAGS="$(CFLAGS)" sh tests/clang_check.sh $(B) "$(CLANG)"
@@ -129,10 +132,11 @@ help:                                        ## this list
 	    '                      where there is a GPU' \
 	    '  CUDA_ARCHS="80 90"  build it for these; else for the GPU here, or sm_90' \
 	    '  NVCC=/path/nvcc     the toolkit to build it with' \
-	    '  CC=clang            another compiler; CXX for the tests of CUDA kernels' \
+	    '  UPDATE=1            sass: write the counts to kernels/cuda/SASS.csv' \
+    '  CC=clang            another compiler; CXX for the tests of CUDA kernels' \
 	    '  DEV=1               a warning is an error' \
 	    '  V=1                 show the commands' \
-	    '  ONLY=part           test, fuzz, mutants: these alone' \
+	    '  ONLY=part           test, fuzz, mutants, sass: these alone' \
 	    '  -j4                 as many jobs; bench and test take one a core'
 
 $(B)/attnbench: $(lib) $(call obj,harness/cli/main.c)
@@ -170,5 +174,5 @@ $(B)/harness/devices/environment.c.o: $(B)/build_info.h
 FORCE:
 
 -include $(patsubst %.o,%.d,$(lib) $(call obj,harness/cli/main.c) $(cuda_obj) \
-                           $(nvcc_obj) $(tests_obj) $(in_double) $(fake_obj) $(on_host) \
+                           $(sort $(nvcc_obj) $(sass_obj)) $(tests_obj) $(in_double) $(fake_obj) $(on_host) \
                            $(foreach s,$(SIMTS),$(call simt_obj,$(s))))

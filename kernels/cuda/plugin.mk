@@ -1,13 +1,14 @@
 # plugin.mk - attnbench_cuda.so: the CUDA backend, where there is a toolkit.
 #
 # Gives CUDA_MISSING, empty or why there is no plugin; cuda_says, the same for
-# people; cu, the files of kernels; nvcc_obj, what nvcc must make of each.
+# people; cu, the files of kernels; nvcc_obj, what nvcc must make of each; the
+# target sass_check.
 
 # toolkit.sh finds what the plugin is built with, except for targets that only
 # call make again.
 ifeq ($(CUDA),0)
 CUDA_MISSING := left out by CUDA=0
-else ifneq ($(filter-out bench test speed check cuda_check clang_check asan fuzz deps clean help,$(or $(MAKECMDGOALS),all)),)
+else ifneq ($(filter-out bench test speed check cuda_check sass clang_check asan fuzz deps clean help,$(or $(MAKECMDGOALS),all)),)
 $(shell mkdir -p $(B) && NVCC="$(NVCC)" sh kernels/cuda/toolkit.sh "$(CUDA_ARCHS)" >$(B)/toolkit.mk)
 include $(B)/toolkit.mk
 endif
@@ -38,17 +39,30 @@ $(B)/cuda/%.cu.o: %.cu $(B)/cuda/flags
 	@mkdir -p $(@D)
 	$(call Q,NVCC) $(CUDA_NVCC) $(NVCCFLAGS) $(CUDA_CODE) -MMD -MP -c -o $@ $<
 
-# Every kernel must pass nvcc for these: make cuda_check.
+# Every kernel must pass nvcc for the first: make cuda_check; for the second, or
+# for CUDA_ARCHS, where the machine code is looked at: make sass.
 sms      := 80 90
-nvcc_obj := $(foreach sm,$(sms),$(patsubst %,$(B)/$(if $(filter \
-                $(sm),$(CUDA_ARCH_LIST)),cuda,sm_$(sm))/%.o,$(cu)))
+sass_sms := $(or $(CUDA_ARCHS),80 89 90 100 120)
+obj_for   = $(patsubst %,$(B)/$(if $(filter $(1),$(CUDA_ARCH_LIST)),cuda,sm_$(1))/%.o,$(2))
+nvcc_obj := $(foreach sm,$(sms),$(call obj_for,$(sm),$(cu)))
+sass_cu  := $(if $(ONLY),$(foreach f,$(cu),$(if $(findstring $(ONLY),$(f)),$(f))),$(cu))
+sass_obj := $(sort $(foreach sm,$(sass_sms),$(call obj_for,$(sm),$(sass_cu))))
+sass_judged := $(if $(filter 90,$(sass_sms)),$(call obj_for,90,$(sass_cu)))
+sass_lacks  := $(or $(CUDA_MISSING),$(if $(CUDA_CUOBJDUMP),,cuobjdump was not \
+                found; install the CUDA toolkit or set CUOBJDUMP),$(if $(shell \
+                command -v python3),,python3 was not found))
 
 define nvcc_rule
 $$(B)/sm_$(1)/%.cu.o: %.cu $$(B)/cuda/flags
 	@mkdir -p $$(@D)
 	$$(call Q,NVCC) $$(CUDA_NVCC) $$(NVCCFLAGS) -arch=sm_$(1) -MMD -MP -c -o $$@ $$<
 endef
-$(foreach sm,$(sms),$(eval $(call nvcc_rule,$(sm))))
+$(foreach sm,$(sort $(sms) $(sass_sms)),$(eval $(call nvcc_rule,$(sm))))
+
+sass_check: $(if $(sass_lacks),,$(sass_obj))
+	@$(if $(sass_lacks),echo "sass: skipped: $(sass_lacks)",$(if $(sass_judged),\
+	    python3 tests/sass.py --cuobjdump='$(CUDA_CUOBJDUMP)' --nvcc='$(CUDA_NVCC)' \
+	    $(if $(UPDATE),--update) $(sass_judged),echo "sass: skipped: 90 is not one of CUDA_ARCHS"))
 
 # Program and plugin must be of the same headers; a change of flags builds all
 # of the plugin again.

@@ -61,6 +61,13 @@ major=${version%%.*}
 ltlib=$(first_with "libcublasLt.so.$major" $libs)
 [ -n "$ltlib" ] || missing "libcublasLt.so.$major is not in $root"
 
+# cuobjdump is only for make sass.
+objdump=${CUOBJDUMP:-$(command -v cuobjdump)}
+if [ -z "$objdump" ]; then
+    objdump=$(first_with cuobjdump "$(dirname "$nvcc")" $(sub bin))
+    objdump=${objdump:+$objdump/cuobjdump}
+fi
+
 # cuDNN is optional: without it convolutions are our own kernels'.
 dnn=$(first_with cudnn_version.h $includes)
 dnnlib=$(first_with libcudnn.so.9 $libs)
@@ -110,6 +117,7 @@ cat <<END
 CUDA_MISSING :=
 CUDA_NVCC := $nvcc
 CUDA_VERSION := $version
+CUDA_CUOBJDUMP := $objdump
 CUDA_ARCH_LIST := $archs
 CUDA_CODE := $code
 CUDA_INCLUDES := $flags
