@@ -26,25 +26,24 @@ static __device__ __forceinline__ void normalise(T *y, const T *x,
 {
     constexpr int ROWS =
         N > 4 ? ROWS_UNDER_WAY / 2 : ROWS_UNDER_WAY; /* else: spills */
-    const Place at = place_in(p.width / N);
-    const float count = (float)s.rows * s.cg;
+    const Place at = place_in(s, p);
 
     for (int k = at.pack; k < p.width / N; k += at.across) {
         Pack<T, N> from, scale, shift;
 
 #pragma unroll
         for (int i = 0; i < N; i++) {
-            const int c = p.c + k * N + i;
+            const unsigned w = weight_of(s, p.c + k * N + i);
 
-            scale.at[i] = to_float(weight[c % s.repeat]);
-            shift.at[i] = to_float(bias[c % s.repeat]);
+            scale.at[i] = to_float(weight[w]);
+            shift.at[i] = to_float(bias[w]);
         }
 #pragma unroll
         for (int i = 0; i < N; i++) {
-            const int g = (k * N + i) / s.cg;
+            const unsigned g = divide(k * N + i, s.by_cg);
 
             from.at[i] = mean[g];
-            scale.at[i] /= sqrtf(squares[g] / count + s.eps);
+            scale.at[i] *= rsqrtf(squares[g] * s.per_number + s.eps);
         }
         for (int r = p.begin + at.row; r < p.end; r += ROWS * at.down) {
             const size_t e = p.image + p.c + k * N;

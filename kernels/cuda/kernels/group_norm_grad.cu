@@ -40,7 +40,7 @@ static __device__ __forceinline__ void sum_grads(float *g, float *with_x,
                                                  const Slabs &s, const Piece &p,
                                                  const float *mean)
 {
-    const Place at = place_in(p.width / N);
+    const Place at = place_in(s, p);
     Pack<T, N> all = {}, with = {};
 
     for (int k = at.pack; k < p.width / N; k += at.across) {
@@ -49,8 +49,8 @@ static __device__ __forceinline__ void sum_grads(float *g, float *with_x,
 
 #pragma unroll
         for (int i = 0; i < N; i++) {
-            from.at[i] = mean[(k * N + i) / s.cg];
-            scale.at[i] = to_float(weight[(p.c + k * N + i) % s.repeat]);
+            from.at[i] = mean[divide(k * N + i, s.by_cg)];
+            scale.at[i] = to_float(weight[weight_of(s, p.c + k * N + i)]);
         }
         for (int r = p.begin + at.row; r < p.end; r += ROWS * at.down) {
             Pack<T, N> v[ROWS], d[ROWS];
@@ -89,21 +89,20 @@ static __device__ __forceinline__ void apply(T *dx, const T *x, const T *dy,
                                              const float *with_x,
                                              const Slabs &s, const Piece &p)
 {
-    const Place at = place_in(p.width / N);
-    const float count = (float)s.rows * s.cg;
+    const Place at = place_in(s, p);
 
     for (int k = at.pack; k < p.width / N; k += at.across) {
         Pack<T, N> from, scale, shift, slope;
 
 #pragma unroll
         for (int i = 0; i < N; i++) {
-            const int group = (k * N + i) / s.cg;
-            const float r = 1 / sqrtf(squares[group] / count + s.eps);
+            const unsigned group = divide(k * N + i, s.by_cg);
+            const float r = rsqrtf(squares[group] * s.per_number + s.eps);
 
             from.at[i] = mean[group];
-            scale.at[i] = r * to_float(weight[(p.c + k * N + i) % s.repeat]);
-            shift.at[i] = r * g[group] / count;
-            slope.at[i] = r * r * r * with_x[group] / count;
+            scale.at[i] = r * to_float(weight[weight_of(s, p.c + k * N + i)]);
+            shift.at[i] = r * g[group] * s.per_number;
+            slope.at[i] = r * r * r * with_x[group] * s.per_number;
         }
         for (int r = p.begin + at.row; r < p.end; r += at.down) {
             const size_t e = p.image + p.c + k * N + (size_t)r * s.C;
@@ -287,7 +286,6 @@ static __global__ void __launch_bounds__(THREADS)
     stats_of_groups(Stats *stats, const Part *parts, size_t groups, Slabs s)
 {
     const size_t warps = (size_t)gridDim.x * WARPS;
-    const float count = (float)s.rows * s.cg;
 
     for (size_t g = (size_t)blockIdx.x * WARPS + threadIdx.x / WARP; g < groups;
          g += warps) {
@@ -295,7 +293,7 @@ static __global__ void __launch_bounds__(THREADS)
 
         if (threadIdx.x % WARP == 0)
             stats[g] =
-                Stats{ all.mean, 1 / sqrtf(all.squares / count + s.eps) };
+                Stats{ all.mean, rsqrtf(all.squares * s.per_number + s.eps) };
     }
 }
 

@@ -32,11 +32,14 @@ enum {
 };
 
 /* View of the map for a kernel.  A slab has `groups` groups, the last one of
- * an image perhaps fewer. */
+ * an image perhaps fewer; the first `longer` chunks have a row more. */
 struct Slabs {
-    int C, rows, cg, groups, slabs, chunks;
-    int repeat; /* weights: that of channel c is c % repeat */
-    float eps;
+    int C, rows, cg, all_groups, groups, slabs, chunks;
+    int chunk_rows, longer;
+    Divider by_cg, by_chunks, by_slabs;
+    Divider across, last_across; /* threads in a row of a slab, the last one */
+    Divider repeat;              /* weights: that of channel c is c % repeat */
+    float eps, per_row, per_number; /* 1 / rows, 1 / numbers of a group      */
 };
 
 /* This block's piece: rows begin to end of channels c to c + width. */
@@ -47,25 +50,31 @@ struct Piece {
 
 static __device__ __forceinline__ int chunk_begin(const Slabs &s, int chunk)
 {
-    return (int)((int64_t)s.rows * chunk / s.chunks);
+    return chunk * s.chunk_rows + min(chunk, s.longer);
 }
 
 /* Blocks: chunks, slabs, images. */
 static __device__ __forceinline__ Piece piece_of(const Slabs &s)
 {
-    const unsigned chunk = blockIdx.x % s.chunks;
-    const unsigned slab = blockIdx.x / s.chunks % s.slabs;
-    const size_t n = blockIdx.x / s.chunks / s.slabs;
+    unsigned chunk = blockIdx.x, slab = divmod(&chunk, s.by_chunks);
+    const size_t n = divmod(&slab, s.by_slabs);
     Piece p;
 
     p.c = slab * s.groups * s.cg;
-    p.width = min(s.groups * s.cg, s.C - p.c);
-    p.groups = p.width / s.cg;
+    p.groups = min(s.groups, s.all_groups - (int)slab * s.groups);
+    p.width = p.groups * s.cg;
     p.begin = chunk_begin(s, chunk);
     p.end = chunk_begin(s, chunk + 1);
     p.image = n * s.rows * s.C;
-    p.first_group = n * (s.C / s.cg) + (size_t)slab * s.groups;
+    p.first_group = n * s.all_groups + (size_t)slab * s.groups;
     return p;
+}
+
+/* The weight of channel c. */
+static __device__ __forceinline__ unsigned weight_of(const Slabs &s, unsigned c)
+{
+    divmod(&c, s.repeat);
+    return c;
 }
 
 /* This thread's place: packs from `pack` on by `across`, rows by `down`.  The
@@ -74,40 +83,96 @@ struct Place {
     int pack, across, row, down;
 };
 
-static __device__ __forceinline__ Place place_in(int packs)
+static __device__ __forceinline__ Place place_in(const Slabs &s, const Piece &p)
 {
-    const int across = min(packs, (int)THREADS), down = THREADS / across;
-    const int row = threadIdx.x / across;
+    const Divider across = p.groups < s.groups ? s.last_across : s.across;
+    const int down = (int)divide(THREADS, across);
+    unsigned pack = threadIdx.x;
+    const int row = (int)divmod(&pack, across);
 
-    return Place{ (int)threadIdx.x % across, across,
-                  row < down ? row : INT_MAX / 2, down };
+    return Place{ (int)pack, (int)across.by, row < down ? row : INT_MAX / 2,
+                  down };
+}
+
+/* Sums over the lanes that have the same pack: they are `across` apart, which
+ * divides a warp. */
+template <typename T, int N>
+static __device__ __forceinline__ Pack<T, N> sum_lanes(Pack<T, N> v, int across)
+{
+    for (int d = across; d < WARP; d *= 2)
+#pragma unroll
+        for (int i = 0; i < N; i++)
+            v.at[i] += __shfl_xor_sync(FULL_WARP, v.at[i], d);
+    return v;
+}
+
+/* sum[0], of all numbers of the threads. */
+template <typename T, int N>
+static __device__ __forceinline__ void join_group_of_all(float *sum,
+                                                         float *columns,
+                                                         const Pack<T, N> &mine)
+{
+    float total = 0;
+
+#pragma unroll
+    for (int i = 0; i < N; i++)
+        total += mine.at[i];
+    total = warp_sum(total);
+    if (threadIdx.x % WARP == 0)
+        columns[threadIdx.x / WARP] = total;
+    __syncthreads();
+    if (threadIdx.x == 0) {
+        total = 0;
+        for (int w = 0; w < WARPS; w++)
+            total += columns[w];
+        sum[0] = total;
+    }
+    __syncthreads();
 }
 
 /* sum[g], for the groups of the piece, of what the threads have of their
- * columns.  If there is more than one group, a thread has but one pack. */
+ * columns.  If there is more than one group, a thread has but one pack.
+ *
+ * Rows are joined first: within a warp where it has whole rows, then through
+ * memory, where neighbouring threads add neighbouring columns, so that no two
+ * lanes ask one bank; the columns of a group last. */
 template <typename T, int N>
 static __device__ __forceinline__ void join_columns(float *sum, float *columns,
-                                                    const Pack<T, N> &mine,
+                                                    Pack<T, N> mine,
                                                     const Place &at,
                                                     const Slabs &s,
                                                     const Piece &p)
 {
-    const int width = p.groups == 1 ? at.across * N : s.cg;
-    const int stride = at.across * N;
+    if (p.groups == 1) {
+        join_group_of_all(sum, columns, mine);
+        return;
+    }
+    const bool whole_rows = WARP % at.across == 0;
+    const int rows = whole_rows ? (int)WARPS : at.down;
+    const int row = whole_rows ? (int)threadIdx.x / WARP : at.row;
+    const int width = at.across * N, me = threadIdx.x;
 
-    if (at.row < at.down)
-#pragma unroll
-        for (int i = 0; i < N; i++)
-            columns[at.row * stride + at.pack * N + i] = mine.at[i];
+    if (whole_rows)
+        mine = sum_lanes(mine, at.across);
+    if (whole_rows ? me % WARP < at.across : row < rows)
+        store_floats(columns + row * width + at.pack * N, mine);
     __syncthreads();
-    for (int g = threadIdx.x / WARP; g < p.groups; g += WARPS) {
+    if (me < width) {
         float total = 0;
 
-        for (int e = threadIdx.x % WARP; e < width * at.down; e += WARP)
-            total += columns[e / width * stride + g * width + e % width];
-        total = warp_sum(total);
-        if (threadIdx.x % WARP == 0)
-            sum[g] = total;
+#pragma unroll 8
+        for (int r = 0; r < rows; r++)
+            total += columns[r * width + me];
+        columns[me] = total; /* which no other thread has read */
+    }
+    __syncthreads();
+    if (me < p.groups) {
+        float total = 0;
+
+#pragma unroll 4
+        for (int i = 0; i < s.cg; i++)
+            total += columns[me * s.cg + i];
+        sum[me] = total;
     }
     __syncthreads();
 }
@@ -120,12 +185,12 @@ static __device__ __forceinline__ void sum_groups(float *sum, float *columns,
                                                   const Piece &p,
                                                   const float *mean)
 {
-    const Place at = place_in(p.width / N);
+    const Place at = place_in(s, p);
     Pack<T, N> from = {}, mine = {};
 
 #pragma unroll
     for (int i = 0; i < N && POWER == 2; i++)
-        from.at[i] = mean[p.groups == 1 ? 0 : (at.pack * N + i) / s.cg];
+        from.at[i] = mean[p.groups == 1 ? 0 : divide(at.pack * N + i, s.by_cg)];
     for (int k = at.pack; k < p.width / N; k += at.across)
         for (int r = p.begin + at.row; r < p.end;
              r += ROWS_UNDER_WAY * at.down) {
@@ -195,7 +260,7 @@ static __device__ __forceinline__ Part join_group(const Part *part,
 
     for (int k = lane; k < s.chunks; k += WARP)
         sum += part[k].mean * (chunk_begin(s, k + 1) - chunk_begin(s, k));
-    sum = warp_sum(sum) / s.rows;
+    sum = warp_sum(sum) * s.per_row;
     for (int k = lane; k < s.chunks; k += WARP) {
         const float d = part[k].mean - sum;
 
@@ -236,37 +301,67 @@ static inline int groups_of_slab(const Tensor *x, int cg, int groups)
     return n < groups ? n : groups;
 }
 
-/* Slabs of x, with this many weights. */
-static inline Slabs slabs_of(Device *dev, const Tensor *x, int groups,
-                             int weights, double eps)
-{
-    const size_t enough = 2 * (size_t)cuda_device(dev)->sms;
-    Slabs s = {
-        .C = x->dim[1],
-        .rows = (int)tensor_positions(x),
-        .cg = x->dim[1] / groups,
-        .repeat = weights,
-        .eps = (float)eps,
-    };
-
-    s.groups = groups_of_slab(x, s.cg, groups);
-    s.slabs = (int)ceil_div(groups, s.groups);
-    const size_t pieces = (size_t)s.slabs * x->dim[0];
-    const size_t bytes = tensor_bytes(x) / pieces / CHUNK_BYTES;
-    const size_t wanted = ceil_div(enough, pieces);
-    const size_t chunks = wanted < bytes ? wanted : bytes;
-
-    s.chunks = chunks < 1 ? 1 : chunks > CHUNKS_MAX ? CHUNKS_MAX : (int)chunks;
-    if (s.chunks > s.rows)
-        s.chunks = s.rows;
-    return s;
-}
-
 /* True if all of x and of a slab are packs. */
 static inline bool slabs_whole(const Tensor *x, const Slabs &s)
 {
     return whole_packs(x->dtype, (size_t)s.C) &&
            whole_packs(x->dtype, (size_t)s.groups * s.cg);
+}
+
+/* Threads in a row of so many groups. */
+static inline Divider threads_across(const Tensor *x, const Slabs &s,
+                                     int groups)
+{
+    const int pack = slabs_whole(x, s) ? 16 / (int)dtype_size(x->dtype) : 1;
+    const int packs = groups * s.cg / pack;
+
+    return divider(packs < THREADS ? packs : THREADS);
+}
+
+/* How many chunks a slab is cut into. */
+static inline int chunks_of(Device *dev, const Tensor *x, size_t slabs,
+                            int rows)
+{
+    const size_t enough = 2 * (size_t)cuda_device(dev)->sms;
+    const size_t pieces = slabs * x->dim[0];
+    const size_t bytes = tensor_bytes(x) / pieces / CHUNK_BYTES;
+    const size_t wanted = ceil_div(enough, pieces);
+    const size_t chunks = wanted < bytes ? wanted : bytes;
+    const int n = chunks < 1            ? 1
+                  : chunks > CHUNKS_MAX ? (int)CHUNKS_MAX
+                                        : (int)chunks;
+
+    return n < rows ? n : rows;
+}
+
+/* Slabs of x, with this many weights. */
+static inline Slabs slabs_of(Device *dev, const Tensor *x, int groups,
+                             int weights, double eps)
+{
+    Slabs s = {
+        .C = x->dim[1],
+        .rows = (int)tensor_positions(x),
+        .cg = x->dim[1] / groups,
+        .all_groups = groups,
+        .repeat = divider(weights),
+        .eps = (float)eps,
+    };
+
+    s.groups = groups_of_slab(x, s.cg, groups);
+    const size_t slabs = ceil_div(groups, s.groups);
+
+    s.chunks = chunks_of(dev, x, slabs, s.rows);
+    s.chunk_rows = s.rows / s.chunks;
+    s.longer = s.rows % s.chunks;
+    s.by_cg = divider(s.cg);
+    s.by_chunks = divider(s.chunks);
+    s.by_slabs = divider(slabs);
+    s.across = threads_across(x, s, s.groups);
+    s.last_across = threads_across(x, s, groups - ((int)slabs - 1) * s.groups);
+    s.per_row = 1.0f / s.rows;
+    s.per_number = (float)(1.0 / ((double)s.rows * s.cg));
+    s.slabs = (int)slabs;
+    return s;
 }
 
 #endif
