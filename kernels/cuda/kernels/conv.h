@@ -23,7 +23,8 @@ typedef struct Conv {
     int kh, kw, stride, pad_h, pad_w;
     int apart; /* x's positions are as far apart; 1 except in gradients */
     int groups, cg, og; /* channels and outputs of a group   */
-    bool shared;        /* all groups use the weights of one */
+    Divider by_og;
+    bool shared; /* all groups use the weights of one */
     Activation act;
 } Conv;
 
@@ -63,6 +64,7 @@ static inline Conv conv_of(const Tensor *out)
         .groups = a->groups,
         .cg = x->dim[1] / a->groups,
         .og = out->dim[1] / a->groups,
+        .by_og = divider(out->dim[1] / a->groups),
         .shared = a->shared,
         .act = a->act,
     };
@@ -157,6 +159,7 @@ static __device__ __forceinline__ void finish(const Places<T> &p, size_t at,
 /* dst[i][j][k][l] = src[from + i step[0] + j step[1] + ... ] */
 typedef struct Order {
     int dim[4], step[4], from;
+    Divider by[4]; /* each dim, for the kernel */
 } Order;
 
 static inline int taps_of(const Tensor *w)
@@ -196,25 +199,27 @@ static inline Order order_of(const Tensor *out, bool outputs_last)
 template <typename T>
 static __global__ void reorder(T *dst, const T *src, Order o)
 {
-    const size_t n = (size_t)o.dim[0] * o.dim[1] * o.dim[2] * o.dim[3];
-    const size_t threads = (size_t)gridDim.x * blockDim.x;
+    const unsigned n = (unsigned)o.dim[0] * o.dim[1] * o.dim[2] * o.dim[3];
+    const unsigned threads = gridDim.x * blockDim.x;
 
-    for (size_t e = (size_t)blockIdx.x * blockDim.x + threadIdx.x; e < n;
+    for (unsigned e = blockIdx.x * blockDim.x + threadIdx.x; e < n;
          e += threads) {
-        int64_t at = o.from;
-        size_t rest = e;
+        int at = o.from;
+        unsigned rest = e;
 
 #pragma unroll
         for (int d = 3; d >= 0; d--) {
-            at += (int64_t)(rest % o.dim[d]) * o.step[d];
-            rest /= o.dim[d];
+            unsigned i = rest;
+
+            rest = divmod(&i, o.by[d]);
+            at += (int)i * o.step[d];
         }
         dst[e] = src[at];
     }
 }
 
 static inline int reorder_weights(Device *dev, void *dst, const Tensor *w,
-                                  const Order &order)
+                                  Order order)
 {
     enum { THREADS = 128, BLOCKS_PER_SM = 4 };
     const size_t most = (size_t)cuda_device(dev)->sms * BLOCKS_PER_SM;
@@ -222,6 +227,8 @@ static inline int reorder_weights(Device *dev, void *dst, const Tensor *w,
     const Launch l = { dim3(blocks < most ? blocks : most), THREADS };
     int err = OK;
 
+    for (int d = 0; d < 4; d++)
+        order.by[d] = divider(order.dim[d]);
     FOR_DTYPE(
         w->dtype, T,
         err = launch(dev, l, reorder<T>, (T *)dst, (const T *)w->data, order));
@@ -284,12 +291,37 @@ static inline int reordered_before_run(Device *dev, const Tensor *out,
 
 enum { CONV_THREADS = 128, MOST_IMAGES = 65535 };
 
-/* Threads for `items` of each image; a kernel strides over both by the grid,
- * so that within an image 32 bits are enough. */
-static inline Launch launch_per_image(size_t items, int images)
+/* Runs that the threads compute of an image: packs of channels, of each length
+ * of a line, of each line. */
+struct Runs {
+    Divider packs, lengths;
+    unsigned count;
+};
+
+static inline Runs runs_of(size_t packs, size_t lengths, size_t lines)
+{
+    return Runs{ divider(packs), divider(lengths),
+                 (unsigned)(packs * lengths * lines) };
+}
+
+struct Run {
+    int pack, length, line;
+};
+
+static __device__ __forceinline__ Run run_at(unsigned e, const Runs &items)
+{
+    unsigned pack = e, length = divmod(&pack, items.packs);
+    const unsigned line = divmod(&length, items.lengths);
+
+    return Run{ (int)pack, (int)length, (int)line };
+}
+
+/* Threads for the items of each image; a kernel strides over both by the grid,
+ * so that within an image 31 bits are enough. */
+static inline Launch launch_per_image(const Runs &items, int images)
 {
     return Launch{ dim3(
-                       (unsigned)ceil_div(items, CONV_THREADS),
+                       (unsigned)ceil_div(items.count, CONV_THREADS),
                        (unsigned)(images < MOST_IMAGES ? images : MOST_IMAGES)),
                    CONV_THREADS };
 }

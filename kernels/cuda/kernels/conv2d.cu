@@ -15,8 +15,11 @@
  *            gradient with a stride most products are with zeros.
  *   direct   a thread computes a pack of outputs of one group at one position
  *            or at RUN neighbours, straight from memory: x is few channels, w
- *            ([tap][c][o]) comes from L1.  For groups of few channels (EMA's,
- *            ResNeXt's) and few outputs (CBAM's 7x7): takes what tiles refuse.
+ *            ([tap][c][o]) comes from L1.  For few outputs (CBAM's 7x7): takes
+ *            what tiles refuse.
+ *   packs_of_groups   the same for groups of two or four channels and as many
+ *            outputs (EMA's, ResNeXt's), of which a pack holds several: a
+ *            thread computes all outputs of a pack of channels at one position.
  *
  * Depthwise ones are in depthwise.cu, 1x1 on few rows in linear.cu.
  */
@@ -206,17 +209,16 @@ static __device__ __forceinline__ void add_tap(Pack<T, N> sum[R], const T *line,
 }
 
 template <typename T, int N, int M, int R>
-static __global__ void direct(Places<T> p, Conv c)
+static __global__ void direct(Places<T> p, Conv c, Runs items)
 {
-    const unsigned packs = c.O / N, lengths = (c.OW + R - 1) / R;
-    const unsigned items = packs * lengths * c.OH;
     const unsigned threads = gridDim.x * CONV_THREADS;
 
     for (int n = blockIdx.y; n < c.N; n += gridDim.y)
-        for (unsigned e = blockIdx.x * CONV_THREADS + threadIdx.x; e < items;
-             e += threads) {
-            const int o = e % packs * N, g = o / c.og;
-            const int j = e / packs % lengths * R, i = e / packs / lengths;
+        for (unsigned e = blockIdx.x * CONV_THREADS + threadIdx.x;
+             e < items.count; e += threads) {
+            const Run item = run_at(e, items);
+            const int i = item.line, j = item.length * R;
+            const int o = item.pack * N, g = divide(o, c.by_og);
             const int wo = c.shared ? o - g * c.og : o;
             const int tap = c.cg * (c.shared ? c.og : c.O);
             const T *x = p.x + (size_t)n * c.H * c.W * c.C + g * c.cg;
@@ -242,9 +244,98 @@ static __global__ void direct(Places<T> p, Conv c)
 template <typename T, int N, int M, int R>
 static int launch_direct(Device *dev, const Places<T> &p, const Conv &c)
 {
-    const size_t items = ceil_div(c.OW, R) * c.OH * (size_t)(c.O / N);
+    const Runs items = runs_of(c.O / N, ceil_div(c.OW, R), c.OH);
 
-    return launch(dev, launch_per_image(items, c.N), direct<T, N, M, R>, p, c);
+    return launch(dev, launch_per_image(items, c.N), direct<T, N, M, R>, p, c,
+                  items);
+}
+
+/* Adds one tap of N / G groups: each output of a group has a product with each
+ * of the G channels.  The groups' weights are neighbours, or those of one. */
+template <int G, bool SHARED_W, typename T, int N>
+static __device__ __forceinline__ void add_groups(Pack<T, N> *sum,
+                                                  const Pack<T, N> &x,
+                                                  const T *w, int O)
+{
+    constexpr int OUTPUTS = SHARED_W ? G : N;
+
+#pragma unroll
+    for (int m = 0; m < G; m++) {
+        const Pack<T, OUTPUTS> tap =
+            load_pack<OUTPUTS>(w + (SHARED_W ? m * G : m * O));
+
+#pragma unroll
+        for (int i = 0; i < N; i++)
+            sum->at[i] += x.at[i / G * G + m] * tap.at[i % OUTPUTS];
+    }
+}
+
+/* The bias of the group that all share, for each of them. */
+template <int G, typename T>
+static __device__ __forceinline__ Pack<T> repeated(const T *b)
+{
+    const Pack<T, G> one = b ? load_pack<G>(b) : Pack<T, G>{};
+    Pack<T> all;
+
+#pragma unroll
+    for (int i = 0; i < Pack<T>::N; i++)
+        all.at[i] = one.at[i % G];
+    return all;
+}
+
+template <typename T, int G, bool SHARED_W>
+static __global__ void __launch_bounds__(CONV_THREADS)
+    packs_of_groups(Places<T> p, Conv c, Runs items)
+{
+    constexpr int N = Pack<T>::N;
+    const unsigned threads = gridDim.x * CONV_THREADS;
+    const int tap = G * (SHARED_W ? G : c.O);
+    const Pack<T> first = SHARED_W ? repeated<G>(p.b) : Pack<T>{};
+
+    if (SHARED_W)
+        p.b = NULL;
+
+    for (int n = blockIdx.y; n < c.N; n += gridDim.y)
+        for (unsigned e = blockIdx.x * CONV_THREADS + threadIdx.x;
+             e < items.count; e += threads) {
+            const Run item = run_at(e, items);
+            const int i = item.line, j = item.length, o = item.pack * N;
+            const T *x = p.x + (size_t)n * c.H * c.W * c.C + o;
+            const T *w = p.w + (SHARED_W ? 0 : o);
+            const size_t y = (((size_t)n * c.OH + i) * c.OW + j) * c.O + o;
+            Pack<T> sum = first;
+
+            for (int u = 0; u < c.kh; u++)
+                for (int v = 0; v < c.kw; v++, w += tap) {
+                    int h = i * c.stride + u - c.pad_h;
+                    int l = j * c.stride + v - c.pad_w;
+
+                    if (place_of(&h, c.H, c.apart) &&
+                        place_of(&l, c.W, c.apart))
+                        add_groups<G, SHARED_W>(
+                            &sum, load_pack(x + (size_t)(h * c.W + l) * c.C), w,
+                            c.O);
+                }
+            finish(p, y, o, sum, c.act);
+        }
+}
+
+template <typename T, int G>
+static int launch_groups(Device *dev, const Places<T> &p, const Conv &c)
+{
+    const Runs items = runs_of(c.O / Pack<T>::N, c.OW, c.OH);
+
+    return launch(dev, launch_per_image(items, c.N),
+                  c.shared ? packs_of_groups<T, G, true>
+                           : packs_of_groups<T, G, false>,
+                  p, c, items);
+}
+
+/* True if packs hold whole groups, and more than one. */
+template <typename T> static bool small_groups(const Conv &c)
+{
+    return c.cg == c.og && (c.cg == 2 || c.cg == 4) && c.cg < Pack<T>::N &&
+           c.C % Pack<T>::N == 0;
 }
 
 /* RUN positions per thread only where x and w both come in packs. */
@@ -268,6 +359,13 @@ static int direct_run(Device *dev, const Tensor *out, void *state)
     int err = OK;
 
     TRY(reordered_before_run(dev, out, state));
+    FOR_DTYPE(out->dtype, T, {
+        const Places<T> p = places_of<T>(out, w);
+
+        if (small_groups<T>(c))
+            return c.cg == 2 ? launch_groups<T, 2>(dev, p, c)
+                             : launch_groups<T, 4>(dev, p, c);
+    });
     FOR_PACK(out->dtype, whole_packs(out->dtype, (size_t)c.og), T, N,
              err = run_direct<T, N>(dev, places_of<T>(out, w), c));
     return err;

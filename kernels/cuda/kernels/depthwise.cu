@@ -108,19 +108,17 @@ static __device__ __forceinline__ void add_line(Pack<T, N> sum[R],
 }
 
 template <typename T, int N, int R>
-static __global__ void runs(Places<T> p, Filter f)
+static __global__ void runs(Places<T> p, Filter f, Runs items)
 {
-    const unsigned packs = f.C / N, lengths = (f.along.out + R - 1) / R;
-    const unsigned items = packs * lengths * f.across.out;
     const unsigned threads = gridDim.x * CONV_THREADS;
     const size_t x_image = (size_t)f.along.in * f.across.in * f.C;
     const size_t y_image = (size_t)f.along.out * f.across.out * f.C;
 
     for (int n = blockIdx.y; n < f.N; n += gridDim.y)
-        for (unsigned e = blockIdx.x * CONV_THREADS + threadIdx.x; e < items;
-             e += threads) {
-            const int c = e % packs * N, j = e / packs % lengths * R,
-                      i = e / packs / lengths;
+        for (unsigned e = blockIdx.x * CONV_THREADS + threadIdx.x;
+             e < items.count; e += threads) {
+            const Run item = run_at(e, items);
+            const int c = item.pack * N, j = item.length * R, i = item.line;
             const T *x = p.x + n * x_image + c;
             const size_t y = n * y_image + (size_t)i * f.across.y_step + c;
             Pack<T, N> sum[R] = {};
@@ -144,9 +142,10 @@ static __global__ void runs(Places<T> p, Filter f)
 template <typename T, int N, int R>
 static int launch_runs(Device *dev, const Places<T> &p, const Filter &f)
 {
-    const size_t items = ceil_div(f.along.out, R) * f.across.out * f.C / N;
+    const Runs items = runs_of(f.C / N, ceil_div(f.along.out, R), f.across.out);
 
-    return launch(dev, launch_per_image(items, f.N), runs<T, N, R>, p, f);
+    return launch(dev, launch_per_image(items, f.N), runs<T, N, R>, p, f,
+                  items);
 }
 
 static int run(Device *dev, const Tensor *out, void *state)
