@@ -90,6 +90,7 @@ enum { EACH_THREADS = 128, LONG_SUM = 64, FEW = 8 };
  * b. */
 struct Loop {
     size_t n, y, a, b;
+    Divider by; /* n */
 };
 
 enum { EACH_DIMS = 4 };
@@ -124,30 +125,32 @@ static Each each_of(const Product &p)
 
     swap_if_closer(&e.loop[1], &e.loop[2]);
     swap_if_closer(&e.loop[0], &e.loop[1]);
+    for (int d = 0; d < EACH_DIMS; d++)
+        e.loop[d].by = divider(e.loop[d].n);
     return e;
 }
 
-/* WIDTH threads make a number: 1 or a warp.  They take N products at once,
- * where both operands have them as neighbours. */
+/* WIDTH threads make one of `items` numbers: 1 or a warp.  They take N products
+ * at once, where both operands have them as neighbours. */
 template <typename T, int N, int WIDTH>
-static __global__ void each(T *y, const T *a, const T *b, Each p)
+static __global__ void __launch_bounds__(EACH_THREADS)
+    each(T *y, const T *a, const T *b, unsigned items, Each p)
 {
-    const size_t items = p.loop[0].n * p.loop[1].n * p.loop[2].n * p.loop[3].n;
-    const size_t step = (size_t)gridDim.x * (EACH_THREADS / WIDTH);
+    const unsigned step = gridDim.x * (EACH_THREADS / WIDTH);
     const int lane = threadIdx.x % WIDTH;
 
-    for (size_t e =
-             (size_t)blockIdx.x * (EACH_THREADS / WIDTH) + threadIdx.x / WIDTH;
+    for (unsigned e = blockIdx.x * (EACH_THREADS / WIDTH) + threadIdx.x / WIDTH;
          e < items; e += step) {
-        size_t rest = e, at = 0, x = 0, w = 0;
+        unsigned rest = e;
+        size_t at = 0, x = 0, w = 0;
         Pack<T, N> sum = {};
         float total = 0;
 
 #pragma unroll
         for (int d = 0; d < EACH_DIMS; d++) {
-            const size_t i = rest % p.loop[d].n;
+            unsigned i = rest;
 
-            rest /= p.loop[d].n;
+            rest = divmod(&i, p.loop[d].by);
             at += i * p.loop[d].y;
             x += i * p.loop[d].a;
             w += i * p.loop[d].b;
@@ -190,17 +193,33 @@ static int launch_each(Device *dev, const Tensor *out, const Product &p)
     const Launch l = { grid_of(blocks), EACH_THREADS };
 
     return launch(dev, l, warps ? each<T, N, WARP> : each<T, N, 1>,
-                  (T *)out->data, (const T *)p.at_a, (const T *)p.at_b, e);
+                  (T *)out->data, (const T *)p.at_a, (const T *)p.at_b,
+                  (unsigned)tensor_count(out), e);
+}
+
+/* The most products at once, of 16 bytes at most. */
+template <typename T>
+static int launch_in_packs(Device *dev, const Tensor *out, const Product &p)
+{
+    constexpr int N = Pack<T>::N;
+    const Each e = each_of(p);
+
+    if (sums_in_packs(e, N))
+        return launch_each<T, N>(dev, out, p);
+    if (N > 4 && sums_in_packs(e, 4))
+        return launch_each<T, 4>(dev, out, p);
+    if (sums_in_packs(e, 2))
+        return launch_each<T, 2>(dev, out, p);
+    return launch_each<T, 1>(dev, out, p);
 }
 
 static int each_run(Device *dev, const Tensor *out, void *state)
 {
     const Product p = product_of(out);
-    const bool packs = sums_in_packs(each_of(p), 16 / dtype_size(out->dtype));
     int err = OK;
 
     (void)state;
-    FOR_PACK(out->dtype, packs, T, N, err = launch_each<T, N>(dev, out, p));
+    FOR_DTYPE(out->dtype, T, err = launch_in_packs<T>(dev, out, p));
     return err;
 }
 
@@ -208,7 +227,7 @@ static bool few_rows_or_columns(const Tensor *out)
 {
     const Product p = product_of(out);
 
-    return p.a.rows <= FEW || p.b.columns <= FEW;
+    return (p.a.rows <= FEW || p.b.columns <= FEW) && small_index(out);
 }
 
 /* ---- tiles -------------------------------------------------------------- */
