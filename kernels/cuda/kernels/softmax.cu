@@ -2,13 +2,16 @@
  * softmax.cu - y = exp(x - max) / sum of exp(x - max), along one dim; and
  * softmax_grad, dx = y (dy - sum of y dy)
  *
- * Bound by bytes: x comes from memory once and from L1 twice, y is written
- * once; and by exp, two per number, where the map is in L2.
+ * Bound by bytes: x is read once, or again from L1, y is written once; and by
+ * exp where the map is in L2.  NaN goes through the sum, so that the maximum
+ * need not see it.
  *
- *   warp_per_line     the numbers of a line are neighbours (rows of scores, the
+ *   warp_keeps_line   the numbers of a line are neighbours (rows of scores, the
  *                     channels of a vector or map).  Lanes take a pack each, a
- *                     warp a line: one for the maximum, one for the sum, one to
- *                     write.  Starves on lines shorter than a warp.
+ *                     warp a line, which it has in registers from the first
+ *                     load to the store.  Starves on lines shorter than a warp.
+ *   warp_per_line     the same of longer lines, read three times: for the
+ *                     maximum, for the sum, and to write; exp twice a number.
  *   thread_per_line   lines lie across memory, or are short: a thread a line.
  *                     Where lines lie across, neighbouring threads have
  *                     neighbouring lines, and take a pack of them each.
@@ -21,13 +24,15 @@
 enum {
     WARPS = 4,
     THREADS = WARPS * 32,
-    SHORT = 16, /* numbers: such a line is not worth a warp */
+    SHORT = 16, /* numbers: such a line is not worth a warp   */
+    KEPT = 16,  /* numbers of a line in a lane's registers    */
 };
 
 /* Lines of n numbers, `step` apart; `step` lines begin at neighbours, and the
  * next ones n * step further on. */
 struct Lines {
     size_t count, step;
+    Divider by_step;
     int n;
 };
 
@@ -38,12 +43,71 @@ static Lines lines_of(const Tensor *out)
 
     tensor_strides(out, stride);
     return Lines{ tensor_count(out) / out->dim[dim], stride[dim],
-                  out->dim[dim] };
+                  divider(stride[dim]), out->dim[dim] };
+}
+
+/* The first number of line i, of those that lie across memory. */
+static __device__ __forceinline__ size_t line_at(const Lines &l, size_t i)
+{
+    unsigned rest = (unsigned)i;
+    const size_t outer = divmod(&rest, l.by_step);
+
+    return outer * l.step * l.n + rest;
 }
 
 /* y may be x: a lane writes what it alone has read. */
 template <typename T, int N>
-static __global__ void warp_per_line(T *y, const T *x, Lines l)
+static __global__ void __launch_bounds__(THREADS)
+    warp_keeps_line(T *y, const T *x, Lines l)
+{
+    constexpr int PACKS = KEPT / N;
+    const int first = threadIdx.x % WARP * N;
+    const size_t warps = (size_t)gridDim.x * WARPS;
+
+    for (size_t i = (size_t)blockIdx.x * WARPS + threadIdx.x / WARP;
+         i < l.count; i += warps) {
+        const size_t line = i * l.n + first;
+        const int left = l.n - first; /* from this lane's first number on */
+        float most = -INFINITY, sum = 0;
+        Pack<T, N> v[PACKS];
+
+#pragma unroll
+        for (int j = 0; j < PACKS; j++) {
+            v[j] = Pack<T, N>{};
+            if (j * WARP * N < left)
+                v[j] = load_pack<N>(x + line + j * WARP * N);
+        }
+#pragma unroll
+        for (int j = 0; j < PACKS; j++)
+            if (j * WARP * N < left)
+#pragma unroll
+                for (int e = 0; e < N; e++)
+                    most = fmaxf(most, v[j].at[e]);
+        most = warp_max(most);
+#pragma unroll
+        for (int j = 0; j < PACKS; j++)
+            if (j * WARP * N < left)
+#pragma unroll
+                for (int e = 0; e < N; e++) {
+                    v[j].at[e] = expf(v[j].at[e] - most);
+                    sum += v[j].at[e];
+                }
+        const float share = __fdividef(1, warp_sum(sum));
+#pragma unroll
+        for (int j = 0; j < PACKS; j++)
+            if (j * WARP * N < left) {
+#pragma unroll
+                for (int e = 0; e < N; e++)
+                    v[j].at[e] *= share;
+                store_pack(y + line + j * WARP * N, v[j]);
+            }
+    }
+}
+
+/* y may be x: a lane writes what it alone has read. */
+template <typename T, int N>
+static __global__ void __launch_bounds__(THREADS)
+    warp_per_line(T *y, const T *x, Lines l)
 {
     const int first = threadIdx.x % WARP * N;
     const size_t warps = (size_t)gridDim.x * WARPS;
@@ -58,7 +122,7 @@ static __global__ void warp_per_line(T *y, const T *x, Lines l)
 
 #pragma unroll
             for (int e = 0; e < N; e++)
-                most = max_nan(most, v.at[e]);
+                most = fmaxf(most, v.at[e]);
         }
         most = warp_max(most);
         for (int k = first; k < l.n; k += WARP * N) {
@@ -68,13 +132,13 @@ static __global__ void warp_per_line(T *y, const T *x, Lines l)
             for (int e = 0; e < N; e++)
                 sum += expf(v.at[e] - most);
         }
-        sum = warp_sum(sum);
+        const float share = __fdividef(1, warp_sum(sum));
         for (int k = first; k < l.n; k += WARP * N) {
             Pack<T, N> v = load_pack<N>(line + k);
 
 #pragma unroll
             for (int e = 0; e < N; e++)
-                v.at[e] = expf(v.at[e] - most) / sum;
+                v.at[e] = expf(v.at[e] - most) * share;
             store_pack(y + i * l.n + k, v);
         }
     }
@@ -82,13 +146,14 @@ static __global__ void warp_per_line(T *y, const T *x, Lines l)
 
 /* Packs hold neighbouring lines: N > 1 needs N to divide step. */
 template <typename T, int N>
-static __global__ void thread_per_line(T *y, const T *x, Lines l)
+static __global__ void __launch_bounds__(THREADS)
+    thread_per_line(T *y, const T *x, Lines l)
 {
     const size_t threads = (size_t)gridDim.x * THREADS;
 
     for (size_t i = ((size_t)blockIdx.x * THREADS + threadIdx.x) * N;
          i < l.count; i += threads * N) {
-        const size_t at = i / l.step * l.step * l.n + i % l.step;
+        const size_t at = line_at(l, i);
         Pack<T, N> most, sum = {};
 
 #pragma unroll
@@ -99,7 +164,7 @@ static __global__ void thread_per_line(T *y, const T *x, Lines l)
 
 #pragma unroll
             for (int e = 0; e < N; e++)
-                most.at[e] = max_nan(most.at[e], v.at[e]);
+                most.at[e] = fmaxf(most.at[e], v.at[e]);
         }
         for (int k = 0; k < l.n; k++) {
             const Pack<T, N> v = load_pack<N>(x + at + k * l.step);
@@ -108,12 +173,15 @@ static __global__ void thread_per_line(T *y, const T *x, Lines l)
             for (int e = 0; e < N; e++)
                 sum.at[e] += expf(v.at[e] - most.at[e]);
         }
+#pragma unroll
+        for (int e = 0; e < N; e++)
+            sum.at[e] = __fdividef(1, sum.at[e]);
         for (int k = 0; k < l.n; k++) {
             Pack<T, N> v = load_pack<N>(x + at + k * l.step);
 
 #pragma unroll
             for (int e = 0; e < N; e++)
-                v.at[e] = expf(v.at[e] - most.at[e]) / sum.at[e];
+                v.at[e] = expf(v.at[e] - most.at[e]) * sum.at[e];
             store_pack(y + at + k * l.step, v);
         }
     }
@@ -163,7 +231,7 @@ static __global__ void thread_per_line_grad(T *dx, const T *y, const T *dy,
 
     for (size_t i = ((size_t)blockIdx.x * THREADS + threadIdx.x) * N;
          i < l.count; i += threads * N) {
-        const size_t at = i / l.step * l.step * l.n + i % l.step;
+        const size_t at = line_at(l, i);
         Pack<T, N> sum = {};
 
         for (int k = 0; k < l.n; k++) {
@@ -200,7 +268,9 @@ static int launch_lines(Device *dev, const Tensor *out, const Lines &l,
 
     if (out->op == &softmax_def)
         return launch(dev, launched,
-                      warps ? warp_per_line<T, N> : thread_per_line<T, N>,
+                      !warps                    ? thread_per_line<T, N>
+                      : l.n <= (int)KEPT * WARP ? warp_keeps_line<T, N>
+                                                : warp_per_line<T, N>,
                       (T *)out->data, source, l);
     return launch(dev, launched,
                   warps ? warp_per_line_grad<T, N> : thread_per_line_grad<T, N>,
@@ -220,10 +290,17 @@ static int run(Device *dev, const Tensor *out, void *state)
     return err;
 }
 
+/* An index of 31 bits for each line. */
+static bool few_lines(const Tensor *out)
+{
+    return lines_of(out).count <= INT_MAX;
+}
+
 const Kernel cuda_softmax = {
     .op = &softmax_def,
     .name = "lines",
     .dtypes = ALL_DTYPES,
+    .supports = few_lines,
     .run = run,
     .inplace = 1u << 0,
 };
@@ -232,6 +309,7 @@ const Kernel cuda_softmax_grad = {
     .op = &softmax_grad_def,
     .name = "lines",
     .dtypes = ALL_DTYPES,
+    .supports = few_lines,
     .run = run,
     .inplace = (1u << 0) | (1u << 1),
 };
