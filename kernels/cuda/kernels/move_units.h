@@ -3,9 +3,10 @@
  * that say where from
  *
  * Units move as a whole: 16 bytes where every run of neighbours is,
- * else of 8, 4 or 2, so that one kernel serves all dtypes.  A thread makes 16
- * bytes of the result, of as many units as that is, and strides over it by the
- * grid; from(i) is unit i of the result.
+ * else of 8, 4 or 2, so that one kernel serves all dtypes.  from(i) is unit i
+ * of the result.  A thread writes 16 bytes, and strides over the result by the
+ * grid; units that are smaller are read by neighbouring lanes, whose neighbours
+ * often lie in one line of memory, and change places through shared memory.
  *
  * Grid: what the machine holds at once, each block equally many rounds.
  */
@@ -16,25 +17,49 @@
 
 enum { GATHER_THREADS = 256, GATHER_BLOCKS_PER_SM = 8 };
 
+/* The units of the warp's packs from `first` on: neighbouring lanes fetch
+ * neighbouring units. */
+template <typename U, typename From>
+static __device__ __forceinline__ void fetch_units(uint4 *warp, unsigned first,
+                                                   unsigned n, const From &from)
+{
+    constexpr unsigned N = 16 / sizeof(U);
+    const unsigned lane = threadIdx.x % WARP;
+    U *units = reinterpret_cast<U *>(warp), u[N];
+
+#pragma unroll
+    for (unsigned k = 0; k < N; k++) {
+        const unsigned i = first * N + k * WARP + lane;
+
+        u[k] = i < n ? from(i) : U{};
+    }
+#pragma unroll
+    for (unsigned k = 0; k < N; k++)
+        units[k * WARP + lane] = u[k];
+    __syncwarp();
+}
+
 template <typename U, typename From>
 static __global__ void __launch_bounds__(GATHER_THREADS)
     gather(U *y, unsigned n, From from)
 {
     constexpr unsigned N = 16 / sizeof(U);
+    SHARED(uint4, packs, [N == 1 ? 1 : GATHER_THREADS]);
+    const unsigned lane = threadIdx.x % WARP, inside = threadIdx.x - lane;
     const unsigned thread = blockIdx.x * GATHER_THREADS + threadIdx.x;
     const unsigned threads = gridDim.x * GATHER_THREADS;
     const unsigned whole = n / N;
 
-    for (unsigned i = thread; i < whole; i += threads) {
-        union {
-            uint4 word;
-            U at[N];
-        } u;
-
-#pragma unroll
-        for (unsigned k = 0; k < N; k++)
-            u.at[k] = from(i * N + k);
-        reinterpret_cast<uint4 *>(y)[i] = u.word;
+    for (unsigned i = thread; i - lane < whole; i += threads) {
+        if constexpr (N == 1) {
+            if (i < whole)
+                y[i] = from(i);
+        } else {
+            fetch_units<U>(packs + inside, i - lane, whole * N, from);
+            if (i < whole)
+                reinterpret_cast<uint4 *>(y)[i] = packs[threadIdx.x];
+            __syncwarp();
+        }
     }
     for (unsigned i = whole * N + thread; i < n; i += threads)
         y[i] = from(i);
