@@ -141,7 +141,7 @@ struct Deviation : Plain<Sum> {
     template <typename T>
     __device__ __forceinline__ float finish(float v, unsigned k) const
     {
-        return v / sqrtf(to_float(((const T *)var)[k]) + eps);
+        return v * rsqrtf(to_float(((const T *)var)[k]) + eps);
     }
 };
 

@@ -39,8 +39,8 @@ static __global__ void __launch_bounds__(THREADS)
                 with_x += d.at[i] * w.at[i] * (v.at[i] - s.mean) * s.scale;
             }
         }
-        g = warp_sum(g) / C;
-        with_x = warp_sum(with_x) / C;
+        g = __fdividef(warp_sum(g), (float)C);
+        with_x = __fdividef(warp_sum(with_x), (float)C);
         for (int c = first; c < C; c += WARP * N) {
             const Pack<T, N> w = load_pack<N>(weight + c);
             const Pack<T, N> v = load_pack<N>(x + r * C + c);

@@ -26,21 +26,32 @@ static __device__ __forceinline__ size_t place(size_t i)
     return i * BLOCK_FLOATS + 4 * threadIdx.x;
 }
 
-/* The step that is read for step i at the t-th time: another block had it the
- * time before.  Writes, which no multiprocessor keeps, need no such thing. */
-static __device__ __forceinline__ size_t turn(size_t i, int t, size_t steps)
+/* i + from, of `steps` steps in a circle: i is one, from at most all. */
+static __device__ __forceinline__ size_t around(size_t i, size_t from,
+                                                size_t steps)
 {
-    return (i + (size_t)t * gridDim.x / 2 + t) % steps;
+    const size_t sum = i + from;
+
+    return sum < steps ? sum : sum - steps;
+}
+
+/* How far the steps of one time are from those of the time before: another
+ * block had them then.  Writes, which no multiprocessor keeps, need no such
+ * thing. */
+static __device__ __forceinline__ size_t turn(void)
+{
+    return gridDim.x / 2 + 1;
 }
 
 static __global__ void read_all(float *sink, const float *x, size_t steps,
                                 int times)
 {
+    size_t from = 0;
     float sum = 0;
 
-    for (int t = 0; t < times; t++)
+    for (int t = 0; t < times; t++, from = around(from, turn(), steps))
         for (size_t i = blockIdx.x; i < steps; i += gridDim.x) {
-            const float *p = x + place(turn(i, t, steps));
+            const float *p = x + place(around(i, from, steps));
 
 #pragma unroll
             for (int r = 0; r < ROUNDS; r++) {
@@ -71,9 +82,11 @@ static __global__ void write_all(float *y, size_t steps, int times)
 static __global__ void copy_all(float *y, const float *x, size_t steps,
                                 int times)
 {
-    for (int t = 0; t < times; t++)
+    size_t from = 0;
+
+    for (int t = 0; t < times; t++, from = around(from, turn(), steps))
         for (size_t i = blockIdx.x; i < steps; i += gridDim.x) {
-            const float *p = x + place(turn(i, t, steps));
+            const float *p = x + place(around(i, from, steps));
             Pack<float> v[ROUNDS];
 
 #pragma unroll

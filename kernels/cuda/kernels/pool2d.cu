@@ -354,7 +354,7 @@ static __global__ void __launch_bounds__(THREADS)
                     (unsigned)j;
                 const Span<int> h = along_h.window(i), w = along_w.window(j);
                 const float share =
-                    1 / ((float)(h.end - h.begin) * (w.end - w.begin));
+                    __fdividef(1, (float)(h.end - h.begin) * (w.end - w.begin));
                 const Pack<T, N> v = load_pack<N>(dy + row * m.C + s.c * N);
                 Pack<T, N> who;
 

@@ -27,7 +27,7 @@ static __device__ __forceinline__ Stats stats_of(const T *row, int C, float eps)
         for (int i = 0; i < N; i++)
             sum += v.at[i];
     }
-    const float mean = warp_sum(sum) / C;
+    const float mean = __fdividef(warp_sum(sum), (float)C);
 
     for (int c = first; c < C; c += WARP * N) {
         const Pack<T, N> v = load_pack<N>(row + c);
@@ -36,7 +36,7 @@ static __device__ __forceinline__ Stats stats_of(const T *row, int C, float eps)
         for (int i = 0; i < N; i++)
             squares += (v.at[i] - mean) * (v.at[i] - mean);
     }
-    return Stats{ mean, 1 / sqrtf(warp_sum(squares) / C + eps) };
+    return Stats{ mean, rsqrtf(__fdividef(warp_sum(squares), (float)C) + eps) };
 }
 
 #endif

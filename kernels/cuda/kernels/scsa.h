@@ -312,7 +312,7 @@ static __device__ __forceinline__ void admit(SoftmaxMean *row, float score,
 static __device__ __forceinline__ float softmax_mean(SoftmaxMean row)
 {
     raise_max(&row, warp_max(row.max));
-    return warp_sum(row.out) / warp_sum(row.sum);
+    return __fdividef(warp_sum(row.out), warp_sum(row.sum));
 }
 
 /* dot[r][c] += sum_p x_i x_j and sum[c] += sum_p x_j, over all positions p
@@ -428,7 +428,7 @@ static __device__ __forceinline__ void attend_one(float (&out)[ATTEND_ROWS],
     }
 #pragma unroll
     for (int r = 0; r < ATTEND_ROWS; r++)
-        out[r] = warp_sum(row[r].out) / warp_sum(row[r].sum);
+        out[r] = __fdividef(warp_sum(row[r].out), warp_sum(row[r].sum));
 }
 
 /* Eq. (11) up to its gate, rows i to i + 3: sigmoid of what either gives. */

@@ -29,7 +29,7 @@ struct Relu6 {
 struct Sigmoid {
     __device__ float operator()(float x) const
     {
-        return 1 / (1 + expf(-x));
+        return __fdividef(1, 1 + expf(-x));
     }
 };
 
@@ -38,7 +38,7 @@ struct HardSwish {
     {
         const float r = x + 3;
 
-        return x * (r < 0 ? 0 : r > 6 ? 6 : r) / 6;
+        return x * (r < 0 ? 0 : r > 6 ? 6 : r) * (1 / 6.0f);
     }
 };
 

@@ -35,7 +35,7 @@ struct SigmoidGrad {
 struct HardSwishGrad {
     static __device__ __forceinline__ float of(float x, float dy)
     {
-        return x <= -3 ? 0 : x >= 3 ? dy : dy * (2 * x + 3) / 6;
+        return x <= -3 ? 0 : x >= 3 ? dy : dy * (2 * x + 3) * (1 / 6.0f);
     }
 };
 
