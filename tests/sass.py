@@ -57,7 +57,7 @@ RESIDENT = [
     ("unary.cu", "*", 256, 8),
     ("binary.cu", "*", 256, 8),
     ("softmax.cu", "*", 128, 10),
-    ("matmul.cu", "each<*", 128, 10),
+    ("matmul.cu", "each<*", 128, 8),
     ("conv2d.cu", "packs_of_groups<*", 128, 8),
     ("depthwise.cu", "*", 128, 4),
     ("dct_pool.cu", "columns<*", 256, 3),
