@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "analysis/csv.h"
+#include "harness/attribution/class_names.h"
 #include "harness/attribution/overlay.h"
 #include "harness/files/npy.h"
 #include "harness/files/resize.h"
@@ -324,6 +325,72 @@ TEST(cam_pictures, csv_quotes_the_pictures_name)
     free(table);
 }
 
+/* A file with so many names, the i-th "animal i". */
+static const char *names_file(const char *name, int n)
+{
+    const char *path = picture_path(name);
+    FILE *f = fopen(path, "w");
+
+    BUG_IF(!f);
+    for (int i = 0; i < n; i++)
+        fprintf(f, "animal, %d%s", i, i + 1 < n ? "\r\n" : "");
+    fclose(f);
+    return path;
+}
+
+TEST(cam_pictures, classes_have_the_names_of_a_file)
+{
+    char flags[512], *text, *table;
+    bool more = false;
+    size_t n;
+    Csv csv;
+
+    names_file("names.txt", 1000);
+    snprintf(flags, sizeof(flags),
+             "--backbone=resnet18 --height=32 --width=32 --class=207 "
+             "--class_names=%s/names.txt --out=%s/named",
+             test_tmpdir(), test_tmpdir());
+    CHECK_MSG(program(&text, "cam %s", flags) == 0, "%s", text);
+    CHECK_MSG(strstr(text, "animal, 207 (207)"), "%s", text);
+    free(text);
+    table = read_bytes(picture_path("named/cam.csv"), &n);
+    REQUIRE(table && csv_open(&csv, "cam.csv", table) == OK);
+    REQUIRE(csv_next(&csv, &more) == OK && more);
+    CHECK(!strcmp(csv.cell[csv_column(&csv, "class_name")], "animal, 207"));
+    free(table);
+    text = read_bytes(picture_path("named/cam.dat"), &n);
+    CHECK(text && strstr(text, "animal, 207 (207): score "));
+    free(text);
+}
+
+TEST(cam_pictures, long_names_are_cut_at_whole_letters)
+{
+    char *name[] = { "W\u00f6lfe und andere Hunde", "cat", "" };
+    const ClassNames names = { .name = name, .n = 2 };
+    char text[CLASS_TEXT];
+
+    CHECK(!strcmp(class_text(text, &names, 0, 5), "W\u00f6lfe... (0)"));
+    CHECK(!strcmp(class_text(text, &names, 0, CLASS_LONG),
+                  "W\u00f6lfe und andere Hunde (0)"));
+    CHECK(!strcmp(class_text(text, &names, 1, 3), "cat (1)"));
+    CHECK(!strcmp(class_text(text, &names, 2, 3), "class 2"));
+}
+
+TEST(cam_pictures, names_are_as_many_as_classes)
+{
+    char flags[512], *text;
+
+    names_file("few.txt", 999);
+    snprintf(flags, sizeof(flags),
+             "--backbone=resnet18 --height=32 --width=32 "
+             "--class_names=%s/few.txt --out=%s/few",
+             test_tmpdir(), test_tmpdir());
+    CHECK(program(&text, "cam %s", flags) == 2);
+    CHECK_MSG(strstr(text, "few.txt: 999 names for a network of 1000 classes"),
+              "%s", text);
+    free(text);
+}
+
 TEST(cam_pictures, refusals_name_what_is_wrong)
 {
     static const struct {
@@ -348,6 +415,8 @@ TEST(cam_pictures, refusals_name_what_is_wrong)
         { "--backbone=resnet18 --channels=1", 2, "images of 3 channels" },
         { "--backbone=resnet18 --dtype=bf16", 2, "pass, in f32" },
         { "--backbone=resnet18 --clas=3", 2, "did you mean 'class'?" },
+        { "--backbone=resnet18 --class_names=none.txt", 2,
+          "none.txt: No such" },
     };
     char flags[512], *text;
 

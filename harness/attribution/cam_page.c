@@ -71,11 +71,14 @@ static void write_title(CamPanel *p, const CamDrawn *at, int i, bool alone)
         snprintf(p->title + strlen(p->title), 16, " (%d)", same);
 }
 
-static void write_panel(CamPanel *p, const CamDrawn *d)
+static void write_panel(CamPanel *p, const CamDrawn *d, const ClassNames *names)
 {
+    char class[CLASS_TEXT];
+
     snprintf(p->file, sizeof(p->file), "%s.png", d->name);
-    snprintf(p->said[0], CAM_TITLE, "class %d: score %.3g, p %.2g",
-             d->cam.class, d->cam.score, d->cam.probability);
+    snprintf(p->said[0], CAM_TITLE, "%s: score %.3g, p %.2g",
+             class_text(class, names, d->cam.class, CLASS_SHORT), d->cam.score,
+             d->cam.probability);
     if (isnan(d->cam.number[CAM_half_in]))
         snprintf(p->said[1], CAM_TITLE, "no region supports it");
     else
@@ -156,7 +159,7 @@ int cam_page(const char *folder, const CamDrawn *at, int n,
     snprintf(panel[0].title, CAM_TITLE, "input");
     for (int i = 0; i < n; i++) {
         write_title(&panel[1 + i], at, i, one_backbone(at, n));
-        write_panel(&panel[1 + i], &at[i]);
+        write_panel(&panel[1 + i], &at[i], shared->names);
     }
     write_colours(colours);
     write_caption(caption, at, n, shared);

@@ -5,6 +5,7 @@
 #define HARNESS_CAM_PAGE_H
 
 #include "harness/attribution/cam.h"
+#include "harness/attribution/class_names.h"
 #include "harness/files/hash.h"
 
 /* A map, and what it is of. */
@@ -23,6 +24,7 @@ typedef struct CamShared {
     int height, width;
     double scale;
     bool seeded; /* some weights are */
+    const ClassNames *names;
 } CamShared;
 
 /* Writes cam.svg, cam.png, cam.gp and cam.dat into folder, from pictures that

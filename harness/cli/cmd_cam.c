@@ -32,7 +32,7 @@
 enum { MAPS_MAX = 64, COLOURS = 3, PATH = 512, INPUT_SEED = 1, DIGITS = 9 };
 
 typedef struct CamSettings {
-    const char *image, *tap, *out;
+    const char *image, *tap, *class_names, *out;
     int class;
 } CamSettings;
 
@@ -42,6 +42,9 @@ static const Param cam_params[] = {
                "default: the seeded noise that 'attnbench verify' uses"),
     PARAM_INT(CamSettings, class, -1, -1, 1000000,
               "class to explain; -1: each network's top class"),
+    PARAM_PATH(CamSettings, class_names, "",
+               "file with the classes' names, one a line; default: classes "
+               "are numbers"),
     PARAM_PATH(CamSettings, tap, "stage4",
                "layer: stage1 to stage4, or a scope that 'attnbench count "
                "--by=op' lists, such as layer4 or layer4.2.bn2"),
@@ -92,12 +95,13 @@ typedef struct Session {
     int n;
     double scale;
     bool seeded, failed;
+    ClassNames names;
     char image_hash[HASH_TEXT];
 } Session;
 
 /* ---- making -------------------------------------------------------------- */
 
-static int check_cases(const Experiment *e)
+static int check_cases(const Experiment *e, const ClassNames *names)
 {
     const Case *first = &e->cases[0];
 
@@ -108,6 +112,7 @@ static int check_cases(const Experiment *e)
                     e->ncases, MAPS_MAX);
     for (int i = 0; i < e->ncases; i++) {
         const Case *c = &e->cases[i];
+        int classes;
 
         if (strcmp(c->backbone.text, "none") == 0)
             return fail(ERR_INPUT, "a module alone has no classes: give a "
@@ -117,6 +122,8 @@ static int check_cases(const Experiment *e)
                         "networks are compared at one input size (got %dx%d "
                         "and %dx%d)",
                         first->height, first->width, c->height, c->width);
+        if (names->n && network_classes(&classes, c) == OK)
+            TRY(class_names_check(names, classes));
     }
     return OK;
 }
@@ -263,6 +270,7 @@ static void put_row(CsvRow *row, const Session *t, const CamDrawn *d)
     csv_print(row, "%d", d->cam.rows);
     csv_print(row, "%d", d->cam.columns);
     csv_print(row, "%d", d->cam.class);
+    csv_write(row, class_name(&t->names, d->cam.class));
     csv_number(row, d->cam.score, DIGITS);
     csv_number(row, d->cam.probability, DIGITS);
     for (int i = 0; i < CAM_NUMBERS; i++)
@@ -278,9 +286,9 @@ static void put_row(CsvRow *row, const Session *t, const CamDrawn *d)
 
 static void put_head(CsvRow *row)
 {
-    static const char *const first[] = { "map",        "layer", "rows",
-                                         "columns",    "class", "score",
-                                         "probability" };
+    static const char *const first[] = { "map",     "layer",      "rows",
+                                         "columns", "class",      "class_name",
+                                         "score",   "probability" };
     static const char *const last[] = { "scale",      "image",
                                         "image_hash", "weights_hash",
                                         "norm_gain",  "case" };
@@ -332,7 +340,8 @@ static int write_figure(const Session *t)
                                .height = t->height,
                                .width = t->width,
                                .scale = t->scale,
-                               .seeded = t->seeded };
+                               .seeded = t->seeded,
+                               .names = &t->names };
 
     return cam_page(t->s->out, t->at, t->n, &shared);
 }
@@ -347,12 +356,17 @@ static void set_share(Table *table, int row, const char *key, double value)
         table_set(table, row, key, "%.3f", value);
 }
 
-static void set_row(Table *table, const CamDrawn *d)
+static void set_row(Table *table, const CamDrawn *d, const ClassNames *names)
 {
     const int row = table_row(table);
+    char class[CLASS_TEXT];
 
     table_set(table, row, "map", "%s", d->name);
-    table_set(table, row, "class", "%d", d->cam.class);
+    if (names->n)
+        class_text(class, names, d->cam.class, CLASS_LONG);
+    else
+        snprintf(class, sizeof(class), "%d", d->cam.class);
+    table_set(table, row, "class", "%s", class);
     table_set(table, row, "score", "%.4g", d->cam.score);
     table_set(table, row, "probability", "%.3g", d->cam.probability);
     table_set(table, row, "peak", "%.4g", d->cam.number[CAM_peak]);
@@ -381,7 +395,7 @@ static void print_table(const Session *t)
                                           .group = "" };
     table_init(&table, columns, n);
     for (const CamDrawn *d = t->at; d < t->at + t->n; d++)
-        set_row(&table, d);
+        set_row(&table, d, &t->names);
     table_print(&table, TABLE_TEXT, stdout);
     table_free(&table);
     printf("\n");
@@ -441,7 +455,9 @@ static void print_all(const Session *t)
 
 static int draw_all(Session *t, const Experiment *e)
 {
-    TRY(check_cases(e));
+    if (t->s->class_names[0])
+        TRY(class_names_read(&t->names, t->s->class_names));
+    TRY(check_cases(e, &t->names));
     TRY(make_input(t, &e->cases[0]));
     for (int i = 0; i < e->ncases; i++)
         TRY(make_map(t, &e->cases[i], e->ncases == 1));
@@ -474,6 +490,7 @@ int cmd_cam(int argc, char **argv)
         cam_free(&t->at[i].cam);
         free(t->at[i].whole);
     }
+    class_names_free(&t->names);
     image_free(&t->view);
     free(t->input);
     free(t);
