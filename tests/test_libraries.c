@@ -385,13 +385,12 @@ TEST(libraries, choose_without_notes)
 
 /* ---- copies of a plan ---------------------------------------------------- */
 
-/* What they compute, the first copy spoilt; that they are told where their own
- * data are, fake_libraries.c looks at. */
+/* fake_libraries.c looks at where they are told that their data are. */
 static void check_copies(Build *build, Dtype dtype, int fastest)
 {
     Graph *g = graph_new();
     Tensor *y = build(g);
-    const size_t n = tensor_count(y), bytes = n * sizeof(float);
+    const size_t bytes = tensor_count(y) * sizeof(float);
     float *got = malloc(bytes), *want = malloc(bytes);
     Plan *plan;
     Memory m;
@@ -429,13 +428,11 @@ static void check_copies(Build *build, Dtype dtype, int fastest)
 TEST(libraries, keep_their_choice_in_copies_of_a_plan)
 {
     check_copies(conv, F16, 2);
-    check_copies(conv_1x1, F16, 2);
     check_copies(conv_1x1, F16, FAKE_ALGORITHM + 2);
     check_copies(grad_x, F32, 2);
     check_copies(grad_x_1x1, F32, FAKE_ALGORITHM + 2);
     check_copies(grad_w, F32, 2);
     check_copies(linear, BF16, FAKE_ALGORITHM + 2);
-    check_copies(linear_unbiased, F32, FAKE_ALGORITHM);
     check_copies(matmul, F32, FAKE_ALGORITHM + 2);
 }
 

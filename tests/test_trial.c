@@ -110,7 +110,7 @@ TEST(trial, a_recording_is_of_so_many_runs_that_a_replay_is_long)
                   "pass=train state=graph");
 }
 
-/* What a peer is compared with are the first steps, whatever the state. */
+/* A peer is compared with the first steps, whatever the state. */
 static void check_first_steps(const char *state)
 {
     Case c = stored_case("module=eca channels=16 height=8 width=8 batch=4 "

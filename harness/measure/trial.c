@@ -279,12 +279,10 @@ static int untimed_runs(Trial *a, int launches)
 /* Launches before a sample, each of ns. */
 static int rewarm_runs(const Trial *a, double ns)
 {
-    const int most = (int)ceil(REWARM_NS / ns);
-    int runs = a->launches > REWARM_RUNS ? a->launches : REWARM_RUNS;
+    const double fill = a->plan ? cold_runs_to_fill(a->plan) : 0;
+    const double runs = fmax(fmax(a->launches, REWARM_RUNS), fill);
 
-    if (a->plan && runs < cold_runs_to_fill(a->plan))
-        runs = cold_runs_to_fill(a->plan);
-    return runs < most ? runs : most;
+    return (int)fmin(runs, ceil(REWARM_NS / ns));
 }
 
 /* How many launches make a sample, and come before it. */

@@ -28,7 +28,7 @@ void plan_free(Plan *plan);
  * the next run packs them again first. */
 int plan_run(Plan *plan);
 
-/* From now on plan_run replays a recording of so many runs of itself, in the
+/* From now on plan_run replays a recording of `runs` runs of itself, in the
  * place of an earlier one (the state called graph).  Weights that it updates
  * are then as they were given.  ERR_UNSUPPORTED where the device has no such
  * thing. */

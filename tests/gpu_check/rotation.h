@@ -7,7 +7,7 @@
 
 #include <stddef.h>
 
-/* What a copy reads and writes, three times as large as the cache in all. */
+/* All buffers are three times as large as the cache. */
 enum { ROTATION_TIMES = 3 };
 
 /* Pairs of buffers of so many bytes, of which there is room for room bytes on
