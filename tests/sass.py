@@ -5,8 +5,8 @@ Disassembles objects of nvcc for sm_90 (cuobjdump of the toolkit, or of the
 wheels nvidia-cuda-cuobjdump and nvidia-cuda-nvdisasm), counts per kernel, that
 is per instance of a template, and checks RULES.  A kernel that may break one
 stands in tests/sass_exceptions.txt with the reason.  The counts are compared
-with kernels/cuda/SASS.csv if the same nvcc made them: a change of more than 5 %
-must come with that file.
+with kernels/cuda/SASS.csv if the same nvcc made them: a change of more than
+5 % must come with that file.
 
     make sass                           all kernels, for each architecture
     make sass ONLY=softmax.cu           these alone
@@ -310,7 +310,7 @@ def judge(kernels, exceptions):
     return broken, excused
 
 
-# ---- the baseline -------------------------------------------------------------
+# ---- the baseline ----------------------------------------------------------
 
 def read_baseline(path):
     """The version of nvcc, and rows by file and kernel."""
@@ -356,7 +356,7 @@ def compare(kernels, rows):
     return changes + ["%s %s: is gone" % key for key in sorted(gone)]
 
 
-# ---- the program --------------------------------------------------------------
+# ---- the program -----------------------------------------------------------
 
 def output_of(command, **more):
     return subprocess.run(command, check=True, text=True,

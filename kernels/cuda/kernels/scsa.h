@@ -180,7 +180,7 @@ static __device__ __forceinline__ void multiply_add(Pack<float, N> *sum,
 
 static __device__ __forceinline__ float sigmoid(float x)
 {
-    return 1 / (1 + expf(-x));
+    return __fdividef(1, 1 + expf(-x));
 }
 
 /* One number of a depthwise convolution: channel c of a strip of length L with

@@ -83,10 +83,10 @@ static __global__ void warp_per_row(float *dx, const float *x, const float *t,
 
         for (int k = lane; k < K; k += WARP)
             all += tn[k];
-        all = warp_sum(all);
+        all = __fdividef(warp_sum(all), r.sum);
         for (int k = lane; k < K; k += WARP)
             dx[(size_t)n * K + k] =
-                (expf(xn[k] - r.most) / r.sum * all - tn[k]) / (float)N;
+                __fdividef(expf(xn[k] - r.most) * all - tn[k], (float)N);
     }
 }
 
