@@ -301,7 +301,7 @@ static __global__ void __launch_bounds__(NORM_THREADS)
 
 /* Eq. (11) up to its gate. */
 template <typename T>
-static __global__ void __launch_bounds__(THREADS)
+static __global__ void __launch_bounds__(THREADS, 2) /* else: spills */
     relate(const Work work, const Scsa s, const ScsaWeights<T> w)
 {
     const size_t n = blockIdx.x;
