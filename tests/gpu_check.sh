@@ -170,10 +170,12 @@ each_of() { # SECONDS NAME COMMAND ARGUMENTS
     shift 3
     left=$(echo "$todo" | wc -w)
     for those in $todo; do
-        spent=$(($(date +%s) - each_from))
+        have=$((shared - ($(date +%s) - each_from)))
+        share=$((have / left))
+        # the first have time enough rather than none of them
+        [ $share -lt 5 ] && [ $have -ge 5 ] && share=5
         number=$((number + 1))
-        step $(((shared - spent) / left)) "$number.${each}_$those" \
-            "$each_do" "$those" "$@"
+        step $share "$number.${each}_$those" "$each_do" "$those" "$@"
         left=$((left - 1))
         done_with
     done
@@ -236,7 +238,7 @@ END
 }
 
 # The program and its plugin first: they are worth having without the tests.
-# run_tests is for this machine's GPU: it does without cuDNN's own tests.
+# gpu_tests is made without cuDNN's tests that need no GPU.
 do_build() {
     set -- B=$b ${COMMIT:+"GIT_COMMIT=$COMMIT"} ${COMMIT:+GIT_DIRTY=0}
     if [ -n "$(missing_packages)" ] && [ -d $b/include ]; then
@@ -245,7 +247,7 @@ do_build() {
     fi
     make -j"$(nproc)" "$@" all &&
         make -j"$(nproc)" -k "$@" $b/gpu_probe $b/gpu_copy
-    make -j"$(nproc)" "$@" CUDA_CUDNN_MINOR=0 $b/run_tests
+    make -j"$(nproc)" "$@" CUDA_CUDNN_MINOR=0 $b/gpu_tests
     $bench --version >/dev/null
 }
 

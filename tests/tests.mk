@@ -41,7 +41,14 @@ $(B)/run_tests: $(lib) $(tests_obj) $(on_host) | $(fake)
 $(B)/run_tests_checked: $(lib) $(tests_obj) $(call simt_obj,checked) | $(fake)
 	$(call Q,LINK) $(CXX) $(LDFLAGS) -no-pie -o $@ $^ $(LIBS) $(tests_link)
 
-# The programs of tests/gpu_check.sh.
+# The programs of tests/gpu_check.sh.  Of the tests, those that need a GPU, which
+# compile within seconds; made with CUDA_CUDNN_MINOR=0, which leaves out those of
+# cuDNN without one.
+gpu_tests := $(patsubst tests/%.c,%,$(wildcard tests/kernel_cases*.c)) run \
+             kernel_trial eval fake_device fake_libraries \
+             test_gpu test_kernels test_real_shapes
+$(B)/gpu_tests: $(lib) $(gpu_tests:%=$(B)/tests/%.c.o) $(B)/kernels/simt/absent.c.o
+	$(call Q,LINK) $(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 $(B)/gpu_%: tests/gpu_check/%.cu $(wildcard tests/gpu_check/*.cuh) $(B)/cuda/flags
 	$(call Q,NVCC) $(CUDA_NVCC) -std=c++20 -O2 -I. $(CUDA_CODE) -o $@ $<
 

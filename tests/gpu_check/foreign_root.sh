@@ -29,7 +29,7 @@ for tool in cc make python3; do
     command -v $tool >/dev/null && echo "(there is a $tool)"
 done
 $b/attnbench --version || fail "attnbench does not start"
-for file in attnbench run_tests gpu_probe gpu_copy attnbench_cuda.so; do
+for file in attnbench gpu_tests gpu_probe gpu_copy attnbench_cuda.so; do
     LD_LIBRARY_PATH=/cuda ldd $b/$file | grep 'not found' && fail "$file"
 done
 ldd $b/attnbench | awk '$3 ~ "build/gpu/lib" { n++ }
@@ -39,7 +39,7 @@ grep -c . doctor.txt | sed 's/$/ lines of doctor/'
 LD_LIBRARY_PATH=/cuda $b/attnbench list backends | grep -A 1 '^cuda'
 LD_LIBRARY_PATH=/cuda $b/attnbench list backends |
     grep -q 'no NVIDIA driver\|no GPU' || fail "the plugin does not load"
-LD_LIBRARY_PATH=/cuda $b/run_tests gpu. cuda_kernels. real_shapes. |
+LD_LIBRARY_PATH=/cuda $b/gpu_tests gpu. cuda_kernels. real_shapes. |
     tail -n 1
 $b/attnbench verify tests/cases/scsa_c64_14x14.safetensors || fail verify
 $b/gpu_probe; [ $? = 1 ] || fail "probe"

@@ -28,7 +28,7 @@ left='^plots/readme/|^results/measured/|^tests/(fuzz/corpus|digits|bad|gpus)/'
 # Old tags: what the libraries themselves need is looked for there, too.
 make -j"$(nproc)" B=$b CUDA_ARCHS="$archs" CUDA_CUDNN_MINOR=0 \
     LDFLAGS="-Wl,--disable-new-dtags,-rpath,'\$\$ORIGIN/lib'" \
-    all $b/run_tests $b/gpu_probe $b/gpu_copy
+    all $b/gpu_tests $b/gpu_probe $b/gpu_copy
 [ -e $b/attnbench_cuda.so ] || { echo "no plugin: nvcc is needed"; exit 1; }
 
 where=$(mktemp -d)
@@ -37,14 +37,14 @@ to=$where/gpu_kit/$b
 mkdir -p "$to/lib" "$to/include"
 
 git ls-files | grep -vE "$left" | tar -cf - -T - | tar -C "$where/gpu_kit" -xf -
-for file in attnbench attnbench_cuda.so run_tests gpu_probe gpu_copy; do
+for file in attnbench attnbench_cuda.so gpu_tests gpu_probe gpu_copy; do
     cp $b/$file "$to/"
     strip -s "$to/$file"
 done
 $b/attnbench --version >"$to/kit"
 
 # Under the names by which the programs ask for them.
-ldd $b/attnbench $b/run_tests | awk '$2 == "=>" { print $1, $3 }' | sort -u |
+ldd $b/attnbench $b/gpu_tests | awk '$2 == "=>" { print $1, $3 }' | sort -u |
     grep -vE "$common" | while read -r name file; do
     cp -L "$file" "$to/lib/$name"
 done

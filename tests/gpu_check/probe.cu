@@ -2,10 +2,12 @@
  * probe.cu - what a GPU is like where no data sheet says it: launches,
  * clusters, latencies, bandwidths.
  *
- * Prints CSV: key, value.  Times are medians, in nanoseconds.  What takes an
- * interval of events is measured twice, with some and with twice as many; the
- * difference has neither the events nor the ends of the interval in it.
+ * Prints CSV, key and value, as `attnbench why --backend=model --card=FILE`
+ * reads it.  Times are medians, in nanoseconds.  What takes an interval of
+ * events is measured twice, with some and with twice as many; the difference has
+ * neither the events nor the ends of the interval in it.
  *
+ *     ghz                of a multiprocessor that is busy
  *     launch_ns          from one launch in a stream to the next
  *     node_ns            from one kernel of a graph to the next
  *     graph_ns           from one launch of a graph of one kernel to the next
@@ -183,6 +185,32 @@ static void probe_latency(Probe *p)
     say("round_trip_l2_ns", each_ns(p, chases, CHASE));
 }
 
+/* Cycles and nanoseconds of a while that is busy. */
+static __global__ void count_cycles(unsigned long long ns, long long *out)
+{
+    const unsigned long long start = now_ns();
+    const long long cycles = clock64();
+
+    while (now_ns() - start < ns)
+        ;
+    if (blockIdx.x || threadIdx.x)
+        return;
+    out[0] = clock64() - cycles;
+    out[1] = (long long)(now_ns() - start);
+}
+
+static void probe_clock(const Probe *p)
+{
+    long long out[2];
+
+    count_cycles<<<p->gpu.sms, 256, 0, p->gpu.stream>>>(20000000,
+                                                        (long long *)p->dst);
+    must(cudaStreamSynchronize(p->gpu.stream), "clock");
+    must(cudaMemcpy(out, p->dst, sizeof(out), cudaMemcpyDeviceToHost),
+         "cudaMemcpy");
+    say("ghz", (double)out[0] / (double)out[1]);
+}
+
 int main()
 {
     Probe p = {};
@@ -194,7 +222,8 @@ int main()
 
     printf("key,value\n");
     say("sms", p.gpu.sms);
-    say("l2_bytes", p.gpu.l2_bytes);
+    say("l2_size", p.gpu.l2_bytes);
+    probe_clock(&p);
     probe_events(&p);
     probe_launches(&p);
     probe_bandwidth(&p);

@@ -61,8 +61,8 @@ do_copy() {
 
 # A test that was skipped has tested nothing.
 do_suite() {
-    has $b/run_tests || return 77
-    hear $b/run_tests "$1"
+    has $b/gpu_tests || return 77
+    hear $b/gpu_tests "$1"
     last=$(tail -n 1 "$said")
     proved "$last$(sed -n 's/^ *compared: /; /p' "$said" | tr -d '\n')"
     case $last in
