@@ -253,12 +253,20 @@ do_build() {
 
 starts() { $bench --version >"$work/version" 2>&1; }
 
+# A kit's plugin needs libraries that may be of another version here.
+kit_works() {
+    [ -e $b/kit ] && starts || return
+    $bench list backends | grep 'does not load' >"$work/version" || return 0
+    return 1
+}
+
 # Programs of a kit if there is one and it starts, else of this tree.  The time
 # that building takes is no command's.
 find_programs() {
     [ -x "$bench" ] || [ ! -e $kit ] ||
         tar -xzf $kit --strip-components=1 gpu_kit/build
-    [ -n "${BENCH:-}" ] || [ -e $b/kit ] && starts && return
+    [ -n "${BENCH:-}" ] && starts && return
+    kit_works && starts && return
     [ -e $b/kit ] &&
         say "the kit does not start here: $(tail -n 1 "$work/version")"
     rm -f $b/kit
@@ -314,8 +322,8 @@ finish() {
 
 command_is() { # A | B
     began=$(date +%s)
-    find_programs
     find_libraries
+    find_programs
     deadline=$(($(date +%s) + limit))
     case $1 in A) number=100 ;; *) number=200 ;; esac
     say "$1: $(head -n 1 "$work/version"), at most $limit s"

@@ -16,7 +16,9 @@ cuda_says := $(if $(CUDA_MISSING),no: $(CUDA_MISSING),yes, for \
              $(CUDA_ARCH_LIST:%=sm_%)$(if $(CUDA_CUDNN),,; without cuDNN: \
              no version 9 was found))
 cuda_record := $(if $(CUDA_MISSING),,; $(CUDA_RECORD))
-NVCCFLAGS := -std=c++20 -O3 -lineinfo -I. -I$(B) \
+# Lines of source for profilers are half of the plugin's size.
+LINEINFO ?= -lineinfo
+NVCCFLAGS := -std=c++20 -O3 $(LINEINFO) -I. -I$(B) \
              $(if $(filter 1,$(DEV)),-Werror all-warnings) -Xcompiler \
              -fPIC,-fvisibility=hidden
 

@@ -43,11 +43,11 @@ LD_LIBRARY_PATH=/cuda $b/gpu_tests gpu. cuda_kernels. real_shapes. |
     tail -n 1
 $b/attnbench verify tests/cases/scsa_c64_14x14.safetensors || fail verify
 $b/gpu_probe; [ $? = 1 ] || fail "probe"
-LD_LIBRARY_PATH=/cuda sh tests/gpu_check.sh A results || fail "gpu_check.sh A"
-ls -l results
-[ -s results/results.tar.gz ] && [ -s results/summary.txt ] ||
+LD_LIBRARY_PATH=/cuda sh tests/gpu_check.sh A out || fail "gpu_check.sh A"
+ls -l out
+[ -s out/results.tar.gz ] && [ -s out/summary.txt ] ||
     fail "nothing was packed"
-grep -q 'no GPU can be used' results/summary.txt || fail "it found a GPU"
+grep -q 'no GPU can be used' out/summary.txt || fail "it found a GPU"
 echo "the kit starts here"
 TRY
 
