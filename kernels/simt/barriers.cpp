@@ -1,5 +1,5 @@
 /*
- * barriers.cpp - __syncthreads with its votes, and cluster.sync.
+ * barriers.cpp - __syncthreads with its votes, cluster.sync, cluster_done.
  *
  * A barrier opens when all threads that have not returned are in it; that some
  * had returned, or wait at another line, is reported.
@@ -83,13 +83,53 @@ static void open_cluster_barrier(const char *file, int line)
     }
 }
 
+static void complain_if_done(const char *file, int line)
+{
+    if (self()->done)
+        simt_report(SIMT_DIVERGENT_BARRIER, file, line,
+                    "a barrier of the cluster after cluster_done, which only "
+                    "cluster_all_done may follow");
+}
+
 void simt_cluster_barrier(const char *file, int line)
 {
+    complain_if_done(file, line);
     if (++launch.waiting == launch.live)
         open_cluster_barrier(file, line);
     else
         wait_at(IN_CLUSTER_BARRIER, file, line);
 }
+
+/* ---- when a cluster is done -------------------------------------------- */
+
+static unsigned threads_of_cluster(void)
+{
+    return launch.cluster * blocks[0].threads;
+}
+
+void simt_cluster_done(const char *file, int line)
+{
+    complain_if_done(file, line);
+    self()->done = true;
+    if (++launch.done == threads_of_cluster())
+        for (unsigned r = 0; r < launch.cluster; r++)
+            wake_all(&blocks[r], IN_ALL_DONE);
+    yield_at_random();
+}
+
+void simt_cluster_all_done(const char *file, int line)
+{
+    if (!self()->done) {
+        simt_report(SIMT_DIVERGENT_BARRIER, file, line,
+                    "cluster_all_done without a cluster_done before it");
+        return;
+    }
+    if (launch.done < threads_of_cluster())
+        wait_at(IN_ALL_DONE, file, line);
+    self()->in->all_done = true;
+}
+
+/* ---- threads that return ------------------------------------------------ */
 
 /* Where the first thread found waits. */
 static const Thread *who_waits(ThreadState why)

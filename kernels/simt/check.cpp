@@ -327,7 +327,7 @@ static bool check_remote(const Access *a)
 {
     Block *owner = &blocks[a->owner->rank];
 
-    if (launch.cluster_syncs && owner->live) {
+    if (launch.cluster_syncs && owner->live && !a->by->done) {
         owner->touched = launch.cluster_syncs;
         owner->touched_pc = a->pc;
         return true;
@@ -335,8 +335,9 @@ static bool check_remote(const Access *a)
     report(SIMT_ABSENT_BLOCK, place(a),
            "%s of shared memory of block %u of the cluster, which %s",
            did[a->kind], owner->rank,
-           owner->live ? "may not have started: no cluster.sync so far"
-                       : "has returned");
+           !owner->live  ? "has returned"
+           : a->by->done ? "may have returned: after cluster_done"
+                         : "may not have started: no cluster.sync so far");
     return owner->live;
 }
 
@@ -346,7 +347,7 @@ void check_exit(Block *b)
         traffic_interval(b);
         return;
     }
-    if (b->touched && b->touched == launch.cluster_syncs)
+    if (b->touched && b->touched == launch.cluster_syncs && !b->all_done)
         report(SIMT_ABSENT_BLOCK, { b->touched_pc, NULL, 0 },
                "an access to shared memory of block %u of the cluster, which "
                "may have returned: no cluster.sync since",

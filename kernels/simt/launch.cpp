@@ -87,6 +87,7 @@ static void thread_start(Thread *t, Block *b, unsigned index)
     t->in = b;
     t->state = READY;
     t->copies.n = t->copies.group = 0;
+    t->done = false;
     t->clock = t->fence = 0;
     memset(t->seen, 0, sizeof(t->seen));
     if (!t->prepared)
@@ -126,6 +127,7 @@ static void block_start(Block *b, unsigned rank, unsigned index)
     check_interval(b);
     b->first_interval = rank ? blocks[0].first_interval : b->interval;
     b->touched = 0;
+    b->all_done = false;
 }
 
 /* ---- what went wrong --------------------------------------------------- */
@@ -180,7 +182,7 @@ static void drop_fibers(void)
 /* False: the launch is given up. */
 static bool run_cluster(unsigned first_block)
 {
-    launch.live = launch.waiting = launch.cluster_syncs = 0;
+    launch.live = launch.waiting = launch.done = launch.cluster_syncs = 0;
     for (unsigned r = 0; r < launch.cluster; r++) {
         block_start(&blocks[r], r, first_block + r);
         launch.live += blocks[r].threads;

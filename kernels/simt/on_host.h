@@ -133,6 +133,8 @@ enum SimtVote { SIMT_OR, SIMT_AND, SIMT_COUNT, SIMT_VOTES };
 /* Returns what all threads of the block voted. */
 int simt_barrier(int vote, SimtVote how, const char *file, int line);
 void simt_cluster_barrier(const char *file, int line);
+void simt_cluster_done(const char *file, int line);
+void simt_cluster_all_done(const char *file, int line);
 void simt_fence(void);
 
 static inline void __syncthreads(SIMT_HERE)

@@ -7,6 +7,13 @@
  *   cp_async_commit()      the copies so far are one group
  *   cp_async_wait<N>()     at most the N latest groups are still under way
  *
+ *   cluster_done()         this thread touches no other block's shared memory
+ *                          from here on; orders no memory
+ *   cluster_all_done()     waits until all threads of the cluster have said so:
+ *                          then the block may return
+ *   power2(x)              2 to the x, by the unit for it: 2 units in the last
+ *                          place wrong at most, and denormal results are 0
+ *
  * A thread waits for its own copies; others see them after a barrier.
  */
 #ifndef SIMT_PRIMS_H
@@ -32,6 +39,34 @@ static __device__ __forceinline__ void cp_async_commit(void)
 template <int N> static __device__ __forceinline__ void cp_async_wait(void)
 {
     asm volatile("cp.async.wait_group %0;" : : "n"(N) : "memory");
+}
+
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 900
+static __device__ void cluster_done(void)
+{
+}
+
+static __device__ void cluster_all_done(void)
+{
+}
+#else
+static __device__ __forceinline__ void cluster_done(void)
+{
+    asm volatile("barrier.cluster.arrive.relaxed.aligned;" ::: "memory");
+}
+
+static __device__ __forceinline__ void cluster_all_done(void)
+{
+    asm volatile("barrier.cluster.wait.aligned;" ::: "memory");
+}
+#endif
+
+static __device__ __forceinline__ float power2(float x)
+{
+    float y;
+
+    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+    return y;
 }
 
 #else
@@ -89,6 +124,21 @@ template <int N> static __forceinline__ void cp_async_wait(void)
         else
             q->at[left++] = q->at[i];
     q->n = left;
+}
+
+static inline void cluster_done(SIMT_HERE)
+{
+    simt_cluster_done(file, line);
+}
+
+static inline void cluster_all_done(SIMT_HERE)
+{
+    simt_cluster_all_done(file, line);
+}
+
+static inline float power2(float x)
+{
+    return exp2f(x);
 }
 
 #endif

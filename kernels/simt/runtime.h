@@ -29,6 +29,7 @@ enum cudaMemcpyKind {
 
 enum cudaFuncAttribute {
     cudaFuncAttributeMaxDynamicSharedMemorySize = 8,
+    cudaFuncAttributePreferredSharedMemoryCarveout = 9,
     cudaFuncAttributeNonPortableClusterSizeAllowed = 10
 };
 
@@ -50,7 +51,7 @@ size_t simt_allowed_shared(const void *kernel);
 cudaError_t simt_run(void (*call)(void *), void *context, dim3 grid, dim3 block,
                      size_t shared_bytes, unsigned cluster);
 
-/* Clusters that a card of so many multiprocessors runs at once. */
+/* Clusters that a card of that many multiprocessors runs at once. */
 int simt_clusters(dim3 block, size_t shared_bytes, unsigned cluster, int sms);
 
 template <typename T> static inline cudaError_t cudaMalloc(T **p, size_t bytes)

@@ -47,7 +47,14 @@ enum {
 
 struct Block;
 
-enum ThreadState { RETURNED, READY, IN_BARRIER, IN_CLUSTER_BARRIER, IN_WARP };
+enum ThreadState {
+    RETURNED,
+    READY,
+    IN_BARRIER,
+    IN_CLUSTER_BARRIER,
+    IN_ALL_DONE,
+    IN_WARP
+};
 
 /* A fiber, and the CUDA thread that it is at the moment. */
 struct Thread : SimtThread {
@@ -60,6 +67,7 @@ struct Thread : SimtThread {
     const char *file; /* where it waits */
     int line;
     SimtCopies copies;
+    bool done; /* with other blocks' shared memory */
 
     /* For the checker: how often this thread has been in a __syncwarp, and up
      * to which of theirs it has seen the other lanes' accesses. */
@@ -103,6 +111,7 @@ struct Block {
     uint32_t interval, first_interval;
     unsigned touched;
     uintptr_t touched_pc;
+    bool all_done; /* a thread of it knows that the cluster is */
 };
 
 struct Launch {
@@ -113,6 +122,7 @@ struct Launch {
     size_t dynamic_bytes, static_bytes;
     unsigned cluster;       /* blocks in one                        */
     unsigned live, waiting; /* threads of the cluster, as in Block  */
+    unsigned done;          /* threads of the cluster that said so  */
     unsigned cluster_syncs; /* so far                               */
     bool abandoned;
 };

@@ -138,6 +138,66 @@ TEST(simt_finds, a_block_that_returns_before_a_cluster_sync)
     FINDS(EXITED_BARRIER, no_return_before_sync, TWO_BLOCKS, UNSEEN);
 }
 
+/* ---- blocks that return without a last cluster.sync ---------------------- */
+
+enum DoneBug { DONE_RIGHT, NOT_WAITED_FOR, DONE_TOO_EARLY, NEVER_DONE, MEETS };
+
+/* Each thread does something of its own between its last read of another
+ * block's shared memory and its end. */
+template <DoneBug BUG> static __global__ void done_early(Planted m)
+{
+    SHARED(float, mine, [32]);
+    const cg::cluster_group cluster = cg::this_cluster();
+    float sum = 0;
+
+    mine[threadIdx.x] = 1;
+    cluster.sync();
+    if (BUG == DONE_TOO_EARLY)
+        cluster_done();
+    for (unsigned r = 0; r < cluster.num_blocks(); r++)
+        if (BUG == DONE_TOO_EARLY || BUG == NOT_WAITED_FOR)
+            PLANT(sum += cluster.map_shared_rank(mine, r)[31 - threadIdx.x]);
+        else
+            sum += cluster.map_shared_rank(mine, r)[31 - threadIdx.x];
+    if (BUG != DONE_TOO_EARLY && BUG != NEVER_DONE)
+        cluster_done();
+    if (BUG == MEETS)
+        PLANT(cluster.sync());
+    m.y[blockIdx.x * 32 + threadIdx.x] = sum / (float)cluster.num_blocks();
+    if (BUG == NEVER_DONE)
+        PLANT(cluster_all_done());
+    else if (BUG != NOT_WAITED_FOR)
+        cluster_all_done();
+}
+
+TEST(simt_accepts, blocks_that_return_when_all_are_done)
+{
+    const Shape eight = { 16, 32, 8, 0 };
+
+    planted_accept(done_early<DONE_RIGHT>, TWO_BLOCKS);
+    planted_accept(done_early<DONE_RIGHT>, eight);
+}
+
+TEST(simt_finds, a_block_that_returns_before_all_are_done)
+{
+    FINDS(ABSENT_BLOCK, done_early<NOT_WAITED_FOR>, TWO_BLOCKS, UNSEEN);
+}
+
+TEST(simt_finds, a_read_of_another_block_after_it_is_done)
+{
+    FINDS(ABSENT_BLOCK, done_early<DONE_TOO_EARLY>, TWO_BLOCKS, UNSEEN);
+}
+
+TEST(simt_finds, a_wait_for_what_nobody_is_done_with)
+{
+    FINDS(DIVERGENT_BARRIER, done_early<NEVER_DONE>, TWO_BLOCKS, UNSEEN);
+}
+
+TEST(simt_finds, a_cluster_sync_between_done_and_all_done)
+{
+    FINDS(DIVERGENT_BARRIER, done_early<MEETS>, TWO_BLOCKS, UNSEEN);
+}
+
 /* ---- copies beside the kernel ------------------------------------------ */
 
 enum CopyBug { COPY_RIGHT, NO_WAIT, WAIT_TOO_FEW, NO_BARRIER, REFILL };
