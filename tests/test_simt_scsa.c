@@ -17,92 +17,8 @@
 #include "kernels/cuda/backend/cuda.h"
 #include "kernels/cuda/backend/device.h"
 #include "kernels/simt/host.h"
+#include "tests/scsa_on_simt.h"
 #include "tests/test.h"
-
-enum { OF_A_CARD = 132 }; /* multiprocessors: a small batch gets eight blocks */
-
-static const Kernel *const by_cluster[] = { &cuda_scsa_cluster, NULL };
-static const Kernel *const by_passes[] = { &cuda_scsa, NULL };
-
-/* A map, and SCSA's settings. */
-typedef struct Shape {
-    int n, c, h, w, window, heads;
-    const char *dtype, *why;
-} Shape;
-
-/* A device that has these kernels only; multiprocessors 0: as it is. */
-static Device *open_simt(const Kernel *const *kernels, int sms)
-{
-    Device *dev;
-    const int err = simt_backend.open(&dev, NULL);
-
-    if (err == ERR_UNSUPPORTED)
-        SKIP(err_message());
-    BUG_IF(err);
-    dev->kernels = kernels;
-    if (sms)
-        cuda_device(dev)->sms = sms;
-    return dev;
-}
-
-static void close_simt(Device *dev)
-{
-    char kinds[512];
-
-    CHECK_MSG(simt_take_errors(kinds, sizeof(kinds)) == 0, "reported: %s",
-              kinds);
-    simt_set_order(SIMT_FORWARD, 1);
-    simt_set_groups(NULL, 0);
-    simt_backend.close(dev);
-}
-
-static void set(Case *c, const char *key, int value)
-{
-    char text[16];
-
-    snprintf(text, sizeof(text), "%d", value);
-    BUG_IF(case_set(c, key, text) != OK);
-}
-
-static void case_of(Case *c, const Shape *s)
-{
-    case_defaults(c);
-    BUG_IF(case_set(c, "module", "scsa") != OK ||
-           case_set(c, "impl", "fused") != OK ||
-           case_set(c, "dtype", s->dtype) != OK);
-    set(c, "batch", s->n);
-    set(c, "channels", s->c);
-    set(c, "height", s->h);
-    set(c, "width", s->w);
-    set(c, "window_size", s->window);
-    set(c, "head_num", s->heads);
-    BUG_IF(case_complete(c) != OK);
-}
-
-static Graph *graph_of(const Shape *s)
-{
-    const WeightValues seeded = { .seed = 1 };
-    Graph *g;
-    Case c;
-
-    case_of(&c, s);
-    BUG_IF(network_build(&g, &c, &seeded, TAPS_NONE) != OK);
-    return g;
-}
-
-/* Against the definition of the composed module, in f32. */
-static void agrees(Device *dev, const Shape *s)
-{
-    const Checker with = { dev, NULL };
-    Comparison found;
-    Case c;
-
-    case_of(&c, s);
-    REQUIRE(verify_case(&found, &c, 1e12, &with) == OK);
-    CHECK_MSG(found.rel_l2 <= found.limit,
-              "%s, %s: relative L2 error %.2g, allowed %.2g", s->why, s->dtype,
-              found.rel_l2, found.limit);
-}
 
 /* ---- what is right ------------------------------------------------------- */
 
@@ -110,7 +26,7 @@ static void agrees(Device *dev, const Shape *s)
 static void check_files(const Kernel *const *kernels, int sms,
                         const char *dtype)
 {
-    Device *dev = open_simt(kernels, sms);
+    Device *dev = scsa_open(kernels, sms);
     int passed = 0;
     glob_t files;
     Case how;
@@ -134,27 +50,27 @@ static void check_files(const Kernel *const *kernels, int sms,
     }
     CHECK(passed >= 5);
     globfree(&files);
-    close_simt(dev);
+    scsa_close(dev);
 }
 
 TEST(simt_scsa, clusters_of_four_agree_with_pytorch)
 {
-    check_files(by_cluster, 0, "f32");
-    check_files(by_cluster, 0, "f16");
-    check_files(by_cluster, 0, "bf16");
+    check_files(scsa_by_cluster, 0, "f32");
+    check_files(scsa_by_cluster, 0, "f16");
+    check_files(scsa_by_cluster, 0, "bf16");
 }
 
 TEST(simt_scsa, clusters_of_eight_agree_with_pytorch)
 {
-    check_files(by_cluster, OF_A_CARD, "f32");
-    check_files(by_cluster, OF_A_CARD, "f16");
+    check_files(scsa_by_cluster, OF_A_CARD, "f32");
+    check_files(scsa_by_cluster, OF_A_CARD, "f16");
 }
 
 TEST(simt_scsa, passes_agree_with_pytorch)
 {
-    check_files(by_passes, 0, "f32");
-    check_files(by_passes, OF_A_CARD, "f16");
-    check_files(by_passes, OF_A_CARD, "bf16");
+    check_files(scsa_by_passes, 0, "f32");
+    check_files(scsa_by_passes, OF_A_CARD, "f16");
+    check_files(scsa_by_passes, OF_A_CARD, "bf16");
 }
 
 static const Shape eights[] = {
@@ -172,13 +88,13 @@ enum { NEIGHTS = sizeof(eights) / sizeof(eights[0]) };
 
 TEST(simt_scsa, clusters_of_eight_agree_with_the_definition)
 {
-    Device *dev = open_simt(by_cluster, OF_A_CARD);
+    Device *dev = scsa_open(scsa_by_cluster, OF_A_CARD);
 
     for (int i = 0; i < NEIGHTS; i++) {
         simt_set_order(i % SIMT_ORDERS, 1);
-        agrees(dev, &eights[i]);
+        scsa_agrees(dev, &eights[i]);
     }
-    close_simt(dev);
+    scsa_close(dev);
 }
 
 /* Scores over many positions are large, and a softmax makes their rounding
@@ -189,106 +105,18 @@ TEST(simt_scsa, many_windows_agree_with_the_definition)
         { 1, 64, 40, 40, 1, 1, "f32", "1600 windows" },
         { 1, 16, 56, 56, 1, 1, "f32", "3136 windows" },
     };
-    Device *dev = open_simt(by_passes, OF_A_CARD);
+    Device *dev = scsa_open(scsa_by_passes, OF_A_CARD);
 
-    agrees(dev, &shapes[0]);
-    agrees(dev, &shapes[1]);
-    close_simt(dev);
-}
-
-/* ---- which blocks, and how many ------------------------------------------ */
-
-/* Multiprocessors of a card's groups, which no cluster may leave: all 132 are
- * there, but in some cards not in fours. */
-typedef struct Groups {
-    int n, sms[OF_A_CARD];
-} Groups;
-static const Groups in_fours = { 8, { 16, 16, 16, 16, 16, 16, 18, 18 } };
-static const Groups one_short = { 8, { 18, 18, 18, 16, 16, 16, 16, 14 } };
-static const Groups two_short = { 8, { 18, 18, 18, 18, 16, 16, 14, 14 } };
-static const Groups in_threes = { 2, { 3, 3 } };
-static const Groups one_by_one = { 4, { 1, 1, 1, 1 } };
-
-static const struct Choice {
-    const Groups *groups;
-    Shape shape;
-    unsigned cluster, threads;
-} choices[] = {
-    { &in_fours,
-      { 32, 32, 16, 16, 7, 1, "f32", "32 images, 32 clusters" },
-      4,
-      512 },
-    { &one_short,
-      { 32, 32, 16, 16, 7, 1, "f32", "32 images, 31 clusters" },
-      4,
-      256 },
-    { &one_short,
-      { 31, 32, 16, 16, 7, 1, "f32", "31 images, 31 clusters" },
-      4,
-      512 },
-    { &two_short,
-      { 31, 32, 16, 16, 7, 1, "f32", "31 images, 30 clusters" },
-      4,
-      256 },
-    { &in_fours,
-      { 16, 64, 16, 16, 7, 1, "f32", "16 images, 16 clusters of eight" },
-      8,
-      512 },
-    { &one_short,
-      { 16, 64, 16, 16, 7, 1, "f32", "16 images, 15 clusters of eight" },
-      4,
-      512 },
-    { &in_threes,
-      { 1, 64, 16, 16, 7, 1, "f32", "no cluster of blocks of 512" },
-      4,
-      256 },
-    { &one_by_one,
-      { 1, 64, 16, 16, 7, 1, "f32", "no cluster at all" },
-      1,
-      256 },
-};
-enum { NCHOICES = sizeof(choices) / sizeof(choices[0]) };
-
-TEST(simt_scsa, clusters_are_as_the_card_has_room_for)
-{
-    static const Kernel *const both[] = { &cuda_scsa_cluster, &cuda_scsa,
-                                          NULL };
-
-    for (int i = 0; i < NCHOICES; i++) {
-        const struct Choice *c = &choices[i];
-        Device *dev = open_simt(both, OF_A_CARD);
-        SimtShape l;
-
-        simt_set_groups(c->groups->sms, c->groups->n);
-        agrees(dev, &c->shape);
-        l = simt_launched();
-        CHECK_MSG(l.cluster == c->cluster && l.threads == c->threads,
-                  "%s: clusters of %u, %u threads", c->shape.why, l.cluster,
-                  l.threads);
-        close_simt(dev);
-    }
-}
-
-TEST(simt_scsa, a_card_that_has_no_room_for_a_cluster_says_so)
-{
-    const Shape s = { 1, 64, 14, 14, 7, 1, "f32", "" };
-    Device *dev = open_simt(by_cluster, OF_A_CARD);
-    Graph *g = graph_of(&s);
-    Plan *p = NULL;
-
-    simt_set_groups(one_by_one.sms, one_by_one.n);
-    CHECK(plan_new(&p, dev, g) == ERR_UNSUPPORTED);
-    CHECK(strstr(err_message(), "runs no cluster of 8 blocks"));
-    plan_free(p);
-    graph_free(g);
-    close_simt(dev);
+    scsa_agrees(dev, &shapes[0]);
+    scsa_agrees(dev, &shapes[1]);
+    scsa_close(dev);
 }
 
 /* ---- the same in any order ----------------------------------------------- */
 
 static float *result_of(Device *dev, const Shape *s, size_t *n)
 {
-    Graph *g = graph_of(s);
+    Graph *g = scsa_graph(s);
     Plan *p = NULL;
     const char *name;
     const Tensor *y = graph_output_at(g, 0, &name);
@@ -312,10 +140,10 @@ static float *result_of(Device *dev, const Shape *s, size_t *n)
 TEST(simt_scsa, results_repeat_bit_for_bit_in_any_order_of_threads)
 {
     const Shape shape = { 2, 24, 15, 16, 7, 2, "f32", "" };
-    const Kernel *const *kernels[] = { by_cluster, by_passes };
+    const Kernel *const *kernels[] = { scsa_by_cluster, scsa_by_passes };
 
     for (int k = 0; k < 4; k++) {
-        Device *dev = open_simt(kernels[k / 2], k % 2 ? OF_A_CARD : 0);
+        Device *dev = scsa_open(kernels[k / 2], k % 2 ? OF_A_CARD : 0);
         float *first = NULL;
 
         for (int order = 0; order < SIMT_ORDERS; order++) {
@@ -329,7 +157,7 @@ TEST(simt_scsa, results_repeat_bit_for_bit_in_any_order_of_threads)
             first = y;
         }
         free(first);
-        close_simt(dev);
+        scsa_close(dev);
     }
 }
 
@@ -339,7 +167,7 @@ TEST(simt_scsa, results_repeat_bit_for_bit_in_any_order_of_threads)
 static void count(Device *dev, const Shape *s, SimtTraffic *x, SimtTraffic *y,
                   double *map_bytes)
 {
-    Graph *g = graph_of(s);
+    Graph *g = scsa_graph(s);
     Plan *p = NULL;
     const char *name;
     const Tensor *out = graph_output_at(g, 0, &name);
@@ -379,7 +207,7 @@ enum { NMAPS = sizeof(maps) / sizeof(maps[0]) };
 
 static void check_cluster_traffic(int sms)
 {
-    Device *dev = open_simt(by_cluster, sms);
+    Device *dev = scsa_open(scsa_by_cluster, sms);
 
     for (int i = 0; i < NMAPS; i++) {
         SimtTraffic x, y;
@@ -391,7 +219,7 @@ static void check_cluster_traffic(int sms)
                   "%s: read %g of x and %g of y, wrote %g and %g, a map has %g",
                   maps[i].why, x.read, y.read, x.written, y.written, bytes);
     }
-    close_simt(dev);
+    scsa_close(dev);
 }
 
 TEST(simt_scsa, clusters_read_a_map_once_and_write_it_once)
@@ -409,7 +237,7 @@ TEST(simt_scsa, passes_read_a_map_three_times_and_write_it_once)
 
     if (!simt_is_checked())
         SKIP("only the checked build counts");
-    dev = open_simt(by_passes, 0);
+    dev = scsa_open(scsa_by_passes, 0);
     for (int i = 0; i < NMAPS; i++) {
         const Shape *s = &maps[i];
         const int of_h = s->window > 0 ? s->window : s->h;
@@ -425,14 +253,14 @@ TEST(simt_scsa, passes_read_a_map_three_times_and_write_it_once)
                   "%s: read %g of x and %g of y, wrote %g and %g, a map has %g",
                   s->why, x.read, y.read, x.written, y.written, bytes);
     }
-    close_simt(dev);
+    scsa_close(dev);
 }
 
 /* ---- the limits of shared memory ----------------------------------------- */
 
 static bool cluster_takes(const Shape *s)
 {
-    Graph *g = graph_of(s);
+    Graph *g = scsa_graph(s);
     const char *name;
     const bool takes =
         kernel_takes(&cuda_scsa_cluster, graph_output_at(g, 0, &name));
@@ -444,19 +272,19 @@ static bool cluster_takes(const Shape *s)
 /* The largest maps of the given channels and columns, then one row more. */
 static void check_largest(Shape s)
 {
-    Device *dev = open_simt(by_cluster, 0);
+    Device *dev = scsa_open(scsa_by_cluster, 0);
 
     while (cluster_takes(&s))
         s.h++;
     s.h--;
-    agrees(dev, &s);
-    close_simt(dev);
+    scsa_agrees(dev, &s);
+    scsa_close(dev);
 
-    dev = open_simt(by_passes, 0);
+    dev = scsa_open(scsa_by_passes, 0);
     s.h++;
     CHECK(!cluster_takes(&s));
-    agrees(dev, &s);
-    close_simt(dev);
+    scsa_agrees(dev, &s);
+    scsa_close(dev);
 }
 
 TEST(simt_scsa, the_largest_map_fits_and_one_row_more_goes_in_passes)
@@ -469,20 +297,20 @@ TEST(simt_scsa, the_largest_map_fits_and_one_row_more_goes_in_passes)
 TEST(simt_scsa, the_widest_row_fits_and_one_more_goes_in_passes)
 {
     Shape s = { 1, 8, 7, 512, 7, 1, "f32", "512 columns" };
-    Device *dev = open_simt(by_cluster, 0);
+    Device *dev = scsa_open(scsa_by_cluster, 0);
 
     CHECK(cluster_takes(&s));
-    agrees(dev, &s);
+    scsa_agrees(dev, &s);
     s.w = 513;
     CHECK(!cluster_takes(&s));
-    close_simt(dev);
+    scsa_close(dev);
 }
 
 TEST(simt_scsa, a_card_with_less_shared_memory_says_so)
 {
     const Shape s = { 1, 64, 56, 56, 7, 1, "f32", "" };
-    Device *dev = open_simt(by_cluster, 0);
-    Graph *g = graph_of(&s);
+    Device *dev = scsa_open(scsa_by_cluster, 0);
+    Graph *g = scsa_graph(&s);
     Plan *p = NULL;
 
     cuda_device(dev)->block_shared_bytes = 99 << 10;
@@ -490,5 +318,5 @@ TEST(simt_scsa, a_card_with_less_shared_memory_says_so)
     CHECK(strstr(err_message(), "101376 bytes of shared memory"));
     plan_free(p);
     graph_free(g);
-    close_simt(dev);
+    scsa_close(dev);
 }

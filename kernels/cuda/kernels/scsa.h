@@ -4,16 +4,15 @@
  * Names and numbers of equations are those of attention_zoo/scsa.c.  Layouts
  * are channels last: a strip is (L,C), x_p is (P,C) with P = H' W'.
  *
- * Two things are done otherwise than they are written there.  The mean over
+ * Three things are done otherwise than they are written there.  The mean over
  * positions of the attention's result is taken of v first, so that
  *     sum_j softmax_j(q_i . k_j / sqrt d) mean(v_j)
  * is all there is to compute, and no C x C matrix is stored.  And q, k, v are
  * one scale a channel of the same x_p: the scales are taken out of the sums.
+ * And exponentials are powers of two, of scores times log2 e.
  */
 #ifndef CUDA_SCSA_H
 #define CUDA_SCSA_H
-
-#include <float.h>
 
 #include "kernels/cuda/kernels/kernel.h"
 
@@ -28,7 +27,7 @@ typedef struct Scsa {
     int PH, PW, P;          /* H', W' and their product            */
     int depth;              /* d: channels of a head               */
     int k[SCSA_QUARTERS];   /* k_i                                 */
-    float eps, scale;       /* of the norms; 1 / sqrt d, eq. (10)  */
+    float eps, scale;       /* of the norms; log2 e / sqrt d, eq. (10) */
 } Scsa;
 
 static inline Scsa scsa_of(const Tensor *out)
@@ -45,7 +44,7 @@ static inline Scsa scsa_of(const Tensor *out)
     for (int i = 0; i < SCSA_QUARTERS; i++)
         s.k[i] = attr->k[i];
     s.eps = (float)attr->eps;
-    s.scale = (float)(1 / sqrt((double)s.depth));
+    s.scale = (float)(M_LOG2E / sqrt((double)s.depth));
     return s;
 }
 
@@ -156,7 +155,7 @@ static __device__ __forceinline__ Pack<T, N> load_pack_if(bool is, const T *p)
     return v;
 }
 
-/* sum += x, and sum += a x, number by number. */
+/* sum += x, sum *= by, and sum += a x, number by number. */
 template <typename T, int N>
 static __device__ __forceinline__ void add(Pack<float, N> *sum,
                                            const Pack<T, N> &x)
@@ -164,6 +163,14 @@ static __device__ __forceinline__ void add(Pack<float, N> *sum,
 #pragma unroll
     for (int i = 0; i < N; i++)
         sum->at[i] += x.at[i];
+}
+
+template <int N>
+static __device__ __forceinline__ void multiply(Pack<float, N> *sum, float by)
+{
+#pragma unroll
+    for (int i = 0; i < N; i++)
+        sum->at[i] *= by;
 }
 
 template <typename T, int N>
@@ -180,7 +187,7 @@ static __device__ __forceinline__ void multiply_add(Pack<float, N> *sum,
 
 static __device__ __forceinline__ float sigmoid(float x)
 {
-    return __fdividef(1, 1 + expf(-x));
+    return __fdividef(1, 1 + __expf(-x));
 }
 
 /* One number of a depthwise convolution: channel c of a strip of length L with
@@ -193,6 +200,7 @@ static __device__ __forceinline__ float dwconv1d(const float *strip, int L,
     const int first = l - k / 2;
     float z = to_float(bias);
 
+#pragma unroll 1
     for (int t = max(0, -first); t < min(k, L - first); t++)
         z += to_float(weight[c * k + t]) * strip[(first + t) * pitch + c];
     return z;
@@ -214,12 +222,14 @@ static __device__ __forceinline__ Moments warp_moments(int n, F value)
 {
     Moments m = { 0, 0, 0 };
 
+#pragma unroll 1
     for (int i = (int)threadIdx.x; i < n; i += (int)blockDim.x) {
         m.mean += value(i);
         m.n++;
     }
     m.n = warp_sum(m.n);
-    m.mean = warp_sum(m.mean) / fmaxf(m.n, 1);
+    m.mean = __fdividef(warp_sum(m.mean), fmaxf(m.n, 1));
+#pragma unroll 1
     for (int i = (int)threadIdx.x; i < n; i += (int)blockDim.x) {
         const float d = value(i) - m.mean;
 
@@ -229,222 +239,47 @@ static __device__ __forceinline__ Moments warp_moments(int n, F value)
     return m;
 }
 
+/* Those of a and of b together. */
+static __device__ __forceinline__ Moments merge(const Moments &a,
+                                                const Moments &b)
+{
+    const float d = b.mean - a.mean, n = a.n + b.n;
+    const float part = __fdividef(b.n, fmaxf(n, 1));
+
+    return { n, a.mean + d * part, a.m2 + b.m2 + d * d * a.n * part };
+}
+
 /* All of at(0) to at(count - 1) as one, in every lane; at() reads memory. */
 template <typename F>
 static __device__ __forceinline__ Moments merge_moments(int count, F at)
 {
-    const int lane = (int)threadIdx.x % WARP;
     Moments all = { 0, 0, 0 };
 
-    for (int i = lane; i < count; i += WARP) {
-        const Moments m = at(i);
+#pragma unroll 1
+    for (int i = (int)threadIdx.x % WARP; i < count; i += WARP)
+        all = merge(all, at(i));
+#pragma unroll 1
+    for (int d = WARP / 2; d > 0; d /= 2) {
+        const Moments other = {
+            __shfl_down_sync(FULL_WARP, all.n, (unsigned)d),
+            __shfl_down_sync(FULL_WARP, all.mean, (unsigned)d),
+            __shfl_down_sync(FULL_WARP, all.m2, (unsigned)d)
+        };
 
-        all.n += m.n;
-        all.mean += m.n * m.mean;
+        all = merge(all, other);
     }
-    all.n = warp_sum(all.n);
-    all.mean = warp_sum(all.mean) / all.n;
-    for (int i = lane; i < count; i += WARP) {
-        const Moments m = at(i);
-        const float d = m.mean - all.mean;
-
-        all.m2 += m.m2 + m.n * d * d;
-    }
-    all.m2 = warp_sum(all.m2);
-    return all;
+    return { __shfl_sync(FULL_WARP, all.n, 0),
+             __shfl_sync(FULL_WARP, all.mean, 0),
+             __shfl_sync(FULL_WARP, all.m2, 0) };
 }
 
 static __device__ __forceinline__ float normalise(float x, const Moments &m,
                                                   float eps, float weight,
                                                   float bias)
 {
-    return (x - m.mean) * (1 / sqrtf(m.m2 / m.n + eps)) * weight + bias;
-}
+    const float variance = __fdividef(m.m2, m.n);
 
-/* ---- PCSA, eq. (10), (11) ------------------------------------------------
- *
- * A warp has ROWS neighbouring channels i, its lanes have the channels j: at
- * each position one read of 16 bytes, the same for all lanes, has the rows'
- * q, and each lane's own reads have its k.  A row's sums are kept against the
- * largest score that its lane has seen, and put together at the end. */
-
-static constexpr int ATTEND_ROWS = 4, ATTEND_COLS = 2, ATTEND_SPAN = 64;
-
-typedef struct SoftmaxMean {
-    float max;
-    float sum, out; /* of e = exp(score - max): sum of e, sum of e mean(v) */
-} SoftmaxMean;
-
-/* Nothing that is there, and nothing that comes, is larger than max. */
-static __device__ __forceinline__ void raise_max(SoftmaxMean *row, float max)
-{
-    const float less = expf(row->max - max);
-
-    row->max = max;
-    row->sum *= less;
-    row->out *= less;
-}
-
-/* A score that is not larger than the maximum. */
-static __device__ __forceinline__ void add_score(SoftmaxMean *row, float score,
-                                                 float mean_v)
-{
-    const float e = expf(score - row->max);
-
-    row->sum += e;
-    row->out += e * mean_v;
-}
-
-/* Any score: one exponential, of the smaller less the larger. */
-static __device__ __forceinline__ void admit(SoftmaxMean *row, float score,
-                                             float mean_v)
-{
-    const float e = expf(-fabsf(score - row->max));
-    const bool higher = score > row->max;
-    const float old = higher ? e : 1, now = higher ? 1 : e;
-
-    row->max = higher ? score : row->max;
-    row->sum = row->sum * old + now;
-    row->out = row->out * old + now * mean_v;
-}
-
-/* The lanes' shares of a row put together. */
-static __device__ __forceinline__ float softmax_mean(SoftmaxMean row)
-{
-    raise_max(&row, warp_max(row.max));
-    return __fdividef(warp_sum(row.out), warp_sum(row.sum));
-}
-
-/* dot[r][c] += sum_p x_i x_j and sum[c] += sum_p x_j, over all positions p
- * of x_p (P,C), for the channels i + r and j[c]. */
-static __device__ __forceinline__ void dot_products(
-    float (&dot)[ATTEND_ROWS][ATTEND_COLS], float (&sum)[ATTEND_COLS],
-    const float *x_p, int positions, const Scsa &s, int i,
-    const int (&j)[ATTEND_COLS])
-{
-    float part[ATTEND_ROWS][ATTEND_COLS] = {};
-
-#pragma unroll 4
-    for (int p = 0; p < positions; p++, x_p += s.C) {
-        const Pack<float, ATTEND_ROWS> x_i = load_pack<ATTEND_ROWS>(x_p + i);
-
-#pragma unroll
-        for (int c = 0; c < ATTEND_COLS; c++) {
-            const float x_j = x_p[j[c]];
-
-            sum[c] += x_j;
-#pragma unroll
-            for (int r = 0; r < ATTEND_ROWS; r++)
-                part[r][c] += x_i.at[r] * x_j;
-        }
-    }
-#pragma unroll
-    for (int r = 0; r < ATTEND_ROWS; r++)
-#pragma unroll
-        for (int c = 0; c < ATTEND_COLS; c++)
-            dot[r][c] += part[r][c];
-}
-
-/* Rows i to i + 3 of the attention, averaged over positions, into out, in every
- * lane.  x_p is (P,C), normalised; q, k, v are (C); i is a multiple of 4. */
-template <typename W>
-static __device__ __forceinline__ void attend_many(float (&out)[ATTEND_ROWS],
-                                                   const float *x_p,
-                                                   const Scsa &s, const W *q,
-                                                   const W *k, const W *v,
-                                                   int i)
-{
-    const int lane = (int)threadIdx.x % WARP, d = s.depth;
-    const int end = ((i + ATTEND_ROWS - 1) / d + 1) * d;
-    SoftmaxMean row[ATTEND_ROWS];
-    int head[ATTEND_ROWS]; /* the first channel of the row's */
-
-#pragma unroll
-    for (int r = 0; r < ATTEND_ROWS; r++) {
-        row[r] = { -FLT_MAX, 0, 0 };
-        head[r] = (i + r) / d * d;
-    }
-    for (int j0 = head[0]; j0 < end; j0 += ATTEND_COLS * WARP) {
-        float dot[ATTEND_ROWS][ATTEND_COLS] = {}, sum[ATTEND_COLS] = {};
-        int j[ATTEND_COLS];
-
-#pragma unroll
-        for (int c = 0; c < ATTEND_COLS; c++)
-            j[c] = min(j0 + c * WARP + lane, end - 1);
-        for (int p = 0; p < s.P; p += ATTEND_SPAN)
-            dot_products(dot, sum, x_p + (size_t)p * s.C,
-                         min(ATTEND_SPAN, s.P - p), s, i, j);
-#pragma unroll
-        for (int c = 0; c < ATTEND_COLS; c++) {
-            const int at = j0 + c * WARP + lane; /* not beyond end in j */
-            const float k_j = to_float(k[j[c]]) * s.scale;
-            const float mean_v = to_float(v[j[c]]) * (sum[c] / (float)s.P);
-
-#pragma unroll
-            for (int r = 0; r < ATTEND_ROWS; r++)
-                if ((unsigned)(at - head[r]) < (unsigned)d)
-                    admit(&row[r], to_float(q[i + r]) * k_j * dot[r][c],
-                          mean_v);
-        }
-    }
-#pragma unroll
-    for (int r = 0; r < ATTEND_ROWS; r++)
-        out[r] = softmax_mean(row[r]);
-}
-
-/* The same at a single position, the four rows being of one head: the scores
- * t_i k_j have rank one, so the largest of a row is at one end of k. */
-template <typename W>
-static __device__ __forceinline__ void attend_one(float (&out)[ATTEND_ROWS],
-                                                  const float *x_p,
-                                                  const Scsa &s, const W *q,
-                                                  const W *k, const W *v, int i)
-{
-    const int lane = (int)threadIdx.x % WARP;
-    const int begin = i / s.depth * s.depth, end = begin + s.depth;
-    float high = -FLT_MAX, low = FLT_MAX, t[ATTEND_ROWS];
-    SoftmaxMean row[ATTEND_ROWS];
-
-    for (int j = begin + lane; j < end; j += WARP) {
-        const float k_j = to_float(k[j]) * x_p[j];
-
-        high = fmaxf(high, k_j);
-        low = fminf(low, k_j);
-    }
-    high = warp_max(high);
-    low = -warp_max(-low);
-#pragma unroll
-    for (int r = 0; r < ATTEND_ROWS; r++) {
-        t[r] = to_float(q[i + r]) * s.scale * x_p[i + r];
-        row[r] = { fmaxf(t[r] * high, t[r] * low), 0, 0 };
-    }
-    for (int j = begin + lane; j < end; j += WARP) {
-        const float k_j = to_float(k[j]) * x_p[j];
-        const float v_j = to_float(v[j]) * x_p[j];
-
-#pragma unroll
-        for (int r = 0; r < ATTEND_ROWS; r++)
-            add_score(&row[r], t[r] * k_j, v_j);
-    }
-#pragma unroll
-    for (int r = 0; r < ATTEND_ROWS; r++)
-        out[r] = __fdividef(warp_sum(row[r].out), warp_sum(row[r].sum));
-}
-
-/* Eq. (11) up to its gate, rows i to i + 3: sigmoid of what either gives. */
-template <typename W>
-static __device__ __forceinline__ void attend(float (&gate)[ATTEND_ROWS],
-                                              const float *x_p, const Scsa &s,
-                                              const W *q, const W *k,
-                                              const W *v, int i)
-{
-    if (s.P == 1 && s.depth % ATTEND_ROWS == 0)
-        attend_one(gate, x_p, s, q, k, v, i);
-    else
-        attend_many(gate, x_p, s, q, k, v, i);
-#pragma unroll
-    for (int r = 0; r < ATTEND_ROWS; r++)
-        gate[r] = sigmoid(gate[r]);
+    return (x - m.mean) * rsqrtf(variance + eps) * weight + bias;
 }
 
 #endif

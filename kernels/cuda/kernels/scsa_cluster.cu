@@ -16,7 +16,7 @@
  *             cluster of 8, half of that, and the pair shares the norm.  All
  *             up to x_p is the block's own.  Then each reads the others' x_p,
  *             P numbers per channel, and has the rows of the attention that are
- *             its channels'.
+ *             its channels': of a copy, or where that does not fit, in place.
  *
  *             The whole of a block's map is asked for at once (cp.async), in
  *             four stages, and rows and columns of a stage are summed while
@@ -34,200 +34,56 @@
  * with clusters of 8: sectors then travel twice from L2, which has bandwidth to
  * spare where so few blocks run, and once from memory.
  *
- * The map fits if it, the strips and x_p are at most 227 KiB per block;
- * scsa_cut.h divides an image, scsa_block.h has what a block holds of it.
+ * The map fits if it, the strips and x_p are at most 227 KiB per block; twice
+ * in a multiprocessor, with blocks of 256 threads, if they are at most 113 KiB.
+ * scsa_cut.h divides an image, scsa_block.h has what a block holds of it,
+ * scsa_weights.h packs the weights for that, and scsa_smsa.h has the first half
+ * of the equations.  Most loops are not unrolled: each runs once or twice, and
+ * all the code must come from memory with the first block.
  */
-#include "kernels/cuda/kernels/scsa_block.h"
 #include "kernels/cuda/kernels/scsa_place.h"
-
-/* ---- SMSA ---------------------------------------------------------------- */
-
-/* Rows [begin, end) of the map, summed in row_splits parts (H,C') each. */
-template <typename T, int N>
-static __device__ __forceinline__ void sum_rows(const Block<T> &b,
-                                                const Scsa &s, const Cut &cut,
-                                                int begin, int end)
-{
-    const int n = (end - begin) * cut.row_splits * cut.packs;
-
-    for (int i = (int)threadIdx.x; i < n; i += (int)blockDim.x) {
-        unsigned q = (unsigned)i;
-        unsigned split = divmod(&q, cut.by_packs);
-        const int h = begin + (int)divmod(&split, cut.by_row_splits);
-        const T *row = b.map + (h * s.W) * cut.channels + (int)q * N;
-        Pack<float, N> sum = {};
-
-#pragma unroll 4
-        for (int w = (int)split; w < s.W; w += cut.row_splits)
-            add(&sum, load_pack<N>(row + w * cut.channels));
-        store_floats(
-            b.work + ((int)split * s.H + h) * cut.channels + (int)q * N, sum);
-    }
-}
-
-/* When a stage of the map has come: its rows, and its part of the columns. */
-template <int STAGE, typename T, int N>
-static __device__ __forceinline__ void sum_stage(const Block<T> &b,
-                                                 const Scsa &s, const Cut &cut,
-                                                 const Column &c,
-                                                 Pack<float, N> *sum)
-{
-    const int begin = stage_row(s, cut, STAGE);
-    const int end = stage_row(s, cut, STAGE + 1);
-
-    cp_async_wait<STAGES - 1 - STAGE>();
-    __syncthreads();
-    sum_rows<T, N>(b, s, cut, begin, end);
-#pragma unroll 4
-    for (int h = begin + c.row; h < end; h += cut.row_groups)
-        add(sum, load_pack<N>(b.map + at(s, cut, h, c)));
-}
-
-/* n numbers: the sums of `parts` parts each, over count.  mean may be part. */
-static __device__ __forceinline__ void mean_of_parts(float *mean,
-                                                     const float *part,
-                                                     int parts, int n,
-                                                     int count)
-{
-    for (int i = (int)threadIdx.x; i < n; i += (int)blockDim.x) {
-        float sum = part[i];
-
-        for (int k = 1; k < parts; k++)
-            sum += part[k * n + i];
-        mean[i] = sum / (float)count;
-    }
-}
-
-/* x_h (H,C') and x_w (W,C'): the means in front of eq. (1) and (2). */
-template <typename T, int N>
-static __device__ __forceinline__ void squeeze(const Block<T> &b, const Scsa &s,
-                                               const Cut &cut, const Column &c,
-                                               float *x_h, float *x_w)
-{
-    const int position = c.w * cut.channels + c.q;
-    Pack<float, N> sum = {};
-
-    sum_stage<0, T>(b, s, cut, c, &sum);
-    sum_stage<1, T>(b, s, cut, c, &sum);
-    sum_stage<2, T>(b, s, cut, c, &sum);
-    sum_stage<3, T>(b, s, cut, c, &sum);
-    static_assert(STAGES == 4, "as many as are summed");
-    if (c.row < cut.row_groups)
-        store_floats(x_w + c.row * s.W * cut.channels + position, sum);
-    __syncthreads();
-    mean_of_parts(x_h, x_h, cut.row_splits, s.H * cut.channels, s.W);
-    mean_of_parts(x_w, x_w, cut.row_groups, s.W * cut.channels, s.H);
-    __syncthreads();
-}
-
-/* Eq. (3) or (4) for the block's channels of a strip (L,C'), into z (L,C');
- * this warp's moments of z. */
-template <typename T>
-static __device__ __forceinline__ void convolve(const Block<T> &b,
-                                                const Scsa &s, const Cut &cut,
-                                                const float *strip, int L,
-                                                float *z, Moments *moments)
-{
-    const int n = L * cut.channels, k = of_quarter(s.k, b.quarter);
-    Moments m;
-
-    for (int i = (int)threadIdx.x; i < n; i += (int)blockDim.x) {
-        unsigned c = (unsigned)i;
-        const int l = (int)divmod(&c, cut.by_channels);
-
-        z[i] = dwconv1d(strip, L, cut.channels, l, (int)c, b.dwc_weight,
-                        b.dwc_bias[c], k);
-    }
-    m = warp_moments(n, [z](int i) { return z[i]; });
-    if (threadIdx.x % WARP == 0)
-        moments[b.warp] = m;
-}
-
-/* The moments that the blocks from first on have published at where, a warp
- * each. */
-static __device__ __forceinline__ Moments
-moments_of_blocks(const Moments *where, int warps, int first, int blocks)
-{
-    return merge_moments(blocks * warps, [=](int i) {
-        return *of_block(where + i % warps, first + i / warps);
-    });
-}
-
-/* Eq. (5) or (6): z (L,C') becomes its gate; norm has weight and bias. */
-template <typename T>
-static __device__ __forceinline__ void gate_strip(const Block<T> &b,
-                                                  const Scsa &s, const Cut &cut,
-                                                  float *z, int L,
-                                                  const Moments *moments,
-                                                  const float *norm)
-{
-    const int blocks = cut.blocks / SCSA_QUARTERS, n = L * cut.channels;
-    const Moments m =
-        moments_of_blocks(moments, b.warps, b.quarter * blocks, blocks);
-
-    for (int i = (int)threadIdx.x; i < n; i += (int)blockDim.x) {
-        unsigned c = (unsigned)i;
-
-        divmod(&c, cut.by_channels);
-        z[i] = sigmoid(
-            normalise(z[i], m, s.eps, norm[c], norm[cut.channels + (int)c]));
-    }
-}
-
-/* attn_h and attn_w of the map. */
-template <typename T, int N>
-static __device__ __forceinline__ void smsa(const Block<T> &b, const Scsa &s,
-                                            const Cut &cut, const Column &c)
-{
-    float *x_h = b.work, *x_w = x_h + cut.row_splits * s.H * cut.channels;
-    Moments *of_h = b.moments, *of_w = of_h + b.warps;
-
-    squeeze<T, N>(b, s, cut, c, x_h, x_w);
-    convolve(b, s, cut, x_h, s.H, b.attn_h, of_h);
-    convolve(b, s, cut, x_w, s.W, b.attn_w, of_w);
-    if (cut.blocks > SCSA_QUARTERS)
-        cluster_sync();
-    else
-        __syncthreads();
-    gate_strip(b, s, cut, b.attn_h, s.H, of_h, b.norm_hw);
-    gate_strip(b, s, cut, b.attn_w, s.W, of_w, b.norm_hw + 2 * cut.channels);
-    __syncthreads();
-}
+#include "kernels/cuda/kernels/scsa_smsa.h"
 
 /* ---- PCSA ---------------------------------------------------------------- */
 
-/* Eq. (7), and the sums of eq. (8): every window in window_splits parts
- * (P,C'), by rows. */
+/* Eq. (7), and a part of the sums of eq. (8): rows dh, dh + splits, ... of a
+ * window that begins at (h, w) with channel q.  A few columns of attn_w at a
+ * time are in registers, on the way down the rows. */
 template <typename T, int N>
-static __device__ __forceinline__ void sum_windows(const Block<T> &b,
-                                                   const Scsa &s,
-                                                   const Cut &cut)
+static __device__ __forceinline__ Pack<float, N> sum_window(const Block<T> &b,
+                                                            const Scsa &s,
+                                                            const Cut &cut,
+                                                            int h, int w, int q,
+                                                            int dh)
 {
-    const int n = cut.window_splits * s.P * cut.packs;
+    constexpr int COLS = N > 1 ? 32 / N : 4;
+    const int C = cut.channels, rows = s.window_h - dh;
+    const float *attn_h = b.attn_h + (h + dh) * C + q;
+    Pack<float, N> sum = {};
 
-    for (int i = (int)threadIdx.x; i < n; i += (int)blockDim.x) {
-        unsigned q = (unsigned)i, p = divmod(&q, cut.by_packs), pw;
-        const int split = (int)divmod(&p, cut.by_P);
-        const int ph = (int)divmod(&(pw = p), cut.by_PW);
-        const int first = (int)pw * s.window_w * cut.channels + (int)q * N;
-        Pack<float, N> sum = {};
+#pragma unroll 1
+    for (int dw = 0; dw < s.window_w; dw += COLS) {
+        const float *attn_w = b.attn_w + (w + dw) * C + q;
+        const T *x = b.map + ((h + dh) * s.W + w + dw) * C + q;
+        Pack<float, N> gate[COLS];
 
-        for (int dh = split; dh < s.window_h; dh += cut.window_splits) {
-            const int h = ph * s.window_h + dh;
-            const T *x = b.map + h * s.W * cut.channels + first;
+#pragma unroll
+        for (int k = 0; k < COLS; k++)
+            if (dw + k < s.window_w)
+                gate[k] = load_floats<N>(attn_w + k * C);
+#pragma unroll 1
+        for (int i = 0; i < rows; i += cut.window_splits) {
             Pack<float, N> row = {};
 
-            for (int dw = 0; dw < s.window_w; dw++)
-                multiply_add(
-                    &row, load_floats<N>(b.attn_w + first + dw * cut.channels),
-                    load_pack<N>(x + dw * cut.channels));
-            multiply_add(
-                &sum, load_floats<N>(b.attn_h + h * cut.channels + (int)q * N),
-                row);
+#pragma unroll
+            for (int k = 0; k < COLS; k++)
+                if (dw + k < s.window_w)
+                    multiply_add(&row, gate[k],
+                                 load_pack<N>(x + (i * s.W + k) * C));
+            multiply_add(&sum, load_floats<N>(attn_h + i * C), row);
         }
-        store_floats(
-            b.work + (split * s.P + (int)p) * cut.channels + (int)q * N, sum);
     }
+    return sum;
 }
 
 /* Eq. (8): the block's x_p, before its norm, and this warp's moments of it. */
@@ -235,14 +91,31 @@ template <typename T, int N>
 static __device__ __forceinline__ void pool(const Block<T> &b, const Scsa &s,
                                             const Cut &cut, Moments *moments)
 {
-    const int n = s.P * cut.channels;
-    float *x_p = b.x_p;
+    const int n = cut.window_splits * s.P * cut.packs;
+    const float scale = __fdividef(1, (float)(s.window_h * s.window_w));
+    const float *x_p = b.x_p;
     Moments m;
 
-    sum_windows<T, N>(b, s, cut);
+#pragma unroll 1
+    for (int i0 = 0; i0 < n; i0 += (int)blockDim.x) {
+        const int i = i0 + (int)threadIdx.x;
+        unsigned q = (unsigned)i, p = divmod(&q, cut.by_packs), pw;
+        const int split = (int)divmod(&p, cut.by_P);
+        const int ph = (int)divmod(&(pw = p), cut.by_PW);
+        const int place = (int)p * cut.channels + (int)q * N;
+        Pack<float, N> sum = {};
+
+        if (i < n)
+            sum = sum_window<T, N>(b, s, cut, ph * s.window_h,
+                                   (int)pw * s.window_w, (int)q * N, split);
+        join_parts(&sum, split, cut.window_splits, b.work, cut.window_planes,
+                   s.P * cut.channels, place);
+        multiply(&sum, scale);
+        if (i < n && split == 0)
+            store_floats(b.x_p + place, sum);
+    }
     __syncthreads();
-    mean_of_parts(x_p, b.work, cut.window_splits, n, s.window_h * s.window_w);
-    m = warp_moments(n, [x_p](int i) { return x_p[i]; });
+    m = warp_moments(s.P * cut.channels, [x_p](int i) { return x_p[i]; });
     if (threadIdx.x % WARP == 0)
         moments[b.warp] = m;
 }
@@ -250,10 +123,8 @@ static __device__ __forceinline__ void pool(const Block<T> &b, const Scsa &s,
 /* x_p of all blocks, normalised, into work (P,C). */
 template <typename T>
 static __device__ __forceinline__ void gather(const Block<T> &b, const Scsa &s,
-                                              const Cut &cut,
-                                              const Moments *moments)
+                                              const Cut &cut, const Moments &m)
 {
-    const Moments m = moments_of_blocks(moments, b.warps, 0, cut.blocks);
     const int n = s.P * s.C;
 
 #pragma unroll 4
@@ -265,27 +136,86 @@ static __device__ __forceinline__ void gather(const Block<T> &b, const Scsa &s,
 
         b.work[i] =
             normalise(of_block(b.x_p, rank)[p * cut.channels + (int)own], m,
-                      s.eps, b.norm[c], b.norm[s.C + (int)c]);
+                      s.eps, b.w.norm[c], b.w.norm[s.C + (int)c]);
     }
 }
 
-/* Eq. (11) up to its gate, for the block's channels: a warp takes the channels
- * 4 t to 4 t + 3, those of them that are the block's. */
+/* The same where there is no room for all: each block's own, where it is. */
+template <typename T>
+static __device__ __forceinline__ void normalise_own(const Block<T> &b,
+                                                     const Scsa &s,
+                                                     const Cut &cut,
+                                                     const Moments &m)
+{
+    const int n = s.P * cut.channels;
+
+#pragma unroll 1
+    for (int i = (int)threadIdx.x; i < n; i += (int)blockDim.x) {
+        unsigned own = (unsigned)i;
+
+        divmod(&own, cut.by_channels);
+        const int c = b.first + (int)own;
+
+        b.x_p[i] =
+            normalise(b.x_p[i], m, s.eps, b.w.norm[c], b.w.norm[s.C + c]);
+    }
+}
+
+/* Rows of the attention that are the block's channels', in groups of four that
+ * are multiples of it; those of a group go to `parts` warps. */
 template <typename T>
 static __device__ __forceinline__ void attend_own(const Block<T> &b,
                                                   const Scsa &s, const Cut &cut)
 {
-    const int end = b.first + cut.channels;
-    int i = b.first / ATTEND_ROWS * ATTEND_ROWS + b.warp * ATTEND_ROWS;
+    const int begin = b.first / ATTEND_ROWS * ATTEND_ROWS;
+    const int channels = b.first + cut.channels - begin;
+    const int groups = (channels + ATTEND_ROWS - 1) / ATTEND_ROWS;
+    const bool gathered = cut.gathered;
+    const int pitch = gathered ? s.C : cut.channels;
+    const Divider by_channels = cut.by_channels;
+    const float *work = b.work, *x_p = b.x_p;
+    const auto column = [=](int j) {
+        unsigned own = (unsigned)j;
+        const int rank = (int)divmod(&own, by_channels);
 
-    for (; i < end; i += b.warps * ATTEND_ROWS) {
-        float gate[ATTEND_ROWS];
+        return gathered ? work + j : of_block(x_p, rank) + own;
+    };
 
-        attend(gate, b.work, s, b.qkv, b.qkv + s.C, b.qkv + 2 * s.C, i);
+#pragma unroll 1
+    for (int item = b.warp; item < groups * cut.parts; item += b.warps) {
+        unsigned own = (unsigned)item;
+        const int i = begin + (int)divmod(&own, cut.by_parts) * ATTEND_ROWS;
+        const float *rows = gathered ? b.work + i : b.x_p + (i - b.first);
+        SoftmaxMean row[ATTEND_ROWS];
+
+        attend(row, related(i, rows, column, pitch), s, b.w.qkv, b.w.qkv + s.C,
+               b.w.qkv + 2 * s.C, { (int)own, cut.parts });
 #pragma unroll
         for (int r = 0; r < ATTEND_ROWS; r++)
-            if ((int)threadIdx.x % WARP == r && i + r >= b.first && i + r < end)
-                b.gate[i + r - b.first] = gate[r];
+            if ((int)threadIdx.x % WARP == r)
+                b.rows[item * ATTEND_ROWS + r] = row[r];
+    }
+}
+
+/* The gates of eq. (12), of rows that several warps have parts of. */
+template <typename T>
+static __device__ __forceinline__ void gate_rows(const Block<T> &b,
+                                                 const Cut &cut)
+{
+    const int skipped = b.first % ATTEND_ROWS;
+
+#pragma unroll 1
+    for (int c = (int)threadIdx.x; c < cut.channels; c += (int)blockDim.x) {
+        const int i = c + skipped;
+        const SoftmaxMean *part = b.rows +
+                                  i / ATTEND_ROWS * cut.parts * ATTEND_ROWS +
+                                  i % ATTEND_ROWS;
+        SoftmaxMean all = part[0];
+
+#pragma unroll 1
+        for (int k = 1; k < cut.parts; k++)
+            admit_part(&all, part[k * ATTEND_ROWS]);
+        b.gate[c] = gate_of(all);
     }
 }
 
@@ -294,13 +224,23 @@ template <typename T, int N>
 static __device__ __forceinline__ void pcsa(const Block<T> &b, const Scsa &s,
                                             const Cut &cut)
 {
-    Moments *of_x_p = b.moments + 2 * b.warps;
+    Moments *of_x_p = b.moments + 2 * MOMENTS;
 
     pool<T, N>(b, s, cut, of_x_p);
     cluster_sync();
-    gather(b, s, cut, of_x_p);
-    cluster_sync(); /* from here on no block reads another's: it may exit */
+    const Moments m = moments_of_blocks(of_x_p, b.warps, 0, cut.blocks);
+
+    if (cut.gathered) {
+        gather(b, s, cut, m);
+        __syncthreads();
+    } else {
+        normalise_own(b, s, cut, m);
+        cluster_sync();
+    }
     attend_own(b, s, cut);
+    cluster_done();
+    __syncthreads();
+    gate_rows(b, cut);
     __syncthreads();
 }
 
@@ -337,8 +277,7 @@ static __device__ __forceinline__ void store_map(const Block<T> &b,
 
 template <typename T, int N>
 static __global__ void __launch_bounds__(THREADS, 1)
-    cluster(T *y, const T *x, const Scsa s, const ScsaWeights<T> weights,
-            const Cut cut)
+    cluster(T *y, const T *x, const float *pieces, const Scsa s, const Cut cut)
 {
     DYN_SHARED(float, shared);
     const Block<T> b = block_of<T>(shared, s, cut);
@@ -346,11 +285,11 @@ static __global__ void __launch_bounds__(THREADS, 1)
     const size_t image = blockIdx.x / (unsigned)cut.blocks;
     const size_t begin = image * (size_t)(s.H * s.W) * s.C + b.first;
 
-    fetch_map<T, N>(b, s, cut, c, x + begin);
-    fetch_weights(b, s, cut, weights);
+    fetch<T, N>(b, s, cut, c, x + begin, pieces);
     smsa<T, N>(b, s, cut, c);
     pcsa<T, N>(b, s, cut);
     store_map<T, N>(b, s, cut, c, y + begin);
+    cluster_all_done();
 }
 
 /* ---- on the host --------------------------------------------------------- */
@@ -363,13 +302,30 @@ static bool supports(const Tensor *out)
            cut_image(&cut, out, MAX_BLOCKS, THREADS, CLUSTER_BLOCK_SHARED);
 }
 
+/* The state: how images are cut, and the pieces of weights, one per rank. */
+typedef struct Cluster {
+    Cut cut;
+    Device *dev;
+    void *pieces;
+} Cluster;
+
+static void release(void *state)
+{
+    Cluster *c = (Cluster *)state;
+
+    if (c && c->pieces)
+        c->dev->backend->release(c->dev, c->pieces);
+    free(c);
+}
+
 static Launch launch_of(const Cut *cut, int images)
 {
     return { dim3((unsigned)(images * cut->blocks)),
              dim3((unsigned)cut->threads), cut->bytes, (unsigned)cut->blocks };
 }
 
-/* How many clusters of the cut the card runs at once. */
+/* Asks how many clusters of the cut the card runs at once, all memory that a
+ * multiprocessor has for it being shared memory. */
 static int find_active(Cut *cut, const CudaDevice *cuda, const Tensor *out)
 {
     const Launch l = launch_of(cut, 1);
@@ -378,6 +334,9 @@ static int find_active(Cut *cut, const CudaDevice *cuda, const Tensor *out)
         CUDA_TRY(cudaFuncSetAttribute(
             cluster<T, N>, cudaFuncAttributeMaxDynamicSharedMemorySize,
             (int)cuda->block_shared_bytes));
+        CUDA_TRY(cudaFuncSetAttribute(
+            cluster<T, N>, cudaFuncAttributePreferredSharedMemoryCarveout,
+            100));
         cut->active = simt_active_clusters(
             cluster<T, N>, l.block, l.shared_bytes, l.cluster, cuda->sms);
     });
@@ -388,7 +347,7 @@ static int find_active(Cut *cut, const CudaDevice *cuda, const Tensor *out)
  * card runs none of those that do. */
 static int choose(Cut *best, const CudaDevice *cuda, const Tensor *out)
 {
-    const int images = out->dim[0];
+    const Scsa s = scsa_of(out);
 
     *best = {};
     for (const Way &way : ways) {
@@ -400,48 +359,86 @@ static int choose(Cut *best, const CudaDevice *cuda, const Tensor *out)
             continue;
         TRY(find_active(&cut, cuda, out));
         if (!best->active ||
-            (cut.active && cut_cycles(cut, images, cuda->sms) <
-                               cut_cycles(*best, images, cuda->sms)))
+            (cut.active &&
+             cut_cycles(cut, s, cuda->sms) < cut_cycles(*best, s, cuda->sms)))
             *best = cut;
     }
+    return OK;
+}
+
+/* Packs the weights, of which there may have been others before. */
+static int repack(Device *dev, const Tensor *out, void *state)
+{
+    const Cluster *c = (const Cluster *)state;
+    const Launch l = { dim3((unsigned)c->cut.blocks), dim3(PACK_THREADS) };
+    int err = OK;
+
+    FOR_DTYPE(out->dtype, T,
+              err = launch(dev, l, pack_weights<T>, (float *)c->pieces,
+                           scsa_weights_of<T>(out), scsa_of(out), c->cut));
+    return err;
+}
+
+/* True if no run computes any of the weights. */
+static bool weights_stay(const Tensor *out)
+{
+    for (int i = SCSA_X + 1; i < SCSA_SOURCES; i++)
+        if (!tensor_is_weight(tensor_storage(out->src[i])))
+            return false;
+    return true;
+}
+
+static int pack(Cluster *c, const Tensor *out)
+{
+    const size_t bytes =
+        (size_t)c->cut.blocks * c->cut.weight_floats * sizeof(float);
+
+    TRY(c->dev->backend->alloc(c->dev, &c->pieces, bytes));
+    if (!weights_stay(out))
+        return OK;
+    TRY(repack(c->dev, out, c));
+    CUDA_TRY(cudaStreamSynchronize((cudaStream_t)cuda_device(c->dev)->stream));
     return OK;
 }
 
 static int plan(Device *dev, const Tensor *out, void **state)
 {
     const CudaDevice *cuda = cuda_device(dev);
-    Cut *cut = (Cut *)calloc(1, sizeof(*cut));
+    Cluster *c = (Cluster *)calloc(1, sizeof(*c));
     char dims[DIMS_TEXT];
 
-    if (!cut)
+    if (!c)
         return fail(ERR_MEMORY, "no memory for a plan");
-    *state = cut;
-    TRY(choose(cut, cuda, out));
-    if (!cut->bytes)
+    *state = c;
+    c->dev = dev;
+    TRY(choose(&c->cut, cuda, out));
+    if (!c->cut.bytes)
         return fail(ERR_UNSUPPORTED,
                     "scsa: kernel cluster needs more than the %zu bytes of "
                     "shared memory that a block has here, for %s %s",
                     cuda->block_shared_bytes, dtype_name(out->dtype),
                     tensor_dims_text(out, dims));
-    if (!cut->active)
+    if (!c->cut.active)
         return fail(ERR_UNSUPPORTED,
                     "scsa: this card runs no cluster of %d blocks with %zu "
                     "bytes of shared memory each, for %s %s",
-                    cut->blocks, cut->bytes, dtype_name(out->dtype),
+                    c->cut.blocks, c->cut.bytes, dtype_name(out->dtype),
                     tensor_dims_text(out, dims));
-    return OK;
+    return pack(c, out);
 }
 
 static int run(Device *dev, const Tensor *out, void *state)
 {
-    const Cut *cut = (const Cut *)state;
-    const Launch l = launch_of(cut, out->dim[0]);
+    const Cluster *c = (const Cluster *)state;
+    const Launch l = launch_of(&c->cut, out->dim[0]);
     int err = OK;
 
-    FOR_PACK(out->dtype, cut->packs < cut->channels, T, N, {
+    if (!weights_stay(out))
+        TRY(repack(dev, out, state));
+    FOR_PACK(out->dtype, c->cut.packs < c->cut.channels, T, N, {
         err = launch(dev, l, cluster<T, N>, (T *)out->data,
-                     (const T *)out->src[SCSA_X]->data, scsa_of(out),
-                     scsa_weights_of<T>(out), *cut);
+                     (const T *)out->src[SCSA_X]->data,
+                     (const float *)c->pieces, scsa_of(out), c->cut);
     });
     return err;
 }
@@ -453,5 +450,8 @@ const Kernel cuda_scsa_cluster = {
     .supports = supports,
     .plan = plan,
     .run = run,
+    .release = release,
+    .repack = repack,
     .inplace = 1u << SCSA_X,
+    .packs = (1u << SCSA_SOURCES) - (2u << SCSA_X),
 };

@@ -27,10 +27,9 @@
  *
  * It starves where a batch is small: six launches, of which three (excite,
  * norm_pooled, relate) have less work than the card has multiprocessors.
- * Nothing is added in an order that depends on timing: results repeat bit for
- * bit.
+ * Nothing is added in an order that depends on timing: results repeat exactly.
  */
-#include "kernels/cuda/kernels/scsa.h"
+#include "kernels/cuda/kernels/scsa_attend.h"
 
 enum {
     THREADS = 256,
@@ -307,15 +306,18 @@ static __global__ void __launch_bounds__(THREADS, 2) /* else: spills */
     const size_t n = blockIdx.x;
     const int i =
         (int)(blockIdx.y * THREADS + threadIdx.x) / WARP * ATTEND_ROWS;
-    float gate[ATTEND_ROWS];
+    const float *x_p = work.sums + n * s.P * s.C;
+    const auto column = [x_p](int j) { return x_p + j; };
+    SoftmaxMean row[ATTEND_ROWS];
 
     if (i >= s.C)
         return;
-    attend(gate, work.sums + n * s.P * s.C, s, w.qkv[0], w.qkv[1], w.qkv[2], i);
+    attend(row, related(i, x_p + i, column, s.C), s, w.qkv[0], w.qkv[1],
+           w.qkv[2], { 0, 1 });
 #pragma unroll
     for (int r = 0; r < ATTEND_ROWS; r++)
         if ((int)threadIdx.x % WARP == r)
-            work.gate[n * s.C + i + r] = gate[r];
+            work.gate[n * s.C + i + r] = gate_of(row[r]);
 }
 
 /* ---- scale --------------------------------------------------------------- */

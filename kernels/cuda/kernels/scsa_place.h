@@ -12,6 +12,7 @@
 #ifndef CUDA_SCSA_PLACE_H
 #define CUDA_SCSA_PLACE_H
 
+#include "kernels/cuda/kernels/scsa.h"
 #include "kernels/cuda/kernels/scsa_cut.h"
 
 /* Bytes a cycle and multiprocessor: of a copy through memory (4.3 TB/s), of one
@@ -26,6 +27,9 @@ static constexpr double FIXED = 4000, SYNC = 450;
 /* How often a block's map is read or written in shared memory, gates with it,
  * at LINE_BYTES a cycle. */
 static constexpr double PASSES = 9, LINE_BYTES = LINE;
+
+/* Of the attention, in a cycle: exponentials, and products of x_p. */
+static constexpr double EXPONENTIALS = 16, PRODUCTS = 128;
 
 /* Blocks of a cluster, and threads of a block at most.  512 threads fill a
  * multiprocessor's registers; of 256, two blocks share them. */
@@ -44,7 +48,7 @@ static inline double larger(double a, double b)
 }
 
 /* Cycles of n images that run at once. */
-static inline double wave_cycles(const Cut &cut, int n, int sms)
+static inline double wave_cycles(const Cut &cut, const Scsa &s, int n, int sms)
 {
     const double block = (double)cut.map_bytes, run = (double)cut.run_bytes;
     const double sectors = ceil(run / SECTOR) * SECTOR / run;
@@ -54,19 +58,21 @@ static inline double wave_cycles(const Cut &cut, int n, int sms)
         larger(larger(all / MEMORY_RATE, all * sectors / L2_RATE),
                2 * load * block * sectors / PORT_RATE);
     const double slower = larger(load, (double)THREADS / (double)cut.threads);
+    const double pairs = load * cut.channels * s.depth; /* of channels */
     const int syncs = cut.blocks > SCSA_QUARTERS ? 3 : 2;
 
-    return copy + FIXED + SYNC * syncs + PASSES * slower * block / LINE_BYTES;
+    return copy + FIXED + SYNC * syncs + PASSES * slower * block / LINE_BYTES +
+           pairs / EXPONENTIALS + pairs * s.P / PRODUCTS;
 }
 
-/* Of n images, in waves of as many as there are clusters at once. */
-static inline double cut_cycles(const Cut &cut, int n, int sms)
+/* Cycles of all images, in waves of as many as there are clusters at once. */
+static inline double cut_cycles(const Cut &cut, const Scsa &s, int sms)
 {
-    const int rest = n % cut.active;
-    double cycles = n / cut.active * wave_cycles(cut, cut.active, sms);
+    const int waves = s.N / cut.active, rest = s.N % cut.active;
+    double cycles = waves * wave_cycles(cut, s, cut.active, sms);
 
     if (rest)
-        cycles += wave_cycles(cut, rest, sms);
+        cycles += wave_cycles(cut, s, rest, sms);
     return cycles;
 }
 
