@@ -268,6 +268,43 @@ static void check_refused(const Backend *backend, int status, const char *why)
     end(&a, fake);
 }
 
+/* The largest allocation: the memory of copies. */
+static char *largest;
+static size_t largest_bytes;
+
+static int watched_alloc(Device *dev, void **out, size_t bytes)
+{
+    TRY(host_alloc(dev, out, bytes));
+    if (bytes >= largest_bytes) {
+        largest = *out;
+        largest_bytes = bytes;
+    }
+    return OK;
+}
+
+/* Nothing reaches the second half of the copies. */
+static int half_copy(Device *dev, void *dst, const void *src, size_t bytes)
+{
+    const char *to = dst;
+
+    if (to >= largest + largest_bytes / 2 && to < largest + largest_bytes)
+        memset(dst, 0, bytes);
+    else
+        TRY(host_copy(dev, dst, src, bytes));
+    return OK;
+}
+
+TEST(trial, cold_runs_of_wrong_copies_are_not_timed)
+{
+    Backend wrong = rotates_over(CACHE);
+
+    wrong.alloc = watched_alloc;
+    wrong.upload = half_copy;
+    check_refused(&wrong, STATUS_WRONG,
+                  "copies of it, which are run in turn to be cold, differ by "
+                  "1; the limit is 3e-06");
+}
+
 TEST(trial, cold_needs_room_for_copies_and_the_size_of_the_cache)
 {
     Backend full = rotates_over(CACHE), none;

@@ -16,6 +16,12 @@ bool cold_rotates(const Device *dev);
  * be set.  ERR_UNSUPPORTED or ERR_MEMORY where that cannot be. */
 int cold_prepare(Plan *plan, Device *dev);
 
+/* Copies run before any is timed: how far an output of the second, or of the
+ * last, is from the first's, relative L2.  first: those of the first where it
+ * has run, in training; or NULL. */
+int cold_compare(double *rel_l2, Plan *plan, const Graph *g,
+                 float *const *first);
+
 /* Makes the next run a cold one; not to be timed. */
 int cold_next(Plan *plan, Device *dev);
 

@@ -13,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/check/agreement.h"
 #include "harness/check/verify.h"
 #include "harness/devices/environment.h"
 #include "harness/measure/states.h"
@@ -141,6 +140,23 @@ static int keep_first(Trial *a)
     return network_run_plan(a->first, a->plan, a->graph);
 }
 
+/* The definition was compared with kernels that have the state of the first
+ * copy; others have their own. */
+static int check_copies(Trial *a)
+{
+    double rel_l2;
+
+    TRY(cold_compare(&rel_l2, a->plan, a->graph, a->first));
+    if (!(rel_l2 <= a->limit)) {
+        a->status = STATUS_WRONG;
+        snprintf(a->message, sizeof(a->message),
+                 "copies of it, which are run in turn to be cold, differ by "
+                 "%.2g; the limit is %.2g",
+                 rel_l2, a->limit);
+    }
+    return OK;
+}
+
 static int make_plan(Trial *a)
 {
     const WeightValues values = { .seed = SEED };
@@ -165,70 +181,11 @@ static int make_plan(Trial *a)
         TRY(plan_record(a->plan, 1));
     if (graph_is_training(a->graph))
         TRY(keep_first(a));
+    if (a->c->state == STATE_COLD)
+        TRY(check_copies(a));
     return a->c->state == STATE_GRAPH
                ? graph_lengthen(&a->each, a->plan, a->dev)
                : OK;
-}
-
-/* ---- prepared by a peer ---------------------------------------------- */
-
-/* Where they are further apart than both may err, against the floors of
- * gradients, and where roundings make as much. */
-static int allow_roundings(Trial *a, Agreement *worst,
-                           const Safetensors *theirs, Ours *ours,
-                           const Checker *with)
-{
-    if (!(worst->rel_l2 > 2 * a->limit))
-        return OK;
-    TRY(verify_other_floors(a->c, with));
-    ours->beside = *with->ref;
-    TRY(agreement_find(worst, theirs, ours));
-    if (!(worst->rel_l2 > 2 * a->limit))
-        return OK;
-    return verify_other(&a->limit, a->c, worst->rel_l2 / 2, with);
-}
-
-/* The peer's outputs against ours, which were verified: the same network,
- * then.  Twice the limit, because both may err. */
-static int compare(Trial *a, const Safetensors *theirs, const Trial *ours,
-                   const Checker *with)
-{
-    Ours to = { ours->graph, ours->plan, ours->first, a->c, NULL };
-    Agreement worst;
-
-    TRY(agreement_find(&worst, theirs, &to));
-    a->limit = ours->limit;
-    snprintf(a->verified_at, sizeof(a->verified_at), "%dx%dx%dx%d", a->c->batch,
-             a->c->channels, a->c->height, a->c->width);
-    TRY(allow_roundings(a, &worst, theirs, &to, with));
-    a->rel_l2 = worst.rel_l2;
-    if (!(a->rel_l2 <= 2 * a->limit)) {
-        a->status = STATUS_WRONG;
-        snprintf(a->message, sizeof(a->message),
-                 "differs from attnbench's %s by %.2g, limit %.2g",
-                 worst.output, a->rel_l2, 2 * a->limit);
-    }
-    return OK;
-}
-
-static int prepare_peer(Trial *a, const Trial *ours, const Checker *with)
-{
-    Safetensors *theirs = NULL;
-    double params;
-    int err;
-
-    if (!ours || !trial_ok(ours) || !ours->plan)
-        return fail(ERR_UNSUPPORTED, "attnbench itself could not run it, so "
-                                     "there is nothing to compare with");
-    err = peer_case(a->peer, a->id, a->c, &theirs, &params);
-    a->held = !err;
-    if (!err && params != a->params)
-        err = fail(ERR_UNSUPPORTED, "has %.0f parameters where ours has %.0f",
-                   params, a->params);
-    if (!err)
-        err = compare(a, theirs, ours, with);
-    st_close(theirs);
-    return err;
 }
 
 /* ---- running --------------------------------------------------------- */
@@ -343,7 +300,7 @@ void trial_prepare(Trial *a, const Checker *with, double warmup_ns,
     if (!err && !a->peer && trial_ok(a))
         err = make_plan(a);
     if (!err && a->peer)
-        err = prepare_peer(a, ours, with);
+        err = trial_prepare_peer(a, ours, with);
     if (!err && trial_ok(a))
         err = warm_up(a, warmup_ns, 2);
     if (err)

@@ -90,6 +90,9 @@ void trial_free(Trial *a);
 
 bool trial_ok(const Trial *a);
 
+/* trial_peer.c, for trial_prepare: has the peer prepare it, and compares. */
+int trial_prepare_peer(Trial *a, const Trial *ours, const Checker *with);
+
 /* Outcome to store; borrows from the arm. */
 Outcome trial_outcome(const Trial *a);
 

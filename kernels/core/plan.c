@@ -43,7 +43,7 @@ static int choose_kernels(Plan *p)
 
     for (int i = 0; i < graph_size(p->graph); i++) {
         const Tensor *t = graph_at(p->graph, i);
-        Step *step = &p->steps[p->nsteps];
+        PlanStep *step = &p->steps[p->nsteps];
 
         if (t->role != ROLE_NODE || t->op->view)
             continue;
@@ -179,7 +179,7 @@ static int bind(Plan *p)
     return OK;
 }
 
-void plan_release_state(Step *s)
+void plan_release_state(PlanStep *s)
 {
     if (s->kernel && s->kernel->release)
         s->kernel->release(s->state);
@@ -202,7 +202,7 @@ static unsigned overwritten(const Plan *p, const Tensor *out)
 
 /* The next one after a kernel that refuses, for the memory as it is laid out;
  * if there is none, the refusal stands. */
-static int plan_step_of(Plan *p, Step *s)
+static int plan_step_of(Plan *p, PlanStep *s)
 {
     const unsigned taken = overwritten(p, s->out);
 
@@ -303,7 +303,7 @@ void plan_free(Plan *p)
 
 int plan_run_step(const Plan *p, int i)
 {
-    const Step *s = &p->steps[i];
+    const PlanStep *s = &p->steps[i];
     const int err = s->kernel->run(p->dev, s->out, s->state);
 
     return err ? fail_within(err, "%s (%s)", s->out->op->name, s->kernel->name)

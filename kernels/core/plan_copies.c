@@ -121,7 +121,7 @@ static int copy_weights(const Plan *p)
 }
 
 /* A state for a step of the copy that is in use. */
-static int plan_again(Plan *p, Step *s, const void *like)
+static int plan_again(Plan *p, PlanStep *s, const void *like)
 {
     if (s->kernel->plan_like)
         return s->kernel->plan_like(p->dev, s->out, like, &s->state);
@@ -235,7 +235,7 @@ void plan_copies_drop(Plan *p, const Tensor *t)
 static void release_copy(Plan *p, PlanCopy *c)
 {
     for (int k = 0; c->state && k < p->nsteps; k++) {
-        Step s = { .kernel = p->steps[k].kernel, .state = c->state[k] };
+        PlanStep s = { .kernel = p->steps[k].kernel, .state = c->state[k] };
 
         plan_release_state(&s);
     }

@@ -7,12 +7,12 @@
 #include "kernels/core/arena.h"
 #include "kernels/core/plan.h"
 
-typedef struct Step {
+typedef struct PlanStep {
     const Tensor *out;
     const Kernel *kernel;
     void *state;
     bool repacks; /* it has packed a weight that a run updates */
-} Step;
+} PlanStep;
 
 /* A plan's parts in other memory.  Those of the one in use are where they are
  * without copies: in the tensors and steps. */
@@ -24,7 +24,7 @@ typedef struct PlanCopy {
 struct Plan {
     Device *dev;
     Graph *graph;
-    Step *steps;
+    PlanStep *steps;
     int nsteps;
     Buffer *buffers;
     int nbuffers;
@@ -39,7 +39,7 @@ struct Plan {
     char *copied; /* memory of all but number 0 */
 };
 
-void plan_release_state(Step *s);
+void plan_release_state(PlanStep *s);
 
 /* True if a weight's device memory is its host memory. */
 bool plan_shares_host(const Plan *p, const Tensor *t);

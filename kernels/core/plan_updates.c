@@ -17,7 +17,7 @@ bool plan_is_updated(const Graph *g, const Tensor *weight)
     return false;
 }
 
-static bool repacks(const Plan *p, const Step *s)
+static bool repacks(const Plan *p, const PlanStep *s)
 {
     for (int k = 0; k < MAX_SRC; k++)
         if (s->out->src[k] && (s->kernel->packs >> k & 1) &&
@@ -54,7 +54,7 @@ static int fetch_updated(const Plan *p)
     return OK;
 }
 
-static int repack_step(Plan *p, Step *s)
+static int repack_step(Plan *p, PlanStep *s)
 {
     if (s->kernel->repack)
         return s->kernel->repack(p->dev, s->out, s->state);

@@ -1,0 +1,69 @@
+/*
+ * trial_peer.c - a case that another program runs, compared with ours.
+ */
+#include <math.h>
+#include <stdio.h>
+
+#include "harness/check/agreement.h"
+#include "harness/check/verify.h"
+#include "harness/measure/trial.h"
+#include "kernels/core/err.h"
+
+/* Where they are further apart than both may err, against the floors of
+ * gradients, and where roundings make as much. */
+static int allow_roundings(Trial *a, Agreement *worst,
+                           const Safetensors *theirs, Ours *ours,
+                           const Checker *with)
+{
+    if (!(worst->rel_l2 > 2 * a->limit))
+        return OK;
+    TRY(verify_other_floors(a->c, with));
+    ours->beside = *with->ref;
+    TRY(agreement_find(worst, theirs, ours));
+    if (!(worst->rel_l2 > 2 * a->limit))
+        return OK;
+    return verify_other(&a->limit, a->c, worst->rel_l2 / 2, with);
+}
+
+/* The peer's outputs against ours, which were verified: the same network,
+ * then.  Twice the limit, because both may err. */
+static int compare(Trial *a, const Safetensors *theirs, const Trial *ours,
+                   const Checker *with)
+{
+    Ours to = { ours->graph, ours->plan, ours->first, a->c, NULL };
+    Agreement worst;
+
+    TRY(agreement_find(&worst, theirs, &to));
+    a->limit = ours->limit;
+    snprintf(a->verified_at, sizeof(a->verified_at), "%dx%dx%dx%d", a->c->batch,
+             a->c->channels, a->c->height, a->c->width);
+    TRY(allow_roundings(a, &worst, theirs, &to, with));
+    a->rel_l2 = worst.rel_l2;
+    if (!(a->rel_l2 <= 2 * a->limit)) {
+        a->status = STATUS_WRONG;
+        snprintf(a->message, sizeof(a->message),
+                 "differs from attnbench's %s by %.2g, limit %.2g",
+                 worst.output, a->rel_l2, 2 * a->limit);
+    }
+    return OK;
+}
+
+int trial_prepare_peer(Trial *a, const Trial *ours, const Checker *with)
+{
+    Safetensors *theirs = NULL;
+    double params;
+    int err;
+
+    if (!ours || !trial_ok(ours) || !ours->plan)
+        return fail(ERR_UNSUPPORTED, "attnbench itself could not run it, so "
+                                     "there is nothing to compare with");
+    err = peer_case(a->peer, a->id, a->c, &theirs, &params);
+    a->held = !err;
+    if (!err && params != a->params)
+        err = fail(ERR_UNSUPPORTED, "has %.0f parameters where ours has %.0f",
+                   params, a->params);
+    if (!err)
+        err = compare(a, theirs, ours, with);
+    st_close(theirs);
+    return err;
+}
