@@ -313,9 +313,13 @@ no_gpu() {
 # end of a long output will see.
 finish() {
     echo
-    [ -s "$out/numbers.txt" ] && head -c 6500 "$out/numbers.txt"
+    [ -s "$out/numbers.txt" ] && head -c 5800 "$out/numbers.txt"
     echo
-    tail -c 4500 "$summary"
+    tail -c 5500 "$summary"
+    echo
+    for word in ok skipped 'stopped at its limit' FAILED 'left out'; do
+        printf '%s %s, ' "$(grep -c "^[^ ]*  *$word" "$summary")" "$word"
+    done
     echo "all of it: $out ($(du -sh "$out" | cut -f 1)," \
         "$(($(date +%s) - began)) s)"
 }

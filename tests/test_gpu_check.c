@@ -225,6 +225,10 @@ TEST(gpu_check, a_step_that_fails_or_hangs_costs_no_other)
     check_holds(summary, "lacks                    skipped");
     check_holds(summary, "good                     ok, 0 s: ended with 0");
     free(summary);
+    summary = text_of(temp_path("said"));
+    check_holds(summary, "\n1 ok, 1 skipped, 1 stopped at its limit, 1 FAILED, "
+                         "0 left out, ");
+    free(summary);
 }
 
 TEST(gpu_check, a_command_ends_when_its_time_is_up)
