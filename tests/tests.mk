@@ -49,7 +49,8 @@ gpu_tests := $(patsubst tests/%.c,%,$(wildcard tests/kernel_cases*.c)) run \
              test_gpu test_kernels test_real_shapes
 $(B)/gpu_tests: $(lib) $(gpu_tests:%=$(B)/tests/%.c.o) $(B)/kernels/simt/absent.c.o
 	$(call Q,LINK) $(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
-$(B)/gpu_%: tests/gpu_check/%.cu $(wildcard tests/gpu_check/*.cuh) $(B)/cuda/flags
+$(B)/gpu_%: tests/gpu_check/%.cu $(wildcard tests/gpu_check/*.cuh tests/gpu_check/*.h) \
+           $(B)/cuda/flags
 	$(call Q,NVCC) $(CUDA_NVCC) -std=c++20 -O2 -I. $(CUDA_CODE) -o $@ $<
 
 $(B)/double/%.c.o: %.c

@@ -118,8 +118,8 @@ static void measure(const Bench *b, size_t bytes)
 
 int main(void)
 {
-    static const size_t maps[] = { 64 * 56 * 56, 128 * 28 * 28, 256 * 14 * 14,
-                                   512 * 7 * 7 };
+    /* Each stage's map is twice the next one's. */
+    const size_t least = 2 * 8 * 512 * 7 * 7, largest = 4 * 32 * 64 * 56 * 56;
     const size_t most = (size_t)1 << 30;
     int l2 = 0, sms = 0;
     Bench b;
@@ -143,10 +143,8 @@ int main(void)
 
     printf("bytes,state,us,gb_per_s,by\n");
     measure(&b, most);
-    for (size_t i = 0; i < sizeof(maps) / sizeof(maps[0]); i++)
-        for (size_t each = 2; each <= 4; each += 2)
-            for (size_t images = 8; images <= 32; images += 24)
-                measure(&b, maps[i] * each * images);
+    for (size_t bytes = largest; bytes >= least; bytes /= 2)
+        measure(&b, bytes);
     must(cudaGetLastError(), "copy");
     return 0;
 }
