@@ -126,6 +126,37 @@ static void add_profile(const char *db)
             "(2, 1, 3, 2.2, NULL, NULL, NULL, 'power')"));
 }
 
+TEST(import, gives_back_infinite_numbers)
+{
+    char *db = strdup(temp_path("a.db")), *again = strdup(temp_path("b.db"));
+    char *json = strdup(temp_path("a.json")),
+         *json2 = strdup(temp_path("b.json"));
+    Added n;
+
+    REQUIRE(make_varied_database(db) == OK);
+    add_profile(db);
+    REQUIRE(alter(db, "DROP TRIGGER run_final; DROP TRIGGER sample_final; "
+                      "DROP TRIGGER IF EXISTS quantity_final; "
+                      "UPDATE run SET rel_l2 = 9e999 WHERE id = 2; "
+                      "UPDATE quantity SET value = -9e999 WHERE name = 'x'; "
+                      "UPDATE sample SET power_w = 9e999 WHERE i = 1 AND "
+                      "run_id = 2"));
+    REQUIRE(export_json(db, json) == OK);
+    CHECK_MSG(import(again, json, &n) == OK, "%s", err_message());
+    REQUIRE(export_json(again, json2) == OK);
+    check_same_bytes(json, json2);
+    CHECK_ASK(again, "SELECT rel_l2 = 9e999 FROM run WHERE id = 2", "1");
+    CHECK_ASK(again, "SELECT value = -9e999 FROM quantity WHERE name = 'x'",
+              "1");
+    CHECK_ASK(again,
+              "SELECT power_w = 9e999 FROM sample WHERE i = 1 AND run_id = 2",
+              "1");
+    free(db);
+    free(again);
+    free(json);
+    free(json2);
+}
+
 /* All tables that are moved, in two sweeps, one of which has not ended. */
 static void make_everything(const char *db)
 {
@@ -379,6 +410,8 @@ static const Bad bad_json[] = {
     { RUN("\"status\": \"failed\""), "but no message says why" },
     { RUN("\"reps\": 0"), "status is ok, but reps is 0" },
     { RUN("\"rel_l2\": -1"), "rel_l2=-1: it must be 0 or more" },
+    { RUN("\"rel_l2\": -9e999"), "rel_l2=-inf: it must be 0 or more" },
+    { RUN("\"norm_gain\": 9e999"), "norm_gain: 'inf' is not a number" },
     { RUN("\"rel_l2\": \"small\""), "rel_l2: 'small' is not a number" },
     { RUN("\"converged\": 2"), "converged=2 is out of range: 0 to 1" },
     { RUN("\"start\": 1"), "start=1, but there are 1" },

@@ -147,6 +147,19 @@ static const char *known_name(const void *arg, int i)
     return NULL;
 }
 
+/* Sets a number that is infinite, as a result may be but no setting is: false
+ * where the field takes none. */
+static bool set_infinite(const Param *p, void *record, const cJSON *value)
+{
+    const double x = value->valuedouble;
+
+    if (p->kind != PARAM_KIND_REAL || p->max || !cJSON_IsNumber(value) ||
+        !isinf(x) || (x < 0 && p->min != INT_MIN))
+        return false;
+    *(double *)(void *)((char *)record + p->offset) = x;
+    return true;
+}
+
 static int set_field(const Param *p, void *record, const cJSON *value,
                      const char *text)
 {
@@ -157,6 +170,8 @@ static int set_field(const Param *p, void *record, const cJSON *value,
     if (!prose && !is_visible(text))
         return fail(ERR_INPUT, "%s: '%.80s' has a control character in it",
                     p->name, text);
+    if (set_infinite(p, record, value))
+        return OK;
     return param_set(p, record, text);
 }
 
