@@ -42,7 +42,7 @@ static void find_settings(unsigned char settings[SETTINGS_MAX],
         if (strcmp(settings_of[i].module, module->name) == 0)
             BUG_IF(case_set(&c, settings_of[i].name, settings_of[i].value));
     case_fit(&c);
-    case_own_settings(&c, settings);
+    BUG_IF(case_own_settings(&c, settings));
 }
 
 static Tensor *attention(Graph *g, Tensor *x, const Module *module)

@@ -9,6 +9,8 @@
 #include "harness/cli/flags.h"
 #include "harness/devices/backends.h"
 #include "harness/network/case.h"
+#include "harness/network/network.h"
+#include "kernels/core/err.h"
 #include "tests/test.h"
 
 /* A command like run: one setting of its own, and those of a case. */
@@ -280,6 +282,37 @@ TEST(case, refuses_with_a_sentence_that_names_it)
         CHECK(case_set(&c, bad[i].key, bad[i].value) == ERR_INPUT);
         CHECK_MSG(!strcmp(err_message(), bad[i].says), "%s", err_message());
         CHECK(memcmp(&c, &before, sizeof(c)) == 0);
+    }
+}
+
+/* A database that somebody changed: the default in its place would be another
+ * network under the same name. */
+TEST(case, refuses_a_stored_setting_that_no_flag_can_have)
+{
+    static const struct {
+        const char *settings, *says;
+    } bad[] = {
+        { "{\"reduction\":0}", "se: stored settings {\"reduction\":0}: "
+                               "reduction=0 is out of range: 1 to 1024" },
+        { "{\"reduction\":2.5}", "reduction: '2.5' is not an integer" },
+        { "{\"reduction\":true}",
+          "reduction is not a number, a list or a name" },
+        { "{\"ratio\":4}", "no setting has this name: 'ratio'" },
+        { "{\"reduction\":", "this is not a JSON object" },
+        { "[16]", "this is not a JSON object" },
+    };
+    const WeightValues values = { .seed = 1 };
+    Graph *g;
+    Case c;
+
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        case_defaults(&c);
+        REQUIRE(case_set(&c, "module", "se") == OK);
+        REQUIRE(case_complete(&c) == OK);
+        snprintf(c.settings, sizeof(c.settings), "%s", bad[i].settings);
+        CHECK(network_build(&g, &c, &values, TAPS_NONE) == ERR_INPUT);
+        CHECK_MSG(strstr(err_message(), bad[i].says), "%s", err_message());
+        CHECK(case_set(&c, "reduction", "4") == ERR_INPUT);
     }
 }
 

@@ -288,7 +288,7 @@ TEST(zoo, fca_takes_its_size_from_the_stage_unless_told)
         case_defaults(&c);
         CHECK(case_set(&c, "module", "fca") == OK);
         CHECK(case_set(&c, "dct_w", "21") == OK);
-        case_own_settings(&c, settings);
+        CHECK(case_own_settings(&c, settings) == OK);
         m->at_stage(settings, stage);
         param_text(param_find(m->params, "dct_h"), settings, text);
         CHECK_MSG(atoi(text) == 56 >> stage, "stage %d: %s", stage, text);

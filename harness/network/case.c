@@ -129,29 +129,52 @@ static int refuse_key(const Case *c, const char *key)
                 near ? "'?" : "; 'attnbench list settings' shows them");
 }
 
-/* The module's settings from the JSON that they are kept as. */
-void case_own_settings(const Case *c, unsigned char settings[SETTINGS_MAX])
+/* Sets one of the module's settings from the JSON that it is kept as. */
+static int set_kept(const Module *m, unsigned char *settings, const cJSON *item)
 {
-    const Param *table = module_params(c);
+    const Param *p = param_find(m->params, item->string);
     char text[PARAM_TEXT_MAX];
-    cJSON *json = table ? cJSON_Parse(c->settings) : NULL;
+
+    if (!p)
+        return fail(ERR_INPUT, "no setting has this name: '%.40s'",
+                    item->string);
+    TRY(json_setting(item, text, sizeof(text)));
+    return param_set(p, settings, text);
+}
+
+static int set_all_kept(const Module *m, unsigned char *settings,
+                        const cJSON *json)
+{
+    if (!cJSON_IsObject(json))
+        return fail(ERR_INPUT, "this is not a JSON object");
+    for (const cJSON *item = json->child; item; item = item->next)
+        TRY(set_kept(m, settings, item));
+    return OK;
+}
+
+int case_own_settings(const Case *c, unsigned char settings[SETTINGS_MAX])
+{
+    const Module *m = case_module(c);
+    cJSON *json;
+    int err;
 
     memset(settings, 0, SETTINGS_MAX);
-    param_defaults(table, settings);
-    for (const Param *p = table; p && p->name; p++) {
-        const cJSON *item = cJSON_GetObjectItemCaseSensitive(json, p->name);
-
-        if (item && json_setting(item, text, sizeof(text)) == OK)
-            BUG_IF(param_set(p, settings, text));
-    }
+    param_defaults(module_params(c), settings);
+    if (!m || !*c->settings)
+        return OK;
+    json = cJSON_Parse(c->settings);
+    err = set_all_kept(m, settings, json);
     cJSON_Delete(json);
+    return err ? fail_within(err, "%s: stored settings %.80s", m->name,
+                             c->settings)
+               : OK;
 }
 
 double case_module_weights(const Case *c, int channels)
 {
     _Alignas(16) unsigned char settings[SETTINGS_MAX];
 
-    case_own_settings(c, settings);
+    BUG_IF(case_own_settings(c, settings));
     return case_module(c)->weights(channels, settings);
 }
 
@@ -169,7 +192,7 @@ static int set_own(Case *c, const char *key, const char *text)
 
     if (!p)
         return refuse_key(c, key);
-    case_own_settings(c, settings);
+    TRY(case_own_settings(c, settings));
     if (param_set(p, settings, text))
         return fail_within(ERR_INPUT, "%s", c->module.text);
     keep_settings(c, settings);
@@ -292,7 +315,7 @@ char *case_print(const Case *c, char text[CASE_TEXT])
         open.norm_gain = 0;
     n += param_flags(case_params, &open, false, text + n, CASE_TEXT - n);
     BUG_IF(n >= CASE_TEXT);
-    case_own_settings(c, settings);
+    BUG_IF(case_own_settings(c, settings));
     n +=
         param_flags(module_params(c), settings, false, text + n, CASE_TEXT - n);
     BUG_IF(n >= CASE_TEXT);

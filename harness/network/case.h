@@ -66,8 +66,9 @@ enum { CASE_JSON = 2 * PARAM_TEXT_MAX + SETTINGS_TEXT };
 char *case_json(const Case *c, char text[CASE_JSON]);
 
 /* The module's settings, as its own struct has them, into settings, aligned for
- * any type. */
-void case_own_settings(const Case *c, unsigned char settings[SETTINGS_MAX]);
+ * any type; those that c->settings leaves out have their defaults.  ERR_INPUT
+ * where it has one that case_set would refuse, as a changed database may. */
+int case_own_settings(const Case *c, unsigned char settings[SETTINGS_MAX]);
 
 /* How many parameters its module has by its formula, at that many channels. */
 double case_module_weights(const Case *c, int channels);

@@ -122,10 +122,11 @@ static int build_as_written(Graph *g, const Case *c, Form form, int classes,
                         classes };
     const Backbone *backbone = backbone_find(c->backbone.text);
     Tensor *stage[4] = { 0 };
-    Tensor *x = graph_input(g, "input",
-                            DIMS(c->batch, c->channels, c->height, c->width));
+    Tensor *x;
 
-    case_own_settings(c, settings);
+    TRY(case_own_settings(c, settings));
+    x = graph_input(g, "input",
+                    DIMS(c->batch, c->channels, c->height, c->width));
     if (backbone)
         x = backbone->build(g, x, form, &plug, stage);
     else if (plug.module)
