@@ -423,3 +423,35 @@ TEST(erf_store, the_command_resumes_where_it_was_interrupted)
     CHECK_ASK(temp_path("erf.db"),
               "SELECT count(*) FROM sweep WHERE ended_at IS NOT NULL", "1");
 }
+
+/* One grey image of that value in a folder, in place of any before. */
+static void write_grey(const char *name, int value)
+{
+    Image image = picture_make(40, 40, slope);
+
+    memset(image.rgb, value, 3 * 40 * 40);
+    CHECK(image_write_png(&image, picture_path(name)) == OK);
+    image_free(&image);
+}
+
+/* Maps of two sets of images would be mixed in one sweep. */
+TEST(erf_store, an_unfinished_sweep_of_other_images_is_not_resumed)
+{
+    const char *const unfinished = "DROP TRIGGER IF EXISTS sweep_final; "
+                                   "UPDATE sweep SET ended_at = NULL";
+    static const int grey[] = { 50, 200, 200 };
+    char flag[600], *db = strdup(temp_path("erf.db"));
+
+    snprintf(flag, sizeof(flag), "--images=%s", picture_path("one"));
+    for (int i = 0; i < 3; i++) {
+        write_grey("one/a.png", grey[i]);
+        REQUIRE(ERF("--backbone=resnet18", "--height=32", "--width=32",
+                    "--tap=stage1", flag) == OK);
+        REQUIRE(alter(db, unfinished));
+        CHECK_ASK(db, "SELECT count(*) FROM sweep", i ? "2" : "1");
+        CHECK_ASK(db, "SELECT count(*) FROM run", i ? "2" : "1");
+    }
+    CHECK_ASK(db, "SELECT count(DISTINCT images_hash) FROM erf", "2");
+    CHECK_ASK(db, "SELECT count(DISTINCT repeat) FROM run", "1");
+    free(db);
+}

@@ -424,7 +424,9 @@ static int make_sweep(Making *m, Experiment *e, int argc, char **argv)
                                 .settings = &settings,
                                 .command = usage.name,
                                 .argc = argc,
-                                .argv = argv };
+                                .argv = argv,
+                                .inputs_hash =
+                                    m->images ? m->images->hash : NULL };
     int err;
 
     snprintf(e->experiment, sizeof(e->experiment), "erf");

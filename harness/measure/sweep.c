@@ -191,14 +191,17 @@ static bool has_weights_before(const Experiment *e, int i)
     return false;
 }
 
-/* Hashes the list of cases, and what their files of weights hold, each read
- * once: a sweep does not resume with others under the same names. */
-static void hash_cases(char text[HASH_TEXT], const Experiment *e)
+/* Hashes the list of cases, and what the files that they read hold, weights and
+ * inputs: a sweep does not resume with others under the same names. */
+static void hash_cases(char text[HASH_TEXT], const Sweeping *s)
 {
+    const Experiment *e = s->experiment;
+    const char *inputs = s->inputs_hash ? s->inputs_hash : "";
     char of_file[HASH_TEXT];
     uint64_t h = HASH_START;
-    bool any = false;
+    bool any = *inputs != '\0';
 
+    h = hash_bytes(h, inputs, strlen(inputs));
     for (int i = 0; i < e->ncases; i++) {
         const Case *c = &e->cases[i];
 
@@ -225,7 +228,7 @@ static int fill_record(Record *r, const Sweeping *s)
     snprintf(r->sweep.experiment, sizeof(r->sweep.experiment), "%s",
              e->experiment);
     snprintf(r->sweep.question, sizeof(r->sweep.question), "%s", e->question);
-    hash_cases(r->sweep.cases_hash, e);
+    hash_cases(r->sweep.cases_hash, s);
     r->sweep.seed = s->protocol.seed;
     snprintf(r->sweep.source, sizeof(r->sweep.source), "attnbench");
     TRY(join_argv(r->sweep.argv, sizeof(r->sweep.argv), s));

@@ -37,7 +37,8 @@ typedef struct Sweeping {
     const char *command; /* "run" */
     int argc;            /* what followed it */
     char **argv;
-    FILE *out; /* where the user is told of it */
+    FILE *out;               /* where the user is told of it */
+    const char *inputs_hash; /* of files that all cases read; NULL: none */
 } Sweeping;
 
 /* Measures what the database lacks of it, in the unfinished sweep of the same
