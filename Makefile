@@ -163,7 +163,7 @@ $(B)/experiments.inc: $(patsubst %,$(B)/%.inc,$(experiments))
 	@for f in $(experiments); do \
 	   printf '{ "%s",\n#include "%s.inc"\n},\n' $$(basename $$f .json) $$f; done > $@
 
-# What the program says of its own build; written anew only when it changes.
+# What the program says of its own build; rewritten only when it changes.
 $(B)/build_info.h: FORCE
 	@mkdir -p $(@D)
 	@{ echo '#define BUILD_COMMIT "$(GIT_COMMIT)"'; \

@@ -1,7 +1,8 @@
 /*
  * cam.h - numbers that describe a class activation map.
  *
- * All but the peak and the mean are shares: no factor on the map changes them.
+ * All are shares, except the peak and the mean: a factor on the map does not
+ * change them.
  * Knows no network: harness/attribution/cam.h makes the maps.
  */
 #ifndef ANALYSIS_CAM_H

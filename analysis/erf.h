@@ -1,10 +1,11 @@
 /*
  * erf.h - numbers that describe an effective receptive field.
  *
- * A map holds, for each pixel of the input, how much a unit of the network
- * heeds it: the gradient of that unit, made positive.  All numbers are taken on
- * linear data, so that no factor on the gradient changes them, unless a curve
- * is asked for.  Knows no network: harness/attribution/erf.h makes the maps.
+ * A map holds, for each pixel of the input, how strongly a unit of the network
+ * responds to it: the gradient of that unit, made positive.  All numbers are
+ * computed from linear data, so that a factor on the gradient does not change
+ * them, unless a curve is asked for.  Knows no network:
+ * harness/attribution/erf.h makes the maps.
  *
  * Source: W. Luo, Y. Li, R. Urtasun, R. Zemel, "Understanding the Effective
  * Receptive Field in Deep Convolutional Neural Networks", NeurIPS 2016; the

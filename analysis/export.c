@@ -14,7 +14,7 @@
 /* In the order of the columns. */
 static const struct {
     const char *name;
-    size_t offset; /* of a double in Stats */
+    size_t offset; /* in Stats, of a double */
 } stats[] = {
     { "median_ns", offsetof(Stats, median) },
     { "lo_ns", offsetof(Stats, lo) },

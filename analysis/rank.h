@@ -1,5 +1,5 @@
 /*
- * rank.h - whether two lists order the same things alike.
+ * rank.h - whether two lists have the same order.
  */
 #ifndef ANALYSIS_RANK_H
 #define ANALYSIS_RANK_H
@@ -7,8 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Kendall's tau-b of n pairs: 1 if x and y order them alike, -1 if the other
- * way round; ties count for neither, as tau-b has it.  NAN for fewer than two
+/* Kendall's tau-b of n pairs: 1 if x and y have the same order, -1 if the
+ * opposite one; ties count for neither, as in tau-b.  NAN for fewer than two
  * pairs, or where all of x or of y are equal. */
 double kendall_tau(const double *x, const double *y, int n);
 

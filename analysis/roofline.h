@@ -1,10 +1,9 @@
 /*
- * roofline.h - what a part of a network could do at best, and what binds it.
+ * roofline.h - how fast a part of a network could be, and what limits it.
  *
- * The roofline of Williams, Waterman and Patterson (CACM 52(4), 2009): work of
- * so many operations and bytes takes at least the longer of operations / peak
- * and bytes / bandwidth.  Peaks and bandwidths are this machine's own, as
- * measured (results/profile.h).
+ * The roofline of Williams, Waterman and Patterson (CACM 52(4), 2009): work
+ * takes at least operations / peak, and at least bytes / bandwidth.  Peaks and
+ * bandwidths are this machine's own, as measured (results/profile.h).
  */
 #ifndef ANALYSIS_ROOFLINE_H
 #define ANALYSIS_ROOFLINE_H
@@ -96,10 +95,10 @@ double quantity_value(const StoredProfile *p, int step, const char *name);
  * that holds all that it touches.  For a step these are its operands and its
  * result, which the step before may just have left there; for the run all that
  * it uses, as the next run finds what this one leaves.  So a step of a run at
- * DRAM may well be at L3.
+ * DRAM may be at L3.
  *
- * Where bytes were counted at DRAM and at the last cache, it is not inferred,
- * but the one of the two whose bytes take longer.
+ * Where bytes were counted at DRAM and at the last cache, nothing is inferred:
+ * it is the one of the two whose bytes take longer.
  */
 Level roofline_level(const StoredProfile *p, int step, const Limits *l);
 

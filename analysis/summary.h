@@ -67,9 +67,10 @@ void summary_free(RunList *list);
 bool run_is_ok(const Run *r);
 
 /* Time of a over time of b.  Paired round by round if both were measured in
- * one start of an experiment (same started_at and seed, if by two programs
- * turn by turn) and have rounds in common; else n is 0, the ratio is that of
- * the medians and the interval the widest that both their intervals allow. */
+ * one start of an experiment (for two programs that were interleaved:
+ * the same started_at and seed) and have rounds in common; else n is 0, the
+ * ratio is that of the medians and the interval the widest that both their
+ * intervals allow. */
 Ratio summary_ratio(const Run *a, const Run *b);
 
 #endif

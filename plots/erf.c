@@ -2,7 +2,7 @@
  * erf.c - receptive fields: one panel per module and tap, all on one scale;
  * and how they grow with the input.
  *
- * The data file of erf holds a block a panel, a matrix of shares of the mass
+ * The data file of erf holds one block per panel, a matrix of the mass's shares
  * in cells of several pixels, then a block of squares (panel x0 y0 x1 y1 level
  * and the share of the input that it covers).
  */

@@ -1,13 +1,14 @@
 /*
- * erf_scaling.c - how receptive fields grow with the input: a panel a tap and
- * number, a line a module, and a dotted one for what comes past its gates.
+ * erf_scaling.c - how receptive fields grow with the input: one panel per tap
+ * and number, one line per module, and a dotted one for the part that bypasses
+ * its gates.
  *
  * All is in pixels, so that a field of fixed size is a level line; one that
- * grows with the input runs beside the grey one, of an input that counts alike
- * everywhere.
+ * grows with the input is parallel to the grey line, which is of a field where
+ * all pixels count equally.
  *
- * The data file holds a block a line (side value lo hi), panel by panel, then
- * the names at the lines' ends (panel side value y style, name).
+ * The data file holds one block per line (side value lo hi), panel by panel,
+ * then the names at the lines' ends (panel side value y style, name).
  */
 #include <math.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /*
  * lines.c - gathers runs into lines, fits them, and names their right ends.
  *
- * The data file holds for each panel a block a module (x y lo hi converged
+ * The data file holds for each panel one block per module (x y lo hi converged
  * n), then a block of names (x y of the line's end, x y of the name, x of the
  * note, name, note).  The page is worked out here, in points, because names
  * must not overlap; scaling.gp takes it over.
@@ -424,7 +424,7 @@ int lines_write(Sheet *s, const Panels *all)
         err = fail(ERR_UNSUPPORTED, "%s", s->note);
     if (!err && fit_note)
         sheet_say(s,
-                  "Beside each name the exponent of its time with its 95 %% "
+                  "Next to each name: the exponent of its time with its 95 %% "
                   "interval, fitted to the %d largest sizes; %s.",
                   FIT_LARGEST, fit_note);
     if (!err && hollow)

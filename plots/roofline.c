@@ -1,15 +1,16 @@
 /*
- * roofline.c - the figure of how near the roofs of its machine work comes: a
- * panel a shape, a point a module; of a single run, a point a step.
+ * roofline.c - the figure of how near work comes to the roofs of its machine:
+ * one panel per shape, one point per module; of a single run, one point per
+ * step.
  *
  * A point lies at FLOPs a byte moved, each op's operands once, and at FLOPs a
  * second.  A thin line leads to what its FLOPs and compulsory bytes would
  * allow: to the right, as nothing is moved twice, and up to the roof.
  *
- * Bytes and operations are those that were counted, where they were: the figure
- * says of which points.
+ * Bytes and operations are the counted ones where there are any: the figure
+ * says for which points.
  *
- * The data file holds a block a panel (intensity GFLOP/s filled style
+ * The data file holds one block per panel (intensity GFLOP/s filled style
  * intensity and GFLOP/s of the floor, time, name, the memory whose bytes it
  * are and where they and the operations are from), then the key and the roofs.
  */

@@ -1,4 +1,4 @@
-# scaling.gp - a line a module on log-log axes, one panel or two in a row.
+# scaling.gp - one line per module on log-log axes, one panel or two in a row.
 
 across(p) = panels > 1 ? (p - 1) % 2 : 0
 down(p) = panels > 1 ? (p - 1) / 2 : 0

@@ -2,8 +2,8 @@
  * stages.c - the figure of modules alone, one panel per shape: one row per
  * module, its time on a log axis that all panels share.
  *
- * The data file holds a block a panel (row x lo hi converged style), then the
- * names of the rows.
+ * The data file holds one block per panel (row x lo hi converged style), then
+ * the names of the rows.
  */
 #include <math.h>
 #include <string.h>

@@ -1,4 +1,5 @@
-# stages.gp - modules alone: a panel a shape, a row a module, time on a log axis.
+# stages.gp - modules alone: one panel per shape, one row per module, time on a
+# log axis.
 
 set logscale x
 set border 1

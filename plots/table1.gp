@@ -1,5 +1,5 @@
 # table1.gp - throughput of SCSA's variants relative to SCSA, here and in the
-# paper: a row a variant.
+# paper: one row per variant.
 
 margin_top = 34
 set lmargin at screen names / width

@@ -1,5 +1,5 @@
 # table2.gp - throughput of each module relative to its plain backbone, here and
-# in the paper: a panel a backbone, a pair of bars a module.
+# in the paper: one panel per backbone, a pair of bars per module.
 
 head = 36               # above the bars of a panel: its titles
 names = 20              # below them

@@ -1,5 +1,5 @@
 # throughput.gp - throughput relative to the plain network, here and in the
-# paper: a row a module.
+# paper: one row per module.
 
 margin_top = 34
 set lmargin at screen 64 / width

@@ -20,14 +20,14 @@ typedef struct Worker {
 /* Finds the process that measures the sweep, or did when it was killed. */
 int store_at_work(Store *s, int64_t sweep_id, Worker *out, bool *found);
 
-/* Makes the sweep this worker's.  after_kill: the one before is no more, and
- * what it had under way may be why. */
+/* Makes the sweep this worker's.  after_kill: the one before was killed, and
+ * the cases that it had under way may be why. */
 int store_take(Store *s, int64_t sweep_id, const Worker *me, bool after_kill);
 
 /* Its worker is still at work: it was seen now. */
 int store_seen(Store *s, int64_t sweep_id);
 
-/* The sweep is nobody's, and nothing of it is under way. */
+/* The sweep has no worker now, and none of its cases is under way. */
 int store_leave(Store *s, int64_t sweep_id);
 
 /* These n cases of the sweep are under way now, and no others; together with

@@ -166,7 +166,8 @@ static int merge_table(const Store *s, const struct MergeTable *t, Added *added)
     return err;
 }
 
-/* Two copies of a sweep that both went on number other starts alike. */
+/* Two copies of a sweep that were both resumed have different starts of one
+ * number. */
 static int refuse_forked(const Store *s)
 {
     int64_t n = 0;

@@ -51,7 +51,7 @@ typedef struct Case {
  * that may have any character, also those that control a screen. */
 enum { SAYS_NOTHING, SAYS_WHAT, SAYS_HOW, SAYS_PROSE };
 
-extern const Param case_params[];   /* what a user sets, but for ...     */
+extern const Param case_params[];   /* what a user sets, except ...      */
 extern const Param case_settings[]; /* ... the module's own, as one text */
 
 /* The name of a field's choice: case_name("pass", PASS_TRAIN) is "train". */

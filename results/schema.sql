@@ -3,7 +3,7 @@
 -- A sweep is one experiment on one machine by one build; a run is one of its
 -- cases, measured; a sample is one timing.  Raw samples are kept, every
 -- statistic is computed from them when asked for.  Nothing is ever updated
--- but the end of a sweep: a repeated measurement is a new row.
+-- except the end of a sweep: a repeated measurement is a new row.
 --
 -- A sweep that was interrupted resumes where it stopped, perhaps hours later:
 -- each go is a row of the table start.  Rounds are numbered within a start,
@@ -247,7 +247,7 @@ END;
 
 -- Choices that a device made by timing, so that the next process need not:
 -- cuDNN's engine for a convolution.  The key says all that a choice depends on
--- but the machine.  Not a result: losing one costs a moment, and a new choice
+-- except the machine.  Not a result: losing one costs a moment, and a new choice
 -- replaces the old.
 CREATE TABLE note (
     machine_id      INTEGER NOT NULL REFERENCES machine,

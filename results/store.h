@@ -4,7 +4,7 @@
  * One SQLite file (results/schema.sql).  A sweep is one experiment on one
  * machine by one build, in one start or, after an interruption, several; a run
  * is one of its cases, measured; a sample is one timing.  Raw samples are kept
- * and nothing is ever updated but the end of a sweep.
+ * and nothing is ever updated except the end of a sweep.
  * Knows no tensor: a database can be studied where it could not be made.
  */
 #ifndef RESULTS_STORE_H

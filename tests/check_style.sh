@@ -51,13 +51,12 @@ marks='TO''DO|FIX''ME|\bXX''X\b|#if 0'
 git grep -nE "$marks" -- '*.c' '*.h' '*.cpp' '*.cu' '*.py' '*.mk' Makefile &&
     bad "unfinished marks"
 
-# A comment opens with a noun or a verb.  Words: in these folders, until all
-# are clean.
+# A comment opens with a noun or a verb.
 git grep -nE '(/\*|\* |// )(What|Of|Whether) ' -- '*.c' '*.h' '*.cpp' '*.cu' &&
     bad "comments that open with What, Of or Whether"
-plain='kernels attention_zoo'
-git grep -niE '\b(anew|turn by turn|but for|so many|beside|goes on)\b' -- \
-    $plain && bad "say again, interleaved, except, this many, next to, continues"
+odd='anew|turn by turn|but for|so many|beside|goes on|heeds?|a row a'
+git grep -niE "\b($odd)\b" -- . ':!tests/check_style.sh' &&
+    bad "say again, interleaved, except, that many, next to, continues, responds to, one row per"
 phrases='of the input a layer heeds|no smaller difference means anything'
 phrases="$phrases|its floor is [^ ]* times faster"
 phrases="$phrases|take its interval for what it is|what a score rests on"

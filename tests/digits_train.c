@@ -28,8 +28,8 @@ struct Training {
     int step;
 };
 
-/* Sets the images, and the targets if g has such an input, of places from
- * first; those for training go round. */
+/* Sets the images, and the targets if g has such an input, from place first
+ * on; those for training start again after the last. */
 static int set_batch(const Training *t, Graph *g, Plan *plan, int first)
 {
     Tensor *input = graph_find(g, "input"), *target = graph_find(g, "target");

@@ -22,7 +22,7 @@ enum { FAKE_ALGORITHM = 100 };
 typedef struct FakeCalls {
     int launches;  /* of cuDNN and of cuBLASLt                   */
     int fastest;   /* which engine or algorithm takes least time */
-    int broken;    /* so many of the first of each fail          */
+    int broken;    /* number of the first of each that fail      */
     bool refusing; /* cuBLASLt has no algorithm                  */
     int compute;   /* cuBLASLt's type of the last product's sums */
 } FakeCalls;

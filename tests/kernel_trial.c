@@ -225,8 +225,9 @@ static bool spread_nan(const Trial *t, float got)
            may_be_winograd(t->kernel);
 }
 
-/* Beside a mask: a masked score's exponential is at the end of the denormals, so
- * whether it is 0, and 0 times infinity a NaN, is a matter of rounding. */
+/* True next to a mask: a masked score's exponential is at the end of the
+ * denormals, so whether it is 0, and 0 times infinity a NaN, is a matter of
+ * rounding. */
 static bool either_way(const Trial *t, float want, float got)
 {
     const WindowAttentionAttr *attr = t->s->c->attr;
@@ -358,7 +359,7 @@ static void check_sources(const Trial *t, const Guarded buffer[MAX_SRC])
         if (!src)
             continue;
         if (!guards_intact(&buffer[k]))
-            trial_failed(t, "wrote beside a source");
+            trial_failed(t, "wrote outside a source");
         if (k == t->inplace || (t->kernel->packs >> k & 1))
             continue;
         seen = malloc(tensor_count(src) * sizeof(float));
@@ -409,7 +410,7 @@ static void try_kernel(const Trial *t)
         run_and_compare(t, state);
         check_sources(t, buffer);
         if (result.base && !guards_intact(&result))
-            trial_failed(t, "wrote beside its output");
+            trial_failed(t, "wrote outside its output");
     }
     if (t->kernel->release)
         t->kernel->release(state);

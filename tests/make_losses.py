@@ -4,7 +4,7 @@ losses of the first steps.
 
     python3 tests/make_losses.py [MODULE...] > tests/digits/losses.csv
 
-A row a step: module, learning rate, step, the loss in float32, and the loss of
+One row per step: module, learning rate, step, the loss in float32, and the loss of
 the same training in float64, which tells how far float32 is off and, where two
 losses in float32 disagree, which of them is right.
 

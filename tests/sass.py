@@ -25,7 +25,7 @@ BASELINE = "kernels/cuda/SASS.csv"
 EXCEPTIONS = "tests/sass_exceptions.txt"
 TOLERANCE = 0.05
 REGISTERS = 65536  # of a multiprocessor
-REGISTER_UNIT = 8  # a thread's come in so many
+REGISTER_UNIT = 8  # a thread gets a multiple of this
 CODE_BYTES = 48 << 10
 FUSED_CODE_BYTES = 72 << 10  # of scsa's, which run all steps in one kernel
 

@@ -33,8 +33,8 @@ void stored_add(Stored *s, const Case *c, double ns, const char *status);
 void stored_network(Stored *s, const char *settings, double ns, double params,
                     double paper_flops);
 
-/* Goes on with the sweep in another start, an hour later: what is added then
- * shares no rounds with what was. */
+/* Continues the sweep in another start, an hour later: what is added then
+ * shares no rounds with what was there. */
 void stored_restart(Stored *s);
 
 /* The sweeps of the standard experiments, with numbers that tests know:
@@ -54,7 +54,7 @@ void stored_paper(const char *path, PaperTable table, int skip);
 void stored_stages(const char *path);
 
 /* profile: at 64x56x56 and 256x14x14 se takes 1000 ns, of 1000 FLOPs and 4000
- * bytes, compulsory 2000, in one step, scsa twice all of it but for the
+ * bytes, compulsory 2000, in one step, scsa twice all of it except the
  * compulsory bytes, in two; and roofs of 100 GFLOP/s and 10 GB/s, of the cache
  * 50 and 90. */
 void stored_profiles(const char *path);

@@ -325,7 +325,7 @@ TEST(cam_pictures, csv_quotes_the_pictures_name)
     free(table);
 }
 
-/* A file with so many names, the i-th "animal i". */
+/* A file with that many names, the i-th "animal i". */
 static const char *names_file(const char *name, int n)
 {
     const char *path = picture_path(name);

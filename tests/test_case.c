@@ -20,7 +20,7 @@ typedef struct RunSettings {
 } RunSettings;
 
 static const Param run_params[] = {
-    PARAM_INT(RunSettings, fresh, 0, 0, 1, "begin anew"),
+    PARAM_INT(RunSettings, fresh, 0, 0, 1, "begin again"),
     PARAM_PATH(RunSettings, db, "results/attnbench.db", "the database"),
     PARAM_END,
 };

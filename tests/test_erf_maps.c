@@ -267,7 +267,7 @@ static void check_cross_and_pedestal(const char *settings)
 {
     Erf e = run_module(settings);
     const int middle = SIDE / 2;
-    double cross = 0, beside = 0;
+    double cross = 0, rest = 0;
 
     REQUIRE(e.part[ERF_GATES].map != NULL);
     for (int i = 0; i < SIDE; i++)
@@ -276,12 +276,12 @@ static void check_cross_and_pedestal(const char *settings)
 
             CHECK_MSG(v > 0, "%s: nothing at %d,%d", settings, i, j);
             if (i != middle && j != middle)
-                beside += v / (SIDE - 1) / (SIDE - 1);
+                rest += v / (SIDE - 1) / (SIDE - 1);
             else if (i != middle || j != middle)
                 cross += v / 2 / (SIDE - 1);
         }
-    CHECK_MSG(cross > 1.5 * beside, "%s: %g on the cross, %g beside", settings,
-              cross, beside);
+    CHECK_MSG(cross > 1.5 * rest, "%s: %g on the cross, %g off it", settings,
+              cross, rest);
     erf_free(&e, 1);
 }
 

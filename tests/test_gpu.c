@@ -147,7 +147,7 @@ TEST(gpu, ten_runs_take_ten_times_as_long_as_one)
     backend_close(dev);
 }
 
-/* Nanoseconds of a run, of many that go round the plan's copies. */
+/* Nanoseconds of a run, of many that rotate through the plan's copies. */
 static double round_time(Device *dev, Chain *c, int runs)
 {
     double least = INFINITY, ns;

@@ -409,8 +409,8 @@ TEST(locks, a_trigger_of_somebodys_is_not_run)
     store_close(s);
 }
 
-/* A researcher's own view is nobody's business. */
-TEST(locks, a_view_beside_the_tables_is_welcome)
+/* A researcher may add a view of their own. */
+TEST(locks, a_view_next_to_the_tables_is_welcome)
 {
     const char *path = temp_path("a.db");
     Store *s;

@@ -1,6 +1,6 @@
 /*
  * test_plots_scripts.c - what gnuplot makes of a figure's script, and what the
- * script says beside the numbers.
+ * script says besides numbers.
  */
 #include <math.h>
 #include <stdio.h>

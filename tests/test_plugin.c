@@ -79,7 +79,7 @@ TEST(plugin, takes_from_the_program_only_what_it_has)
     program[fread(program, 1, sizeof(program) - 1, f)] = '\0';
     pclose(f);
     if (!program[0])
-        SKIP("there is no nm, or no attnbench beside the tests");
+        SKIP("there is no nm, or no attnbench next to the tests");
 
     f = lines_of("nm -D --undefined-only %s", path);
     REQUIRE(f != NULL);

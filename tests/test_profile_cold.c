@@ -1,6 +1,6 @@
 /*
  * test_profile_cold.c - before which runs a profile of a cold case evicts the
- * caches, or goes on to the next copy of the plan.
+ * caches, or continues with the next copy of the plan.
  */
 #include <string.h>
 

@@ -1,13 +1,13 @@
 /*
- * test_scsa_speed.c - the fused SCSA next to its floor, copying the map, and
- * to the composed one; in make speed alone, and wants a quiet machine.
+ * test_scsa_speed.c - the fused SCSA against its floor, a copy of the map, and
+ * against the composed one; only in make speed, and needs a quiet machine.
  *
  * Batch 8 at the stages of ResNet-50, f32, all cores; medians.  Copy and fused
  * take turns in one process, each after a run of its own that is not timed;
  * then fused and composed, as the tensors of composed would push the map that
  * is copied out of the cache.  "in place" is what a network does: the result
- * is written over its source, which nobody reads again.  Beside PyTorch: see
- * kernels/cpu/SPEED.md.
+ * is written over its source, which nobody reads again.  Compared with
+ * PyTorch: see kernels/cpu/SPEED.md.
  */
 #include <omp.h>
 #include <stdio.h>
@@ -166,7 +166,7 @@ static void measure(const Bench *b, double *median, int first, int last)
     }
 }
 
-TEST(scsa_speed, fused_beside_a_copy_and_composed)
+TEST(scsa_speed, fused_next_to_a_copy_and_composed)
 {
     static const int stages[][2] = {
         { 64, 56 }, { 128, 28 }, { 256, 14 }, { 512, 7 }
@@ -179,16 +179,16 @@ TEST(scsa_speed, fused_beside_a_copy_and_composed)
            N);
     for (size_t i = 0; i < sizeof(stages) / sizeof(stages[0]); i++) {
         const int C = stages[i][0], size = stages[i][1];
-        double ns[NLANES], beside[NLANES];
+        double ns[NLANES], composed[NLANES];
         Bench b;
 
         bench_open(&b, C, size);
         measure(&b, ns, IN_PLACE, FUSED);
-        measure(&b, beside, FUSED, COMPOSED);
+        measure(&b, composed, FUSED, COMPOSED);
         printf("    %3dx%2dx%2d  %9.1f %6.1f %9.1f %9.1f %12.2f %14.2f\n", C,
                size, size, ns[COPY] / 1e3, ns[FUSED] / 1e3, ns[IN_PLACE] / 1e3,
-               beside[COMPOSED] / 1e3, ns[FUSED] / ns[COPY],
-               beside[COMPOSED] / beside[FUSED]);
+               composed[COMPOSED] / 1e3, ns[FUSED] / ns[COPY],
+               composed[COMPOSED] / composed[FUSED]);
         bench_close(&b);
     }
 }

@@ -123,7 +123,7 @@ TEST(summary, pairs_runs_of_one_start_and_no_others)
     strcpy(theirs.source, "pytorch");
     REQUIRE(store_open(&s, path, STORE_WRITE) == OK);
     add(s, &ours, true, "ours", slow, 6);
-    add(s, &theirs, true, "turn by turn", fast, 6);
+    add(s, &theirs, true, "interleaved", fast, 6);
     strcpy(ours.started_at, "2025-01-02T03:14:05.678Z");
     add(s, &ours, false, "after an interruption", fast, 6);
     store_close(s);

@@ -121,7 +121,7 @@ TEST(summary_speed, a_million_samples_beside_sqlite_s_way_through_them)
             lanes[k].run(path, out);
             ns[k][r] = cpu_ns() - start;
         }
-    printf("    a million samples      s  beside SELECT\n");
+    printf("    a million samples      s   times SELECT\n");
     for (int k = 0; k < NLANES; k++) {
         const double median = stats_of(ns[k], ROUNDS).median;
 

@@ -189,8 +189,8 @@ TEST(trial, in_the_state_cold_every_run_follows_an_eviction)
     end(&a, fake);
 }
 
-/* So many launches of one sample, and what comes before it, have gone round:
- * going on to a whole round leads back to where they began. */
+/* The launches of one sample, and of what comes before it, went through the
+ * copies: continuing to a whole round leads back to where they began. */
 static void check_went_round(Trial *a)
 {
     const Tensor *x = network_input(a->graph, 0);

@@ -155,8 +155,8 @@ TEST(verify_case, an_error_elsewhere_is_allowed_as_roundings_are)
     reference_free(ref);
 }
 
-/* The outputs of a reference, of which that called name is so many times what
- * it is, as another program would give them. */
+/* The outputs of a reference, with that called name multiplied by a factor, as
+ * another program would give them. */
 static Safetensors *theirs_of(const Reference *r, const char *name, float by)
 {
     const char *path = temp_path("theirs.safetensors"), *of;
@@ -179,8 +179,8 @@ static Safetensors *theirs_of(const Reference *r, const char *name, float by)
     return st;
 }
 
-/* By how much they then disagree, at batch times the reference's. */
-static double disagreement(const Reference *r, const Case *c, bool beside,
+/* How much they then disagree, at batch times the reference's. */
+static double disagreement(const Reference *r, const Case *c, bool floors,
                            const char *name, float by)
 {
     Safetensors *theirs = theirs_of(r, name, by);
@@ -188,7 +188,7 @@ static double disagreement(const Reference *r, const Case *c, bool beside,
 
     CHECK(agreement_find(&found, theirs,
                          &(Ours){ r->graph, NULL, r->expected, c,
-                                  beside ? r : NULL }) == OK);
+                                  floors ? r : NULL }) == OK);
     CHECK(!strcmp(found.output, name));
     st_close(theirs);
     return found.rel_l2;
@@ -197,7 +197,7 @@ static double disagreement(const Reference *r, const Case *c, bool beside,
 /* The weights of sa's norm have gradients that are the difference of numbers
  * hundreds of times as large: what their roundings make of it is no
  * disagreement. */
-TEST(verify_case, gradients_of_two_programs_are_compared_beside_floors)
+TEST(verify_case, gradients_of_two_programs_are_compared_against_floors)
 {
     const double limit = 2 * 5e-5;
     const char *const name = "grad/gn.weight";

@@ -12,7 +12,7 @@ typedef struct ClassNames {
     int n;
 } ClassNames;
 
-/* Reads a name a line, in the order of the classes; path is kept.  ERR_INPUT
+/* Reads one name per line, in the order of the classes; keeps path.  ERR_INPUT
  * where a line is empty. */
 int class_names_read(ClassNames *out, const char *path);
 void class_names_free(ClassNames *names);
@@ -20,8 +20,8 @@ void class_names_free(ClassNames *names);
 /* ERR_INPUT unless there is a name for each of a network's classes. */
 int class_names_check(const ClassNames *names, int classes);
 
-/* "tabby cat (281)", or "class 281" without names.  A name is cut after so many
- * letters: "Cardigan Welsh co... (264)".  Returns text. */
+/* "tabby cat (281)", or "class 281" without names.  A name is cut after that
+ * many letters: "Cardigan Welsh co... (264)".  Returns text. */
 enum { CLASS_TEXT = 80, CLASS_SHORT = 20, CLASS_LONG = 48 };
 char *class_text(char text[CLASS_TEXT], const ClassNames *names, int class,
                  int letters);

@@ -1,6 +1,6 @@
 /*
- * erf.h - effective receptive fields: what of the input a unit in the middle
- * of a layer heeds, as the gradient of that unit.
+ * erf.h - effective receptive fields: which input pixels a unit in the middle
+ * of a layer responds to, by the gradient of that unit.
  *
  * Weights are seeded and inputs are seeded noise unless a case has a file of
  * weights and an image source is given: no download, and the same map

@@ -12,7 +12,7 @@
  * made. */
 void erf_report(FILE *out, const ErfRow *row);
 
-/* A line a number, under the head's names. */
+/* One line per number, under the head's names. */
 void erf_report_csv_head(FILE *out);
 void erf_report_csv(FILE *out, const ErfRow *row);
 

@@ -5,7 +5,7 @@
  *         VGG-style ConvNets Great Again", CVPR 2021, arXiv:2101.03697.
  *
  * Idea:   a plain stack of 3x3 convolutions, each of which is trained with a
- *         1x1 and, where shapes agree, the identity beside it.
+ *         1x1 and, where shapes agree, the identity next to it.
  *
  *     x --3x3, bn--+
  *       --1x1, bn--+--> relu --> y      form=train

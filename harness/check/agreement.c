@@ -37,8 +37,8 @@ static int error_of(double *rel_l2, const Safetensors *theirs,
         TRY(plan_get(ours->plan, graph_output_at(ours->g, i, NULL),
                      values + t->count));
     TRY(st_read(theirs, t, values));
-    if (ours->beside)
-        floor = reference_floor(ours->beside, ours->c, i, want, t->count);
+    if (ours->ref)
+        floor = reference_floor(ours->ref, ours->c, i, want, t->count);
     *rel_l2 = verify_error_beside(values, want, t->count, floor);
     return OK;
 }

@@ -15,8 +15,8 @@ typedef struct Ours {
     float *const *first; /* an array for each output, of the first steps of
                           * training, where there were more since; or NULL */
     const Case *c;
-    const Reference *beside; /* of c: a gradient is measured against its floor,
-                              * where that is more; NULL: beside ours alone */
+    const Reference *ref; /* of c: a gradient is measured against its floor,
+                           * where that is more; NULL: against ours alone */
 } Ours;
 
 typedef struct Agreement {

@@ -441,7 +441,7 @@ static int find_floors(CaseFile *f)
 static int measure(Measured *m, CaseFile *f, int i, const float *expected,
                    size_t n)
 {
-    double floor, beside;
+    double floor, error;
 
     m->rel_l2 = verify_error(f->got[i], expected, n);
     if (m->rel_l2 <= m->limit || isnan(m->rel_l2) || case_dtype(&f->c) != F32 ||
@@ -449,9 +449,9 @@ static int measure(Measured *m, CaseFile *f, int i, const float *expected,
         return OK;
     TRY(find_floors(f));
     floor = f->ref ? verify_floor(f->ref, &f->c, i, m->limit) : 0;
-    beside = verify_error_beside(f->got[i], expected, n, floor);
-    m->beside_floor = beside < m->rel_l2;
-    m->rel_l2 = beside;
+    error = verify_error_beside(f->got[i], expected, n, floor);
+    m->beside_floor = error < m->rel_l2;
+    m->rel_l2 = error;
     return OK;
 }
 

@@ -9,12 +9,12 @@
 #include "kernels/core/backend.h"
 #include "kernels/simt/model.h"
 
-/* Stands in for the plugin's: open() loads it and gives a device of its own
+/* Loads the plugin in open(), which gives a device of the plugin's own
  * backend.  Without a plugin there are no kernels, and ERR_UNSUPPORTED says
  * why. */
 extern const Backend cuda_backend;
 
-/* Stands for predictions (harness/explain/predict.h): it opens no device, and
+/* Backend of predictions (harness/explain/predict.h): it opens no device, and
  * says which command knows it. */
 extern const Backend model_backend;
 

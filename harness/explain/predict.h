@@ -80,8 +80,9 @@ int predict_case(Predicted *out, const Case *c, const Model *model,
                  const Card *card);
 void predicted_free(Predicted *p, const Model *model);
 
-/* ns of one launch, and what binds it; scale: of images in the batch for each
- * that ran on so many multiprocessors.  flops are the launch's, scaled. */
+/* ns of one launch, and what limits it.  scale: images of the batch for each
+ * one that was simulated, on sms multiprocessors; flops are the launch's,
+ * scaled. */
 double predict_launch(const SimtCounts *c, const Card *card, double scale,
                       int sms, double flops, bool in_l2, Bound *bound);
 

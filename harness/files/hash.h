@@ -1,6 +1,6 @@
 /*
- * hash.h - FNV-1a (Fowler, Noll, Vo) of texts and of what files hold, to know
- * them again.
+ * hash.h - FNV-1a (Fowler, Noll, Vo) of texts and of the contents of files, to
+ * recognise them.
  *
  * Not against forgery: two files that somebody made alike may have one hash.
  */
@@ -20,8 +20,8 @@ uint64_t hash_bytes(uint64_t h, const void *bytes, size_t n);
  * read. */
 int hash_file(uint64_t *h, const char *path);
 
-/* Files whose hash is known, each by what its folder says of it: one that is
- * written anew, or put in its place, is another.  { 0 } at first. */
+/* Files whose hash is known, by their inodes, sizes and times: one that was
+ * rewritten or replaced is another file.  { 0 } at first. */
 typedef struct Hashes {
     struct HashedFile *at;
     int n;

@@ -46,7 +46,7 @@ typedef struct Sweeper {
     const Listener *listener;
     Tally *tally;
     uint64_t random;
-    int round; /* goes on from block to block: rounds are told apart */
+    int round; /* continues from block to block, so rounds differ */
     int lane;  /* whose turn it was */
     TuningCache tuning_cache;
     Device *dev;

@@ -30,7 +30,7 @@ enum {
 };
 
 struct Peer {
-    pid_t pid; /* of its process group, too; 0: it is no more */
+    pid_t pid; /* of its process group, too; 0: it has ended */
     int to, from;
     PeerLimits limits;
     bool stopped; /* a wait for it was ended by limits.stop */
@@ -39,7 +39,7 @@ struct Peer {
     char heard[LINE_SIZE]; /* what it said and nobody has read yet ... */
     size_t n;              /* ... bytes of that                        */
     char line[LINE_SIZE];  /* of the last answer    */
-    char ended[256];       /* why it is no more     */
+    char ended[256];       /* why it has ended      */
     char file[64];         /* where outputs come through */
 };
 
@@ -119,13 +119,13 @@ static void end(Peer *p, double patience_ms, int *status)
         kill(-p->pid, SIGTERM);
         ends_within(p, GRACE_MS);
     }
-    kill(-p->pid, SIGKILL); /* and whoever is left of its group */
+    kill(-p->pid, SIGKILL); /* and all that is left of its group */
     if (ends_within(p, GRACE_MS))
         waitpid(p->pid, status, 0);
     p->pid = 0;
 }
 
-/* It is no more, for this reason. */
+/* The peer has ended, for this reason. */
 static int give_up(Peer *p, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 

@@ -43,7 +43,7 @@ int peer_open(Peer **out, const char *command, const PeerLimits *limits);
  * SIGTERM.  Accepts NULL. */
 void peer_close(Peer *p);
 
-/* True if stop ended a wait: what came of the case then is nobody's fault. */
+/* True if stop ended a wait: that the case failed then is not its fault. */
 bool peer_was_stopped(const Peer *p);
 
 /* "pytorch 1.13.1 eager" */

@@ -8,8 +8,8 @@
 
 #include "kernels/core/plan.h"
 
-/* True if runs on dev are cold because they go round copies of the plan; else
- * caches are evicted before a run. */
+/* True if runs on dev are cold because they rotate through copies of the plan;
+ * else caches are evicted before a run. */
 bool cold_rotates(const Device *dev);
 
 /* Makes the copies, where it takes any: a new plan's, whose inputs are yet to
@@ -28,8 +28,8 @@ int cold_next(Plan *plan, Device *dev);
 /* How many runs fill the last cache with what a cold one finds there. */
 int cold_runs_to_fill(const Plan *plan);
 
-/* Records so many runs of a plan (*runs), whose recording is of one run, that
- * a replay is far longer than what lies between two replays. */
+/* Records several runs of a plan (*runs of them), whose recording is of one
+ * run, so that a replay is far longer than the gap between two replays. */
 int graph_lengthen(int *runs, Plan *plan, Device *dev);
 
 #endif

@@ -1,8 +1,8 @@
 /*
  * sweep.h - an experiment into the database: what commands that measure share.
  *
- * The protocol as settings, Ctrl-C, going on with what was interrupted, and
- * what the user is told meanwhile.
+ * The protocol as settings, Ctrl-C, resuming after an interruption, and the
+ * messages on the way.
  */
 #ifndef HARNESS_SWEEP_H
 #define HARNESS_SWEEP_H

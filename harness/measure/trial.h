@@ -71,7 +71,7 @@ void trial_warm_up(Trial *a, double warmup_ns);
 /* Turns an error into what becomes of the arm, and releases it. */
 void trial_give_up(Trial *a, int err);
 
-/* Runs it for so long on the wall, for nothing but the device's clock. */
+/* Runs it for that long in wall time, only to raise the device's clock. */
 void trial_wake(Trial *a, double for_ns);
 
 /* Adds one sample, in this round of the sweep. */

@@ -18,7 +18,7 @@ static int allow_roundings(Trial *a, Agreement *worst,
     if (!(worst->rel_l2 > 2 * a->limit))
         return OK;
     TRY(verify_other_floors(a->c, with));
-    ours->beside = *with->ref;
+    ours->ref = *with->ref;
     TRY(agreement_find(worst, theirs, ours));
     if (!(worst->rel_l2 > 2 * a->limit))
         return OK;

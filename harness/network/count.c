@@ -24,8 +24,8 @@ static bool is_number(const char *part)
 
 /*
  * The end of a scope's block.  A block has its stage's number and its own:
- * layer1.0, stages.0.0, or stages.0.blocks.0; what stands beside the blocks of
- * a stage is like one: stages.1.downsample.  All else is its first part.
+ * layer1.0, stages.0.0, or stages.0.blocks.0; what stands next to the blocks
+ * of a stage counts as one: stages.1.downsample.  All else is its first part.
  */
 static const char *block_end(const char *scope)
 {

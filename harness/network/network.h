@@ -78,7 +78,7 @@ int network_run_plan(float **values, Plan *plan, const Graph *g);
  * promises memory that it does not have, and kills who uses it, so ask first.
  * That is weights twice (ours and packed), the largest step with what it reads,
  * and as many bytes more; the weights alone where the device has memory of its
- * own, which says itself when there is no more. */
+ * own, which reports by itself when it is full. */
 int network_check_memory(const Graph *g, bool host_memory, double more);
 
 /* Adds c to sum. */

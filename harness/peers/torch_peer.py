@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """torch_peer.py - times the cases of an experiment in PyTorch.
 
-Turn by turn with attnbench, in one run, which is how to compare:
+Interleaved with attnbench, in one run, which is how to compare:
 
     attnbench run harness/experiments/vs_torch.json \\
         --peer="python3 harness/peers/torch_peer.py --serve"
@@ -129,7 +129,7 @@ class Arm:
             return self.device.time(self.work, reps)
 
     def outputs(self):
-        """By name, as NumPy's.  Asked for first: training goes on."""
+        """By name, as NumPy arrays.  Asked for first: timing trains further."""
         self.device.use(self.case)
         with self.work.mode():
             return {name: self.device.output(y)

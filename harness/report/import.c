@@ -337,8 +337,8 @@ static int store_start(Store *s, const ImportSweep *w, int k, int64_t *id,
     return OK;
 }
 
-/* Times of one round are compared with each other: what was not measured turn
- * by turn must not look as if. */
+/* Times of one round are compared with each other: runs that were not
+ * interleaved must not share one. */
 static void part_rounds(ImportSweep *w)
 {
     int next = 0;

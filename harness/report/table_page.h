@@ -16,7 +16,7 @@ typedef struct Shown {
     const char *const *may_differ; /* columns in which theirs are others */
 } Shown;
 
-/* Prints the runs of a page; arms but the first are left out. */
+/* Prints the runs of a page; arms after the first are left out. */
 int table_page_print(const RunList *runs, const Shown *what,
                      const TableOptions *o);
 

@@ -97,11 +97,11 @@ static void draw(const char *db)
 static void remove_journals(const char *path)
 {
     static const char *const ends[] = { "-journal", "-wal", "-shm" };
-    char beside[600];
+    char journal[600];
 
     for (int i = 0; i < 3; i++) {
-        snprintf(beside, sizeof(beside), "%s%s", path, ends[i]);
-        unlink(beside);
+        snprintf(journal, sizeof(journal), "%s%s", path, ends[i]);
+        unlink(journal);
     }
 }
 

@@ -1,11 +1,12 @@
 #!/bin/sh
 # fuzz.sh - builds run_fuzz and runs each target for some seconds, as many at
-# once as there are cores: a line each, and an end other than 0 if one crashed.
+# once as there are cores: one line per target, and an exit status other than 0
+# if one crashed.
 #
 #   sh tests/fuzz/fuzz.sh BUILD SECONDS [TARGET...]        (make fuzz)
 #
 # In BUILD/fuzz stay: <target>/, inputs that reach something new, where the next
-# run goes on; <target>.log; crashes/<target>-*, what crashed, hung, leaked or
+# run continues; <target>.log; crashes/<target>-*, what crashed, hung, leaked or
 # took too much memory.
 build=$1
 seconds=$2

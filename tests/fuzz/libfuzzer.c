@@ -2,7 +2,7 @@
  * libfuzzer.c - run_fuzz TARGET ..., all else as libFuzzer's own programs.
  *
  *   build/fuzz/run_fuzz verify CRASH-FILE     repeats what was found
- *   build/fuzz/run_fuzz verify FOLDER...      goes on from there
+ *   build/fuzz/run_fuzz verify FOLDER...      continues from there
  *
  * One program for all targets; tests/fuzz/fuzz.sh runs it.
  */

@@ -61,7 +61,7 @@ static int by_size(const void *a, const void *b)
 enum { SAMPLES = 31, RUNS = 200, LARGE_RUNS = 5, HOLD_CYCLES = 2000000 };
 static const size_t LARGE = (size_t)64 << 20;
 
-/* The i-th copy of those that go round so many pairs. */
+/* The i-th of the copies that rotate through that many pairs. */
 static void copy(const Bench *b, size_t bytes, bool ours, size_t i,
                  size_t pairs)
 {

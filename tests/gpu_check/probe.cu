@@ -53,7 +53,7 @@ static __global__ void make_chain(unsigned *next, unsigned n, unsigned stride)
         next[i] = (i + stride) % n;
 }
 
-/* Goes on where the last one ended: what that has read is in a cache. */
+/* Continues where the last one ended: what that one read is in a cache. */
 static __global__ void follow(const unsigned *next, int steps, unsigned *end)
 {
     unsigned at = *end;

@@ -10,8 +10,8 @@
 /* All buffers are three times as large as the cache. */
 enum { ROTATION_TIMES = 3 };
 
-/* Pairs of buffers of so many bytes, of which there is room for room bytes on
- * either side; one at least. */
+/* Number of pairs of buffers of that many bytes, where there are room bytes on
+ * either side; at least one. */
 static inline size_t rotation_pairs(size_t cache, size_t bytes, size_t room)
 {
     const size_t enough =

@@ -4,7 +4,7 @@
     python3 summary.py gpu.db copy.csv constants.csv
 
 SCSA and SE against the copy of a map of the same size in the same state first,
-then the other modules, networks, PyTorch beside us, and kernels.  Medians;
+then the other modules, networks, PyTorch next to us, and kernels.  Medians;
 attnbench table has the intervals.  Needs nothing but Python.
 """
 import csv

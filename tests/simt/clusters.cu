@@ -1,6 +1,6 @@
 /*
  * clusters.cu - blocks that read each other's shared memory, and copies that
- * go on beside the kernel.
+ * run while the kernel does.
  */
 #include "kernels/simt/prims.h"
 #include "tests/simt/planted.h"
@@ -198,7 +198,7 @@ TEST(simt_finds, a_cluster_sync_between_done_and_all_done)
     FINDS(DIVERGENT_BARRIER, done_early<MEETS>, TWO_BLOCKS, UNSEEN);
 }
 
-/* ---- copies beside the kernel ------------------------------------------ */
+/* ---- copies while the kernel runs -------------------------------------- */
 
 enum CopyBug { COPY_RIGHT, NO_WAIT, WAIT_TOO_FEW, NO_BARRIER, REFILL };
 

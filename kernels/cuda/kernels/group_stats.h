@@ -308,7 +308,7 @@ static inline bool slabs_whole(const Tensor *x, const Slabs &s)
            whole_packs(x->dtype, (size_t)s.groups * s.cg);
 }
 
-/* Threads in a row of so many groups. */
+/* Threads in a row of that many groups. */
 static inline Divider threads_across(const Tensor *x, const Slabs &s,
                                      int groups)
 {
