@@ -1,10 +1,10 @@
 /*
- * counted.h - whether a profile's counters are to be believed.
+ * counted.h - whether a profile's counters can be trusted.
  *
- * Three checks: of known work they count what it is; of a step of our own FP32
- * kernels, the operations that it has (fp32_flops, which is modelled for those
- * steps alone where that follows from the op); of a cold run, at least the
- * bytes that it must read.
+ * Three checks: counters of known work give what it is; counters of a step of
+ * our own FP32 kernels give its operations (fp32_flops, which is modelled only
+ * for steps where it follows from the op); counters of a cold run give at least
+ * the bytes that it must read.
  */
 #ifndef ANALYSIS_COUNTED_H
 #define ANALYSIS_COUNTED_H

@@ -61,8 +61,8 @@ enum { ERF_AREAS = 6 };
 extern const int erf_level[ERF_AREAS];
 
 /*
- * All numbers of a map but luo_ratio and mass_share, which need to know more:
- * these are NAN, and so is all of a map without mass.
+ * All numbers of a map except luo_ratio and mass_share, which do not follow
+ * from the map: these are NAN, as are all numbers of a map without mass.
  */
 void erf_numbers(double number[ERF_NUMBERS], const ErfMap *map);
 

@@ -1,7 +1,8 @@
 /*
  * paper.h - the SCSA paper's tables of throughput, and which run is which row.
  *
- * Source: results/paper/table1.csv and table2.csv, which the program carries.
+ * Source: results/paper/table1.csv and table2.csv, which are part of the
+ * program.
  */
 #ifndef ANALYSIS_PAPER_H
 #define ANALYSIS_PAPER_H
@@ -35,8 +36,9 @@ typedef struct Paper {
 /* Parses a table.  It fails only if the file in the repository is bad. */
 int paper_read(Paper *out, PaperTable table);
 
-/* The network that a repeat line measures, without how: "--backbone=resnet50
- * --module=scsa", the size of the input included.  Returns text. */
+/* The network that a repeat line measures, without the settings that say how:
+ * "--backbone=resnet50 --module=scsa", the size of the input included.  Returns
+ * text. */
 char *paper_network(const char *repeat, char text[PAPER_TEXT]);
 
 /* The row of the run with this repeat line, NULL if the paper has none. */

@@ -28,7 +28,7 @@ const char *count_verdict_name(CountVerdict v); /* "" for unknown */
 /* A ratio of throughputs against the paper's: it agrees if the paper's is in
  * the interval widened by RATIO_SLACK at both ends.  An interval that is wider
  * than plus or minus RATIO_WIDE would agree with nearly everything, and fewer
- * than six rounds have none: then one cannot tell. */
+ * than six rounds have none: in both cases nothing can be concluded. */
 static const double RATIO_SLACK = 0.05, RATIO_WIDE = 0.20;
 typedef enum RatioAgreement {
     RATIO_UNKNOWN,

@@ -28,7 +28,7 @@ typedef struct Limits {
 void roofline_limits(Limits *out, const Roofs *roofs, const char *dtype);
 
 /*
- * Why roofs cannot be believed: a memory that is slower than the next farther
+ * Why roofs cannot be trusted: a memory that is slower than the next farther
  * one, or intervals that are wider than plus or minus ROOF_WIDE.  "roofs
  * measured while the machine was busy (L3's 4.77 GB/s is below DRAM's 6.42; 3
  * of 15 have an interval wider than +-20 %): attnbench roofs --fresh".  "" if
@@ -51,14 +51,14 @@ typedef struct Work {
 typedef struct Place {
     double intensity;   /* FLOPs a byte                               */
     bool memory_bound;  /* by the roofs, not by its time              */
-    double reached;     /* of the roof that binds: 1 is the roof      */
+    double reached;     /* share of the limiting roof: 1 is the roof  */
     double floor_bytes; /* compulsory, but no more than were counted: what
                            a nearer cache spared                      */
     double floor_ns;    /* of these and its operations                 */
 } Place;
 
-/* A time that is shorter than its floor: work may have been spared, if there is
- * an algorithm that spares as much or a nearer memory that is as fast; else it
+/* A time that is shorter than its floor: work may have been saved, if there is
+ * an algorithm that saves as much or a nearer memory that is as fast; else it
  * contradicts the roofs. */
 typedef enum Standing {
     STANDING_WITHIN,
@@ -76,7 +76,7 @@ void roofline_place(Place *out, const Work *w, const Limits *l, Level level);
  */
 Work roofline_work(const StoredProfile *p, int step, Level level);
 
-/* How the time of a step, or of the WHOLE_RUN, stands to its floor there.
+/* How the time of a step, or of the WHOLE_RUN, compares with its floor there.
  * Within where a roof is missing. */
 Standing roofline_standing(const StoredProfile *p, int step, const Limits *l,
                            Level level);

@@ -1,5 +1,5 @@
 /*
- * slice.h - which runs may stand in one picture or one column.
+ * slice.h - which runs may share a picture or a column.
  *
  * A sweep varies settings.  A picture shows one or two of them on its axes
  * and must not mix the values of the others: it is a slice of the sweep.
@@ -12,7 +12,7 @@
 #include "analysis/summary.h"
 
 /* A column of the table run, or a setting of a module, and the value it must
- * have: one of "8,16".  A module of "all" is any but "none". */
+ * have: one of "8,16".  A module of "all" is any except "none". */
 typedef struct Wanted {
     const char *column, *value;
 } Wanted;
@@ -27,8 +27,8 @@ const char *slice_column(int i);
 enum { SLICE_TEXT = PARAM_TEXT_MAX };
 char *slice_value(const Run *r, const char *column, char text[SLICE_TEXT]);
 
-/* True if two runs have the same values in all columns but those in except, a
- * NULL-ended list. */
+/* True if two runs have the same values in all columns that are not in except,
+ * a NULL-ended list. */
 bool slice_same(const Run *a, const Run *b, const char *const *except);
 
 /* Drops the runs that lack a wanted value.  A module's own setting is as good

@@ -12,7 +12,7 @@
 /* One run. */
 typedef struct Run {
     int64_t id, sweep_id;
-    int start;    /* which go at the sweep: rounds are numbered within it */
+    int start;    /* of the sweep: rounds are numbered within it       */
     int64_t seed; /* of that start                                        */
     char started_at[32];
     double load, load_end; /* of that start, 1-minute averages; or NAN */

@@ -2,14 +2,14 @@
  * begun.h - which cases of a sweep are under way, and who measures it.
  *
  * So that a case that ends the process is not begun again at each start: what
- * was under way when a process ended without a word is counted.
+ * was under way when a process ended without a message is counted.
  */
 #ifndef RESULTS_BEGUN_H
 #define RESULTS_BEGUN_H
 
 #include "results/store.h"
 
-/* A process, to know it again: where, its number, and when it was started, in
+/* A process, to recognise it: where, its number, and when it was started, in
  * ticks of that boot. */
 typedef struct Worker {
     char host[160];

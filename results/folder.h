@@ -1,6 +1,6 @@
 /*
- * folder.h - makes the folder that files are to be written to; what of a path
- * names its file.
+ * folder.h - makes the folder that files are written to; finds the file name of
+ * a path.
  */
 #ifndef RESULTS_FOLDER_H
 #define RESULTS_FOLDER_H

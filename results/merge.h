@@ -1,5 +1,5 @@
 /*
- * merge.h - adds what another database holds.
+ * merge.h - adds the contents of another database.
  */
 #ifndef RESULTS_MERGE_H
 #define RESULTS_MERGE_H
@@ -14,7 +14,7 @@ typedef struct Added {
 /*
  * Adds machines, builds, sweeps with all that belongs to them, roofs and
  * receptive fields of the database at path, in one transaction.  Notes of
- * devices stay where they are, and so does what says which process measures.
+ * devices are not added, nor is the table of processes that measure.
  * A sweep that is there already (store_has_sweep) gets the runs that it lacks;
  * so merging twice adds nothing.  Refuses files as store_open does, and a sweep
  * that was resumed in both databases.

@@ -2,7 +2,7 @@
  * record.h - what is stored: each field once.
  *
  * A field has one name: JSON key = flag = struct member = SQL column.  The
- * tables here say all that anyone must know of it; the store, import, CSV,
+ * tables here hold all that is known of it; the store, import, CSV,
  * captions and comparisons loop over them.  A new setting is a member of Case,
  * a line of case_params and a column of the table run.
  */
@@ -104,7 +104,7 @@ extern const Param start_fields[]; /* of the table start */
  * field. */
 enum { KIND_TIME, KIND_PROFILE, KIND_ERF };
 
-/* ---- what became of a case ----------------------------------------------- */
+/* ---- the outcome of a case ----------------------------------------------- */
 
 enum {
     STATUS_OK,

@@ -20,7 +20,7 @@ struct Store {
 /* The sentence for what SQLite just refused; its error code. */
 int sql_refused(const Store *s);
 
-/* Opens it (once more), runs the statements of first (or NULL), and looks
+/* Opens it (again), runs the statements of first (or NULL), and checks
  * whether it can be read; SQLite's code. */
 int sql_open(Store *s, const char *name, int flags, const char *first);
 
@@ -38,7 +38,7 @@ int sql_leave_wal(Store *s);
 /* True if the caller has ended the wait. */
 bool sql_is_stopped(const Store *s);
 
-/* Runs statements that have no parameters and whose rows nobody wants. */
+/* Runs statements that have no parameters and whose rows are not needed. */
 int sql_exec(const Store *s, const char *sql);
 
 /*
@@ -83,11 +83,11 @@ int sql_now(const Store *s, char text[32]);
 void sql_bind(sqlite3_stmt *stmt, int at, const Param *p, const void *record);
 
 /* The same the other way round: a column of a row into a field.  NULL is NAN,
- * -1 or "".  ERR_INPUT where the value is none of the field's choices, which a
- * program made that knows more of them. */
+ * -1 or "".  ERR_INPUT where the value is none of the field's choices: a newer
+ * program wrote it. */
 int sql_read(sqlite3_stmt *row, int column, const Param *p, void *record);
 
-/* Ends what "SAVEPOINT change" began: keeps it, or takes it back if err. */
+/* Ends what "SAVEPOINT change" began: keeps it, or undoes it if err. */
 int sql_finish(const Store *s, int err);
 
 /* The machine of this description, added if need be. */

@@ -4,8 +4,8 @@
  * One SQLite file (results/schema.sql).  A sweep is one experiment on one
  * machine by one build, in one start or, after an interruption, several; a run
  * is one of its cases, measured; a sample is one timing.  Raw samples are kept
- * and nothing is ever updated except the end of a sweep.
- * Knows no tensor: a database can be studied where it could not be made.
+ * and nothing is ever updated except the end of a sweep.  Knows no tensor: a
+ * database can be studied on a machine that could not have made it.
  */
 #ifndef RESULTS_STORE_H
 #define RESULTS_STORE_H
@@ -22,9 +22,9 @@
 typedef struct Store Store;
 struct sqlite3;
 
-/* STORE_WRITE makes the file, and its folder, if need be; STORE_READ never
- * writes, except for undoing what a killed process left half done.  A file
- * that is no database, not ours, truncated or of a newer schema is refused
+/* STORE_WRITE makes the file, and its folder, if there is none; STORE_READ
+ * never writes, except for undoing what a killed process left half done.  A
+ * file that is no database, not ours, truncated or of a newer schema is refused
  * with a sentence, and left as it is. */
 typedef enum StoreMode { STORE_READ, STORE_WRITE } StoreMode;
 int store_open(Store **out, const char *path, StoreMode mode);
@@ -60,8 +60,8 @@ int store_sweep_ended(Store *s, int64_t sweep_id, const char *ended_at);
  * interrupted; NAN: not known. */
 int store_start_end(Store *s, int64_t sweep_id, double load_end);
 
-/* The sweep that this one would have gone on with, had the machine and the
- * build been the same: the one before it of the same cases, unfinished. */
+/* The sweep that this one would have resumed if machine and build were the
+ * same: the one before it of the same cases, unfinished. */
 typedef struct Abandoned {
     int runs; /* that it holds; 0: there is no such sweep */
     bool other_machine;

@@ -55,8 +55,8 @@ git grep -nE "$marks" -- '*.c' '*.h' '*.cpp' '*.cu' '*.py' '*.mk' Makefile &&
 git grep -nE '(/\*|\* |// )(What|Of|Whether) ' -- '*.c' '*.h' '*.cpp' '*.cu' &&
     bad "comments that open with What, Of or Whether"
 odd='anew|turn by turn|but for|so many|beside|goes on|heeds?|a row a'
-git grep -niE "\b($odd)\b" -- . ':!tests/check_style.sh' &&
-    bad "say again, interleaved, except, that many, next to, continues, responds to, one row per"
+git grep -IniE "\b($odd)\b" -- . ':!tests/check_style.sh' &&
+    bad "say again, interleaved, except, that many, next to, continues, responds"
 phrases='of the input a layer heeds|no smaller difference means anything'
 phrases="$phrases|its floor is [^ ]* times faster"
 phrases="$phrases|take its interval for what it is|what a score rests on"

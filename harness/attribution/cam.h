@@ -1,6 +1,6 @@
 /*
- * cam.h - class activation maps: what a network's score for a class rests on,
- * position by position.
+ * cam.h - class activation maps: which positions support a network's score for
+ * a class.
  *
  * Grad-CAM: R. R. Selvaraju et al., "Grad-CAM: Visual Explanations from Deep
  * Networks via Gradient-Based Localization", ICCV 2017.  With A (C,h,w) the
@@ -45,7 +45,7 @@ typedef struct Cam {
 } Cam;
 
 /* Makes c's map on dev, of one image, in f32.  ERR_INPUT for a tap or a class
- * that there is not, or a tap that is no map; ERR_UNSUPPORTED where there is
+ * that does not exist, or a tap that is no map; ERR_UNSUPPORTED where there is
  * no gradient, or where scores or map are not finite; ERR_DEVICE where they are
  * not what the definition gives. */
 int cam_run(Cam *out, const Case *c, const CamAsk *ask, Device *dev);

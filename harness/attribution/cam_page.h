@@ -1,5 +1,5 @@
 /*
- * cam_page.h - what stands on the page of a figure of class activation maps.
+ * cam_page.h - the figure with the class activation maps of a run.
  */
 #ifndef HARNESS_CAM_PAGE_H
 #define HARNESS_CAM_PAGE_H

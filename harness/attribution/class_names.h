@@ -4,7 +4,7 @@
 #ifndef HARNESS_CLASS_NAMES_H
 #define HARNESS_CLASS_NAMES_H
 
-/* All zero: nobody gave names. */
+/* All zero: no names were given. */
 typedef struct ClassNames {
     const char *path;
     char *text;

@@ -86,9 +86,9 @@ typedef struct ErfAsk {
                  const char *const *tap, int n);
 } ErfAsk;
 
-/* All of the gradient; what of it comes past the modules' gates, held constant;
- * and the rest of it, which comes through the gates: whole minus past, signed,
- * before the rule.  Without gates there is the first alone. */
+/* All of the gradient; the part that bypasses the modules' gates, held
+ * constant; and the rest, which comes through the gates: whole minus past,
+ * signed, before the rule.  Without gates there is the first alone. */
 typedef enum ErfPartName { ERF_WHOLE, ERF_PAST_GATES, ERF_GATES } ErfPartName;
 enum { ERF_PARTS = 3 };
 const char *erf_part_name(int i); /* "whole", "past_gates", "gates" */
@@ -115,8 +115,8 @@ typedef struct Erf {
     ErfPart part[ERF_PARTS];
 } Erf;
 
-/* Makes ask->taps maps of c on dev, f32.  ERR_INPUT for a tap that there is
- * not, ERR_UNSUPPORTED for one that is no map or that has no gradient,
+/* Makes ask->taps maps of c on dev, f32.  ERR_INPUT for a tap that does not
+ * exist, ERR_UNSUPPORTED for one that is no map or that has no gradient,
  * ERR_DEVICE where the first draw is not what the definition gives. */
 int erf_run(Erf *out, const Case *c, const ErfAsk *ask, Device *dev);
 void erf_free(Erf *erf, int taps);

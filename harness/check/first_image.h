@@ -25,10 +25,9 @@ typedef struct FirstImage {
 /*
  * Compares the first image of every output.  ERR_DEVICE where one is wrong,
  * with the step that differs most.  Where roundings alone make as much (see
- * verify_case), nothing can be told, and out->limit is infinite.  Where the
- * definition takes more than about two seconds, and c is not as_written and
- * composed itself, c's own device runs that in its place, and no
- * step is named.
+ * verify_case), nothing can be concluded, and out->limit is infinite.  Where
+ * the definition takes more than about two seconds, and c is not as_written and
+ * composed itself, c's own device runs that in its place, and no step is named.
  */
 int first_image_check(Comparison *out, const FirstImage *ask);
 

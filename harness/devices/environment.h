@@ -1,6 +1,6 @@
 /*
  * environment.h - what a measurement depends on besides the program: the
- * machine, the build, the weather.  For the record, and for doctor.
+ * machine, the build, the load.  For the record, and for doctor.
  */
 #ifndef HARNESS_ENVIRONMENT_H
 #define HARNESS_ENVIRONMENT_H
@@ -9,7 +9,7 @@
 
 #include "results/store.h"
 
-/* Fill what is recorded; what cannot be found out is "" or "unknown". */
+/* Fill what is recorded; what cannot be found is "" or "unknown". */
 void environment_machine(Machine *m);
 void environment_build(Build *b);
 

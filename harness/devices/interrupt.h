@@ -11,15 +11,15 @@
 /* From now on the signals set the flag. */
 void interrupt_listen(void);
 
-/* The flag, for those who look at it while they wait. */
+/* The flag, for code that looks at it while it waits. */
 const volatile sig_atomic_t *interrupt_flag(void);
 bool interrupt_asked(void);
 
-/* ERR_STOPPED and a sentence, where the work at hand is given up because of it.
- * Any other error is none of the signal's, even if one has come. */
+/* ERR_STOPPED and a sentence, where work is stopped because of a signal.  Any
+ * other error has another cause, even if a signal has come. */
 int interrupt_fail(void);
 
-/* Ends the program as the shell expects of one that a signal stopped. */
+/* Ends the program as shells expect after a signal. */
 void interrupt_end(void);
 
 /* For the end of a command that keeps its results in db: where err is

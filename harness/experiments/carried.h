@@ -1,6 +1,6 @@
 /*
- * carried.h - experiments that are part of the program, so that it has them in
- * any folder.
+ * carried.h - experiments that are part of the program, so that they are there
+ * in any folder.
  */
 #ifndef HARNESS_CARRIED_H
 #define HARNESS_CARRIED_H
@@ -15,8 +15,8 @@ const char *carried_text(const char *name);
 /* Where its file stands among the sources: "harness/experiments/". */
 extern const char carried_folder[];
 
-/* Parses the file of that path or, where there is none, what is carried of
- * that name.  Fails as json_read does. */
+/* Parses the file of that path or, where there is none, the experiment of that
+ * name in the program.  Fails as json_read does. */
 int carried_read(Json *out, const char *path);
 
 #endif

@@ -13,8 +13,8 @@
  * crossed with the rest.  A module's own setting counts for the modules that
  * have it: above, with "eca" among the modules, eca would give two cases, not
  * four.  In the same way a list of impl, ["composed", "fused"], gives fused to
- * the modules that have it; "fused" by itself asks for it, and what has none
- * gets a row that says so.  A module of "all" is each module that there is,
+ * the modules that have it; a single "fused" asks for it, and a module without
+ * it gets a row that says so.  A module of "all" is each module that there is,
  * plain networks ("none") aside.  What is given as flags replaces what the file
  * says.
  */
@@ -32,13 +32,13 @@ typedef struct Experiment {
     char cases_hash[HASH_TEXT]; /* of the expanded list, to know it again */
     Case *cases;                /* completed, all different               */
     int ncases;
-    bool part; /* of more cases, which the hash is of: there is more to do */
+    bool part; /* of the cases that the hash is of: there is more to do    */
 } Experiment;
 
 /*
  * Reads path (NULL: no file) under the flags, whose values may be lists
  * ("--channels=64,128") unless the setting is a list itself.  ERR_INPUT with
- * FILE:LINE:COLUMN for whatever the file does wrong.
+ * FILE:LINE:COLUMN for any mistake in the file.
  */
 int experiment_read(Experiment *out, const char *path, const Flag *flags,
                     int nflags);

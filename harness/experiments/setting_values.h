@@ -36,8 +36,8 @@ typedef struct SettingLists {
 
 /* Adds a member of an object: a value, or a list of them; ALL_MODULES among the
  * modules is each module of the zoo, in its order, that the list has not named
- * before.  ERR_INPUT, with the line, for what no setting is called and for what
- * no value of it can be. */
+ * before.  ERR_INPUT, with the line, for an unknown setting and for a value
+ * that it cannot have. */
 int setting_lists_read(SettingLists *axes, const Json *j, const cJSON *item);
 
 /* Adds a flag: --channels=64 or --channels=64,128; a setting that is a list

@@ -1,6 +1,6 @@
 /*
- * checks.h - what is to be known of a profile's counters before they are
- * believed (analysis/counted.h), in words.
+ * checks.h - whether a profile's counters can be trusted (analysis/counted.h),
+ * in words.
  */
 #ifndef HARNESS_CHECKS_H
 #define HARNESS_CHECKS_H

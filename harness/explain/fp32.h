@@ -6,7 +6,7 @@
  * division or an exponential is one, too, which hardware does not count among
  * these, or as several.  So this is known where all but a fused activation are
  * sums and products, done one by one, by a kernel of ours, which says so
- * (Kernel.exact_flops): how a library's computes is its own affair.  Left out
+ * (Kernel.exact_flops): how a library computes is not known.  Left out
  * are norms, which kernels rearrange; pools of small windows, where the first
  * addition and the last product matter; kernels that end in sums over a warp.
  *

@@ -11,8 +11,8 @@
 #include "results/profile.h"
 
 /* Measures each roof of dev for about this many seconds.  Each is stored in
- * keep as soon as it is measured, whatever becomes of the next; NULL: none is.
- * ERR_UNSUPPORTED if its backend has none. */
+ * keep as soon as it is measured, so that it is kept if the next fails; NULL:
+ * none is.  ERR_UNSUPPORTED if its backend has none. */
 int roofs_measure(Roofs *out, Device *dev, double seconds, Store *keep);
 
 /* Those that the store has for this machine and device; n = 0 if none. */

@@ -1,5 +1,5 @@
 /*
- * why.h - what a profile says of its time, in words.
+ * why.h - a profile's time against the roofline, in words.
  */
 #ifndef HARNESS_WHY_H
 #define HARNESS_WHY_H
@@ -20,7 +20,7 @@ char *why_run(char text[WHY_TEXT], const StoredProfile *p, const Limits *l,
 char *why_step(char text[WHY_TEXT], const StoredProfile *p, int step,
                const Limits *l, const char *backend);
 
-/* True if any of these words rest on counters. */
+/* True if any of these words come from counters. */
 bool why_counted(const StoredProfile *p, const Limits *l);
 
 /* True if any of it took less than its floor, as an algorithm or a nearer cache

@@ -2,7 +2,7 @@
  * hash.h - FNV-1a (Fowler, Noll, Vo) of texts and of the contents of files, to
  * recognise them.
  *
- * Not against forgery: two files that somebody made alike may have one hash.
+ * No protection against forgery: it is easy to make two files of one hash.
  */
 #ifndef HARNESS_HASH_H
 #define HARNESS_HASH_H

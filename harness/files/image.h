@@ -33,7 +33,7 @@ unsigned char *image_at(const Image *image, int x, int y);
  * with it: neither JPEG nor PNG, broken, cut short, too large. */
 int image_read(Image *out, const char *path);
 
-/* Writes a PNG, whose folder is made if need be. */
+/* Writes a PNG; makes its folder if there is none. */
 int image_write_png(const Image *image, const char *path);
 
 /* "libjpeg-turbo 2.1.5, libpng 1.6.39": the first as compiled with.  Returns
@@ -43,7 +43,7 @@ char *image_libraries(char text[IMAGE_LIBRARIES]);
 
 /* The images of a folder and of those in it: files named .jpg, .jpeg or .png,
  * in upper or lower case, in the order of their paths' bytes.  Links are
- * followed, each folder once; what begins with a point is hidden. */
+ * followed, each folder once; names that begin with a dot are skipped. */
 typedef struct ImageList {
     char **path;
     int n;

@@ -1,5 +1,5 @@
 /*
- * json.h - a JSON file, and where in it things stand.
+ * json.h - a JSON file, and the lines and columns of its items.
  *
  * cJSON parses, but forgets positions and lets bad text through; here a file
  * is checked before it is parsed, and an item's line and column are found

@@ -4,8 +4,8 @@
 #ifndef HARNESS_NPY_H
 #define HARNESS_NPY_H
 
-/* Writes values, row-major, of these dims, into path, whose folder is made if
- * need be; a file that is there is replaced.  ERR_IO says what went wrong. */
+/* Writes values, row-major, of these dims, into path; makes its folder if there
+ * is none, and replaces a file that is there.  ERR_IO says what went wrong. */
 int npy_write(const char *path, const float *values, int rank, const int *dim);
 
 #endif

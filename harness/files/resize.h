@@ -28,7 +28,7 @@ int image_view(Image *out, const Image *in, int height, int width);
 /* (3,height,width) floats, of mean 0 and deviation 1 over ImageNet. */
 void image_normalise(float *chw, const Image *view);
 
-/* The nearest picture to such floats, whatever made them. */
+/* The picture that is nearest to such floats. */
 int image_denormalise(Image *out, const float *chw, int height, int width);
 
 /* All of it, from a file; view may be NULL. */

@@ -3,7 +3,7 @@
  *
  * Two processes that measure on one machine at once disturb each other; two
  * that measure the same sweep in one database do all of it twice.  Both are
- * said before anything is measured.
+ * reported before anything is measured.
  */
 #ifndef HARNESS_ALONE_H
 #define HARNESS_ALONE_H
@@ -15,7 +15,7 @@
 /* Takes the machine for this process until alone_give, or its end.  ERR_INPUT
  * names the process that has it; with force both measure.  The environment's
  * ATTNBENCH_LOCK is the file that is locked, "": none is.  Where it cannot be
- * made nobody is stopped. */
+ * made, no process is stopped. */
 int alone_take(int *lock, bool force);
 void alone_give(int lock);
 

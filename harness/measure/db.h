@@ -7,8 +7,8 @@
 #include "results/store.h"
 
 /* As store_open; but what another process has locked is waited for, then and
- * later, until it is free or Ctrl-C ends the wait.  A wait that takes a moment
- * is said on the standard error. */
+ * later, until it is free or Ctrl-C ends the wait.  A wait of more than a
+ * moment is reported on standard error. */
 int db_open(Store **out, const char *path, StoreMode mode);
 
 #endif

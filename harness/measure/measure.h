@@ -12,8 +12,8 @@
  * still sampled while others are not, because pairs are wanted, and because a
  * median over other minutes is a median under other conditions.  So a case is
  * done when its block is; then it is committed, in a transaction of its own,
- * and its memory is free.  What a kill can lose is the block at hand; what
- * Ctrl-C loses are those of its cases that are not settled.
+ * and its memory is free.  A kill loses the current block at most; Ctrl-C
+ * loses those of its cases that are not settled.
  */
 #ifndef HARNESS_MEASURE_H
 #define HARNESS_MEASURE_H

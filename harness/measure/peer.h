@@ -2,7 +2,7 @@
  * peer.h - another program that times the same cases, interleaved with ours.
  *
  * A peer is a child process (harness/peers/torch_peer.py --serve) that reads
- * commands, one a line, and answers each with one line: "ok ..." or
+ * commands, one per line, and answers each with one line: "ok ..." or
  * "no REASON".
  *
  *     name                   ok pytorch 1.13.1 eager
@@ -16,8 +16,8 @@
  * It keeps time itself, around the runs alone, and sleeps between commands.
  *
  * It is another program and may do anything: an answer that does not come in
- * time, a file that is none, an end without a word are errors, after which it
- * is ended with all that it started.
+ * time, a file that is none, an exit without a message are errors, after which
+ * it is killed with all that it started.
  */
 #ifndef HARNESS_PEER_H
 #define HARNESS_PEER_H
@@ -58,7 +58,7 @@ int peer_case(Peer *p, int id, const Case *c, Safetensors **outputs,
 /* Runs it reps times; nanoseconds of one run. */
 int peer_run(Peer *p, int id, int reps, double *ns);
 
-/* Lets it go. */
+/* Drops the case. */
 int peer_drop(Peer *p, int id);
 
 #endif

@@ -24,8 +24,8 @@ typedef struct Progress {
 
 void progress_begin(Progress *p, FILE *out, int total, int before);
 
-/* The cases that are measured: what varies among them is in every line, be it
- * a default or not. */
+/* The cases that are measured: what varies among them is in every line, also
+ * where it is the default. */
 void progress_cases(Progress *p, const Case *cases, int n);
 
 /* Step and case in progress.  While n cases are sampled in rounds, settled of
@@ -42,7 +42,7 @@ void progress_step(Progress *p, const Step *step);
 /* A case is done, and stored. */
 void progress_done(Progress *p, const Trial *a);
 
-/* Takes the line away. */
+/* Removes the line. */
 void progress_end(Progress *p);
 
 /* "3.456 ms" of nanoseconds, in the unit that suits; returns text. */

@@ -29,7 +29,7 @@ void sweep_params(Param out[SWEEP_PARAMS], const Param *own);
 /* Reads the settings; the time that the budget counts starts now. */
 int sweep_protocol(Protocol *out, const SweepSettings *settings);
 
-/* One that is to be measured, by which command line. */
+/* A sweep to be measured, and the command line that asks for it. */
 typedef struct Sweeping {
     const Experiment *experiment;
     const SweepSettings *settings;
@@ -37,7 +37,7 @@ typedef struct Sweeping {
     const char *command; /* "run" */
     int argc;            /* what followed it */
     char **argv;
-    FILE *out;               /* where the user is told of it */
+    FILE *out;               /* for messages to the user     */
     const char *inputs_hash; /* of files that all cases read; NULL: none */
 } Sweeping;
 

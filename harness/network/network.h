@@ -22,8 +22,8 @@ typedef enum Taps { TAPS_NONE, TAPS_STAGE_MEANS } Taps;
  * TAPS_STAGE_MEANS also "stage1".."stage4", per-channel means (N,C).  The
  * graph is folded if c->graph says so.  A case of form=deploy with values of
  * FORM_TRAIN gets what re-parameterisation makes of them; one with a file of
- * weights takes these, whatever values says.  values NULL leaves weights empty,
- * which is enough for counting; a file must fit all the same.
+ * weights takes these and ignores values.  values NULL leaves weights empty,
+ * which is enough for counting; a file must fit nevertheless.
  *
  * If c->pass goes backwards, there are further inputs and outputs: passes.h.
  */
@@ -34,8 +34,8 @@ int network_build(Graph **out, const Case *c, const WeightValues *values,
  * The same up to the taps, which are its only outputs, under their own names;
  * what comes after the last of them is left out.  A tap is stage1 to stage4 of
  * a backbone, "output", or a scope: the last tensor that is computed in it, as
- * in "layer4", "layer4.2.bn2", "layer4.2.attn".  ERR_INPUT names one that there
- * is not.
+ * in "layer4", "layer4.2.bn2", "layer4.2.attn".  ERR_INPUT names one that does
+ * not exist.
  */
 int network_build_tapped(Graph **out, const Case *c, const WeightValues *values,
                          const char *const *tap, int n);
@@ -58,7 +58,7 @@ int network_classes(int *classes, const Case *c);
 enum { NETWORK_INPUTS = 5 };
 Tensor *network_input(const Graph *g, int i);
 
-/* Its values when nobody gives others, in PyTorch's order. */
+/* Its values unless others are given, in PyTorch's order. */
 void network_seed_input(float *nchw, const Tensor *input, uint64_t seed);
 
 /*

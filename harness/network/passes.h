@@ -7,7 +7,7 @@
 #include "harness/network/case.h"
 #include "kernels/core/graph.h"
 
-/* How a step of training goes: torch.optim.SGD's names.  The rate is small, so
+/* Settings of a training step: torch.optim.SGD's names.  The rate is small, so
  * that thousands of steps on the same images stay finite. */
 static const double SGD_RATE = 1e-5, SGD_MOMENTUM = 0.9, SGD_DECAY = 1e-4;
 
@@ -24,11 +24,11 @@ bool pass_is_training(const Case *c);
  *   backward     the same, and of every parameter "grad/<name>"
  *   train        an input "target" (N,K), probabilities of classes, and the
  *                output "loss", the mean cross-entropy; all parameters are
- *                updated.  Of a module alone "grad_output" stands in place of
- *                a loss, and outputs "velocity/<name>" are what moved the
- *                parameters.  Of a network they are none, because statistics
- *                of a few images turn roundings of its early gradients into
- *                errors of 10 % and more, which says nothing of either
+ *                updated.  A module alone has "grad_output" instead of a
+ *                loss, and outputs "velocity/<name>", which moved the
+ *                parameters.  A network does not have these, because
+ *                statistics of a few images turn roundings of its early
+ *                gradients into errors of 10 % and more, which show nothing
  *
  * Values: the weights have some, so velocities begin at 0.  ERR_UNSUPPORTED
  * where there is no such gradient.

@@ -7,8 +7,8 @@
  * seed.c; harness/peers/torch_modules.py has it in Python.
  *
  * norm_gain is how far the weights of a network's own norms are from 0.  Each
- * network and module has a default (backbone_norm_gain), without which some put
- * out the same whatever their input is.
+ * network and module has a default (backbone_norm_gain), without which the
+ * outputs of some do not depend on their input.
  */
 #ifndef HARNESS_SEED_H
 #define HARNESS_SEED_H

@@ -25,11 +25,11 @@ typedef struct WeightValues {
 } WeightValues;
 
 /*
- * Gives every weight and buffer of g its value.  From a file: nothing is
- * loaded unless all are there, of the right shape and of floats; what is
- * missing, too much, or different is listed (ERR_INPUT).  The first tensor that
- * holds a NaN or an infinity is named (ERR_INPUT): bf16 kernels promise nothing
- * of such numbers, and no result of them means anything.
+ * Gives every weight and buffer of g its value.  From a file: nothing is loaded
+ * unless all are there, of the right shape and of floats; what is missing,
+ * superfluous, or different is listed (ERR_INPUT).  The first tensor that holds
+ * a NaN or an infinity is named (ERR_INPUT): bf16 kernels promise nothing for
+ * such numbers, and results from them mean nothing.
  */
 int weight_values_give(Graph *g, const WeightValues *values);
 

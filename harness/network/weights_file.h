@@ -1,5 +1,5 @@
 /*
- * weights_file.h - a file of weights as people have it: under which names, of
+ * weights_file.h - the weights files that people have: under which names, of
  * which form, for how many classes.
  */
 #ifndef HARNESS_WEIGHTS_FILE_H

@@ -1,6 +1,6 @@
 /*
  * foreign.h - files that are given to attnbench import and are something else:
- * called by their name, with what to do about it.
+ * says what they are, and what to do.
  */
 #ifndef HARNESS_FOREIGN_H
 #define HARNESS_FOREIGN_H

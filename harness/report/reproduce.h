@@ -16,7 +16,7 @@ int reproduce_case(Case *out, const PaperRow *row);
  * Marks the rows that are wanted: "" is all; else a list of backbones, methods
  * and "backbone/method", by the paper's names or ours: "swin_t,resnet50/scsa".
  * The row that a wanted row is compared with is added.  ERR_INPUT names what
- * the table has not.
+ * the table does not have.
  */
 int reproduce_rows(bool wanted[PAPER_ROWS_MAX], const Paper *paper,
                    const char *rows);
@@ -40,7 +40,7 @@ typedef struct ReproReport {
     FILE *out;
 } ReproReport;
 
-/* Prints the table and what must be known of it.  The runs are those of r, of
+/* Prints the table and the notes that it needs.  The runs are those of r, of
  * one sweep, at least one. */
 int reproduce_print(const ReproReport *report, const Reproduction *r, Store *s,
                     const RunList *runs);

@@ -35,7 +35,7 @@ typedef struct TableColumn {
     const char *group; /* above neighbours that share it, "" for none    */
     bool left;         /* aligned to the left: names                     */
     TableReader reader;
-    bool breaks; /* a text that is too wide is rather broken here  */
+    bool breaks; /* a text that is too wide is broken here first   */
 } TableColumn;
 
 typedef struct Table {
@@ -65,7 +65,7 @@ void table_number(Table *t, int row, const char *key, const char *fmt,
 void table_print(const Table *t, TableFormat format, FILE *out);
 
 /* A line of prose around a table, as the format has it: in LaTeX a paragraph,
- * so that it is printed with the table.  CSV has none. */
+ * so that it prints with the table.  CSV has none. */
 void table_line(TableFormat format, FILE *out, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 

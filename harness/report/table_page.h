@@ -2,7 +2,7 @@
  * table_page.h - runs by module and shape, as a table.
  *
  * Rows are modules (with what else varies among them), columns shapes.  What
- * should not stand side by side is on pages of its own.
+ * should not be side by side is on pages of its own.
  */
 #ifndef HARNESS_TABLE_PAGE_H
 #define HARNESS_TABLE_PAGE_H

@@ -28,7 +28,7 @@ int table_networks(Store *s, RunList *runs, const TableOptions *o);
 int table_modules(Store *s, RunList *runs, const TableOptions *o);
 
 /* Time here over time of each other source, paired: nothing if there is none.
- * Networks and modules alike. */
+ * Both networks and modules. */
 int table_peers(RunList *runs, const TableOptions *o);
 
 /* For a page of a grid (all: the runs it is from): paired ratio of a module's
@@ -36,7 +36,7 @@ int table_peers(RunList *runs, const TableOptions *o);
 int table_fused(const RunList *page, const RunList *all, const TableOptions *o);
 
 /* For programs: the columns that tell cases apart (analysis/slice.h), those
- * that say where a run was measured, and what became of it.  Writes them to
+ * that say where a run was measured, and its outcome.  Writes them to
  * out and returns how many they are; table_case fills them in. */
 int table_case_columns(TableColumn *out);
 void table_case(Table *t, int row, const Run *r);
