@@ -160,7 +160,8 @@ static int gather(Sheet *sheet, Lines *l, const RunList *runs)
         s->at[s->n++] = p;
     }
     if (!l->n)
-        return fail(ERR_UNSUPPORTED, "no run of experiment '%s' knows its %s",
+        return fail(ERR_UNSUPPORTED,
+                    "no run of experiment '%s' has its %s stored",
                     runs->at[0].experiment, l->panel->y_label);
     qsort(l->at, (size_t)l->n, sizeof(*l->at), by_style);
     strongest_last(l, focus);

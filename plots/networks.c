@@ -39,7 +39,7 @@ static int read_networks(Sheet *s, RunList *runs, Versus *v)
     err = versus_make(v, runs);
     if (!err && (!v->plain || !v->n))
         err = fail(ERR_UNSUPPORTED,
-                   "experiment '%s' has no good run of %s to compare",
+                   "experiment '%s' has no successful run of %s to compare",
                    runs->at[0].experiment,
                    v->plain ? "a module" : "the plain backbone");
     if (err)

@@ -226,7 +226,7 @@ static int read_numbers(ErfRow *row, const Store *s)
     return sqlite3_finalize(stmt) == SQLITE_OK ? err : sql_refused(s);
 }
 
-/* Checks the place: who reads it counts pixels about it without looking. */
+/* Checks the place: readers count pixels about it without checking. */
 static int check_place(const Store *s, const ErfRow *row)
 {
     if (row->y >= 0 && row->y <= row->c.height - 1 && row->x >= 0 &&
@@ -234,7 +234,7 @@ static int check_place(const Store *s, const ErfRow *row)
         return OK;
     return fail(ERR_INPUT,
                 "%s is damaged: receptive field %lld is of pixel (%g, %g), "
-                "which a map of %dx%d has not",
+                "outside its map of %dx%d",
                 s->path, (long long)row->id, row->y, row->x, row->c.height,
                 row->c.width);
 }

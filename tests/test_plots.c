@@ -478,7 +478,8 @@ TEST(plots, networks_without_the_plain_one_are_refused)
     stored_end(&s);
     free(draw(db, "throughput", (PlotOptions){ 0 }, &err));
     CHECK(err == ERR_UNSUPPORTED);
-    CHECK_MSG(!strcmp(err_message(), "experiment 'bench' has no good run of "
-                                     "the plain backbone to compare"),
+    CHECK_MSG(!strcmp(err_message(),
+                      "experiment 'bench' has no successful run of "
+                      "the plain backbone to compare"),
               "%s", err_message());
 }

@@ -1,5 +1,5 @@
 /*
- * class_names.c - reads the names of classes, one a line.
+ * class_names.c - reads the names of classes, one per line.
  */
 #include "harness/attribution/class_names.h"
 
@@ -58,9 +58,10 @@ static int cut(ClassNames *out)
         if (end > line && end[-1] == '\r')
             end[-1] = '\0';
         if (!line[strspn(line, " \t")])
-            return fail(ERR_INPUT,
-                        "%s:%d: an empty line, where class %d wants its name",
-                        out->path, out->n + 1, out->n);
+            return fail(
+                ERR_INPUT,
+                "%s:%d: this line is empty; write the name of class %d there",
+                out->path, out->n + 1, out->n);
         out->name[out->n++] = line;
         line = end + 1;
     }
@@ -92,7 +93,7 @@ int class_names_check(const ClassNames *names, int classes)
     if (!names->name || names->n == classes)
         return OK;
     return fail(ERR_INPUT,
-                "%s: %d names for a network of %d classes; write one name a "
+                "%s: %d names for a network of %d classes; write one name per "
                 "line, in the order of the classes",
                 names->path, names->n, classes);
 }

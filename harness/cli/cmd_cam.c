@@ -43,7 +43,7 @@ static const Param cam_params[] = {
     PARAM_INT(CamSettings, class, -1, -1, 1000000,
               "class to explain; -1: each network's top class"),
     PARAM_PATH(CamSettings, class_names, "",
-               "file with the classes' names, one a line; default: classes "
+               "file with the classes' names, one per line; default: classes "
                "are numbers"),
     PARAM_PATH(CamSettings, tap, "stage4",
                "layer: stage1 to stage4, or a scope that 'attnbench count "

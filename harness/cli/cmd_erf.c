@@ -173,7 +173,7 @@ static int check_case(const Case *c)
                     case_name("dtype", c->dtype));
     if (c->pass != PASS_FORWARD)
         return fail(ERR_INPUT,
-                    "pass=%s is of attnbench run; erf has its own: leave out "
+                    "pass=%s is for attnbench run; erf has its own: leave out "
                     "--pass",
                     case_name("pass", c->pass));
     return OK;
@@ -194,7 +194,7 @@ static int print_repeat(char *text, size_t size, const Case *c,
     return n < size ? OK
                     : fail(ERR_INPUT,
                            "the command that repeats this has %zu characters, "
-                           "and %zu can be kept: give --images or --tap a "
+                           "and %zu can be stored: give --images or --tap a "
                            "shorter path",
                            n, size - 1);
 }
@@ -273,8 +273,8 @@ static int check_names(const Experiment *e)
             name_weights(other, sizeof(other), b);
             if (strcmp(a, b) && one[0] && strcmp(one, other) == 0)
                 return fail(ERR_INPUT,
-                            "%s and %s would give maps of one name: rename "
-                            "one, or run them apart with --out",
+                            "%s and %s would give maps of the same name: "
+                            "rename one, or run them separately with --out",
                             b, a);
         }
     return OK;

@@ -17,7 +17,7 @@ typedef struct Profiled {
 
 /* Profiles c, which stays alive as long as *out, for about this many seconds.
  * metrics is "" for the usual counters, or CUPTI's names, "a,b".  A case whose
- * state is cold, and which counters saw not to be, has failed: its arm says so
+ * state is cold, and which counters show not to be, has failed: its arm says so
  * and has no samples.  ERR_INPUT if the state is graph, ERR_UNSUPPORTED with
  * the reason where it cannot be run.  Free it in any case. */
 int profiler_run(Profiled *out, const Case *c, double seconds,

@@ -135,10 +135,10 @@ bool why_spared(const StoredProfile *p, const Limits *l)
     "map may have stayed in a cache nearer than the one that holds all\nof "  \
     "it."
 #define COUNTED                                                                \
-    "counted, where it says so: what the device's own counters saw, bytes at " \
-    "that\nmemory.  What a nearer cache spared is not among them, so that "    \
-    "they may be fewer\nthan the minimum.  Of DRAM and L2 the one is named "   \
-    "whose bytes take longer.\nThe minimum, and all else, is "
+    "counted, where it says so: by the device's own counters, bytes at that\n" \
+    "memory.  Bytes that a nearer cache served are not included, so there\n"   \
+    "may be fewer than the minimum.  The memory named, DRAM or L2, is the\n"   \
+    "one whose bytes take longer.  The minimum, and all else, is "
 
 const char *why_sources(bool counted, bool spared)
 {

@@ -284,8 +284,8 @@ static void say_verdicts(const ReproReport *report)
                "ratio: of images/s, to %s, with its 95 %% interval. It agrees "
                "if the paper's lies in the interval widened by %.0f %%; else "
                "the network is faster or slower here than the paper's ratio "
-               "says. From fewer than %d rounds, or an interval wider than "
-               "plus or minus %.0f %%, one cannot tell.",
+               "says. With fewer than %d rounds, or an interval wider than "
+               "plus or minus %.0f %%, the verdict is 'cannot tell'.",
                report->table == PAPER_TABLE2
                    ? "the first network of the same backbone"
                    : "the first row",
