@@ -85,7 +85,7 @@ typedef struct Sweep {
     char experiment[64];
     char question[256];
     char cases_hash[32]; /* of the expanded list, and of its files of
-                            weights, to know it again                     */
+                            weights and images, to recognise it           */
 
     /* UTC, ISO 8601; "": now.  Two sources that are measured interleaved, in
      * the same rounds, are begun with the same started_at and seed. */

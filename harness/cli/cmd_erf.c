@@ -427,18 +427,10 @@ static int make_sweep(Making *m, Experiment *e, int argc, char **argv)
                                 .argv = argv,
                                 .inputs_hash =
                                     m->images ? m->images->hash : NULL };
-    int err;
 
     snprintf(e->experiment, sizeof(e->experiment), "erf");
     TRY(sweep_begin(&sweeping, &m->store, &m->sweep_id));
-    err = make_cases(m, e);
-    if (!err || err == CMD_BAD) {
-        const int ended = sweep_end(m->store, m->sweep_id);
-
-        err = ended ? ended : err;
-    }
-    store_close(m->store);
-    return err;
+    return sweep_end(m->store, m->sweep_id, make_cases(m, e));
 }
 
 static int print_help(const Flags *flags)

@@ -6,21 +6,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "harness/cli/flags.h"
-#include "harness/measure/db.h"
-#include "harness/report/added.h"
+#include "harness/cli/add_files.h"
 #include "harness/report/foreign.h"
 #include "harness/report/import.h"
 #include "kernels/core/err.h"
-
-typedef struct ImportSettings {
-    const char *db;
-} ImportSettings;
-
-static const Param import_params[] = {
-    PARAM_PATH(ImportSettings, db, STORE_PATH, "the database to add to"),
-    PARAM_END,
-};
 
 static const Usage usage = {
     .name = "import",
@@ -40,7 +29,7 @@ static const Usage usage = {
         "Without machine, the runs are taken to be from this one.  Without\n"
         "round, runs are not compared round by round.  'attnbench merge' adds\n"
         "what a database holds.",
-    .params = import_params,
+    .params = add_params,
     .exits = "Exit status: 0 if all files were stored; 1 if a file or the "
              "database cannot be read or written; 2 if a file has a mistake.",
     .examples = "  attnbench import torch.json\n"
@@ -62,11 +51,8 @@ static int refuse_csv(const char *path)
 
 int cmd_import(int argc, char **argv)
 {
-    ImportSettings set;
-    Added n;
+    AddSettings set;
     Flags flags;
-    Store *s;
-    int err = OK;
 
     TRY(flags_parse(&flags, &usage, &set, argc, argv));
     if (flags.help)
@@ -75,14 +61,5 @@ int cmd_import(int argc, char **argv)
         TRY(refuse_csv(flags.arg[i]));
         TRY(foreign_file(flags.arg[i]));
     }
-    TRY(db_open(&s, set.db, STORE_WRITE));
-    for (int i = 0; i < flags.nargs && !err; i++) {
-        const char *path = flags.arg[i];
-
-        err = import_json(s, path, &n);
-        if (!err)
-            added_write(stdout, path, set.db, &n);
-    }
-    store_close(s);
-    return err;
+    return add_files(set.db, &flags, import_json);
 }

@@ -5,21 +5,11 @@
 
 #include <stdio.h>
 
-#include "harness/cli/flags.h"
+#include "harness/cli/add_files.h"
 #include "harness/files/file.h"
 #include "harness/measure/db.h"
-#include "harness/report/added.h"
 #include "kernels/core/err.h"
 #include "results/merge.h"
-
-typedef struct MergeSettings {
-    const char *db;
-} MergeSettings;
-
-static const Param merge_params[] = {
-    PARAM_PATH(MergeSettings, db, STORE_PATH, "the database to add to"),
-    PARAM_END,
-};
 
 static const Usage usage = {
     .name = "merge",
@@ -36,7 +26,7 @@ static const Usage usage = {
         "merge can be repeated.  Each database is added whole or not at "
         "all.\n"
         "The last one added counts as the latest.",
-    .params = merge_params,
+    .params = add_params,
     .exits = "Exit status: 0 if all were merged; 1 if a database cannot be "
              "read or written; 2 if a file is not an attnbench database.",
     .examples = "  attnbench merge theirs.db\n"
@@ -64,23 +54,13 @@ static int check_file(const char *db, const Flags *flags, int i)
 
 int cmd_merge(int argc, char **argv)
 {
-    MergeSettings set;
-    Added n;
+    AddSettings set;
     Flags flags;
-    Store *s;
-    int err = OK;
 
     TRY(flags_parse(&flags, &usage, &set, argc, argv));
     if (flags.help)
         return flags_help(&flags, &usage, stdout);
     for (int i = 0; i < flags.nargs; i++) /* before a database is made */
         TRY(check_file(set.db, &flags, i));
-    TRY(db_open(&s, set.db, STORE_WRITE));
-    for (int i = 0; i < flags.nargs && !err; i++) {
-        err = store_merge(s, flags.arg[i], &n);
-        if (!err)
-            added_write(stdout, flags.arg[i], set.db, &n);
-    }
-    store_close(s);
-    return err;
+    return add_files(set.db, &flags, store_merge);
 }

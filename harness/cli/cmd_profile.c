@@ -318,18 +318,10 @@ static int profile_experiment(Experiment *e, const ProfileSettings *s, int argc,
                                 .argv = argv };
     int64_t sweep_id;
     Store *store;
-    int err;
 
     snprintf(e->experiment, sizeof(e->experiment), "profile");
     TRY(sweep_begin(&sweeping, &store, &sweep_id));
-    err = profile_cases(e, s, store, sweep_id);
-    if (!err || err == CMD_BAD) {
-        const int ended = sweep_end(store, sweep_id);
-
-        err = ended ? ended : err;
-    }
-    store_close(store);
-    return err;
+    return sweep_end(store, sweep_id, profile_cases(e, s, store, sweep_id));
 }
 
 static void print_metric(void *arg, const char *metric)

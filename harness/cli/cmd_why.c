@@ -352,15 +352,8 @@ int cmd_why(int argc, char **argv)
             .argc = argc,
             .argv = argv },
         &store, &sweep_id);
-    if (!err) {
-        err = why_cases(&e, &s, store, sweep_id);
-        if (!err || err == CMD_BAD) {
-            const int ended = sweep_end(store, sweep_id);
-
-            err = ended ? ended : err;
-        }
-        store_close(store);
-    }
+    if (!err)
+        err = sweep_end(store, sweep_id, why_cases(&e, &s, store, sweep_id));
     experiment_free(&e);
     return interrupt_finish(err, s.db);
 }

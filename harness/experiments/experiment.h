@@ -29,7 +29,7 @@ enum { EXPERIMENT_CASES_MAX = 100000 };
 typedef struct Experiment {
     char experiment[64];
     char question[256];
-    char cases_hash[HASH_TEXT]; /* of the expanded list, to know it again */
+    char cases_hash[HASH_TEXT]; /* of the expanded list, to recognise it */
     Case *cases;                /* completed, all different               */
     int ncases;
     bool part; /* of the cases that the hash is of: there is more to do    */

@@ -500,8 +500,16 @@ int sweep_begin(const Sweeping *s, Store **store, int64_t *sweep_id)
     return err;
 }
 
-int sweep_end(Store *store, int64_t sweep_id)
+static int end(Store *store, int64_t sweep_id)
 {
     TRY(store_start_end(store, sweep_id, environment_load()));
     return store_sweep_end(store, sweep_id);
+}
+
+int sweep_end(Store *store, int64_t sweep_id, int err)
+{
+    const int ended = err < 0 ? OK : end(store, sweep_id);
+
+    store_close(store);
+    return ended ? ended : err;
 }

@@ -51,8 +51,10 @@ int sweep_run(const Sweeping *s, Tally *tally, int64_t *sweep_id);
  * store_has_run does not know. */
 int sweep_begin(const Sweeping *s, Store **store, int64_t *sweep_id);
 
-/* Ends a sweep that sweep_begin began: with the load of this moment. */
-int sweep_end(Store *store, int64_t sweep_id);
+/* Ends a sweep that sweep_begin began, with the load of this moment, and closes
+ * the store.  err: of adding the rows; below 0, the sweep stays unfinished.
+ * Returns err, or the error of ending it. */
+int sweep_end(Store *store, int64_t sweep_id, int err);
 
 /* True if a case failed, or some were tried and none was measured. */
 bool sweep_is_bad(const Tally *tally);
