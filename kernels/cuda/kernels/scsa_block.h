@@ -60,16 +60,16 @@ typedef struct Column {
 } Column;
 
 template <int N>
-static __device__ __forceinline__ Column column_of(const Scsa &s,
-                                                   const Cut &cut)
+static __device__ __forceinline__ Column
+column_of(const Scsa &s, const Cut &cut, const Divider &by_column, int groups)
 {
     unsigned at = threadIdx.x, q;
-    const int group = (int)divmod(&at, cut.by_column);
+    const int group = (int)divmod(&at, by_column);
     Column c;
 
     c.w = (int)divmod(&(q = at), cut.by_packs);
     c.q = (int)q * N;
-    c.row = group < cut.row_groups ? group : s.H;
+    c.row = group < groups ? group : s.H;
     return c;
 }
 

@@ -246,32 +246,63 @@ static __device__ __forceinline__ void pcsa(const Block<T> &b, const Scsa &s,
 
 /* ---- to device memory ---------------------------------------------------- */
 
-/* Eq. (7) again, and (12); of y (H,W,C) from the block's first channel on. */
+/* A pack of the map times the gates of its row and of its column. */
+template <typename T, int N>
+static __device__ __forceinline__ void store_gated(T *y, const T *x,
+                                                   const Pack<float, N> &row,
+                                                   const Pack<float, N> &column)
+{
+    Pack<T, N> v = load_pack<N>(x);
+
+#pragma unroll
+    for (int i = 0; i < N; i++)
+        v.at[i] *= row.at[i] * column.at[i];
+    store_pack(y, v);
+}
+
+/* attn_w at p, times the gates of its channels. */
+template <int N>
+static __device__ __forceinline__ Pack<float, N> gate_of_column(
+    const float *p, const Pack<float, N> &gate)
+{
+    Pack<float, N> both = load_floats<N>(p);
+
+#pragma unroll
+    for (int i = 0; i < N; i++)
+        both.at[i] *= gate.at[i];
+    return both;
+}
+
+/* Eq. (7) again, and (12); of y (H,W,C) from the block's first channel on.  A
+ * thread has two columns, of either half, so that attn_h is read once for
+ * both. */
 template <typename T, int N>
 static __device__ __forceinline__ void store_map(const Block<T> &b,
                                                  const Scsa &s, const Cut &cut,
-                                                 const Column &c, T *y)
+                                                 T *y)
 {
-    Pack<float, N> scale = {};
+    const int half = (s.W + 1) / 2, C = cut.channels;
+    const Column c = column_of<N>(s, cut, cut.by_pair, cut.pair_groups);
+    const bool two = c.w + half < s.W;
+    Pack<float, N> first = {}, second = {};
 
     if (c.row < s.H) {
-        scale = load_floats<N>(b.attn_w + c.w * cut.channels + c.q);
         const Pack<float, N> gate = load_floats<N>(b.gate + c.q);
+        const float *attn_w = b.attn_w + c.w * C + c.q;
 
-#pragma unroll
-        for (int i = 0; i < N; i++)
-            scale.at[i] *= gate.at[i];
+        first = gate_of_column(attn_w, gate);
+        if (two)
+            second = gate_of_column(attn_w + half * C, gate);
     }
-#pragma unroll 4
-    for (int h = c.row; h < s.H; h += cut.row_groups) {
-        const Pack<float, N> attn =
-            load_floats<N>(b.attn_h + h * cut.channels + c.q);
-        Pack<T, N> v = load_pack<N>(b.map + at(s, cut, h, c));
+#pragma unroll 2
+    for (int h = c.row; h < s.H; h += cut.pair_groups) {
+        const Pack<float, N> row = load_floats<N>(b.attn_h + h * C + c.q);
+        const T *x = b.map + at(s, cut, h, c);
+        T *to = y + (size_t)(h * s.W + c.w) * s.C + c.q;
 
-#pragma unroll
-        for (int i = 0; i < N; i++)
-            v.at[i] *= attn.at[i] * scale.at[i];
-        store_pack(y + (size_t)(h * s.W + c.w) * s.C + c.q, v);
+        store_gated(to, x, row, first);
+        if (two)
+            store_gated(to + half * s.C, x + half * C, row, second);
     }
 }
 
@@ -281,14 +312,14 @@ static __global__ void __launch_bounds__(THREADS, 1)
 {
     DYN_SHARED(float, shared);
     const Block<T> b = block_of<T>(shared, s, cut);
-    const Column c = column_of<N>(s, cut);
+    const Column c = column_of<N>(s, cut, cut.by_column, cut.row_groups);
     const size_t image = blockIdx.x / (unsigned)cut.blocks;
     const size_t begin = image * (size_t)(s.H * s.W) * s.C + b.first;
 
     fetch<T, N>(b, s, cut, c, x + begin, pieces);
     smsa<T, N>(b, s, cut, c);
     pcsa<T, N>(b, s, cut);
-    store_map<T, N>(b, s, cut, c, y + begin);
+    store_map<T, N>(b, s, cut, y + begin);
     cluster_all_done();
 }
 

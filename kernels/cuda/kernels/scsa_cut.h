@@ -12,6 +12,7 @@ enum {
     THREADS = 512,  /* at most, and one at least for each column of packs  */
     STAGES = 4,     /* of the map on its way                               */
     LINE = 128,     /* bytes of shared memory that one cycle reads         */
+    WINDOW_THREADS = 256,   /* for windows: more would read attn_w more often */
     MOMENTS = THREADS / 32, /* of a block, a warp each                     */
     RESERVED = 1024, /* bytes of shared memory that a block costs besides   */
 };
@@ -32,7 +33,8 @@ typedef struct Cut {
     bool gathered;     /* there is room for all of x_p                    */
     int row_steps;     /* rows of a thread at most                        */
     Divider by_packs, by_channels, by_C, by_row_splits, by_P, by_PW, by_parts;
-    Divider by_column; /* the columns of packs */
+    int pair_groups; /* threads that share two columns, on the way out  */
+    Divider by_column, by_pair; /* columns of packs, and pairs of them */
 
     /* In floats from the start, where the map is; bytes of all. */
     unsigned attn_h, x_p, moments, rows, gate, weights, attn_w, work;
@@ -122,6 +124,7 @@ static inline int power_up_to(int n)
 static inline void share_out(Cut *cut, const Scsa &s, int threads)
 {
     const int columns = s.W * cut->packs;
+    const int pairs = (s.W + 1) / 2 * cut->packs;
     const int run = (int)cut->run_bytes;
 
     cut->row_groups = least(s.H, at_least_1(threads / columns));
@@ -134,7 +137,8 @@ static inline void share_out(Cut *cut, const Scsa &s, int threads)
         cut->row_splits = power_up_to(
             least(WARP / cut->packs, least(s.W, at_least_1(LINE / run))));
     cut->window_splits =
-        least(s.window_h, at_least_1(cut->threads / (s.P * cut->packs)));
+        least(s.window_h, at_least_1(least(WINDOW_THREADS, cut->threads) /
+                                     (s.P * cut->packs)));
     cut->parts = at_least_1(least(cut->threads / WARP / attend_groups(cut),
                                   s.depth / (ATTEND_COLS * WARP)));
     cut->by_packs = divider((size_t)cut->packs);
@@ -145,6 +149,8 @@ static inline void share_out(Cut *cut, const Scsa &s, int threads)
     cut->by_PW = divider((size_t)s.PW);
     cut->row_steps = (int)ceil_div((size_t)s.H, (size_t)cut->row_groups);
     cut->by_column = divider((size_t)columns);
+    cut->pair_groups = least(s.H, cut->threads / pairs);
+    cut->by_pair = divider((size_t)pairs);
     cut->by_parts = divider((size_t)cut->parts);
 }
 
