@@ -235,15 +235,14 @@ static const Most streams[] = {
 };
 
 /* Ops of modules that cut their channels into groups of one or two. */
-static const Most
-    of_small_groups
-        [] = {
-            { "group_norm", 1.1, 1.5 },
-            { "slice", 2.05, 2.05 }, /* of each line every other number */
-            { "channel_shuffle", 1.05, 2.05 },
-            { "matmul", 1.05, 1 },
-            { NULL },
-        };
+static const Most of_small_groups[] = {
+    { "group_norm", 1.1, 1.5 },
+    { "slice", 2.05, 2.05 }, /* of each line every other number */
+    { "channel_shuffle", 1.05, 2.05 },
+    { "matmul", 1.05, 1 },
+    { "mul", 1.05, 1 },
+    { NULL },
+};
 
 /* Predicts a module on f16 maps; how many of its steps the table has. */
 static int check_most(const Most *most, const char *module,

@@ -9,7 +9,8 @@
  *   packs   a thread takes 16 bytes of x, and strides over the tensor by the
  *           grid, whatever C is; the last few numbers go one to a thread.  Its
  *           numbers of z are a pack of 16 bytes too, or one number for all, or
- *           (channels that are no packs, small groups) looked up one by one.
+ *           (groups of two or four) neighbours that it repeats, or (channels
+ *           that are no packs, other small groups) looked up one by one.
  *           Starves only there, and then on index arithmetic: a division that
  *           is a multiplication for each dim but the last.
  *
@@ -83,9 +84,11 @@ static int launch_packs(Device *dev, const Tensor *out, const Form *f)
     const Reach reach = form_reach(f, Pack<T>::N);
 
     return launch(dev, l,
-                  reach == PACK  ? packs<T, Op, PACK>
-                  : reach == ONE ? packs<T, Op, ONE>
-                                 : packs<T, Op, EACH>,
+                  reach == PACK         ? packs<T, Op, PACK>
+                  : reach == ONE        ? packs<T, Op, ONE>
+                  : reach == TWICE      ? packs<T, Op, TWICE>
+                  : reach == FOUR_TIMES ? packs<T, Op, FOUR_TIMES>
+                                        : packs<T, Op, EACH>,
                   (T *)out->data, (const T *)out->src[0]->data,
                   (const T *)out->src[1]->data, n, *f);
 }

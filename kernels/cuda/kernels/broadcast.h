@@ -20,8 +20,9 @@ typedef struct Form {
     unsigned step[FORM_DIMS], outermost; /* the last step again */
 } Form;
 
-/* The dims that a pack is in: z has as many neighbours, or one, or others. */
-typedef enum Reach { PACK, ONE, EACH } Reach;
+/* Numbers of z that a pack of x meets: as many neighbours; one; neighbours,
+ * each for two or four of x; others. */
+typedef enum Reach { PACK, ONE, TWICE, FOUR_TIMES, EACH } Reach;
 
 /* The next dim outwards. */
 static inline void form_push(Form *f, size_t len, size_t step)
@@ -58,10 +59,24 @@ static inline Form form_of(const Tensor *x, const Tensor *z)
     return f;
 }
 
+/* True if z stays for the innermost `times`, and packs then meet neighbours of
+ * it, the first of which is aligned. */
+static inline bool form_repeats(const Form *f, size_t pack, unsigned times)
+{
+    const size_t met = pack / times;
+
+    return met && f->n > 1 && f->len[0].by == times && !f->step[0] &&
+           f->step[1] == 1 && f->len[1].by % met == 0;
+}
+
 /* z is dense: where it moves by one along the innermost dim, its other steps
  * are multiples of that dim. */
 static inline Reach form_reach(const Form *f, size_t pack)
 {
+    if (form_repeats(f, pack, 2))
+        return TWICE;
+    if (pack > 4 && form_repeats(f, pack, 4))
+        return FOUR_TIMES;
     if (!f->n || f->len[0].by % pack || f->step[0] > 1)
         return EACH;
     return f->step[0] ? PACK : ONE;
@@ -82,6 +97,19 @@ static __device__ __forceinline__ unsigned form_at(const Form &f, unsigned i)
     return at + i * f.outermost;
 }
 
+/* N numbers, each `TIMES` times. */
+template <int N, int TIMES, typename T>
+static __device__ __forceinline__ Pack<T, N> repeat(const T *z)
+{
+    const Pack<T, N / TIMES> few = load_pack<N / TIMES>(z);
+    Pack<T, N> v;
+
+#pragma unroll
+    for (int k = 0; k < N; k++)
+        v.at[k] = few.at[k / TIMES];
+    return v;
+}
+
 /* The numbers of z for those of x from i on. */
 template <Reach R, typename T>
 static __device__ __forceinline__ Pack<T> reach(const T *z, const Form &f,
@@ -91,6 +119,10 @@ static __device__ __forceinline__ Pack<T> reach(const T *z, const Form &f,
 
     if (R == PACK)
         return load_pack(z + form_at(f, i));
+    if (R == TWICE)
+        return repeat<Pack<T>::N, 2>(z + form_at(f, i));
+    if (R == FOUR_TIMES)
+        return repeat<Pack<T>::N, 4>(z + form_at(f, i));
     if (R == ONE)
         v.at[0] = to_float(z[form_at(f, i)]);
 #pragma unroll
