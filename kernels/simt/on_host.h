@@ -176,7 +176,9 @@ enum SimtWarpOp {
     SIMT_SHFL_DOWN,
     SIMT_SHFL_UP,
     SIMT_BALLOT,
-    SIMT_REDUCE
+    SIMT_REDUCE,
+    SIMT_LOAD_TILES,
+    SIMT_MMA
 };
 
 /* Operands that the lanes of a warp brought to one operation. */
@@ -393,6 +395,17 @@ static inline float __frcp_rn(float x)
 static inline float __saturatef(float x)
 {
     return x >= 0 ? x <= 1 ? x : 1 : 0; /* NaN becomes 0 */
+}
+
+/* Byte i of the result is byte (selector >> 4 i) % 8 of y:x. */
+static inline unsigned __byte_perm(unsigned x, unsigned y, unsigned selector)
+{
+    const uint64_t bytes = (uint64_t)y << 32 | x;
+    unsigned v = 0;
+
+    for (int i = 0; i < 4; i++)
+        v |= (unsigned)(bytes >> (selector >> 4 * i) % 8 * 8 & 0xff) << 8 * i;
+    return v;
 }
 
 static inline int __popc(unsigned x)
