@@ -74,6 +74,13 @@ const KernelCase windows_cases[] = {
     WINDOWS(1,96,16,16, 8,8, 7,1, 3, "64 positions"),
     WINDOWS(1,65,5,13, 5,13, 2,6, 1, "65 positions and channels, one window"),
     WINDOWS(1,140,24,12, 12,12, 6,6, 2, "144 positions, heads of 70"),
+    WINDOWS(2,32,3,8, 3,4, 0,0, 4, "heads of 8, tensor cores' fewest"),
+    WINDOWS(1,48,10,6, 5,3, 2,1, 3, "heads of 16, 15 positions, masked"),
+    WINDOWS(1,48,12,14, 6,7, 5,3, 2, "heads of 24, 42 positions, masked"),
+    WINDOWS(1,64,14,8, 7,8, 1,0, 2, "56 positions: 7 tiles of keys, all used"),
+    WINDOWS(1,32,19,6, 19,3, 0,1, 1, "57 positions: 8 tiles of keys"),
+    WINDOWS(1,32,64,2, 64,1, 32,0, 1, "windows of one column, shifted by half"),
+    WINDOWS(24,32,14,14, 7,7, 3,3, 1, "more windows than blocks at once"),
     { NULL }
 };
 /* clang-format on */

@@ -60,6 +60,7 @@ RESIDENT = [
     ("matmul.cu", "each<*", 128, 8),
     ("conv2d.cu", "packs_of_groups<*", 128, 8),
     ("depthwise.cu", "*", 128, 4),
+    ("window_mma.cu", "*", 128, 4),
     ("dct_pool.cu", "columns<*", 256, 3),
     ("*", "columns<*", 256, 4),
     ("*", "rows<*", 256, 4),

@@ -58,6 +58,7 @@ extern "C" {
     X(window_reverse)           \
     X(window_bias)              \
     X(patch_merge)              \
+    X(window_attention_mma)     \
     X(window_attention)         \
     X(scsa)                     \
     X(relu_grad)                \

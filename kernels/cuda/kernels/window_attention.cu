@@ -19,6 +19,8 @@
  *                    32 positions (49 use 77 % of the lanes), on heads of less
  *                    than 32 channels; larger windows than shared memory holds
  *                    it refuses.
+ *
+ * f16 and bf16 go to tensor cores where window_mma.cu takes them.
  */
 #include "kernels/cuda/kernels/kernel.h"
 #include "kernels/cuda/kernels/window.h"
