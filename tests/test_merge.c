@@ -280,6 +280,21 @@ TEST(merge, refuses_a_file_twice_or_onto_itself)
     free(all);
 }
 
+TEST(merge, adds_every_database_that_is_named)
+{
+    char *bench = strdup(temp_path("a.db")), *other = strdup(temp_path("b.db"));
+
+    stored_bench(bench);
+    stored_channels(other);
+    CHECK_MSG(command(bench, other) == OK, "%s", err_message());
+    CHECK_ASK(temp_path("all.db"),
+              "SELECT group_concat(experiment) FROM (SELECT experiment FROM "
+              "sweep ORDER BY id)",
+              "bench,channels");
+    free(bench);
+    free(other);
+}
+
 TEST(merge, says_what_was_added)
 {
     char *db = strdup(temp_path("a.db")), *said, want[1400];
