@@ -18,7 +18,7 @@ extern const Backend cuda_backend;
  * says which command knows it. */
 extern const Backend model_backend;
 
-/* What attnbench_model.so gives.  ERR_UNSUPPORTED with the reason, as below. */
+/* The model in attnbench_model.so.  ERR_UNSUPPORTED with the reason. */
 int model_load(const Model **out);
 
 /* The plugin's backend.  ERR_UNSUPPORTED with the reason: none was built, its

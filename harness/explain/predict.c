@@ -33,7 +33,7 @@ const Param card_params[] = {
 };
 /* clang-format on */
 
-/* Of a multiprocessor of compute capability 9.0. */
+/* Limits of a multiprocessor of compute capability 9.0. */
 enum { FMA_LANES = 128, MOST_THREADS = 2048 };
 
 const char *bound_name(Bound b)

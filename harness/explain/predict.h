@@ -41,7 +41,7 @@ extern const Param card_params[];
 /* Reads constants over those of an H200.  ERR_INPUT: file, line, what. */
 int card_read(Card *card, const char *path);
 
-/* What binds a kernel. */
+/* The resource that limits a kernel. */
 typedef enum Bound {
     BOUND_LAUNCH,
     BOUND_BYTES,

@@ -90,7 +90,7 @@ typedef struct SimtRequests {
     double requests, units, ideal, cycles;
 } SimtRequests;
 
-/* What a launch asked for; checked build only. */
+/* Requests of a launch; checked build only. */
 typedef struct SimtCounts {
     unsigned blocks, threads, cluster; /* in all, of a block, of a cluster */
     size_t shared_bytes;               /* dynamic, of a block              */

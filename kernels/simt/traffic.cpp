@@ -43,7 +43,7 @@ struct Site {
     std::vector<Request> requests;
 };
 
-/* Of a warp; sites are kept from block to block, since most come again. */
+/* Sites of a warp, kept from block to block, since most come again. */
 struct Sites {
     std::unordered_map<uintptr_t, size_t> index;
     std::vector<Site> all;
@@ -177,7 +177,7 @@ struct Range {
 static std::vector<Range> images;
 static std::vector<SimtCounts> launches;
 
-/* Of the launch that runs; its busiest block is known when it is over. */
+/* State of the launch that runs; its busiest block is known when it is over. */
 static struct BlockSum {
     double cycles, rounds;
 } of_block[MAX_CLUSTER];
@@ -337,7 +337,7 @@ extern "C" const SimtCounts *simt_counted(int i)
     return i >= 0 && i < (int)launches.size() ? &launches[(size_t)i] : NULL;
 }
 
-/* What a place asks for above its ideal. */
+/* Requests of a place above its ideal. */
 static double excess(const SimtRequests &r)
 {
     return r.units - r.ideal;

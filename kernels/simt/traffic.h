@@ -13,7 +13,7 @@ extern bool traffic_counts;
 void traffic_launch(void);
 void traffic_access(uintptr_t at, size_t bytes, AccessKind kind, uintptr_t pc);
 
-/* What b did since its last barrier is complete. */
+/* All that b did since its last barrier is complete. */
 void traffic_interval(const Block *b);
 
 #endif

@@ -114,7 +114,7 @@ static __global__ void meets(Planted m)
     cg::this_cluster().sync();
 }
 
-/* Of one warp; x counts as images. */
+/* Requests of one warp; x counts as images. */
 static SimtCounts counts_of(PlantedKernel *kernel, unsigned blocks,
                             unsigned cluster)
 {

@@ -154,7 +154,7 @@ static inline void share_out(Cut *cut, const Scsa &s, int threads)
     cut->by_parts = divider((size_t)cut->parts);
 }
 
-/* Of `limit` bytes, those with which two blocks share a multiprocessor. */
+/* The share of `limit` bytes of each of two blocks on a multiprocessor. */
 static inline size_t half_of(size_t limit)
 {
     return (limit + RESERVED) / 2 - RESERVED;

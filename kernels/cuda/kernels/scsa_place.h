@@ -28,7 +28,7 @@ static constexpr double FIXED = 4000, SYNC = 450;
  * at LINE_BYTES a cycle. */
 static constexpr double PASSES = 9, LINE_BYTES = LINE;
 
-/* Of the attention, in a cycle: exponentials, and products of x_p. */
+/* The attention's rates in a cycle: exponentials, and products of x_p. */
 static constexpr double EXPONENTIALS = 16, PRODUCTS = 128;
 
 /* Blocks of a cluster, and threads of a block at most.  512 threads fill a
