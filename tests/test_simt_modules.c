@@ -4,6 +4,7 @@
  * CPU has; and what only a plan can show of a kernel.
  */
 #include <glob.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -188,6 +189,26 @@ static Tensor *computed(Graph *g, const char *name, Dims dims)
     return op_scale_shift(g, graph_weight(g, name, dims), 0.5, 0);
 }
 
+/* Fused SCSA, of 32 channels. */
+static Tensor *scsa(Graph *g, Tensor *x)
+{
+    const ScsaAttr attr = { { 3, 5, 7, 9 }, 3, 1, 1e-5 };
+    Tensor *src[SCSA_SOURCES] = { x };
+
+    for (int i = SCSA_DWC_WEIGHT; i < SCSA_SOURCES; i++) {
+        Dims dims = DIMS(i < SCSA_NORM_H ? 8 : 32);
+        char name[16];
+
+        if (i < SCSA_DWC_BIAS)
+            dims = DIMS(8, 1, attr.k[i - SCSA_DWC_WEIGHT]);
+        else if (i >= SCSA_Q)
+            dims = DIMS(32, 1, 1, 1);
+        snprintf(name, sizeof(name), "scsa%d", i);
+        src[i] = computed(g, name, dims);
+    }
+    return graph_apply(g, &scsa_def, &attr, src);
+}
+
 /* One of each kernel that puts its weights in order. */
 static void build(Graph *g, Tensor *x)
 {
@@ -209,6 +230,7 @@ static void build(Graph *g, Tensor *x)
                  op_dwconv1d(g, strip, computed(g, "d", DIMS(32, 1, 3)), NULL));
     graph_output(g, "rows",
                  op_linear(g, strip, computed(g, "e", DIMS(5, 32)), NULL));
+    graph_output(g, "scsa", scsa(g, x));
 }
 
 static void give_values(Graph *g)
