@@ -448,16 +448,13 @@ static void counters(Doctor *d)
 }
 
 /* A plugin that does not work is broken only where there is a GPU for it. */
-static void gpu(Doctor *d, const Machine *m)
+static void cuda_plugin(Doctor *d, Mark bad)
 {
-    const Mark bad = driver(d, m) ? BROKEN : ABSENT;
     char path[PATH_MAX];
     const Backend *plugin;
     Device *dev = NULL;
     int err;
 
-    if (bad == BROKEN)
-        counters(d);
     if (plugin_path(path, sizeof(path))) {
         say(d, bad == BROKEN ? SPOILS : ABSENT, "cuda plugin",
             "%s; with the CUDA Toolkit 12.4 or newer, run make again",
@@ -482,6 +479,16 @@ static void gpu(Doctor *d, const Machine *m)
     if (err)
         say(d, bad, "backend cuda", "%s", err_message());
     backend_close(dev);
+}
+
+/* Counters last: CUPTI may be next to the libraries of the plugin. */
+static void gpu(Doctor *d, const Machine *m)
+{
+    const bool here = driver(d, m);
+
+    cuda_plugin(d, here ? BROKEN : ABSENT);
+    if (here)
+        counters(d);
 }
 
 int cmd_doctor(int argc, char **argv)

@@ -1,5 +1,5 @@
 /*
- * cupti.c - finds and loads CUPTI; what its refusals mean.
+ * cupti.c - loads CUPTI; what its refusals mean.
  *
  * Loading it needs no GPU and no driver.  CUPTI itself loads libnvperf_host.so
  * by that bare name, which fails where the loader does not know the folder: so
@@ -16,29 +16,15 @@
 
 #include "kernels/core/err.h"
 #include "kernels/cupti/cupti_activity.h"
-
-static const char *const places[] = {
-    "libcupti.so.13",
-    "libcupti.so.12",
-    "/usr/local/cuda/lib64/libcupti.so",
-    "/usr/local/cuda/extras/CUPTI/lib64/libcupti.so",
-};
-enum { NPLACES = sizeof(places) / sizeof(places[0]) };
-
-/* Libraries stay loaded: from CUPTI's first record on, a thread of its own may
- * run in it. */
-enum { HOW = RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE };
+#include "kernels/cupti/places.h"
 
 static int find(Cupti *c)
 {
-    for (int i = 0; i < NPLACES && !c->library; i++)
-        c->library = dlopen(places[i], HOW);
-    if (!c->library)
-        return fail(ERR_UNSUPPORTED,
-                    "counters: CUPTI is not here; it comes with the CUDA "
-                    "Toolkit (pip install nvidia-cuda-cupti, and "
-                    "LD_LIBRARY_PATH to its folder)");
-    return OK;
+    CuptiPlaces places;
+
+    cupti_places(&places);
+    c->library = cupti_load(&places);
+    return c->library ? OK : ERR_UNSUPPORTED;
 }
 
 static int load_beside(Cupti *c)
@@ -54,9 +40,9 @@ static int load_beside(Cupti *c)
     slash = strrchr(path, '/');
     snprintf(slash, sizeof(path) - (size_t)(slash - path),
              "/libnvperf_host.so");
-    c->host_library = dlopen(path, HOW);
+    c->host_library = dlopen(path, CUPTI_HOW);
     if (!c->host_library)
-        c->host_library = dlopen("libnvperf_host.so", HOW);
+        c->host_library = dlopen("libnvperf_host.so", CUPTI_HOW);
     return c->host_library
                ? OK
                : fail(ERR_UNSUPPORTED,
