@@ -3,7 +3,8 @@
  *
  * A Kernel is how one backend computes one op.  A device lists its kernels,
  * best first; the plan takes the first whose supports() says yes and whose
- * plan() does not refuse.  There is no fallback to another device.
+ * plan() does not refuse, or the one that wins a race of these.  There is no
+ * fallback to another device.
  */
 #ifndef CORE_BACKEND_H
 #define CORE_BACKEND_H
@@ -148,6 +149,10 @@ typedef struct Backend {
     int (*open)(Device **out, const DeviceSettings *settings);
     void (*close)(Device *dev); /* accepts NULL */
 
+    /* True where nothing can run on it any more, after an error; until it is
+     * closed, with all that it held, and opened again.  NULL: never. */
+    bool (*lost)(Device *dev);
+
     /* Device memory, aligned to 64 bytes or more. */
     int (*alloc)(Device *dev, void **out, size_t bytes);
     void (*release)(Device *dev, void *p);
@@ -194,6 +199,12 @@ typedef struct Backend {
      * may not be counted here has a reason, and that is no error.  Nothing may
      * be timed meanwhile.  NULL: it has no counters. */
     int (*count)(Device *dev, const Counting *counting);
+
+    /* Which of n kernels that take out, best first as listed, a plan is to try
+     * first: where time alone can tell.  All data pointers are set.  NULL: the
+     * first. */
+    int (*race)(Device *dev, const Tensor *out, const Kernel *const *kernels,
+                int n, int *first);
 } Backend;
 
 /* Every backend's device starts with this. */

@@ -13,6 +13,7 @@
 #include "kernels/core/plan.h"
 
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,7 +22,7 @@
 #include "kernels/core/plan_parts.h"
 #include "kernels/core/transfer.h"
 
-enum { ALIGN = 64 };
+enum { ALIGN = 64, MOST_IN_A_RACE = 8 };
 
 /* The first that takes out, of all or of those after one. */
 static const Kernel *choose(const Device *dev, const Tensor *out,
@@ -200,12 +201,31 @@ static unsigned overwritten(const Plan *p, const Tensor *out)
     return bits;
 }
 
+/* Where several kernels take the step, for the memory as it is laid out, the
+ * device may know which of them to begin with. */
+static int race(const Plan *p, Step *s, unsigned taken)
+{
+    const Kernel *kernels[MOST_IN_A_RACE];
+    int n = 0, first = 0;
+
+    if (!p->dev->backend->race)
+        return OK;
+    for (const Kernel *k = s->kernel; k && n < MOST_IN_A_RACE;
+         k = choose(p->dev, s->out, k))
+        if (!(taken & ~k->inplace))
+            kernels[n++] = k;
+    TRY(p->dev->backend->race(p->dev, s->out, kernels, n, &first));
+    s->kernel = kernels[first];
+    return OK;
+}
+
 /* The next one after a kernel that refuses, for the memory as it is laid out;
  * if there is none, the refusal stands. */
 static int plan_step_of(Plan *p, PlanStep *s)
 {
     const unsigned taken = overwritten(p, s->out);
 
+    TRY(race(p, s, taken));
     for (;;) {
         const Kernel *next = s->kernel;
         const int err = next->plan ? next->plan(p->dev, s->out, &s->state) : OK;
@@ -326,16 +346,27 @@ int plan_run(Plan *p)
     return run_steps(p);
 }
 
+/* Ends a recording during which an error has come; its sentence stands. */
+static int give_up_recording(Plan *p, int err)
+{
+    char why[512];
+
+    snprintf(why, sizeof(why), "%s", err_message());
+    p->dev->backend->record_end(p->dev, &p->recording);
+    free_recording(p);
+    return fail(err, "%s", why);
+}
+
 static int record_runs(Plan *p, int runs)
 {
     const Backend *backend = p->dev->backend;
-    int err = OK, ended;
+    int err = OK;
 
     TRY(backend->record_begin(p->dev));
     for (int i = 0; !err && i < runs; i++)
         err = run_steps(p);
-    ended = backend->record_end(p->dev, &p->recording);
-    return err ? err : ended;
+    return err ? give_up_recording(p, err)
+               : backend->record_end(p->dev, &p->recording);
 }
 
 int plan_record(Plan *p, int runs)
