@@ -5,11 +5,11 @@
  */
 #include <dlfcn.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "harness/devices/backends.h"
 #include "harness/devices/environment.h"
 #include "harness/measure/states.h"
 #include "harness/network/case.h"
@@ -17,22 +17,8 @@
 #include "kernels/core/plan.h"
 #include "kernels/cupti/nvml.h"
 #include "kernels/ops/ops.h"
-#include "tests/fake/cuda.h"
+#include "tests/fake/gpu.h"
 #include "tests/test.h"
-
-static FakeCuda *fake_gpu(void)
-{
-    void *library;
-    FakeCudaGet *get;
-
-    setenv("ATTNBENCH_CUDA", test_beside("fake/attnbench_cuda.so"), 1);
-    library =
-        dlopen(test_beside("fake/attnbench_cuda.so"), RTLD_NOW | RTLD_LOCAL);
-    BUG_IF(!library);
-    *(void **)&get = dlsym(library, FAKE_CUDA_SYMBOL);
-    BUG_IF(!get);
-    return get();
-}
 
 static void refused_with(int err, const char *sentence)
 {
@@ -70,18 +56,10 @@ TEST(fake_cuda, says_why_there_is_no_device)
     CHECK(gpu->live == 0);
 }
 
-static Device *opened(void)
-{
-    Device *dev;
-
-    CHECK_MSG(backend_open(&dev, "cuda", NULL) == OK, "%s", err_message());
-    return dev;
-}
-
 TEST(fake_cuda, a_device_says_what_it_is)
 {
     FakeCuda *gpu = fake_gpu();
-    Device *dev = opened();
+    Device *dev = fake_gpu_opened();
 
     CHECK_MSG(strncmp(dev->about, "Fake 0, sm_90, 132 SMs, CUDA 13.0", 33) == 0,
               "%s", dev->about);
@@ -93,15 +71,15 @@ TEST(fake_cuda, a_device_says_what_it_is)
 TEST(fake_cuda, kernels_for_clusters_are_only_for_devices_with_them)
 {
     FakeCuda *gpu = fake_gpu();
-    Device *dev = opened();
+    Device *dev = fake_gpu_opened();
 
     CHECK(strcmp(dev->kernels[0]->name, "cluster") == 0);
     CHECK(strcmp(dev->kernels[1]->name, "plain") == 0 && !dev->kernels[2]);
     backend_close(dev);
     gpu->without_cluster = true;
-    dev = opened();
+    dev = fake_gpu_opened();
     CHECK(strcmp(dev->kernels[0]->name, "plain") == 0 && !dev->kernels[1]);
-    CHECK(strcmp(dev->backend->kernel_at(0)->name, "cluster") == 0);
+    CHECK(strcmp(dev->backend->kernel_at(5)->name, "cluster") == 0);
     backend_close(dev);
 }
 
@@ -113,22 +91,25 @@ TEST(fake_cuda, clusters_of_small_blocks_are_not_enough)
 
     gpu->arch = 120;
     gpu->block_shared = 99 << 10;
-    dev = opened();
+    dev = fake_gpu_opened();
     CHECK(strcmp(dev->kernels[0]->name, "plain") == 0 && !dev->kernels[1]);
     backend_close(dev);
 }
 
-TEST(fake_cuda, opening_leaves_nothing_behind_whichever_call_fails)
+/* From this call on. */
+static void opens_or_leaves_nothing(int from, bool sticky)
 {
     FakeCuda *gpu = fake_gpu();
     Device *dev;
     int n;
 
+    gpu->sticky = sticky;
     gpu->calls = 0;
-    backend_close(opened());
+    dev = fake_gpu_opened();
     n = gpu->calls;
     CHECK(n > 10);
-    for (int i = 1; i <= n; i++) {
+    backend_close(dev);
+    for (int i = from; i <= n; i++) {
         gpu->calls = 0;
         gpu->fail_at = i;
         gpu->failed = NULL;
@@ -136,17 +117,29 @@ TEST(fake_cuda, opening_leaves_nothing_behind_whichever_call_fails)
                   "call %d (%s) failed and nobody saw it", i, gpu->failed);
         CHECK_MSG(gpu->live == 0, "after %s failed, %d things are left",
                   gpu->failed, gpu->live);
-        CHECK_MSG(strstr(err_message(), "an illegal address"), "%s",
-                  err_message());
+        CHECK_MSG(strstr(err_message(), "an illegal address") &&
+                      strstr(err_message(), gpu->failed),
+                  "after %s failed: %s", gpu->failed, err_message());
+        gpu->fail_at = 0;
+        backend_close(fake_gpu_opened());
     }
-    gpu->fail_at = 0;
-    backend_close(opened());
+}
+
+TEST(fake_cuda, opening_leaves_nothing_behind_whichever_call_fails)
+{
+    opens_or_leaves_nothing(1, false);
+}
+
+/* Once there is a stream, which shows the fault to whoever closes. */
+TEST(fake_cuda, a_fault_at_opening_is_gone_at_the_next)
+{
+    opens_or_leaves_nothing(5, true);
 }
 
 TEST(fake_cuda, memory_that_there_is_not)
 {
     FakeCuda *gpu = fake_gpu();
-    Device *dev = opened();
+    Device *dev = fake_gpu_opened();
     char want[] = "abc", got[] = "xyz";
     void *p;
 
@@ -189,6 +182,7 @@ static Plan *plan_of(Device *dev, Graph *g, int n)
         x = op_relu(g, x);
     graph_output(g, "y", x);
     CHECK_MSG(plan_new(&plan, dev, g) == OK, "%s", err_message());
+    fake_gpu()->kernels = 0; /* those that have raced */
     return plan;
 }
 
@@ -207,7 +201,7 @@ static double time_of(Device *dev, Plan *plan, int runs)
 TEST(fake_cuda, a_time_is_the_card_s_alone)
 {
     FakeCuda *gpu = fake_gpu();
-    Device *dev = opened();
+    Device *dev = fake_gpu_opened();
     Graph *g = graph_new();
     Plan *plan = plan_of(dev, g, 10);
     Moment c;
@@ -233,7 +227,7 @@ TEST(fake_cuda, a_time_is_the_card_s_alone)
 TEST(fake_cuda, a_full_queue_opens_the_gate)
 {
     FakeCuda *gpu = fake_gpu();
-    Device *dev = opened();
+    Device *dev = fake_gpu_opened();
     Graph *g = graph_new();
     Plan *plan = plan_of(dev, g, 50);
     Moment c;
@@ -256,7 +250,7 @@ TEST(fake_cuda, a_full_queue_opens_the_gate)
 TEST(fake_cuda, a_start_without_a_stop_holds_nothing_up)
 {
     FakeCuda *gpu = fake_gpu();
-    Device *dev = opened();
+    Device *dev = fake_gpu_opened();
     Graph *g = graph_new();
     Plan *plan = plan_of(dev, g, 4);
     float y[18];
@@ -276,7 +270,7 @@ TEST(fake_cuda, a_start_without_a_stop_holds_nothing_up)
 TEST(fake_cuda, cold_is_three_caches_of_copies_in_turn)
 {
     FakeCuda *gpu = fake_gpu();
-    Device *dev = opened();
+    Device *dev = fake_gpu_opened();
     Graph *g = graph_new();
     Tensor *x = graph_input(g, "x", DIMS(1, 2, 8, 16));
     Plan *plan = NULL;
@@ -302,7 +296,7 @@ TEST(fake_cuda, cold_is_three_caches_of_copies_in_turn)
 TEST(fake_cuda, a_recording_is_one_launch_of_all)
 {
     FakeCuda *gpu = fake_gpu();
-    Device *dev = opened();
+    Device *dev = fake_gpu_opened();
     Graph *g = graph_new();
     Plan *plan = plan_of(dev, g, 7);
 
@@ -325,7 +319,7 @@ TEST(fake_cuda, a_failing_recording_leaves_nothing_behind)
     FakeCuda *gpu = fake_gpu();
 
     for (int i = 1; i <= 10; i++) {
-        Device *dev = opened();
+        Device *dev = fake_gpu_opened();
         Graph *g = graph_new();
         Plan *plan = plan_of(dev, g, 3);
         double ns;
@@ -400,7 +394,7 @@ TEST(nvml, is_part_of_a_device_s_conditions)
 
     if (!dlopen(test_beside("fake/libnvidia-ml.so.1"), RTLD_NOW | RTLD_GLOBAL))
         SKIP(dlerror());
-    dev = opened();
+    dev = fake_gpu_opened();
     CHECK(strstr(dev->about, ", driver 580.65.06"));
     CHECK(dev->backend->moment(dev, &c) == OK);
     CHECK(c.temperature_c == 40 && fabs(c.power_w - 80) < 1e-6);
@@ -463,5 +457,105 @@ TEST(fake_cuda, counters_of_no_driver_are_refused_with_the_reason)
     counting.metrics = "lts__t_bytes.sum";
     CHECK(dev->backend->count(dev, &counting) == OK);
     CHECK(refused.n > 0 && refused.launches == 0);
+    backend_close(dev);
+}
+
+/* ---- libraries ----------------------------------------------------------- */
+
+/* Lines that doctor prints of the backend, then of the device. */
+static void add_line(void *text, const char *what, const char *line)
+{
+    strcat(strcat(strcat(strcat(text, what), ": "), line), "\n");
+}
+
+/* Opens with libraries of these versions; how many of its kernels are theirs.
+ * text is for what doctor would say. */
+static int kernels_with(const char *cublaslt, const char *cudnn, char *text)
+{
+    FakeCuda *gpu = fake_gpu();
+    Device *dev;
+    int n = 0;
+
+    setenv("FAKE_CUBLASLT", cublaslt, 1);
+    setenv("FAKE_CUDNN", cudnn, 1);
+    dev = fake_gpu_opened();
+    text[0] = '\0';
+    dev->backend->tell(NULL, add_line, text);
+    dev->backend->tell(dev, add_line, text);
+    CHECK_MSG(dev->kernels[0], "no kernel at all");
+    for (const Kernel *const *k = dev->kernels; *k; k++)
+        n += !strcmp((*k)->name, "cudnn") || !strcmp((*k)->name, "cublaslt");
+    CHECK(!strstr(dev->about, "without cuDNN") ==
+          !strcmp(dev->kernels[0]->name, "cudnn"));
+    backend_close(dev);
+    CHECK(gpu->live == 0);
+    return n;
+}
+
+TEST(fake_cuda, any_minor_version_of_a_library_will_do)
+{
+    char text[4096];
+
+    CHECK(kernels_with("990501", "990501", text) == 5);
+    CHECK_MSG(strstr(text, "cuDNN: 99.5.1, built for 99.5.1\n"), "%s", text);
+    CHECK(kernels_with("990000", "990000", text) == 5);
+    CHECK_MSG(strstr(text, "cuDNN: 99.0.0, built for 99.5.1\n"), "%s", text);
+    CHECK_MSG(strstr(text, "cuBLASLt: 99.0.0, built for 99.5.0\n"), "%s", text);
+    CHECK(kernels_with("991702", "991702", text) == 5);
+}
+
+TEST(fake_cuda, another_major_version_leaves_that_library_out)
+{
+    char text[4096];
+
+    CHECK(kernels_with("990501", "890700", text) == 2);
+    CHECK_MSG(strstr(text, "cuDNN: left out: version 89.7.0 was found as "
+                           "libcudnn.so.99, this was built for 99.5.1; set "
+                           "LD_LIBRARY_PATH to where that is\n"),
+              "%s", text);
+    CHECK(kernels_with("980501", "990501", text) == 0);
+    CHECK_MSG(strstr(text, "cuBLASLt: left out: version 98.5.1 was found"),
+              "%s", text);
+    CHECK_MSG(strstr(text, "cuDNN: left out: it needs cuBLASLt"), "%s", text);
+}
+
+TEST(fake_cuda, a_library_that_does_not_open_is_left_out)
+{
+    char text[4096];
+
+    setenv("FAKE_CUDNN_MIXED", "1", 1);
+    CHECK(kernels_with("990501", "990501", text) == 2);
+    CHECK_MSG(strstr(text, "cuDNN: left out: its libraries are of several "
+                           "versions (MIXED); set LD_LIBRARY_PATH"),
+              "%s", text);
+    unsetenv("FAKE_CUDNN_MIXED");
+    setenv("FAKE_CUDNN_BROKEN", "1", 1);
+    CHECK(kernels_with("990501", "990501", text) == 2);
+    CHECK_MSG(strstr(text, "cuDNN: left out: cudnnCreate: BROKEN\n"), "%s",
+              text);
+}
+
+/* A plugin in a folder without them: it loads, and its own kernels are there. */
+TEST(fake_cuda, a_library_that_is_missing_is_left_out)
+{
+    char command[2048], path[512], text[4096] = "";
+    Device *dev;
+
+    snprintf(path, sizeof(path), "%s/attnbench_cuda.so", test_tmpdir());
+    snprintf(command, sizeof(command), "cp '%s' '%s'",
+             test_beside("fake/attnbench_cuda.so"), path);
+    REQUIRE(system(command) == 0);
+    setenv("ATTNBENCH_CUDA", path, 1);
+    dev = fake_gpu_opened();
+    REQUIRE(dev != NULL);
+    dev->backend->tell(NULL, add_line, text);
+    CHECK_MSG(strstr(text,
+                     "cuDNN: left out: libcudnn.so.99: cannot open shared "
+                     "object file"),
+              "%s", text);
+    CHECK_MSG(
+        strstr(text, "cuBLASLt: left out: libcublasLt.so.99: cannot open"),
+        "%s", text);
+    CHECK(!strcmp(dev->kernels[0]->name, "cluster"));
     backend_close(dev);
 }

@@ -64,6 +64,12 @@ static FILE *lines_of(const char *format, const char *path)
     return popen(command, "r");
 }
 
+/* True for a function of those that the plugin loads itself. */
+static bool is_of_a_library(const char *name)
+{
+    return !strncmp(name, "cudnn", 5) || !strncmp(name, "cublasLt", 8);
+}
+
 /* Symbols of libraries with versions, as nm prints them: "name@VERSION".  All
  * others must be the program's: attnbench's, which has no tests in it. */
 TEST(plugin, takes_from_the_program_only_what_it_has)
@@ -87,13 +93,38 @@ TEST(plugin, takes_from_the_program_only_what_it_has)
         char whole[260];
 
         if (sscanf(line, " %c %255s", &kind, name) != 2 || kind != 'U' ||
-            strchr(name, '@'))
+            strchr(name, '@') || is_of_a_library(name))
             continue;
         snprintf(whole, sizeof(whole), " %s\n", name);
         CHECK_MSG(strstr(program, whole), "%s has no %s",
                   test_beside("attnbench"), name);
     }
     pclose(f);
+}
+
+/* So that it loads without them: no address is wanted before the first call. */
+TEST(plugin, binds_cudnn_and_cublaslt_at_their_first_call)
+{
+    char path[PATH_MAX], line[512], name[256], type[64];
+    int functions = 0;
+    FILE *f;
+
+    real();
+    plugin_path(path, sizeof(path));
+    f = lines_of("readelf -rdW %s", path);
+    REQUIRE(f != NULL);
+    while (fgets(line, sizeof(line), f)) {
+        CHECK_MSG(!strstr(line, "BIND_NOW") && !strstr(line, "[libcu"), "%s",
+                  line);
+        if (sscanf(line, "%*s %*s %63s %*s %255s", type, name) != 2 ||
+            !is_of_a_library(name))
+            continue;
+        CHECK_MSG(strstr(type, "JUMP_SLO"), "%s", line);
+        functions++;
+    }
+    pclose(f);
+    if (!functions)
+        SKIP("there is no readelf");
 }
 
 TEST(plugin, exports_one_symbol)

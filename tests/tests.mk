@@ -19,11 +19,12 @@ on_host   := $(if $(SIMTS),$(call simt_obj,plain),$(call obj,kernels/simt/absent
 # card that is only described, where there is cuDNN 9.8.
 with_cudnn := $(addprefix $(B)/tests/,$(addsuffix .c.o,test_cudnn test_libraries \
                   described fake_libraries fake_cublaslt))
-tests_obj += $(call obj,$(addprefix kernels/cuda/,library/gemm.c backend/known_work.c backend/workspace.c))
+tests_obj += $(call obj,$(addprefix kernels/cuda/,library/gemm.c library/race.c \
+                  library/tune.c backend/known_work.c backend/workspace.c))
 ifeq ($(CUDA_MISSING),)
 ifeq ($(filter 0 1 2 3 4 5 6 7,$(CUDA_CUDNN_MINOR))$(if $(CUDA_CUDNN),,no),)
 tests_obj += $(patsubst %,$(B)/cuda/%.o,$(cudnn) \
-                 $(addprefix kernels/cuda/library/,cudnn.c cublas.c product.c tune.c))
+                 $(addprefix kernels/cuda/library/,cudnn.c cublas.c product.c))
 tests_link := $(CUDA_CUDNN) -Wl,-rpath,$(dir $(CUDA_CUDNN)) \
               -Wl,--wrap=cudnnBackendSetAttribute,--wrap=cudnnBackendExecute
 $(with_cudnn): override CFLAGS += -DWITH_CUDNN $(CUDA_INCLUDES)
@@ -31,10 +32,13 @@ endif
 endif
 $(with_cudnn): $(B)/cuda/flags
 
-# The plugin's own code over tests/fake, and an NVML of the same kind.
-fake     := $(B)/fake/attnbench_cuda.so $(B)/fake/libnvidia-ml.so.1
-fake_obj := $(patsubst %,$(B)/fake/%.o,tests/fake/cuda.c \
-                $(addprefix kernels/cuda/backend/,backend.c clock.c moment.c workspace.c))
+# The plugin's own code over tests/fake, and libraries of the same kind.
+fake     := $(addprefix $(B)/fake/,attnbench_cuda.so libnvidia-ml.so.1 \
+                libcudnn.so.99 libcublasLt.so.99)
+fake_obj := $(patsubst %,$(B)/fake/%.o,tests/fake/cuda.c tests/fake/own.c \
+                $(addprefix kernels/cuda/backend/,backend.c clock.c describe.c \
+                    moment.c workspace.c) \
+                $(addprefix kernels/cuda/library/,library.c race.c tune.c))
 
 $(B)/run_tests: $(lib) $(tests_obj) $(on_host) | $(fake)
 	$(call Q,LINK) $(if $(SIMTS),$(CXX),$(CC)) $(LDFLAGS) -no-pie -o $@ $^ $(LIBS) $(tests_link)
@@ -61,7 +65,12 @@ $(B)/double/gradient_trial.o: $(in_double)
 	@$(OBJCOPY) --keep-global-symbol=gradient_trial $@
 
 $(B)/fake/attnbench_cuda.so: $(fake_obj)
-	$(call Q,LINK) $(CC) $(LDFLAGS) -shared -o $@ $^
+	$(call Q,LINK) $(CC) $(LDFLAGS) -shared -o $@ $^ -Wl,-z,lazy '-Wl,-rpath,$$ORIGIN'
+$(B)/fake/libcudnn.so.99 $(B)/fake/libcublasLt.so.99: tests/fake/libraries.c \
+                $(wildcard tests/fake/*.h)
+	@mkdir -p $(@D)
+	$(call Q,LINK) $(CC) $(CFLAGS) -fPIC -shared -Itests/fake -o $@ $< \
+	    $(if $(findstring cudnn,$@),-DFAKE_CUDNN)
 $(B)/fake/libnvidia-ml.so.1: $(B)/fake/tests/fake/nvml.c.o
 	$(call Q,LINK) $(CC) $(LDFLAGS) -shared -Wl,-soname,$(@F) -o $@ $^
 $(B)/fake/%.c.o: %.c | $(B)/cuda_build.h

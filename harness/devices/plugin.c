@@ -1,9 +1,10 @@
 /*
  * plugin.c - finds attnbench_cuda.so or attnbench_model.so, and loads it.
  *
- * Loading takes a tenth of a second (cuDNN, cuBLASLt), so nothing does it
- * before somebody asks for a device or its kernels.  Once loaded it stays:
- * CUDA's runtime is not made to be unloaded, and dlopen counts.
+ * Nothing does before somebody asks for a device or its kernels.  Once loaded it
+ * stays: CUDA's runtime is not made to be unloaded, and dlopen counts.
+ * Functions are bound when they are first called, because some are of libraries
+ * that the CUDA plugin loads itself, where they are (kernels/cuda/library).
  */
 #include "harness/devices/plugin.h"
 
@@ -68,7 +69,7 @@ static int load(void **symbol, char path[PATH_MAX], const PluginKind *kind)
     void *library;
 
     TRY(find(path, PATH_MAX, kind));
-    library = dlopen(path, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+    library = dlopen(path, RTLD_LAZY | RTLD_LOCAL | RTLD_NODELETE);
     if (!library)
         return fail(ERR_UNSUPPORTED, "%s: the plugin does not load: %s",
                     kind->backend, dlerror());

@@ -29,7 +29,8 @@ cuda  := $(cu) $(wildcard kernels/cuda/kernels/device_only/*.cu) \
              $(wildcard kernels/cuda/backend/*.c kernels/cuda/library/*.c))
 cuda_obj := $(patsubst %,$(B)/cuda/%.o,$(cuda))
 
-# The plugin has nothing of the program's: it finds that when it is loaded.
+# The plugin has nothing of the program's: it finds that when it is loaded; nor
+# of cuDNN's and cuBLASLt's, which it loads itself (library.c).
 $(B)/attnbench_cuda.so: $(cuda_obj)
 	$(call Q,LINK) $(CXX) -shared -o $@ $^ $(CUDA_LINK) \
 	    -Wl,--exclude-libs,ALL -ldl -lrt -lpthread

@@ -124,5 +124,5 @@ CUDA_INCLUDES := $flags
 CUDA_RECORD := $record
 CUDA_CUDNN_MINOR := ${minor:-0}
 CUDA_CUDNN := ${dnn:+$dnnlib/libcudnn.so.9}
-CUDA_LINK := $cudart/libcudart_static.a $ltlib/libcublasLt.so.$major ${dnn:+$dnnlib/libcudnn.so.9} '-Wl,-rpath,$rpath'
+CUDA_LINK := $cudart/libcudart_static.a -Wl,-z,lazy '-Wl,-rpath,$rpath'
 END

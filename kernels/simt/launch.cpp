@@ -5,7 +5,9 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "kernels/cuda/backend/device.h"
 #include "kernels/simt/state.h"
 
 Launch launch;
@@ -32,6 +34,14 @@ const char *cudaGetErrorString(cudaError_t err)
         return "the kernel did what it must not: see what is reported";
     }
     return "unrecognized error code";
+}
+
+int cuda_check(int err, const char *call)
+{
+    if (err == cudaSuccess)
+        return OK;
+    return fail(ERR_DEVICE, "simt: %.*s: %d, %s", (int)strcspn(call, "("), call,
+                err, cudaGetErrorString((cudaError_t)err));
 }
 
 unsigned simt_cluster_rank(void)

@@ -5,8 +5,10 @@
  * The host's clock moves by launch_ns a launch, the card's by kernel_ns a
  * kernel; a launch waits in the queue until the card comes to it.  The card
  * works only when the host waits for it, because nothing else can tell.  A
- * kernel computes nothing: what is tested is the order of things, the times
- * that come out, and what happens when a call fails.
+ * kernel computes nothing, unless it is one of ours (own.c), which the host
+ * runs at its launch: what is tested is the order of things, the times that
+ * come out, and what happens when a call fails, or is none that a capture may
+ * have.
  */
 #include "tests/fake/cuda.h"
 
@@ -21,6 +23,7 @@
 #include "kernels/cuda/backend/roofs.h"
 #include "kernels/cuda/library/library.h"
 #include "kernels/ops/ops.h"
+#include "tests/fake/own.h"
 
 enum { QUEUE = 1 << 16, ALIGN = 256 };
 
@@ -39,9 +42,11 @@ struct CUevent_st {
     bool done;
 };
 
-/* A graph is how many kernels were captured. */
+/* A graph is the kernels that were captured; NULL: those compute nothing. */
+enum { CAPTURED = 1024 };
 struct CUgraph_st {
     int kernels;
+    FakeLaunch at[CAPTURED];
 };
 
 static FakeCuda fake = {
@@ -57,8 +62,9 @@ static FakeCuda fake = {
 };
 static Item queue[QUEUE];
 static int first, end;
-static bool capturing;
-static int captured;
+static bool capturing, invalid; /* a capture; one that was violated */
+static struct CUgraph_st captured;
+static bool lost; /* since a sticky failure */
 static size_t used;
 
 __attribute__((visibility("default"))) FakeCuda *fake_cuda(void)
@@ -104,7 +110,7 @@ static void finish_all(void)
 static int put(Item item)
 {
     if (capturing) {
-        captured += item.kind == KERNEL;
+        captured.kernels += item.kind == KERNEL;
         return cudaSuccess;
     }
     fake.host_ns += fake.launch_ns;
@@ -119,6 +125,44 @@ static int put(Item item)
     queue[end++] = item;
     return cudaSuccess;
 }
+
+/* ---- failures --------------------------------------------------------- */
+
+/* Each call that may fail: whether its turn has come. */
+static bool fails(const char *name)
+{
+    if (lost && fake.sticky)
+        return true;
+    if (++fake.calls != fake.fail_at)
+        return false;
+    fake.failed = name;
+    fake.last_error = fake.failure;
+    lost = fake.sticky;
+    return true;
+}
+#define MAY_FAIL()                            \
+    do {                                      \
+        if (fails(__func__))                  \
+            return (cudaError_t)fake.failure; \
+    } while (0)
+
+/* Each call that a capture forbids, because it waits or might.  A copy is not
+ * forbidden, but would be made again at each replay, of what is there then. */
+static bool violates(const char *name)
+{
+    if (!capturing)
+        return false;
+    invalid = true;
+    if (!fake.illegal)
+        fake.illegal = name;
+    fake.last_error = cudaErrorStreamCaptureUnsupported;
+    return true;
+}
+#define NOT_IN_A_CAPTURE()                            \
+    do {                                              \
+        if (violates(__func__))                       \
+            return cudaErrorStreamCaptureUnsupported; \
+    } while (0)
 
 /* ---- what is launched ------------------------------------------------- */
 
@@ -141,13 +185,23 @@ int cuda_launch_ticks(CardStream stream, CardTicks *ticks,
     return put((Item){ .kind = TICKS, .ns = (double)ns });
 }
 
+int fake_launch(const FakeLaunch *launch)
+{
+    if (fails("cudaLaunchKernel"))
+        return fake.failure;
+    if (capturing && captured.kernels == CAPTURED)
+        return cudaErrorInvalidValue;
+    if (capturing)
+        captured.at[captured.kernels] = *launch;
+    return put((Item){ .kind = KERNEL, .ns = fake.kernel_ns });
+}
+
 static int run(Device *dev, const Tensor *out, void *state)
 {
     (void)dev;
     (void)out;
     (void)state;
-    return cuda_check(put((Item){ .kind = KERNEL, .ns = fake.kernel_ns }),
-                      "cudaLaunchKernel");
+    return cuda_check(fake_launch(&(FakeLaunch){ NULL }), "cudaLaunchKernel");
 }
 
 static const Kernel plain = { .op = &relu_def, .name = "plain", .run = run };
@@ -155,17 +209,26 @@ static const Kernel cluster = { .op = &relu_def,
                                 .name = "cluster",
                                 .run = run };
 
-const Kernel *cuda_kernel_at(bool clusters, int i)
+const Kernel *cuda_kernel_at(const CudaDevice *cuda, int i)
 {
+    const bool clusters = !cuda || cuda_has_clusters(cuda);
+    const Kernel *k = cuda_library_kernel_at(cuda ? cuda->libraries : NULL, &i);
+
+    if (k || fake.own_kernels)
+        return k ? k : fake_own_kernel_at(clusters, i);
     if (clusters)
         return i == 0 ? &cluster : i == 1 ? &plain : NULL;
     return i == 0 ? &plain : NULL;
 }
 
-void cuda_tell(Device *dev, Say *say, void *arg)
-{
-    say(arg, "fake", dev ? "a device" : "a plugin");
-}
+/* Those of the libraries are only listed. */
+#define X(id) const Kernel cudnn_##id = { .op = &id##_def, .name = "cudnn" };
+CUDNN_KERNELS(X)
+#undef X
+#define X(id) \
+    const Kernel cublas_##id = { .op = &id##_def, .name = "cublaslt" };
+CUBLAS_KERNELS(X)
+#undef X
 
 /* Roofs take memory and libraries that the fake has not. */
 bool cuda_roof_at(Device *dev, int i, RoofKind *out)
@@ -208,32 +271,7 @@ void known_work(Calibration *out, KnownWork *work)
     *out = (Calibration){ .n = 0 };
 }
 
-int cuda_libraries_open(CudaDevice *cuda)
-{
-    (void)cuda;
-    return OK;
-}
-
-void cuda_libraries_close(CudaDevice *cuda)
-{
-    (void)cuda;
-}
-
 /* ---- the runtime ------------------------------------------------------ */
-
-/* Each call that may fail: whether its turn has come. */
-static bool fails(const char *name)
-{
-    if (++fake.calls != fake.fail_at)
-        return false;
-    fake.failed = name;
-    return true;
-}
-#define MAY_FAIL()                            \
-    do {                                      \
-        if (fails(__func__))                  \
-            return (cudaError_t)fake.failure; \
-    } while (0)
 
 static cudaError_t make(void *out, size_t bytes)
 {
@@ -313,6 +351,13 @@ cudaError_t cudaDeviceGetAttribute(int *value, enum cudaDeviceAttr which,
     case cudaDevAttrClusterLaunch:
         *value = !fake.without_cluster;
         break;
+    case cudaDevAttrClockRate:
+    case cudaDevAttrMemoryClockRate:
+        *value = 2000000;
+        break;
+    case cudaDevAttrGlobalMemoryBusWidth:
+        *value = 5120;
+        break;
     default:
         return cudaErrorInvalidValue;
     }
@@ -333,6 +378,19 @@ const char *cudaGetErrorString(cudaError_t err)
 
 cudaError_t cudaGetLastError(void)
 {
+    const int err = lost && fake.sticky ? fake.failure : fake.last_error;
+
+    fake.last_error = cudaSuccess;
+    return (cudaError_t)err;
+}
+
+/* What it would free has been freed: else the test sees it live. */
+cudaError_t cudaDeviceReset(void)
+{
+    fake.device_resets++;
+    lost = fake.dead && lost;
+    capturing = false;
+    first = end = 0;
     return cudaSuccess;
 }
 
@@ -362,6 +420,7 @@ cudaError_t cudaEventDestroy(cudaEvent_t event)
 
 cudaError_t cudaHostAlloc(void **p, size_t bytes, unsigned flags)
 {
+    NOT_IN_A_CAPTURE();
     MAY_FAIL();
     return flags == cudaHostAllocMapped ? make(p, bytes)
                                         : cudaErrorInvalidValue;
@@ -369,6 +428,7 @@ cudaError_t cudaHostAlloc(void **p, size_t bytes, unsigned flags)
 
 cudaError_t cudaFreeHost(void *p)
 {
+    NOT_IN_A_CAPTURE();
     return unmake(p);
 }
 
@@ -385,6 +445,7 @@ cudaError_t cudaMalloc(void **p, size_t bytes)
 {
     char *base;
 
+    NOT_IN_A_CAPTURE();
     MAY_FAIL();
     if (bytes > fake.memory - used)
         return cudaErrorMemoryAllocation;
@@ -404,6 +465,7 @@ cudaError_t cudaFree(void *p)
 
     if (!p)
         return cudaSuccess;
+    NOT_IN_A_CAPTURE();
     finish_all();
     memcpy(&bytes, (char *)p - ALIGN, sizeof(bytes));
     used -= bytes;
@@ -420,6 +482,7 @@ cudaError_t cudaMemGetInfo(size_t *unused, size_t *all)
 cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes,
                             enum cudaMemcpyKind kind, cudaStream_t stream)
 {
+    NOT_IN_A_CAPTURE();
     MAY_FAIL();
     (void)kind;
     (void)stream;
@@ -430,6 +493,7 @@ cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes,
 
 cudaError_t cudaStreamSynchronize(cudaStream_t stream)
 {
+    NOT_IN_A_CAPTURE();
     MAY_FAIL();
     (void)stream;
     finish_all();
@@ -446,6 +510,7 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream)
 
 cudaError_t cudaEventSynchronize(cudaEvent_t event)
 {
+    NOT_IN_A_CAPTURE();
     MAY_FAIL();
     (void)event;
     finish_all();
@@ -454,6 +519,7 @@ cudaError_t cudaEventSynchronize(cudaEvent_t event)
 
 cudaError_t cudaEventElapsedTime(float *ms, cudaEvent_t from, cudaEvent_t to)
 {
+    NOT_IN_A_CAPTURE();
     MAY_FAIL();
     if (!from->done || !to->done)
         return cudaErrorNotReady;
@@ -466,11 +532,13 @@ cudaError_t cudaEventElapsedTime(float *ms, cudaEvent_t from, cudaEvent_t to)
 cudaError_t cudaStreamBeginCapture(cudaStream_t stream,
                                    enum cudaStreamCaptureMode mode)
 {
+    NOT_IN_A_CAPTURE();
     MAY_FAIL();
     (void)stream;
     (void)mode;
     capturing = true;
-    captured = 0;
+    invalid = false;
+    captured = (struct CUgraph_st){ 0 };
     return cudaSuccess;
 }
 
@@ -479,8 +547,10 @@ cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t *graph)
     capturing = false;
     MAY_FAIL();
     (void)stream;
+    if (invalid)
+        return cudaErrorStreamCaptureInvalidated;
     make(graph, sizeof(struct CUgraph_st));
-    (*graph)->kernels = captured;
+    **graph = captured;
     return cudaSuccess;
 }
 
@@ -490,12 +560,13 @@ cudaError_t cudaGraphInstantiate(cudaGraphExec_t *exec, cudaGraph_t graph,
     MAY_FAIL();
     (void)flags;
     make(exec, sizeof(struct CUgraph_st));
-    ((struct CUgraph_st *)*exec)->kernels = graph->kernels;
+    *(struct CUgraph_st *)*exec = *graph;
     return cudaSuccess;
 }
 
 cudaError_t cudaGraphUpload(cudaGraphExec_t exec, cudaStream_t stream)
 {
+    NOT_IN_A_CAPTURE();
     MAY_FAIL();
     (void)exec;
     (void)stream;
@@ -505,12 +576,17 @@ cudaError_t cudaGraphUpload(cudaGraphExec_t exec, cudaStream_t stream)
 /* One launch, whatever is in it. */
 cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream)
 {
-    const int n = ((struct CUgraph_st *)exec)->kernels;
+    const struct CUgraph_st *g = (struct CUgraph_st *)exec;
 
     MAY_FAIL();
     (void)stream;
-    fake.kernels += n - 1;
-    return (cudaError_t)put((Item){ .kind = KERNEL, .ns = n * fake.kernel_ns });
+    for (int i = 0; i < g->kernels; i++)
+        if (g->at[i].run &&
+            g->at[i].run(g->at[i].dev, g->at[i].out, g->at[i].state))
+            return cudaErrorIllegalAddress;
+    fake.kernels += g->kernels - 1;
+    return (cudaError_t)put(
+        (Item){ .kind = KERNEL, .ns = g->kernels * fake.kernel_ns });
 }
 
 cudaError_t cudaGraphDestroy(cudaGraph_t graph)

@@ -25,6 +25,8 @@ typedef enum cudaError {
     cudaErrorNoKernelImageForDevice = 209,
     cudaErrorNotReady = 600,
     cudaErrorIllegalAddress = 700,
+    cudaErrorStreamCaptureUnsupported = 900,
+    cudaErrorStreamCaptureInvalidated = 901,
 } cudaError_t;
 
 enum cudaDeviceAttr {
@@ -82,6 +84,7 @@ enum { cudaHostAllocMapped = 2, cudaStreamNonBlocking = 1 };
     X(cudaRuntimeGetVersion, (int *version))               \
     X(cudaMemGetInfo, (size_t * unused, size_t * all))     \
     X(cudaGetLastError, (void))                            \
+    X(cudaDeviceReset, (void))                             \
     X(cudaFree, (void *p))                                 \
     X(cudaFreeHost, (void *p))                             \
     X(cudaStreamDestroy, (cudaStream_t stream))            \

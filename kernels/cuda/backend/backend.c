@@ -17,6 +17,7 @@
 #include "kernels/cuda/backend/plugin.h"
 #include "kernels/cuda/backend/roofs.h"
 #include "kernels/cuda/library/library.h"
+#include "kernels/cuda/library/race.h"
 #include "kernels/cupti/activity.h"
 #include "kernels/cupti/counters.h"
 
@@ -38,8 +39,8 @@ int cuda_check(int err, const char *call)
     if (err == cudaSuccess)
         return OK;
     cudaGetLastError(); /* so that the next call is not blamed for it */
-    return fail(ERR_DEVICE, "cuda: %s: %d, %s", call, err,
-                cudaGetErrorString((cudaError_t)err));
+    return fail(ERR_DEVICE, "cuda: %.*s: %d, %s", (int)strcspn(call, "("), call,
+                err, cudaGetErrorString((cudaError_t)err));
 }
 
 /* ---- opening ---------------------------------------------------------- */
@@ -97,34 +98,42 @@ static void read_limits(Card *c)
     c->l2_bytes = (size_t)attribute(cudaDevAttrL2CacheSize);
 }
 
-static const Kernel *listed_at(const void *clusters, int i)
+bool cuda_has_clusters(const CudaDevice *cuda)
 {
-    return cuda_kernel_at(*(const bool *)clusters, i);
+    return cuda->max_cluster > 1 &&
+           cuda->block_shared_bytes >= CLUSTER_BLOCK_SHARED;
+}
+
+static const Kernel *listed_at(const void *cuda, int i)
+{
+    return cuda_kernel_at(cuda, i);
 }
 
 static int list_kernels(Card *c)
 {
-    const bool clusters = c->cuda.max_cluster > 1 &&
-                          c->cuda.block_shared_bytes >= CLUSTER_BLOCK_SHARED;
-
-    TRY(kernel_list(&c->kernels, listed_at, &clusters));
+    TRY(kernel_list(&c->kernels, listed_at, &c->cuda));
     c->cuda.base.kernels = c->kernels;
     return OK;
 }
 
-/* "NVIDIA H200, sm_90, 132 SMs, CUDA 13.0, driver 580.65.06" */
+/* "NVIDIA H200, sm_90, 132 SMs, CUDA 13.0, cuDNN 9.19.0, driver 580.65.06":
+ * what choices by time depend on. */
 static int describe(Card *c)
 {
     const char *driver = c->moment.nvml ? nvml_driver(c->moment.nvml) : "";
+    const FoundLibrary *l = &c->cuda.libraries->found[CUDNN];
+    char cudnn[32] = "without cuDNN";
     struct cudaDeviceProp p;
     int runtime = 0;
 
     TRY(cuda_check(cudaGetDeviceProperties(&p, 0), "cudaGetDeviceProperties"));
     cudaRuntimeGetVersion(&runtime);
+    if (!l->reason[0])
+        snprintf(cudnn, sizeof(cudnn), "cuDNN %s", l->version);
     snprintf(c->cuda.base.about, sizeof(c->cuda.base.about),
-             "%.60s, sm_%d, %d SMs, CUDA %d.%d%s%.20s", p.name, c->cuda.arch,
-             c->cuda.sms, runtime / 1000, runtime % 1000 / 10,
-             driver[0] ? ", driver " : "", driver);
+             "%.50s, sm_%d, %d SMs, CUDA %d.%d, %.20s%s%.20s", p.name,
+             c->cuda.arch, c->cuda.sms, runtime / 1000, runtime % 1000 / 10,
+             cudnn, driver[0] ? ", driver " : "", driver);
     return OK;
 }
 
@@ -149,12 +158,28 @@ static int check_code(const Card *c)
                       "cudaStreamSynchronize");
 }
 
+/* A kernel's fault stays with the context: every later call returns it.  Leaves
+ * the sentence of the error as it is. */
+static bool cuda_lost(Device *dev)
+{
+    Card *c = card(dev);
+    bool lost;
+
+    clock_let_go(&c->clock);
+    lost =
+        c->cuda.stream && cudaStreamSynchronize(c->clock.stream) != cudaSuccess;
+    cudaGetLastError();
+    return lost;
+}
+
 static void cuda_close(Device *dev)
 {
     Card *c = card(dev);
+    bool lost;
 
     if (!c)
         return;
+    lost = cuda_lost(dev);
     clock_let_go(&c->clock);
     cuda_roofs_release(dev);
     if (c->cuda.libraries)
@@ -164,6 +189,8 @@ static void cuda_close(Device *dev)
     clock_close(&c->clock);
     if (c->cuda.stream)
         cudaStreamDestroy(c->cuda.stream);
+    if (lost)
+        cudaDeviceReset(); /* the next to open it gets a context of its own */
     cudaGetLastError();
     free(c->kernels);
     free(c);
@@ -178,7 +205,7 @@ static int open_all(Card *c)
     TRY(cuda_check(cudaDeviceGetPCIBusId(c->bus_id, BUS_ID, 0),
                    "cudaDeviceGetPCIBusId"));
     TRY(cuda_check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking),
-                   "cudaStreamCreate"));
+                   "cudaStreamCreateWithFlags"));
     c->cuda.stream = stream;
     TRY(clock_open(&c->clock, stream));
     TRY(moment_open(&c->moment, c->bus_id));
@@ -364,7 +391,7 @@ static int cuda_count(Device *dev, const Counting *counting)
 
 static const Kernel *kernel_at(int i)
 {
-    return cuda_kernel_at(true, i);
+    return cuda_kernel_at(NULL, i);
 }
 
 static const Backend backend = {
@@ -374,6 +401,7 @@ static const Backend backend = {
     .kernel_at = kernel_at,
     .open = cuda_open,
     .close = cuda_close,
+    .lost = cuda_lost,
     .alloc = cuda_alloc,
     .release = cuda_release,
     .upload = cuda_upload,
@@ -390,6 +418,7 @@ static const Backend backend = {
     .roof_run = cuda_roof_run,
     .cache_bytes = cuda_cache_bytes,
     .count = cuda_count,
+    .race = cuda_race,
 };
 
 __attribute__((visibility("default"))) const Backend *attnbench_cuda_backend(

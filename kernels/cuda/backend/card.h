@@ -79,9 +79,6 @@ int moment_read(MomentReader *w, const Clock *clock, Moment *out);
 /* Tells doctor what it shows (describe.c). */
 void cuda_tell(Device *dev, Say *say, void *arg);
 
-/* OK, or ERR_DEVICE with what CUDA says of the call; err is a cudaError_t. */
-int cuda_check(int err, const char *call);
-
 /* kernels/cuda/device_only: these use what kernels/simt does not have.  Each
  * returns a cudaError_t.
  *

@@ -4,19 +4,28 @@
  * The versions are those of the libraries that were loaded; whether they go
  * with the ones that this was built for is for library.c to say.
  */
-#include <cublasLt.h>
 #include <cuda_runtime_api.h>
-#ifndef WITHOUT_CUDNN
-#include <cudnn.h>
-#endif
 #include <stdio.h>
 
 #include "cuda_build.h"
 #include "kernels/cuda/backend/card.h"
+#include "kernels/cuda/library/library.h"
+
+static void tell_library(LibraryKind kind, Say *say, void *arg)
+{
+    char text[LIBRARY_REASON + 64];
+    FoundLibrary l;
+
+    cuda_library_find(&l, kind);
+    if (l.reason[0])
+        snprintf(text, sizeof(text), "left out: %s", l.reason);
+    else
+        snprintf(text, sizeof(text), "%s, built for %s", l.version, l.built);
+    say(arg, l.name, text);
+}
 
 static void tell_plugin(Say *say, void *arg)
 {
-    const size_t blas = cublasLtGetVersion();
     char text[128];
     int runtime = 0;
 
@@ -24,20 +33,22 @@ static void tell_plugin(Say *say, void *arg)
     snprintf(text, sizeof(text), "CUDA %d.%d, code for sm_%s", runtime / 1000,
              runtime % 1000 / 10, CUDA_BUILD_ARCHS);
     say(arg, "built with", text);
-    snprintf(text, sizeof(text), "%zu.%zu.%zu", blas / 10000,
-             blas % 10000 / 100, blas % 100);
-    say(arg, "cuBLASLt", text);
-#ifndef WITHOUT_CUDNN
-    snprintf(text, sizeof(text), "%zu.%zu.%zu, built for %d.%d.%d",
-             cudnnGetVersion() / 10000, cudnnGetVersion() % 10000 / 100,
-             cudnnGetVersion() % 100, CUDNN_MAJOR, CUDNN_MINOR,
-             CUDNN_PATCHLEVEL);
-    say(arg, "cuDNN", text);
-#else
-    say(arg, "cuDNN",
-        "left out: its headers were not found; install cuDNN 9 (pip install "
-        "nvidia-cudnn-cu13) and run make again");
-#endif
+    for (LibraryKind k = 0; k < NLIBRARIES; k++)
+        tell_library(k, say, arg);
+}
+
+/* A library that was found, but would not open on this card. */
+static void tell_refusals(const CudaLibraries *open, Say *say, void *arg)
+{
+    char text[LIBRARY_REASON + 64];
+
+    for (LibraryKind k = 0; k < NLIBRARIES; k++) {
+        const FoundLibrary *l = &open->found[k];
+
+        snprintf(text, sizeof(text), "left out: %s", l->reason);
+        if (l->reason[0] && l->version[0])
+            say(arg, l->name, text);
+    }
 }
 
 static double attribute(enum cudaDeviceAttr which)
@@ -55,6 +66,7 @@ static void tell_card(const Card *c, Say *say, void *arg)
     size_t unused = 0, all = 0;
     char text[128];
 
+    tell_refusals(c->cuda.libraries, say, arg);
     cudaMemGetInfo(&unused, &all);
     snprintf(text, sizeof(text), "%.1f GiB, %.1f GiB of it free; L2 %.0f MiB",
              (double)all / gib, (double)unused / gib,

@@ -36,6 +36,10 @@ static inline CudaDevice *cuda_device(Device *dev)
     return (CudaDevice *)dev;
 }
 
+/* OK, or ERR_DEVICE with what CUDA says of the call, whose arguments are left
+ * out of the sentence; err is a cudaError_t. */
+int cuda_check(int err, const char *call);
+
 /* Makes the workspace at least so large; called by plan(), never by run().  It
  * may move, but what it was stays allocated as long as the device is open:
  * recordings hold its address. */

@@ -29,11 +29,11 @@ static const Kernel *find(const Kernel *const *list, int *i)
     return NULL;
 }
 
-const Kernel *cuda_kernel_at(bool clusters, int i)
+const Kernel *cuda_kernel_at(const CudaDevice *cuda, int i)
 {
-    const Kernel *k = find(cuda_library_kernels, &i);
+    const Kernel *k = cuda_library_kernel_at(cuda ? cuda->libraries : NULL, &i);
 
-    if (!k && clusters)
+    if (!k && (!cuda || cuda_has_clusters(cuda)))
         k = find(cluster_kernels, &i);
     return k ? k : find(own_kernels, &i);
 }

@@ -4,10 +4,13 @@
 #ifndef CUDA_LIST_H
 #define CUDA_LIST_H
 
-#include "kernels/core/backend.h"
+#include "kernels/cuda/backend/device.h"
 
-/* The i-th, best first, NULL past the end; with or without those that need
- * thread-block clusters. */
-const Kernel *cuda_kernel_at(bool clusters, int i);
+/* The i-th that this device can run, best first, NULL past the end; cuda NULL:
+ * that some device can. */
+const Kernel *cuda_kernel_at(const CudaDevice *cuda, int i);
+
+/* True if it runs those that need thread-block clusters. */
+bool cuda_has_clusters(const CudaDevice *cuda);
 
 #endif

@@ -16,6 +16,7 @@
 #include "kernels/core/err.h"
 #include "kernels/cuda/backend/card.h"
 #include "kernels/cuda/kernels/peaks.h"
+#include "kernels/cuda/library/library.h"
 #include "kernels/cuda/library/product.h"
 
 enum {
@@ -52,9 +53,14 @@ static Card *card(Device *dev)
     return (Card *)dev;
 }
 
+static bool has_products(Device *dev)
+{
+    return card(dev)->cuda.libraries && card(dev)->cuda.libraries->blas;
+}
+
 bool cuda_roof_at(Device *dev, int i, RoofKind *out)
 {
-    if (i >= NROOFS || (roofs[i].kind == TENSOR && !card(dev)->cuda.libraries))
+    if (i >= NROOFS || (roofs[i].kind == TENSOR && !has_products(dev)))
         return false;
     *out = roofs[i].is;
     return true;
@@ -186,7 +192,7 @@ int cuda_known_work(KnownWork *out, Device *dev, Dtype dtype)
 
     *out = (KnownWork){ .dev = dev, .n = n };
     TRY(buffers(dev, n > most ? n : most)); /* they stay where they are */
-    if (card(dev)->cuda.libraries) {
+    if (has_products(dev)) {
         err = make_product(dev, dtype == F32 ? TF32 : dtype);
         if (err && err != ERR_UNSUPPORTED)
             return err;

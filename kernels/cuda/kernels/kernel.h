@@ -255,13 +255,8 @@ static inline unsigned even_grid(Device *dev, size_t n, size_t each)
     return (unsigned)ceil_div(n, rounds);
 }
 
-/* Passes a CUDA error on as ERR_DEVICE with its sentence. */
-#define CUDA_TRY(call)                                                    \
-    do {                                                                  \
-        const cudaError_t cuda_err_ = (call);                             \
-        if (cuda_err_ != cudaSuccess)                                     \
-            return fail(ERR_DEVICE, "%s", cudaGetErrorString(cuda_err_)); \
-    } while (0)
+/* Passes an error of the call up. */
+#define CUDA_TRY(call) TRY(cuda_check(call, #call))
 
 /* Launches on the device's stream: grid, block, bytes of dynamic shared memory,
  * blocks in a cluster (1: none).  OK or ERR_DEVICE. */
@@ -275,10 +270,10 @@ template <typename... P, typename... A>
 static inline int launch(Device *dev, const Launch &l, void (*kernel)(P...),
                          A... args)
 {
-    CUDA_TRY(simt_launch(kernel, l.grid, l.block, l.shared_bytes,
-                         (cudaStream_t)cuda_device(dev)->stream,
-                         l.cluster ? l.cluster : 1, args...));
-    return OK;
+    return cuda_check(simt_launch(kernel, l.grid, l.block, l.shared_bytes,
+                                  (cudaStream_t)cuda_device(dev)->stream,
+                                  l.cluster ? l.cluster : 1, args...),
+                      "cudaLaunchKernel");
 }
 
 #endif
