@@ -170,6 +170,10 @@ int cmd_verify(int argc, char **argv)
         print_verdict(flags.arg[i], &v, s.verbose);
         fflush(stdout);
         count[v.verdict]++;
+        if (backend_lost(dev)) {
+            backend_close(dev);
+            TRY(open_device(&dev, &how, s.isa.text));
+        }
     }
     backend_close(dev);
     printf("%d passed, %d failed, %d skipped\n", count[VERIFY_PASSED],

@@ -49,3 +49,8 @@ void backend_close(Device *dev)
     if (dev)
         dev->backend->close(dev);
 }
+
+bool backend_lost(Device *dev)
+{
+    return dev && dev->backend->lost && dev->backend->lost(dev);
+}

@@ -20,4 +20,7 @@ int backend_open(Device **out, const char *name,
                  const DeviceSettings *settings);
 void backend_close(Device *dev); /* accepts NULL */
 
+/* True where an error has left dev unusable (Backend.lost); false for NULL. */
+bool backend_lost(Device *dev);
+
 #endif

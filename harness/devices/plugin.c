@@ -1,8 +1,8 @@
 /*
  * plugin.c - finds attnbench_cuda.so or attnbench_model.so, and loads it.
  *
- * Nothing does before somebody asks for a device or its kernels.  Once loaded it
- * stays: CUDA's runtime is not made to be unloaded, and dlopen counts.
+ * Nothing does before somebody asks for a device or its kernels.  Once loaded
+ * it stays: CUDA's runtime is not made to be unloaded, and dlopen counts.
  * Functions are bound when they are first called, because some are of libraries
  * that the CUDA plugin loads itself, where they are (kernels/cuda/library).
  */

@@ -51,6 +51,7 @@ typedef struct Sweeper {
     TuningCache tuning_cache;
     Device *dev;
     const Case *dev_case; /* what dev was opened for */
+    bool faulted;         /* dev was lost, and is to be opened again */
     Reference *ref;       /* what the last case was compared with */
     Hashes hashes;        /* of files of weights, which many cases share */
     bool awake;
@@ -72,6 +73,7 @@ typedef struct Block {
     int n;
     int *order;
     double until; /* seconds_spent at which it must come to an end */
+    bool lost;    /* a case has made the device useless: it ends here */
 } Block;
 
 /* ---- small things ---------------------------------------------------- */
@@ -194,17 +196,28 @@ static int block_new(Block *b, const Sweeper *s, const Case *const *c,
     return OK;
 }
 
+static void close_device(Sweeper *s)
+{
+    backend_close(s->dev);
+    s->dev = NULL;
+}
+
 static int open_device(Sweeper *s, const Case *c)
 {
     if (s->dev && same_device(c, s->dev_case))
         return OK;
-    backend_close(s->dev);
-    s->dev = NULL;
+    close_device(s);
     s->dev_case = c;
     return backend_open(&s->dev, case_name("backend", c->backend),
                         &(DeviceSettings){ .threads = c->threads,
                                            .isa = "",
                                            .notes = &s->tuning_cache.notes });
+}
+
+/* A case that has failed may have taken the device with it. */
+static void look_at_device(const Sweeper *s, Block *b, const Trial *a)
+{
+    b->lost |= a->status == STATUS_FAILED && backend_lost(s->dev);
 }
 
 /* Notes n entries from this one on as under way, those that are not stored; it
@@ -240,7 +253,20 @@ static int prepare_entry(Sweeper *s, Block *b, int i)
     TRY(note(s, b, i, 0));
     trial_warm_up(&e->arm, warmup_ns);
     e->look = s->protocol->min_samples;
+    look_at_device(s, b, &e->arm);
     return OK;
+}
+
+/* True if it is to be measured, or a peer's of the same case, for which ours is
+ * prepared. */
+static bool is_needed(const Sweeper *s, const Block *b, int i)
+{
+    const int end = b->at[i].lane ? i + 1 : i + s->nlanes;
+
+    for (; i < end; i++)
+        if (!b->at[i].stored)
+            return true;
+    return false;
 }
 
 /* Prepares cases as long as there is memory for their plans together; the
@@ -251,18 +277,25 @@ static int prepare(Sweeper *s, Block *b)
     const int err = open_device(s, b->at[0].arm.c);
     int i = 0;
 
+    if (err && s->faulted)
+        return fail(ERR_DEVICE,
+                    "a case has made the device useless, and it does not open "
+                    "again (%s); give the same command once more, which "
+                    "measures what is missing",
+                    err_message());
+    s->faulted = false;
     for (int k = 0; err && k < b->n; k++)
         trial_give_up(&b->at[k].arm, err);
     if (err)
         return OK;
-    while (i < b->n && !stopped(s)) {
+    while (i < b->n && !stopped(s) && !b->lost) {
         const int first = i;
 
         if (first && memory_available() < reserve)
             break;
         for (; i < first + s->nlanes; i++)
-            if (!b->at[i].stored || b->at[i].lane == 0)
-                TRY(prepare_entry(s, b, i)); /* ours for the peer's anyway */
+            if (is_needed(s, b, i))
+                TRY(prepare_entry(s, b, i));
         if (first && b->at[first].arm.status == STATUS_OUT_OF_MEMORY) {
             i = first; /* it may fit when it is alone */
             break;
@@ -324,15 +357,16 @@ static bool out_of_time(const Sweeper *s, const Block *b)
 
 /* A device with memory of its own has done nothing while the last case was
  * prepared. */
-static void wake(const Block *b)
+static void wake(const Sweeper *s, Block *b)
 {
-    for (int i = 0; i < b->n; i++) {
+    for (int i = 0; i < b->n && !b->lost; i++) {
         Trial *a = &b->at[i].arm;
 
         if (b->at[i].stored || b->at[i].lane || !trial_ok(a) || !a->plan ||
             a->dev->backend->host_memory)
             continue;
         trial_wake(a, AWAKE_NS);
+        look_at_device(s, b, a);
         return;
     }
 }
@@ -361,7 +395,7 @@ static void one_round(Sweeper *s, Block *b)
     const int first = s->nlanes > 1 ? (int)(random_next(&s->random) >> 63) : 0;
     Step step = { "measuring", NULL, b->n, count_settled(s, b) };
 
-    for (int l = 0; l < s->nlanes && !stopped(s); l++) {
+    for (int l = 0; l < s->nlanes && !stopped(s) && !b->lost; l++) {
         const int lane = (first + l) % s->nlanes;
         int n = 0;
 
@@ -371,12 +405,13 @@ static void one_round(Sweeper *s, Block *b)
         shuffle(b->order, n, &s->random);
         if (n)
             take_turn(s, lane);
-        for (int k = 0; k < n && !stopped(s); k++) {
+        for (int k = 0; k < n && !stopped(s) && !b->lost; k++) {
             Entry *e = &b->at[b->order[k]];
 
             step.arm = &e->arm;
             s->listener->step(s->listener->arg, &step);
             trial_sample(&e->arm, s->round);
+            look_at_device(s, b, &e->arm);
             if (trial_ok(&e->arm) && e->arm.n >= e->look)
                 look(s, e);
         }
@@ -438,11 +473,13 @@ static bool was_cut_short(const Entry *e)
 /* Only settled cases of an interrupted block are results. */
 static int commit_block(Sweeper *s, Block *b)
 {
+    const bool cut = stopped(s) || b->lost;
+
     for (int i = 0; i < b->n; i++) {
         Entry *e = &b->at[i];
 
-        if (e->stored || (stopped(s) && (active(s, e) || !trial_ok(&e->arm)) &&
-                          was_cut_short(e)))
+        if (e->stored ||
+            (cut && (active(s, e) || !trial_ok(&e->arm)) && was_cut_short(e)))
             continue;
         TRY(commit(s, e));
     }
@@ -458,8 +495,19 @@ static double share(const Sweeper *s, double began, int ncases, int left)
     return began + (s->protocol->budget - began) * ncases / left;
 }
 
+/* What the device held is gone, with the plans of all cases of the block: those
+ * that have no row are begun again, on a device that is opened again.  The one
+ * that did it has its row, so it does it once. */
+static int end_lost(Sweeper *s)
+{
+    s->faulted = true;
+    close_device(s);
+    return begun_note(s->store, s->all_lanes, NULL, 0);
+}
+
 /* Measures the first cases of a sorted list of n; *ncases becomes how many,
- * which may be fewer than they were to be: so its time is not known before. */
+ * which may be fewer than they were to be: so its time is not known before.  0:
+ * the device was lost, and some of them have their rows. */
 static int measure_block(Sweeper *s, const Case *const *c, int n, int *ncases)
 {
     const double from = seconds_spent(s);
@@ -470,19 +518,20 @@ static int measure_block(Sweeper *s, const Case *const *c, int n, int *ncases)
     if (!err)
         err = prepare(s, &b);
     b.until = share(s, from, b.n / s->nlanes, n);
-    wake(&b);
+    wake(s, &b);
     s->tally->prepare_ns += host_now_ns() - began;
     began = host_now_ns();
-    while (!err && !stopped(s) && !done(s, &b) && !out_of_time(s, &b)) {
+    while (!err && !stopped(s) && !b.lost && !done(s, &b) &&
+           !out_of_time(s, &b)) {
         one_round(s, &b);
         err = note_seen(s);
     }
     s->tally->sample_ns += host_now_ns() - began;
     if (!err)
         err = commit_block(s, &b);
-    *ncases = b.n / s->nlanes;
+    *ncases = b.lost ? 0 : b.n / s->nlanes;
     block_free(&b);
-    return err;
+    return err || !b.lost ? err : end_lost(s);
 }
 
 /* A row that says what became of a case that ends the process. */

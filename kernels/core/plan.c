@@ -203,7 +203,7 @@ static unsigned overwritten(const Plan *p, const Tensor *out)
 
 /* Where several kernels take the step, for the memory as it is laid out, the
  * device may know which of them to begin with. */
-static int race(const Plan *p, Step *s, unsigned taken)
+static int race(const Plan *p, PlanStep *s, unsigned taken)
 {
     const Kernel *kernels[MOST_IN_A_RACE];
     int n = 0, first = 0;

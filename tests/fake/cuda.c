@@ -59,6 +59,7 @@ static FakeCuda fake = {
     .depth = 1000,
     .failure = cudaErrorIllegalAddress,
     .block_shared = 227 << 10,
+    .l2_bytes = 1 << 20,
 };
 static Item queue[QUEUE];
 static int first, end;
@@ -337,7 +338,7 @@ cudaError_t cudaDeviceGetAttribute(int *value, enum cudaDeviceAttr which,
         *value = 132;
         break;
     case cudaDevAttrL2CacheSize:
-        *value = 1 << 20;
+        *value = fake.l2_bytes;
         break;
     case cudaDevAttrComputeCapabilityMajor:
         *value = fake.arch / 10;
@@ -384,7 +385,7 @@ cudaError_t cudaGetLastError(void)
     return (cudaError_t)err;
 }
 
-/* What it would free has been freed: else the test sees it live. */
+/* Resets what is lost; all else has been freed, or the test sees it live. */
 cudaError_t cudaDeviceReset(void)
 {
     fake.device_resets++;

@@ -22,6 +22,7 @@ typedef struct FakeCuda {
     bool foreign;         /* the card is none that the code was built for */
     bool without_cluster; /* the card has no thread-block clusters        */
     int block_shared;     /* bytes of shared memory of a block            */
+    int l2_bytes;         /* of its cache                                 */
     bool own_kernels;     /* lists those that the program has for simt    */
 
     /* Seen by the test. */
