@@ -97,6 +97,11 @@ class Calls(unittest.TestCase):
         slow[5] = "BRA 0x30"  # out of the loop: a branch back, but no way round
         self.assertEqual(self.in_loops(slow), 0)
 
+    def test_an_unconditional_branch_does_not_fall_through(self):
+        self.assertEqual(self.in_loops(
+            ["MOV R1, R2", "BRA 0x40", "CALL.REL.NOINC 0x50", "BRA 0x0",
+             "EXIT", "RET.REL.NODEC R2 0x0"]), 0)
+
     def test_uniform_branches_may_fall_through(self):
         self.assertEqual(self.in_loops(
             ["BRA.U UP0, 0x30", "CALL.REL.NOINC 0x40", "BRA 0x0", "EXIT",
