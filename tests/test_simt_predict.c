@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/csv.h"
 #include "harness/devices/backends.h"
 #include "harness/devices/plugin.h"
 #include "harness/explain/predict.h"
@@ -216,6 +217,65 @@ TEST(simt_predict, fused_scsa_is_one_kernel_that_moves_two_maps)
         }
 }
 
+/* ---- the table that is kept ----------------------------------------------- */
+
+static double cell(const Csv *csv, const char *column)
+{
+    return strtod(csv->cell[csv_column(csv, column)], NULL);
+}
+
+static bool is_cell(const Csv *csv, const char *column, const char *text)
+{
+    return !strcmp(csv->cell[csv_column(csv, column)], text);
+}
+
+/* A row of the smallest maps, which take least to run. */
+static void check_row(const Csv *csv)
+{
+    Predicted p;
+
+    predict(&p, (const char *[][2]){
+                    { "module", csv->cell[csv_column(csv, "module")] },
+                    { "impl", csv->cell[csv_column(csv, "impl")] },
+                    { "dtype", "f16" },
+                    { "batch", "32" },
+                    { "channels", "512" },
+                    { "height", "7" },
+                    { "width", "7" },
+                    { 0 } });
+    CHECK_MSG(
+        fabs(p.all.ns / 1e3 / cell(csv, "predicted_stream_us") - 1) < 0.05,
+        "%s %s: %.1f us, and kernels/cuda/MODEL.csv has %.1f; make it again: "
+        "see kernels/README.md",
+        csv->cell[0], csv->cell[1], p.all.ns / 1e3,
+        cell(csv, "predicted_stream_us"));
+    predicted_free(&p, &simt_model);
+}
+
+TEST(simt_predict, the_table_is_of_these_kernels)
+{
+    static char text[1 << 16];
+    FILE *f = fopen("kernels/cuda/MODEL.csv", "r");
+    int checked = 0;
+    bool more;
+    Csv csv;
+
+    if (!f)
+        SKIP("run me in the project's root folder");
+    text[fread(text, 1, sizeof(text) - 1, f)] = '\0';
+    fclose(f);
+    REQUIRE(csv_open(&csv, "kernels/cuda/MODEL.csv", text) == OK);
+    while (csv_next(&csv, &more) == OK && more)
+        if (is_cell(&csv, "dtype", "f16") && is_cell(&csv, "batch", "32") &&
+            is_cell(&csv, "channels", "512")) {
+            check_row(&csv);
+            checked++;
+        }
+    CHECK_MSG(checked == 13, "%d rows", checked);
+}
+
+/* ---- kernels that stream --------------------------------------------------- */
+
 /* The most that an op's kernel may ask for, in multiples of the ideal. */
 typedef struct Most {
     const char *op;
@@ -287,6 +347,19 @@ TEST(simt_predict, small_groups_of_channels_cost_no_more_than_their_bytes)
     CHECK(check_most(of_small_groups, "ema", "64", "56") >= 3);
     CHECK(check_most(of_small_groups, "sa", "128", "28") >= 4);
     CHECK(check_most(of_small_groups, "sa", "256", "14") >= 4);
+}
+
+/* From memory, even where L2 would hold all. */
+TEST(simt_predict, a_cold_run_takes_longer)
+{
+    Predicted hot, cold;
+
+    predict(&hot, (const char *[][2]){ { "module", "eca" }, { 0 } });
+    predict(&cold, (const char *[][2]){
+                       { "module", "eca" }, { "state", "cold" }, { 0 } });
+    CHECK(cold.all.ns > hot.all.ns && cold.all.bytes == hot.all.bytes);
+    predicted_free(&hot, &simt_model);
+    predicted_free(&cold, &simt_model);
 }
 
 TEST(simt_predict, whole_networks_and_gradients_are_refused)

@@ -141,9 +141,8 @@ static int share_of(Share *s, const Case *c, const Card *card)
                     "model: predicts a module alone, not a network (%s); give "
                     "--backbone=none",
                     c->backbone.text);
-    if (c->pass != PASS_FORWARD || c->state == STATE_COLD)
-        return fail(ERR_UNSUPPORTED,
-                    "model: predicts --pass=forward in --state=hot or graph");
+    if (c->pass != PASS_FORWARD)
+        return fail(ERR_UNSUPPORTED, "model: predicts --pass=forward alone");
     s->c = *c;
     s->c.batch = 1;
     s->c.backend = ON_CPU;
@@ -285,7 +284,8 @@ static int predict(Predicted *p, const Case *c, const Model *model,
     for (int i = 0; i < p->nsteps; i++) {
         model->next();
         TRY(predict_step(p, i, model, card, &share,
-                         (double)bytes * share.scale <= card->l2_bytes));
+                         c->state != STATE_COLD &&
+                             (double)bytes * share.scale <= card->l2_bytes));
     }
     add_up(p, c);
     return OK;

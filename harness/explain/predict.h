@@ -8,7 +8,8 @@
  *   launch      launch_ns in a stream, node_ns as a node of a graph
  *   the longest of
  *     bytes     distinct sectors read and written, over dram_bytes_per_ns, or
- *               l2_bytes_per_ns where all that a run touches stays in L2
+ *               l2_bytes_per_ns where all that a run touches stays in L2, and
+ *               the state is not cold
  *     cycles    lines of L1 and wavefronts of shared memory, one a cycle of
  *               the multiprocessor that has most of them
  *     flops     those of the op, at two a lane and cycle
