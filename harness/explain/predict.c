@@ -23,7 +23,7 @@ const Param card_params[] = {
     PARAM_REAL(Card, node_ns, 1200, 0, 0, "from a node of a graph to the next"),
     PARAM_REAL(Card, dram_bytes_per_ns, 4300, 0, 0, "of a copy, both ways"),
     PARAM_REAL(Card, l2_bytes_per_ns, 5500, 0, 0, "of a copy that L2 holds"),
-    PARAM_REAL(Card, round_trip_ns, 600, 0, 0, "of a read that waits for L2"),
+    PARAM_REAL(Card, round_trip_ns, 600, 0, 0, "of a read that waits for memory"),
     PARAM_REAL(Card, cluster_barrier_ns, 500, 0, 0, "of a cluster.sync"),
     PARAM_INT(Card, sms, 132, 1, 4096, "multiprocessors"),
     PARAM_REAL(Card, ghz, 1.98, 0, 0, "clock of a multiprocessor"),
