@@ -6,7 +6,7 @@ status=0
 bad() { echo "$1"; status=1; }
 
 # A header with templates, or made of such ones, is for C++.
-cpp='^template|^#include "kernels/(simt/(simt|on_host|prims|state)|cuda/kernels/(kernel|scsa))\.h"'
+cpp='^template|^#include "kernels/(simt/(simt|on_host|prims|state)|cuda/kernels/(kernel|scsa|scsa_attend))\.h"'
 for header in $(git ls-files '*.h'); do
     if grep -qE "$cpp" "$header"; then
         ${CXX:-c++} -std=c++20 -I. -fsyntax-only -Wall -Wextra -Werror \

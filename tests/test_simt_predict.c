@@ -15,9 +15,9 @@
 #include "tests/on_simt.h"
 #include "tests/test.h"
 
-static Card h200(void)
+static CardFacts h200(void)
 {
-    Card card;
+    CardFacts card;
 
     param_defaults(card_params, &card);
     return card;
@@ -39,7 +39,7 @@ static SimtCounts a_copy(void)
 
 TEST(simt_predict, bytes_are_divided_by_the_bandwidth_of_where_they_are)
 {
-    const Card card = h200();
+    const CardFacts card = h200();
     const SimtCounts c = a_copy();
     const double bytes = 2 * 132 * 1320 * 32.0;
     Bound bound;
@@ -55,7 +55,7 @@ TEST(simt_predict, bytes_are_divided_by_the_bandwidth_of_where_they_are)
 
 TEST(simt_predict, weights_are_read_once_however_large_the_batch)
 {
-    const Card card = h200();
+    const CardFacts card = h200();
     SimtCounts c = a_copy();
     Bound bound;
     double before, after;
@@ -68,7 +68,7 @@ TEST(simt_predict, weights_are_read_once_however_large_the_batch)
 
 TEST(simt_predict, the_busiest_multiprocessor_sets_the_time)
 {
-    const Card card = h200();
+    const CardFacts card = h200();
     SimtCounts c = { .blocks = 5, .block_cycles = 1980 };
     Bound bound;
 
@@ -84,7 +84,7 @@ TEST(simt_predict, the_busiest_multiprocessor_sets_the_time)
 
 TEST(simt_predict, waits_and_meetings_are_added_and_arithmetic_is_not)
 {
-    const Card card = h200();
+    const CardFacts card = h200();
     SimtCounts c = a_copy();
     Bound bound;
     const double none = predict_launch(&c, &card, 1, 132, 0, true, &bound);
@@ -115,7 +115,7 @@ static const char *card_file(const char *text)
 
 TEST(simt_predict, a_card_is_what_its_probe_wrote)
 {
-    Card card;
+    CardFacts card;
 
     REQUIRE(card_read(&card, card_file("key,value\nlaunch_ns,1800\n"
                                        "clusters_of_4,31\nsms,108\n")) == OK);
@@ -144,7 +144,7 @@ TEST(simt_predict, the_backend_model_measures_nothing_and_says_so)
 
 static void predict(Predicted *p, const char *flags[][2])
 {
-    const Card card = h200();
+    const CardFacts card = h200();
     Case c;
 
     if (!simt_is_checked())
@@ -191,8 +191,10 @@ TEST(simt_predict, twice_the_batch_moves_twice_the_bytes)
     predicted_free(&two, &simt_model);
 }
 
+/* The weights, read once for all images, are the rest. */
 TEST(simt_predict, fused_scsa_is_one_kernel_that_moves_two_maps)
 {
+    static const double most[] = { 2.01, 2.01, 2.02, 2.08 };
     static const char *const shapes[][2] = {
         { "64", "56" }, { "128", "28" }, { "256", "14" }, { "512", "7" }
     };
@@ -210,7 +212,7 @@ TEST(simt_predict, fused_scsa_is_one_kernel_that_moves_two_maps)
                                              { "width", shapes[i][1] },
                                              { 0 } });
             CHECK(p.all.launches == 1);
-            CHECK_MSG(p.maps < 2.03, "%s: %g maps", shapes[i][0], p.maps);
+            CHECK_MSG(p.maps < most[i], "%s: %g maps", shapes[i][0], p.maps);
             CHECK_MSG(p.all.sectors < 1.05, "%s: sectors %g", shapes[i][0],
                       p.all.sectors);
             predicted_free(&p, &simt_model);
@@ -364,7 +366,7 @@ TEST(simt_predict, a_cold_run_takes_longer)
 
 TEST(simt_predict, whole_networks_and_gradients_are_refused)
 {
-    const Card card = h200();
+    const CardFacts card = h200();
     Predicted p;
     Case c;
 

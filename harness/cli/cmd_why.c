@@ -248,7 +248,7 @@ static void print_places(const Model *model)
 }
 
 static int predict_one(const Case *c, const WhySettings *s, const Model *model,
-                       const Card *card, FILE *csv)
+                       const CardFacts *card, FILE *csv)
 {
     char text[PREDICT_TEXT];
     Predicted p;
@@ -267,7 +267,7 @@ static int predict_one(const Case *c, const WhySettings *s, const Model *model,
 }
 
 static int predict_cases(const Experiment *e, const WhySettings *s,
-                         const Card *card, FILE *csv)
+                         const CardFacts *card, FILE *csv)
 {
     const Model *model;
     int bad = 0;
@@ -292,7 +292,7 @@ static int predict_cases(const Experiment *e, const WhySettings *s,
 static int predict_all(const Experiment *e, const WhySettings *s)
 {
     Outfile out = { 0 };
-    Card card;
+    CardFacts card;
     int err;
 
     param_defaults(card_params, &card);

@@ -18,16 +18,20 @@
  * tenths; 132 multiprocessors at 1.98 GHz; 60 MB of L2 in two halves), and
  * estimates: nobody has measured them here. */
 const Param card_params[] = {
-    PARAM_REAL(Card, launch_ns, 2500, 0, 0,
+    PARAM_REAL(CardFacts, launch_ns, 2500, 0, 0,
                "from a launch to the next in a stream"),
-    PARAM_REAL(Card, node_ns, 1200, 0, 0, "from a node of a graph to the next"),
-    PARAM_REAL(Card, dram_bytes_per_ns, 4300, 0, 0, "of a copy, both ways"),
-    PARAM_REAL(Card, l2_bytes_per_ns, 5500, 0, 0, "of a copy that L2 holds"),
-    PARAM_REAL(Card, round_trip_ns, 600, 0, 0, "of a read that waits for memory"),
-    PARAM_REAL(Card, cluster_barrier_ns, 500, 0, 0, "of a cluster.sync"),
-    PARAM_INT(Card, sms, 132, 1, 4096, "multiprocessors"),
-    PARAM_REAL(Card, ghz, 1.98, 0, 0, "clock of a multiprocessor"),
-    PARAM_REAL(Card, l2_bytes, 36e6, 0, 0,
+    PARAM_REAL(CardFacts, node_ns, 1200, 0, 0,
+               "from a node of a graph to the next"),
+    PARAM_REAL(CardFacts, dram_bytes_per_ns, 4300, 0, 0,
+               "of a copy, both ways"),
+    PARAM_REAL(CardFacts, l2_bytes_per_ns, 5500, 0, 0,
+               "of a copy that L2 holds"),
+    PARAM_REAL(CardFacts, round_trip_ns, 600, 0, 0,
+               "of a read that waits for memory"),
+    PARAM_REAL(CardFacts, cluster_barrier_ns, 500, 0, 0, "of a cluster.sync"),
+    PARAM_INT(CardFacts, sms, 132, 1, 4096, "multiprocessors"),
+    PARAM_REAL(CardFacts, ghz, 1.98, 0, 0, "clock of a multiprocessor"),
+    PARAM_REAL(CardFacts, l2_bytes, 36e6, 0, 0,
                "that a run may touch and still find in L2"),
     PARAM_END,
 };
@@ -64,7 +68,7 @@ static int read_text(char **out, const char *path)
     return OK;
 }
 
-int card_read(Card *card, const char *path)
+int card_read(CardFacts *card, const char *path)
 {
     char *text;
     Csv csv;
@@ -100,7 +104,7 @@ static double busiest(const SimtCounts *c, int sms)
     return most > c->block_cycles ? most : c->block_cycles;
 }
 
-double predict_launch(const SimtCounts *c, const Card *card, double scale,
+double predict_launch(const SimtCounts *c, const CardFacts *card, double scale,
                       int sms, double flops, bool in_l2, Bound *bound)
 {
     const double bytes = (c->image_read + c->written) * scale + c->weight_read;
@@ -134,7 +138,7 @@ typedef struct Share {
     int sms;
 } Share;
 
-static int share_of(Share *s, const Case *c, const Card *card)
+static int share_of(Share *s, const Case *c, const CardFacts *card)
 {
     if (strcmp(c->backbone.text, "none") != 0)
         return fail(ERR_UNSUPPORTED,
@@ -203,7 +207,7 @@ static double ratio(const SimtRequests *r)
 
 /* Adds up the launches of a step. */
 static int predict_step(Predicted *p, int i, const Model *model,
-                        const Card *card, const Share *share, bool in_l2)
+                        const CardFacts *card, const Share *share, bool in_l2)
 {
     PredictedStep *s = &p->step[i];
     double most = -1, flops;
@@ -263,7 +267,7 @@ static void add_up(Predicted *p, const Case *c)
 }
 
 static int predict(Predicted *p, const Case *c, const Model *model,
-                   const Card *card)
+                   const CardFacts *card)
 {
     const WeightValues seeded = { .seed = 1 };
     char *images;
@@ -292,7 +296,7 @@ static int predict(Predicted *p, const Case *c, const Model *model,
 }
 
 int predict_case(Predicted *out, const Case *c, const Model *model,
-                 const Card *card)
+                 const CardFacts *card)
 {
     memset(out, 0, sizeof(*out));
     return predict(out, c, model, card);

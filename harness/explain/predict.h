@@ -29,18 +29,18 @@
 #include "kernels/simt/model.h"
 
 /* A card, as the probe of tests/gpu_check writes it: key,value. */
-typedef struct Card {
+typedef struct CardFacts {
     double launch_ns, node_ns;
     double dram_bytes_per_ns, l2_bytes_per_ns;
     double round_trip_ns, cluster_barrier_ns;
     int sms;
     double ghz;
     double l2_bytes; /* that a run may touch and still find there */
-} Card;
+} CardFacts;
 extern const Param card_params[];
 
 /* Reads constants over those of an H200.  ERR_INPUT: file, line, what. */
-int card_read(Card *card, const char *path);
+int card_read(CardFacts *card, const char *path);
 
 /* The resource that limits a kernel. */
 typedef enum Bound {
@@ -78,13 +78,13 @@ typedef struct Predicted {
  * would have of the batch's.  ERR_UNSUPPORTED for a whole network, which would
  * take minutes, and where the case has no kernel.  Free it in any case. */
 int predict_case(Predicted *out, const Case *c, const Model *model,
-                 const Card *card);
+                 const CardFacts *card);
 void predicted_free(Predicted *p, const Model *model);
 
 /* ns of one launch, and what limits it.  scale: images of the batch for each
  * one that was simulated, on sms multiprocessors; flops are the launch's,
  * scaled. */
-double predict_launch(const SimtCounts *c, const Card *card, double scale,
+double predict_launch(const SimtCounts *c, const CardFacts *card, double scale,
                       int sms, double flops, bool in_l2, Bound *bound);
 
 #endif
