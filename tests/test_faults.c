@@ -117,7 +117,7 @@ TEST(faults, a_call_that_fails_ends_one_cold_case)
 
 /* ---- a run --------------------------------------------------------------- */
 
-/* When the fake is to fail: so many calls after such a step of such a case. */
+/* When the fake fails: that many calls after such a step of such a case. */
 typedef struct Run {
     FakeCuda *gpu;
     const char *what, *module;

@@ -99,7 +99,7 @@ TEST(simt_window, passes_nan_and_infinity_on_in_f16)
 
 /* ---- what it moves ------------------------------------------------------- */
 
-/* What a run asks for, of the checked build. */
+/* Requests of a run, of the checked build. */
 static SimtCounts counts_of(int images, int shift)
 {
     const WindowAttr window = { 14, 14, 7, 7, shift, shift };

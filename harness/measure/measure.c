@@ -495,9 +495,9 @@ static double share(const Sweeper *s, double began, int ncases, int left)
     return began + (s->protocol->budget - began) * ncases / left;
 }
 
-/* What the device held is gone, with the plans of all cases of the block: those
- * that have no row are begun again, on a device that is opened again.  The one
- * that did it has its row, so it does it once. */
+/* The device has lost all that it held, and with it the plans of all cases of
+ * the block: those that have no row begin again, on a device that is opened
+ * again.  The one that did it has its row, so it does it once. */
 static int end_lost(Sweeper *s)
 {
     s->faulted = true;

@@ -23,7 +23,7 @@
  *
  * A thread waits for its own copies; others see them after a barrier.
  *
- * What of a matrix a lane has, g = lane / 4 and t = lane % 4, is (row, column)
+ * A lane, g = lane / 4 and t = lane % 4, has of a matrix (row, column)
  *
  *   a[r]   two neighbours, the first in the low half: row g, and 8 more if r is
  *          odd; columns 2t and 2t + 1, and 8 more if r is 2 or 3
@@ -198,7 +198,7 @@ static inline float power2(float x)
     return exp2f(x);
 }
 
-/* What a lane brought. */
+/* The value that a lane brought. */
 template <typename T>
 SIMT_UNCHECKED static inline T simt_exchanged(const SimtExchange &all,
                                               unsigned lane)

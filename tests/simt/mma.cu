@@ -8,8 +8,8 @@
 
 enum { ROWS = 16, COLUMNS = 8, DEPTH = 16 };
 
-/* Of one warp: a (32,8) and b (32,4) of T, c and d (32,4), as lanes have
- * them. */
+/* Matrices of one warp: a (32,8) and b (32,4) of T, c and d (32,4), as lanes
+ * have them. */
 struct Operands {
     void *a, *b;
     float *c, *d;

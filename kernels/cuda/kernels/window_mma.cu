@@ -138,7 +138,7 @@ static __device__ __forceinline__ void fetch(Window<T> *to, const Job<T> &j,
     cp_async_commit();
 }
 
-/* What the scores begin with: the bias, as scores are before they are scaled.
+/* The scores begin with the bias, as scores are before they are scaled.
  * table: the head's, in shared memory. */
 template <int TILES>
 static __device__ __forceinline__ void bias(Scores<TILES> *b,
@@ -242,7 +242,7 @@ static __device__ __forceinline__ unsigned two(float x, float y)
     return u.word;
 }
 
-/* What four products want of two rows of v: b[i] of tile i. */
+/* Operands of four products from two rows of v: b[i] of tile i. */
 static __device__ __forceinline__ void pair_rows(unsigned b[4], uint2 upper,
                                                  uint2 lower)
 {
