@@ -5,6 +5,7 @@
 #ifndef CUDA_SCSA_CUT_H
 #define CUDA_SCSA_CUT_H
 
+#include "kernels/cuda/kernels/scsa.h"
 #include "kernels/cuda/kernels/scsa_attend.h"
 
 enum {
