@@ -1,122 +1,21 @@
 /*
- * measure.c - blocks, rounds, and when to stop.
+ * measure.c - blocks of cases: prepared, sampled (rounds.c), stored.
  */
-#include "harness/measure/measure.h"
-
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#include "analysis/stats.h"
 #include "harness/devices/backends.h"
 #include "harness/devices/environment.h"
 #include "harness/measure/begun.h"
-#include "harness/measure/tuning_cache.h"
+#include "harness/measure/block.h"
 #include "harness/network/network.h"
 #include "kernels/core/err.h"
 #include "kernels/core/host.h"
 #include "results/begun.h"
 
-enum {
-    LEAST_SAMPLES = 3, /* even of a case that has no time left */
-};
-
-/* libgomp's threads spin for some 10 ms after their work; while they do, the
- * other program has no cores. */
-#define SLEEP_NS 20000000L
-
-/* The first block finds a machine that was asleep: its clocks rise in this.  A
- * GPU falls asleep again while the reference of the next block is computed. */
-#define AWAKE_NS 1e8
-
-/* A block may take an hour: in it, a note after so long that we are alive. */
-enum { SEEN_S = 120 };
-
 /* Part of the memory that must stay free for what is not ours. */
 #define MEMORY_RESERVE 0.25
-
-typedef struct Sweeper {
-    const Experiment *e;
-    const Protocol *protocol;
-    Store *store;
-    const Lanes *all_lanes;
-    const struct Lane *lanes;
-    int nlanes;
-    const Listener *listener;
-    Tally *tally;
-    uint64_t random;
-    int round; /* continues from block to block, so rounds differ */
-    int lane;  /* whose turn it was */
-    TuningCache tuning_cache;
-    Device *dev;
-    const Case *dev_case; /* what dev was opened for */
-    bool faulted;         /* dev was lost, and is to be opened again */
-    Reference *ref;       /* what the last case was compared with */
-    Hashes hashes;        /* of files of weights, which many cases share */
-    bool awake;
-    double seen_s; /* seconds_spent when it was last noted as at work */
-} Sweeper;
-
-/* One case in one lane, within a block. */
-typedef struct Entry {
-    Trial arm;
-    int lane;
-    bool stored;  /* before this start: nothing is to be done */
-    bool settled; /* when last looked at ...                  */
-    int look;     /* ... and at how many samples to look next */
-} Entry;
-
-/* Cases side by side; entries of one case are neighbours. */
-typedef struct Block {
-    Entry *at;
-    int n;
-    int *order;
-    double until; /* seconds_spent at which it must come to an end */
-    bool lost;    /* a case has made the device useless: it ends here */
-} Block;
-
-/* ---- small things ---------------------------------------------------- */
-
-/* Marsaglia's xorshift64*. */
-static uint64_t random_next(uint64_t *state)
-{
-    *state ^= *state >> 12;
-    *state ^= *state << 25;
-    *state ^= *state >> 27;
-    return *state * 0x2545F4914F6CDD1Du;
-}
-
-static void shuffle(int *x, int n, uint64_t *random)
-{
-    for (int i = n - 1; i > 0; i--) {
-        const int k = (int)((random_next(random) >> 33) % (uint64_t)(i + 1));
-        const int t = x[i];
-
-        x[i] = x[k];
-        x[k] = t;
-    }
-}
-
-static bool stopped(const Sweeper *s)
-{
-    return s->protocol->stop && *s->protocol->stop;
-}
-
-static double seconds_spent(const Sweeper *s)
-{
-    return (host_now_ns() - s->protocol->started_ns) * 1e-9;
-}
-
-bool measure_converged(const Protocol *p, const double *ns, int n)
-{
-    Stats stats;
-
-    if (n < p->min_samples)
-        return false;
-    stats = stats_of(ns, n);
-    return stats.n == n && stats_half_width(&stats) <= p->target;
-}
 
 /* ---- which cases share a block ---------------------------------------- */
 
@@ -214,12 +113,6 @@ static int open_device(Sweeper *s, const Case *c)
                                            .notes = &s->tuning_cache.notes });
 }
 
-/* A case that has failed may have taken the device with it. */
-static void look_at_device(const Sweeper *s, Block *b, const Trial *a)
-{
-    b->lost |= a->status == STATUS_FAILED && backend_lost(s->dev);
-}
-
 /* Notes n entries from this one on as under way, those that are not stored; it
  * is done before they are, and not between two samples. */
 static int note(Sweeper *s, const Block *b, int first, int n)
@@ -253,7 +146,7 @@ static int prepare_entry(Sweeper *s, Block *b, int i)
     TRY(note(s, b, i, 0));
     trial_warm_up(&e->arm, warmup_ns);
     e->look = s->protocol->min_samples;
-    look_at_device(s, b, &e->arm);
+    block_look_at_device(s, b, &e->arm);
     return OK;
 }
 
@@ -288,7 +181,7 @@ static int prepare(Sweeper *s, Block *b)
         trial_give_up(&b->at[k].arm, err);
     if (err)
         return OK;
-    while (i < b->n && !stopped(s) && !b->lost) {
+    while (i < b->n && !sweep_stopped(s) && !b->lost) {
         const int first = i;
 
         if (first && memory_available() < reserve)
@@ -305,128 +198,6 @@ static int prepare(Sweeper *s, Block *b)
         trial_free(&b->at[k].arm);
     b->n = i;
     return note(s, b, 0, b->n);
-}
-
-/* ---- sampling --------------------------------------------------------- */
-
-static bool has_time(const Sweeper *s, const Entry *e)
-{
-    const Trial *a = &e->arm;
-
-    return a->n < LEAST_SAMPLES || (a->spent_ns < s->protocol->limit * 1e9 &&
-                                    a->n < s->protocol->max_samples);
-}
-
-static bool active(const Sweeper *s, const Entry *e)
-{
-    return !e->stored && trial_ok(&e->arm) && has_time(s, e);
-}
-
-static void look(const Sweeper *s, Entry *e)
-{
-    e->settled = measure_converged(s->protocol, e->arm.ns, e->arm.n);
-    e->look = e->arm.n + 1 + e->arm.n / 8;
-}
-
-/* True if no case wants another sample.  Intervals that were narrow enough
- * when they were looked at are looked at once more: samples have come since. */
-static bool done(const Sweeper *s, Block *b)
-{
-    for (int again = 0; again < 2; again++)
-        for (int i = 0; i < b->n; i++) {
-            Entry *e = &b->at[i];
-
-            if (active(s, e) && again)
-                look(s, e);
-            if (active(s, e) && !e->settled)
-                return false;
-        }
-    return true;
-}
-
-/* True if its time is up, and each case has the least that there must be. */
-static bool out_of_time(const Sweeper *s, const Block *b)
-{
-    if (seconds_spent(s) < b->until)
-        return false;
-    for (int i = 0; i < b->n; i++)
-        if (active(s, &b->at[i]) && b->at[i].arm.n < LEAST_SAMPLES)
-            return false;
-    return true;
-}
-
-/* A device with memory of its own has done nothing while the last case was
- * prepared. */
-static void wake(const Sweeper *s, Block *b)
-{
-    for (int i = 0; i < b->n && !b->lost; i++) {
-        Trial *a = &b->at[i].arm;
-
-        if (b->at[i].stored || b->at[i].lane || !trial_ok(a) || !a->plan ||
-            a->dev->backend->host_memory)
-            continue;
-        trial_wake(a, AWAKE_NS);
-        look_at_device(s, b, a);
-        return;
-    }
-}
-
-/* Threads of one program may still spin when the other's turn comes. */
-static void take_turn(Sweeper *s, int lane)
-{
-    if (lane != s->lane)
-        nanosleep(&(struct timespec){ 0, SLEEP_NS }, NULL);
-    s->lane = lane;
-}
-
-static int count_settled(const Sweeper *s, const Block *b)
-{
-    int n = 0;
-
-    for (int i = 0; i < b->n; i++)
-        n += b->at[i].settled || !active(s, &b->at[i]);
-    return n;
-}
-
-/* One sample of each case that still has time; lane by lane, because a change
- * of programs costs a pause. */
-static void one_round(Sweeper *s, Block *b)
-{
-    const int first = s->nlanes > 1 ? (int)(random_next(&s->random) >> 63) : 0;
-    Step step = { "measuring", NULL, b->n, count_settled(s, b) };
-
-    for (int l = 0; l < s->nlanes && !stopped(s) && !b->lost; l++) {
-        const int lane = (first + l) % s->nlanes;
-        int n = 0;
-
-        for (int i = 0; i < b->n; i++)
-            if (b->at[i].lane == lane && active(s, &b->at[i]))
-                b->order[n++] = i;
-        shuffle(b->order, n, &s->random);
-        if (n)
-            take_turn(s, lane);
-        for (int k = 0; k < n && !stopped(s) && !b->lost; k++) {
-            Entry *e = &b->at[b->order[k]];
-
-            step.arm = &e->arm;
-            s->listener->step(s->listener->arg, &step);
-            trial_sample(&e->arm, s->round);
-            look_at_device(s, b, &e->arm);
-            if (trial_ok(&e->arm) && e->arm.n >= e->look)
-                look(s, e);
-        }
-    }
-    s->round++;
-}
-
-static int note_seen(Sweeper *s)
-{
-    if (seconds_spent(s) - s->seen_s < SEEN_S)
-        return OK;
-    s->seen_s = seconds_spent(s);
-    for (int i = 0; i < s->all_lanes->n; i++)
-        TRY(store_seen(s->store, s->all_lanes->at[i].sweep_id));
-    return OK;
 }
 
 /* ---- storing ---------------------------------------------------------- */
@@ -473,13 +244,13 @@ static bool was_cut_short(const Entry *e)
 /* Only settled cases of an interrupted block are results. */
 static int commit_block(Sweeper *s, Block *b)
 {
-    const bool cut = stopped(s) || b->lost;
+    const bool cut = sweep_stopped(s) || b->lost;
 
     for (int i = 0; i < b->n; i++) {
         Entry *e = &b->at[i];
 
-        if (e->stored ||
-            (cut && (active(s, e) || !trial_ok(&e->arm)) && was_cut_short(e)))
+        if (e->stored || (cut && (entry_active(s, e) || !trial_ok(&e->arm)) &&
+                          was_cut_short(e)))
             continue;
         TRY(commit(s, e));
     }
@@ -518,14 +289,11 @@ static int measure_block(Sweeper *s, const Case *const *c, int n, int *ncases)
     if (!err)
         err = prepare(s, &b);
     b.until = share(s, from, b.n / s->nlanes, n);
-    wake(s, &b);
+    block_wake(s, &b);
     s->tally->prepare_ns += host_now_ns() - began;
     began = host_now_ns();
-    while (!err && !stopped(s) && !b.lost && !done(s, &b) &&
-           !out_of_time(s, &b)) {
-        one_round(s, &b);
-        err = note_seen(s);
-    }
+    if (!err)
+        err = block_sample(s, &b);
     s->tally->sample_ns += host_now_ns() - began;
     if (!err)
         err = commit_block(s, &b);
@@ -554,7 +322,7 @@ static int give_up(void *arg, const Case *c, int lane, int kills)
 static int measure_all(Sweeper *s, const Case **c, int n)
 {
     TRY(begun_give_up(s->store, s->all_lanes, c, &n, give_up, s));
-    for (int i = 0; i < n && !stopped(s);) {
+    for (int i = 0; i < n && !sweep_stopped(s);) {
         int ncases = block_size(c + i, n - i, s->protocol->block);
 
         TRY(begun_cut(s->store, s->all_lanes, c + i, &ncases));
@@ -604,9 +372,9 @@ int measure(const Experiment *e, const Protocol *protocol, Store *store,
     err = list_missing(&s, c, &n);
     if (!err)
         err = measure_all(&s, c, n);
-    for (int i = 0; !err && !stopped(&s) && !e->part && i < lanes->n; i++)
+    for (int i = 0; !err && !sweep_stopped(&s) && !e->part && i < lanes->n; i++)
         err = store_sweep_end(store, lanes->at[i].sweep_id);
-    result->interrupted = stopped(&s);
+    result->interrupted = sweep_stopped(&s);
     reference_free(s.ref);
     hashes_free(&s.hashes);
     backend_close(s.dev);

@@ -14,6 +14,12 @@
 typedef struct cublasLtContext *cublasLtHandle_t;
 typedef int cublasStatus_t;
 
+/* Other names, for the tests may be linked with the real library. */
+#define cublasLtGetVersion      fake_cublasLtGetVersion
+#define cublasLtCreate          fake_cublasLtCreate
+#define cublasLtDestroy         fake_cublasLtDestroy
+#define cublasLtGetStatusString fake_cublasLtGetStatusString
+
 size_t cublasLtGetVersion(void);
 cublasStatus_t cublasLtCreate(cublasLtHandle_t *handle);
 cublasStatus_t cublasLtDestroy(cublasLtHandle_t handle);

@@ -14,6 +14,14 @@
 typedef struct cudnnContext *cudnnHandle_t;
 typedef int cudnnStatus_t;
 
+/* Other names, for the tests may be linked with the real library. */
+#define cudnnGetVersion        fake_cudnnGetVersion
+#define cudnnGraphVersionCheck fake_cudnnGraphVersionCheck
+#define cudnnCreate            fake_cudnnCreate
+#define cudnnSetStream         fake_cudnnSetStream
+#define cudnnDestroy           fake_cudnnDestroy
+#define cudnnGetErrorString    fake_cudnnGetErrorString
+
 size_t cudnnGetVersion(void);
 cudnnStatus_t cudnnGraphVersionCheck(void);
 cudnnStatus_t cudnnCreate(cudnnHandle_t *handle);
