@@ -364,6 +364,22 @@ TEST(simt_predict, a_cold_run_takes_longer)
     predicted_free(&cold, &simt_model);
 }
 
+/* 51 MB of map: L2 holds none of it until it is read again. */
+TEST(simt_predict, a_batch_that_l2_cannot_hold_is_never_hot)
+{
+    Predicted hot, cold;
+
+    predict(&hot, (const char *[][2]){
+                      { "module", "eca" }, { "batch", "64" }, { 0 } });
+    predict(&cold, (const char *[][2]){ { "module", "eca" },
+                                        { "batch", "64" },
+                                        { "state", "cold" },
+                                        { 0 } });
+    CHECK(cold.all.ns == hot.all.ns);
+    predicted_free(&hot, &simt_model);
+    predicted_free(&cold, &simt_model);
+}
+
 TEST(simt_predict, whole_networks_and_gradients_are_refused)
 {
     const CardFacts card = h200();
