@@ -80,6 +80,15 @@ void predict_csv_head(FILE *out)
           out);
 }
 
+/* Empty where nothing was asked for. */
+static void put_ratio(CsvRow *row, double ratio)
+{
+    if (isnan(ratio))
+        csv_write(row, "");
+    else
+        csv_print(row, "%.2f", ratio);
+}
+
 void predict_csv_row(FILE *out, const Case *c, const Predicted *p)
 {
     CsvRow row = { out };
@@ -95,8 +104,8 @@ void predict_csv_row(FILE *out, const Case *c, const Predicted *p)
     csv_print(&row, "%.1f", p->all.ns / 1e3);
     csv_print(&row, "%.1f", p->all.graph_ns / 1e3);
     csv_print(&row, "%.2f", p->maps);
-    csv_print(&row, isnan(p->all.sectors) ? "" : "%.2f", p->all.sectors);
-    csv_print(&row, isnan(p->all.waves) ? "" : "%.2f", p->all.waves);
+    put_ratio(&row, p->all.sectors);
+    put_ratio(&row, p->all.waves);
     csv_write(&row, bound_name(p->all.bound));
     csv_end(&row);
 }
