@@ -186,13 +186,14 @@ TEST(measure, a_module_is_not_torn_between_blocks)
     end(&r);
 }
 
-/* A target that nothing meets, and next to no time. */
+/* A target that nothing meets, not even samples that are equal, and next to no
+ * time. */
 TEST(measure, what_does_not_converge_says_so)
 {
     Protocol p = quick;
     Run r;
 
-    p.target = 1e-12;
+    p.target = -1;
     p.limit = 1e-6;
     REQUIRE(begin(&r, "a.db", six, 5) == OK);
     REQUIRE(go(&r, &p) == OK);
@@ -210,7 +211,7 @@ TEST(measure, a_budget_is_kept)
     Protocol p = quick;
     Run r;
 
-    p.target = 1e-12;
+    p.target = -1;
     p.limit = 3600;
     p.max_samples = 1000000;
     p.budget = 1;
@@ -241,7 +242,7 @@ TEST(measure, a_block_that_is_cut_leaves_the_others_their_time)
     snprintf(path, sizeof(path), "%s/cut.json", test_tmpdir());
     f = fopen(path, "w");
     REQUIRE(f && fputs(three, f) >= 0 && fclose(f) == 0);
-    p.target = 1e-12;
+    p.target = -1;
     p.limit = 3600;
     p.max_samples = 1000000;
     p.budget = 1;
