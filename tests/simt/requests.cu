@@ -52,11 +52,11 @@ static __global__ void same_word(Planted m)
 
 static __global__ void shared_packs(Planted m)
 {
-    SHARED(float4, tile, [32]);
+    SHARED(Word16, tile, [32]);
 
-    tile[threadIdx.x] = { 1, 1, 1, 1 };
+    tile[threadIdx.x] = Word16{ 1, 1, 1, 1 };
     __syncthreads();
-    m.y[threadIdx.x] = tile[threadIdx.x].x;
+    m.y[threadIdx.x] = reinterpret_cast<float *>(tile)[threadIdx.x * 4];
 }
 
 struct Three {

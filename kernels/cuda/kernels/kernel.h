@@ -63,7 +63,7 @@ template <> struct Word<8> {
     typedef uint2 Type;
 };
 template <> struct Word<16> {
-    typedef uint4 Type;
+    typedef Word16 Type;
 };
 
 /* Neighbours in memory, as floats in registers: those of 16 bytes, unless N
@@ -108,6 +108,19 @@ static __device__ __forceinline__ void store_pack(T *p, const Pack<T, N> &v)
     for (int i = 0; i < N; i++)
         from_float(&u.at[i], v.at[i]);
     *reinterpret_cast<decltype(u.word) *>(p) = u.word;
+}
+
+/* Four words in one access: p is aligned to 16 bytes. */
+static __device__ __forceinline__ void store_words(void *p, unsigned a,
+                                                   unsigned b, unsigned c,
+                                                   unsigned d)
+{
+    const union {
+        unsigned at[4];
+        Word16 word;
+    } u = { { a, b, c, d } };
+
+    *static_cast<Word16 *>(p) = u.word;
 }
 
 /* A pack as floats in memory: p is aligned to 16 bytes, or to what it has. */

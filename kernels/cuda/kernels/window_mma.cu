@@ -324,9 +324,8 @@ static __device__ __forceinline__ void write(const Job<T> &j, unsigned head,
             pair[e] = two<T>(y.at[2 * e % 4][2 * r + e / 2] * share,
                              y.at[2 * e % 4 + 1][2 * r + e / 2] * share);
         if (i < j.s.area.by && c < j.d)
-            *reinterpret_cast<uint4 *>(
-                j.y + ((w.row[i] * j.heads.by + head) * j.d + c)) =
-                make_uint4(pair[0], pair[1], pair[2], pair[3]);
+            store_words(j.y + ((w.row[i] * j.heads.by + head) * j.d + c),
+                        pair[0], pair[1], pair[2], pair[3]);
     }
 }
 
