@@ -215,6 +215,7 @@ const KernelCase gradients_cases[] = {
     BATCH_NORM(D(2,64,26,26), 64, "more rows than threads"),
     BATCH_NORM(D(2,33,20,20), 33, "the same, odd"),
     BATCH_NORM(D(3,2056,2,3), 2056, "a row wider than a block"),
+    GROUP_NORM(D(1,520,5,5), 4, 520, "two groups of 130 are whole packs"),
     GROUP_NORM(D(1,64,392), 64, 64, "a batch norm of a batch"),
     GROUP_NORM(D(1,33,1073), 33, 33, "the same, odd"),
     GROUP_NORM(D(1,2056,9), 2056, 2056, "the same, wider than a block"),

@@ -82,6 +82,21 @@ TEST(simt_predict, the_busiest_multiprocessor_sets_the_time)
     CHECK(fabs(predict_launch(&c, &card, 1, 5, 0, true, &bound) - 2e3) < 1e-6);
 }
 
+/* Of 264 images, which ran as one on one multiprocessor, each has two. */
+TEST(simt_predict, more_images_than_multiprocessors_take_turns)
+{
+    const CardFacts card = h200();
+    const SimtCounts c = { .blocks = 1,
+                           .block_cycles = 1980,
+                           .shared = { .cycles = 1980 } };
+    Bound bound;
+
+    CHECK(fabs(predict_launch(&c, &card, 132, 1, 0, true, &bound) - 1e3) <
+          1e-6);
+    CHECK(fabs(predict_launch(&c, &card, 264, 1, 0, true, &bound) - 2e3) <
+          1e-6);
+}
+
 TEST(simt_predict, waits_and_meetings_are_added_and_arithmetic_is_not)
 {
     const CardFacts card = h200();

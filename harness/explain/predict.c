@@ -112,7 +112,10 @@ double predict_launch(const SimtCounts *c, const CardFacts *card, double scale,
         [BOUND_LAUNCH] = card->launch_ns,
         [BOUND_BYTES] =
             bytes / (in_l2 ? card->l2_bytes_per_ns : card->dram_bytes_per_ns),
-        [BOUND_CYCLES] = busiest(c, sms) / card->ghz,
+        /* an image has one multiprocessor at least: of more images than there
+         * are of these, each has several */
+        [BOUND_CYCLES] =
+            busiest(c, sms) * fmax(1, scale / card->sms) / card->ghz,
         [BOUND_FLOPS] = flops / (2.0 * FMA_LANES * card->sms * card->ghz),
         [BOUND_WAITS] = c->rounds * card->round_trip_ns +
                         c->cluster_syncs * card->cluster_barrier_ns,
@@ -272,6 +275,7 @@ static int predict(Predicted *p, const Case *c, const Model *model,
     const WeightValues seeded = { .seed = 1 };
     char *images;
     size_t bytes;
+    double touched;
     Share share;
 
     TRY(share_of(&share, c, card));
@@ -284,12 +288,15 @@ static int predict(Predicted *p, const Case *c, const Model *model,
     if (!p->step)
         return fail(ERR_MEMORY, "no memory for %d steps", p->nsteps);
     find_images(p->graph, &images, &bytes);
+    touched = (double)bytes * share.scale;
+    for (int i = 0; i < graph_size(p->graph); i++)
+        if (tensor_is_weight(graph_at(p->graph, i)))
+            touched += (double)tensor_bytes(graph_at(p->graph, i));
     model->begin(p->dev, images, bytes);
     for (int i = 0; i < p->nsteps; i++) {
         model->next();
         TRY(predict_step(p, i, model, card, &share,
-                         c->state != STATE_COLD &&
-                             (double)bytes * share.scale <= card->l2_bytes));
+                         c->state != STATE_COLD && touched <= card->l2_bytes));
     }
     add_up(p, c);
     return OK;

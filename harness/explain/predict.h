@@ -3,7 +3,7 @@
  * what its kernels ask of memory.
  *
  * Our kernels run on the host (kernels/simt/model.h), which counts their
- * requests; six constants of a card turn these into nanoseconds:
+ * requests; nine constants of a card turn these into nanoseconds:
  *
  *   launch      launch_ns in a stream, node_ns as a node of a graph
  *   the longest of

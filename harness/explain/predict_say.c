@@ -13,7 +13,7 @@
 
 const char predict_note[] =
     "(predicted, not measured: our CUDA kernels ran on this machine's "
-    "processor, where their memory requests were counted; six constants of "
+    "processor, where their memory requests were counted; nine constants of "
     "a card make times of the counts (--card, or an H200's by default).  A "
     "GPU's caches, clocks and libraries are not modelled: cuDNN and cuBLASLt "
     "may be faster than our own convolutions and products.)\n";

@@ -11,15 +11,15 @@
 enum { PREDICT_TEXT = 320 };
 
 /* Says of all steps: "predicted 14.2 us in a stream, 12.9 us in a graph; 6
- * kernels, moves 3.0 maps; most of it bytes".  Returns text. */
+ * kernels, moves 3.00 maps; the slowest is bound by bytes".  Returns text. */
 char *predict_say(char text[PREDICT_TEXT], const Predicted *p);
 
-/* Says of a step, after its op and time: "by columns; sectors 1.00 and
- * wavefronts 4.1 times the ideal; wavefronts". */
+/* Says of a step, after its op and time: "columns, bound by wavefronts;
+ * wavefronts 4.10 times the ideal"; ratios close to 1 are left out. */
 char *predict_say_step(char text[PREDICT_TEXT], const PredictedStep *s);
 
-/* Says of a place of the source: "group_stats.h:107: shared reads 32.0 times
- * the ideal"; "" where it is less than half above that. */
+/* Says of a place of the source: "group_stats.h:107: shared reads, 4096
+ * wavefronts, 32.0 times the ideal"; "" where it is at most half above that. */
 char *predict_say_place(char text[PREDICT_TEXT], const SimtPlace *place);
 
 /* Writes the head, or the row of a case. */

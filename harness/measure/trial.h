@@ -4,7 +4,7 @@
  * An arm is prepared (counted, verified, planned, warmed), sampled again and
  * again, and then gives the outcome that is stored.  What goes wrong on the
  * way is its status, not an error: the sweep continues.  It does not decide
- * when to sample or when to stop; measure.c does.
+ * when to sample or when to stop; rounds.c does.
  */
 #ifndef HARNESS_TRIAL_H
 #define HARNESS_TRIAL_H

@@ -154,7 +154,7 @@ static void say_groups(Groups *all, int sms)
  * there: on the device. */
 static void fit(const Gpu *g, Seen *there, Groups *all, int size, int per_sm)
 {
-    static Seen here, *const seen = &here;
+    static Seen seen;
     const int blocks = (3 * g->sms * per_sm / size + 1) * size;
     char key[32];
     int clusters = 0;
@@ -167,13 +167,17 @@ static void fit(const Gpu *g, Seen *there, Groups *all, int size, int per_sm)
     say(key, clusters);
     if (!clusters)
         return;
-    memset(seen, 0, sizeof(*seen));
-    must(cudaLaunchKernelEx(&s.config, stay, seen, (unsigned long long)STAY_NS),
+    must(cudaMemsetAsync(there, 0, sizeof(*there), g->stream),
+         "cudaMemsetAsync");
+    must(cudaLaunchKernelEx(&s.config, stay, there,
+                            (unsigned long long)STAY_NS),
          "launch of clusters");
     must(cudaStreamSynchronize(g->stream), "clusters");
+    must(cudaMemcpy(&seen, there, sizeof(seen), cudaMemcpyDeviceToHost),
+         "cudaMemcpy");
     snprintf(key, sizeof(key), "clusters_%d_%d_seen", size, per_sm);
-    say(key, seen->most);
-    join(all, seen, blocks, size);
+    say(key, seen.most);
+    join(all, &seen, blocks, size);
 }
 
 /* Of one kernel that runs n of something, and then 2 n. */

@@ -173,6 +173,8 @@ static void probe_bandwidth(Probe *p)
 static void chain(Probe *p, size_t bytes)
 {
     p->chain = (unsigned)(bytes / sizeof(unsigned)) - 1;
+    must(cudaMemsetAsync(p->dst, 0, sizeof(unsigned), p->gpu.stream),
+         "cudaMemsetAsync"); /* where it begins */
     make_chain<<<4 * p->gpu.sms, 256, 0, p->gpu.stream>>>((unsigned *)p->src,
                                                           p->chain, 1024 + 32);
 }

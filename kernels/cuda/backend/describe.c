@@ -44,9 +44,11 @@ static void tell_refusals(const CudaLibraries *open, Say *say, void *arg)
 
     for (LibraryKind k = 0; k < NLIBRARIES; k++) {
         const FoundLibrary *l = &open->found[k];
+        FoundLibrary alone; /* as tell_library has told of it */
 
+        cuda_library_find(&alone, k);
         snprintf(text, sizeof(text), "left out: %s", l->reason);
-        if (l->reason[0] && l->version[0])
+        if (l->reason[0] && !alone.reason[0])
             say(arg, l->name, text);
     }
 }

@@ -298,6 +298,8 @@ static inline int groups_of_slab(const Tensor *x, int cg, int groups)
     if (whole_packs(x->dtype, (size_t)x->dim[1]))
         while (!whole_packs(x->dtype, (size_t)n * cg))
             n++;
+    if (n * cg > THREADS) /* join_columns has a thread for each column */
+        n = (int)ceil_div(LINE, bytes);
     return n < groups ? n : groups;
 }
 

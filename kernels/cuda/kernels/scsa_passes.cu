@@ -424,7 +424,8 @@ static Work work_in(float *workspace, const Scsa &s, const Share &share)
 /* Indices have 31 bits, also those of threads that are left over. */
 static bool supports(const Tensor *out)
 {
-    return tensor_count(out) <= INT_MAX - THREADS &&
+    return tensor_count(out) <= INT_MAX - NORM_THREADS &&
+           out->dim[1] <= 0xffff * RELATE_CHANNELS &&
            out->dim[2] <= 0xffff * SCALE_ROWS;
 }
 

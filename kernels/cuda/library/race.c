@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "kernels/core/err.h"
+#include "kernels/cuda/library/library.h"
 #include "kernels/cuda/library/tune.h"
 
 enum { MOST_RIVALS = 6 };
@@ -105,10 +106,10 @@ static uint64_t hash(uint64_t h, const void *data, size_t n)
     return h;
 }
 
-/* All that a choice depends on, except the device and its libraries: shapes,
- * attributes and rivals as a number. */
-static void key_of(const Tensor *out, const Kernel *const *kernels, int n,
-                   char key[TUNE_KEY])
+/* All that a choice depends on, except the device: shapes, attributes, rivals
+ * and the versions of libraries as a number. */
+static void key_of(const CudaDevice *cuda, const Tensor *out,
+                   const Kernel *const *kernels, int n, char key[TUNE_KEY])
 {
     uint64_t h = hash(0xcbf29ce484222325u, out->attr, out->op->attr_size);
     char dims[DIMS_TEXT];
@@ -119,6 +120,9 @@ static void key_of(const Tensor *out, const Kernel *const *kernels, int n,
                      (size_t)out->src[k]->rank * sizeof(out->src[k]->dim[0]));
     for (int i = 0; i < n; i++)
         h = hash(h, kernels[i]->name, strlen(kernels[i]->name) + 1);
+    for (LibraryKind k = 0; cuda->libraries && k < NLIBRARIES; k++)
+        h = hash(h, cuda->libraries->found[k].version,
+                 strlen(cuda->libraries->found[k].version) + 1);
     snprintf(key, TUNE_KEY, "kernel of %s %s -> %s %016llx", out->op->name,
              dtype_name(out->dtype), tensor_dims_text(out, dims),
              (unsigned long long)h);
@@ -147,7 +151,7 @@ int cuda_race(Device *dev, const Tensor *out, const Kernel *const *kernels,
     *first = 0;
     if (n < 2 || !is_open(out))
         return OK;
-    key_of(out, kernels, n, key);
+    key_of(cuda, out, kernels, n, key);
     if (tune_recall(cuda, key, text, sizeof(text)))
         i = read_choice(text, kernels, n);
     if (i < 0) {
