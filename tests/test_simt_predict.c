@@ -82,7 +82,7 @@ TEST(simt_predict, the_busiest_multiprocessor_sets_the_time)
     CHECK(fabs(predict_launch(&c, &card, 1, 5, 0, true, &bound) - 2e3) < 1e-6);
 }
 
-/* Of 264 images, which ran as one on one multiprocessor, each has two. */
+/* One image ran on one multiprocessor; with 264 of them each has two. */
 TEST(simt_predict, more_images_than_multiprocessors_take_turns)
 {
     const CardFacts card = h200();
