@@ -89,9 +89,9 @@ int reference_jumped(Reference *r, double *change);
 
 /* State that successive comparisons share. */
 typedef struct Checker {
-    Device *dev;     /* of the case's backend and threads; NULL: a new one   */
+    Device *dev;     /* with the case's backend and threads; NULL: a new one */
     Reference **ref; /* kept for the next case, the caller's to free; or NULL */
-    Hashes *hashes;  /* of the weights files read so far, or NULL */
+    Hashes *hashes;  /* hashes of the weights files read so far, or NULL */
 } Checker;
 
 #endif

@@ -29,10 +29,10 @@ enum { EXPERIMENT_CASES_MAX = 100000 };
 typedef struct Experiment {
     char experiment[64];
     char question[256];
-    char cases_hash[HASH_TEXT]; /* of the expanded list, to recognise it */
+    char cases_hash[HASH_TEXT]; /* hash of the expanded list: the same again? */
     Case *cases;                /* completed, all different               */
     int ncases;
-    bool part; /* of the cases that the hash is of: there is more to do    */
+    bool part; /* not all cases that cases_hash covers: there is more to do */
 } Experiment;
 
 /*

@@ -37,8 +37,8 @@ const Param card_params[] = {
 };
 /* clang-format on */
 
-/* Limits of a multiprocessor of compute capability 9.0. */
-enum { FMA_LANES = 128, MOST_THREADS = 2048 };
+/* Multiply-adds a cycle of a multiprocessor of compute capability 9.0. */
+enum { FMA_LANES = 128 };
 
 const char *bound_name(Bound b)
 {

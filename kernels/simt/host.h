@@ -93,10 +93,8 @@ typedef struct SimtRequests {
 /* Requests of a launch; checked build only. */
 typedef struct SimtCounts {
     unsigned blocks, threads, cluster; /* in all, of a block, of a cluster */
-    size_t shared_bytes;               /* dynamic, of a block              */
     SimtRequests loads, stores;        /* global; atomics are loads        */
     SimtRequests shared;
-    double atomics; /* requests of global memory */
 
     /* Bytes of distinct sectors: read of images, as simt_count_images says,
      * and of all else; written. */

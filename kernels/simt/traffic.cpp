@@ -256,8 +256,6 @@ static void settle(Site *s, unsigned rank)
            : s->kind == WRITE ? &c->stores
                               : &c->loads,
            sum);
-    if (s->kind == ATOMIC && !s->shared)
-        c->atomics += sum.requests;
     of_block[rank].cycles += sum.cycles;
 
     PlaceSum &p = places[s->pc];
@@ -300,7 +298,6 @@ void traffic_launch(void)
     c.blocks = g.x * g.y * g.z;
     c.threads = b.x * b.y * b.z;
     c.cluster = launch.cluster;
-    c.shared_bytes = launch.dynamic_bytes;
     launches.push_back(c);
     read_once.clear();
     written_once.clear();
