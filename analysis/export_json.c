@@ -154,7 +154,8 @@ static void select_sweeps(sqlite3_str *sql)
              "WHERE " SWEEP_FILTER " GROUP BY sweep.id ORDER BY min(run.id)");
 }
 
-/* A column of the samples as a list; of a moment only if one is known. */
+/* A column of the samples as a list; what telemetry has only if one of them is
+ * not what it is by default, or NULL. */
 static void add_samples(sqlite3_str *sql)
 {
     sqlite3_str_appendall(
@@ -162,11 +163,11 @@ static void add_samples(sqlite3_str *sql)
              "',\n    \"ns\": [' || coalesce(group_concat(exact(ns)), '') || "
              "'],\n    \"round\": [' || coalesce(group_concat(round), '') || "
              "']'");
-    for (const Param *p = moment_fields; p->name; p++)
+    for (const Param *p = telemetry_fields; p->name; p++)
         sqlite3_str_appendf(sql,
-                            " || iif(count(%s), ',\n    \"%s\": [' || "
-                            "group_concat(%s(%s)) || ']', '')",
-                            p->name, p->name,
+                            " || iif(count(nullif(%s, %s)), ',\n    \"%s\": "
+                            "[' || group_concat(%s(%s)) || ']', '')",
+                            p->name, p->initial ? p->initial : "NULL", p->name,
                             p->kind == PARAM_KIND_REAL ? "exact" : "json_quote",
                             p->name);
     sqlite3_str_appendall(sql, " FROM (SELECT * FROM sample WHERE run_id = "

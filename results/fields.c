@@ -19,6 +19,8 @@ void sql_bind(sqlite3_stmt *stmt, int at, const Param *p, const void *record)
     case PARAM_KIND_INT:
         if (*number >= 0)
             sqlite3_bind_int(stmt, at, *number);
+        else /* or it would stay what it was for the row before */
+            sqlite3_bind_null(stmt, at);
         break;
     case PARAM_KIND_LONG:
         sqlite3_bind_int64(stmt, at, *(const int64_t *)field);
@@ -121,18 +123,38 @@ static int run(const Store *s, const char *sql, const Stored *parts,
     return err;
 }
 
+/* Ends a statement of n bytes, "INSERT INTO table (more columns". */
+static void end_insert(char sql[INSERT_SIZE], size_t n, const Stored *parts,
+                       const char *values)
+{
+    n = list(sql, n, parts, NULL);
+    n += (size_t)snprintf(sql + n, INSERT_SIZE - n, ") VALUES (%s", values);
+    n = list(sql, n, parts, "?");
+    snprintf(sql + n, INSERT_SIZE - n, ")");
+}
+
 int sql_insert(const Store *s, const char *verb, const char *table,
                const Stored *parts, const char *columns, const char *values)
 {
     char sql[INSERT_SIZE];
-    size_t n = (size_t)snprintf(sql, sizeof(sql), "%s INTO %s (%s", verb, table,
-                                columns);
+    const int n =
+        snprintf(sql, sizeof(sql), "%s INTO %s (%s", verb, table, columns);
 
-    n = list(sql, n, parts, NULL);
-    n += (size_t)snprintf(sql + n, sizeof(sql) - n, ") VALUES (%s", values);
-    n = list(sql, n, parts, "?");
-    snprintf(sql + n, sizeof(sql) - n, ")");
+    end_insert(sql, (size_t)n, parts, values);
     return run(s, sql, parts, NULL);
+}
+
+int sql_prepare_insert(sqlite3_stmt **out, const Store *s, const char *head,
+                       const char *values, const Param *fields)
+{
+    const Stored parts[] = { { fields, NULL }, { NULL, NULL } };
+    char sql[INSERT_SIZE];
+    const int n = snprintf(sql, sizeof(sql), "%s", head);
+
+    end_insert(sql, (size_t)n, parts, values);
+    return sqlite3_prepare_v2(s->db, sql, -1, out, NULL) == SQLITE_OK
+               ? OK
+               : sql_refused(s);
 }
 
 int sql_find(const Store *s, const char *table, const Param *fields,

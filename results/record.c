@@ -155,11 +155,18 @@ const Param outcome_fields[] = {
     PARAM_END,
 };
 
-const Param moment_fields[] = {
-    FIELD(Moment, clock_mhz, REAL),
-    FIELD(Moment, temperature_c, REAL),
-    FIELD(Moment, power_w, REAL),
-    FIELD(Moment, throttle, PATH),
+const Param telemetry_fields[] = {
+    FIELD_OF(Telemetry, device, clock_mhz, REAL),
+    FIELD_OF(Telemetry, device, temperature_c, REAL),
+    FIELD_OF(Telemetry, device, power_w, REAL),
+    FIELD_OF(Telemetry, device, throttle, PATH),
+    FIELD(Telemetry, module_ns, REAL),
+    FIELD(Telemetry, started_ns, REAL),
+    FIELD(Telemetry, cpu_ns, REAL),
+    FIELD(Telemetry, run_delay_ns, REAL),
+    FIELD(Telemetry, steal_ns, REAL),
+    FIELD(Telemetry, switches, INT),
+    FIELD(Telemetry, process, INT, .initial = "0"),
     PARAM_END,
 };
 /* clang-format on */
@@ -172,6 +179,19 @@ const char *case_name(const char *field, int choice)
 const char *status_name(int status)
 {
     return status_choice(status);
+}
+
+Telemetry telemetry_unknown(void)
+{
+    return (Telemetry){
+        .device = { NAN, NAN, NAN, NULL },
+        .module_ns = NAN,
+        .started_ns = NAN,
+        .cpu_ns = NAN,
+        .run_delay_ns = NAN,
+        .steal_ns = NAN,
+        .switches = -1,
+    };
 }
 
 Outcome outcome_of_nothing(void)

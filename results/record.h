@@ -140,14 +140,34 @@ extern const Param outcome_fields[];
 /* ok, and no more known of it. */
 Outcome outcome_of_nothing(void);
 
-extern const Param moment_fields[];
+/*
+ * What is known of a sample next to its time.  NAN, -1 and NULL where it is not
+ * known.  All but module_ns covers the whole sample, which is reps runs.
+ */
+typedef struct Telemetry {
+    Moment device;       /* right after it                                  */
+    double module_ns;    /* the part of ns that the module's steps took;
+                            NAN: steps were not timed, or there is none     */
+    double started_ns;   /* when it began, since the start of the sweep did */
+    double cpu_ns;       /* CPU time that all threads of the process used   */
+    double run_delay_ns; /* its threads were ready and waited for a CPU     */
+    double steal_ns;     /* the hypervisor ran something else; in steps of
+                            10 ms                                           */
+    int switches;        /* involuntary context switches of its threads     */
+    int process;         /* which of a run that is spread over several; 0:
+                            the first                                       */
+} Telemetry;
+extern const Param telemetry_fields[];
+
+/* Nothing is known of a sample of the first process. */
+Telemetry telemetry_unknown(void);
 
 /* Samples, in the order measured; borrowed. */
 typedef struct Samples {
     int n;
     const double *ns; /* of one run                                        */
     const int *round; /* the same round: measured interleaved              */
-    const Moment *moment; /* NULL: nothing is known                        */
+    const Telemetry *telemetry; /* NULL: nothing is known                  */
 } Samples;
 
 #endif

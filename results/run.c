@@ -213,22 +213,21 @@ static int add_run(const Store *s, int64_t sweep_id, const Case *c,
 static int add_samples(const Store *s, const Samples *x)
 {
     const sqlite3_int64 run_id = sqlite3_last_insert_rowid(s->db);
+    const Telemetry unknown = telemetry_unknown();
     sqlite3_stmt *stmt = NULL;
     int err = OK;
 
-    if (sqlite3_prepare_v2(s->db,
-                           "INSERT INTO sample (run_id, i, round, ns, "
-                           "clock_mhz, temperature_c, power_w, throttle) "
-                           "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                           -1, &stmt, NULL) != SQLITE_OK)
-        return sql_refused(s);
+    TRY(sql_prepare_insert(&stmt, s, "INSERT INTO sample (run_id, i, round, ns",
+                           "?, ?, ?, ?", telemetry_fields));
     for (int i = 0; i < x->n && !err; i++) {
+        const Telemetry *t = x->telemetry ? &x->telemetry[i] : &unknown;
+
         sqlite3_bind_int64(stmt, 1, run_id);
         sqlite3_bind_int(stmt, 2, i);
         sqlite3_bind_int(stmt, 3, x->round[i]);
         sqlite3_bind_double(stmt, 4, x->ns[i]);
-        for (int k = 0; x->moment && moment_fields[k].name; k++)
-            sql_bind(stmt, 5 + k, &moment_fields[k], &x->moment[i]);
+        for (int k = 0; telemetry_fields[k].name; k++)
+            sql_bind(stmt, 5 + k, &telemetry_fields[k], t);
         if (sqlite3_step(stmt) != SQLITE_DONE)
             err = sql_refused(s);
         sqlite3_reset(stmt);

@@ -12,7 +12,7 @@
 -- results/README.md explains the tables, QUERIES.md has twelve queries.
 
 PRAGMA application_id = 1635021922; -- 'attb'
-PRAGMA user_version = 1;            -- SCHEMA_VERSION in store.c
+PRAGMA user_version = 2;            -- SCHEMA_VERSION in store.c
 
 CREATE TABLE machine (              -- found by content, never edited
     id              INTEGER PRIMARY KEY,
@@ -140,6 +140,20 @@ CREATE TABLE sample (
     temperature_c   REAL,
     power_w         REAL CHECK (power_w >= 0),
     throttle        TEXT CHECK (throttle <> ''), -- 'none', or why
+
+    -- how it was taken; all but module_ns covers reps runs
+    module_ns       REAL CHECK (module_ns >= 0), -- of ns, in the steps of the
+                                    -- module; NULL: steps were not timed
+    started_ns      REAL CHECK (started_ns >= 0), -- when it began, since the
+                                    -- start of the sweep did
+    cpu_ns          REAL CHECK (cpu_ns >= 0),   -- CPU time of all threads
+    run_delay_ns    REAL CHECK (run_delay_ns >= 0), -- they were ready to run
+                                    -- and waited for a CPU
+    steal_ns        REAL CHECK (steal_ns >= 0), -- the hypervisor ran something
+                                    -- else; in steps of 10 ms
+    switches        INTEGER CHECK (switches >= 0), -- involuntary, of all threads
+    process         INTEGER NOT NULL DEFAULT 0  -- of a run that is spread over
+                    CHECK (process >= 0),       -- several; 0: the first
 
     PRIMARY KEY (run_id, i)
 ) STRICT, WITHOUT ROWID;

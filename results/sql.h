@@ -62,6 +62,11 @@ typedef struct Stored {
 int sql_insert(const Store *s, const char *verb, const char *table,
                const Stored *parts, const char *columns, const char *values);
 
+/* Prepares "INSERT INTO sample (run_id, i" and those fields for many rows: its
+ * parameters are those of values ("?, ?"), then the fields. */
+int sql_prepare_insert(sqlite3_stmt **out, const Store *s, const char *head,
+                       const char *values, const Param *fields);
+
 /* The id of a row of a table that has this record's fields; *id is left as it
  * was if there is none. */
 int sql_find(const Store *s, const char *table, const Param *fields,

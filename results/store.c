@@ -25,7 +25,7 @@
 
 enum {
     APPLICATION_ID = 0x61747462, /* "attb"; both as in schema.sql */
-    SCHEMA_VERSION = 1,
+    SCHEMA_VERSION = 2,
     BEFORE_RELEASE_ID = 0x61746e62, /* of six schemas that nobody has */
     HEADER_BYTES = 100,             /* of an SQLite file */
 };

@@ -112,7 +112,7 @@ static void check_same_bytes(const char *path, const char *other)
     free(text2);
 }
 
-/* A profile, and what the device knew, of the second run. */
+/* A profile, and telemetry, of the second run. */
 static void add_profile(const char *db)
 {
     REQUIRE(alter(
@@ -122,8 +122,10 @@ static void add_profile(const char *db)
             "k<1>(int)', "
             "'l2_bytes', 'counted', NULL, 'say \"why\"'), (2, 0, '', 'x', "
             "'modelled', -0.1, ''); INSERT INTO sample VALUES "
-            "(2, 0, 3, 1.1, 1410.5, -3.25, NULL, 'none'), "
-            "(2, 1, 3, 2.2, NULL, NULL, NULL, 'power')"));
+            "(2, 0, 3, 1.1, 1410.5, -3.25, NULL, 'none', 0.1, 1e9 / 7, 2.5, "
+            "0, 1e7, 3, 0), "
+            "(2, 1, 3, 2.2, NULL, NULL, NULL, 'power', NULL, NULL, NULL, "
+            "NULL, NULL, NULL, 2)"));
 }
 
 TEST(import, gives_back_infinite_numbers)
@@ -192,6 +194,15 @@ TEST(import, gives_back_everything)
               "SELECT group_concat(part) FROM (SELECT part FROM erf_map "
               "WHERE erf_id = 6 ORDER BY rowid)",
               "whole,past_gates,gates");
+    CHECK_ASK(again,
+              "SELECT module_ns = 0.1 AND started_ns = 1e9 / 7 AND cpu_ns = "
+              "2.5 AND run_delay_ns = 0 AND steal_ns = 1e7 AND switches = 3 "
+              "AND process = 0 FROM sample WHERE run_id = 2 AND i = 0",
+              "1");
+    CHECK_ASK(again,
+              "SELECT module_ns IS NULL AND started_ns IS NULL AND switches "
+              "IS NULL AND process = 2 FROM sample WHERE run_id = 2 AND i = 1",
+              "1");
     free(db);
     free(again);
     free(json);
@@ -396,6 +407,11 @@ static const Bad bad_json[] = {
     { RUN("\"round\": []"), "round is shorter than ns" },
     { RUN("\"round\": [1, 2]"), "round is longer than ns" },
     { RUN("\"round\": [0.5]"), "round=0.5: a round is an integer from 0" },
+    { RUN("\"switches\": [0.5]"), "switches=0.5: it must be an integer from 0" },
+    { RUN("\"process\": [-1]"), "process=-1: it must be an integer from 0" },
+    { RUN("\"steal_ns\": [\"x\"]"), "steal_ns: expected a number" },
+    { RUN("\"steal_ns\": [-1]"), "CHECK constraint failed: steal_ns" },
+    { RUN("\"cpu_ns\": [1, 2]"), "cpu_ns is longer than ns" },
     { RUN("\"chanels\": 3"), "unknown key 'chanels'; did you mean 'channels'?" },
     { RUN("\"batch\": 0"), "batch=0 is out of range" },
     { RUN("\"batch\": 1.5"), "'1.5' is not an integer" },
@@ -516,9 +532,11 @@ TEST(export, writes_a_row_for_each_run_or_sample)
     REQUIRE(cmd_export(3, (char *[]){ flag, "--samples", (char *)out }) == OK);
     text = read_bytes(out, &n);
     CHECK_MSG(!strcmp(text, "id,i,round,ns,clock_mhz,temperature_c,power_w,"
-                            "throttle\n1,0,0,5,,,,\n1,1,0,1.5,,,,\n"
-                            "1,2,1,3,,,,\n2,0,0,5,,,,\n2,1,0,1.5,,,,\n"
-                            "2,2,1,3,,,,\n"),
+                            "throttle,module_ns,started_ns,cpu_ns,run_delay_ns,"
+                            "steal_ns,switches,process\n"
+                            "1,0,0,5,,,,,,,,,,,0\n1,1,0,1.5,,,,,,,,,,,0\n"
+                            "1,2,1,3,,,,,,,,,,,0\n2,0,0,5,,,,,,,,,,,0\n"
+                            "2,1,0,1.5,,,,,,,,,,,0\n2,2,1,3,,,,,,,,,,,0\n"),
               "%s", text);
     free(text);
     REQUIRE(cmd_export(2, (char *[]){ flag, (char *)out }) == OK);

@@ -254,7 +254,7 @@ TEST(merge, refuses_what_is_no_database_before_one_is_made)
         REQUIRE(alter(db, bad[i].sql));
         CHECK(command(db, NULL) == ERR_INPUT);
         CHECK_MSG(strstr(err_message(), bad[i].says), "%s", err_message());
-        REQUIRE(alter(db, "PRAGMA user_version = 1; PRAGMA application_id = "
+        REQUIRE(alter(db, "PRAGMA user_version = 2; PRAGMA application_id = "
                           "1635021922"));
     }
     CHECK(access(temp_path("all.db"), F_OK) != 0);

@@ -41,6 +41,46 @@ TEST(store, keeps_every_setting_cost_and_sample)
     CHECK_ASK(path, "PRAGMA foreign_key_check", "no row");
 }
 
+TEST(store, keeps_what_is_known_of_each_sample)
+{
+    static const double ns[] = { 5, 6, 7 };
+    static const int round[] = { 0, 0, 0 };
+    const char *path = temp_path("a.db");
+    const Case c = a_case();
+    const Outcome o = an_outcome("telemetry"), p = an_outcome("none");
+    Telemetry t[] = { telemetry_unknown(), telemetry_unknown(),
+                      telemetry_unknown() };
+    bool resumed;
+    Store *s;
+    int64_t id;
+
+    t[0].device = (Moment){ 1410, 35, 60.5, "power" };
+    t[0].module_ns = 0.5;
+    t[0].started_ns = 1e10;
+    t[0].cpu_ns = 9;
+    t[0].run_delay_ns = 1;
+    t[0].steal_ns = 1e7;
+    t[0].switches = 3;
+    t[0].process = 1;
+    t[2].switches = 0;
+    REQUIRE(store_open(&s, path, STORE_WRITE) == OK);
+    REQUIRE(store_sweep_begin(s, &a_machine, &a_build, &a_sweep, true, &id,
+                              &resumed) == OK);
+    CHECK(store_run(s, id, &c, &o, &(Samples){ 3, ns, round, t }) == OK);
+    CHECK(store_run(s, id, &c, &p, &(Samples){ 3, ns, round, NULL }) == OK);
+    store_close(s);
+    CHECK_ASK(path,
+              "SELECT clock_mhz || throttle || module_ns || ' ' || started_ns "
+              "|| ' ' || cpu_ns || run_delay_ns || steal_ns || switches || "
+              "process FROM sample",
+              "1410.0power0.5 10000000000.0 9.01.010000000.031");
+    CHECK_ASK(path,
+              "SELECT group_concat(ifnull(switches, '-') || process || "
+              "ifnull(module_ns, '-') || ifnull(throttle, '-')) FROM sample "
+              "WHERE i > 0",
+              "-0--,00--,-0--,-0--");
+}
+
 /* Every field of a record has its column; and every column is a field's, but
  * for the table's keys. */
 static void check_columns(const char *path, const char *table,
@@ -85,7 +125,7 @@ TEST(store, has_a_column_for_every_field_of_a_record)
                   "'id', 'machine_id', 'build_id', 'ended_at'");
     check_columns(path, "start", (const Param *const[]){ start_fields, 0 },
                   "'sweep_id', 'start'");
-    check_columns(path, "sample", (const Param *const[]){ moment_fields, 0 },
+    check_columns(path, "sample", (const Param *const[]){ telemetry_fields, 0 },
                   "'run_id', 'i', 'round', 'ns'");
     check_columns(path, "step", (const Param *const[]){ step_fields, 0 },
                   "'run_id', 'step'");

@@ -353,10 +353,12 @@ TEST(trial, after_each_sample_the_device_is_asked_how_it_is)
     run_arm(&a, &c, fake, 3);
     o = trial_samples(&a);
     CHECK(fake->conditions == 3 && o.n == 3);
-    CHECK(o.moment[0].clock_mhz == 1980 && o.moment[2].clock_mhz == 1960);
-    CHECK(o.moment[1].temperature_c == 41 && isnan(o.moment[1].power_w));
-    CHECK(!strcmp(o.moment[0].throttle, "none"));
-    CHECK(!strcmp(o.moment[1].throttle, "power,thermal"));
+    CHECK(o.telemetry[0].device.clock_mhz == 1980 &&
+          o.telemetry[2].device.clock_mhz == 1960);
+    CHECK(o.telemetry[1].device.temperature_c == 41 &&
+          isnan(o.telemetry[1].device.power_w));
+    CHECK(!strcmp(o.telemetry[0].device.throttle, "none"));
+    CHECK(!strcmp(o.telemetry[1].device.throttle, "power,thermal"));
     end(&a, fake);
 }
 

@@ -309,7 +309,7 @@ void trial_prepare(Trial *a, const Checker *with, double warmup_ns,
         trial_release(a);
 }
 
-static void keep(Trial *a, double ns, int round, const Moment *moment)
+static void keep(Trial *a, double ns, int round, const Telemetry *t)
 {
     if (a->n == a->capacity) {
         const size_t n = a->capacity ? 2 * (size_t)a->capacity : 32;
@@ -317,12 +317,12 @@ static void keep(Trial *a, double ns, int round, const Moment *moment)
         a->capacity = (int)n;
         a->ns = realloc(a->ns, n * sizeof(*a->ns));
         a->round = realloc(a->round, n * sizeof(*a->round));
-        a->moment = realloc(a->moment, n * sizeof(*a->moment));
-        BUG_IF(!a->ns || !a->round || !a->moment);
+        a->telemetry = realloc(a->telemetry, n * sizeof(*a->telemetry));
+        BUG_IF(!a->ns || !a->round || !a->telemetry);
     }
     a->ns[a->n] = ns;
     a->round[a->n] = round;
-    a->moment[a->n++] = *moment;
+    a->telemetry[a->n++] = *t;
 }
 
 /* State of the device right after a sample.  The arm owns the text. */
@@ -330,7 +330,6 @@ static int look(const Trial *a, Moment *out)
 {
     const Backend *backend = a->peer ? NULL : a->dev->backend;
 
-    *out = (Moment){ NAN, NAN, NAN, NULL };
     if (backend && backend->moment)
         TRY(backend->moment(a->dev, out));
     if (!out->throttle)
@@ -341,7 +340,7 @@ static int look(const Trial *a, Moment *out)
 
 void trial_add(Trial *a, double ns, int round)
 {
-    const Moment unknown = { NAN, NAN, NAN, NULL };
+    const Telemetry unknown = telemetry_unknown();
 
     a->reps = 1;
     keep(a, ns, round, &unknown);
@@ -350,7 +349,7 @@ void trial_add(Trial *a, double ns, int round)
 static void drop_samples(Trial *a)
 {
     for (int i = 0; i < a->n; i++)
-        free((char *)a->moment[i].throttle);
+        free((char *)a->telemetry[i].device.throttle);
     a->n = 0;
 }
 
@@ -380,7 +379,7 @@ void trial_wake(Trial *a, double for_ns)
 void trial_sample(Trial *a, int round)
 {
     const double start = host_now_ns();
-    Moment moment;
+    Telemetry known = telemetry_unknown();
     double ns;
     int err = OK;
 
@@ -391,13 +390,13 @@ void trial_sample(Trial *a, int round)
     if (!err && !(ns > 0))
         err = fail(ERR_DEVICE, "the clock measured %g ns", ns);
     if (!err)
-        err = look(a, &moment);
+        err = look(a, &known.device);
     if (err) {
         drop_samples(a);
         trial_give_up(a, err);
         return;
     }
-    keep(a, ns, round, &moment);
+    keep(a, ns, round, &known);
     a->spent_ns += host_now_ns() - start;
 }
 
@@ -422,10 +421,10 @@ void trial_free(Trial *a)
     drop_samples(a);
     free(a->ns);
     free(a->round);
-    free(a->moment);
+    free(a->telemetry);
     a->ns = NULL;
     a->round = NULL;
-    a->moment = NULL;
+    a->telemetry = NULL;
 }
 
 Outcome trial_outcome(const Trial *a)
@@ -454,5 +453,5 @@ Outcome trial_outcome(const Trial *a)
 
 Samples trial_samples(const Trial *a)
 {
-    return (Samples){ a->n, a->ns, a->round, a->moment };
+    return (Samples){ a->n, a->ns, a->round, a->telemetry };
 }

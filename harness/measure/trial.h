@@ -41,8 +41,8 @@ typedef struct Trial {
     int threads_used; /* 0: a peer's, or a device without threads */
     double *ns;
     int *round;
-    Moment *moment;  /* the device after each, where it knows; or NULL */
-    double spent_ns; /* on the wall, all that sampling took */
+    Telemetry *telemetry; /* of each, where it is known         */
+    double spent_ns;      /* on the wall, all that sampling took */
 
     /* Outcome. */
     int status; /* STATUS_OK until something else is known */

@@ -17,6 +17,7 @@ struct ImportLevel {
         size_t at; /* where in the level's struct theirs stands */
     } table[3];
     const char *const *parts;
+    const Param *lists; /* fields of which each sample has a value */
 };
 
 #define LIST(...)         \
@@ -60,9 +61,9 @@ const ImportLevel import_run = {
         { run_own },
         { case_params, offsetof(ImportRun, c) },
     },
-    .parts = LIST("settings", "ns", "round", "time", "clock_mhz",
-                  "temperature_c", "power_w", "throttle", "steps",
-                  "quantities", "erf"),
+    .parts = LIST("settings", "ns", "round", "time", "steps", "quantities",
+                  "erf"),
+    .lists = telemetry_fields,
 };
 const ImportLevel import_step = { .table = { { step_fields } } };
 const ImportLevel import_quantity = {
@@ -88,7 +89,7 @@ bool import_is_part(const ImportLevel *level, const char *key)
     for (int i = 0; level->parts && level->parts[i]; i++)
         if (strcmp(level->parts[i], key) == 0)
             return true;
-    return false;
+    return level->lists && param_find(level->lists, key);
 }
 
 static int number_text(const cJSON *value, char *text, size_t size)
@@ -260,9 +261,18 @@ int import_round(int *round, double value)
     return OK;
 }
 
-int import_moment(Moment *m, const Param *field, const cJSON *value)
+static int import_count(int *out, const Param *field, double value)
 {
-    void *at = (char *)m + field->offset;
+    if (!(value >= 0 && value <= INT_MAX && value == rint(value)))
+        return fail(ERR_INPUT, "%s=%g: it must be an integer from 0",
+                    field->name, value);
+    *out = (int)value;
+    return OK;
+}
+
+int import_telemetry(Telemetry *t, const Param *field, const cJSON *value)
+{
+    void *at = (char *)t + field->offset;
     const bool text = field->kind == PARAM_KIND_PATH;
 
     if (cJSON_IsNull(value) ||
@@ -273,6 +283,8 @@ int import_moment(Moment *m, const Param *field, const cJSON *value)
                     text ? "text" : "number");
     if (text)
         *(const char **)at = value->valuestring;
+    else if (field->kind == PARAM_KIND_INT)
+        return import_count(at, field, value->valuedouble);
     else
         *(double *)at = value->valuedouble;
     return OK;
@@ -280,7 +292,7 @@ int import_moment(Moment *m, const Param *field, const cJSON *value)
 
 static int store_one(Store *s, int64_t sweep, const ImportRun *r, Added *added)
 {
-    const Samples samples = { r->n, r->ns, r->round, r->moment };
+    const Samples samples = { r->n, r->ns, r->round, r->telemetry };
     int64_t id;
 
     added->runs++;

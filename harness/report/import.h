@@ -22,7 +22,7 @@ typedef struct ImportRun {
     int start; /* of the sweep's starts */
     double *ns;
     int *round;
-    Moment *moment; /* their texts are the file's */
+    Telemetry *telemetry; /* its texts are the file's */
     int n;
     bool alone; /* its rounds are not known */
     StoredProfile profile;
@@ -68,11 +68,11 @@ int import_set(const ImportLevel *level, void *out, const cJSON *value);
 /* Sets the module's settings from an object; after the module. */
 int import_settings(ImportRun *r, const cJSON *settings);
 
-/* Sets a sample's time or round; or one field of what the device knew then,
+/* Sets a sample's time or round; or one field of what else is known of it,
  * which may be null. */
 int import_time(double *ns, double value);
 int import_round(int *round, double value);
-int import_moment(Moment *m, const Param *field, const cJSON *value);
+int import_telemetry(Telemetry *t, const Param *field, const cJSON *value);
 
 /* Completes the case and checks what no single key shows. */
 int import_check(ImportRun *r);

@@ -4,7 +4,8 @@
  * The file is one sweep, {"source": ..., "experiment": ..., "runs": [...]}, or
  * {"sweeps": [...], "roofs": [...]}, each of which may be left out.  A run is
  * the keys of a case and its outcome, with "ns" a list of times and "round" the
- * round of each; the device's moments ("clock_mhz" and so on) are lists, too.
+ * round of each; what else is known of them ("clock_mhz" and so on) are lists,
+ * too.
  * Statistics ("time") are left unread: they follow from the samples.
  */
 #include "harness/report/import.h"
@@ -89,14 +90,14 @@ static int open_list(const Json *j, const cJSON *o, const char *key, int n,
     return OK;
 }
 
-static int read_moments(const Json *j, const cJSON *o, ImportRun *r,
-                        const Param *field)
+static int read_telemetry(const Json *j, const cJSON *o, ImportRun *r,
+                          const Param *field)
 {
     const cJSON *v;
 
     TRY(open_list(j, o, field->name, r->n, &v));
     for (int i = 0; v; v = v->next, i++)
-        TRY(at_item(j, v, import_moment(&r->moment[i], field, v)));
+        TRY(at_item(j, v, import_telemetry(&r->telemetry[i], field, v)));
     return OK;
 }
 
@@ -122,17 +123,17 @@ static int read_samples(const Json *j, const cJSON *o, ImportRun *r)
         TRY(expect(j, ns, cJSON_IsArray(ns), "a list"));
     r->ns = calloc(n + 1, sizeof(*r->ns));
     r->round = calloc(n + 1, sizeof(*r->round));
-    r->moment = calloc(n + 1, sizeof(*r->moment));
-    if (!r->ns || !r->round || !r->moment)
+    r->telemetry = calloc(n + 1, sizeof(*r->telemetry));
+    if (!r->ns || !r->round || !r->telemetry)
         return fail(ERR_MEMORY, "no memory for %s", j->path);
     for (const cJSON *v = ns ? ns->child : NULL; v; v = v->next) {
         TRY(expect(j, v, cJSON_IsNumber(v), "a number"));
-        r->moment[r->n] = (Moment){ NAN, NAN, NAN, NULL };
+        r->telemetry[r->n] = telemetry_unknown();
         TRY(at_item(j, v, import_time(&r->ns[r->n++], v->valuedouble)));
     }
     TRY(read_rounds(j, o, r));
-    for (const Param *p = moment_fields; p->name; p++)
-        TRY(read_moments(j, o, r, p));
+    for (const Param *p = telemetry_fields; p->name; p++)
+        TRY(read_telemetry(j, o, r, p));
     return OK;
 }
 
@@ -315,7 +316,7 @@ static void free_sweep(ImportSweep *w)
                 free(w->run[i].erf[k].part[p].map);
         free(w->run[i].erf);
         stored_profile_free(&w->run[i].profile);
-        free(w->run[i].moment);
+        free(w->run[i].telemetry);
         free(w->run[i].round);
         free(w->run[i].ns);
     }

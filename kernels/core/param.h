@@ -100,6 +100,11 @@ typedef struct Param {
     { .name = #field, .kind = PARAM_KIND_##its_kind,               \
       .offset = offsetof(type, field),                             \
       .size = sizeof(((type *)0)->field), __VA_ARGS__ }
+/* The same of a member within a member, which is named like the inner one. */
+#define FIELD_OF(type, outer, field, its_kind)     \
+    { .name = #field, .kind = PARAM_KIND_##its_kind, \
+      .offset = offsetof(type, outer.field),         \
+      .size = sizeof(((type *)0)->outer.field) }
 #define PARAM_END \
     { NULL, PARAM_KIND_INT, 0, NULL, 0, 0, NULL, NULL }
 /* clang-format on */
