@@ -20,7 +20,6 @@
 
 enum {
     EXACT_N = 1000, /* 2^-1000 is still a normal double                    */
-    LEAST_N = 6,    /* below, min to max covers the median less than 95 %  */
 };
 static const double TAIL = 0.025; /* on either side of 95 %          */
 static const double Z = 1.9599639845400545; /* normal quantile of 1 - TAIL  */
@@ -112,104 +111,6 @@ double stats_half_width(const Stats *s)
     return (s->hi - s->lo) / 2 / s->median;
 }
 
-typedef struct Timed {
-    int round;
-    double x;
-} Timed;
-
-static int by_round_then_x(const void *a, const void *b)
-{
-    const Timed *s = a, *t = b;
-
-    if (s->round != t->round)
-        return s->round < t->round ? -1 : 1;
-    return (s->x > t->x) - (s->x < t->x);
-}
-
-/* One entry a round, its median, in order of rounds; at (n) is filled.
- * Returns how many there are. */
-static int round_medians(Timed *at, const double *x, const int *round, int n)
-{
-    int rounds = 0;
-
-    for (int i = 0; i < n; i++)
-        at[i] = (Timed){ round[i], x[i] };
-    qsort(at, (size_t)n, sizeof(*at), by_round_then_x);
-    for (int i = 0, m; i < n; i += m) {
-        for (m = 1; i + m < n && at[i + m].round == at[i].round; m++)
-            ;
-        at[rounds++] = (Timed){ at[i].round,
-                                (at[i + (m - 1) / 2].x + at[i + m / 2].x) / 2 };
-    }
-    return rounds;
-}
-
-Ratio ratio_paired(const double *a, const int *round_a, int na, const double *b,
-                   const int *round_b, int nb)
-{
-    Ratio r = { 0, NAN, NAN, NAN };
-    Timed *at, *bt;
-    double *ratios;
-    Stats s;
-    int n = 0;
-
-    if (na <= 0 || nb <= 0)
-        return r;
-    at = malloc((size_t)na * sizeof(*at));
-    bt = malloc((size_t)nb * sizeof(*bt));
-    ratios = malloc((size_t)na * sizeof(*ratios));
-    if (at && bt && ratios) {
-        na = round_medians(at, a, round_a, na);
-        nb = round_medians(bt, b, round_b, nb);
-        for (int i = 0, j = 0; i < na && j < nb;) {
-            if (at[i].round == bt[j].round)
-                ratios[n++] = at[i].x / bt[j].x;
-            if (at[i].round <= bt[j].round)
-                i++;
-            else
-                j++;
-        }
-    }
-    s = stats_of(ratios, n);
-    r = (Ratio){ s.n, s.median, s.lo, s.hi };
-    free(at);
-    free(bt);
-    free(ratios);
-    return r;
-}
-
-Verdict ratio_verdict(const Ratio *r)
-{
-    if (r->n < LEAST_N)
-        return NOT_RESOLVED;
-    return r->hi < 1 ? FASTER : r->lo > 1 ? SLOWER : NOT_RESOLVED;
-}
-
-const char *verdict_name(Verdict v)
-{
-    static const char *const names[] = {
-        [NOT_RESOLVED] = "not resolved",
-        [FASTER] = "faster",
-        [SLOWER] = "slower",
-    };
-
-    return names[v];
-}
-
-/* The 97.5 % point of Student's t: a table where the expansion in 1/df
- * (Abramowitz and Stegun 26.7.5) is not good to four digits. */
-static double student_t(int df)
-{
-    static const double table[] = { 0,      12.7062, 4.3027, 3.1824, 2.7764,
-                                    2.5706, 2.4469,  2.3646, 2.3060, 2.2622 };
-    const double z = Z, z3 = z * z * z, z5 = z3 * z * z, z7 = z5 * z * z;
-
-    if (df < (int)(sizeof(table) / sizeof(table[0])))
-        return table[df];
-    return z + (z3 + z) / 4 / df + (5 * z5 + 16 * z3 + 3 * z) / 96 / df / df +
-           (3 * z7 + 19 * z5 + 17 * z3 - 15 * z) / 384 / df / df / df;
-}
-
 bool fit_power(PowerFit *out, const double *x, const double *y, int n)
 {
     double mx = 0, my = 0, sxx = 0, sxy = 0, syy = 0, rest, half;
@@ -233,7 +134,7 @@ bool fit_power(PowerFit *out, const double *x, const double *y, int n)
     if (m < 3 || sxx < 1e-12) /* one x only, up to rounding */
         return false;
     rest = fmax(syy - sxy * sxy / sxx, 0);
-    half = student_t(m - 2) * sqrt(rest / (m - 2) / sxx);
+    half = student_point(m - 2, 2 * TAIL) * sqrt(rest / (m - 2) / sxx);
     out->n = m;
     out->exponent = sxy / sxx;
     out->lo = out->exponent - half;
@@ -261,8 +162,9 @@ void bootstrap_interval(double *values, int n, int draws, double *lo,
             return;
     if (draws < 2 || n < 1)
         return;
-    tail =
-        erfc(student_t(draws - 1) * sqrt(draws / (draws - 1.0)) / sqrt(2)) / 2;
+    tail = erfc(student_point(draws - 1, 2 * TAIL) *
+                sqrt(draws / (draws - 1.0)) / sqrt(2)) /
+           2;
     qsort(values, (size_t)n, sizeof(*values), ascending);
     *lo = quantile(values, n, tail);
     *hi = quantile(values, n, 1 - tail);

@@ -6,8 +6,7 @@
 
 #include <stdbool.h>
 
-/* Fewer samples, or rounds, have no 95 % interval and resolve nothing. */
-enum { STATS_LEAST = 6 };
+#include "analysis/interval.h"
 
 typedef struct Stats {
     int n;
@@ -26,23 +25,6 @@ Stats stats_of(const double *x, int n);
 
 /* Half the interval over the median: what a stopping rule compares. */
 double stats_half_width(const Stats *s);
-
-/*
- * Paired ratio a / b over the rounds that both have: the median of the
- * per-round ratios of medians, with its order-statistic interval.
- */
-typedef struct Ratio {
-    int n; /* rounds in common */
-    double ratio, lo, hi;
-} Ratio;
-Ratio ratio_paired(const double *a, const int *round_a, int na, const double *b,
-                   const int *round_b, int nb);
-
-/* faster, slower, not resolved: what an interval around 1 allows to say of a.
- * Fewer than six rounds resolve nothing. */
-typedef enum Verdict { NOT_RESOLVED, FASTER, SLOWER } Verdict;
-Verdict ratio_verdict(const Ratio *r);
-const char *verdict_name(Verdict v);
 
 /* y = c x^e by least squares on logarithms, with the 95 % interval of the
  * exponent (Student's t).  Points that are not positive are left out; false

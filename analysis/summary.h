@@ -6,6 +6,7 @@
 
 #include <stdint.h>
 
+#include "analysis/paired.h"
 #include "analysis/stats.h"
 #include "results/store.h"
 

@@ -6,6 +6,7 @@
 #ifndef TESTS_SAMPLE_H
 #define TESTS_SAMPLE_H
 
+#include <math.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -28,6 +29,20 @@ static inline int sample_below(uint64_t *state, int n)
 static inline float sample_float(uint64_t *state)
 {
     return (float)(int32_t)(sample_bits(state) >> 32) * 0x1p-31f;
+}
+
+/* Uniform in (0, 1), to 53 bits. */
+static inline double sample_uniform(uint64_t *state)
+{
+    return ((double)(sample_bits(state) >> 11) + 0.5) / 9007199254740992.0;
+}
+
+/* Normal, of mean 0 and variance 1 (Box and Muller). */
+static inline double sample_normal(uint64_t *state)
+{
+    const double u = sample_uniform(state);
+
+    return sqrt(-2 * log(u)) * cos(2 * M_PI * sample_uniform(state));
 }
 
 static inline void sample_fill(uint64_t *state, float *x, size_t n)

@@ -18,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "analysis/paired.h"
 #include "analysis/stats.h"
 #include "harness/devices/backends.h"
 #include "harness/explain/profiler.h"

@@ -8,28 +8,12 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+#include "tests/sample.h"
 #include "tests/test.h"
 
 static bool near(double a, double b)
 {
     return fabs(a - b) <= 1e-9 * fmax(1, fabs(b));
-}
-
-/* splitmix64: the tests must not depend on the C library's generator. */
-static double uniform(uint64_t *state)
-{
-    uint64_t z = *state += 0x9e3779b97f4a7c15;
-
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-    return ((double)((z ^ (z >> 31)) >> 11) + 0.5) / 9007199254740992.0;
-}
-
-static double normal(uint64_t *state)
-{
-    const double u = uniform(state);
-
-    return sqrt(-2 * log(u)) * cos(2 * M_PI * uniform(state));
 }
 
 TEST(stats, nothing_has_no_statistics)
@@ -120,7 +104,7 @@ static double coverage(int n, int trials)
         Stats s;
 
         for (int i = 0; i < n; i++)
-            x[i] = exp(1.5 * normal(&state));
+            x[i] = exp(1.5 * sample_normal(&state));
         s = stats_of(x, n);
         hits += s.lo <= 1 && 1 <= s.hi;
     }
@@ -146,113 +130,6 @@ TEST(stats, interval_covers_the_median_of_skewed_times)
         CHECK_MSG(fabs(c - known[i].exact) < 0.0137, "n=%d covers %g, not %g",
                   known[i].n, c, known[i].exact);
     }
-}
-
-TEST(stats, ratio_pairs_rounds_that_both_have)
-{
-    const double a[] = { 2, 4, 100, 6 }, b[] = { 1, 1, 3, 7 };
-    const int round_a[] = { 0, 1, 2, 4 }, round_b[] = { 0, 1, 4, 5 };
-    const Ratio r = ratio_paired(a, round_a, 4, b, round_b, 4);
-
-    CHECK(r.n == 3 && r.ratio == 2 && r.lo == 2 && r.hi == 4);
-}
-
-/* Rounds come in any order; within one it is the median that counts. */
-TEST(stats, ratio_takes_the_median_within_a_round)
-{
-    const double a[] = { 8, 2, 6, 4 }, b[] = { 2, 1 };
-    const int round_a[] = { 1, 0, 1, 1 }, round_b[] = { 1, 0 };
-    const Ratio r = ratio_paired(a, round_a, 4, b, round_b, 2);
-
-    CHECK(r.n == 2 && r.lo == 2 && r.hi == 3);
-}
-
-TEST(stats, ratio_without_common_rounds_is_nothing)
-{
-    const double x = 1;
-    const int zero = 0, one = 1;
-    Ratio r = ratio_paired(&x, &zero, 1, &x, &one, 1);
-
-    CHECK(r.n == 0 && isnan(r.ratio));
-    CHECK(ratio_verdict(&r) == NOT_RESOLVED);
-    r = ratio_paired(NULL, NULL, 0, &x, &one, 1);
-    CHECK(r.n == 0 && isnan(r.hi));
-}
-
-TEST(stats, verdict_wants_an_interval_off_one_and_six_rounds)
-{
-    CHECK(ratio_verdict(&(Ratio){ 6, .9, .8, .99 }) == FASTER);
-    CHECK(ratio_verdict(&(Ratio){ 6, 1.1, 1.01, 1.2 }) == SLOWER);
-    CHECK(ratio_verdict(&(Ratio){ 6, 1, .99, 1.01 }) == NOT_RESOLVED);
-    CHECK(ratio_verdict(&(Ratio){ 6, 1, 1, 1.2 }) == NOT_RESOLVED);
-    CHECK(ratio_verdict(&(Ratio){ 5, .5, .4, .6 }) == NOT_RESOLVED);
-}
-
-/*
- * Share of verdicts on copies of one case: n rounds, noise of 2 % within the
- * round, and weather that a round shares with its neighbours (correlation rho)
- * and hits both copies.  own: correlated noise that the copies do not share.
- */
-static double false_verdicts(int trials, int n, double rho, double own)
-{
-    double a[100], b[100];
-    int round[100], verdicts = 0;
-    uint64_t state = 2;
-
-    for (int t = 0; t < trials; t++) {
-        double weather = 0, mine = 0, other = 0;
-        Ratio r;
-
-        for (int i = 0; i < n; i++) {
-            const double fresh = sqrt(1 - rho * rho);
-
-            round[i] = i;
-            weather = rho * weather + fresh * normal(&state);
-            mine = rho * mine + fresh * normal(&state);
-            other = rho * other + fresh * normal(&state);
-            a[i] = exp(0.1 * weather + own * mine + 0.02 * normal(&state));
-            b[i] = exp(0.1 * weather + own * other + 0.02 * normal(&state));
-        }
-        r = ratio_paired(a, round, n, b, round, n);
-        verdicts += ratio_verdict(&r) != NOT_RESOLVED;
-    }
-    return (double)verdicts / trials;
-}
-
-/* 5 % and three standard errors of 2000 trials; 30 rounds promise 4.3 %. */
-TEST(stats, copies_of_one_case_seldom_differ)
-{
-    const double calm = false_verdicts(2000, 30, 0, 0);
-    const double windy = false_verdicts(2000, 30, 0.95, 0);
-    const double few = false_verdicts(2000, 6, 0.95, 0);
-
-    CHECK_MSG(calm <= 0.05 + 0.0146, "%g of 2000", calm);
-    CHECK_MSG(windy <= 0.05 + 0.0146, "%g of 2000, shared drift", windy);
-    CHECK_MSG(few <= 0.05 + 0.0146, "%g of 2000, six rounds", few);
-}
-
-/* Known limit of pairing: drift of one copy only. */
-TEST(stats, drift_that_is_not_shared_does_mislead)
-{
-    CHECK(false_verdicts(2000, 30, 0.9, 0.1) > 0.1);
-}
-
-TEST(stats, a_difference_of_five_percent_is_resolved)
-{
-    double a[30], b[30];
-    int round[30];
-    uint64_t state = 3;
-    Ratio r;
-
-    for (int i = 0; i < 30; i++) {
-        round[i] = i;
-        a[i] = exp(0.02 * normal(&state));
-        b[i] = 1.05 * exp(0.02 * normal(&state));
-    }
-    r = ratio_paired(a, round, 30, b, round, 30);
-    CHECK(ratio_verdict(&r) == FASTER);
-    r = ratio_paired(b, round, 30, a, round, 30);
-    CHECK(ratio_verdict(&r) == SLOWER);
 }
 
 TEST(stats, fit_recovers_an_exact_power)

@@ -131,7 +131,8 @@ TEST(summary, pairs_runs_of_one_start_and_no_others)
     read_all(&list, path, &everything);
     REQUIRE(list.n == 3);
     r = summary_ratio(&list.at[0], &list.at[1]);
-    CHECK(r.n == 6 && r.ratio == 2 && r.lo == 2 && r.hi == 2);
+    CHECK(r.n == 6 && fabs(r.ratio - 2) < 1e-12);
+    CHECK(fabs(r.lo - 2) < 1e-12 && fabs(r.hi - 2) < 1e-12);
     CHECK(list.at[2].sweep_id == list.at[0].sweep_id && list.at[2].start == 1);
     r = summary_ratio(&list.at[0], &list.at[2]);
     CHECK(r.n == 0 && r.ratio == 2 && r.lo == 1 && r.hi == 4);

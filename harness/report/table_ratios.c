@@ -53,7 +53,7 @@ void table_unpaired(const TableOptions *o)
 static void sum_up(const char *we, const RunList *ours, const char *they,
                    const Shown *what, const TableOptions *o)
 {
-    int n = 0, verdict[3] = { 0 }, unpaired = 0;
+    int n = 0, verdict[VERDICTS] = { 0 }, unpaired = 0;
     double sum = 0;
     Ratio q;
 

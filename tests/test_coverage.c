@@ -1,0 +1,85 @@
+/*
+ * test_coverage.c - how often intervals are right, by simulation of samples
+ * that are correlated in time, with and without rules to stop by.
+ *
+ * The seeds are fixed, so the shares are always the same; that of 2000 trials
+ * is good to 0.005.
+ */
+#include <math.h>
+#include <stdbool.h>
+
+#include "analysis/paired.h"
+#include "tests/sample.h"
+#include "tests/test.h"
+
+enum { TRIALS = 2000 };
+
+/* ---- ratios -------------------------------------------------------------- */
+
+/* Quads a b b a on a machine whose weather has a lag-1 correlation of rho from
+ * sample to sample, a spread of 10 %, and drifts by 0.1 % a sample; on top of
+ * it 2 % of noise of each sample.  Copies of one case. */
+static void make_rounds(double *a, double *b, int *round, int n, double rho,
+                        uint64_t *state)
+{
+    double weather = sample_normal(state);
+
+    for (int i = 0; i < 4 * n; i++) {
+        const int in_quad = i % 4, is_b = in_quad == 1 || in_quad == 2;
+        const int k = 2 * (i / 4) + (in_quad > 1);
+
+        weather = rho * weather + sqrt(1 - rho * rho) * sample_normal(state);
+        (is_b ? b : a)[k] =
+            exp(0.1 * weather + 0.001 * i + 0.02 * sample_normal(state));
+        round[k] = i / 4;
+    }
+}
+
+/* Share of trials whose interval of n rounds holds 1 at every look from
+ * `first` to n. */
+static double ratio_coverage(double rho, int first, int n, int trials)
+{
+    static double a[2 * 200], b[2 * 200];
+    static int round[2 * 200];
+    uint64_t state = 11;
+    int hits = 0;
+
+    for (int t = 0; t < trials; t++) {
+        bool right = true;
+
+        make_rounds(a, b, round, n, rho, &state);
+        for (int k = first; k <= n && right; k = next_look(k)) {
+            const Ratio r = ratio_paired(a, round, 2 * k, b, round, 2 * k);
+
+            right = ratio_verdict(&r) == NOT_RESOLVED;
+        }
+        hits += right;
+    }
+    return (double)hits / trials;
+}
+
+TEST(coverage, ratios_of_copies_hold_one_under_drift_and_correlated_noise)
+{
+    static const double rhos[] = { 0, 0.4, 0.75, 0.9 };
+    static const int ns[] = { 12, 40 };
+
+    for (int i = 0; i < 4; i++)
+        for (int k = 0; k < 2; k++) {
+            const double c = ratio_coverage(rhos[i], ns[k], ns[k], TRIALS);
+
+            CHECK_MSG(c >= 0.95, "rho=%g n=%d: %g", rhos[i], ns[k], c);
+        }
+}
+
+/* Who looks at 12, 18, 27, 40, 60, 90 and 135 rounds, and believes whatever
+ * any of them says. */
+TEST(coverage, looking_at_every_look_gives_at_most_five_percent_of_verdicts)
+{
+    static const double rhos[] = { 0, 0.4, 0.75, 0.9 };
+
+    for (int i = 0; i < 4; i++) {
+        const double c = ratio_coverage(rhos[i], 12, 135, TRIALS);
+
+        CHECK_MSG(c >= 0.95, "rho=%g: %g", rhos[i], c);
+    }
+}
