@@ -24,6 +24,7 @@ static const Param run_own[] = {
     FIELD(Run, source, TEXT, .usual = "attnbench"),
     FIELD(Run, cpu, TEXT), FIELD(Run, gpu, TEXT), FIELD(Run, cores, INT),
     FIELD(Run, git_commit, TEXT), FIELD(Run, dirty, INT),
+    FIELD(Run, program, TEXT),
     PARAM_END,
 };
 

@@ -20,6 +20,7 @@ typedef struct Run {
     char experiment[64], source[64];
     char cpu[128], gpu[128], git_commit[64]; /* of the sweep */
     int cores, dirty;
+    char program[32];
 
     Case c;
     Outcome o;

@@ -111,6 +111,7 @@ const Param build_fields[] = {
     FIELD(Build, compiler, TEXT),
     FIELD(Build, flags, TEXT),
     FIELD(Build, libraries, TEXT),
+    FIELD(Build, program, TEXT),
     PARAM_END,
 };
 
@@ -145,6 +146,9 @@ const Param outcome_fields[] = {
     FIELD(Outcome, converged, INT, .max = 1),
     FIELD(Outcome, reps, INT, .max = INT_MAX),
     FIELD(Outcome, threads_used, INT, .max = INT_MAX),
+    FIELD(Outcome, steps_ns, REAL),
+    FIELD(Outcome, steps_lo_ns, REAL),
+    FIELD(Outcome, steps_hi_ns, REAL),
     FIELD(Outcome, params, REAL),
     FIELD(Outcome, macs, REAL),
     FIELD(Outcome, flops, REAL),

@@ -76,6 +76,7 @@ typedef struct Build {
     char compiler[128];
     char flags[512];
     char libraries[256]; /* "onednn 2.6.0, sqlite 3.40.1, ..." */
+    char program[32];    /* hash of its files, 16 hex digits; "": not known */
 } Build;
 extern const Param build_fields[];
 
@@ -131,6 +132,8 @@ typedef struct Outcome {
     int converged;        /* 1: the interval is within the target             */
     int reps;             /* runs timed together in one sample                */
     int threads_used;     /* 0: not known, or a device without threads        */
+    double steps_ns, steps_lo_ns, steps_hi_ns; /* sum of the median times of
+                             its steps, and the 95 % interval; NAN: not timed */
     double params, macs, flops, paper_flops, transcendentals, bytes;
     double
         arena_bytes; /* activations                                         */
@@ -141,7 +144,7 @@ extern const Param outcome_fields[];
 Outcome outcome_of_nothing(void);
 
 /*
- * What is known of a sample next to its time.  NAN, -1 and NULL where it is not
+ * Telemetry of a sample, next to its time: NAN, -1 and NULL where it is not
  * known.  All but module_ns covers the whole sample, which is reps runs.
  */
 typedef struct Telemetry {

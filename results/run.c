@@ -112,10 +112,13 @@ int store_sweep_abandoned(Store *s, int64_t sweep_id, Abandoned *out)
 {
     static const char sql[] =
         "SELECT (SELECT count(*) FROM run WHERE sweep_id = old.id),"
-        "       old.machine_id <> new.machine_id, git_commit, dirty "
+        "       old.machine_id <> new.machine_id, build.git_commit,"
+        "       build.dirty, (build.compiler, build.flags, build.libraries)"
+        "       <> (now.compiler, now.flags, now.libraries) "
         "FROM sweep AS new JOIN sweep AS old "
         "     USING (source, experiment, cases_hash) "
         "JOIN build ON build.id = old.build_id "
+        "JOIN build AS now ON now.id = new.build_id "
         "WHERE new.id = ? AND old.id < new.id AND old.ended_at IS NULL "
         "AND old.id = (SELECT max(id) FROM sweep WHERE id < new.id AND"
         "    (source, experiment, cases_hash)"
@@ -134,6 +137,7 @@ int store_sweep_abandoned(Store *s, int64_t sweep_id, Abandoned *out)
         snprintf(out->git_commit, sizeof(out->git_commit), "%s",
                  (const char *)sqlite3_column_text(stmt, 2));
         out->dirty = sqlite3_column_int(stmt, 3);
+        out->other_tools = sqlite3_column_int(stmt, 4);
     }
     sqlite3_finalize(stmt);
     return code == SQLITE_ROW || code == SQLITE_DONE ? OK : sql_refused(s);

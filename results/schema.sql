@@ -32,7 +32,9 @@ CREATE TABLE build (                -- found by content, never edited
     compiler        TEXT NOT NULL,
     flags           TEXT NOT NULL,
     libraries       TEXT NOT NULL,
-    UNIQUE (git_commit, dirty, compiler, flags, libraries)
+    program         TEXT NOT NULL DEFAULT '',   -- hash of the program and its
+                                    -- CUDA plugin, 16 hex digits; '': unknown
+    UNIQUE (git_commit, dirty, compiler, flags, libraries, program)
 ) STRICT;
 
 CREATE TABLE sweep (
@@ -113,6 +115,10 @@ CREATE TABLE run (
     threads_used    INTEGER NOT NULL DEFAULT 0 CHECK (threads_used >= 0),
                                     -- that it really ran on; 0: not known, or
                                     -- a device without threads
+    steps_ns        REAL CHECK (steps_ns >= 0), -- sum of the median times of
+                                    -- its steps; NULL: they were not timed
+    steps_lo_ns     REAL CHECK (steps_lo_ns >= 0), -- 95 % interval of it
+    steps_hi_ns     REAL CHECK (steps_hi_ns >= steps_lo_ns),
 
     -- costs, NULL where they are not known
     params          REAL CHECK (params >= 0),

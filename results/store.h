@@ -67,6 +67,7 @@ typedef struct Abandoned {
     bool other_machine;
     char git_commit[64]; /* of its build */
     int dirty;
+    bool other_tools; /* its compiler, flags or libraries are others */
 } Abandoned;
 int store_sweep_abandoned(Store *s, int64_t sweep_id, Abandoned *out);
 

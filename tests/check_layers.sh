@@ -21,7 +21,7 @@ results           kernels/core/err.h kernels/core/moment.h kernels/core/param.h 
 analysis          kernels/core/err.h kernels/core/moment.h kernels/core/param.h kernels/core/visible.h results analysis
 plots             kernels/core/err.h kernels/core/moment.h kernels/core/param.h kernels/core/visible.h results analysis plots
 harness/files     kernels/core/err.h kernels/core/visible.h results/folder.h results/outfile.h harness/files
-harness/devices   kernels results harness/devices
+harness/devices   kernels results harness/files/hash.h harness/devices
 harness/backbones kernels/core kernels/ops/ops.h attention_zoo harness/backbones
 harness/network   results/record.h kernels/core kernels/ops attention_zoo harness/backbones harness/devices harness/files harness/network
 harness/experiments kernels/core/err.h kernels/core/param.h results/folder.h harness/devices harness/files harness/network harness/experiments

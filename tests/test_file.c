@@ -3,6 +3,7 @@
  * by every reader.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -12,6 +13,7 @@
 #include "harness/files/json.h"
 #include "harness/files/safetensors.h"
 #include "harness/report/import.h"
+#include "tests/databases.h"
 #include "tests/pictures.h"
 #include "tests/test.h"
 
@@ -90,13 +92,44 @@ TEST(file, a_pipe_is_not_read_from)
 
 /* ---- hashes -------------------------------------------------------------- */
 
-static void write_text(const char *path, const char *text)
+/* Each bit counts, also the highest of two words. */
+TEST(file, is_hashed_by_words_where_it_is_large)
 {
-    FILE *f = fopen(path, "w");
+    static const size_t sizes[] = { 0, 5, 16, 70001 };
+    char path[512];
 
-    BUG_IF(!f);
-    fputs(text, f);
-    fclose(f);
+    snprintf(path, sizeof(path), "%s/large", test_tmpdir());
+    for (size_t k = 0; k < 4; k++) {
+        const size_t n = sizes[k], flips[] = { 0, n / 2, n ? n - 1 : 0 };
+        unsigned char *bytes = calloc(n + 1, 1);
+        uint64_t plain = HASH_START, same = HASH_START, first = 0;
+
+        write_bytes(path, bytes, n);
+        REQUIRE(hash_large_file(&plain, path) == OK);
+        REQUIRE(hash_large_file(&same, path) == OK);
+        CHECK(plain == same && (n == 0) == (plain == HASH_START));
+        for (size_t i = 0; n && i < 3; i++) {
+            uint64_t h = HASH_START;
+
+            bytes[flips[i]] ^= 0x80;
+            write_bytes(path, bytes, n);
+            REQUIRE(hash_large_file(&h, path) == OK);
+            CHECK(h != plain && h != first);
+            bytes[flips[i]] ^= 0x80;
+            first = i ? first : h;
+        }
+        free(bytes);
+    }
+    write_bytes(path, "\0\0\0\0\0\0\0\x80\0\0\0\0\0\0\0\x80", 16);
+    {
+        uint64_t h = HASH_START, zeros = HASH_START;
+
+        REQUIRE(hash_large_file(&h, path) == OK);
+        write_bytes(path, "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 16);
+        REQUIRE(hash_large_file(&zeros, path) == OK);
+        CHECK(h != zeros);
+        CHECK(hash_large_file(&h, test_tmpdir()) != OK);
+    }
 }
 
 /* known.n counts how often a file was read. */

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "harness/devices/backends.h"
+#include "harness/devices/environment.h"
 #include "harness/devices/plugin.h"
 #include "kernels/ops/ops.h"
 #include "tests/on_simt.h"
@@ -218,4 +219,19 @@ TEST(plugin, says_what_is_not_a_plugin)
     CHECK(plugin_load(&backend) == ERR_UNSUPPORTED && !backend);
     CHECK_MSG(strstr(err_message(), "is not an attnbench plugin"), "%s",
               err_message());
+}
+
+/* Kernels may change and the program stay as it is. */
+TEST(plugin, is_part_of_what_tells_builds_apart)
+{
+    Build without, with, again;
+
+    setenv("ATTNBENCH_CUDA", "/nowhere/attnbench_cuda.so", 1);
+    environment_build(&without);
+    setenv("ATTNBENCH_CUDA", test_beside("fake/libnvidia-ml.so.1"), 1);
+    environment_build(&with);
+    environment_build(&again);
+    CHECK(strlen(without.program) == 16 && strlen(with.program) == 16);
+    CHECK(strcmp(with.program, without.program) != 0);
+    CHECK(strcmp(with.program, again.program) == 0);
 }

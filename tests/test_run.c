@@ -321,6 +321,40 @@ TEST(run, the_load_is_noted_when_a_start_ends)
     store_close(s);
 }
 
+/* Two builds of one commit may differ by changes that are not committed. */
+TEST(run, starts_over_with_another_build_of_the_same_commit)
+{
+    char flag[256], path[256], text[OUTPUT];
+    const char *const args[] = { "run",
+                                 "--module=eca",
+                                 "--backend=ref",
+                                 "--channels=16",
+                                 "--height=8",
+                                 "--width=8",
+                                 db_flag(flag, path, "a.db"),
+                                 NULL };
+    Store *s;
+
+    CHECK(run(text, args) == 0);
+    REQUIRE(store_open(&s, path, STORE_WRITE) == OK);
+    CHECK(ask(s, "SELECT program GLOB replace(hex(zeroblob(8)), '0', "
+                 "'[0-9a-f]') FROM build") == 1);
+    CHECK(!sqlite3_exec(store_sqlite(s),
+                        "DROP TRIGGER sweep_final; UPDATE sweep SET ended_at = "
+                        "NULL; UPDATE build SET program = 'another'",
+                        NULL, NULL, NULL));
+    store_close(s);
+    CHECK(run(text, args) == 0);
+    CHECK_MSG(strstr(text, "starting over: the unfinished sweep of these cases "
+                           "(1 stored) was measured by another build of the "
+                           "same commit ("),
+              "%s", text);
+    REQUIRE(store_open(&s, path, STORE_READ) == OK);
+    CHECK(ask(s, "SELECT count(*) FROM sweep") == 2);
+    CHECK(ask(s, "SELECT count(*) FROM build") == 2);
+    store_close(s);
+}
+
 TEST(run, a_dry_run_prints_cases_as_json_and_makes_no_database)
 {
     char flag[256], path[256], text[OUTPUT];

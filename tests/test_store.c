@@ -214,6 +214,8 @@ TEST(store, goes_on_with_an_unfinished_sweep_of_the_same_cases)
 
     strcpy(other.cases_hash, "g");
     CHECK(begin(s, &other, &a_build, false, &resumed) != id && !resumed);
+    strcpy(newer.program, "0123456789abcdef");
+    CHECK(begin(s, &a_sweep, &newer, false, &resumed) != id && !resumed);
     strcpy(newer.git_commit, "f00");
     CHECK(begin(s, &a_sweep, &newer, false, &resumed) != id && !resumed);
     store_close(s);
@@ -242,6 +244,18 @@ TEST(store, knows_the_unfinished_sweep_that_it_does_not_go_on_with)
     REQUIRE(store_sweep_abandoned(s, id, &a) == OK);
     CHECK(a.runs == 1 && !a.other_machine);
     CHECK(!strcmp(a.git_commit, a_build.git_commit) && a.dirty == 0);
+    CHECK(!a.other_tools);
+    strcpy(newer.compiler, "clang 14");
+    CHECK(store_three(s, id, &c, &o) == OK);
+    id = begin(s, &a_sweep, &newer, false, &resumed);
+    REQUIRE(store_sweep_abandoned(s, id, &a) == OK);
+    CHECK(a.runs == 1 && a.other_tools && !strcmp(a.git_commit, "f00"));
+
+    strcpy(newer.program, "0123456789abcdef");
+    CHECK(store_three(s, id, &c, &o) == OK);
+    id = begin(s, &a_sweep, &newer, false, &resumed);
+    REQUIRE(store_sweep_abandoned(s, id, &a) == OK);
+    CHECK(a.runs == 1 && !a.other_tools && !strcmp(a.git_commit, "f00"));
 
     CHECK(store_three(s, id, &c, &o) == OK);
     CHECK(store_sweep_begin(s, &elsewhere, &newer, &a_sweep, false, &id,

@@ -295,7 +295,8 @@ static int say_abandoned(Store *store, int64_t sweep_id, const Build *now,
     if (!a.runs)
         return OK;
     fprintf(out,
-            "starting over: the %d cases of an unfinished sweep were measured ",
+            "starting over: the unfinished sweep of these cases (%d stored) "
+            "was measured ",
             a.runs);
     if (a.other_machine)
         fprintf(out, "on another machine\n");
@@ -303,8 +304,11 @@ static int say_abandoned(Store *store, int64_t sweep_id, const Build *now,
         fprintf(out, "by another build (commit %.7s%s; this is %.7s%s)\n",
                 a.git_commit, a.dirty ? " with changes" : "", now->git_commit,
                 now->dirty ? " with changes" : "");
-    else
+    else if (a.other_tools)
         fprintf(out, "by a build with another compiler, flags or libraries\n");
+    else
+        fprintf(out, "by another build of the same commit (%.7s%s)\n",
+                a.git_commit, a.dirty ? " with changes" : "");
     return OK;
 }
 
