@@ -112,6 +112,24 @@ static void randomise(Case *c, const Param *table)
     }
 }
 
+/* As a peer gets it. */
+static void check_json(const Case *c)
+{
+    char text[CASE_JSON], reordered[CASE_JSON + 32];
+    Case again;
+
+    CHECK_MSG(case_read_json(&again, case_json(c, text)) == OK, "%s: %s", text,
+              err_message());
+    CHECK_MSG(memcmp(c, &again, sizeof(*c)) == 0, "%s", text);
+    /* The settings of a module may come before it. */
+    snprintf(reordered, sizeof(reordered), "{\"settings\":%s,%.*s}",
+             c->settings, (int)(strstr(text, ",\"settings\"") - text - 1),
+             text + 1);
+    CHECK_MSG(case_read_json(&again, reordered) == OK &&
+                  memcmp(c, &again, sizeof(*c)) == 0,
+              "%s", reordered);
+}
+
 TEST(case, a_printed_line_parses_back_to_the_same_case)
 {
     char open[CASE_TEXT], complete[CASE_TEXT];
@@ -134,6 +152,7 @@ TEST(case, a_printed_line_parses_back_to_the_same_case)
         REQUIRE(parse_line(complete, &again) == OK);
         REQUIRE(case_complete(&again) == OK);
         CHECK_MSG(memcmp(&c, &again, sizeof(c)) == 0, "%s", complete);
+        check_json(&c);
     }
 }
 

@@ -96,8 +96,9 @@ TEST(help, every_setting_that_is_listed_is_taken)
             check_taken(i, dashed, is_switch ? NULL : value);
             n++;
         }
-        CHECK_MSG(n > 0 || !strcmp(commands[i].name, "list"), "%s lists none",
-                  commands[i].name);
+        CHECK_MSG(n > 0 || !strcmp(commands[i].name, "list") ||
+                      !strcmp(commands[i].name, "serve"),
+                  "%s lists none", commands[i].name);
         free(help);
     }
 }

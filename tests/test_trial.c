@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "harness/measure/states.h"
 #include "harness/measure/trial.h"
 #include "harness/network/network.h"
 #include "kernels/core/err.h"
@@ -244,6 +245,52 @@ TEST(trial, cold_runs_fill_the_cache_before_they_are_timed)
     CHECK_MSG(a.rewarm > a.launches && a.rewarm == plan_ncopies(a.plan) / 3 + 1,
               "%d before, of %d copies", a.rewarm, plan_ncopies(a.plan));
     end(&a, fake);
+}
+
+/* ---- for another program ------------------------------------------------ */
+
+/* Evictions, replays and launches of that many runs, without a comparison with
+ * the definition, which another program makes. */
+static void time_built(const char *state, const Backend *on, int runs,
+                       FakeDevice *seen)
+{
+    Case c = stored_case("module=se channels=16 height=8 width=8");
+    FakeDevice *fake = fake_open();
+    double ns;
+    Trial a;
+
+    REQUIRE(case_set(&c, "state", state) == OK);
+    fake->base.backend = on;
+    trial_init(&a, &c, NULL, 0);
+    CHECK_MSG(trial_build(&a, &(Checker){ &fake->base, NULL }) == OK, "%s",
+              err_message());
+    *seen = *fake;
+    CHECK(trial_time(&a, runs, &ns) == OK);
+    CHECK_MSG(ns == 1e3 * plan_steps(a.plan), "%s: %g ns", state, ns);
+    seen->evictions = fake->evictions - seen->evictions;
+    seen->replays = fake->replays - seen->replays;
+    seen->launches =
+        (fake->launches - seen->launches) / plan_steps(a.plan) - runs;
+    if (!strcmp(state, "graph"))
+        CHECK(seen->replays == up(runs, a.each) && a.each > 1);
+    if (!strcmp(state, "cold") && on != &fake_backend)
+        CHECK(seen->launches == cold_runs_to_fill(a.plan) &&
+              seen->launches > 1);
+    end(&a, fake);
+}
+
+TEST(trial, for_another_program_runs_are_what_its_state_says)
+{
+    const Backend rotating = rotates_over(CACHE);
+    FakeDevice seen;
+
+    time_built("hot", &fake_backend, 5, &seen);
+    CHECK(seen.evictions == 0 && seen.launches == 0);
+    time_built("cold", &fake_backend, 5, &seen);
+    CHECK(seen.evictions == 5 && seen.launches == 0);
+    time_built("cold", &rotating, 5, &seen);
+    CHECK(seen.evictions == 0);
+    time_built("graph", &fake_backend, 101, &seen);
 }
 
 static int small_alloc(Device *dev, void **out, size_t bytes)

@@ -21,6 +21,7 @@
     X(export, "write stored runs as CSV or JSON")                             \
     X(import, "add runs that another program measured")                       \
     X(merge, "add what other databases hold")                                 \
+    X(serve, "time cases for another attnbench: to compare two builds")       \
     X(doctor, "check this machine, and say how to fix what is missing")
 
 /* Each gets what follows its name.  OK, or the error main will print; a

@@ -1,9 +1,9 @@
 /*
  * peer.h - another program that times the same cases, interleaved with ours.
  *
- * A peer is a child process (harness/peers/torch_peer.py --serve) that reads
- * commands, one per line, and answers each with one line: "ok ..." or
- * "no REASON".
+ * A peer is a child process (harness/peers/torch_peer.py --serve, or another
+ * build of this program: serve.h) that reads commands, one per line, and
+ * answers each with one line: "ok ..." or "no REASON".
  *
  *     name                   ok pytorch 1.13.1 eager
  *     case ID FILE {json}    ok PARAMS    what it comes to from the seeded

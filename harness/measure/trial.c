@@ -309,6 +309,41 @@ void trial_prepare(Trial *a, const Checker *with, double warmup_ns,
         trial_release(a);
 }
 
+int trial_build(Trial *a, const Checker *with)
+{
+    a->dev = with->dev;
+    TRY(count(a));
+    if (a->c->state == STATE_COLD)
+        TRY(verify(a, with));
+    if (trial_ok(a))
+        TRY(make_plan(a));
+    return trial_ok(a) ? OK : fail(ERR_UNSUPPORTED, "%s", a->message);
+}
+
+/* Another program's runs, or ours for it, may have come in between. */
+static int fill(Trial *a)
+{
+    return a->c->state == STATE_COLD && !evicts(a)
+               ? untimed_runs(a, cold_runs_to_fill(a->plan))
+               : OK;
+}
+
+int trial_time(Trial *a, int runs, double *ns)
+{
+    const int launches = (runs + a->each - 1) / a->each;
+    double sum = 0, one;
+
+    TRY(fill(a));
+    if (!evicts(a))
+        return timed_runs(a, launches, ns);
+    for (int i = 0; i < launches; i++) {
+        TRY(timed_runs(a, 1, &one));
+        sum += one;
+    }
+    *ns = sum / launches;
+    return OK;
+}
+
 static void keep(Trial *a, double ns, int round, const Telemetry *t)
 {
     if (a->n == a->capacity) {

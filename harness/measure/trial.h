@@ -64,6 +64,16 @@ void trial_init(Trial *a, const Case *c, Peer *peer, int id);
 void trial_prepare(Trial *a, const Checker *with, double warmup_ns,
                    const Trial *ours);
 
+/* For one that another program asked for, which compares its outputs: builds
+ * and plans it without a comparison of ours (of state=cold there is one, since
+ * copies must agree within its limit).  The caller releases it, whatever comes
+ * of it. */
+int trial_build(Trial *a, const Checker *with);
+
+/* Runs what was built at least that many times, in whole recordings, each time
+ * cold where its state is; nanoseconds of one run. */
+int trial_time(Trial *a, int runs, double *ns);
+
 /* Runs one that is prepared a while longer, and chooses again how many runs
  * make a sample. */
 void trial_warm_up(Trial *a, double warmup_ns);

@@ -58,7 +58,7 @@ int trial_prepare_peer(Trial *a, const Trial *ours, const Checker *with)
         return fail(ERR_UNSUPPORTED, "attnbench itself could not run it, so "
                                      "there is nothing to compare with");
     err = peer_case(a->peer, a->id, a->c, &theirs, &params);
-    a->held = !err;
+    a->held = err != ERR_UNSUPPORTED; /* also with a file that is none */
     if (!err && params != a->params)
         err = fail(ERR_UNSUPPORTED, "has %.0f parameters where ours has %.0f",
                    params, a->params);

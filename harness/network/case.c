@@ -330,3 +330,56 @@ char *case_json(const Case *c, char text[CASE_JSON])
     snprintf(text + n - 1, CASE_JSON - n, ",\"settings\":%s}", c->settings);
     return text;
 }
+
+/* Sets each setting of the module from an object. */
+static int set_all_own(Case *c, const cJSON *settings)
+{
+    char text[PARAM_TEXT_MAX];
+
+    if (!cJSON_IsObject(settings))
+        return fail(ERR_INPUT, "settings: expected an object, not %s",
+                    json_kind(settings));
+    for (const cJSON *item = settings->child; item; item = item->next) {
+        TRY(json_setting(item, text, sizeof(text)));
+        TRY(set_own(c, item->string, text));
+    }
+    return OK;
+}
+
+/* Sets the case's own; the module comes before its settings, wherever it
+ * stands. */
+static int set_all(Case *c, const cJSON *root)
+{
+    const cJSON *settings = NULL;
+    char text[PARAM_TEXT_MAX];
+
+    for (int rest = 0; rest < 2; rest++)
+        for (const cJSON *item = root->child; item; item = item->next) {
+            if (rest == !strcmp(item->string, "module"))
+                continue;
+            if (!strcmp(item->string, "settings")) {
+                settings = item;
+                continue;
+            }
+            if (!param_find(case_params, item->string))
+                return fail(ERR_INPUT, "unknown setting '%.40s'", item->string);
+            TRY(json_setting(item, text, sizeof(text)));
+            TRY(case_set(c, item->string, text));
+        }
+    return settings ? set_all_own(c, settings) : OK;
+}
+
+int case_read_json(Case *c, const char *text)
+{
+    Json json;
+    int err;
+
+    case_defaults(c);
+    TRY(json_parse(&json, "case", text));
+    err = cJSON_IsObject(json.root)
+              ? set_all(c, json.root)
+              : fail(ERR_INPUT, "case: expected an object, not %s",
+                     json_kind(json.root));
+    json_free(&json);
+    return err ? err : case_complete(c);
+}

@@ -65,6 +65,11 @@ char *case_print(const Case *c, char text[CASE_TEXT]);
 enum { CASE_JSON = 2 * PARAM_TEXT_MAX + SETTINGS_TEXT };
 char *case_json(const Case *c, char text[CASE_JSON]);
 
+/* Reads and completes a case that case_json wrote, in this program or another:
+ * what is left out has its default.  ERR_INPUT names a key or a value that is
+ * unknown here. */
+int case_read_json(Case *c, const char *text);
+
 /* The module's settings, as its own struct has them, into settings, aligned for
  * any type; those that c->settings leaves out have their defaults.  ERR_INPUT
  * where it has one that case_set would refuse, as a changed database may. */
