@@ -1,17 +1,20 @@
 #!/bin/sh
 # bad_peer.sh MODE [FILE] - a peer (harness/measure/peer.h) that misbehaves.
 #
-# silent   never replies              deaf     never reads, and outlives its input
+# silent   never replies              deaf     reads its first command alone, and
+#                                              outlives its input
 # dies     ends when it has a case    killed   ends itself by a signal
 # fifo     leaves a pipe for a file   link     leaves a link to /dev/zero
 # garbage  replies with bytes         endless  replies with a line without end
 # early    replies before it is asked twice    infinite  takes inf ns
 # child    starts a process that stays; its number goes to FILE
-mode=$1
+# pairs    takes a time, and says of it what FILE holds
+mode=$1 said=$2
 case $mode in
 deaf)
     trap '' TERM
     echo $$ >"$2"
+    read -r command
     echo "ok fake 1.0"
     while :; do sleep 1; done
     ;;
@@ -39,7 +42,13 @@ while read -r command id rest; do
         esac
         echo "ok 1"
         ;;
-    run) [ "$mode" = infinite ] && echo "ok inf" || echo "ok 1000.5" ;;
+    run)
+        case $mode in
+        infinite) echo "ok inf" ;;
+        pairs) echo "ok 1000.5$(cat "$said")" ;;
+        *) echo "ok 1000.5" ;;
+        esac
+        ;;
     drop) echo "ok" ;;
     esac
 done

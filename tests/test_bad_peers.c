@@ -2,6 +2,7 @@
  * test_bad_peers.c - a peer may do anything (tests/bad_peer.sh): it is waited
  * for no longer than its limit, its end is told, and nothing of it stays.
  */
+#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -82,7 +83,7 @@ TEST(bad_peers, what_was_not_asked_for_is_no_answer)
         peer_case(p, 0, &c, &outputs, &params);
     }
     nanosleep(&(struct timespec){ 0, 200000000 }, NULL);
-    CHECK(peer_run(p, 0, 1, &ns) == ERR_IO);
+    CHECK(peer_run(p, 0, 1, &ns, NULL) == ERR_IO);
     CHECK_MSG(strstr(err_message(), "said 'ok 2' without being asked"), "%s",
               err_message());
     peer_close(p);
@@ -94,9 +95,85 @@ TEST(bad_peers, no_time_is_infinite)
     Peer *p;
 
     REQUIRE(open_bad(&p, "infinite", 20) == OK);
-    CHECK(peer_run(p, 0, 1, &ns) == ERR_IO);
+    CHECK(peer_run(p, 0, 1, &ns, NULL) == ERR_IO);
     CHECK_MSG(strstr(err_message(), "inf"), "%s", err_message());
     peer_close(p);
+}
+
+/* The answer to a run is a time and this text. */
+static int run_with(const char *text, double *ns, Telemetry *known)
+{
+    static char throttle[64];
+    char command[1024];
+    int err;
+    Peer *p;
+
+    *known = telemetry_unknown();
+    write_text(temp_path("pairs"), text);
+    snprintf(command, sizeof(command), "exec sh tests/bad_peer.sh pairs %s",
+             temp_path("pairs"));
+    err = peer_open(&p, command, &(PeerLimits){ 20, NULL });
+    if (err)
+        return err;
+    err = peer_run(p, 0, 1, ns, known);
+    if (!err && known->device.throttle) {
+        snprintf(throttle, sizeof(throttle), "%s", known->device.throttle);
+        known->device.throttle = throttle; /* it was the peer's */
+    }
+    peer_close(p);
+    return err;
+}
+
+TEST(bad_peers, pairs_after_a_time_are_told)
+{
+    Telemetry t;
+    double ns;
+
+    REQUIRE(run_with(" switches=3 cpu_ns=2.5e6  run_delay_ns=0 steal_ns=0 "
+                     "module_ns=17 throttle=power,thermal clock_mhz=1980 "
+                     "power_w=0 later=than,this",
+                     &ns, &t) == OK);
+    CHECK(ns == 1000.5 && t.switches == 3 && t.cpu_ns == 2.5e6);
+    CHECK(t.run_delay_ns == 0 && t.steal_ns == 0 && t.module_ns == 17);
+    CHECK(t.device.clock_mhz == 1980 && t.device.power_w == 0);
+    CHECK(!strcmp(t.device.throttle, "power,thermal"));
+    CHECK(isnan(t.device.temperature_c) && t.process == 0);
+
+    /* Nothing is known, and not of what is ours to say. */
+    REQUIRE(run_with(" process=4 started_ns=5 clock_mhz=0", &ns, &t) == OK);
+    CHECK(t.process == 0 && isnan(t.started_ns));
+    CHECK(t.switches == -1 && isnan(t.cpu_ns) && !t.device.throttle);
+    CHECK(isnan(t.device.clock_mhz));
+    REQUIRE(run_with("", &ns, &t) == OK);
+    CHECK(ns == 1000.5 && t.switches == -1);
+}
+
+TEST(bad_peers, a_pair_that_is_none_is_named)
+{
+    static const char *const bad[][2] = {
+        { " switches", "answered 'switches' after a time; it takes name=" },
+        { " =3", "answered '=3' after a time" },
+        { " switches=", "answered 'switches=': there is no value" },
+        { " switches=1.5", "answered 'switches=1.5': '1.5' is no count" },
+        { " switches=-1", "'switches=-1': '-1' is no count" },
+        { " switches=3000000000", "'3000000000' is no count" },
+        { " cpu_ns=1 switches=many", "'switches=many': 'many' is no count" },
+        { " cpu_ns=1x", "'cpu_ns=1x': cpu_ns: '1x' is not a number" },
+        { " cpu_ns=nan", "'cpu_ns=nan': cpu_ns=nan: it must be 0 or more" },
+        { " cpu_ns=inf", "'cpu_ns=inf': cpu_ns=inf: it must be 0 or more" },
+        { " module_ns=-2", "module_ns=-2: it must be 0 or more" },
+        { " throttle=\033[31m", "the text is not to be shown" },
+        { "x=1", "answered 'ok 1000.5x=1' instead of a number" },
+    };
+
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        Telemetry t;
+        double ns;
+
+        CHECK_MSG(run_with(bad[i][0], &ns, &t) == ERR_IO, "%s", bad[i][0]);
+        CHECK_MSG(strstr(err_message(), bad[i][1]), "'%s': '%s'", bad[i][1],
+                  err_message());
+    }
 }
 
 /* Once it was ended, the reason stays the answer. */
@@ -113,7 +190,7 @@ TEST(bad_peers, who_was_ended_says_so_again)
 
         CHECK(peer_case(p, 0, &c, &outputs, &params) == ERR_IO);
     }
-    CHECK(peer_run(p, 0, 1, &ns) == ERR_IO);
+    CHECK(peer_run(p, 0, 1, &ns, NULL) == ERR_IO);
     CHECK(strstr(err_message(), "exit status 3"));
     CHECK(peer_drop(p, 0) == ERR_IO);
     peer_close(p);

@@ -297,12 +297,12 @@ static void check_killed(int signal, const char *wanted)
     REQUIRE(peer_case(p, 0, &c, &outputs, &params) == OK);
     st_close(outputs);
     CHECK(params == 32);
-    CHECK(peer_run(p, 0, 2, &ns) == OK && ns > 0);
+    CHECK(peer_run(p, 0, 2, &ns, NULL) == OK && ns > 0);
     text = read_bytes(temp_path("pid"), &n);
     REQUIRE(text && atoi(text) > 1);
     kill(atoi(text), signal);
     free(text);
-    CHECK(peer_run(p, 0, 2, &ns) == ERR_IO);
+    CHECK(peer_run(p, 0, 2, &ns, NULL) == ERR_IO);
     CHECK_MSG(strstr(err_message(), wanted), "%s", err_message());
     peer_close(p);
 }

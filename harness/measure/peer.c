@@ -5,6 +5,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <math.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -358,17 +360,18 @@ static int check_file(const char *path)
     return err;
 }
 
-/* The number that all of an answer is. */
-static int number(const Peer *p, double *out)
+/* The number that an answer begins with, or is. */
+static int number(Peer *p, double *out, char **rest)
 {
     char *end;
 
     *out = strtod(p->line, &end);
-    return end == p->line || *end ? fail(ERR_IO,
-                                         "the peer answered 'ok%.60s' "
-                                         "instead of a number",
-                                         p->line)
-                                  : OK;
+    if (end == p->line || *end != (rest && *end ? ' ' : '\0'))
+        return fail(ERR_IO, "the peer answered 'ok%.60s' instead of a number",
+                    p->line);
+    if (rest)
+        *rest = end;
+    return OK;
 }
 
 int peer_case(Peer *p, int id, const Case *c, Safetensors **outputs,
@@ -378,18 +381,84 @@ int peer_case(Peer *p, int id, const Case *c, Safetensors **outputs,
 
     *outputs = NULL;
     TRY(ask(p, "case %d %s %s", id, p->file, case_json(c, json)));
-    TRY(number(p, params));
+    TRY(number(p, params, NULL));
     TRY(check_file(p->file));
     return st_open(outputs, p->file);
 }
 
-int peer_run(Peer *p, int id, int reps, double *ns)
+/* A number that counts something; else not known. */
+static int set_count(int *out, const char *text)
 {
+    char *end;
+    const double n = strtod(text, &end);
+
+    if (end == text || *end || !(n >= 0 && n <= INT_MAX) || n != floor(n))
+        return fail(ERR_IO, "'%.40s' is no count", text);
+    *out = (int)n;
+    return OK;
+}
+
+static int set_field(Telemetry *t, const Param *field, const char *text)
+{
+    void *at = (char *)t + field->offset;
+
+    if (!*text)
+        return fail(ERR_IO, "there is no value");
+    if (field->kind == PARAM_KIND_INT)
+        return set_count(at, text);
+    if (field->kind == PARAM_KIND_REAL)
+        return param_set(field, t, text);
+    if (!is_visible(text))
+        return fail(ERR_IO, "the text is not to be shown");
+    *(const char **)at = text;
+    return OK;
+}
+
+/* Sets what a pair says.  When the sample began is ours to know, and in which
+ * process of a sweep. */
+static int set_pair(Telemetry *t, char *pair)
+{
+    char *equals = strchr(pair, '=');
+    const Param *field;
+
+    if (!equals || equals == pair)
+        return fail(ERR_IO,
+                    "the peer answered '%.60s' after a time; it takes "
+                    "name=value",
+                    pair);
+    *equals = '\0';
+    field = param_find(telemetry_fields, pair);
+    if (!field || field->offset == offsetof(Telemetry, started_ns) ||
+        field->offset == offsetof(Telemetry, process))
+        return OK;
+    return set_field(t, field, equals + 1)
+               ? fail_within(ERR_IO, "the peer answered '%s=%.60s'", pair,
+                             equals + 1)
+               : OK;
+}
+
+static int set_pairs(Telemetry *t, char *text)
+{
+    char *rest;
+
+    for (char *pair = strtok_r(text, " ", &rest); pair;
+         pair = strtok_r(NULL, " ", &rest))
+        TRY(set_pair(t, pair));
+    if (!(t->device.clock_mhz > 0)) /* none, as the database has it */
+        t->device.clock_mhz = NAN;
+    return OK;
+}
+
+int peer_run(Peer *p, int id, int reps, double *ns, Telemetry *known)
+{
+    Telemetry unused = telemetry_unknown();
+    char *pairs = p->line;
+
     TRY(ask(p, "run %d %d", id, reps));
-    TRY(number(p, ns));
-    return *ns > 0 && *ns < 1e18
-               ? OK
-               : fail(ERR_IO, "the peer says '%s' ns", p->line);
+    TRY(number(p, ns, &pairs));
+    if (!(*ns > 0 && *ns < 1e18))
+        return fail(ERR_IO, "the peer says '%s' ns", p->line);
+    return set_pairs(known ? known : &unused, pairs);
 }
 
 int peer_drop(Peer *p, int id)

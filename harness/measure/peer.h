@@ -10,10 +10,14 @@
  *                                         weights and inputs is then in FILE,
  *                                         .safetensors: all outputs of the
  *                                         case's graph (network.h), by name
- *     run ID REPS            ok NS        of one run
+ *     run ID REPS            ok NS        of one run; and, where it knows them,
+ *                                         ok NS switches=0 cpu_ns=2e6 ...
  *     drop ID                ok
  *
  * It keeps time itself, around the runs alone, and sleeps between commands.
+ * After a time there may be pairs of a name and a value: fields of Telemetry
+ * (results/record.h), of all REPS runs.  Names that are unknown here are passed
+ * over.
  *
  * It is another program and may do anything: an answer that does not come in
  * time, a file that is none, an exit without a message are errors, after which
@@ -27,6 +31,7 @@
 
 #include "harness/files/safetensors.h"
 #include "harness/network/case.h"
+#include "results/record.h"
 
 typedef struct Peer Peer;
 
@@ -55,8 +60,10 @@ const char *peer_name(const Peer *p);
 int peer_case(Peer *p, int id, const Case *c, Safetensors **outputs,
               double *params);
 
-/* Runs it reps times; nanoseconds of one run. */
-int peer_run(Peer *p, int id, int reps, double *ns);
+/* Runs it reps times; nanoseconds of one run.  What the peer says of these runs
+ * besides is set in known, which may be NULL; its texts are the peer's until it
+ * is asked again.  ERR_IO names a pair that is none. */
+int peer_run(Peer *p, int id, int reps, double *ns, Telemetry *known);
 
 /* Drops the case. */
 int peer_drop(Peer *p, int id);

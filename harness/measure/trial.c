@@ -209,7 +209,7 @@ static int timed_runs(Trial *a, int launches, double *ns)
     const Backend *backend = a->dev->backend;
 
     if (a->peer)
-        return peer_run(a->peer, a->id, launches, ns);
+        return peer_run(a->peer, a->id, launches, ns, NULL);
     if (evicts(a))
         TRY(cold_next(a->plan, a->dev));
     TRY(backend->clock_start(a->dev));
@@ -227,7 +227,7 @@ static int untimed_runs(Trial *a, int launches)
     double ns;
 
     if (a->peer)
-        return peer_run(a->peer, a->id, launches, &ns);
+        return peer_run(a->peer, a->id, launches, &ns, NULL);
     for (int i = 0; i < launches; i++)
         TRY(launch(a));
     return OK;
