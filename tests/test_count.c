@@ -157,6 +157,9 @@ TEST(count, a_row_is_a_block_or_what_is_plugged_into_it)
         { "repvit_m1_0", 20, 10,
           "stem stages.1.downsample stages.2.downsample stages.3.downsample "
           "global_pool head " },
+        { "swin_t", 12, 12,
+          "patch_embed layers.1.downsample layers.2.downsample "
+          "layers.3.downsample norm head " },
     };
 
     for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {

@@ -72,7 +72,7 @@ TEST(seed, norm_gain_is_of_own_norms_and_of_nothing_else)
     Tensor *conv = graph_weight(g, "conv.weight", DIMS(96, 300));
     Tensor *var = graph_buffer(g, "bn1.running_var", DIMS(512));
 
-    of_module->attached = true;
+    of_module->origin = ORIGIN_MODULE;
     REQUIRE(seed_graph(g, 7, 2) == OK);
     check_range(own, 1.5, 2.5);
     check_range(of_module, 0.75, 1.25);

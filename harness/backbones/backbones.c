@@ -73,8 +73,7 @@ Tensor *plug_apply(Graph *g, Tensor *x, const Plug *plug, const void *settings)
     if (plug->fused && !m->fuse)
         return graph_fail(g, "module=%s has no impl=fused", m->name);
     y = plug->fused ? m->fuse(g, x, settings) : m->build(g, x, settings);
-    for (int i = before; i < graph_size(g); i++)
-        graph_at(g, i)->attached = true;
+    graph_set_origin(g, before, ORIGIN_MODULE);
     return y;
 }
 

@@ -3,7 +3,6 @@
  */
 #include "harness/network/count.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,57 +10,13 @@
 #include "harness/network/network.h"
 #include "kernels/core/err.h"
 
-/* The end of the part of a scope that begins here; whether it is a number. */
-static const char *part_end(const char *part)
-{
-    return part + strcspn(part, ".");
-}
-
-static bool is_number(const char *part)
-{
-    return isdigit((unsigned char)part[0]) != 0;
-}
-
-/*
- * The end of a scope's block.  A block has its stage's number and its own:
- * layer1.0, stages.0.0, or stages.0.blocks.0; what stands next to the blocks
- * of a stage counts as one: stages.1.downsample.  All else is its first part.
- */
-static const char *block_end(const char *scope)
-{
-    const char *end = part_end(scope), *part = end + 1;
-    const bool stage_inside = end > scope && isdigit((unsigned char)end[-1]);
-
-    if (!*end || !is_number(part))
-        return end;
-    end = part_end(part);
-    if (!*end || stage_inside)
-        return end;
-    part = end + 1;
-    end = part_end(part);
-    if (*end && strncmp(part, "blocks.", 7) == 0)
-        end = part_end(end + 1);
-    return end;
-}
-
-/* A scope cut to the block that it is in, or to what is plugged into it:
- * "layer1.0.conv2" is "layer1.0", "layer1.0.attn.fc" is "layer1.0.attn". */
-static void block_of(char row[ROW_NAME], const char *scope)
-{
-    const char *end = block_end(scope);
-
-    if (strncmp(end, ".attn", 5) == 0)
-        end = part_end(end + 1);
-    snprintf(row, ROW_NAME, "%.*s", (int)(end - scope), scope);
-}
-
 static void name_row(char row[ROW_NAME], const Tensor *node, const Case *c,
                      CountBy by)
 {
     if (by == COUNT_OP)
         snprintf(row, ROW_NAME, "%s", node->op->name);
     else if (by == COUNT_MODULE)
-        block_of(row, node->name);
+        network_block(row, node);
     else
         snprintf(row, ROW_NAME, "%s+%s", c->backbone.text, c->module.text);
     if (!row[0])

@@ -4,13 +4,12 @@
 #ifndef HARNESS_COUNT_H
 #define HARNESS_COUNT_H
 
+#include "harness/network/origin.h"
 #include "harness/network/case.h"
 #include "kernels/core/graph.h"
 #include "kernels/core/op.h"
 
 typedef enum CountBy { COUNT_NETWORK, COUNT_MODULE, COUNT_OP } CountBy;
-
-enum { ROW_NAME = 2 * PARAM_NAME_MAX };
 
 typedef struct CountRow {
     char name[ROW_NAME]; /* of the op, or where in the network: "layer1.0" */

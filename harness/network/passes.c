@@ -91,18 +91,33 @@ static int add_backward(Graph *g, bool params)
 /* dy of the loss; of what has no classes, a gradient that is given. */
 static Tensor *add_loss(Graph *g)
 {
-    Tensor *y = graph_output_named(g, "output"), *target;
+    Tensor *y = graph_output_named(g, "output"), *target, *dy;
 
     if (!y || y->rank != 2)
         return y ? grad_output(g, y) : NULL;
     target = graph_input(g, "target", dims_of(y));
+    graph_scope(g, "loss");
     graph_output(g, "loss", op_cross_entropy(g, y, target));
-    return op_cross_entropy_grad(g, y, target);
+    dy = op_cross_entropy_grad(g, y, target);
+    graph_end_scope(g);
+    return dy;
+}
+
+/* A step for w, in the scope that w is in. */
+static void step(Graph *g, Tensor *w, Tensor *dw, Tensor *v)
+{
+    const SgdAttr sgd = { SGD_RATE, SGD_MOMENTUM, SGD_DECAY };
+    const char *dot = strrchr(w->name, '.');
+    const int before = graph_size(g);
+
+    graph_scope(g, "%.*s", dot ? (int)(dot - w->name) : 0, w->name);
+    op_sgd(g, w, dw, v, &sgd);
+    graph_end_scope(g);
+    graph_set_origin(g, before, w->origin);
 }
 
 static int update(Graph *g, Tensor *w, Tensor *dw, bool values)
 {
-    const SgdAttr sgd = { SGD_RATE, SGD_MOMENTUM, SGD_DECAY };
     char name[MAX_NAME];
     Tensor *v;
 
@@ -112,7 +127,7 @@ static int update(Graph *g, Tensor *w, Tensor *dw, bool values)
         TRY(graph_alloc_host(v));
         memset(v->host, 0, tensor_count(v) * sizeof(float));
     }
-    op_sgd(g, w, dw, v, &sgd);
+    step(g, w, dw, v);
     if (!graph_output_named(g, "loss"))
         graph_output(g, name, v);
     return OK;

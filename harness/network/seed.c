@@ -78,7 +78,7 @@ static void range_of(const Tensor *t, double norm_gain, double *lo, double *hi)
         *hi = sqrt(3 / fan_in);
         *lo = -*hi;
     } else if (weight) {
-        const double gain = t->attached ? 1 : norm_gain;
+        const double gain = t->origin == ORIGIN_MODULE ? 1 : norm_gain;
 
         *lo = 0.75 * gain;
         *hi = 1.25 * gain;

@@ -282,6 +282,12 @@ void graph_end_scope(Graph *g)
     g->scope[g->ends[--g->depth]] = '\0';
 }
 
+void graph_set_origin(Graph *g, int from, Origin origin)
+{
+    for (int i = from; i < g->size; i++)
+        g->tensors[i]->origin = origin;
+}
+
 int graph_size(const Graph *g)
 {
     return g->size;

@@ -60,6 +60,9 @@ void graph_scope(Graph *g, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 void graph_end_scope(Graph *g);
 
+/* Gives the tensors from id `from` on this origin. */
+void graph_set_origin(Graph *g, int from, Origin origin);
+
 /* Makes the graph fail with ERR_INPUT and this sentence, unless it has
  * failed before; always returns NULL, so that a builder can return it. */
 Tensor *graph_fail(Graph *g, const char *fmt, ...)

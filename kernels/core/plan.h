@@ -34,8 +34,17 @@ int plan_run(Plan *plan);
  * thing. */
 int plan_record(Plan *plan, int runs);
 
-/* The same, timing each step apart: ns[i] for step i.  Slower in all; packing
- * weights again is in no step. */
+/*
+ * plan_run with a look at the host's clock before, between and after the n
+ * steps: step i took at[i + 1] - at[i] nanoseconds.  Packing weights again is
+ * before at[0].  Only where memory is the host's, so that a step has run when
+ * it returns, and where nothing is recorded.  The device's own clock is left
+ * alone: its clock_start comes first, which gives a CPU its threads.
+ */
+int plan_run_marked(Plan *plan, double *at);
+
+/* The same, timing each step apart: ns[i] for step i.  Slower in all, on a
+ * device with a memory of its own; packing weights again is in no step. */
 int plan_run_timed(Plan *plan, double *ns);
 
 /* The steps: nodes that a kernel computes (views are none). */

@@ -47,6 +47,10 @@ bool plan_shares_host(const Plan *p, const Tensor *t);
 /* True if any step still reads weight t when it runs. */
 bool plan_reads(const Plan *p, const Tensor *t);
 
+/* ---- plan_run.c -------------------------------------------------------- */
+
+void plan_free_recording(Plan *p);
+
 /* ---- plan_updates.c: weights that a run updates ------------------------ */
 
 /* Fills in what follows from the steps and their kernels. */

@@ -37,6 +37,10 @@ typedef enum Role {
     ROLE_BUFFER, /* loaded like a weight, not learned: running statistics */
 } Role;
 
+/* Owner of a tensor: the network, a module that is plugged into it, or
+ * both, of a node that graph_fold made of nodes of both. */
+typedef enum Origin { ORIGIN_NETWORK, ORIGIN_MODULE, ORIGIN_MIXED } Origin;
+
 typedef struct Tensor {
     const struct Op *op; /* NULL unless ROLE_NODE                        */
     struct Tensor *src[MAX_SRC];
@@ -47,7 +51,7 @@ typedef struct Tensor {
     int rank, dim[MAX_RANK];
     int id;              /* position in the graph                        */
     bool kept;           /* an output: its memory is not reused          */
-    bool attached;       /* of a module that is plugged into a network   */
+    Origin origin;       /* the network, or a module plugged into it     */
     char name[MAX_NAME]; /* weights: full name; nodes: the scope         */
     float *host;         /* weights: values on the host, row-major f32   */
     void *data;          /* device memory, while a plan exists           */

@@ -24,6 +24,7 @@ typedef struct Chain {
     const Tensor *norm, *add; /* NULL: not in this chain                  */
     const Tensor *mask;       /* the gradient of an activation; or NULL   */
     Activation act;
+    Origin origin; /* of all its nodes */
 } Chain;
 
 typedef struct Fold {
@@ -74,9 +75,11 @@ static bool takes_add(const Tensor *t, const Tensor *add)
            (x == t || y == t);
 }
 
-/* Takes node `next` into the chain that `*last` ends. */
-static void extend(Fold *f, const Tensor **last, const Tensor *next)
+/* Takes node `next` into chain c, which `*last` ends. */
+static void extend(Fold *f, Chain *c, const Tensor **last, const Tensor *next)
 {
+    if (c->origin != next->origin)
+        c->origin = ORIGIN_MIXED;
     f->inside[(*last)->id] = true;
     f->inside[next->id] = true;
     *last = next;
@@ -87,18 +90,18 @@ static void find_grad_chain(Fold *f, const Tensor *head)
     Chain *c = &f->chains[f->nchains++];
     const Tensor *last = head, *next = only_reader(f->from, head);
 
-    *c = (Chain){ .head = head };
+    *c = (Chain){ .head = head, .origin = head->origin };
     if (!head->src[3] && !head->src[2] && next && next->op == &add_def &&
         !((const AddAttr *)next->attr)->act && !f->inside[next->id] &&
         takes_add(last, next)) {
         c->add = next;
-        extend(f, &last, next);
+        extend(f, c, &last, next);
         next = only_reader(f->from, last);
     }
     if (!head->src[3] && next && next->op->grad_of != ACT_NONE &&
         next->src[1] == last) {
         c->mask = next;
-        extend(f, &last, next);
+        extend(f, c, &last, next);
     }
     f->end[last->id] = c;
 }
@@ -108,7 +111,7 @@ static void find_chain(Fold *f, const Tensor *head)
     Chain *c = &f->chains[f->nchains++];
     const Tensor *last = head, *next = only_reader(f->from, head);
 
-    *c = (Chain){ .head = head };
+    *c = (Chain){ .head = head, .origin = head->origin };
     if (head->op == &conv2d_def) {
         const Conv2dAttr *attr = head->attr;
 
@@ -116,14 +119,14 @@ static void find_chain(Fold *f, const Tensor *head)
         if (next && next->op == &batch_norm_def && !head->src[3] && !c->act &&
             takes_norm(f->from, head, next)) {
             c->norm = next;
-            extend(f, &last, next);
+            extend(f, c, &last, next);
             next = only_reader(f->from, last);
         }
         if (next && next->op == &add_def && !head->src[3] && !c->act &&
             !f->inside[next->id] && takes_add(last, next)) {
             c->add = next;
             c->act = ((const AddAttr *)next->attr)->act;
-            extend(f, &last, next);
+            extend(f, c, &last, next);
             next = only_reader(f->from, last);
         }
     } else {
@@ -131,7 +134,7 @@ static void find_chain(Fold *f, const Tensor *head)
     }
     if (next && !c->act && next->op->act != ACT_NONE) {
         c->act = next->op->act;
-        extend(f, &last, next);
+        extend(f, c, &last, next);
     }
     f->end[last->id] = c;
 }
@@ -154,8 +157,10 @@ static Tensor *copy_leaf(Graph *g, const Tensor *t, Dims dims)
                    : t->role == ROLE_WEIGHT ? graph_weight(g, t->name, dims)
                                             : graph_buffer(g, t->name, dims);
 
-    if (copy)
+    if (copy) {
+        copy->origin = t->origin;
         copy_values(g, copy, t);
+    }
     return copy;
 }
 
@@ -182,11 +187,15 @@ static Tensor *new_bias(Fold *f, const Tensor *w, int O)
     const size_t n = strlen(w->name), s = sizeof(suffix) - 1;
     const bool ends = n >= s && strcmp(w->name + n - s, suffix) == 0;
     char name[2 * MAX_NAME];
+    Tensor *bias;
 
     snprintf(name, sizeof(name), "%.*s.bias", (int)(ends ? n - s : n), w->name);
     if (graph_find(f->from, name))
         snprintf(name, sizeof(name), "%s.folded_bias", w->name);
-    return graph_weight(f->to, name, DIMS(O));
+    bias = graph_weight(f->to, name, DIMS(O));
+    if (bias)
+        bias->origin = w->origin;
+    return bias;
 }
 
 /* Scales w and sets b, both copies, by the batch norm's values; without all
@@ -260,8 +269,7 @@ static Tensor *emit_grad(Fold *f, const Chain *c)
     return dx;
 }
 
-/* Node t as it is, or as the end of its chain. */
-static Tensor *emit(Fold *f, const Tensor *t)
+static Tensor *emit_node(Fold *f, const Tensor *t)
 {
     const Chain *c = f->end[t->id];
     Tensor *src[MAX_SRC], *y;
@@ -278,6 +286,16 @@ static Tensor *emit(Fold *f, const Tensor *t)
     y = c ? op_add_act(f->to, src[0], src[1], c->act)
           : graph_apply(f->to, t->op, t->attr, src);
     graph_end_scope(f->to);
+    return y;
+}
+
+/* Node t as it is, or as the end of its chain. */
+static Tensor *emit(Fold *f, const Tensor *t)
+{
+    Tensor *y = emit_node(f, t);
+
+    if (y)
+        y->origin = f->end[t->id] ? f->end[t->id]->origin : t->origin;
     return y;
 }
 

@@ -64,6 +64,7 @@ static void fused_grad(const Walk *walk, Tensor *out, Tensor *dy,
 static void step(const Walk *walk, Tensor *out)
 {
     Tensor *grad[MAX_SRC] = { NULL }, *dy = walk->so_far[out->id];
+    const int before = graph_size(walk->g);
     bool wants[MAX_SRC], any = false;
 
     for (int k = 0; k < MAX_SRC; k++)
@@ -84,6 +85,7 @@ static void step(const Walk *walk, Tensor *out)
             *sum = *sum ? op_add(walk->g, *sum, grad[k]) : grad[k];
     }
     graph_end_scope(walk->g);
+    graph_set_origin(walk->g, before, out->origin);
 }
 
 /* Through all that leads from what is wanted to what it is the gradient of. */
