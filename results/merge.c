@@ -63,53 +63,27 @@ static const struct MergeTable {
 };
 enum { TABLES = sizeof(tables) / sizeof(tables[0]) };
 
-/* The text that a query of a table's name gives: a part of a statement. */
-static int make_text(char **out, const Store *s, const char *sql,
-                     const char *table)
-{
-    sqlite3_stmt *stmt = NULL;
-    int err = OK;
-
-    *out = NULL;
-    if (sqlite3_prepare_v2(s->db, sql, -1, &stmt, NULL) != SQLITE_OK)
-        return sql_refused(s);
-    sqlite3_bind_text(stmt, 1, table, -1, SQLITE_STATIC);
-    if (sqlite3_step(stmt) == SQLITE_ROW)
-        *out = sqlite3_mprintf("%s", sqlite3_column_text(stmt, 0));
-    if (!*out)
-        err = sql_refused(s);
-    sqlite3_finalize(stmt);
-    return err;
-}
-
-/* Runs a statement that sqlite3_mprintf made, and frees it. */
-static int run(const Store *s, char *sql)
-{
-    const int err = sql ? sql_exec(s, sql) : fail(ERR_MEMORY, "out of memory");
-
-    sqlite3_free(sql);
-    return err;
-}
-
 /* Gives ids to the rows that are to be added. */
 static int map_new(const Store *s, const char *table, const char *same)
 {
     char *from;
     int err;
 
-    TRY(run(s, sqlite3_mprintf(
-                   "DROP TABLE IF EXISTS temp.map_of_%s; CREATE TEMP TABLE "
-                   "map_of_%s (old INTEGER PRIMARY KEY, new INTEGER NOT NULL)",
-                   table, table)));
-    TRY(make_text(&from, s,
-                  "SELECT " FROM_OTHER " FROM " COLUMNS " WHERE name <> 'id'",
-                  table));
-    err = run(s, sqlite3_mprintf(
-                     "INSERT INTO map_of_%s SELECT o.id, row_number() OVER "
-                     "(ORDER BY o.id) + (SELECT coalesce(max(id), 0) FROM "
-                     "main.%s)%s WHERE NOT EXISTS (SELECT 1 FROM main.%s AS m "
-                     "WHERE %s)",
-                     table, table, from, table, same));
+    TRY(sql_run(s,
+                sqlite3_mprintf(
+                    "DROP TABLE IF EXISTS temp.map_of_%s; CREATE TEMP TABLE "
+                    "map_of_%s (old INTEGER PRIMARY KEY, new INTEGER NOT NULL)",
+                    table, table)));
+    TRY(sql_text(&from, s,
+                 "SELECT " FROM_OTHER " FROM " COLUMNS " WHERE name <> 'id'",
+                 table));
+    err = sql_run(s,
+                  sqlite3_mprintf(
+                      "INSERT INTO map_of_%s SELECT o.id, row_number() OVER "
+                      "(ORDER BY o.id) + (SELECT coalesce(max(id), 0) FROM "
+                      "main.%s)%s WHERE NOT EXISTS (SELECT 1 FROM main.%s AS m "
+                      "WHERE %s)",
+                      table, table, from, table, same));
     sqlite3_free(from);
     return err;
 }
@@ -117,7 +91,7 @@ static int map_new(const Store *s, const char *table, const char *same)
 /* Maps the other rows to those that are the same. */
 static int map_shared(const Store *s, const char *table, const char *same)
 {
-    return run(
+    return sql_run(
         s, sqlite3_mprintf("INSERT OR IGNORE INTO map_of_%s SELECT o.id, m.id "
                            "FROM other.%s AS o JOIN main.%s AS m ON %s",
                            table, table, table, same));
@@ -127,16 +101,16 @@ static int copy_rows(const Store *s, const char *table, int *n)
 {
     char *sql;
 
-    TRY(make_text(&sql, s,
-                  "SELECT 'INSERT INTO main.' || ?1 || ' (' || "
-                  "group_concat(name, ', ') || ') SELECT ' || group_concat("
-                  "coalesce('map_of_' || target || '.new', 'o.' || name), "
-                  "', ') || " FROM_OTHER " || ' WHERE true' || "
-                  "(SELECT iif(wr, '', ' ORDER BY o.rowid') FROM "
-                  "pragma_table_list(?1) WHERE schema = 'main') || "
-                  "' ON CONFLICT DO NOTHING' FROM " COLUMNS,
-                  table));
-    TRY(run(s, sql));
+    TRY(sql_text(&sql, s,
+                 "SELECT 'INSERT INTO main.' || ?1 || ' (' || "
+                 "group_concat(name, ', ') || ') SELECT ' || group_concat("
+                 "coalesce('map_of_' || target || '.new', 'o.' || name), "
+                 "', ') || " FROM_OTHER " || ' WHERE true' || "
+                 "(SELECT iif(wr, '', ' ORDER BY o.rowid') FROM "
+                 "pragma_table_list(?1) WHERE schema = 'main') || "
+                 "' ON CONFLICT DO NOTHING' FROM " COLUMNS,
+                 table));
+    TRY(sql_run(s, sql));
     *n = sqlite3_changes(s->db);
     return OK;
 }
@@ -147,11 +121,11 @@ static int merge_table(const Store *s, const struct MergeTable *t, Added *added)
     int n = 0, err = OK;
 
     if (t->same == CONTENT)
-        TRY(make_text(&same, s,
-                      "SELECT group_concat('m.' || name || ' = o.' || name, "
-                      "' AND ') FROM pragma_table_info(?1, 'main') "
-                      "WHERE name <> 'id'",
-                      t->name));
+        TRY(sql_text(&same, s,
+                     "SELECT group_concat('m.' || name || ' = o.' || name, "
+                     "' AND ') FROM pragma_table_info(?1, 'main') "
+                     "WHERE name <> 'id'",
+                     t->name));
     else if (*t->same)
         same = sqlite3_mprintf("%s", t->same);
     if (same)
@@ -213,28 +187,32 @@ static int merge_all(const Store *s, Added *added)
     return finish(s, added);
 }
 
-static int attach(const Store *s, const char *path)
+static int attach(const Store *s, Store *other)
 {
-    Store *other;
     char *uri = NULL;
     int err;
 
-    TRY(store_open_waiting(&other, path, STORE_READ, s->wait));
-    err = sql_uri(other, &uri);
-    store_close(other);
-    if (!err)
-        err = sql_query(s, NULL, "ATTACH ? AS other", "t", uri);
+    if (other->in_memory) {
+        TRY(sql_exec(s, "ATTACH ':memory:' AS other"));
+        return sql_copy(other, s->db, "other");
+    }
+    TRY(sql_uri(other, &uri));
+    err = sql_query(s, NULL, "ATTACH ? AS other", "t", uri);
     free(uri);
     return err;
 }
 
 int store_merge(Store *s, const char *path, Added *added)
 {
+    Store *other;
     int err;
 
     *added = (Added){ 0 };
-    TRY(attach(s, path));
-    err = store_group_begin(s);
+    TRY(store_open_waiting(&other, path, STORE_READ, s->wait));
+    err = attach(s, other);
+    store_close(other);
+    if (!err)
+        err = store_group_begin(s);
     if (!err)
         err = store_group_end(s, merge_all(s, added));
     sqlite3_exec(s->db, "DETACH other", NULL, NULL, NULL);

@@ -8,6 +8,11 @@
 
 #include "results/store.h"
 
+enum {
+    APPLICATION_ID = 0x61747462, /* "attb"; both as in schema.sql */
+    SCHEMA_VERSION = 2,
+};
+
 struct Store {
     sqlite3 *db;
     StoreMode mode;
@@ -15,6 +20,7 @@ struct Store {
     const StoreWait *wait; /* how long locks are waited for, or NULL ... */
     double waited_ms;      /* ... this time, until now               */
     bool immutable;        /* read where SQLite may not write next to it */
+    bool in_memory;        /* a copy of an older file, upgraded; to be read */
 };
 
 /* The sentence for what SQLite just refused; its error code. */
@@ -24,8 +30,22 @@ int sql_refused(const Store *s);
  * whether it can be read; SQLite's code. */
 int sql_open(Store *s, const char *name, int flags, const char *first);
 
+/* Reads what the file says of itself; 0 and 0 if it is empty. */
+int sql_read_version(const Store *s, int64_t *id, int64_t *version);
+
+/* Makes all tables in a file that has none. */
+int sql_make_schema(const Store *s);
+
+/* Brings a file of an older schema up to date, in one transaction; or a copy
+ * of it, in memory, which becomes the store's database. */
+int sql_upgrade(const Store *s);
+int sql_upgrade_copy(Store *s);
+
+/* Copies a whole database to an attached one of another connection. */
+int sql_copy(const Store *from, sqlite3 *to, const char *name);
+
 /* The address by which another connection opens the same file in the same way;
- * to be freed. */
+ * to be freed.  Of a file, which a copy in memory is not. */
 int sql_uri(const Store *s, char **uri);
 
 /* True if that code says that the file system has no shared memory. */
@@ -40,6 +60,13 @@ bool sql_is_stopped(const Store *s);
 
 /* Runs statements that have no parameters and whose rows are not needed. */
 int sql_exec(const Store *s, const char *sql);
+
+/* Runs statements that sqlite3_mprintf made, and frees them. */
+int sql_run(const Store *s, char *sql);
+
+/* The text that a query gives for a table's name, ?1: a part of a statement; to
+ * be given to sqlite3_free. */
+int sql_text(char **out, const Store *s, const char *sql, const char *table);
 
 /*
  * Runs one statement; its parameters are given by types, one letter each:

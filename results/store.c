@@ -24,15 +24,10 @@
 #include "results/sql.h"
 
 enum {
-    APPLICATION_ID = 0x61747462, /* "attb"; both as in schema.sql */
-    SCHEMA_VERSION = 2,
     BEFORE_RELEASE_ID = 0x61746e62, /* of six schemas that nobody has */
     HEADER_BYTES = 100,             /* of an SQLite file */
 };
 
-static const char schema[] =
-#include "results/schema.sql.inc"
-    ;
 static bool lacks_descriptors(const Store *s)
 {
     const int code = sqlite3_system_errno(s->db);
@@ -130,6 +125,31 @@ int sql_query(const Store *s, int64_t *out, const char *sql, const char *types,
     return err;
 }
 
+int sql_run(const Store *s, char *sql)
+{
+    const int err = sql ? sql_exec(s, sql) : fail(ERR_MEMORY, "out of memory");
+
+    sqlite3_free(sql);
+    return err;
+}
+
+int sql_text(char **out, const Store *s, const char *sql, const char *table)
+{
+    sqlite3_stmt *stmt = NULL;
+    int err = OK;
+
+    *out = NULL;
+    if (sqlite3_prepare_v2(s->db, sql, -1, &stmt, NULL) != SQLITE_OK)
+        return sql_refused(s);
+    sqlite3_bind_text(stmt, 1, table, -1, SQLITE_STATIC);
+    if (sqlite3_step(stmt) == SQLITE_ROW)
+        *out = sqlite3_mprintf("%s", sqlite3_column_text(stmt, 0));
+    if (!*out)
+        err = sql_refused(s);
+    sqlite3_finalize(stmt);
+    return err;
+}
+
 static unsigned big_endian(const unsigned char *b)
 {
     return (unsigned)b[0] << 24 | (unsigned)b[1] << 16 | (unsigned)b[2] << 8 |
@@ -204,32 +224,6 @@ static int judge_file(const char *path, StoreMode mode)
     return err;
 }
 
-/* Current journal mode, which the file's header may not say yet. */
-static int read_version(const Store *s, int64_t *id, int64_t *version)
-{
-    TRY(sql_query(s, id, "PRAGMA application_id", ""));
-    return sql_query(s, version, "PRAGMA user_version", "");
-}
-
-/* In one transaction, and before the file is in WAL mode: a kill leaves
- * either the whole schema or the file as it was. */
-static int make_schema(Store *s)
-{
-    int64_t id = 0, version = 0;
-    int err;
-
-    TRY(sql_exec(s, "BEGIN IMMEDIATE"));
-    err = read_version(s, &id, &version);
-    /* if neither, another process was faster */
-    if (!err && id != APPLICATION_ID)
-        err = sql_exec(s, schema);
-    if (!err)
-        err = sql_exec(s, "COMMIT");
-    if (err)
-        sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
-    return err;
-}
-
 /* A view may never end, and a trigger may do anything: the program reads and
  * writes tables, which it made itself. */
 static int judge_tables(const Store *s, StoreMode mode)
@@ -278,12 +272,17 @@ static int open_for_writing(Store *s)
         TRY(sql_leave_wal(s));
     else if (code != SQLITE_OK)
         return sql_refused(s);
-    TRY(read_version(s, &id, &version));
-    if (id != APPLICATION_ID)
-        TRY(make_schema(s));
+    TRY(sql_read_version(s, &id, &version));
+    if (id != APPLICATION_ID) /* and before the file is in WAL mode */
+        TRY(sql_make_schema(s));
     else
         TRY(judge_version(s->path, version));
     TRY(judge_tables(s, STORE_WRITE));
+    if (id == APPLICATION_ID && version < SCHEMA_VERSION) {
+        TRY(sql_upgrade(s));
+        TRY(sql_read_version(s, &id, &version)); /* or a newer program did */
+        TRY(judge_version(s->path, version));
+    }
     TRY(sql_use_wal(s));
     /* NORMAL: a kill loses nothing, a power cut perhaps the last runs. */
     return sql_exec(s, "PRAGMA foreign_keys = ON; PRAGMA synchronous = NORMAL");
@@ -359,13 +358,15 @@ static int open_for_reading(Store *s)
     int64_t id = 0, version = 0, pages = 0;
 
     TRY(open_somehow(s));
-    TRY(read_version(s, &id, &version));
+    TRY(sql_read_version(s, &id, &version));
     TRY(sql_query(s, &pages, "PRAGMA page_count", ""));
     if (!pages) /* its making was taken back */
         return fail(ERR_INPUT, "%s is empty; 'attnbench run' fills it",
                     s->path);
     TRY(judge_version(s->path, version));
     TRY(judge_tables(s, STORE_READ));
+    if (version < SCHEMA_VERSION)
+        TRY(sql_upgrade_copy(s));
     /* A schema that is not trusted may not ask json_valid(), as ours does. */
     return sql_exec(s, "PRAGMA query_only = ON");
 }

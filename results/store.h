@@ -24,8 +24,9 @@ struct sqlite3;
 
 /* STORE_WRITE makes the file, and its folder, if there is none; STORE_READ
  * never writes, except for undoing what a killed process left half done.  A
- * file that is no database, not ours, truncated or of a newer schema is refused
- * with a sentence, and left as it is. */
+ * file of an older schema is brought up to date by STORE_WRITE; STORE_READ does
+ * so with a copy in memory.  One that is no database, not ours, truncated or of
+ * a newer schema is refused with a sentence, and left as it is. */
 typedef enum StoreMode { STORE_READ, STORE_WRITE } StoreMode;
 int store_open(Store **out, const char *path, StoreMode mode);
 void store_close(Store *s);
