@@ -256,6 +256,69 @@ TEST(measure, a_block_that_is_cut_leaves_the_others_their_time)
     end(&r);
 }
 
+/* ---- quads ---------------------------------------------------------------- */
+
+static const Flag networks[] = {
+    { "backbone", "resnet18" }, { "module", "none,se,eca" },
+    { "height", "32" },         { "width", "32" },
+    { "threads", "1" },         { "graph", "folded" },
+};
+
+/* Each quad is of the plain network and one other, two samples of each, and
+ * they lie a b b a in time. */
+TEST(measure, a_network_and_the_plain_one_are_neighbours_in_quads)
+{
+    Run r;
+
+    REQUIRE(begin(&r, "quads.db", networks, 6) == OK);
+    REQUIRE(go(&r, &quick) == OK);
+    CHECK(r.tally.ok == 3);
+    CHECK(ask(r.store,
+              "SELECT count(*) FROM (SELECT round FROM sample GROUP BY round "
+              "HAVING count(*) <> 4 OR count(DISTINCT run_id) <> 2)") == 0);
+    CHECK(ask(r.store, "SELECT count(DISTINCT round) FROM sample") >= 12);
+    CHECK(ask(r.store,
+              "SELECT count(*) FROM (SELECT group_concat(module, ' ') AS line "
+              "FROM (SELECT round, module FROM sample JOIN run ON run.id = "
+              "run_id ORDER BY started_ns) GROUP BY round) WHERE line NOT IN "
+              "('none se se none', 'none eca eca none')") == 0);
+    end(&r);
+}
+
+/* A second copy of the plain network is compared with the first. */
+TEST(measure, copies_of_the_plain_network_are_a_pair)
+{
+    static const Flag flags[] = {
+        { "backbone", "resnet18" }, { "threads", "1" }, { "copy", "0,1" },
+        { "height", "32" },         { "width", "32" },  { "graph", "folded" },
+    };
+    Run r;
+
+    REQUIRE(begin(&r, "copies.db", flags, 6) == OK);
+    REQUIRE(go(&r, &quick) == OK);
+    CHECK(r.tally.ok == 2);
+    CHECK(ask(r.store, "SELECT min(n) = 4 AND max(n) = 4 AND count(*) >= 6 "
+                       "FROM (SELECT count(*) AS n FROM sample GROUP BY "
+                       "round)") == 1);
+    end(&r);
+}
+
+/* Interrupted between two quads: what is compared is stored together. */
+TEST(measure, a_stop_does_not_part_a_network_from_the_plain_one)
+{
+    for (int after = 20; after < 120; after += 17) {
+        char db[32];
+        Run r;
+
+        snprintf(db, sizeof(db), "part%d.db", after);
+        REQUIRE(begin(&r, db, networks, 6) == OK);
+        r.stop_after = after;
+        REQUIRE(go(&r, &quick) == OK);
+        CHECK_MSG(r.done == 0 || r.done == 3, "%d after %d", r.done, after);
+        end(&r);
+    }
+}
+
 /* ---- cases that cannot be ------------------------------------------------ */
 
 TEST(measure, what_cannot_run_is_a_row_and_the_sweep_goes_on)

@@ -74,7 +74,8 @@ static void block_free(Block *b)
     for (int i = 0; i < b->n; i++)
         trial_free(&b->at[i].arm);
     free(b->at);
-    free(b->order);
+    free(b->pair);
+    free(b->list);
 }
 
 static int block_new(Block *b, const Sweeper *s, const Case *const *c,
@@ -82,8 +83,7 @@ static int block_new(Block *b, const Sweeper *s, const Case *const *c,
 {
     *b = (Block){ .n = ncases * s->nlanes };
     b->at = calloc((size_t)b->n, sizeof(*b->at));
-    b->order = calloc((size_t)b->n, sizeof(*b->order));
-    BUG_IF(!b->at || !b->order);
+    BUG_IF(!b->at);
     for (int i = 0; i < b->n; i++) {
         Entry *e = &b->at[i];
 
@@ -141,11 +141,11 @@ static int prepare_entry(Sweeper *s, Block *b, int i)
     s->awake = true;
     TRY(note(s, b, i, 1));
     s->listener->step(s->listener->arg, &(Step){ "preparing", &e->arm, 0, 0 });
+    trial_watch(&e->arm, s->sched, s->protocol->started_ns);
     trial_prepare(&e->arm, &(Checker){ s->dev, &s->ref, &s->hashes }, 0,
                   e->lane ? &b->at[i - e->lane].arm : NULL);
     TRY(note(s, b, i, 0));
     trial_warm_up(&e->arm, warmup_ns);
-    e->look = s->protocol->min_samples;
     block_look_at_device(s, b, &e->arm);
     return OK;
 }
@@ -214,14 +214,14 @@ static void tally(Tally *t, const Trial *a)
         t->bad += !trial_ok(a);
 }
 
-static int commit(Sweeper *s, Entry *e)
+static int commit(Sweeper *s, Entry *e, bool converged)
 {
     const double began = host_now_ns();
     Trial *a = &e->arm;
     Outcome outcome;
     Samples samples;
 
-    a->converged = trial_ok(a) && measure_converged(s->protocol, a->ns, a->n);
+    a->converged = trial_ok(a) && converged;
     outcome = trial_outcome(a);
     samples = trial_samples(a);
     TRY(store_run(s->store, s->lanes[e->lane].sweep_id, a->c, &outcome,
@@ -233,28 +233,30 @@ static int commit(Sweeper *s, Entry *e)
 }
 
 /* A peer that was at work when we were stopped did not fail. */
-static bool was_cut_short(const Entry *e)
+static bool was_stopped(const Trial *a)
 {
-    const Trial *a = &e->arm;
-
-    return (trial_ok(a) && !e->settled) ||
-           (a->peer && peer_was_stopped(a->peer) && a->status == STATUS_FAILED);
+    return a->peer && peer_was_stopped(a->peer) && a->status == STATUS_FAILED;
 }
 
 /* Only settled cases of an interrupted block are results. */
 static int commit_block(Sweeper *s, Block *b)
 {
-    const bool cut = sweep_stopped(s) || b->lost;
+    bool *cut = calloc((size_t)b->n + 1, sizeof(*cut));
+    const bool short_cut = sweep_stopped(s) || b->lost;
+    int err = OK;
 
-    for (int i = 0; i < b->n; i++) {
+    BUG_IF(!cut);
+    if (short_cut)
+        pairs_cut(b, s->protocol, cut);
+    for (int i = 0; i < b->n && !err; i++) {
         Entry *e = &b->at[i];
 
-        if (e->stored || (cut && (entry_active(s, e) || !trial_ok(&e->arm)) &&
-                          was_cut_short(e)))
-            continue;
-        TRY(commit(s, e));
+        if (!e->stored && !(short_cut && was_stopped(&e->arm)) &&
+            !(cut[i] && trial_ok(&e->arm)))
+            err = commit(s, e, entry_is_settled(b, i));
     }
-    return OK;
+    free(cut);
+    return err;
 }
 
 /* When a block that began then must end: its share of what was left of the
@@ -314,7 +316,7 @@ static int give_up(void *arg, const Case *c, int lane, int kills)
     arm_discard(&e.arm,
                 "killed: the process ended %d times while measuring this case",
                 kills);
-    err = commit(s, &e);
+    err = commit(s, &e, false);
     trial_free(&e.arm);
     return err;
 }
@@ -363,7 +365,8 @@ int measure(const Experiment *e, const Protocol *protocol, Store *store,
                   .nlanes = lanes->n,
                   .listener = listener,
                   .tally = result,
-                  .random = protocol->seed | 1 };
+                  .random = protocol->seed | 1,
+                  .sched = sched_open("/proc") };
     int n, err;
 
     BUG_IF(!c);
@@ -377,6 +380,7 @@ int measure(const Experiment *e, const Protocol *protocol, Store *store,
     result->interrupted = sweep_stopped(&s);
     reference_free(s.ref);
     hashes_free(&s.hashes);
+    sched_close(s.sched);
     backend_close(s.dev);
     free(c);
     return err;

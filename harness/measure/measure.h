@@ -1,19 +1,19 @@
 /*
  * measure.h - the protocol: how the cases of an experiment become rows.
  *
- * Cases are measured in blocks, whose plans are in memory together.  A round
- * takes one sample of each case of the block, in a new random order, so that
- * whatever drifts (clock, temperature, neighbours) hits all of them alike, and
- * no case always follows the same other one.  Samples carry the number of
- * their round; two cases of one block can be compared round by round.
+ * Cases are measured in blocks, whose plans are in memory together.  What is
+ * compared (a network with a module and the plain one, a peer's case and ours:
+ * pairs.c) is sampled in quads, a b b a, next to each other: whatever drifts
+ * (clock, temperature, neighbours) hits both alike.  Other cases are sampled in
+ * rounds, one of each in a new random order.  Samples carry the number of their
+ * quad or round: two cases can be compared where they share it.
  *
- * A block continues until every case in it is settled: its 95 % interval is
- * within the target, or it has had its time.  A case that is settled early is
- * still sampled while others are not, because pairs are wanted, and because a
- * median over other minutes is a median under other conditions.  So a case is
- * done when its block is; then it is committed, in a transaction of its own,
- * and its memory is free.  A kill loses the current block at most; Ctrl-C
- * loses those of its cases that are not settled.
+ * The next quad goes to the pair whose ratio has the widest interval, until
+ * every pair is settled: the interval is within the target, or the pair has had
+ * its time.  A case is done when its block is; then it is committed, in a
+ * transaction of its own, and its memory is free.  A kill loses the current
+ * block at most; Ctrl-C loses those of its cases that are not settled, and what
+ * is compared with them.
  */
 #ifndef HARNESS_MEASURE_H
 #define HARNESS_MEASURE_H
@@ -27,13 +27,15 @@
 
 /* How to measure.  Times in seconds. */
 typedef struct Protocol {
-    double target;     /* half width of the interval over the median        */
+    double target;     /* half width of a ratio's interval, or of a median's
+                          over it                                           */
     double limit;      /* what the samples of one case may take             */
     double budget;     /* what the whole run may take; 0: no limit          */
     double warmup;     /* of each case, in runs that are not kept           */
     int min_samples;   /* before a case counts as converged                 */
     int max_samples;   /* when a case is settled in any case                */
     int block;         /* cases in a block                                  */
+    bool to_first;     /* compare each case with the first, whatever it is  */
     uint64_t seed;     /* of the order of the rounds                        */
     double started_ns; /* on the host's clock: when the budget began       */
     const volatile sig_atomic_t *stop; /* set: leave after this sample     */

@@ -53,6 +53,7 @@ void trial_init(Trial *a, const Case *c, Peer *peer, int id)
     a->each = 1;
     a->rel_l2 = NAN;
     a->fastest_ns = INFINITY;
+    a->from_ns = NAN;
     /* Not known until counted and planned: NULL in the database, never 0. */
     a->params = a->macs = a->paper_flops = NAN;
     a->flops = a->transcendentals = a->bytes = a->arena_bytes = NAN;
@@ -277,6 +278,12 @@ static int warm_up(Trial *a, double warmup_ns, int least)
     return OK;
 }
 
+void trial_watch(Trial *a, Sched *sched, double from_ns)
+{
+    a->sched = sched;
+    a->from_ns = from_ns;
+}
+
 void trial_warm_up(Trial *a, double warmup_ns)
 {
     const int err = trial_ok(a) ? warm_up(a, warmup_ns, 0) : OK;
@@ -411,6 +418,40 @@ void trial_wake(Trial *a, double for_ns)
         trial_give_up(a, err);
 }
 
+/* A peer's threads are not of this process. */
+static void look_at_threads(const Trial *a, SchedCount *out)
+{
+    if (a->sched && !a->peer)
+        sched_read(a->sched, out);
+}
+
+/* What happened to this process's threads between two readings. */
+static void note_threads(const Trial *a, const SchedCount *before,
+                         const SchedCount *after, Telemetry *t)
+{
+    if (!a->sched || a->peer)
+        return;
+    t->cpu_ns = after->cpu_ns - before->cpu_ns;
+    t->run_delay_ns = after->run_delay_ns - before->run_delay_ns;
+    t->steal_ns = after->steal_ns - before->steal_ns;
+    t->switches = (int)(after->switches - before->switches);
+}
+
+/* The runs of one sample, and what is known of them. */
+static int take_sample(Trial *a, double *ns, Telemetry *known)
+{
+    SchedCount before, after;
+
+    look_at_threads(a, &before);
+    known->started_ns = host_now_ns() - a->from_ns;
+    TRY(timed_runs(a, a->launches, ns));
+    look_at_threads(a, &after);
+    note_threads(a, &before, &after, known);
+    if (!(*ns > 0))
+        return fail(ERR_DEVICE, "the clock measured %g ns", *ns);
+    return look(a, &known->device);
+}
+
 void trial_sample(Trial *a, int round)
 {
     const double start = host_now_ns();
@@ -421,11 +462,7 @@ void trial_sample(Trial *a, int round)
     if (a->rewarm)
         err = untimed_runs(a, a->rewarm);
     if (!err)
-        err = timed_runs(a, a->launches, &ns);
-    if (!err && !(ns > 0))
-        err = fail(ERR_DEVICE, "the clock measured %g ns", ns);
-    if (!err)
-        err = look(a, &known.device);
+        err = take_sample(a, &ns, &known);
     if (err) {
         drop_samples(a);
         trial_give_up(a, err);

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 
 #include "harness/check/reference.h"
+#include "harness/devices/sched.h"
 #include "harness/files/hash.h"
 #include "harness/measure/peer.h"
 #include "harness/network/case.h"
@@ -33,6 +34,8 @@ typedef struct Trial {
     int each;          /* runs in one launch: more in a recording */
     int launches;      /* timed together in a sample */
     int rewarm;        /* launches before each sample, not timed */
+    Sched *sched;      /* asked around each sample; or NULL */
+    double from_ns;    /* since when started_ns of a sample counts; or NAN */
     double fastest_ns; /* of the runs that warmed it up */
 
     /* Samples. */
@@ -77,6 +80,10 @@ int trial_time(Trial *a, int runs, double *ns);
 /* Runs one that is prepared a while longer, and chooses again how many runs
  * make a sample. */
 void trial_warm_up(Trial *a, double warmup_ns);
+
+/* From now on samples say what the scheduler did, and when they began: sched,
+ * which is borrowed, and the beginning of the sweep on the host's clock. */
+void trial_watch(Trial *a, Sched *sched, double from_ns);
 
 /* Turns an error into what becomes of the arm, and releases it. */
 void trial_give_up(Trial *a, int err);

@@ -1,0 +1,169 @@
+/*
+ * cost.c - joins the samples of two cases by their rounds.
+ */
+#include "analysis/cost.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* One round of a case: means over its samples. */
+typedef struct Round {
+    int round;
+    double log_ns;
+    double log_outside; /* log(1 - share of the modules' steps); NAN */
+    bool disturbed;
+} Round;
+
+/* Rounds that two cases have in common, as logarithms of ratios. */
+typedef struct Joined {
+    int n, clean, inside;
+    double *all;      /* log(time of a / time of b)     */
+    double *quiet;    /* the same of undisturbed rounds */
+    double *indirect; /* all - direct                   */
+} Joined;
+
+static int by_round(const void *a, const void *b)
+{
+    const Round *x = a, *y = b;
+
+    return (x->round > y->round) - (x->round < y->round);
+}
+
+/* Fills at (n); returns how many rounds there are. */
+static int rounds_of(Round *at, const Series *s)
+{
+    int rounds = 0;
+
+    for (int i = 0; i < s->n; i++)
+        at[i] = (Round){
+            .round = s->round[i],
+            .log_ns = log(s->ns[i]),
+            .log_outside =
+                s->module_ns ? log(1 - s->module_ns[i] / s->ns[i]) : NAN,
+            .disturbed = s->disturbed && s->disturbed[i],
+        };
+    qsort(at, (size_t)s->n, sizeof(*at), by_round);
+    for (int i = 0, m; i < s->n; i += m) {
+        Round r = at[i];
+
+        for (m = 1; i + m < s->n && at[i + m].round == r.round; m++) {
+            r.log_ns += at[i + m].log_ns;
+            r.log_outside += at[i + m].log_outside;
+            r.disturbed |= at[i + m].disturbed;
+        }
+        r.log_ns /= m;
+        r.log_outside /= m;
+        at[rounds++] = r;
+    }
+    return rounds;
+}
+
+static void join_round(Joined *j, const Round *a, const Round *b)
+{
+    const double y = a->log_ns - b->log_ns;
+
+    j->all[j->n++] = y;
+    if (!a->disturbed && !b->disturbed)
+        j->quiet[j->clean++] = y;
+    if (isnan(b->log_outside))
+        return;
+    j->indirect[j->inside++] = y - b->log_outside;
+}
+
+static bool joined_new(Joined *j, int n)
+{
+    const size_t bytes = (size_t)(n + 1) * sizeof(double);
+
+    *j = (Joined){ .all = malloc(bytes),
+                   .quiet = malloc(bytes),
+                   .indirect = malloc(bytes) };
+    return j->all && j->quiet && j->indirect;
+}
+
+static void joined_free(Joined *j)
+{
+    free(j->all);
+    free(j->quiet);
+    free(j->indirect);
+}
+
+/* Without memory there is no round in common. */
+static void join(Joined *j, const Series *a, const Series *b)
+{
+    Round *at = malloc((size_t)(a->n + 1) * sizeof(*at));
+    Round *bt = malloc((size_t)(b->n + 1) * sizeof(*bt));
+
+    if (joined_new(j, a->n < b->n ? a->n : b->n) && at && bt) {
+        const int na = rounds_of(at, a), nb = rounds_of(bt, b);
+
+        for (int i = 0, k = 0; i < na && k < nb;) {
+            if (at[i].round == bt[k].round)
+                join_round(j, &at[i], &bt[k]);
+            if (at[i].round <= bt[k].round)
+                i++;
+            else
+                k++;
+        }
+    }
+    free(at);
+    free(bt);
+}
+
+static Paired paired_from(const Joined *j, const Series *a, const Series *b)
+{
+    Paired p = { .all = ratio_of_logs(j->all, j->n),
+                 .minima = ratio_of_minima(a->ns, a->round, a->n, b->ns,
+                                           b->round, b->n) };
+
+    p.ratio = p.all;
+    if (j->clean < j->n && 2 * j->clean >= j->n && j->clean >= STATS_LEAST) {
+        p.ratio = ratio_of_logs(j->quiet, j->clean);
+        p.left_out = j->n - j->clean;
+    }
+    return p;
+}
+
+Paired paired_of(const Series *a, const Series *b)
+{
+    Joined j;
+    Paired p;
+
+    join(&j, a, b);
+    p = paired_from(&j, a, b);
+    joined_free(&j);
+    return p;
+}
+
+Ratio direct_of(const Series *with)
+{
+    Round *at = malloc((size_t)(with->n + 1) * sizeof(*at));
+    double *y = malloc((size_t)(with->n + 1) * sizeof(*y));
+    int n = 0;
+    Ratio r;
+
+    if (at && y && with->module_ns) {
+        const int rounds = rounds_of(at, with);
+
+        for (int i = 0; i < rounds; i++)
+            if (!isnan(at[i].log_outside))
+                y[n++] = at[i].log_outside;
+    }
+    r = ratio_of_logs(y, n);
+    free(at);
+    free(y);
+    return r;
+}
+
+ModuleCost cost_of(const Series *plain, const Series *with)
+{
+    ModuleCost c;
+    Joined j;
+
+    join(&j, plain, with);
+    c = (ModuleCost){ .paired = paired_from(&j, plain, with),
+                      .direct = direct_of(with),
+                      .indirect = ratio_of_logs(j.indirect, j.inside) };
+    joined_free(&j);
+    return c;
+}

@@ -1,0 +1,53 @@
+/*
+ * cost.h - what a module costs the network that it stands in: in all, and how
+ * much of that its own steps take.
+ *
+ * In all: the network with it against the one without, quad by quad.  Direct:
+ * the share of its own steps in each pass of the network with it, where both
+ * are of the same milliseconds; a hundred times less noisy.  Indirect: what is
+ * left, the caches that it empties and the fusions that it prevents.
+ */
+#ifndef ANALYSIS_COST_H
+#define ANALYSIS_COST_H
+
+#include <stdbool.h>
+
+#include "analysis/paired.h"
+
+/* Samples of one case, in the order measured; borrowed. */
+typedef struct Series {
+    int n;
+    const double *ns;        /* of one run                                 */
+    const int *round;        /* the same: measured next to each other      */
+    const double *module_ns; /* of ns, in modules' steps; NAN; or NULL      */
+    const bool *disturbed;   /* the scheduler took the CPU away; or NULL    */
+} Series;
+
+/* A ratio over common rounds, twice: the quads of which a sample was disturbed
+ * are left out as long as they are at most half of them; which they are was
+ * known before their times were looked at. */
+typedef struct Paired {
+    Ratio ratio; /* the one that counts                              */
+    Ratio all;   /* of all rounds                                    */
+    int left_out;
+    double minima; /* the ratio of the smallest times: a second opinion */
+} Paired;
+
+/* Time of a over time of b.  n is 0 and the ratio NAN where they have no round
+ * in common. */
+Paired paired_of(const Series *a, const Series *b);
+
+/* The share of a pass that is not the modules', over the rounds of one case; n
+ * is 0 where their steps were not timed. */
+Ratio direct_of(const Series *with);
+
+typedef struct ModuleCost {
+    Paired paired;  /* time of plain over time with: what throughput is left */
+    Ratio direct;   /* the same if its own steps were all that it costs; n is
+                       0 where they were not timed                           */
+    Ratio indirect; /* paired over direct                                    */
+} ModuleCost;
+
+ModuleCost cost_of(const Series *plain, const Series *with);
+
+#endif

@@ -1,0 +1,250 @@
+/*
+ * pairs.c - which cases of a block are compared with which, and when that is
+ * settled.
+ *
+ * In a lane, a network with a module is compared with the plain network, with a
+ * fused module also with the composed one, and a second copy of the plain
+ * network with the first (A/A).  A peer's case is
+ * compared with ours.  With Protocol.to_first each case is compared with the
+ * first.  Modules alone are compared with nothing but a peer's: their rounds
+ * are short, so that all cases of a round are neighbours in time.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "analysis/paired.h"
+#include "analysis/stats.h"
+#include "harness/measure/block.h"
+#include "kernels/core/err.h"
+
+enum {
+    LEAST_ROUNDS = 3, /* even of a case that has no time left ... */
+    LEAST_QUADS = 2,  /* ... and of a pair                        */
+};
+
+bool entry_is_sampled(const Entry *e)
+{
+    return !e->stored && trial_ok(&e->arm);
+}
+
+/* With how many others a case is compared at most. */
+enum { MOST_OF_ONE = 3 };
+
+/* ---- which are compared ------------------------------------------------- */
+
+static bool is_network(const Case *c)
+{
+    return strcmp(c->backbone.text, "none") != 0;
+}
+
+static bool is_plain(const Case *c)
+{
+    return strcmp(c->module.text, "none") == 0 && !c->copy;
+}
+
+/* A plain network of the same kind, but for what says something of the module
+ * only. */
+static bool is_plain_of(const Case *plain, const Case *c)
+{
+    static const char *const same[] = { "backbone", "form",   "graph",
+                                        "backend",  "dtype",  "batch",
+                                        "channels", "height", "width",
+                                        "pass",     "state",  "threads" };
+
+    if (!is_plain(plain) || is_plain(c))
+        return false;
+    for (size_t i = 0; i < sizeof(same) / sizeof(same[0]); i++)
+        if (!param_equal(param_find(case_params, same[i]), plain, c))
+            return false;
+    return true;
+}
+
+/* The entry of its lane that an entry is compared with, or ALONE. */
+static int base_of(const Block *b, int i, const Protocol *p)
+{
+    const Entry *e = &b->at[i];
+    const int first = e->lane; /* of the first case, in this lane */
+
+    if (p->to_first)
+        return i == first || !entry_is_sampled(&b->at[first]) ? ALONE : first;
+    for (int k = 0; is_network(e->arm.c) && k < b->n; k++)
+        if (b->at[k].lane == e->lane && entry_is_sampled(&b->at[k]) &&
+            is_plain_of(b->at[k].arm.c, e->arm.c))
+            return k;
+    return ALONE;
+}
+
+/* True if y differs from a fused x in nothing but impl. */
+static bool is_composed_of(const Case *y, const Case *x)
+{
+    for (const Param *p = case_params; p->name; p++)
+        if (strcmp(p->name, "impl") && !param_equal(p, x, y))
+            return false;
+    return y->impl == IMPL_COMPOSED && !strcmp(x->settings, y->settings);
+}
+
+/* The same network with the module composed, of a fused one, or ALONE. */
+static int composed_of(const Block *b, int i)
+{
+    const Entry *e = &b->at[i];
+
+    if (e->arm.c->impl != IMPL_FUSED || !is_network(e->arm.c))
+        return ALONE;
+    for (int k = 0; k < b->n; k++)
+        if (b->at[k].lane == e->lane &&
+            is_composed_of(b->at[k].arm.c, e->arm.c))
+            return k;
+    return ALONE;
+}
+
+static void add(Block *b, int a, int i, const Protocol *p)
+{
+    if (a == i || a == ALONE || !entry_is_sampled(&b->at[a]) ||
+        !entry_is_sampled(&b->at[i]))
+        return;
+    b->pair[b->npairs++] =
+        (Pair){ .a = a, .b = i, .look = p->min_samples, .half = INFINITY };
+}
+
+static void add_alone(Block *b, int i, const Protocol *p)
+{
+    b->pair[b->npairs++] =
+        (Pair){ .a = ALONE, .b = i, .look = p->min_samples, .half = INFINITY };
+}
+
+static bool is_paired(const Block *b, int i)
+{
+    for (const Pair *p = b->pair; p < b->pair + b->npairs; p++)
+        if (p->a == i || p->b == i)
+            return true;
+    return false;
+}
+
+void pairs_find(Block *b, const Protocol *p)
+{
+    b->pair = calloc((size_t)b->n * MOST_OF_ONE + 1, sizeof(*b->pair));
+    b->list = calloc((size_t)b->n * 2 * MOST_OF_ONE + 1, sizeof(*b->list));
+    BUG_IF(!b->pair || !b->list);
+    for (int i = 0; i < b->n; i++) {
+        const int ours = i - b->at[i].lane; /* the first lane's */
+        const int first = base_of(b, i, p), composed = composed_of(b, i);
+
+        add(b, first, i, p);
+        if (composed != first)
+            add(b, composed, i, p);
+        add(b, ours, i, p);
+    }
+    for (int i = 0; i < b->n; i++)
+        if (entry_is_sampled(&b->at[i]) && !is_paired(b, i))
+            add_alone(b, i, p);
+}
+
+void pairs_drop(Block *b, int failed)
+{
+    b->drops++;
+    for (Pair *p = b->pair; p < b->pair + b->npairs; p++) {
+        const int other = p->a == failed ? p->b : p->a;
+
+        if (p->a != failed && p->b != failed)
+            continue;
+        *p = (Pair){ .a = ALONE, .b = other, .half = INFINITY };
+        if (other != ALONE)
+            p->n = p->look = b->at[other].arm.n;
+    }
+    for (int i = b->npairs - 1; i >= 0; i--)
+        if (b->pair[i].b == ALONE)
+            b->pair[i] = b->pair[--b->npairs];
+}
+
+/* ---- when they are settled ---------------------------------------------- */
+
+bool measure_converged(const Protocol *p, const double *ns, int n)
+{
+    Stats stats;
+
+    if (n < p->min_samples)
+        return false;
+    stats = stats_of(ns, n);
+    return stats.n == n && stats_half_width(&stats) <= p->target;
+}
+
+bool pair_has_time(const Pair *p, const Block *b, const Protocol *protocol)
+{
+    return pair_lacks_least(p) || (p->spent_ns < protocol->limit * 1e9 &&
+                                   b->at[p->b].arm.n < protocol->max_samples);
+}
+
+bool pair_lacks_least(const Pair *p)
+{
+    return p->n < (p->a == ALONE ? LEAST_ROUNDS : LEAST_QUADS);
+}
+
+/* Half the interval over its centre. */
+static double half_width(const Pair *p, const Block *b)
+{
+    const Trial *x = &b->at[p->b].arm, *base;
+    Stats stats;
+    Ratio r;
+
+    if (p->a == ALONE) {
+        stats = stats_of(x->ns, x->n);
+        return stats.n == x->n ? stats_half_width(&stats) : INFINITY;
+    }
+    base = &b->at[p->a].arm;
+    r = ratio_paired(base->ns, base->round, base->n, x->ns, x->round, x->n);
+    return r.n == p->n ? (r.hi - r.lo) / 2 / r.ratio : INFINITY;
+}
+
+void pair_look(Pair *p, const Block *b, const Protocol *protocol)
+{
+    const int next = next_look(p->n);
+
+    p->half = half_width(p, b);
+    p->looked = p->n;
+    p->settled = p->n >= protocol->min_samples && p->half <= protocol->target;
+    p->look = next > protocol->min_samples ? next : protocol->min_samples;
+}
+
+double pair_need(const Pair *p, const Block *b, const Protocol *protocol)
+{
+    if (!pair_has_time(p, b, protocol) || p->settled)
+        return -1;
+    if (!p->looked || isinf(p->half))
+        return 1e9 / (1 + p->n);
+    return p->half * sqrt((double)p->looked / p->n);
+}
+
+bool entry_is_settled(const Block *b, int i)
+{
+    bool is_b = false, settled = true;
+
+    for (int k = 0; k < b->npairs; k++)
+        is_b |= b->pair[k].b == i;
+    for (int k = 0; k < b->npairs; k++)
+        if (b->pair[k].b == i || (!is_b && b->pair[k].a == i))
+            settled &= b->pair[k].settled;
+    return settled;
+}
+
+void pairs_cut(const Block *b, const Protocol *protocol, bool *cut)
+{
+    bool more = true;
+
+    for (int i = 0; i < b->npairs; i++) {
+        const Pair *p = &b->pair[i];
+
+        if (!p->settled && pair_has_time(p, b, protocol))
+            cut[p->b] = true;
+    }
+    while (more) {
+        more = false;
+        for (int i = 0; i < b->npairs; i++) {
+            const Pair *p = &b->pair[i];
+
+            if (p->a == ALONE || cut[p->a] == cut[p->b])
+                continue;
+            cut[p->a] = cut[p->b] = more = true;
+        }
+    }
+}
