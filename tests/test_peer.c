@@ -1,7 +1,7 @@
 /*
- * test_peer.c - the peer that times PyTorch: how it uses its devices
- * (tests/test_torch_device.py), and, where there is a PyTorch, what it says of
- * cases.
+ * test_peer.c - the peers: what they have in common and how one uses its
+ * devices (in Python), and, where there are PyTorch, ONNX Runtime and OpenVINO,
+ * what they say of cases.
  */
 #include <sqlite3.h>
 #include <stdbool.h>
@@ -10,39 +10,59 @@
 #include <unistd.h>
 
 #include "results/store.h"
+#include "tests/databases.h"
 #include "tests/test.h"
 
-#define PEER "harness/peers/torch_peer.py"
+#define PEER      "harness/peers/torch_peer.py"
+#define ONNX_PEER "harness/peers/onnx_peer.py"
+
+static void run_python_test(const char *file)
+{
+    char command[160];
+
+    if (system("python3 -c 'import unittest' 2>/dev/null"))
+        SKIP("there is no python3");
+    snprintf(command, sizeof(command), "python3 %s 2>/dev/null", file);
+    CHECK_MSG(system(command) == 0, "%s", command);
+}
 
 TEST(peer, uses_pytorch_as_its_devices_want)
 {
-    if (system("python3 -c 'import unittest' 2>/dev/null"))
-        SKIP("there is no python3");
-    CHECK(system("python3 tests/test_torch_device.py 2>/dev/null") == 0);
+    run_python_test("tests/test_torch_device.py");
 }
 
-/* A Python that has PyTorch: the first of the path, or Debian's. */
-static const char *python(void)
+TEST(peer, answers_with_nothing_but_answers)
+{
+    run_python_test("tests/test_peer_program.py");
+}
+
+/* A Python that has PyTorch and, unless it is "", an engine: the first of the
+ * path, or Debian's. */
+static const char *python(const char *engine)
 {
     static const char *const named[] = { "python3", "/usr/bin/python3" };
-    char command[160];
+    char command[256];
 
     for (int i = 0; i < 2; i++) {
         snprintf(command, sizeof(command),
                  "%s -c 'import importlib.util as u; "
-                 "assert u.find_spec(\"torch\") and u.find_spec(\"numpy\")' "
+                 "assert all(map(u.find_spec, \"torch numpy %s\".split()))' "
                  "2>/dev/null",
-                 named[i]);
+                 named[i], engine);
         if (system(command) == 0)
             return named[i];
     }
+    if (engine[0])
+        SKIP("there is no PyTorch with an engine for ONNX (pip install torch "
+             "numpy onnxruntime openvino)");
     SKIP("there is no PyTorch (Debian: python3-torch)");
 }
 
-/* Both time the cases of these flags, for a moment; the rows are in s. */
-static void run(Store **s, const char *flags)
+/* Both time the cases of these flags, for a moment; the rows are in s.  The
+ * engine is "" for PyTorch itself. */
+static void run(Store **s, const char *engine, const char *flags)
 {
-    const char *py = python();
+    const char *py = python(engine);
     char path[256], command[1024];
 
     if (access(test_beside("attnbench"), X_OK))
@@ -50,15 +70,15 @@ static void run(Store **s, const char *flags)
     snprintf(path, sizeof(path), "%s/peer.db", test_tmpdir());
     snprintf(command, sizeof(command),
              "'%s' run %s --db=%s --threads=1 --limit=1 --min_samples=6 "
-             "--max_samples=6 "
-             "--peer='%s " PEER " --serve' >/dev/null 2>&1",
-             test_beside("attnbench"), flags, path, py);
+             "--max_samples=6 --peer='%s %s%s --serve' >/dev/null 2>&1",
+             test_beside("attnbench"), flags, path, py,
+             engine[0] ? ONNX_PEER " --engine=" : PEER, engine);
     CHECK_MSG(system(command) >= 0, "%s", command);
     REQUIRE(store_open(s, path, STORE_READ) == OK);
 }
 
-/* How many rows of PyTorch's this holds for. */
-static int rows(Store *s, const char *where)
+/* How many rows this holds for. */
+static int count(Store *s, const char *where)
 {
     char sql[512];
     sqlite3_stmt *q;
@@ -66,7 +86,7 @@ static int rows(Store *s, const char *where)
 
     snprintf(sql, sizeof(sql),
              "SELECT count(*) FROM run JOIN sweep ON sweep.id = sweep_id "
-             "WHERE source LIKE 'pytorch %%' AND %s",
+             "WHERE %s",
              where);
     if (sqlite3_prepare_v2(store_sqlite(s), sql, -1, &q, NULL))
         return n;
@@ -76,13 +96,24 @@ static int rows(Store *s, const char *where)
     return n;
 }
 
+/* How many rows of PyTorch's this holds for. */
+static int rows(Store *s, const char *where)
+{
+    char of_pytorch[400];
+
+    snprintf(of_pytorch, sizeof(of_pytorch), "source LIKE 'pytorch %%' AND %s",
+             where);
+    return count(s, of_pytorch);
+}
+
 /* Ours is at its tenth step of training or later when they are compared. */
 TEST(peer, agrees_with_every_pass_of_modules)
 {
     Store *s;
 
-    run(&s, "--module=se,scsa --channels=64 --height=14 --width=14 "
-            "--batch=4 --pass=forward,input_grad,backward,train");
+    run(&s, "",
+        "--module=se,scsa --channels=64 --height=14 --width=14 "
+        "--batch=4 --pass=forward,input_grad,backward,train");
     CHECK(rows(s, "status = 'ok' AND rel_l2 < 3e-6 AND pass = 'forward'") == 2);
     CHECK(rows(s, "status = 'ok' AND rel_l2 < 1e-5 AND pass = 'input_grad'") ==
           2);
@@ -96,11 +127,55 @@ TEST(peer, agrees_with_every_pass_of_a_network)
 {
     Store *s;
 
-    run(&s, "--backbone=resnet18 --module=se --height=64 --width=64 "
-            "--batch=4 --pass=forward,input_grad,backward,train");
+    run(&s, "",
+        "--backbone=resnet18 --module=se --height=64 --width=64 "
+        "--batch=4 --pass=forward,input_grad,backward,train");
     CHECK(rows(s, "status = 'ok' AND rel_l2 < 2e-5 AND pass = 'forward'") == 1);
     CHECK(rows(s, "status = 'ok' AND rel_l2 < 2e-2 AND pass <> 'forward'") ==
           3);
+    store_close(s);
+}
+
+/* Two modules alone; a network, whose graph as_written is not timed.  SCSA's
+ * window is larger than the last maps of that network. */
+static void check_engine(const char *engine)
+{
+    Store *s;
+
+    run(&s, engine,
+        "--backbone=none,resnet18 --module=se,scsa --height=64 --width=64 "
+        "--graph=as_written,folded");
+    CHECK(count(s, "source LIKE 'o%' AND status = 'ok' AND rel_l2 < 3e-6 AND "
+                   "backbone = 'none'") == 4);
+    CHECK(count(s, "source LIKE 'o%' AND status = 'ok' AND rel_l2 < 2e-5 AND "
+                   "backbone = 'resnet18' AND graph = 'folded'") == 1);
+    CHECK(count(s, "source LIKE 'o%' AND status = 'unsupported' AND message "
+                   "LIKE 'graph=as_written is not timed here: o%'") == 1);
+    store_close(s);
+}
+
+TEST(peer, onnxruntime_agrees)
+{
+    check_engine("onnxruntime");
+}
+
+TEST(peer, openvino_agrees)
+{
+    check_engine("openvino");
+}
+
+/* On a processor that has it. */
+TEST(peer, openvino_agrees_in_bf16)
+{
+    Store *s;
+
+    run(&s, "openvino",
+        "--module=se,scsa --channels=64 --height=14 --width=14 --batch=4 "
+        "--dtype=bf16");
+    CHECK(count(s, "source LIKE 'openvino %' AND status = 'ok'") ==
+          count(s, "source = 'attnbench' AND status = 'ok'"));
+    CHECK(count(s, "source LIKE 'openvino %' AND status IN ('wrong', "
+                   "'failed')") == 0);
     store_close(s);
 }
 
@@ -114,20 +189,39 @@ static bool refused(const char *file, const char *reason)
     return system(command) == 0;
 }
 
-TEST(peer, says_why_a_case_is_not_timed)
+/* The peer of that engine writes a file, of cases that it does not time. */
+static void time_alone(const char *file, const char *engine)
 {
-    const char *py = python(), *bench = test_beside("attnbench");
-    char file[256], command[1024];
+    const char *py = python(engine), *bench = test_beside("attnbench");
+    char command[1024];
 
     if (access(bench, X_OK))
         SKIP("attnbench is not built");
-    snprintf(file, sizeof(file), "%s/torch.json", test_tmpdir());
     snprintf(command, sizeof(command),
              "{ '%s' run --module=se --pass=train --dtype=bf16 --dry_run; "
-             "'%s' run --module=se --pass=train --state=cold --dry_run; } | "
-             "%s " PEER " >%s",
-             bench, bench, py, file);
-    CHECK(system(command) == 0);
+             "'%s' run --module=se --pass=train --state=cold --dry_run; "
+             "'%s' run --module=se --dtype=f16 --dry_run; } | %s %s%s >%s",
+             bench, bench, bench, py, engine[0] ? ONNX_PEER " --engine=" : PEER,
+             engine, file);
+    CHECK_MSG(system(command) == 0, "%s", command);
+}
+
+TEST(peer, says_why_a_case_is_not_timed)
+{
+    const char *file = temp_path("torch.json");
+
+    time_alone(file, "");
     CHECK(refused(file, "pass=train is not timed here in dtype=bf16"));
     CHECK(refused(file, "state=cold is not timed here"));
+    CHECK(refused(file, "dtype=f16 is not timed here on cpu"));
+}
+
+TEST(peer, onnxruntime_says_why_a_case_is_not_timed)
+{
+    const char *file = temp_path("ort.json");
+
+    time_alone(file, "onnxruntime");
+    CHECK(refused(file, "pass=train is not timed here"));
+    CHECK(refused(file, "dtype=f16 is not timed here: onnxruntime has no "
+                        "convolutions or means of f16 on a CPU"));
 }

@@ -20,7 +20,7 @@
 #include "kernels/core/err.h"
 #include "kernels/core/host.h"
 
-/* Seed of weights and input; SEED in harness/peers/torch_peer.py. */
+/* Seed of weights and input; SEED in harness/peers/torch_case.py. */
 enum { SEED = 1 };
 
 /*

@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import torch_modules
-from torch_device import Refusal
+from peer_program import Refusal
 from torch_modules import at_stage, make_module
 
 
@@ -98,7 +98,8 @@ class InvertedResidual(nn.Module):
         super().__init__()
         self.wide = hidden > inputs
         if self.wide:
-            self.conv_pw, self.bn1 = conv(inputs, hidden), nn.BatchNorm2d(hidden)
+            self.conv_pw = conv(inputs, hidden)
+            self.bn1 = nn.BatchNorm2d(hidden)
             self.bn2, self.bn3 = nn.BatchNorm2d(hidden), nn.BatchNorm2d(outputs)
             self.conv_pwl = conv(hidden, outputs)
             self.FOLDS = (("conv_pw", "bn1"), ("conv_dw", "bn2"),

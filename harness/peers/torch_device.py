@@ -3,17 +3,14 @@
 A device places a network and its inputs, compiles, times runs, and brings
 outputs back.  Each is given the module torch, so that tests can give another.
 """
-import os
 import time
+
+from peer_program import Refusal, count_threads
 
 DTYPES = {"f32": "float32", "tf32": "float32", "f16": "float16",
           "bf16": "bfloat16"}
 LAYOUTS = ("auto", "channels_last", "contiguous")
 HOLD_LIMIT_NS = 100e6   # what the stream is held back at most
-
-
-class Refusal(Exception):
-    """A case, or a wish, that PyTorch or these files have no way to meet."""
 
 
 class Device:
@@ -100,8 +97,7 @@ class Host(Device):
         return ("f32", "bf16")
 
     def use(self, case):
-        threads = case["threads"] or len(os.sched_getaffinity(0))
-        self.torch.set_num_threads(threads)
+        self.torch.set_num_threads(count_threads(case))
 
     def time(self, work, reps):
         """Nanoseconds of one run: of work.step()."""

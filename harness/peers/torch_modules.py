@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from torch_device import Refusal
+from peer_program import Refusal
 from torch_scsa import SCSA
 
 
@@ -433,7 +433,7 @@ def fold_batch_norms(net):
     return net
 
 
-# ---- seeded values (harness/network/seed.c has the rule in C) ----------------------
+# ---- seeded values (harness/network/seed.c has the rule in C) --------------
 
 MASK = (1 << 64) - 1
 GOLDEN = 0x9E3779B97F4A7C15

@@ -1,8 +1,9 @@
 """torch_passes.py - what of a case is computed: its pass, in PyTorch.
 
-harness/network/passes.h has the definitions: which mode norms are in, of what there
-are gradients, the step of training.  Each is written as a user who cares for
-time would write it, and does no work that attnbench does not do.  A pass has
+harness/network/passes.h has the definitions: which mode norms are in, of what
+there are gradients, the step of training.  Each is written as a user who cares
+for time would write it, and does no work that attnbench does not do.  A pass
+has
 
     mode()          where its network is made and runs
     step()          one run, whose time is taken
@@ -16,11 +17,11 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from torch_case import SEED
 from torch_modules import seeded_input
 
-SEED = 1                                # of all inputs: SEED in harness/measure/trial.c
 CLASSES = 1000                          # of every backbone
-RATE, MOMENTUM, DECAY = 1e-5, 0.9, 1e-4     # as harness/network/passes.h has them
+RATE, MOMENTUM, DECAY = 1e-5, 0.9, 1e-4     # those of passes.h
 STEPS = 3                               # of a module: harness/network/network.c
 
 
