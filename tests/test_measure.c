@@ -285,6 +285,25 @@ TEST(measure, a_network_and_the_plain_one_are_neighbours_in_quads)
     end(&r);
 }
 
+/* Their modules' steps are timed in every pass, and the steps of all of them
+ * add up to what a pass takes. */
+TEST(measure, the_steps_of_a_network_are_timed_in_its_passes)
+{
+    Run r;
+
+    REQUIRE(begin(&r, "steps.db", networks, 6) == OK);
+    REQUIRE(go(&r, &quick) == OK);
+    CHECK(ask(r.store, "SELECT count(*) FROM sample JOIN run ON run.id = "
+                       "run_id WHERE (module = 'none') = (module_ns IS NOT "
+                       "NULL) OR module_ns >= ns OR module_ns <= 0") == 0);
+    CHECK(ask(r.store, "SELECT count(*) FROM run WHERE steps_ns > 0 AND "
+                       "steps_lo_ns <= steps_ns AND steps_ns <= steps_hi_ns "
+                       "AND steps_ns <= (SELECT max(ns) FROM sample WHERE "
+                       "run_id = run.id) AND 2 * steps_ns >= (SELECT min(ns) "
+                       "FROM sample WHERE run_id = run.id)") == 3);
+    end(&r);
+}
+
 /* A second copy of the plain network is compared with the first. */
 TEST(measure, copies_of_the_plain_network_are_a_pair)
 {

@@ -43,8 +43,8 @@ static bool is_plain(const Case *c)
     return strcmp(c->module.text, "none") == 0 && !c->copy;
 }
 
-/* A plain network of the same kind, but for what says something of the module
- * only. */
+/* True for the plain network of c: the same in all that does not belong to the
+ * module. */
 static bool is_plain_of(const Case *plain, const Case *c)
 {
     static const char *const same[] = { "backbone", "form",   "graph",

@@ -1,5 +1,6 @@
 /*
- * trial.c - counts, verifies, plans, warms and samples one case.
+ * trial.c - counts, verifies, plans and warms one case (trial_sample.c: samples
+ * it).
  *
  * Params, MACs and the paper's FLOPs are those of the network as it was
  * published, whatever was folded; FLOPs, transcendentals and bytes are those
@@ -16,6 +17,7 @@
 #include "harness/check/verify.h"
 #include "harness/devices/environment.h"
 #include "harness/measure/states.h"
+#include "harness/measure/trial_parts.h"
 #include "harness/network/network.h"
 #include "kernels/core/err.h"
 #include "kernels/core/host.h"
@@ -180,6 +182,9 @@ static int make_plan(Trial *a)
         TRY(set_input(a, network_input(a->graph, i)));
     if (a->c->state == STATE_GRAPH)
         TRY(plan_record(a->plan, 1));
+    else if (a->dev->backend->host_memory &&
+             strcmp(a->c->backbone.text, "none"))
+        a->steps = steps_new(a->plan);
     if (graph_is_training(a->graph))
         TRY(keep_first(a));
     if (a->c->state == STATE_COLD)
@@ -201,16 +206,15 @@ static bool evicts(const Trial *a)
 static int launch(const Trial *a)
 {
     plan_use_next(a->plan);
-    return plan_run(a->plan);
+    return a->steps ? steps_run(a->steps, a->plan) : plan_run(a->plan);
 }
 
-/* Nanoseconds of one run. */
-static int timed_runs(Trial *a, int launches, double *ns)
+int trial_runs(Trial *a, int launches, double *ns, Telemetry *known)
 {
     const Backend *backend = a->dev->backend;
 
     if (a->peer)
-        return peer_run(a->peer, a->id, launches, ns, NULL);
+        return peer_run(a->peer, a->id, launches, ns, known);
     if (evicts(a))
         TRY(cold_next(a->plan, a->dev));
     TRY(backend->clock_start(a->dev));
@@ -221,9 +225,8 @@ static int timed_runs(Trial *a, int launches, double *ns)
     return OK;
 }
 
-/* Nobody wants to know how long these take: a device whose clock first waits
- * until everything is queued need not. */
-static int untimed_runs(Trial *a, int launches)
+/* A device whose clock first waits until everything is queued need not. */
+int trial_runs_untimed(Trial *a, int launches)
 {
     double ns;
 
@@ -266,9 +269,9 @@ static int warm_up(Trial *a, double warmup_ns, int least)
     double ns;
 
     if (a->plan) /* what a copy loads at its first run */
-        TRY(untimed_runs(a, plan_ncopies(a->plan)));
+        TRY(trial_runs_untimed(a, plan_ncopies(a->plan)));
     for (int i = 0; i < least || host_now_ns() - start < warmup_ns; i++) {
-        TRY(timed_runs(a, 1, &ns));
+        TRY(trial_runs(a, 1, &ns, NULL));
         if (ns < a->fastest_ns)
             a->fastest_ns = ns;
     }
@@ -331,7 +334,7 @@ int trial_build(Trial *a, const Checker *with)
 static int fill(Trial *a)
 {
     return a->c->state == STATE_COLD && !evicts(a)
-               ? untimed_runs(a, cold_runs_to_fill(a->plan))
+               ? trial_runs_untimed(a, cold_runs_to_fill(a->plan))
                : OK;
 }
 
@@ -342,68 +345,13 @@ int trial_time(Trial *a, int runs, double *ns)
 
     TRY(fill(a));
     if (!evicts(a))
-        return timed_runs(a, launches, ns);
+        return trial_runs(a, launches, ns, NULL);
     for (int i = 0; i < launches; i++) {
-        TRY(timed_runs(a, 1, &one));
+        TRY(trial_runs(a, 1, &one, NULL));
         sum += one;
     }
     *ns = sum / launches;
     return OK;
-}
-
-static void keep(Trial *a, double ns, int round, const Telemetry *t)
-{
-    if (a->n == a->capacity) {
-        const size_t n = a->capacity ? 2 * (size_t)a->capacity : 32;
-
-        a->capacity = (int)n;
-        a->ns = realloc(a->ns, n * sizeof(*a->ns));
-        a->round = realloc(a->round, n * sizeof(*a->round));
-        a->telemetry = realloc(a->telemetry, n * sizeof(*a->telemetry));
-        BUG_IF(!a->ns || !a->round || !a->telemetry);
-    }
-    a->ns[a->n] = ns;
-    a->round[a->n] = round;
-    a->telemetry[a->n++] = *t;
-}
-
-/* State of the device right after a sample.  The arm owns the text. */
-static int look(const Trial *a, Moment *out)
-{
-    const Backend *backend = a->peer ? NULL : a->dev->backend;
-
-    if (backend && backend->moment)
-        TRY(backend->moment(a->dev, out));
-    if (!out->throttle)
-        return OK;
-    out->throttle = strdup(out->throttle);
-    return out->throttle ? OK : fail(ERR_MEMORY, "no memory for a sample");
-}
-
-void trial_add(Trial *a, double ns, int round)
-{
-    const Telemetry unknown = telemetry_unknown();
-
-    a->reps = 1;
-    keep(a, ns, round, &unknown);
-}
-
-static void drop_samples(Trial *a)
-{
-    for (int i = 0; i < a->n; i++)
-        free((char *)a->telemetry[i].device.throttle);
-    a->n = 0;
-}
-
-void arm_discard(Trial *a, const char *format, ...)
-{
-    va_list args;
-
-    drop_samples(a);
-    a->status = STATUS_FAILED;
-    va_start(args, format);
-    vsnprintf(a->message, sizeof(a->message), format, args);
-    va_end(args);
 }
 
 void trial_wake(Trial *a, double for_ns)
@@ -413,63 +361,9 @@ void trial_wake(Trial *a, double for_ns)
     int err = OK;
 
     while (!err && host_now_ns() - start < for_ns)
-        err = timed_runs(a, 1, &ns);
+        err = trial_runs(a, 1, &ns, NULL);
     if (err)
         trial_give_up(a, err);
-}
-
-/* A peer's threads are not of this process. */
-static void look_at_threads(const Trial *a, SchedCount *out)
-{
-    if (a->sched && !a->peer)
-        sched_read(a->sched, out);
-}
-
-/* What happened to this process's threads between two readings. */
-static void note_threads(const Trial *a, const SchedCount *before,
-                         const SchedCount *after, Telemetry *t)
-{
-    if (!a->sched || a->peer)
-        return;
-    t->cpu_ns = after->cpu_ns - before->cpu_ns;
-    t->run_delay_ns = after->run_delay_ns - before->run_delay_ns;
-    t->steal_ns = after->steal_ns - before->steal_ns;
-    t->switches = (int)(after->switches - before->switches);
-}
-
-/* The runs of one sample, and what is known of them. */
-static int take_sample(Trial *a, double *ns, Telemetry *known)
-{
-    SchedCount before, after;
-
-    look_at_threads(a, &before);
-    known->started_ns = host_now_ns() - a->from_ns;
-    TRY(timed_runs(a, a->launches, ns));
-    look_at_threads(a, &after);
-    note_threads(a, &before, &after, known);
-    if (!(*ns > 0))
-        return fail(ERR_DEVICE, "the clock measured %g ns", *ns);
-    return look(a, &known->device);
-}
-
-void trial_sample(Trial *a, int round)
-{
-    const double start = host_now_ns();
-    Telemetry known = telemetry_unknown();
-    double ns;
-    int err = OK;
-
-    if (a->rewarm)
-        err = untimed_runs(a, a->rewarm);
-    if (!err)
-        err = take_sample(a, &ns, &known);
-    if (err) {
-        drop_samples(a);
-        trial_give_up(a, err);
-        return;
-    }
-    keep(a, ns, round, &known);
-    a->spent_ns += host_now_ns() - start;
 }
 
 void trial_release(Trial *a)
@@ -490,43 +384,13 @@ void trial_release(Trial *a)
 void trial_free(Trial *a)
 {
     trial_release(a);
-    drop_samples(a);
+    trial_drop_samples(a);
+    steps_free(a->steps);
     free(a->ns);
     free(a->round);
     free(a->telemetry);
     a->ns = NULL;
     a->round = NULL;
     a->telemetry = NULL;
-}
-
-Outcome trial_outcome(const Trial *a)
-{
-    Outcome o = {
-        .status = a->status,
-        .rel_l2 = a->rel_l2,
-        .converged = a->converged,
-        .reps = a->reps,
-        .threads_used = a->threads_used,
-        .steps_ns = NAN,
-        .steps_lo_ns = NAN,
-        .steps_hi_ns = NAN,
-        .params = a->params,
-        .macs = a->macs,
-        .flops = a->flops,
-        .paper_flops = a->paper_flops,
-        .transcendentals = a->transcendentals,
-        .bytes = a->bytes,
-        .arena_bytes = a->arena_bytes,
-    };
-
-    memcpy(o.repeat, a->repeat, sizeof(o.repeat));
-    memcpy(o.message, a->message, sizeof(o.message));
-    memcpy(o.verified_at, a->verified_at, sizeof(o.verified_at));
-    snprintf(o.weights_hash, sizeof(o.weights_hash), "%s", a->weights_hash);
-    return o;
-}
-
-Samples trial_samples(const Trial *a)
-{
-    return (Samples){ a->n, a->ns, a->round, a->telemetry };
+    a->steps = NULL;
 }

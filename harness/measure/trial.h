@@ -15,6 +15,7 @@
 #include "harness/devices/sched.h"
 #include "harness/files/hash.h"
 #include "harness/measure/peer.h"
+#include "harness/measure/steps.h"
 #include "harness/network/case.h"
 #include "kernels/core/graph.h"
 #include "kernels/core/plan.h"
@@ -34,6 +35,7 @@ typedef struct Trial {
     int each;          /* runs in one launch: more in a recording */
     int launches;      /* timed together in a sample */
     int rewarm;        /* launches before each sample, not timed */
+    Steps *steps;      /* of a network, where they can be timed; or NULL */
     Sched *sched;      /* asked around each sample; or NULL */
     double from_ns;    /* since when started_ns of a sample counts; or NAN */
     double fastest_ns; /* of the runs that warmed it up */
@@ -90,6 +92,10 @@ void trial_give_up(Trial *a, int err);
 
 /* Runs it for that long in wall time, only to raise the device's clock. */
 void trial_wake(Trial *a, double for_ns);
+
+/* Takes a sample without keeping it: the nanoseconds of one run, and what is
+ * known of it, of which known has the rest. */
+int trial_take(Trial *a, double *ns, Telemetry *known);
 
 /* Adds one sample, in this round of the sweep. */
 void trial_sample(Trial *a, int round);

@@ -1,0 +1,40 @@
+/*
+ * steps.h - the steps of a network's plan, timed inside its passes.
+ *
+ * A module costs a few per cent of a pass.  As the difference of two passes
+ * that is a small difference of large, noisy numbers; but the module's own
+ * steps can be timed within the pass, where numerator and denominator share
+ * clock, neighbours and frequency: the direct cost.  What it leaves out, such
+ * as caches that the module has emptied, is the indirect cost, which only pairs
+ * of passes show (analysis/cost.h).
+ *
+ * For devices that work in the host's memory, whose steps are done when their
+ * function returns: one reading of the clock between two steps, 25 to 50 ns.
+ */
+#ifndef HARNESS_STEPS_H
+#define HARNESS_STEPS_H
+
+#include "kernels/core/plan.h"
+
+typedef struct Steps Steps;
+
+/* For a plan on a device that works in the host's memory, and has no
+ * recording. */
+Steps *steps_new(const Plan *plan);
+void steps_free(Steps *s);
+
+/* Runs the plan once, as a part of the current sample. */
+int steps_run(Steps *s, Plan *plan);
+
+/* Ends the sample, of that many runs: the time of the modules' steps in one, in
+ * nanoseconds; NAN if there are none, or if one of them is a neighbour's, too.
+ * keep: the sample counts. */
+double steps_end(Steps *s, int runs, bool keep);
+
+/* The time of a pass from its steps: the sum of the median of each over all
+ * samples, with its 95 % interval, in nanoseconds.  A step of a millisecond is
+ * undisturbed far more often than a pass of a hundred.  NANs for fewer than six
+ * samples. */
+void steps_stitch(const Steps *s, double *ns, double *lo, double *hi);
+
+#endif
