@@ -55,16 +55,24 @@ int serial_ranks(double *rank, double *sorted, const double *x, int n)
     return OK;
 }
 
-double serial_correlation(const double *rank, int n)
+/* Sum of squares about the middle; 0 if all are equal. */
+static double spread(const double *rank, int n)
 {
     const double middle = (n - 1) / 2.0;
-    double shared = 0, all = 0;
+    double sum = 0;
 
-    for (int i = 0; i < n; i++) {
-        all += (rank[i] - middle) * (rank[i] - middle);
-        if (i + 1 < n)
-            shared += (rank[i] - middle) * (rank[i + 1] - middle);
-    }
+    for (int i = 0; i < n; i++)
+        sum += (rank[i] - middle) * (rank[i] - middle);
+    return sum;
+}
+
+double serial_correlation(const double *rank, int n)
+{
+    const double middle = (n - 1) / 2.0, all = spread(rank, n);
+    double shared = 0;
+
+    for (int i = 0; i + 1 < n; i++)
+        shared += (rank[i] - middle) * (rank[i + 1] - middle);
     return all > 0 ? shared / all : 0;
 }
 
@@ -74,7 +82,7 @@ double serial_worth(const double *rank, int n)
 {
     double rho = serial_correlation(rank, n);
 
-    if (n > 4)
+    if (n > 4 && spread(rank, n) > 0)
         rho = (n * rho + 1) / (n - 4);
     rho = fmin(fmax(rho, 0), MOST_CORRELATION);
     return fmax(n * (1 - rho) / (1 + rho), 1);
@@ -83,11 +91,9 @@ double serial_worth(const double *rank, int n)
 /* Variance of the mean rank, from batches, over that of independent samples. */
 static double batch_inflation(const double *rank, int n, int batches)
 {
-    const double middle = (n - 1) / 2.0;
-    double sum = 0, squares = 0, all = 0;
+    const double middle = (n - 1) / 2.0, all = spread(rank, n);
+    double sum = 0, squares = 0;
 
-    for (int i = 0; i < n; i++)
-        all += (rank[i] - middle) * (rank[i] - middle);
     for (int k = 0; k < batches; k++) {
         const int from = (int)((double)n * k / batches);
         const int to = (int)((double)n * (k + 1) / batches);

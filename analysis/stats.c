@@ -3,8 +3,8 @@
  *
  * Times are skewed to the right and have outliers, so the middle is the
  * median, and its interval comes from order statistics: it assumes nothing of
- * the distribution, but it does assume samples that are independent.  Times
- * drift, hence ratio_paired: what hits a whole round cancels within it.
+ * the distribution.  The number of ranks between them is that of independent
+ * samples, stretched for their correlation in time (serial.c).
  *
  * Source: H. A. David, H. N. Nagaraja, "Order Statistics", 3rd edition,
  * section 7.1 (intervals of quantiles); T. Hoefler, R. Belli, "Scientific
@@ -16,13 +16,11 @@
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
-enum {
-    EXACT_N = 1000, /* 2^-1000 is still a normal double                    */
-};
-static const double TAIL = 0.025; /* on either side of 95 %          */
-static const double Z = 1.9599639845400545; /* normal quantile of 1 - TAIL  */
+#include "analysis/serial.h"
+#include "kernels/core/err.h"
+
+static const double ALPHA = 0.05;       /* of 95 % intervals             */
 static const double MAD_SIGMA = 1.4826; /* MAD to sigma, if it were normal */
 static const double OUTLIER_SIGMAS = 10;
 
@@ -33,76 +31,89 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Quantile of sorted x, linear between order statistics (Hyndman and Fan's
- * type 7). */
+/* Order statistic of sorted x, the first is 0; linear between them, and the
+ * extremes beyond. */
+static double at_place(const double *x, int n, double place)
+{
+    const double within = fmin(fmax(place, 0), n - 1);
+    const int i = (int)within;
+
+    return i + 1 < n ? x[i] + (within - i) * (x[i + 1] - x[i]) : x[n - 1];
+}
+
+/* Hyndman and Fan's type 7. */
 static double quantile(const double *x, int n, double q)
 {
-    const double at = q * (n - 1);
-    const int i = (int)at;
-
-    return i + 1 < n ? x[i] + (at - i) * (x[i + 1] - x[i]) : x[n - 1];
+    return at_place(x, n, q * (n - 1));
 }
 
-/*
- * The k for which [x_(k), x_(n+1-k)], counted from 1, is the narrowest such
- * interval that covers the median with 95 %: k - 1 successes or fewer of n
- * tosses of a coin have probability of at most TAIL.  1 if there is none.
- */
-static int interval_rank(int n)
+/* Median of |x - median| of sorted x: distances rise on both sides of the
+ * middle, so the smaller half of them is one walk outwards. */
+static double median_distance(const double *x, int n, double median)
 {
-    double p = ldexp(1, -n), below = p; /* of exactly, at most, k successes */
-    int k = 0;
+    int left = n / 2 - 1, right = n / 2;
+    double last = 0, before = 0;
 
-    if (n > EXACT_N)
-        return (int)((n - Z * sqrt(n)) / 2);
-    while (below <= TAIL) {
-        k++;
-        p *= (double)(n - k + 1) / k;
-        below += p;
+    for (int i = 0; i <= n / 2; i++) {
+        const double down = left >= 0 ? median - x[left] : INFINITY;
+        const double up = right < n ? x[right] - median : INFINITY;
+
+        before = last;
+        last = fmin(down, up);
+        if (down <= up)
+            left--;
+        else
+            right++;
     }
-    return k > 1 ? k : 1;
+    return n % 2 ? last : (before + last) / 2;
 }
 
-static int count_outliers(const double *sorted, int n, double median)
+static int count_outliers(const double *x, int n, double median)
 {
-    double *distance = malloc((size_t)n * sizeof(*distance)), limit;
-    int outliers = 0;
+    const double limit =
+        OUTLIER_SIGMAS * MAD_SIGMA * median_distance(x, n, median);
+    int low = 0, high = n;
 
-    if (!distance)
-        return 0;
-    for (int i = 0; i < n; i++)
-        distance[i] = fabs(sorted[i] - median);
-    qsort(distance, (size_t)n, sizeof(*distance), ascending);
-    limit = OUTLIER_SIGMAS * MAD_SIGMA * quantile(distance, n, 0.5);
-    while (outliers < n && distance[n - 1 - outliers] > limit)
-        outliers++;
-    free(distance);
-    return outliers;
+    while (low < n && median - x[low] > limit)
+        low++;
+    while (high > low && x[high - 1] - median > limit)
+        high--;
+    return low + n - high;
 }
 
-Stats stats_of(const double *x, int n)
+static Stats describe(const double *sorted, const double *rank, int n)
 {
-    double *sorted = n > 0 ? malloc((size_t)n * sizeof(*sorted)) : NULL;
-    Stats s = { 0, NAN, NAN, NAN, NAN, NAN, NAN, NAN, 0 };
-    int k;
-
-    if (!sorted)
-        return s;
-    memcpy(sorted, x, (size_t)n * sizeof(*sorted));
-    qsort(sorted, (size_t)n, sizeof(*sorted), ascending);
-    k = interval_rank(n);
-    s = (Stats){
+    const double middle = (n - 1) / 2.0;
+    /* The number of samples below the true median is binomial; in ranks, since
+     * a whole one would be 10 % of the width of 60 samples, by the normal. */
+    const double half =
+        normal_point(ALPHA) * sqrt(n) / 2 * serial_stretch(rank, n, ALPHA);
+    Stats s = {
         .n = n,
+        .worth = serial_worth(rank, n),
         .median = quantile(sorted, n, 0.5),
-        .lo = sorted[k - 1],
-        .hi = sorted[n - k],
+        .lo = at_place(sorted, n, middle - half),
+        .hi = at_place(sorted, n, middle + half),
         .q1 = quantile(sorted, n, 0.25),
         .q3 = quantile(sorted, n, 0.75),
         .min = sorted[0],
         .max = sorted[n - 1],
     };
+
     s.outliers = count_outliers(sorted, n, s.median);
+    return s;
+}
+
+Stats stats_of(const double *x, int n)
+{
+    double *sorted = n > 0 ? malloc((size_t)n * sizeof(*sorted)) : NULL;
+    double *rank = n > 0 ? malloc((size_t)n * sizeof(*rank)) : NULL;
+    Stats s = { 0, 0, NAN, NAN, NAN, NAN, NAN, NAN, NAN, 0 };
+
+    if (sorted && rank && !serial_ranks(rank, sorted, x, n))
+        s = describe(sorted, rank, n);
     free(sorted);
+    free(rank);
     return s;
 }
 
@@ -134,7 +145,7 @@ bool fit_power(PowerFit *out, const double *x, const double *y, int n)
     if (m < 3 || sxx < 1e-12) /* one x only, up to rounding */
         return false;
     rest = fmax(syy - sxy * sxy / sxx, 0);
-    half = student_point(m - 2, 2 * TAIL) * sqrt(rest / (m - 2) / sxx);
+    half = student_point(m - 2, ALPHA) * sqrt(rest / (m - 2) / sxx);
     out->n = m;
     out->exponent = sxy / sxx;
     out->lo = out->exponent - half;
@@ -162,8 +173,8 @@ void bootstrap_interval(double *values, int n, int draws, double *lo,
             return;
     if (draws < 2 || n < 1)
         return;
-    tail = erfc(student_point(draws - 1, 2 * TAIL) *
-                sqrt(draws / (draws - 1.0)) / sqrt(2)) /
+    tail = erfc(student_point(draws - 1, ALPHA) * sqrt(draws / (draws - 1.0)) /
+                sqrt(2)) /
            2;
     qsort(values, (size_t)n, sizeof(*values), ascending);
     *lo = quantile(values, n, tail);

@@ -10,6 +10,7 @@
 
 typedef struct Stats {
     int n;
+    double worth; /* independent samples that would say as much; 1 to n    */
     double median;
     double lo, hi; /* 95 % confidence interval of the median              */
     double q1, q3;
@@ -17,10 +18,27 @@ typedef struct Stats {
     int outliers; /* |x - median| > 10 MAD sigmas; flagged, never dropped  */
 } Stats;
 
-/* Statistics of n samples; x is not changed.  The interval is from order
- * statistics (binomial) and takes samples to be independent; with fewer than
- * six, too few for 95 %, it is lo = min, hi = max. n = 0 gives NANs, and so
- * does a lack of memory, with n = 0. */
+/*
+ * Statistics of x[n], in order of measurement; x is not changed.  The interval
+ * is from order statistics, with more ranks between them the more the samples
+ * are correlated in time (serial.h), and at most min to max.  With fewer than
+ * six samples, too few for 95 %, it is min to max.  n = 0 gives NANs, and so
+ * does a lack of memory, with n = 0.
+ *
+ * How often the interval is right in simulations of log-normal times whose
+ * neighbours have a correlation of rho (autoregressive, of first order); of
+ * "mixed", half of the variance has a rho of 0.9 and half 0.  Last, its width
+ * over that of the sign test, which is right for a rho of 0 alone:
+ *
+ *       n   rho 0   0.4  0.75   0.9  mixed  width
+ *      10    1.00  0.97  0.84  0.61   0.87   1.46
+ *      20    0.99  0.98  0.95  0.82   0.85   1.53
+ *      40    0.98  0.98  0.97  0.94   0.80   1.19
+ *     100    0.98  0.98  0.98  0.97   0.89   1.13
+ *     500    0.98  0.98  0.99  0.98   0.96   1.16
+ *
+ * Hence below 40 samples it is honest for a rho of up to 0.5 to 0.75 only.
+ */
 Stats stats_of(const double *x, int n);
 
 /* Half the interval over the median: what a stopping rule compares. */

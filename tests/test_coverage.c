@@ -9,10 +9,110 @@
 #include <stdbool.h>
 
 #include "analysis/paired.h"
+#include "analysis/stats.h"
+#include "harness/measure/measure.h"
 #include "tests/sample.h"
 #include "tests/test.h"
 
 enum { TRIALS = 2000 };
+
+/* ---- medians ------------------------------------------------------------- */
+
+/* Log-normal times whose median is 1, with a lag-1 correlation of rho. */
+static void make_times(double *x, int n, double rho, double sigma,
+                       uint64_t *state)
+{
+    double z = sample_normal(state);
+
+    for (int i = 0; i < n; i++) {
+        x[i] = exp(sigma * z);
+        z = rho * z + sqrt(1 - rho * rho) * sample_normal(state);
+    }
+}
+
+static double median_coverage(double rho, int n, int trials)
+{
+    static double x[200];
+    uint64_t state = 1;
+    int hits = 0;
+
+    for (int t = 0; t < trials; t++) {
+        Stats s;
+
+        make_times(x, n, rho, 1.0, &state);
+        s = stats_of(x, n);
+        hits += s.lo <= 1 && 1 <= s.hi;
+    }
+    return (double)hits / trials;
+}
+
+TEST(coverage, of_medians_is_93_percent_from_40_samples_on)
+{
+    static const double rhos[] = { 0, 0.4, 0.75, 0.9 };
+    static const int ns[] = { 40, 60, 200 };
+
+    for (int i = 0; i < 4; i++)
+        for (int k = 0; k < 3; k++) {
+            const double c = median_coverage(rhos[i], ns[k], TRIALS);
+
+            CHECK_MSG(c >= 0.93, "rho=%g n=%d: %g", rhos[i], ns[k], c);
+        }
+}
+
+/* Shares that stats.h gives for few samples: honest while they are not too much
+ * correlated. */
+TEST(coverage, of_medians_of_few_samples_is_what_it_is_said_to_be)
+{
+    static const struct {
+        int n;
+        double rho, said;
+    } known[] = { { 10, 0, 1.00 },  { 10, 0.4, 0.97 }, { 10, 0.75, 0.84 },
+                  { 20, 0, 0.99 },  { 20, 0.4, 0.98 }, { 20, 0.75, 0.95 },
+                  { 20, 0.9, 0.82 } };
+
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        const double c = median_coverage(known[i].rho, known[i].n, TRIALS);
+
+        CHECK_MSG(fabs(c - known[i].said) < 0.03, "rho=%g n=%d: %g, not %g",
+                  known[i].rho, known[i].n, c, known[i].said);
+    }
+}
+
+/* Share of trials whose interval holds the median when the stopping rule says
+ * that it is narrow enough, or at 1000 samples. */
+static double stopped_coverage(double rho, double sigma, int trials)
+{
+    enum { MOST = 1000 };
+    static double x[MOST];
+    const Protocol p = { .target = 0.01, .min_samples = 10 };
+    uint64_t state = 7;
+    int hits = 0;
+
+    for (int t = 0; t < trials; t++) {
+        int n = p.min_samples;
+        Stats s;
+
+        make_times(x, MOST, rho, sigma, &state);
+        while (n < MOST && !measure_converged(&p, x, n))
+            n = next_look(n) < MOST ? next_look(n) : MOST;
+        s = stats_of(x, n);
+        hits += s.lo <= 1 && 1 <= s.hi;
+    }
+    return (double)hits / trials;
+}
+
+TEST(coverage, of_medians_is_93_percent_where_a_narrow_interval_stops)
+{
+    static const double rhos[] = { 0, 0.4, 0.75, 0.9 };
+    static const double sigmas[] = { 0.005, 0.01, 0.02 };
+
+    for (int i = 0; i < 4; i++)
+        for (int k = 0; k < 3; k++) {
+            const double c = stopped_coverage(rhos[i], sigmas[k], 1000);
+
+            CHECK_MSG(c >= 0.93, "rho=%g sigma=%g: %g", rhos[i], sigmas[k], c);
+        }
+}
 
 /* ---- ratios -------------------------------------------------------------- */
 

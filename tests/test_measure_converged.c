@@ -17,8 +17,8 @@ TEST(measure_converged, constant_samples_converge_at_the_least_number)
 
     for (int i = 0; i < 64; i++)
         ns[i] = 1000;
-    CHECK(!converged(0.01, 10, ns, 9));
-    CHECK(converged(0.01, 10, ns, 10));
+    CHECK(!converged(0.01, 10, ns, 15)); /* 16 is the least of all cases */
+    CHECK(converged(0.01, 10, ns, 16));
     CHECK(!converged(0.01, 30, ns, 29));
     CHECK(converged(0.01, 30, ns, 30));
 }

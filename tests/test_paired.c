@@ -18,7 +18,7 @@ static bool near(double a, double b)
 
 /* ---- ratios -------------------------------------------------------------- */
 
-/* Of 2, 4 and 2, the centre is the median of the six geometric means of
+/* The centre of 2, 4 and 2 is the median of the six geometric means of
  * pairs: 2, 2, 2, sqrt(8), sqrt(8), 4. */
 TEST(paired, rounds_that_both_have_are_compared)
 {

@@ -77,7 +77,7 @@ TEST(plots, channels_holds_medians_with_their_interval)
     stored_channels(db);
     dat = draw(db, "channels", (PlotOptions){ 0 }, &err);
     check_holds(dat, "# SE: x y(µs) lo hi converged n\n"
-                     "64 6.688 6.464 6.912 1 10\n");
+                     "64 6.688 6.4 6.976 1 10\n");
     check_holds(dat, "# SCSA: x y(µs) lo hi converged n\n"
                      "64 4.28032 ");
     free(dat);
@@ -244,9 +244,9 @@ TEST(plots, stages_has_a_panel_a_shape_and_a_row_a_module)
     dat = draw(full_database(), "stages", (PlotOptions){ 0 }, &err);
     CHECK_MSG(err == OK || !have_gnuplot(), "%s", err_message());
     check_holds(dat, "# 64x56x56: row time lo hi converged style\n"
-                     "1 66.88 64.64 69.12 1 2\n"
-                     "2 267.52 258.56 276.48 1 1\n"
-                     "3 133.76 129.28 138.24 1 17\n\n\n"
+                     "1 66.88 64 69.76 1 2\n"
+                     "2 267.52 256 279.04 1 1\n"
+                     "3 133.76 128 139.52 1 17\n\n\n"
                      "# 256x14x14: ");
     check_holds(dat, "# names: row strong name\n1 0 \"SE\" \n2 1 \"SCSA\" "
                      "\n3 1 \"SCSA fused\" \n");

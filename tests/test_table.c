@@ -47,13 +47,13 @@ static char *print(const char *db, const char *experiment, Printer *printer,
 static const char networks_text[] =
 "ResNet-50 with each module, 3x224x224, as_written\n"
 "\n"
-"                  ------------------------ here ------------------------  ---------------- paper -----------------\n"
-"method   type     params  FLOPs           images/s              to plain  params  FLOPs  images/s  top-1  to plain\n"
-"                       M      G                                                M      G                %\n"
-"plain    -         25.60   4.11  95.7 [92.6, 99.0]                         25.56   4.02      2433  76.39\n"
-"SE-conv  Channel   25.60   4.11  87.0 [84.2, 90.0]  0.909 [0.909, 0.909]   28.07   4.11      2077  77.23     0.854\n"
-"SCSA     Hybrid    25.60   4.11  76.6 [74.1, 79.2]  0.800 [0.800, 0.800]   25.62   4.12      2019  77.49     0.830\n"
-"SE       Channel   25.60   4.11  91.1 [88.2, 94.3]  0.952 [0.952, 0.952]\n"
+"                  ------------------------ here -------------------------  ---------------- paper -----------------\n"
+"method   type     params  FLOPs            images/s              to plain  params  FLOPs  images/s  top-1  to plain\n"
+"                       M      G                                                 M      G                %\n"
+"plain    -         25.60   4.11  95.7 [91.7, 100.0]                         25.56   4.02      2433  76.39\n"
+"SE-conv  Channel   25.60   4.11   87.0 [83.4, 90.9]  0.909 [0.909, 0.909]   28.07   4.11      2077  77.23     0.854\n"
+"SCSA     Hybrid    25.60   4.11   76.6 [73.4, 80.0]  0.800 [0.800, 0.800]   25.62   4.12      2019  77.49     0.830\n"
+"SE       Channel   25.60   4.11   91.1 [87.4, 95.2]  0.952 [0.952, 0.952]\n"
 "\n"
 "here: a cpu, 2 cores, load 0.5 at the start; resnet50, composed, as written, cpu, f32, batch 4, 3x224x224, forward, hot,\n"
 "2 threads; medians of n = 10 with 95 % intervals; 2026-11-22, commit 0123456. FLOPs as the paper counts them: a\n"
@@ -258,9 +258,9 @@ static const char modules_text[] =
 "Time of a run by attnbench (C x H x W)\n"
 "\n"
 "module              64x28x28             128x28x28             256x28x28             512x28x28            1024x28x28\n"
-"SE      6.69 us [6.46, 6.91]  13.4 us [12.9, 13.8]  26.8 us [25.9, 27.6]  53.5 us [51.7, 55.3]     107 us [103, 111]\n"
-"SA               unsupported  17.1 us [16.5, 17.7]  68.5 us [66.2, 70.8]     274 us [265, 283]  1.10 ms [1.06, 1.13]\n"
-"SCSA    4.28 us [4.14, 4.42]  17.1 us [16.5, 17.7]  68.5 us [66.2, 70.8]     274 us [265, 283]  1.10 ms [1.06, 1.13]\n"
+"SE      6.69 us [6.40, 6.98]  13.4 us [12.8, 14.0]  26.8 us [25.6, 27.9]  53.5 us [51.2, 55.8]     107 us [102, 112]\n"
+"SA               unsupported  17.1 us [16.4, 17.9]  68.5 us [65.5, 71.4]     274 us [262, 286]  1.10 ms [1.05, 1.14]\n"
+"SCSA    4.28 us [4.10, 4.46]  17.1 us [16.4, 17.9]  68.5 us [65.5, 71.4]     274 us [262, 286]  1.10 ms [1.05, 1.14]\n"
 "\n"
 "a cpu, 2 cores, load 0.5 at the start; composed, as written, cpu, f32, batch 1, 28x28 pixels, forward, hot, 2 threads;\n"
 "medians of n = 10 with 95 % intervals; 2026-11-22, commit 0123456.\n"
@@ -295,7 +295,7 @@ TEST(table, settings_that_follow_the_shape_share_a_row)
     }
     stored_end(&s);
     text = print(db, "resolution", table_modules, (TableOptions){ 0 });
-    check_holds(text, "\nFCA     732 ns [707, 756]  1.46 us [1.41, 1.51]\n");
+    check_holds(text, "\nFCA     732 ns [700, 763]  1.46 us [1.40, 1.53]\n");
     free(text);
 }
 
@@ -332,9 +332,9 @@ TEST(table, states_and_batches_have_tables_of_their_own)
     static const char cold[] =
         "Time of a run by attnbench, batch 32, cold (C x H x W)\n\n"
         "module                    64x7x7               128x7x7\n"
-        "SE          41.8 us [40.4, 43.2]  83.6 us [80.8, 86.4]\n"
-        "SCSA        41.8 us [40.4, 43.2]  83.6 us [80.8, 86.4]\n"
-        "SCSA fused  20.9 us [20.2, 21.6]  41.8 us [40.4, 43.2]\n\n";
+        "SE          41.8 us [40.0, 43.6]  83.6 us [80.0, 87.2]\n"
+        "SCSA        41.8 us [40.0, 43.6]  83.6 us [80.0, 87.2]\n"
+        "SCSA fused  20.9 us [20.0, 21.8]  41.8 us [40.0, 43.6]\n\n";
     static const char ratio[] =
         "Time fused over time composed, batch 32, cold, with 95 % intervals "
         "(C x H x W)\n\n"
@@ -397,7 +397,7 @@ TEST(table, a_run_a_row_for_programs)
     "11-22T10:00:00Z,"
     check_holds(text,
                 ",64,28,28,forward,hot,0,0,\"{\"\"reduction\"\":16}\"" WHERE
-                "ok,1,10,6688,6464,6912\n");
+                "ok,1,10,6688,6400,6976\n");
     check_holds(text,
                 ",64,28,28,forward,hot,0,0,\"{\"\"group_num\"\":64}\"" WHERE
                 "unsupported,1,0,,,\n");
@@ -469,7 +469,7 @@ TEST(table, ratios_of_sweeps_apart_are_marked_and_wider)
     add_both(db, "modules");
     CHECK(alter(db, "UPDATE start SET seed = 7 WHERE sweep_id = 2"));
     text = print(db, "modules", peers, (TableOptions){ 0 });
-    check_holds(text, "'0.500 [0.468, 0.535]");
+    check_holds(text, "'0.500 [0.459, 0.545]");
     check_holds(text, "' was not interleaved");
     check_holds(text, "not resolved\nin 2.");
     free(text);

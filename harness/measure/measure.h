@@ -70,7 +70,8 @@ typedef struct Tally {
 int measure(const Experiment *e, const Protocol *protocol, Store *store,
             const Lanes *lanes, const Listener *listener, Tally *result);
 
-/* True if n samples are enough: the stopping rule, apart from time. */
+/* True if n samples are enough: the stopping rule, apart from time.  They are
+ * in order of measurement, and must be worth 16 independent ones. */
 bool measure_converged(const Protocol *protocol, const double *ns, int n);
 
 #endif
