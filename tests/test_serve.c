@@ -359,3 +359,23 @@ TEST(serve, one_that_ends_early_costs_its_own_rows)
               "LIKE '%exited without replying%'",
               "1");
 }
+
+/* Each time has next to it what the scheduler did to the one that took it. */
+TEST(serve, samples_of_both_builds_have_their_telemetry)
+{
+    const char *db = temp_path("known.db");
+    char *said;
+
+    CHECK(program(&said,
+                  "run --module=se --channels=16 --height=8 --width=8 "
+                  "--threads=1 --min_samples=6 --max_samples=6 --db=%s "
+                  "--peer='%s serve'",
+                  db, test_beside("attnbench")) == 0);
+    free(said);
+    CHECK_ASK(db, "SELECT count(DISTINCT run_id) FROM sample", "2");
+    CHECK_ASK(
+        db,
+        "SELECT count(*) FROM sample WHERE cpu_ns IS NULL OR NOT cpu_ns > 0 "
+        "OR switches IS NULL OR started_ns IS NULL OR process <> 0",
+        "0");
+}

@@ -3,6 +3,7 @@
  * what its row will say.
  */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "harness/measure/states.h"
@@ -256,6 +257,7 @@ static void time_built(const char *state, const Backend *on, int runs,
 {
     Case c = stored_case("module=se channels=16 height=8 width=8");
     FakeDevice *fake = fake_open();
+    Telemetry known = telemetry_unknown();
     double ns;
     Trial a;
 
@@ -265,7 +267,9 @@ static void time_built(const char *state, const Backend *on, int runs,
     CHECK_MSG(trial_build(&a, &(Checker){ &fake->base, NULL }) == OK, "%s",
               err_message());
     *seen = *fake;
-    CHECK(trial_time(&a, runs, &ns) == OK);
+    CHECK(trial_time(&a, runs, &ns, &known) == OK);
+    CHECK(!fake->evictions == (known.device.throttle != NULL));
+    free((char *)known.device.throttle);
     CHECK_MSG(ns == 1e3 * plan_steps(a.plan), "%s: %g ns", state, ns);
     seen->evictions = fake->evictions - seen->evictions;
     seen->replays = fake->replays - seen->replays;

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,6 +30,7 @@ typedef struct Server {
     Device *dev; /* as backend and threads of dev_case want it; or NULL */
     Case dev_case;
     Hashes hashes;
+    Sched *sched;
 } Server;
 
 /* ---- cases that are held ----------------------------------------------- */
@@ -128,6 +130,7 @@ static int build(Server *s, Served *new, const char *path)
     int err;
 
     TRY(open_device(s, &new->c));
+    trial_watch(&new->arm, s->sched, NAN);
     err = trial_build(&new->arm, &(Checker){ s->dev, &ref, &s->hashes });
     reference_free(ref);
     return err ? err : save_outputs(&new->arm, path);
@@ -216,8 +219,34 @@ static int answer_case(Server *s, char *rest, char answer[ANSWER])
     return OK;
 }
 
+static bool is_known(const Param *field, const Telemetry *t)
+{
+    const void *at = (const char *)t + field->offset;
+
+    if (field->kind == PARAM_KIND_REAL)
+        return !isnan(*(const double *)at);
+    if (field->kind == PARAM_KIND_INT)
+        return *(const int *)at >= 0;
+    return *(const char *const *)at != NULL;
+}
+
+/* Adds what is known of a sample.  When it began, and in which process of a
+ * sweep, is known to who asks. */
+static void add_pairs(char answer[ANSWER], const Telemetry *t)
+{
+    char text[PARAM_TEXT_MAX];
+    size_t n = strlen(answer);
+
+    for (const Param *p = telemetry_fields; p->name && n < ANSWER; p++)
+        if (is_known(p, t) && p->offset != offsetof(Telemetry, started_ns) &&
+            p->offset != offsetof(Telemetry, process))
+            n += (size_t)snprintf(answer + n, ANSWER - n, " %s=%s", p->name,
+                                  param_text(p, t, text));
+}
+
 static int answer_run(Server *s, char *rest, char answer[ANSWER])
 {
+    Telemetry known = telemetry_unknown();
     Served *at;
     double ns;
     int id, runs;
@@ -230,10 +259,10 @@ static int answer_run(Server *s, char *rest, char answer[ANSWER])
         return fail(ERR_INPUT, "run: case %d is not held", id);
     if (backend_lost(s->dev))
         return lost();
-    TRY(trial_time(&at->arm, runs, &ns));
-    if (!(ns > 0))
-        return fail(ERR_DEVICE, "the clock measured %g ns", ns);
+    TRY(trial_time(&at->arm, runs, &ns, &known));
     snprintf(answer, ANSWER, "%.3f", ns);
+    add_pairs(answer, &known);
+    free((char *)known.device.throttle);
     return OK;
 }
 
@@ -303,7 +332,7 @@ static int reply(FILE *out, int err, const char *answer)
 
 int serve(FILE *in, FILE *out)
 {
-    Server s = { .first = NULL };
+    Server s = { .sched = sched_open("/proc") };
     char *line = NULL;
     size_t room = 0;
     ssize_t n;
@@ -321,6 +350,7 @@ int serve(FILE *in, FILE *out)
         drop(&s.first);
     backend_close(s.dev);
     hashes_free(&s.hashes);
+    sched_close(s.sched);
     free(line);
     return err;
 }

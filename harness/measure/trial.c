@@ -338,19 +338,19 @@ static int fill(Trial *a)
                : OK;
 }
 
-int trial_time(Trial *a, int runs, double *ns)
+int trial_time(Trial *a, int runs, double *ns, Telemetry *known)
 {
-    const int launches = (runs + a->each - 1) / a->each;
     double sum = 0, one;
 
     TRY(fill(a));
-    if (!evicts(a))
-        return trial_runs(a, launches, ns, NULL);
-    for (int i = 0; i < launches; i++) {
+    a->launches = (runs + a->each - 1) / a->each;
+    if (!evicts(a) || runs == 1)
+        return trial_take(a, ns, known);
+    for (int i = 0; i < runs; i++) { /* their evictions are between them */
         TRY(trial_runs(a, 1, &one, NULL));
         sum += one;
     }
-    *ns = sum / launches;
+    *ns = sum / runs;
     return OK;
 }
 

@@ -76,8 +76,9 @@ void trial_prepare(Trial *a, const Checker *with, double warmup_ns,
 int trial_build(Trial *a, const Checker *with);
 
 /* Runs what was built at least that many times, in whole recordings, each time
- * cold where its state is; nanoseconds of one run. */
-int trial_time(Trial *a, int runs, double *ns);
+ * cold where its state is; nanoseconds of one run, and what is known of them
+ * together, whose text the caller frees. */
+int trial_time(Trial *a, int runs, double *ns, Telemetry *known);
 
 /* Runs one that is prepared a while longer, and chooses again how many runs
  * make a sample. */
