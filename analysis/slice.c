@@ -158,8 +158,7 @@ static void print_values(const RunList *list, const char *name, char *text,
 static void settle(RunList *list, int i, bool keep, int *kept)
 {
     if (!keep) {
-        free(list->at[i].ns);
-        free(list->at[i].round);
+        run_free_samples(&list->at[i]);
     } else if ((*kept)++ != i) {
         list->at[*kept - 1] = list->at[i];
     }

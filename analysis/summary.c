@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/disturbed.h"
 #include "kernels/core/err.h"
 #include "results/sql.h"
 
@@ -63,11 +64,18 @@ const Param *run_field_find(const char *name, size_t *at)
     return NULL;
 }
 
+/* A sample while its run is read. */
+typedef struct Sample {
+    double ns, module_ns, started_ns;
+    int round, process;
+    bool disturbed;
+} Sample;
+
 /* Samples of one run while they are read; grown, and used again. */
 typedef struct Read {
-    double *ns;
-    int *round;
+    Sample *at;
     int n, room;
+    bool modules, starts, processes, states; /* one of them is known */
 } Read;
 
 static int refused(sqlite3 *db)
@@ -121,18 +129,87 @@ static int read_columns(Run *run, sqlite3_stmt *row)
 static int grow(Read *s)
 {
     const int room = s->room ? 2 * s->room : 1024;
-    double *ns = realloc(s->ns, (size_t)room * sizeof(*ns));
-    int *round;
+    Sample *at = realloc(s->at, (size_t)room * sizeof(*at));
 
-    if (!ns)
+    if (!at)
         return fail(ERR_MEMORY, "no memory for %d samples", s->n);
-    s->ns = ns;
-    round = realloc(s->round, (size_t)room * sizeof(*round));
-    if (!round)
-        return fail(ERR_MEMORY, "no memory for %d samples", s->n);
-    s->round = round;
+    s->at = at;
     s->room = room;
     return OK;
+}
+
+static double real(sqlite3_stmt *row, int column)
+{
+    return sqlite3_column_type(row, column) == SQLITE_NULL
+               ? NAN
+               : sqlite3_column_double(row, column);
+}
+
+/* The columns of sample_columns. */
+static void read_sample(Read *s, sqlite3_stmt *row, int reps)
+{
+    Telemetry t = telemetry_unknown();
+    Sample *x = &s->at[s->n++];
+
+    x->ns = sqlite3_column_double(row, 0);
+    x->round = sqlite3_column_int(row, 1);
+    x->process = sqlite3_column_int(row, 2);
+    x->module_ns = real(row, 3);
+    x->started_ns = real(row, 4);
+    t.run_delay_ns = real(row, 5);
+    t.steal_ns = real(row, 6);
+    if (sqlite3_column_type(row, 7) != SQLITE_NULL)
+        t.switches = sqlite3_column_int(row, 7);
+    x->disturbed = sample_disturbed(&t, x->ns * reps);
+    s->modules |= !isnan(x->module_ns);
+    s->starts |= !isnan(x->started_ns);
+    s->processes |= x->process > 0;
+    s->states |= !isnan(t.run_delay_ns) || !isnan(t.steal_ns) ||
+                 t.switches >= 0 || !isnan(x->started_ns);
+}
+
+static const char sample_columns[] =
+    "SELECT ns, round, process, module_ns, started_ns, run_delay_ns, steal_ns, "
+    "switches FROM sample WHERE run_id = ? ORDER BY i";
+
+/* An array of n, if it is wanted; *ok is no more if there is no memory. */
+static void *array(bool wanted, int n, size_t size, bool *ok)
+{
+    void *x = wanted ? malloc((size_t)n * size) : NULL;
+
+    *ok &= x || !wanted;
+    return x;
+}
+
+/* Gives the samples to the run. */
+static int keep_samples(Run *run, const Read *s)
+{
+    const int n = s->n;
+    bool ok = true;
+
+    run->ns = array(n > 0, n, sizeof(*run->ns), &ok);
+    run->round = array(n > 0, n, sizeof(*run->round), &ok);
+    run->module_ns = array(s->modules, n, sizeof(*run->module_ns), &ok);
+    run->started_ns = array(s->starts, n, sizeof(*run->started_ns), &ok);
+    run->process = array(s->processes, n, sizeof(*run->process), &ok);
+    run->disturbed = array(s->states, n, sizeof(*run->disturbed), &ok);
+    for (int i = 0; ok && i < n; i++) {
+        run->ns[i] = s->at[i].ns;
+        run->round[i] = s->at[i].round;
+        if (s->modules)
+            run->module_ns[i] = s->at[i].module_ns;
+        if (s->starts)
+            run->started_ns[i] = s->at[i].started_ns;
+        if (s->processes)
+            run->process[i] = s->at[i].process;
+        if (s->states)
+            run->disturbed[i] = s->at[i].disturbed;
+    }
+    if (ok)
+        run->time = stats_of(run->ns, n);
+    return ok && run->time.n == n
+               ? OK
+               : fail(ERR_MEMORY, "no memory for %d samples", n);
 }
 
 static int read_samples(Run *run, sqlite3 *db, sqlite3_stmt *rows, Read *s)
@@ -140,26 +217,15 @@ static int read_samples(Run *run, sqlite3 *db, sqlite3_stmt *rows, Read *s)
     int code;
 
     s->n = 0;
+    s->modules = s->starts = s->processes = s->states = false;
     sqlite3_reset(rows);
     sqlite3_bind_int64(rows, 1, run->id);
     while ((code = sqlite3_step(rows)) == SQLITE_ROW) {
         if (s->n == s->room)
             TRY(grow(s));
-        s->ns[s->n] = sqlite3_column_double(rows, 0);
-        s->round[s->n++] = sqlite3_column_int(rows, 1);
+        read_sample(s, rows, run->o.reps);
     }
-    if (code != SQLITE_DONE)
-        return refused(db);
-    run->time = stats_of(s->ns, s->n);
-    if (!s->n)
-        return OK;
-    run->ns = malloc((size_t)s->n * sizeof(*run->ns));
-    run->round = malloc((size_t)s->n * sizeof(*run->round));
-    if (!run->ns || !run->round || run->time.n != s->n)
-        return fail(ERR_MEMORY, "no memory for %d samples", s->n);
-    memcpy(run->ns, s->ns, (size_t)s->n * sizeof(*run->ns));
-    memcpy(run->round, s->round, (size_t)s->n * sizeof(*run->round));
-    return OK;
+    return code == SQLITE_DONE ? keep_samples(run, s) : refused(db);
 }
 
 static int read_runs(RunList *out, sqlite3 *db, sqlite3_stmt *runs,
@@ -192,28 +258,34 @@ int summary_read(RunList *out, Store *s, const RunFilter *filter)
 
     *out = (RunList){ 0 };
     err = prepare_runs(db, filter, &runs);
-    if (!err && sqlite3_prepare_v2(db,
-                                   "SELECT ns, round FROM sample "
-                                   "WHERE run_id = ? ORDER BY i",
-                                   -1, &rows, NULL) != SQLITE_OK)
+    if (!err && sqlite3_prepare_v2(db, sample_columns, -1, &rows, NULL))
         err = refused(db);
     if (!err)
         err = read_runs(out, db, runs, rows, &samples);
+    if (!err)
+        err = disturbed_spread(out);
     sqlite3_finalize(runs);
     sqlite3_finalize(rows);
-    free(samples.ns);
-    free(samples.round);
+    free(samples.at);
     if (err)
         summary_free(out);
     return err;
 }
 
+void run_free_samples(Run *r)
+{
+    free(r->ns);
+    free(r->round);
+    free(r->module_ns);
+    free(r->started_ns);
+    free(r->process);
+    free(r->disturbed);
+}
+
 void summary_free(RunList *list)
 {
-    for (int i = 0; i < list->n; i++) {
-        free(list->at[i].ns);
-        free(list->at[i].round);
-    }
+    for (int i = 0; i < list->n; i++)
+        run_free_samples(&list->at[i]);
     free(list->at);
     *list = (RunList){ 0 };
 }
@@ -223,10 +295,19 @@ bool run_is_ok(const Run *r)
     return r->o.status == STATUS_OK && r->time.n > 0;
 }
 
+int run_compare_start(const Run *a, const Run *b)
+{
+    const int experiment = strcmp(a->experiment, b->experiment);
+    const int started_at = strcmp(a->started_at, b->started_at);
+
+    return experiment   ? experiment
+           : started_at ? started_at
+                        : (a->seed > b->seed) - (a->seed < b->seed);
+}
+
 Ratio summary_ratio(const Run *a, const Run *b)
 {
-    if (!strcmp(a->experiment, b->experiment) && a->seed == b->seed &&
-        !strcmp(a->started_at, b->started_at)) {
+    if (run_compare_start(a, b) == 0) {
         const Ratio r = ratio_paired(a->ns, a->round, a->time.n, b->ns,
                                      b->round, b->time.n);
 

@@ -28,7 +28,13 @@ typedef struct Run {
     /* From the samples; n = 0 if there are none. */
     Stats time; /* ns of one run               */
     double *ns; /* owned by the list           */
-    int *round; /* parallel to ns              */
+    int *round; /* parallel to ns, as are ...  */
+
+    /* ... these, each NULL if nothing is known of any sample. */
+    double *module_ns;  /* the part of ns in the module's steps; or NAN   */
+    double *started_ns; /* since the start of the sweep began; or NAN     */
+    int *process;       /* NULL: all are of the first                     */
+    bool *disturbed;    /* analysis/disturbed.h                           */
 } Run;
 
 typedef struct RunList {
@@ -65,8 +71,15 @@ void filter_bind(struct sqlite3_stmt *stmt, const RunFilter *filter);
 int summary_read(RunList *out, Store *s, const RunFilter *filter);
 void summary_free(RunList *list);
 
+/* Frees the samples of one run, which is then dropped. */
+void run_free_samples(Run *r);
+
 /* True if it succeeded, and so has a time. */
 bool run_is_ok(const Run *r);
+
+/* 0 if rounds and times of both runs are counted from the same start of an
+ * experiment, by one program or by two that were interleaved; else an order. */
+int run_compare_start(const Run *a, const Run *b);
 
 /* Time of a over time of b.  Paired round by round if both were measured in
  * one start of an experiment (for two programs that were interleaved:

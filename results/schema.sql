@@ -9,7 +9,7 @@
 -- each go is a row of the table start.  Rounds are numbered within a start,
 -- so two runs may be paired round by round only if they share sweep and start.
 --
--- results/README.md explains the tables, QUERIES.md has twelve queries.
+-- results/README.md explains the tables, QUERIES.md has thirteen queries.
 
 PRAGMA application_id = 1635021922; -- 'attb'
 PRAGMA user_version = 2;            -- SCHEMA_VERSION in store.c

@@ -54,6 +54,37 @@ TEST(summary, reads_what_was_stored)
     CHECK(r->time.n == 3 && r->time.median == 3 && r->time.max == 5);
     CHECK(r->ns[0] == 5 && r->ns[1] == 1.5 && r->round[2] == 1);
     CHECK(r->seed == -1 && strlen(r->started_at) == 24);
+    CHECK(!r->module_ns && !r->started_ns && !r->process && !r->disturbed);
+    summary_free(&list);
+}
+
+TEST(summary, reads_what_is_known_of_samples)
+{
+    const char *path = temp_path("a.db");
+    const Run *r;
+    RunList list;
+
+    REQUIRE(make_database(path, 2) == OK);
+    REQUIRE(alter(path, "DROP TRIGGER sample_final; UPDATE sample SET "
+                        "module_ns = 0.5, process = 2, started_ns = 1e9 WHERE "
+                        "run_id = 1 AND i = 1; UPDATE sample SET switches = i "
+                        "WHERE run_id = 2; DROP TRIGGER run_final; UPDATE run "
+                        "SET steps_ns = 7, steps_lo_ns = 6 WHERE id = 2; "
+                        "UPDATE build SET program = 'abc'"));
+    read_all(&list, path, &(RunFilter){ .sweep = 0 });
+    REQUIRE(list.n == 2);
+    r = list.at;
+    REQUIRE(r->module_ns && r->process && r->started_ns && r->disturbed);
+    CHECK(isnan(r->module_ns[0]) && r->module_ns[1] == 0.5);
+    CHECK(r->process[0] == 0 && r->process[1] == 2 && r->process[2] == 0);
+    CHECK(isnan(r->started_ns[0]) && r->started_ns[1] == 1e9);
+    CHECK(!r->disturbed[0] && !r->disturbed[1] && isnan(r->o.steps_ns));
+    CHECK(!strcmp(r->program, "abc"));
+    r++;
+    REQUIRE(r->disturbed && !r->module_ns && !r->process && !r->started_ns);
+    CHECK(!r->disturbed[0] && r->disturbed[1] && r->disturbed[2]);
+    CHECK(r->o.steps_ns == 7 && r->o.steps_lo_ns == 6);
+    CHECK(isnan(r->o.steps_hi_ns));
     summary_free(&list);
 }
 
@@ -233,7 +264,9 @@ static int make_rich_database(const char *path)
                  " 'attnbench', 'in full', 50, 10, 1, '',"
                  " 96, 96, NULL, NULL, 427, 427, 0.5);"
                  "INSERT INTO erf_number VALUES"
-                 " (1, 'whole', 'area_50', 0.1, 0.1, 0.1)")
+                 " (1, 'whole', 'area_50', 0.1, 0.1, 0.1);"
+                 "DROP TRIGGER sample_final; UPDATE sample SET module_ns = "
+                 "ns / 20, switches = i > 9, run_delay_ns = 0 WHERE run_id = 2")
                ? OK
                : ERR_IO;
 }
@@ -277,7 +310,7 @@ TEST(summary, queries_of_the_page_give_rows)
                   "%s: %s", ask(path, sql), sql);
         at = end;
     }
-    CHECK_MSG(queries == 12, "%d queries", queries);
+    CHECK_MSG(queries == 13, "%d queries", queries);
     free(text);
 }
 

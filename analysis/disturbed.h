@@ -1,0 +1,31 @@
+/*
+ * disturbed.h - samples during which the machine ran something else.
+ *
+ * On a virtual machine with neighbours most of the spread of a time is theirs.
+ * A sample is disturbed if the scheduler or the hypervisor says so, before its
+ * time is looked at: leaving out long samples because they are long would make
+ * any code fast.  Bursts of other work last 10 to 20 ms, and parts of them show
+ * in no counter, so samples that began soon after a disturbed one count too.
+ */
+#ifndef ANALYSIS_DISTURBED_H
+#define ANALYSIS_DISTURBED_H
+
+#include <stdbool.h>
+
+#include "analysis/summary.h"
+
+#define DISTURBED_SHARE    2e-3 /* of its time, not spent running: more is */
+#define DISTURBED_AFTER_NS 20e6 /* that a disturbance lasts beyond its sample */
+
+/* True if a thread was pushed off its CPU during a sample that took whole_ns,
+ * of all its runs; or if more than DISTURBED_SHARE of that was spent waiting
+ * for a CPU, or stolen by the hypervisor.  What is not known counts as none. */
+bool sample_disturbed(const Telemetry *t, double whole_ns);
+
+/* Marks the samples of a list that began within DISTURBED_AFTER_NS of the end
+ * of a disturbed one, of any run of the same start: they were measured
+ * interleaved, so what disturbs one run is still there for the next.  Samples
+ * that are not in the list are not seen.  ERR_MEMORY. */
+int disturbed_spread(const RunList *list);
+
+#endif
