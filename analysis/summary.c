@@ -290,6 +290,15 @@ void summary_free(RunList *list)
     *list = (RunList){ 0 };
 }
 
+Series run_series(const Run *r)
+{
+    return (Series){ .n = r->time.n,
+                     .ns = r->ns,
+                     .round = r->round,
+                     .module_ns = r->module_ns,
+                     .disturbed = r->disturbed };
+}
+
 bool run_is_ok(const Run *r)
 {
     return r->o.status == STATUS_OK && r->time.n > 0;

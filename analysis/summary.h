@@ -6,6 +6,7 @@
 
 #include <stdint.h>
 
+#include "analysis/cost.h"
 #include "analysis/paired.h"
 #include "analysis/stats.h"
 #include "results/store.h"
@@ -73,6 +74,9 @@ void summary_free(RunList *list);
 
 /* Frees the samples of one run, which is then dropped. */
 void run_free_samples(Run *r);
+
+/* Its samples; borrowed. */
+Series run_series(const Run *r);
 
 /* True if it succeeded, and so has a time. */
 bool run_is_ok(const Run *r);
