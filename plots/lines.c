@@ -33,19 +33,19 @@ enum {
 };
 static const double PAD = 0.02; /* left of the first point, of the range */
 
-typedef struct Series {
+typedef struct Curve {
     const Run *run; /* any of its runs */
     int style;
     char name[LABEL_MAX + 64], note[48];
     Point at[POINTS_MAX];
     int n;
-} Series;
+} Curve;
 
 typedef struct Lines {
     const Panel *panel;
     int number;           /* of the panel on the page, from 1 */
     double width, height; /* of its plot, points              */
-    Series *at;
+    Curve *at;
     int n;
     double xlo, xhi, ylo, yhi; /* of the data; y in the unit chosen */
     double unit;
@@ -64,8 +64,8 @@ static int by_x(const void *a, const void *b)
 
 static int by_style(const void *a, const void *b)
 {
-    const Run *r = ((const Series *)a)->run, *q = ((const Series *)b)->run;
-    const int s = ((const Series *)a)->style, t = ((const Series *)b)->style;
+    const Run *r = ((const Curve *)a)->run, *q = ((const Curve *)b)->run;
+    const int s = ((const Curve *)a)->style, t = ((const Curve *)b)->style;
 
     if (s != t)
         return s - t;
@@ -75,7 +75,7 @@ static int by_style(const void *a, const void *b)
 }
 
 /* A line is a module, or a module with some settings if they matter. */
-static Series *series_of(Lines *l, const Run *r, bool settings)
+static Curve *series_of(Lines *l, const Run *r, bool settings)
 {
     for (int i = 0; i < l->n; i++)
         if (!strcmp(l->at[i].run->c.module.text, r->c.module.text) &&
@@ -89,7 +89,7 @@ static Series *series_of(Lines *l, const Run *r, bool settings)
 }
 
 /* "SE reduction=4", and "SE" with its defaults: modules come with several. */
-static void name_series(const Lines *l, Series *s)
+static void name_series(const Lines *l, Curve *s)
 {
     char label[LABEL_MAX], settings[SLICE_TEXT];
 
@@ -107,7 +107,7 @@ static void name_series(const Lines *l, Series *s)
     }
 }
 
-static void fit_series(Series *s)
+static void fit_series(Curve *s)
 {
     double x[POINTS_MAX], y[POINTS_MAX];
     PowerFit fit;
@@ -127,7 +127,7 @@ static void strongest_last(Lines *l, const char *focus)
     int to = 0;
 
     for (int i = 0; focus && i < l->n - to; i++) {
-        const Series s = l->at[i];
+        const Curve s = l->at[i];
 
         if (strcmp(s.run->c.module.text, focus))
             continue;
@@ -145,7 +145,7 @@ static int gather(Sheet *sheet, Lines *l, const RunList *runs)
     for (int i = 0; i < runs->n; i++) {
         const Run *r = &runs->at[i];
         Point p = l->panel->point(r);
-        Series *s;
+        Curve *s;
 
         p.x = l->panel->x(r);
         if (!(p.x > 0 && p.y > 0))
@@ -179,7 +179,7 @@ static void measure(Lines *l)
 {
     l->xlo = l->ylo = INFINITY;
     for (int i = 0; i < l->n; i++) {
-        const Series *s = &l->at[i];
+        const Curve *s = &l->at[i];
 
         for (int k = 0; k < s->n; k++) {
             l->xlo = fmin(l->xlo, s->at[k].x);
@@ -224,7 +224,7 @@ static void say_fixed(Lines *l, const RunList *runs)
 static void write_series(Sheet *s, const Lines *l)
 {
     for (int i = 0; i < l->n; i++) {
-        const Series *line = &l->at[i];
+        const Curve *line = &l->at[i];
 
         fprintf(s->dat, "# %s: x y(%s) lo hi converged n\n", line->name,
                 l->unit_name);
@@ -240,7 +240,7 @@ static void write_series(Sheet *s, const Lines *l)
 
 /* Where a line would be at the right end: one that stops early continues as it
  * went, so that its name stands among its neighbours'. */
-static double y_at_end(const Series *s, double xhi)
+static double y_at_end(const Curve *s, double xhi)
 {
     const Point *last = &s->at[s->n - 1], *before = last - 1;
 
