@@ -47,8 +47,14 @@ static int count_steps(Device *dev, const Counting *c)
     return OK;
 }
 
-TEST(profile_cold, evicts_before_each_run_and_outside_the_clock)
+/* Five rounds of a whole run and one by steps: in memory of its own a device
+ * times each of the three steps by its clock. */
+static void check_clock(bool host_memory)
 {
+    static const char *const said[2][2] = {
+        { "CCCCCCCCCCCCCCCCCCCC", "ECECCCECECCCECECCCECECCCECECCC" },
+        { "CCCCCCCCCC", "ECECECECECECECECECEC" },
+    };
     Graph *g = graph_new();
     Tensor *t = graph_input(g, "x", DIMS(1, 8, 4, 4));
     float x[128] = { 1 };
@@ -57,22 +63,20 @@ TEST(profile_cold, evicts_before_each_run_and_outside_the_clock)
     Backend watched = ref_backend;
     Profile p;
 
+    watched.host_memory = host_memory;
     watched.evict = evict;
     watched.clock_start = start_clock;
     watched.count = count_steps;
     graph_output(g, "y", op_relu(g, op_relu(g, op_sigmoid(g, t))));
     REQUIRE(ref_backend.open(&how.dev, &(DeviceSettings){ 0, "" }) == OK);
+    how.dev->backend = &watched;
     REQUIRE(plan_new(&how.plan, how.dev, g) == OK);
     REQUIRE(plan_set(how.plan, t, x) == OK);
-    how.dev->backend = &watched;
     for (int cold = 0; cold < 2; cold++) {
         how.cold = cold;
         told[0] = '\0';
         REQUIRE(profile_plan(&p, &how) == OK);
-        /* five rounds of a whole run and one of three steps */
-        CHECK_MSG(strcmp(told, cold ? "ECECCCECECCCECECCCECECCCECECCC"
-                                    : "CCCCCCCCCCCCCCCCCCCC") == 0,
-                  "%s", told);
+        CHECK_MSG(!strcmp(told, said[host_memory][cold]), "%s", told);
         profile_free(&p);
         told[0] = '\0';
         REQUIRE(profile_count(&rows, &how) == OK);
@@ -81,6 +85,12 @@ TEST(profile_cold, evicts_before_each_run_and_outside_the_clock)
     plan_free(how.plan);
     graph_free(g);
     ref_backend.close(how.dev);
+}
+
+TEST(profile_cold, evicts_before_each_run_and_outside_the_clock)
+{
+    check_clock(true);
+    check_clock(false);
 }
 
 /* Which copies were timed, or counted, by what they are in turn. */
@@ -138,7 +148,7 @@ TEST(profile_cold, goes_round_copies_where_nothing_is_evicted)
     how.dev->backend = &watched;
     told[0] = '\0';
     REQUIRE(profile_plan(&p, &how) == OK);
-    CHECK_MSG(!strcmp(told, "abbcaabccabbcaa"), "%s", told);
+    CHECK_MSG(!strcmp(told, "abcabcabca"), "%s", told);
     profile_free(&p);
     told[0] = '\0';
     REQUIRE(profile_count(&rows, &how) == OK);
