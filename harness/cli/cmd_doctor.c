@@ -16,11 +16,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "harness/cli/doctor.h"
 #include "harness/cli/flags.h"
 #include "harness/devices/backends.h"
 #include "harness/devices/environment.h"
 #include "harness/devices/others.h"
-#include "harness/devices/plugin.h"
 #include "harness/files/image.h"
 #include "kernels/core/err.h"
 #include "kernels/core/host.h"
@@ -29,9 +29,6 @@
 #include "kernels/cpu/cpu.h"
 #include "kernels/cpu/onednn/onednn.h"
 #include "kernels/cpu/perf.h"
-#include "kernels/cupti/access.h"
-#include "kernels/cupti/cupti.h"
-#include "kernels/cupti/nvml.h"
 #include "results/store.h"
 
 typedef struct DoctorSettings {
@@ -54,16 +51,7 @@ static const Usage usage = {
     .params = doctor_params,
 };
 
-typedef enum Mark { FINE, ABSENT, SPOILS, BROKEN } Mark;
-
-typedef struct Doctor {
-    int count[4]; /* lines by mark */
-} Doctor;
-
-static void say(Doctor *d, Mark mark, const char *what, const char *fmt, ...)
-    __attribute__((format(printf, 4, 5)));
-
-static void say(Doctor *d, Mark mark, const char *what, const char *fmt, ...)
+void doctor_say(Doctor *d, Mark mark, const char *what, const char *fmt, ...)
 {
     static const char *const sign[] = { "ok", "--", "!!", "XX" };
     va_list args;
@@ -87,20 +75,21 @@ static void code(Doctor *d)
     for (int i = 1; cpu_isa_name(i); i++)
         n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s", n ? ", " : "",
                               cpu_isa_name(i));
-    say(d, FINE, "own kernels", "%s%s%s", cpu_isa_name(0),
-        n ? "; also available: " : "", text);
+    doctor_say(d, FINE, "own kernels", "%s%s%s", cpu_isa_name(0),
+               n ? "; also available: " : "", text);
     if (onednn_limit(text, sizeof(text))[0])
-        say(d, SPOILS, "oneDNN",
-            "%s: limited by %s; unset it to use all of this processor",
-            onednn_isa(), text);
+        doctor_say(d, SPOILS, "oneDNN",
+                   "%s: limited by %s; unset it to use all of this processor",
+                   onednn_isa(), text);
     else
-        say(d, FINE, "oneDNN", "%s", onednn_isa());
+        doctor_say(d, FINE, "oneDNN", "%s", onednn_isa());
     if (!amx_is_there())
-        say(d, ABSENT, "AMX", "this processor does not have it");
+        doctor_say(d, ABSENT, "AMX", "this processor does not have it");
     else if (amx_may_be_used())
-        say(d, FINE, "AMX", "available to this process");
+        doctor_say(d, FINE, "AMX", "available to this process");
     else
-        say(d, ABSENT, "AMX",
+        doctor_say(
+            d, ABSENT, "AMX",
             "this processor has it, but Linux does not let this process use "
             "it; a newer kernel may");
 }
@@ -109,31 +98,32 @@ static void processor(Doctor *d, const Machine *m)
 {
     char text[128];
 
-    say(d, FINE, "cpu", "%s", m->cpu);
+    doctor_say(d, FINE, "cpu", "%s", m->cpu);
     code(d);
     if (cpu_check_bf16() == OK)
-        say(d, FINE, "dtypes", "f32, bf16");
+        doctor_say(d, FINE, "dtypes", "f32, bf16");
     else
-        say(d, ABSENT, "dtypes", "f32; %s", err_message());
+        doctor_say(d, ABSENT, "dtypes", "f32; %s", err_message());
     if (m->cores < 2)
-        say(d, SPOILS, "cores",
-            "%d: other programs share it with the measurement", m->cores);
+        doctor_say(d, SPOILS, "cores",
+                   "%d: other programs share it with the measurement",
+                   m->cores);
     else
-        say(d, FINE, "cores", "%d that this process may use", m->cores);
+        doctor_say(d, FINE, "cores", "%d that this process may use", m->cores);
     if (environment_caches(text, sizeof(text))[0])
-        say(d, FINE, "caches", "%s", text);
+        doctor_say(d, FINE, "caches", "%s", text);
     else
-        say(d, ABSENT, "caches", "not visible");
+        doctor_say(d, ABSENT, "caches", "not visible");
     file_line("/sys/devices/system/node/online", text, sizeof(text));
     if (text[0] && strcmp(text, "0") != 0)
-        say(d, SPOILS, "memory nodes",
+        doctor_say(
+            d, SPOILS, "memory nodes",
             "%s: each core has its own nearest memory; bind to one node with "
             "numactl --cpunodebind=0 --membind=0",
             text);
 }
 
-/* Why there are none: the error, without the word that begins the line. */
-static const char *without_counters(void)
+const char *without_counters(void)
 {
     static const char word[] = "counters: ";
     const char *why = err_message();
@@ -145,22 +135,23 @@ static const char *without_counters(void)
 static void cpu_counters(Doctor *d)
 {
     if (perf_may_count(NULL))
-        say(d, ABSENT, "cpu counters",
-            "%s; profiles are only timed and "
-            "modelled",
-            without_counters());
+        doctor_say(d, ABSENT, "cpu counters",
+                   "%s; profiles are only timed and "
+                   "modelled",
+                   without_counters());
     else
-        say(d, FINE, "cpu counters", "perf events, of user space");
+        doctor_say(d, FINE, "cpu counters", "perf events, of user space");
 }
 
 static void memory(Doctor *d, const Machine *m)
 {
     const double gib = 1 << 30, available = memory_available();
 
-    say(d, available < 2 * gib ? SPOILS : FINE, "memory",
-        "%.1f GiB, %.1f GiB of it available%s", m->memory_bytes / gib,
-        available / gib,
-        available < 2 * gib ? ": large cases will be out_of_memory" : "");
+    doctor_say(d, available < 2 * gib ? SPOILS : FINE, "memory",
+               "%.1f GiB, %.1f GiB of it available%s", m->memory_bytes / gib,
+               available / gib,
+               available < 2 * gib ? ": large cases will be out_of_memory"
+                                   : "");
 }
 
 /* The share of the processor that a container or a batch system leaves. */
@@ -171,7 +162,8 @@ static void quota(Doctor *d, const Machine *m)
     group_limits(&limits, "");
     if (limits.cpus >= m->cores)
         return;
-    say(d, SPOILS, "cpu quota",
+    doctor_say(
+        d, SPOILS, "cpu quota",
         "%.3g of %d CPUs: a control group stops this process when it has "
         "used them%s; lift the quota (docker --cpus, CPUQuota), or bind to "
         "CPUs instead",
@@ -184,9 +176,9 @@ static void threads(Doctor *d, const Device *dev)
 {
     const char *unused = getenv("OMP_NUM_THREADS");
 
-    say(d, FINE, "threads", "%d unless --threads is given%s%s%s", dev->threads,
-        unused ? "; OMP_NUM_THREADS=" : "", unused ? unused : "",
-        unused ? " is not used" : "");
+    doctor_say(d, FINE, "threads", "%d unless --threads is given%s%s%s",
+               dev->threads, unused ? "; OMP_NUM_THREADS=" : "",
+               unused ? unused : "", unused ? " is not used" : "");
 }
 
 /* ---- load and clock --------------------------------------------------- */
@@ -194,15 +186,16 @@ static void threads(Doctor *d, const Device *dev)
 static void governor(Doctor *d, const Sweep *s)
 {
     if (!s->governor[0])
-        say(d, ABSENT, "governor",
+        doctor_say(
+            d, ABSENT, "governor",
             "not visible (a virtual machine): the host controls the clock");
     else if (strcmp(s->governor, "performance") == 0)
-        say(d, FINE, "governor", "performance");
+        doctor_say(d, FINE, "governor", "performance");
     else
-        say(d, SPOILS, "governor",
-            "%s: the clock follows the load; fix it with sudo cpupower "
-            "frequency-set -g performance",
-            s->governor);
+        doctor_say(d, SPOILS, "governor",
+                   "%s: the clock follows the load; fix it with sudo cpupower "
+                   "frequency-set -g performance",
+                   s->governor);
 }
 
 static void turbo(Doctor *d)
@@ -217,10 +210,11 @@ static void turbo(Doctor *d)
                        sizeof(text))[0])
         on = text[0] == '1';
     else {
-        say(d, ABSENT, "turbo", "not visible");
+        doctor_say(d, ABSENT, "turbo", "not visible");
         return;
     }
-    say(d, FINE, "turbo",
+    doctor_say(
+        d, FINE, "turbo",
         on ? "on, as for most users: the clock depends on temperature and on "
              "the other cores"
            : "off");
@@ -232,17 +226,17 @@ static void load(Doctor *d, const Sweep *s, int cores)
     const double others = others_now();
 
     if (isnan(s->load))
-        say(d, ABSENT, "load", "not visible");
+        doctor_say(d, ABSENT, "load", "not visible");
     else
-        say(d, FINE, "load", "%.2f: a 1-minute average, of all programs",
-            s->load);
+        doctor_say(d, FINE, "load", "%.2f: a 1-minute average, of all programs",
+                   s->load);
     if (isnan(others))
-        say(d, ABSENT, "programs", "their CPU time is not visible");
+        doctor_say(d, ABSENT, "programs", "their CPU time is not visible");
     else if (others_doubt(text, others, cores, true)[0])
-        say(d, SPOILS, "programs", "%s", text);
+        doctor_say(d, SPOILS, "programs", "%s", text);
     else
-        say(d, FINE, "programs", "others use %.1f of %d core%s", others, cores,
-            cores == 1 ? "" : "s");
+        doctor_say(d, FINE, "programs", "others use %.1f of %d core%s", others,
+                   cores, cores == 1 ? "" : "s");
 }
 
 /* The smallest step between two different readings, and what one costs. */
@@ -260,9 +254,9 @@ static void timer(Doctor *d)
         last = now;
     }
     cost = (last - start) / READINGS;
-    say(d, cost > 200 ? SPOILS : FINE, "timer",
-        "steps of %.0f ns, a reading takes %.0f ns%s", step, cost,
-        cost > 200 ? ": the kernel has no fast clock source here" : "");
+    doctor_say(d, cost > 200 ? SPOILS : FINE, "timer",
+               "steps of %.0f ns, a reading takes %.0f ns%s", step, cost,
+               cost > 200 ? ": the kernel has no fast clock source here" : "");
 }
 
 static void denormals(Doctor *d)
@@ -270,16 +264,16 @@ static void denormals(Doctor *d)
     Device *dev;
 
     if (cpu_backend.open(&dev, &(DeviceSettings){ .isa = "" })) {
-        say(d, BROKEN, "backend cpu", "%s", err_message());
+        doctor_say(d, BROKEN, "backend cpu", "%s", err_message());
         return;
     }
-    say(d, FINE, "backend cpu", "%s", dev->about);
+    doctor_say(d, FINE, "backend cpu", "%s", dev->about);
     threads(d, dev);
     if (cpu_flushes_denormals(dev))
-        say(d, FINE, "denormals", "flushed to zero");
+        doctor_say(d, FINE, "denormals", "flushed to zero");
     else
-        say(d, SPOILS, "denormals",
-            "computed: tiny numbers will make runs many times slower");
+        doctor_say(d, SPOILS, "denormals",
+                   "computed: tiny numbers will make runs many times slower");
     cpu_backend.close(dev);
 }
 
@@ -304,9 +298,10 @@ static void plotting(Doctor *d)
     char text[128];
 
     if (first_line("gnuplot --version 2>/dev/null", text, sizeof(text)))
-        say(d, FINE, "gnuplot", "%s", text);
+        doctor_say(d, FINE, "gnuplot", "%s", text);
     else
-        say(d, ABSENT, "gnuplot",
+        doctor_say(
+            d, ABSENT, "gnuplot",
             "missing: attnbench plot needs it; install it with sudo apt-get "
             "install gnuplot-nox");
 }
@@ -322,11 +317,11 @@ static void database(Doctor *d, const char *path)
     snprintf(folder, sizeof(folder), "%s", path);
     if (access(path, F_OK) == 0 || !*path || *path == ':') {
         if (store_open(&store, path, STORE_READ))
-            say(d, BROKEN, "database", "%s", err_message());
+            doctor_say(d, BROKEN, "database", "%s", err_message());
         else if (access(path, W_OK))
-            say(d, BROKEN, "database", "%s cannot be written to", path);
+            doctor_say(d, BROKEN, "database", "%s cannot be written to", path);
         else
-            say(d, FINE, "database", "%s", path);
+            doctor_say(d, FINE, "database", "%s", path);
         store_close(store);
         return;
     }
@@ -340,155 +335,11 @@ static void database(Doctor *d, const char *path)
             snprintf(folder, sizeof(folder), ".");
     } while (access(folder, F_OK) && strcmp(folder, "."));
     if (access(folder, W_OK))
-        say(d, BROKEN, "database",
-            "%s cannot be made: %s cannot be written to; give --db=FILE", path,
-            folder);
+        doctor_say(d, BROKEN, "database",
+                   "%s cannot be made: %s cannot be written to; give --db=FILE",
+                   path, folder);
     else
-        say(d, FINE, "database", "%s: the first run creates it", path);
-}
-
-/* ---- GPUs --------------------------------------------------------------- */
-
-/* Reports the driver, with or without a plugin for it; true if there is a
- * GPU. */
-static bool driver(Doctor *d, const Machine *m)
-{
-    Nvml *nvml;
-
-    if (nvml_open(&nvml, NULL) == OK) {
-        say(d, FINE, "gpu", "%s, driver %s", nvml_name(nvml),
-            nvml_driver(nvml));
-        if (nvml_count(nvml) > 1)
-            say(d, FINE, "gpus",
-                "%d; the first is used: CUDA_VISIBLE_DEVICES chooses another",
-                nvml_count(nvml));
-        nvml_close(nvml);
-        return true;
-    }
-    if (!m->driver[0]) {
-        say(d, ABSENT, "gpu", "no NVIDIA driver is loaded");
-        return false;
-    }
-    say(d, FINE, "gpu", "%s, driver %s", m->gpu[0] ? m->gpu : "NVIDIA",
-        m->driver);
-    say(d, ABSENT, "nvml",
-        "%s; samples will lack temperature, power and throttling",
-        err_message());
-    return true;
-}
-
-static void say_fact(void *arg, const char *what, const char *text)
-{
-    say(arg, FINE, what, "%s", text);
-}
-
-/* Resolution of the device's clock: the length of an empty interval, and the
- * smallest difference between two of them. */
-static int device_timer(Doctor *d, Device *dev)
-{
-    enum { INTERVALS = 200 };
-    double least = INFINITY, step = INFINITY, last = -1, ns;
-
-    for (int i = 0; i < INTERVALS; i++) {
-        TRY(dev->backend->clock_start(dev));
-        TRY(dev->backend->clock_stop(dev, &ns));
-        if (ns != last && fabs(ns - last) < step && last >= 0)
-            step = fabs(ns - last);
-        if (ns < least)
-            least = ns;
-        last = ns;
-    }
-    if (isinf(step))
-        step = 0;
-    say(d, step > 1000 ? SPOILS : FINE, "gpu timer",
-        "steps of %.0f ns, an empty interval reads %.0f ns", step, least);
-    return OK;
-}
-
-static int device_now(Doctor *d, Device *dev)
-{
-    char text[160];
-    size_t n;
-    Moment c;
-
-    TRY(dev->backend->moment(dev, &c));
-    n = (size_t)snprintf(text, sizeof(text), "%.0f MHz", c.clock_mhz);
-    if (!isnan(c.temperature_c))
-        n += (size_t)snprintf(text + n, sizeof(text) - n, ", %.0f C",
-                              c.temperature_c);
-    if (!isnan(c.power_w))
-        n +=
-            (size_t)snprintf(text + n, sizeof(text) - n, ", %.0f W", c.power_w);
-    if (c.throttle && c.throttle[0])
-        say(d, SPOILS, "gpu now", "%s, throttled by %s", text, c.throttle);
-    else
-        say(d, FINE, "gpu now", "%s%s", text,
-            c.throttle ? ", not throttled" : "");
-    return OK;
-}
-
-/* True if a profile will have counters, as far as can be told without one. */
-static void counters(Doctor *d)
-{
-    Nvml *nvml = NULL; /* where it does not open, it is not asked */
-    Cupti cupti;
-    int err = cupti_open(&cupti);
-
-    if (!err) {
-        nvml_open(&nvml, NULL);
-        err = forecast_counters("/proc", nvml);
-    }
-    if (err)
-        say(d, ABSENT, "counters", "%s; profiles are only timed and modelled",
-            without_counters());
-    else
-        say(d, FINE, "counters", "%s, and apparently allowed", cupti.path);
-    nvml_close(nvml);
-    cupti_close(&cupti);
-}
-
-/* A plugin that does not work is broken only where there is a GPU for it. */
-static void cuda_plugin(Doctor *d, Mark bad)
-{
-    char path[PATH_MAX];
-    const Backend *plugin;
-    Device *dev = NULL;
-    int err;
-
-    if (plugin_path(path, sizeof(path))) {
-        say(d, bad == BROKEN ? SPOILS : ABSENT, "cuda plugin",
-            "%s; with the CUDA Toolkit 12.4 or newer, run make again",
-            err_message());
-        return;
-    }
-    if (plugin_load(&plugin)) {
-        say(d, bad, "cuda plugin",
-            "%s; set LD_LIBRARY_PATH to the folder that has it", err_message());
-        return;
-    }
-    say(d, FINE, "cuda plugin", "%s", path);
-    plugin->tell(NULL, say_fact, d);
-    err = plugin->open(&dev, NULL);
-    if (!err) {
-        say(d, FINE, "backend cuda", "%s", dev->about);
-        plugin->tell(dev, say_fact, d);
-        err = device_timer(d, dev);
-    }
-    if (!err)
-        err = device_now(d, dev);
-    if (err)
-        say(d, bad, "backend cuda", "%s", err_message());
-    backend_close(dev);
-}
-
-/* Counters last: CUPTI may be next to the libraries of the plugin. */
-static void gpu(Doctor *d, const Machine *m)
-{
-    const bool here = driver(d, m);
-
-    cuda_plugin(d, here ? BROKEN : ABSENT);
-    if (here)
-        counters(d);
+        doctor_say(d, FINE, "database", "%s: the first run creates it", path);
 }
 
 int cmd_doctor(int argc, char **argv)
@@ -517,13 +368,14 @@ int cmd_doctor(int argc, char **argv)
     governor(&d, &s);
     turbo(&d);
     load(&d, &s, m.cores);
-    say(&d, FINE, "system", "%s", m.os);
-    say(&d, FINE, "build", "%.12s%s, %s", b.git_commit,
-        b.dirty ? " with changes" : "", b.compiler);
-    say(&d, FINE, "libraries", "%s, %s", b.libraries, image_libraries(images));
+    doctor_say(&d, FINE, "system", "%s", m.os);
+    doctor_say(&d, FINE, "build", "%.12s%s, %s", b.git_commit,
+               b.dirty ? " with changes" : "", b.compiler);
+    doctor_say(&d, FINE, "libraries", "%s, %s", b.libraries,
+               image_libraries(images));
     plotting(&d);
     database(&d, settings.db);
-    gpu(&d, &m);
+    doctor_gpu(&d, &m);
 
     if (d.count[BROKEN])
         printf("\n%d broken (XX)\n", d.count[BROKEN]);
