@@ -480,6 +480,8 @@ TEST(doctor, a_machine_that_runs_tests_is_well_enough)
     CHECK(run(text, args) == 0);
     CHECK(strstr(text, "ok  cpu "));
     CHECK(strstr(text, "  timer "));
+    CHECK(strstr(text, "  floor        kernels of 0.7 ms vary by "));
+    CHECK(strstr(text, "  resolution   "));
     CHECK(strstr(text, "ok  database"));
     CHECK(!strstr(text, "XX"));
     CHECK(access(path, F_OK) != 0); /* it looks, and makes nothing */

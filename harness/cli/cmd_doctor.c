@@ -22,6 +22,7 @@
 #include "harness/devices/environment.h"
 #include "harness/devices/others.h"
 #include "harness/files/image.h"
+#include "harness/measure/floor.h"
 #include "kernels/core/err.h"
 #include "kernels/core/host.h"
 #include "kernels/cpu/amx.h"
@@ -259,6 +260,28 @@ static void timer(Doctor *d)
                cost > 200 ? ": the kernel has no fast clock source here" : "");
 }
 
+/* The smallest difference that make bench would resolve now: see BUDGET in the
+ * Makefile, and bench.json. */
+static void resolution(Doctor *d)
+{
+    const FloorPlan bench = { .pass_ns = 6e7, .modules = 13, .seconds = 110 };
+    const double target = 0.01;
+    char text[FLOOR_TEXT];
+    Floor f;
+
+    if (floor_measure(&f, 0)) {
+        doctor_say(d, BROKEN, "floor", "%s", err_message());
+        return;
+    }
+    doctor_say(
+        d, FINE, "floor",
+        "kernels of 0.7 ms vary by %.1f %%, by %.1f %% if they are 60 ms "
+        "apart",
+        100 * floor_spread(&f, 0), 100 * floor_spread(&f, 6e7));
+    doctor_say(d, floor_half_width(&f, &bench) <= target ? FINE : SPOILS,
+               "resolution", "%s", floor_say(text, &f, &bench, target));
+}
+
 static void denormals(Doctor *d)
 {
     Device *dev;
@@ -368,6 +391,7 @@ int cmd_doctor(int argc, char **argv)
     governor(&d, &s);
     turbo(&d);
     load(&d, &s, m.cores);
+    resolution(&d);
     doctor_say(&d, FINE, "system", "%s", m.os);
     doctor_say(&d, FINE, "build", "%.12s%s, %s", b.git_commit,
                b.dirty ? " with changes" : "", b.compiler);

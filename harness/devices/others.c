@@ -5,11 +5,11 @@
 #include "harness/devices/others.h"
 
 #include <math.h>
-#include <sched.h>
 #include <stdio.h>
-#include <string.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "kernels/cpu/cpus.h"
 
 static const double SAMPLE_SECONDS = 0.5;
 
@@ -26,8 +26,8 @@ static double seconds(clockid_t clock)
 }
 
 /* Ticks of a line "cpu1 user nice system idle iowait irq softirq steal ...",
- * without those of waiting; -1 if it is none of a CPU in the set. */
-static double line_ticks(const char *line, const cpu_set_t *set)
+ * without those of waiting; -1 if it is none of a CPU in the mask. */
+static double line_ticks(const char *line, const CpuMask *mask)
 {
     unsigned cpu;
     double user, nice, system, irq, soft, steal = 0;
@@ -35,7 +35,7 @@ static double line_ticks(const char *line, const cpu_set_t *set)
     if (sscanf(line, "cpu%u %lf %lf %lf %*f %*f %lf %lf %lf", &cpu, &user,
                &nice, &system, &irq, &soft, &steal) < 6)
         return -1;
-    if (cpu >= CPU_SETSIZE || !CPU_ISSET(cpu, set))
+    if (cpu >= CPUS_MAX || !mask_has(mask, (int)cpu))
         return -1;
     return user + nice + system + irq + soft + steal;
 }
@@ -45,15 +45,12 @@ static double all_seconds(const char *stat)
     char line[512];
     double sum = 0;
     int lines = 0;
-    cpu_set_t set;
     FILE *f = fopen(stat, "r");
 
     if (!f)
         return NAN;
-    if (sched_getaffinity(0, sizeof(set), &set))
-        memset(&set, 0xff, sizeof(set));
     while (fgets(line, sizeof(line), f)) {
-        const double ticks = line_ticks(line, &set);
+        const double ticks = line_ticks(line, cpus_of_process());
 
         if (ticks < 0)
             continue;
