@@ -17,10 +17,11 @@ typedef struct Round {
 
 /* Rounds that two cases have in common, as logarithms of ratios. */
 typedef struct Joined {
-    int n, clean, inside;
+    int n, clean, inside, inside_clean;
     double *all;      /* log(time of a / time of b)     */
     double *quiet;    /* the same of undisturbed rounds */
     double *indirect; /* all - direct                   */
+    double *beyond;   /* the same of undisturbed rounds */
 } Joined;
 
 static int by_round(const void *a, const void *b)
@@ -62,13 +63,16 @@ static int rounds_of(Round *at, const Series *s)
 static void join_round(Joined *j, const Round *a, const Round *b)
 {
     const double y = a->log_ns - b->log_ns;
+    const bool clean = !a->disturbed && !b->disturbed;
 
     j->all[j->n++] = y;
-    if (!a->disturbed && !b->disturbed)
+    if (clean)
         j->quiet[j->clean++] = y;
     if (isnan(b->log_outside))
         return;
     j->indirect[j->inside++] = y - b->log_outside;
+    if (clean)
+        j->beyond[j->inside_clean++] = y - b->log_outside;
 }
 
 static bool joined_new(Joined *j, int n)
@@ -77,8 +81,9 @@ static bool joined_new(Joined *j, int n)
 
     *j = (Joined){ .all = malloc(bytes),
                    .quiet = malloc(bytes),
-                   .indirect = malloc(bytes) };
-    return j->all && j->quiet && j->indirect;
+                   .indirect = malloc(bytes),
+                   .beyond = malloc(bytes) };
+    return j->all && j->quiet && j->indirect && j->beyond;
 }
 
 static void joined_free(Joined *j)
@@ -86,6 +91,7 @@ static void joined_free(Joined *j)
     free(j->all);
     free(j->quiet);
     free(j->indirect);
+    free(j->beyond);
 }
 
 /* Without memory there is no round in common. */
@@ -117,9 +123,10 @@ static Paired paired_from(const Joined *j, const Series *a, const Series *b)
                                            b->round, b->n) };
 
     p.ratio = p.all;
+    p.disturbed = j->n - j->clean;
     if (j->clean < j->n && 2 * j->clean >= j->n && j->clean >= STATS_LEAST) {
         p.ratio = ratio_of_logs(j->quiet, j->clean);
-        p.left_out = j->n - j->clean;
+        p.left_out = p.disturbed;
     }
     return p;
 }
@@ -162,8 +169,9 @@ ModuleCost cost_of(const Series *plain, const Series *with)
 
     join(&j, plain, with);
     c = (ModuleCost){ .paired = paired_from(&j, plain, with),
-                      .direct = direct_of(with),
-                      .indirect = ratio_of_logs(j.indirect, j.inside) };
+                      .direct = direct_of(with) };
+    c.indirect = c.paired.left_out ? ratio_of_logs(j.beyond, j.inside_clean)
+                                   : ratio_of_logs(j.indirect, j.inside);
     joined_free(&j);
     return c;
 }

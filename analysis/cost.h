@@ -27,9 +27,10 @@ typedef struct Series {
  * are left out as long as they are at most half of them; which they are was
  * known before their times were looked at. */
 typedef struct Paired {
-    Ratio ratio; /* the one that counts                              */
-    Ratio all;   /* of all rounds                                    */
-    int left_out;
+    Ratio ratio;   /* the one that counts                              */
+    Ratio all;     /* of all rounds                                    */
+    int disturbed; /* rounds, of those of all                        */
+    int left_out;  /* the same, or 0 if they are too many            */
     double minima; /* the ratio of the smallest times: a second opinion */
 } Paired;
 
@@ -45,7 +46,7 @@ typedef struct ModuleCost {
     Paired paired;  /* time of plain over time with: what throughput is left */
     Ratio direct;   /* the same if its own steps were all that it costs; n is
                        0 where they were not timed                           */
-    Ratio indirect; /* paired over direct                                    */
+    Ratio indirect; /* paired over direct, of the rounds that count          */
 } ModuleCost;
 
 ModuleCost cost_of(const Series *plain, const Series *with);

@@ -147,6 +147,18 @@ Ratio ratio_paired(const double *a, const int *round_a, int na, const double *b,
     return r;
 }
 
+Ratio ratio_over(const Ratio *a, const Ratio *b)
+{
+    const double ratio = a->ratio / b->ratio;
+    const double down = hypot(log(a->ratio / a->lo), log(b->hi / b->ratio));
+    const double up = hypot(log(a->hi / a->ratio), log(b->ratio / b->lo));
+
+    if (!a->n || !b->n)
+        return (Ratio){ 0, NAN, NAN, NAN };
+    return (Ratio){ a->n < b->n ? a->n : b->n, ratio, ratio * exp(-down),
+                    ratio * exp(up) };
+}
+
 double ratio_of_minima(const double *a, const int *round_a, int na,
                        const double *b, const int *round_b, int nb)
 {

@@ -33,6 +33,13 @@ Ratio ratio_paired(const double *a, const int *round_a, int na, const double *b,
  */
 Ratio ratio_of_logs(const double *logs, int n);
 
+/*
+ * a / b of two ratios to the same case, of different rounds: so their errors
+ * are independent, and half intervals of the logs add as squares.  n is that of
+ * the one with fewer rounds; 0 and NANs where one has none.
+ */
+Ratio ratio_over(const Ratio *a, const Ratio *b);
+
 /* Ratio of the smallest a to the smallest b over the rounds that both have: a
  * second opinion, which bursts cannot move unless they hit every round.  NAN
  * without a common round, or for a lack of memory. */

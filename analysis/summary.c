@@ -314,6 +314,32 @@ int run_compare_start(const Run *a, const Run *b)
                         : (a->seed > b->seed) - (a->seed < b->seed);
 }
 
+/* The widest that the intervals of both medians allow. */
+static Ratio ratio_apart(const Run *a, const Run *b)
+{
+    return (Ratio){ 0, a->time.median / b->time.median, a->time.lo / b->time.hi,
+                    a->time.hi / b->time.lo };
+}
+
+ModuleCost summary_cost(const Run *plain, const Run *with)
+{
+    static const Ratio unknown = { 0, NAN, NAN, NAN };
+    const Series w = run_series(with);
+    ModuleCost c = { .paired = { unknown, unknown, 0, 0, NAN },
+                     .indirect = unknown };
+
+    if (plain && run_compare_start(plain, with) == 0) {
+        const Series p = run_series(plain);
+
+        c = cost_of(&p, &w);
+    }
+    if (plain && !c.paired.all.n)
+        c.paired.ratio = c.paired.all = ratio_apart(plain, with);
+    if (!c.paired.all.n)
+        c.direct = direct_of(&w);
+    return c;
+}
+
 Ratio summary_ratio(const Run *a, const Run *b)
 {
     if (run_compare_start(a, b) == 0) {
@@ -323,6 +349,5 @@ Ratio summary_ratio(const Run *a, const Run *b)
         if (r.n)
             return r;
     }
-    return (Ratio){ 0, a->time.median / b->time.median, a->time.lo / b->time.hi,
-                    a->time.hi / b->time.lo };
+    return ratio_apart(a, b);
 }

@@ -92,4 +92,10 @@ int run_compare_start(const Run *a, const Run *b);
  * intervals allow. */
 Ratio summary_ratio(const Run *a, const Run *b);
 
+/* Cost of the module in `with`, by the network without it, which may be NULL:
+ * then the direct cost is all that is known.  Throughput is left, so the ratios
+ * are the other way round than in summary_ratio, which its own are as where
+ * both were measured apart; then there is no indirect cost. */
+ModuleCost summary_cost(const Run *plain, const Run *with);
+
 #endif

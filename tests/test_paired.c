@@ -40,6 +40,20 @@ TEST(paired, a_round_of_several_samples_is_their_geometric_mean)
     CHECK(r.n == 2 && near(r.lo, 2) && near(r.hi, 3));
 }
 
+/* Half intervals of 3 and 4 % in logs make 5 %, on either side. */
+TEST(paired, ratios_to_one_case_make_a_ratio)
+{
+    const Ratio a = { 20, 0.9, 0.9 * exp(-0.03), 0.9 * exp(0.06) };
+    const Ratio b = { 12, 0.6, 0.6 * exp(-0.08), 0.6 * exp(0.04) };
+    const Ratio none = { 0, 0.6, 0.5, 0.7 };
+    Ratio r = ratio_over(&a, &b);
+
+    CHECK(r.n == 12 && near(r.ratio, 1.5));
+    CHECK(near(log(r.ratio / r.lo), 0.05) && near(log(r.hi / r.ratio), 0.1));
+    r = ratio_over(&a, &none);
+    CHECK(r.n == 0 && isnan(r.ratio) && isnan(r.lo) && isnan(r.hi));
+}
+
 /* Orders a b b a: a drift of 3 % a sample, in logs, is not there. */
 TEST(paired, linear_drift_cancels_within_a_quad)
 {

@@ -1,0 +1,119 @@
+/*
+ * test_cost.c - what a module costs in all, by its own steps and beyond them.
+ */
+#include "analysis/cost.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "tests/test.h"
+
+enum { QUADS = 12, EACH = 2, N = QUADS * EACH };
+
+/* A plain network of 100 ns, and one with a module whose steps take share of
+ * its passes, which take 100 ns more by the factor beyond; each quad has a
+ * drift of its own, and so much noise of its own. */
+typedef struct Made {
+    double plain_ns[N], with_ns[N], module_ns[N];
+    bool disturbed[N];
+    int round[N];
+    Series plain, with;
+} Made;
+
+static void make(Made *m, double share, double beyond)
+{
+    memset(m, 0, sizeof(*m));
+    for (int i = 0; i < N; i++) {
+        const int quad = i / EACH;
+        const double drift = 1 + 0.3 * ((quad * 5) % 7);
+        const double noise = 1 + 0.001 * ((quad * 7) % 12 - 5.5);
+
+        m->round[i] = quad;
+        m->plain_ns[i] = 100 * drift;
+        m->with_ns[i] = 100 * drift * noise * beyond / (1 - share);
+        m->module_ns[i] = share * m->with_ns[i];
+    }
+    m->plain = (Series){ N, m->plain_ns, m->round, NULL, NULL };
+    m->with = (Series){ N, m->with_ns, m->round, m->module_ns, m->disturbed };
+}
+
+TEST(cost, direct_is_the_share_of_the_steps_and_indirect_the_rest)
+{
+    ModuleCost c;
+    Made m;
+
+    make(&m, 0.05, 1.02);
+    c = cost_of(&m.plain, &m.with);
+    CHECK(c.paired.ratio.n == QUADS && c.direct.n == QUADS);
+    CHECK(fabs(c.direct.ratio - 0.95) < 1e-9);
+    CHECK(c.direct.hi - c.direct.lo < 1e-9);
+    CHECK_MSG(fabs(c.paired.ratio.ratio - 0.95 / 1.02) < 2e-3, "%g",
+              c.paired.ratio.ratio);
+    CHECK(c.indirect.lo < 1 / 1.02 && c.indirect.hi > 1 / 1.02);
+    CHECK(c.indirect.hi < 1 && c.indirect.hi - c.indirect.lo < 0.02);
+    CHECK(fabs(c.direct.ratio * c.indirect.ratio / c.paired.ratio.ratio - 1) <
+          1e-9);
+}
+
+/* Two quads of twelve take three times as long, and it is known why. */
+TEST(cost, disturbed_rounds_are_left_out_of_ratio_and_indirect)
+{
+    ModuleCost c;
+    Made m;
+
+    make(&m, 0.05, 1);
+    for (int i = 0; i < 2 * EACH; i++) {
+        m.with_ns[i] *= 3;
+        m.module_ns[i] *= 3;
+    }
+    m.disturbed[0] = m.disturbed[EACH] = true;
+    c = cost_of(&m.plain, &m.with);
+    CHECK(c.paired.left_out == 2 && c.paired.disturbed == 2);
+    CHECK(c.paired.ratio.n == QUADS - 2 && c.paired.all.n == QUADS);
+    CHECK_MSG(c.paired.ratio.lo > 0.94 && c.paired.all.lo < 0.94, "%g %g",
+              c.paired.ratio.lo, c.paired.all.lo);
+    CHECK(c.indirect.n == QUADS - 2 && c.indirect.lo > 0.98);
+    CHECK(c.direct.n == QUADS && fabs(c.direct.ratio - 0.95) < 1e-9);
+}
+
+TEST(cost, nothing_is_left_out_where_most_is_disturbed)
+{
+    ModuleCost c;
+    Made m;
+
+    make(&m, 0.05, 1);
+    for (int i = 0; i < N - 5 * EACH; i++)
+        m.disturbed[i] = true;
+    c = cost_of(&m.plain, &m.with);
+    CHECK(c.paired.left_out == 0 && c.paired.disturbed == QUADS - 5);
+    CHECK(c.paired.ratio.n == QUADS && c.indirect.n == QUADS);
+}
+
+TEST(cost, steps_that_were_not_timed_have_no_cost)
+{
+    ModuleCost c;
+    Made m;
+
+    make(&m, 0.05, 1);
+    m.with.module_ns = NULL;
+    c = cost_of(&m.plain, &m.with);
+    CHECK(c.direct.n == 0 && isnan(c.direct.ratio));
+    CHECK(c.indirect.n == 0 && isnan(c.indirect.ratio));
+    CHECK(c.paired.ratio.n == QUADS);
+}
+
+TEST(cost, runs_without_a_common_round_have_no_ratio)
+{
+    int later[N];
+    ModuleCost c;
+    Made m;
+
+    make(&m, 0.05, 1);
+    for (int i = 0; i < N; i++)
+        later[i] = m.round[i] + QUADS;
+    m.plain.round = later;
+    c = cost_of(&m.plain, &m.with);
+    CHECK(c.paired.ratio.n == 0 && isnan(c.paired.ratio.ratio));
+    CHECK(isnan(c.paired.minima) && isnan(c.indirect.ratio));
+    CHECK(c.direct.n == QUADS && fabs(c.direct.ratio - 0.95) < 1e-9);
+}
