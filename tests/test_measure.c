@@ -564,3 +564,49 @@ TEST(measure, a_peer_that_is_none_is_an_error)
     CHECK(peer_open(&peer, "echo what; cat >/dev/null", &patient) == ERR_IO);
     CHECK(strstr(err_message(), "answered 'what'"));
 }
+
+/* ---- all against the first ----------------------------------------------- */
+
+static const Flag batches[] = { { "module", "se" },   { "channels", "16" },
+                                { "height", "8" },    { "width", "8" },
+                                { "backend", "ref" }, { "batch", "8,1,2" } };
+
+/* Sorted, the one of batch 1 would be the first. */
+TEST(measure, cases_are_compared_with_the_first_that_is_given)
+{
+    Protocol to_first = quick;
+    Run r;
+
+    to_first.to_first = true;
+    REQUIRE(begin(&r, "first.db", batches, 6) == OK);
+    REQUIRE(go(&r, &to_first) == OK);
+    CHECK(r.tally.ok == 3);
+    CHECK(ask(r.store,
+              "SELECT count(*) FROM (SELECT group_concat(batch, ' ') AS line "
+              "FROM (SELECT round, batch FROM sample JOIN run ON run.id = "
+              "run_id ORDER BY started_ns) GROUP BY round) WHERE line NOT IN "
+              "('8 1 1 8', '8 2 2 8')") == 0);
+    end(&r);
+}
+
+/* One image takes far less than eight: that is known at the first look, long
+ * before the ratio is known to a millionth. */
+TEST(measure, a_question_that_is_answered_ends_the_pair)
+{
+    Protocol asked = quick;
+    Run r;
+
+    asked.to_first = true;
+    asked.target = 1e-6;
+    asked.max_samples = 200;
+    for (int limited = 0; limited < 2; limited++) {
+        asked.gate = (Gate){ .limited = limited, .fail_above = 0.05 };
+        REQUIRE(begin(&r, limited ? "asked.db" : "not.db", batches, 6) == OK);
+        REQUIRE(go(&r, &asked) == OK);
+        CHECK(ask(r.store, "SELECT min(converged) FROM run") == limited);
+        CHECK(ask(r.store, "SELECT max(n) >= 200 FROM (SELECT count(*) AS n "
+                           "FROM sample JOIN run ON run.id = run_id WHERE "
+                           "batch < 8 GROUP BY run_id)") == !limited);
+        end(&r);
+    }
+}

@@ -20,6 +20,7 @@
 
 #include <signal.h>
 
+#include "analysis/gate.h"
 #include "harness/experiments/experiment.h"
 #include "harness/measure/progress.h"
 #include "harness/measure/trial.h"
@@ -35,7 +36,9 @@ typedef struct Protocol {
     int min_samples;   /* before a case counts as converged                 */
     int max_samples;   /* when a case is settled in any case                */
     int block;         /* cases in a block                                  */
-    bool to_first;     /* compare each case with the first, whatever it is  */
+    bool to_first;     /* compare each case with the first that is given    */
+    Gate gate;         /* with to_first: a pair is also settled when this is
+                          answered of it                                    */
     uint64_t seed;     /* of the order of the rounds                        */
     double started_ns; /* on the host's clock: when the budget began       */
     const volatile sig_atomic_t *stop; /* set: leave after this sample     */

@@ -63,14 +63,25 @@ static bool is_plain_of(const Case *plain, const Case *c)
     return true;
 }
 
+/* The entry of a lane whose case was given first, before cases were sorted. */
+static int first_of(const Block *b, int lane)
+{
+    int first = ALONE;
+
+    for (int k = 0; k < b->n; k++)
+        if (b->at[k].lane == lane &&
+            (first == ALONE || b->at[k].arm.c < b->at[first].arm.c))
+            first = k;
+    return first;
+}
+
 /* The entry of its lane that an entry is compared with, or ALONE. */
 static int base_of(const Block *b, int i, const Protocol *p)
 {
     const Entry *e = &b->at[i];
-    const int first = e->lane; /* of the first case, in this lane */
 
     if (p->to_first)
-        return i == first || !entry_is_sampled(&b->at[first]) ? ALONE : first;
+        return first_of(b, e->lane) == i ? ALONE : first_of(b, e->lane);
     for (int k = 0; is_network(e->arm.c) && k < b->n; k++)
         if (b->at[k].lane == e->lane && entry_is_sampled(&b->at[k]) &&
             is_plain_of(b->at[k].arm.c, e->arm.c))
@@ -184,20 +195,23 @@ bool pair_lacks_least(const Pair *p)
     return p->n < (p->a == ALONE ? LEAST_ROUNDS : LEAST_QUADS);
 }
 
-/* Half the interval over its centre. */
-static double half_width(const Pair *p, const Block *b)
+static void look_at_median(Pair *p, const Trial *x, const Protocol *protocol)
 {
-    const Trial *x = &b->at[p->b].arm, *base;
-    Stats stats;
-    Ratio r;
+    const Stats stats = stats_of(x->ns, x->n);
 
-    if (p->a == ALONE) {
-        stats = stats_of(x->ns, x->n);
-        return stats.n == x->n ? stats_half_width(&stats) : INFINITY;
-    }
-    base = &b->at[p->a].arm;
-    r = ratio_paired(base->ns, base->round, base->n, x->ns, x->round, x->n);
-    return r.n == p->n ? (r.hi - r.lo) / 2 / r.ratio : INFINITY;
+    p->half = stats.n == x->n ? stats_half_width(&stats) : INFINITY;
+    p->settled = measure_converged(protocol, x->ns, x->n);
+}
+
+static void look_at_ratio(Pair *p, const Trial *a, const Trial *x,
+                          const Protocol *protocol)
+{
+    const Ratio r = ratio_paired(x->ns, x->round, x->n, a->ns, a->round, a->n);
+
+    p->half = r.n == p->n ? (r.hi - r.lo) / 2 / r.ratio : INFINITY;
+    p->settled = r.n == p->n && p->n >= protocol->min_samples &&
+                 (p->half <= protocol->target ||
+                  (protocol->to_first && gate_is_clear(&protocol->gate, &r)));
 }
 
 void pair_look(Pair *p, const Block *b, const Protocol *protocol)
@@ -205,11 +219,11 @@ void pair_look(Pair *p, const Block *b, const Protocol *protocol)
     const Trial *x = &b->at[p->b].arm;
     const int next = next_look(p->n);
 
-    p->half = half_width(p, b);
+    if (p->a == ALONE)
+        look_at_median(p, x, protocol);
+    else
+        look_at_ratio(p, &b->at[p->a].arm, x, protocol);
     p->looked = p->n;
-    p->settled = p->a == ALONE ? measure_converged(protocol, x->ns, x->n)
-                               : p->n >= protocol->min_samples &&
-                                     p->half <= protocol->target;
     p->look = next > protocol->min_samples ? next : protocol->min_samples;
 }
 
