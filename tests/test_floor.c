@@ -13,7 +13,7 @@
 #include "tests/sample.h"
 #include "tests/test.h"
 
-enum { N = 700 };
+enum { N = 700, DAY = 86400 };
 #define KERNEL_NS 7e5
 
 /* A quiet machine of two cores, all kernels alike. */
@@ -143,7 +143,7 @@ TEST(floor, rare_bursts_that_most_kernels_miss_are_seen_in_passes)
 TEST(floor, fifteen_kernels_are_too_few)
 {
     Floor f = noisy(0.02);
-    const FloorPlan p = { 6e7, 1, 100 };
+    const FloorPlan p = { 6e7, 1, 100, DAY };
     char text[FLOOR_TEXT];
 
     f.n = 16;
@@ -161,7 +161,7 @@ TEST(floor, fifteen_kernels_are_too_few)
 
 TEST(floor, quads_are_as_many_as_the_time_holds_at_the_speed_seen)
 {
-    const FloorPlan p = { 6e7, 13, 110 };
+    const FloorPlan p = { 6e7, 13, 110, DAY };
     Floor f = quiet();
 
     CHECK(floor_quads(&f, &p) == 35); /* of 4 * 13 * 60 ms */
@@ -177,15 +177,15 @@ TEST(floor, seconds_are_enough_for_the_half_width)
 {
     static const double targets[] = { 0.02, 0.01, 0.005, 0.001 };
     const Floor f = noisy(0.05);
-    FloorPlan p = { 6e7, 3, 0 };
+    FloorPlan p = { 6e7, 3, 0, DAY };
 
     for (size_t i = 0; i < sizeof(targets) / sizeof(targets[0]); i++) {
         const double seconds = floor_seconds(&f, &p, targets[i]);
 
-        p.seconds = 1.0001 * seconds;
+        p.budget = 1.0001 * seconds;
         CHECK_MSG(floor_half_width(&f, &p) <= 1.001 * targets[i], "%g: %g %g",
                   targets[i], seconds, floor_half_width(&f, &p));
-        p.seconds = 0.8 * seconds;
+        p.budget = 0.8 * seconds;
         CHECK_MSG(!(floor_half_width(&f, &p) <= targets[i]), "%g: %g %g",
                   targets[i], seconds, floor_half_width(&f, &p));
     }
@@ -238,7 +238,7 @@ TEST(floor, what_is_predicted_is_what_quads_then_show)
     enum { TIMES = 12, QUADS = 100 };
 
     for (size_t k = 0; k < sizeof(kernels) / sizeof(kernels[0]); k++) {
-        FloorPlan p = { KERNEL_NS * kernels[k], 1, 0 };
+        FloorPlan p = { KERNEL_NS * kernels[k], 1, 0, DAY };
         double sum = 0, ratio;
 
         for (int t = 0; t < TIMES; t++) {
@@ -247,7 +247,7 @@ TEST(floor, what_is_predicted_is_what_quads_then_show)
 
             for (int i = 0; i < N; i++)
                 f.ns[i] = next_kernel(&m);
-            p.seconds =
+            p.budget =
                 QUADS * 4 * next_pass(&m, 100000) / 100000 * kernels[k] * 1e-9;
             sum += log(log(1 + floor_half_width(&f, &p)) /
                        half_of_quads(&m, kernels[k], QUADS));
@@ -268,7 +268,7 @@ static void check_said(const Floor *f, const FloorPlan *p, const char *wanted)
               text, wanted);
 }
 
-static const FloorPlan bench = { 6e7, 13, 110 };
+static const FloorPlan bench = { 6e7, 13, 110, 10 };
 
 TEST(floor, a_quiet_machine_needs_no_advice)
 {
@@ -276,16 +276,17 @@ TEST(floor, a_quiet_machine_needs_no_advice)
 
     check_said(&f, &bench,
                "this machine resolves differences of 0.1 % in 110 s, with 13 "
-               "modules and passes of about 60 ms");
+               "comparisons and passes of about 60 ms");
     f = noisy(0.05);
     f.others = 1;
     check_said(&f, &bench,
                "this machine resolves differences of 0.22 % in 110 s, with 13 "
-               "modules and passes of about 60 ms");
+               "comparisons and passes of about 60 ms");
 }
 
-#define NOISY                                                               \
-    "this machine resolves differences of 1.3 % in 110 s, with 13 modules " \
+#define NOISY                                                       \
+    "this machine resolves differences of 1.3 % in 110 s, with 13 " \
+    "comparisons "                                                  \
     "and passes of about 60 ms; for 1 %, --budget=220"
 
 TEST(floor, a_machine_that_is_not_says_what_would_help)
@@ -323,24 +324,51 @@ TEST(floor, a_machine_that_is_not_says_what_would_help)
 
 TEST(floor, too_short_or_too_noisy_is_said)
 {
-    const FloorPlan hasty = { 6e7, 13, 10 };
-    const FloorPlan one = { 6e7, 1, 60 };
+    const FloorPlan hasty = { 6e7, 13, 10, 10 };
+    const FloorPlan one = { 6e7, 1, 60, DAY };
     Floor f = noisy(0.3);
 
     check_said(&f, &hasty,
                "10 s are too short to resolve anything: they are enough for 3 "
-               "of the 6 comparisons with plain that each module needs; for 1 "
+               "of the 6 rounds that each comparison needs; for 1 "
                "%, --budget=220");
     for (int i = 0; i < N; i += 16)
         f.ns[i] *= 100;
     check_said(&f, &one,
                "this machine resolves differences of 14 % in 60 s, with 1 "
-               "module and passes of about 60 ms; for 1 %, --budget=12000");
+               "comparison and passes of about 60 ms; for 1 %, --budget=12000");
     f = noisy(3);
     check_said(
         &f, &one,
-        "this machine resolves nothing below 50 % in 60 s, with 1 module and "
+        "this machine resolves nothing below 50 % in 60 s, with 1 comparison "
+        "and "
         "passes of about 60 ms; 1 % is out of reach while it is so noisy");
+}
+
+/* Each pair has twice the limit at most, whatever the budget. */
+TEST(floor, flags_that_would_help_are_those_that_end_the_sweep)
+{
+    const FloorPlan pair = { 6e7, 1, 0, 8 }, shorter = { 2.34e6, 1, 0, 10 };
+    const FloorPlan limited = { 6e7, 13, 110, 2 }, both = { 6e7, 13, 30, 2 };
+    const Floor f = noisy(0.3);
+
+    CHECK(floor_most_seconds(&pair) == 16);
+    CHECK(floor_most_seconds(&limited) == 52);
+    CHECK(floor_most_seconds(&both) == 30);
+    check_said(&f, &pair,
+               "this machine resolves differences of 1 % in 16 s, with 1 "
+               "comparison and passes of about 60 ms");
+    check_said(&f, &limited,
+               "this machine resolves differences of 1.5 % in 52 s, with 13 "
+               "comparisons "
+               "and passes of about 60 ms; for 1 %, --budget=220 --limit=9");
+    check_said(&f, &both,
+               "this machine resolves differences of 2.2 % in 30 s, with 13 "
+               "comparisons "
+               "and passes of about 60 ms; for 1 %, --budget=220 --limit=9");
+    check_said(&f, &shorter,
+               "this machine resolves differences of 1.3 % in 20 s, with 1 "
+               "comparison and passes of about 2.3 ms; for 1 %, --limit=17");
 }
 
 /* ---- this machine ---------------------------------------------------------- */

@@ -36,7 +36,7 @@ enum {
     QUADS_SEEN = 4, /* at least, apart from each other */
     MOST_QUADS = 300,
     LEAST_KERNELS = QUADS_SEEN * QUAD,
-    MOST_PLANNED = 1000000, /* quads of one module */
+    MOST_PLANNED = 1000000, /* quads of one pair */
 };
 
 static const double KERNEL_NS = 7e5;
@@ -290,10 +290,17 @@ double floor_half_log(const Floor *f, double pass_ns, int n)
 
 /* ---- a sweep ------------------------------------------------------------- */
 
-/* Seconds that a quad of each module takes. */
+double floor_most_seconds(const FloorPlan *p)
+{
+    const double most = 2 * p->limit * p->pairs;
+
+    return p->budget > 0 ? fmin(p->budget, most) : most;
+}
+
+/* Seconds that a quad of each pair takes. */
 static double seconds_each(const Quads *q, const FloorPlan *p)
 {
-    return p->modules * QUAD * p->pass_ns * q->slower * 1e-9;
+    return p->pairs * QUAD * p->pass_ns * q->slower * 1e-9;
 }
 
 int floor_quads(const Floor *f, const FloorPlan *p)
@@ -301,7 +308,7 @@ int floor_quads(const Floor *f, const FloorPlan *p)
     Quads q;
 
     return see_quads(&q, f, p->pass_ns)
-               ? (int)fmin(p->seconds / seconds_each(&q, p), INT_MAX)
+               ? (int)fmin(floor_most_seconds(p) / seconds_each(&q, p), INT_MAX)
                : 0;
 }
 

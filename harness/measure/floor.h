@@ -54,20 +54,24 @@ double floor_spread(const Floor *f, double distance_ns);
  */
 double floor_half_log(const Floor *f, double pass_ns, int n);
 
-/* A sweep of networks, each compared with one of them: quads of passes. */
+/* A sweep of networks that are compared in pairs, in quads of their passes. */
 typedef struct FloorPlan {
     double pass_ns; /* of one pass where nothing disturbs it */
-    int modules;    /* compared with plain, a second plain one (A/A) included */
-    double seconds; /* in which to measure them all */
+    int pairs;      /* each module with plain, and plain with itself (A/A) */
+    double budget;  /* seconds for all; 0: no limit */
+    double limit;   /* seconds for each of the two of a pair */
 } FloorPlan;
 
-/* Quads that each module gets, and half the 95 % interval of its ratio to plain
- * that is to be expected after as many: 0.01 is plus or minus 1 %.  NAN as
+/* Seconds that the plan takes at most. */
+double floor_most_seconds(const FloorPlan *p);
+
+/* Quads that each pair gets, and half the 95 % interval of its ratio that is to
+ * be expected after as many: 0.01 is plus or minus 1 %.  NAN as
  * above. */
 int floor_quads(const Floor *f, const FloorPlan *p);
 double floor_half_width(const Floor *f, const FloorPlan *p);
 
-/* Seconds in which the plan's modules reach such a half width, to some percent;
+/* Seconds in which the plan's pairs reach such a half width, to some percent;
  * NAN: not with a million quads,
  * or as above. */
 double floor_seconds(const Floor *f, const FloorPlan *p, double half_width);

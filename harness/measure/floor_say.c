@@ -19,6 +19,8 @@ static const double SLOW_CLOCK_NS = 200;
 
 static const double LONGEST_SECONDS = 28800; /* a night */
 
+static const double WITHIN = 1.05; /* of the target is printed as equal to it */
+
 /* Half widths below it are never promised: other errors are larger.  Above, a
  * number would help nobody. */
 static const double LEAST_SAID = 0.001, MOST_SAID = 0.5;
@@ -44,12 +46,15 @@ static void add(Text *t, const char *format, ...)
         t->n = FLOOR_TEXT - 1;
 }
 
-/* Rounded up to two digits: 1234 is 1300. */
+/* A step of the second digit: of 1234, 100; at least 1. */
+static double second_digit(double x)
+{
+    return pow(10, fmax(floor(log10(x)) - 1, 0));
+}
+
 static double two_digits_up(double x)
 {
-    const double step = pow(10, fmax(floor(log10(x)) - 1, 0));
-
-    return ceil(x / step) * step;
+    return ceil(x / second_digit(x)) * second_digit(x);
 }
 
 /* ---- what disturbs, and what would help ---------------------------------- */
@@ -90,29 +95,34 @@ static void say_host(Text *t, const Floor *f)
         add(t, "; reading the clock takes %.0f ns", f->clock_ns);
 }
 
-static void say_budget(Text *t, const Floor *f, const FloorPlan *p,
-                       double target)
+/* The flags that give the sweep the time. */
+static void say_time(Text *t, const Floor *f, const FloorPlan *p, double target)
 {
     const double seconds = floor_seconds(f, p, target);
 
-    if (seconds <= LONGEST_SECONDS)
-        add(t, "; for %.3g %%, --budget=%.0f", 100 * target,
-            two_digits_up(seconds));
-    else
+    if (!(seconds <= LONGEST_SECONDS)) {
         add(t, "; %.3g %% is out of reach while it is so noisy", 100 * target);
+        return;
+    }
+    add(t, "; for %.3g %%,", 100 * target);
+    if (p->budget > 0 && seconds > p->budget)
+        add(t, " --budget=%.0f", two_digits_up(seconds));
+    if (seconds > 2 * p->limit * p->pairs)
+        add(t, " --limit=%.0f", two_digits_up(seconds / 2 / p->pairs));
 }
 
 /* ---- the sentence ------------------------------------------------------- */
 
 static void say_resolved(Text *t, const Floor *f, const FloorPlan *p)
 {
-    const double half = floor_half_width(f, p);
+    const double half = floor_half_width(f, p), ms = p->pass_ns * 1e-6;
+    const double digit = second_digit(ms);
 
     if (isnan(half)) {
         add(t,
             "%.0f s are too short to resolve anything: they are enough for %d "
-            "of the %d comparisons with plain that each module needs",
-            p->seconds, floor_quads(f, p), STATS_LEAST);
+            "of the %d rounds that each comparison needs",
+            floor_most_seconds(p), floor_quads(f, p), STATS_LEAST);
         return;
     }
     if (half > MOST_SAID)
@@ -120,8 +130,9 @@ static void say_resolved(Text *t, const Floor *f, const FloorPlan *p)
     else
         add(t, "this machine resolves differences of %.2g %%",
             100 * fmax(half, LEAST_SAID));
-    add(t, " in %.0f s, with %d module%s and passes of about %.2g ms",
-        p->seconds, p->modules, p->modules == 1 ? "" : "s", p->pass_ns * 1e-6);
+    add(t, " in %.0f s, with %d comparison%s and passes of about %.*f ms",
+        floor_most_seconds(p), p->pairs, p->pairs == 1 ? "" : "s",
+        ms < 10 ? 1 : 0, ms < 10 ? ms : round(ms / digit) * digit);
 }
 
 char *floor_say(char text[FLOOR_TEXT], const Floor *f, const FloorPlan *p,
@@ -133,9 +144,9 @@ char *floor_say(char text[FLOOR_TEXT], const Floor *f, const FloorPlan *p,
     if (isnan(floor_half_log(f, p->pass_ns, STATS_LEAST)))
         return text;
     say_resolved(&t, f, p);
-    if (floor_half_width(f, p) <= target)
+    if (floor_half_width(f, p) <= WITHIN * target)
         return text;
-    say_budget(&t, f, p, target);
+    say_time(&t, f, p, target);
     say_quota(&t, f);
     say_others(&t, f);
     say_host(&t, f);

@@ -11,11 +11,11 @@
 
 #include "harness/devices/environment.h"
 #include "harness/devices/interrupt.h"
-#include "harness/devices/others.h"
 #include "harness/devices/program.h"
 #include "harness/experiments/carried.h"
 #include "harness/measure/alone.h"
 #include "harness/measure/db.h"
+#include "harness/measure/expect.h"
 #include "harness/measure/progress.h"
 #include "harness/network/network.h"
 #include "kernels/core/err.h"
@@ -312,22 +312,6 @@ static int say_abandoned(Store *store, int64_t sweep_id, const Build *now,
     return OK;
 }
 
-/* A busy machine is said before an hour is spent on it.  A low load is not
- * looked into, so that a quiet machine costs no wait; a high one may be of the
- * build that came before. */
-static void say_busy(const Experiment *e, const Record *r, FILE *out)
-{
-    char text[OTHERS_TEXT];
-    bool threads = false;
-
-    if (!others_are_busy(r->sweep.load))
-        return;
-    for (int i = 0; i < e->ncases; i++)
-        threads |= e->cases[i].threads != 1;
-    if (others_doubt(text, others_now(), r->machine.cores, threads)[0])
-        fprintf(out, "%s\n", text);
-}
-
 static int count_stored(const Experiment *e, const Lanes *lanes, Store *store,
                         int *n)
 {
@@ -417,7 +401,7 @@ static int sweep_lanes(const Sweeping *s, const Record *record, Store *store,
     if (resumed && stored)
         fprintf(s->out, "resuming: %d of %d cases are stored already\n", stored,
                 e->ncases * lanes->n);
-    say_busy(e, record, s->out);
+    expect_say(s->out, e, &s->protocol, lanes->n, record->sweep.load);
     progress_begin(&progress, s->out, e->ncases * lanes->n, stored);
     progress_cases(&progress, e->cases, e->ncases);
     err = measure(e, &s->protocol, store, lanes, &listener, tally);
