@@ -1,0 +1,275 @@
+/*
+ * test_delays_speed.c - whether the protocol finds what is there and nothing
+ * that is not: the same network against itself, and against itself with a known
+ * delay in the place of a module.
+ *
+ *     SPEED=1 DELAYS=200 build/run_tests delays_speed.
+ *
+ * The delay is a share of the pass that it stands in, measured by the clock
+ * from the first step on, so that the true ratio is known exactly, however fast
+ * the machine is at that moment.  What is printed is how often the 95 % interval
+ * held the truth, of DELAYS comparisons (20) of SECONDS (1) at most.  Timed
+ * bounds are no tests: the checks here only want half of what should be.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "analysis/cost.h"
+#include "harness/devices/backends.h"
+#include "harness/measure/block.h"
+#include "harness/network/network.h"
+#include "kernels/core/host.h"
+#include "kernels/cpu/cpu.h"
+#include "kernels/ops/ops.h"
+#include "tests/stored.h"
+#include "tests/test.h"
+
+enum { MOST_KERNELS = 512, SIDE = 64, LOGITS = 2, MAP = 4 };
+
+static double pass_began;  /* of the run that is under way */
+static double delay_share; /* of it until the delay        */
+
+/* ---- two kernels -------------------------------------------------------- */
+
+static bool is_first(const Tensor *out)
+{
+    return out->rank == MAP && out->dim[1] == 3;
+}
+
+static int note_beginning(Device *dev, const Tensor *out, void *state)
+{
+    (void)dev;
+    (void)state;
+    pass_began = host_now_ns();
+    return relu_def.ref(out);
+}
+
+static bool is_last(const Tensor *out)
+{
+    return out->rank == LOGITS;
+}
+
+/* The logits stay as they are: nobody looks at them. */
+static int delay(Device *dev, const Tensor *out, void *state)
+{
+    const double until =
+        pass_began + (host_now_ns() - pass_began) * (1 + delay_share);
+
+    (void)dev;
+    (void)out;
+    (void)state;
+    while (host_now_ns() < until)
+        ;
+    return OK;
+}
+
+static const Kernel first = { .op = &relu_def,
+                              .name = "first",
+                              .supports = is_first,
+                              .run = note_beginning };
+static const Kernel last = { .op = &relu_def,
+                             .name = "delay",
+                             .supports = is_last,
+                             .run = delay,
+                             .inplace = 1 };
+
+/* The device with these before its own. */
+static void add_kernels(Device *dev, const Kernel *list[MOST_KERNELS])
+{
+    int n = 0;
+
+    list[n++] = &first;
+    list[n++] = &last;
+    for (const Kernel *const *k = dev->kernels; *k; k++) {
+        REQUIRE(n < MOST_KERNELS - 1);
+        list[n++] = *k;
+    }
+    list[n] = NULL;
+    dev->kernels = list;
+}
+
+/* ---- two networks ------------------------------------------------------- */
+
+static Graph *network(bool delayed)
+{
+    const Plug plain = { 0 };
+    Tensor *stage[4], *y;
+    Graph *g = graph_new(), *folded;
+
+    y = op_relu(g, graph_input(g, "input", DIMS(1, 3, SIDE, SIDE)));
+    y = backbone_find("resnet18")->build(g, y, FORM_TRAIN, &plain, stage);
+    if (delayed) {
+        const int before = graph_size(g);
+
+        y = op_relu(g, y);
+        graph_set_origin(g, before, ORIGIN_MODULE);
+    }
+    graph_output(g, "output", y);
+    REQUIRE(weight_values_give(g, &(WeightValues){ .seed = 1 }) == OK);
+    REQUIRE(graph_fold(&folded, g) == OK);
+    graph_free(g);
+    return folded;
+}
+
+static void begin_arm(Trial *a, const Case *c, Device *dev, bool delayed)
+{
+    static float x[3 * SIDE * SIDE];
+
+    trial_init(a, c, NULL, 0);
+    a->dev = dev;
+    a->graph = network(delayed);
+    REQUIRE(plan_new(&a->plan, dev, a->graph) == OK);
+    network_seed_input(x, network_input(a->graph, 0), 1);
+    REQUIRE(plan_set(a->plan, network_input(a->graph, 0), x) == OK);
+    a->steps = steps_new(a->plan);
+    trial_warm_up(a, 2e7);
+    REQUIRE(trial_ok(a));
+}
+
+/* ---- comparisons -------------------------------------------------------- */
+
+typedef struct Found {
+    int n, paired, direct, wrong; /* comparisons; intervals that held the
+                                     truth; verdicts where there is nothing */
+    double half_paired, half_direct; /* sums */
+    double quads, left_out;
+} Found;
+
+static double number(const char *name, double otherwise)
+{
+    return getenv(name) ? atof(getenv(name)) : otherwise;
+}
+
+static void on_step(void *arg, const Step *step)
+{
+    (void)arg;
+    (void)step;
+}
+
+static bool holds(const Ratio *r, double truth)
+{
+    return r->lo <= truth && truth <= r->hi;
+}
+
+static Series series_of(const Trial *a, double *module_ns, bool *disturbed)
+{
+    for (int i = 0; i < a->n; i++) {
+        module_ns[i] = a->telemetry[i].module_ns;
+        disturbed[i] = sample_disturbed(&a->telemetry[i], a->ns[i] * a->reps);
+    }
+    return (Series){ .n = a->n,
+                     .ns = a->ns,
+                     .round = a->round,
+                     .module_ns = module_ns,
+                     .disturbed = disturbed };
+}
+
+static void judge(Found *f, const Trial *plain, const Trial *with, double share)
+{
+    double *ns[2] = { calloc((size_t)plain->n + 1, sizeof(double)),
+                      calloc((size_t)with->n + 1, sizeof(double)) };
+    bool *disturbed[2] = { calloc((size_t)plain->n + 1, 1),
+                           calloc((size_t)with->n + 1, 1) };
+    const Series a = series_of(plain, ns[0], disturbed[0]);
+    const Series b = series_of(with, ns[1], disturbed[1]);
+    const ModuleCost c = cost_of(&a, &b);
+    const Ratio *r = &c.paired.ratio;
+
+    f->n++;
+    f->paired += holds(r, 1 / (1 + share));
+    f->direct += holds(&c.direct, 1 / (1 + share));
+    f->wrong += ratio_verdict(r) != NOT_RESOLVED;
+    f->half_paired += (r->hi - r->lo) / 2 / r->ratio;
+    f->half_direct += (c.direct.hi - c.direct.lo) / 2 / c.direct.ratio;
+    f->quads += r->n + c.paired.left_out;
+    f->left_out += c.paired.left_out;
+    for (int i = 0; i < 2; i++) {
+        free(ns[i]);
+        free(disturbed[i]);
+    }
+}
+
+/* One comparison by the loop that measures sweeps. */
+static void compare(Found *f, Device *dev, Entry at[2], double share)
+{
+    const Protocol protocol = { .target = number("TARGET", 0.01),
+                                .limit = number("SECONDS", 1),
+                                .min_samples = 12,
+                                .max_samples = 100000,
+                                .to_first = true,
+                                .started_ns = host_now_ns() };
+    const Listener listener = { .step = on_step };
+    Sched *sched = sched_open("/proc");
+    Sweeper s = { .protocol = &protocol,
+                  .listener = &listener,
+                  .nlanes = 1,
+                  .dev = dev,
+                  .random = (uint64_t)f->n * 77 + 1 };
+    Block b = { .at = at, .n = 2, .until = INFINITY };
+
+    for (int i = 0; i < 2; i++)
+        trial_watch(&at[i].arm, sched, protocol.started_ns);
+    REQUIRE(block_sample(&s, &b) == OK);
+    judge(f, &at[0].arm, &at[1].arm, share);
+    for (int i = 0; i < 2; i++)
+        at[i].arm.n = 0;
+    free(b.pair);
+    free(b.list);
+    sched_close(sched);
+}
+
+static Found compare_all(double share)
+{
+    const Case c = stored_case("backbone=resnet18 graph=folded");
+    const int n = (int)number("DELAYS", 20);
+    const Kernel *list[MOST_KERNELS];
+    Entry at[2] = { 0 };
+    Found f = { 0 };
+    Device *dev;
+
+    REQUIRE(backend_open(&dev, "cpu",
+                         &(DeviceSettings){
+                             .threads = (int)number("THREADS", 0),
+                             .isa = "" }) == OK);
+    add_kernels(dev, list);
+    delay_share = share;
+    begin_arm(&at[0].arm, &c, dev, false);
+    begin_arm(&at[1].arm, &c, dev, share > 0);
+    while (f.n < n)
+        compare(&f, dev, at, share);
+    printf("    delay %.0f %%, %d comparisons: paired holds it %d times, +-%.2f "
+           "%%; direct %d times, +-%.3f %%; a difference is claimed %d times; "
+           "%.0f quads, of which %.1f %% are disturbed\n",
+           100 * share, f.n, f.paired, 100 * f.half_paired / f.n, f.direct,
+           100 * f.half_direct / f.n, f.wrong, f.quads / f.n,
+           100 * f.left_out / f.quads);
+    for (int i = 0; i < 2; i++)
+        trial_free(&at[i].arm);
+    backend_close(dev);
+    return f;
+}
+
+TEST(delays_speed, a_network_is_as_fast_as_itself)
+{
+    Found f;
+
+    if (!getenv("SPEED"))
+        SKIP("a benchmark: SPEED=1 runs it");
+    f = compare_all(0);
+    CHECK(2 * f.wrong < f.n);
+}
+
+TEST(delays_speed, a_known_delay_is_found)
+{
+    static const double shares[] = { 0.01, 0.02, 0.05 };
+
+    if (!getenv("SPEED"))
+        SKIP("a benchmark: SPEED=1 runs it");
+    for (int i = 0; i < 3; i++) {
+        const Found f = compare_all(shares[i]);
+
+        CHECK(2 * f.paired > f.n && 2 * f.direct > f.n);
+    }
+}
