@@ -131,7 +131,7 @@ static void begin_arm(Trial *a, const Case *c, Device *dev, bool delayed)
 /* ---- comparisons -------------------------------------------------------- */
 
 typedef struct Found {
-    int n, paired, direct, wrong; /* comparisons; intervals that held the
+    int n, paired, direct, wrong;    /* comparisons; intervals that held the
                                      truth; verdicts where there is nothing */
     double half_paired, half_direct; /* sums */
     double quads, left_out;
@@ -229,22 +229,23 @@ static Found compare_all(double share)
     Found f = { 0 };
     Device *dev;
 
-    REQUIRE(backend_open(&dev, "cpu",
-                         &(DeviceSettings){
-                             .threads = (int)number("THREADS", 0),
-                             .isa = "" }) == OK);
+    REQUIRE(
+        backend_open(&dev, "cpu",
+                     &(DeviceSettings){ .threads = (int)number("THREADS", 0),
+                                        .isa = "" }) == OK);
     add_kernels(dev, list);
     delay_share = share;
     begin_arm(&at[0].arm, &c, dev, false);
     begin_arm(&at[1].arm, &c, dev, share > 0);
     while (f.n < n)
         compare(&f, dev, at, share);
-    printf("    delay %.0f %%, %d comparisons: paired holds it %d times, +-%.2f "
-           "%%; direct %d times, +-%.3f %%; a difference is claimed %d times; "
-           "%.0f quads, of which %.1f %% are disturbed\n",
-           100 * share, f.n, f.paired, 100 * f.half_paired / f.n, f.direct,
-           100 * f.half_direct / f.n, f.wrong, f.quads / f.n,
-           100 * f.left_out / f.quads);
+    printf(
+        "    delay %.0f %%, %d comparisons: paired holds it %d times, +-%.2f "
+        "%%; direct %d times, +-%.3f %%; a difference is claimed %d times; "
+        "%.0f quads, of which %.1f %% are disturbed\n",
+        100 * share, f.n, f.paired, 100 * f.half_paired / f.n, f.direct,
+        100 * f.half_direct / f.n, f.wrong, f.quads / f.n,
+        100 * f.left_out / f.quads);
     for (int i = 0; i < 2; i++)
         trial_free(&at[i].arm);
     backend_close(dev);

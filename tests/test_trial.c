@@ -413,6 +413,62 @@ TEST(trial, after_each_sample_the_device_is_asked_how_it_is)
     end(&a, fake);
 }
 
+/* ---- records ----------------------------------------------------------- */
+
+static bool has_records;
+
+/* A microsecond for each step, by the device's own records. */
+static int count_steps(Device *dev, const Counting *c)
+{
+    (void)dev;
+    CHECK(!c->metrics);
+    for (int i = 0; i < c->steps && has_records; i++) {
+        CHECK(c->launch(c->arg, i) == OK);
+        c->take(c->arg, &(Counted){ .step = i,
+                                    .quantity = "time_ns",
+                                    .launch = "kernel",
+                                    .value = 1e3,
+                                    .reason = "",
+                                    .timed = true });
+    }
+    c->take(c->arg, &(Counted){ .step = ALL_STEPS,
+                                .quantity = "launches",
+                                .value = has_records ? c->steps : NAN,
+                                .reason = has_records ? "" : "no records" });
+    return OK;
+}
+
+TEST(trial, a_gpus_records_say_what_share_the_modules_steps_have)
+{
+    const Case c = stored_case("backbone=resnet18 module=se height=32 "
+                               "width=32");
+    Backend counts = fake_backend;
+    int modules = 0, steps;
+    Samples o;
+    Trial a;
+
+    counts.count = count_steps;
+    for (int k = 0; k < 2; k++) {
+        FakeDevice *fake = fake_open();
+
+        fake->base.backend = &counts;
+        has_records = k;
+        run_arm(&a, &c, fake, 3);
+        REQUIRE(trial_ok(&a));
+        steps = plan_steps(a.plan);
+        for (int i = modules = 0; i < steps; i++)
+            modules += plan_step(a.plan, i, NULL)->origin == ORIGIN_MODULE;
+        CHECK(modules > 0 && modules < steps);
+        trial_record_modules(&a);
+        o = trial_samples(&a);
+        for (int i = 0; i < 3; i++)
+            CHECK(has_records ? fabs(o.telemetry[i].module_ns / o.ns[i] -
+                                     (double)modules / steps) < 1e-9
+                              : isnan(o.telemetry[i].module_ns));
+        end(&a, fake);
+    }
+}
+
 /* ---- dtypes ------------------------------------------------------------ */
 
 /* A device that rounds where the definition is rounded is right, within the

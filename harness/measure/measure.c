@@ -296,6 +296,10 @@ static int measure_block(Sweeper *s, const Case *const *c, int n, int *ncases)
     began = host_now_ns();
     if (!err)
         err = block_sample(s, &b);
+    for (int i = 0; !err && i < b.n && !b.lost && !sweep_stopped(s); i++) {
+        trial_record_modules(&b.at[i].arm);
+        block_look_at_device(s, &b, &b.at[i].arm);
+    }
     s->tally->sample_ns += host_now_ns() - began;
     if (!err)
         err = commit_block(s, &b);

@@ -101,6 +101,10 @@ int trial_take(Trial *a, double *ns, Telemetry *known);
 /* Adds one sample, in this round of the sweep. */
 void trial_sample(Trial *a, int round);
 
+/* On a GPU: adds to its first samples the share of the modules' steps, by the
+ * GPU's records of as many more runs (records.h). */
+void trial_record_modules(Trial *a);
+
 /* Adds one that the caller took, of one run. */
 void trial_add(Trial *a, double ns, int round);
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/measure/records.h"
 #include "harness/measure/trial_parts.h"
 #include "kernels/core/err.h"
 #include "kernels/core/host.h"
@@ -123,6 +124,24 @@ void trial_sample(Trial *a, int round)
     }
     keep(a, ns, round, &known);
     a->spent_ns += host_now_ns() - start;
+}
+
+/* Runs that are recorded: each costs some ten times its time. */
+enum { RECORDED = 12 };
+
+void trial_record_modules(Trial *a)
+{
+    double share[RECORDED];
+    const int n = a->n < RECORDED ? a->n : RECORDED;
+
+    if (!trial_ok(a) || a->peer || !a->plan ||
+        !strcmp(a->c->backbone.text, "none"))
+        return;
+    if (records_shares(share, n, a->plan, a->dev))
+        trial_give_up(a, ERR_DEVICE);
+    for (int i = 0; trial_ok(a) && i < n; i++)
+        if (!isnan(share[i]))
+            a->telemetry[i].module_ns = share[i] * a->ns[i];
 }
 
 Outcome trial_outcome(const Trial *a)

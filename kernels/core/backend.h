@@ -123,7 +123,8 @@ typedef struct Counted {
 typedef struct Counting {
     int steps;
     Dtype dtype;
-    const char *metrics; /* "": the usual ones; else names, "a,b"  */
+    const char *metrics; /* "": the usual ones; else names, "a,b"; NULL:
+                            no counters, only the device's own records */
 
     /* Does what comes before a step and is not to be counted; NULL: nothing. */
     int (*before)(void *arg, int step);

@@ -381,6 +381,8 @@ static int cuda_count(Device *dev, const Counting *counting)
     KnownWork work;
 
     TRY(wait_for_all(dev));
+    if (!counting->metrics)
+        return activity_count(counting, wait_for_all, dev);
     if (counting->metrics[0])
         return counters_count(counting, NULL);
     TRY(activity_count(counting, wait_for_all, dev));
