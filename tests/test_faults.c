@@ -29,7 +29,7 @@ static bool run_case(Device *dev, const Case *c, char message[512])
     trial_init(&a, c, NULL, 0);
     trial_prepare(&a, &(Checker){ dev, NULL }, 0, NULL);
     for (int i = 0; i < 2 && trial_ok(&a); i++)
-        trial_sample(&a, i);
+        trial_sample(&a, i, false);
     ok = trial_ok(&a) && a.n == 2;
     snprintf(message, 512, "%s", a.message);
     trial_free(&a);

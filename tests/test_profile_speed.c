@@ -85,7 +85,7 @@ static void serve(int line, bool profiled)
         double ns = -1;
 
         if (!err && trial_ok(&p.arm))
-            trial_sample(&p.arm, 0);
+            trial_sample(&p.arm, 0, false);
         if (!err && trial_ok(&p.arm))
             ns = p.arm.ns[p.arm.n - 1];
         if (write(line, &ns, sizeof(ns)) != sizeof(ns))

@@ -22,7 +22,7 @@ static void run_arm(Trial *a, const Case *c, FakeDevice *fake, int n)
     trial_init(a, c, NULL, 0);
     trial_prepare(a, &(Checker){ &fake->base, NULL }, 0, NULL);
     for (int i = 0; i < n && trial_ok(a); i++)
-        trial_sample(a, i);
+        trial_sample(a, i, false);
 }
 
 static void end(Trial *a, FakeDevice *fake)
@@ -68,7 +68,7 @@ TEST(trial, in_the_state_graph_only_replays_are_timed)
     launches = fake->launches;
     replays = fake->replays;
     for (int i = 0; i < 3; i++)
-        trial_sample(&a, i);
+        trial_sample(&a, i, false);
     CHECK(a.n == 3 && fake->replays > replays);
     CHECK(fake->launches - launches ==
           (fake->replays - replays) * a.each * plan_steps(a.plan));
@@ -98,7 +98,7 @@ static void check_lengths(const char *what)
     CHECK(trial_outcome(&a).reps == a.launches * a.each);
     replays = fake->replays;
     a.rewarm = 0;
-    trial_sample(&a, 0);
+    trial_sample(&a, 0, false);
     CHECK(fake->replays - replays == a.launches);
     CHECK_MSG(fabs(a.ns[0] - 1e3 * steps) < 1e-6, "%g ns", a.ns[0]);
     end(&a, fake);
@@ -185,7 +185,7 @@ TEST(trial, in_the_state_cold_every_run_follows_an_eviction)
     fake->evictions = 0;
     launches = fake->launches;
     for (int i = 0; i < 5; i++)
-        trial_sample(&a, i);
+        trial_sample(&a, i, false);
     CHECK(a.n == 5 && a.reps == 1 && fake->evictions == 5);
     CHECK(fake->launches - launches == 5 * plan_steps(a.plan));
     end(&a, fake);
@@ -199,7 +199,7 @@ static void check_went_round(Trial *a)
     const void *from = x->data;
     const int runs = a->rewarm + a->launches, n = plan_ncopies(a->plan);
 
-    trial_sample(a, 0);
+    trial_sample(a, 0, false);
     CHECK(runs % n == 0 || x->data != from);
     for (int i = runs % n; i < n; i++)
         plan_use_next(a->plan);
@@ -386,7 +386,7 @@ TEST(trial, a_sample_is_long_enough_for_the_devices_clock)
     CHECK_MSG(a.reps == up(400, steps), "%d of %d steps", a.reps, steps);
     timings = fake->timings;
     for (int i = 0; i < 3; i++)
-        trial_sample(&a, i);
+        trial_sample(&a, i, false);
     CHECK(a.n == 3 && a.ns[0] == 1e3 * steps && a.ns[2] == 1e3 * steps);
     CHECK_MSG(fake->timings == timings + 3, "what is not kept was timed");
     end(&a, fake);

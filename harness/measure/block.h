@@ -23,8 +23,9 @@ typedef struct Sweeper {
     const Listener *listener;
     Tally *tally;
     uint64_t random;
-    int round; /* continues from block to block, so rounds differ */
-    int lane;  /* whose turn it was */
+    int round;         /* continues from block to block, so rounds differ */
+    int lane;          /* whose turn it was */
+    const Trial *last; /* sampled */
     Sched *sched;
     TuningCache tuning_cache;
     Device *dev;

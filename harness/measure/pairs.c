@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "analysis/paired.h"
+#include "analysis/cost.h"
 #include "analysis/stats.h"
 #include "harness/measure/block.h"
 #include "kernels/core/err.h"
@@ -112,19 +112,31 @@ static int composed_of(const Block *b, int i)
     return ALONE;
 }
 
+/* The first look after n quads or rounds: where the looks' error is shared
+ * (analysis/interval.h), not before min_samples, and at the last sample. */
+static int look_after(const Pair *pair, int n, const Protocol *p)
+{
+    const int last =
+        pair->a == ALONE ? p->max_samples : (p->max_samples + 1) / 2;
+    const int least = n < p->min_samples - 1 ? p->min_samples - 1 : n;
+    const int look = next_look(least);
+
+    return n < last && look > last ? last : look;
+}
+
 static void add(Block *b, int a, int i, const Protocol *p)
 {
     if (a == i || a == ALONE || !entry_is_sampled(&b->at[a]) ||
         !entry_is_sampled(&b->at[i]))
         return;
-    b->pair[b->npairs++] =
-        (Pair){ .a = a, .b = i, .look = p->min_samples, .half = INFINITY };
+    b->pair[b->npairs++] = (Pair){ .a = a, .b = i, .half = INFINITY };
+    b->pair[b->npairs - 1].look = look_after(&b->pair[b->npairs - 1], 0, p);
 }
 
 static void add_alone(Block *b, int i, const Protocol *p)
 {
-    b->pair[b->npairs++] =
-        (Pair){ .a = ALONE, .b = i, .look = p->min_samples, .half = INFINITY };
+    b->pair[b->npairs++] = (Pair){ .a = ALONE, .b = i, .half = INFINITY };
+    b->pair[b->npairs - 1].look = look_after(&b->pair[b->npairs - 1], 0, p);
 }
 
 static bool is_paired(const Block *b, int i)
@@ -206,10 +218,11 @@ static void look_at_median(Pair *p, const Trial *x, const Protocol *protocol)
 static void look_at_ratio(Pair *p, const Trial *a, const Trial *x,
                           const Protocol *protocol)
 {
-    const Ratio r = ratio_paired(x->ns, x->round, x->n, a->ns, a->round, a->n);
+    const Series base = trial_series(a), with = trial_series(x);
+    const Ratio r = paired_of(&with, &base).ratio;
 
-    p->half = r.n == p->n ? (r.hi - r.lo) / 2 / r.ratio : INFINITY;
-    p->settled = r.n == p->n && p->n >= protocol->min_samples &&
+    p->half = r.n ? (r.hi - r.lo) / 2 / r.ratio : INFINITY;
+    p->settled = r.n && p->n >= protocol->min_samples &&
                  (p->half <= protocol->target ||
                   (protocol->to_first && gate_is_clear(&protocol->gate, &r)));
 }
@@ -217,14 +230,13 @@ static void look_at_ratio(Pair *p, const Trial *a, const Trial *x,
 void pair_look(Pair *p, const Block *b, const Protocol *protocol)
 {
     const Trial *x = &b->at[p->b].arm;
-    const int next = next_look(p->n);
 
     if (p->a == ALONE)
         look_at_median(p, x, protocol);
     else
         look_at_ratio(p, &b->at[p->a].arm, x, protocol);
     p->looked = p->n;
-    p->look = next > protocol->min_samples ? next : protocol->min_samples;
+    p->look = look_after(p, p->n, protocol);
 }
 
 double pair_need(const Pair *p, const Block *b, const Protocol *protocol)

@@ -134,7 +134,8 @@ static void sample_each(Sweeper *s, Block *b, const int *list, int n)
             continue;
         step.arm = a;
         s->listener->step(s->listener->arg, &step);
-        trial_sample(a, s->round);
+        trial_sample(a, s->round, s->last == a);
+        s->last = a;
         block_look_at_device(s, b, a);
         if (!trial_ok(a))
             pairs_drop(b, list[k]);

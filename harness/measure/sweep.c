@@ -41,7 +41,7 @@ static const Param params[] = {
               "sampling time per case, in seconds"),
     PARAM_INT(SweepSettings, budget, 0, 0, 864000,
               "total time in seconds, split across the cases; 0: no limit"),
-    PARAM_INT(SweepSettings, min_samples, 10, 6, 100000,
+    PARAM_INT(SweepSettings, min_samples, 12, 6, 100000,
               "minimum number of samples per case"),
     PARAM_INT(SweepSettings, max_samples, 2000, 6, 1000000,
               "maximum number of samples per case"),

@@ -389,8 +389,10 @@ void trial_free(Trial *a)
     free(a->ns);
     free(a->round);
     free(a->telemetry);
+    free(a->disturbed);
     a->ns = NULL;
     a->round = NULL;
     a->telemetry = NULL;
+    a->disturbed = NULL;
     a->steps = NULL;
 }

@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 
+#include "analysis/cost.h"
 #include "harness/check/reference.h"
 #include "harness/devices/sched.h"
 #include "harness/files/hash.h"
@@ -47,6 +48,7 @@ typedef struct Trial {
     double *ns;
     int *round;
     Telemetry *telemetry; /* of each, where it is known         */
+    bool *disturbed;      /* by the scheduler (analysis/disturbed.h) */
     double spent_ns;      /* on the wall, all that sampling took */
 
     /* Outcome. */
@@ -98,8 +100,9 @@ void trial_wake(Trial *a, double for_ns);
  * known of it, of which known has the rest. */
 int trial_take(Trial *a, double *ns, Telemetry *known);
 
-/* Adds one sample, in this round of the sweep. */
-void trial_sample(Trial *a, int round);
+/* Adds one sample, in this round of the sweep.  warm: it was the last that ran,
+ * so its caches and threads are as a hot case wants them. */
+void trial_sample(Trial *a, int round, bool warm);
 
 /* On a GPU: adds to its first samples the share of the modules' steps, by the
  * GPU's records of as many more runs (records.h). */
@@ -126,5 +129,8 @@ Outcome trial_outcome(const Trial *a);
 
 /* The samples, which stay the arm's. */
 Samples trial_samples(const Trial *a);
+
+/* The same to be compared with those of another trial. */
+Series trial_series(const Trial *a);
 
 #endif

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/disturbed.h"
 #include "harness/measure/records.h"
 #include "harness/measure/trial_parts.h"
 #include "kernels/core/err.h"
@@ -22,10 +23,12 @@ static void keep(Trial *a, double ns, int round, const Telemetry *t)
         a->ns = realloc(a->ns, n * sizeof(*a->ns));
         a->round = realloc(a->round, n * sizeof(*a->round));
         a->telemetry = realloc(a->telemetry, n * sizeof(*a->telemetry));
-        BUG_IF(!a->ns || !a->round || !a->telemetry);
+        a->disturbed = realloc(a->disturbed, n * sizeof(*a->disturbed));
+        BUG_IF(!a->ns || !a->round || !a->telemetry || !a->disturbed);
     }
     a->ns[a->n] = ns;
     a->round[a->n] = round;
+    a->disturbed[a->n] = sample_disturbed(t, ns * a->reps);
     a->telemetry[a->n++] = *t;
 }
 
@@ -106,14 +109,14 @@ int trial_take(Trial *a, double *ns, Telemetry *known)
     return look(a, &known->device);
 }
 
-void trial_sample(Trial *a, int round)
+void trial_sample(Trial *a, int round, bool warm)
 {
     const double start = host_now_ns();
     Telemetry known = telemetry_unknown();
     double ns;
     int err = OK;
 
-    if (a->rewarm)
+    if (a->rewarm && !(warm && a->c->state == STATE_HOT))
         err = trial_runs_untimed(a, a->rewarm);
     if (!err)
         err = trial_take(a, &ns, &known);
@@ -176,4 +179,11 @@ Outcome trial_outcome(const Trial *a)
 Samples trial_samples(const Trial *a)
 {
     return (Samples){ a->n, a->ns, a->round, a->telemetry };
+}
+
+Series trial_series(const Trial *a)
+{
+    return (Series){
+        .n = a->n, .ns = a->ns, .round = a->round, .disturbed = a->disturbed
+    };
 }
