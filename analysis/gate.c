@@ -33,7 +33,7 @@ static int side_of(const Ratio *r, double limit)
                             : GATE_AMBIGUOUS;
 }
 
-int gate_answer(const Gate *g, const Ratio *r)
+int gate_answer(const RatioGate *g, const Ratio *r)
 {
     return g->limited ? side_of(r, 1 + g->fail_above) : GATE_PASSED;
 }
@@ -45,7 +45,7 @@ int gate_worst(int one, int other)
     return one > other ? one : other;
 }
 
-bool gate_is_clear(const Gate *g, const Ratio *r)
+bool gate_is_clear(const RatioGate *g, const Ratio *r)
 {
     if (g->limited && gate_answer(g, r) == GATE_AMBIGUOUS)
         return false;
@@ -55,7 +55,7 @@ bool gate_is_clear(const Gate *g, const Ratio *r)
     return g->limited || g->delta > 0;
 }
 
-int gate_rounds(const Gate *g, const Ratio *r)
+int gate_rounds(const RatioGate *g, const Ratio *r)
 {
     const double distance = fabs(log(r->ratio / (1 + g->fail_above)));
 

@@ -8,7 +8,7 @@
 
 #include "tests/test.h"
 
-static const Gate five = { .limited = true, .fail_above = 0.05 };
+static const RatioGate five = { .limited = true, .fail_above = 0.05 };
 
 static int answer(double lo, double hi)
 {
@@ -30,7 +30,7 @@ TEST(gate, few_rounds_and_unknown_ratios_are_ambiguous)
 {
     const Ratio five_rounds = { 5, 2, 1.9, 2.1 }, none = { 0, NAN, NAN, NAN };
     const Ratio unpaired = { 0, 2, 1.9, 2.1 };
-    const Gate open = { .limited = false };
+    const RatioGate open = { .limited = false };
 
     CHECK(gate_answer(&five, &five_rounds) == GATE_AMBIGUOUS);
     CHECK(gate_answer(&five, &none) == GATE_AMBIGUOUS);
@@ -50,8 +50,8 @@ TEST(gate, a_failure_outweighs_what_is_ambiguous)
 
 TEST(gate, is_clear_when_all_that_is_asked_is_answered)
 {
-    const Gate none = { .limited = false }, same = { .delta = 0.01 };
-    const Gate both = { true, 0.05, 0.01 };
+    const RatioGate none = { .limited = false }, same = { .delta = 0.01 };
+    const RatioGate both = { true, 0.05, 0.01 };
     const Ratio above = { 20, 1.08, 1.06, 1.1 };
     const Ratio within = { 20, 1.001, 0.995, 1.009 };
     const Ratio between = { 20, 1.01, 1.005, 1.015 };

@@ -266,7 +266,7 @@ TEST(help, suggests_only_what_is_near)
                                       "from none, se" },
         { "run --module=scas", "did you mean 'scsa'?" },
         { "run --backbone=mobilenet", "did you mean 'mobilenetv2_100'?" },
-        { "compare", "unknown command 'compare'; '" },
+        { "juggle", "unknown command 'juggle'; '" },
         { "lst", "did you mean 'list'?" },
     };
 

@@ -600,7 +600,7 @@ TEST(measure, a_question_that_is_answered_ends_the_pair)
     asked.target = 1e-6;
     asked.max_samples = 200;
     for (int limited = 0; limited < 2; limited++) {
-        asked.gate = (Gate){ .limited = limited, .fail_above = 0.05 };
+        asked.gate = (RatioGate){ .limited = limited, .fail_above = 0.05 };
         REQUIRE(begin(&r, limited ? "asked.db" : "not.db", batches, 6) == OK);
         REQUIRE(go(&r, &asked) == OK);
         CHECK(ask(r.store, "SELECT min(converged) FROM run") == limited);

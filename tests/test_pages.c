@@ -181,6 +181,8 @@ static void check_flags(const char *path, char *line, const char *command,
             continue;
         snprintf(name, sizeof(name), "%.*s", (int)strcspn(at + 2, "= \n"),
                  at + 2);
+        for (char *dash = name; (dash = strchr(dash, '-'));)
+            *dash = '_'; /* either is taken */
         snprintf(shown, sizeof(shown), "\n  --%s", name);
         CHECK_MSG(!strcmp(name, "help") || strstr(help, shown) ||
                       is_of_a_module(name),

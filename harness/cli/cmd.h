@@ -11,6 +11,7 @@
     X(verify, "compare case files (.safetensors) with an implementation")     \
     X(run, "measure an experiment (JSON) or one case; resumes")               \
     X(reproduce, "measure a table of the SCSA paper, with a verdict per row") \
+    X(compare, "two cases, databases or sweeps: which is faster; gates")      \
     X(table, "print a stored experiment as a table")                          \
     X(profile, "time of a case, op by op")                                    \
     X(roofs, "measure the peak speeds of this machine")                       \
@@ -25,8 +26,11 @@
     X(doctor, "check this machine, and say how to fix what is missing")
 
 /* Each gets what follows its name.  OK, or the error main will print; a
- * command that ends with a bad verdict returns CMD_BAD, having said why. */
-enum { CMD_BAD = 1 };
+ * command that ends with a bad verdict returns CMD_BAD, having said why.  An
+ * error ends the program with 1 or 2; but of a command that answers a question
+ * by these, with CMD_NO_ANSWER. */
+enum { CMD_BAD = 1, CMD_WRONG = 2, CMD_NO_ANSWER = 3 };
+#define ANSWERS(X)  X(compare)
 #define X(id, help) int cmd_##id(int argc, char **argv);
 COMMANDS(X)
 #undef X

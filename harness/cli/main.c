@@ -2,6 +2,7 @@
  * main.c - finds the subcommand, runs it, prints the one error there may be.
  */
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -49,12 +50,29 @@ static void usage(FILE *out)
     flags_text(out,
                "Exit status: 0 if all went well; 1 if a case failed, nothing "
                "was measured, or a device or file failed; 2 if the command "
-               "line or a file is wrong.  The help of each command says more.");
+               "line or a file is wrong; 'compare' answers by it.  The help of "
+               "each command says more.");
 }
 
-static int exit_code(int err)
+static bool answers(const char *name)
 {
-    return err == OK ? 0 : err == ERR_INPUT ? 2 : 1;
+    static const char *const names[] = {
+#define X(id) #id,
+        ANSWERS(X)
+#undef X
+    };
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (!strcmp(name, names[i]))
+            return true;
+    return false;
+}
+
+static int exit_code(const char *name, int err)
+{
+    if (err >= 0)
+        return err;
+    return answers(name) ? CMD_NO_ANSWER : err == ERR_INPUT ? CMD_WRONG : 1;
 }
 
 /* By what, and with what, this program was built: as each sweep stores it. */
@@ -101,7 +119,7 @@ static int run(const char *name, int argc, char **argv)
             err = fail(ERR_IO, "standard output: %s", strerror(errno));
         if (err < 0)
             print_error(name);
-        return exit_code(err);
+        return exit_code(name, err);
     }
     return no_command(name);
 }

@@ -37,7 +37,7 @@ typedef struct Protocol {
     int max_samples;   /* when a case is settled in any case                */
     int block;         /* cases in a block                                  */
     bool to_first;     /* compare each case with the first that is given    */
-    Gate gate;         /* with to_first: a pair is also settled when this is
+    RatioGate gate;    /* with to_first: a pair is also settled when this is
                           answered of it                                    */
     uint64_t seed;     /* of the order of the rounds                        */
     double started_ns; /* on the host's clock: when the budget began       */

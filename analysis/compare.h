@@ -1,0 +1,62 @@
+/*
+ * compare.h - two stored runs against each other, and which runs of two sweeps
+ * or databases are of the same case.
+ *
+ * There is a verdict only where both were measured interleaved, on one machine.
+ * Of others the ratio of medians is known, and why it says little: one program
+ * run twice on two hosts differed by 14 %.
+ */
+#ifndef ANALYSIS_COMPARE_H
+#define ANALYSIS_COMPARE_H
+
+#include "analysis/gate.h"
+#include "analysis/summary.h"
+
+/* What keeps two runs apart; the first that holds. */
+typedef enum Apart {
+    INTERLEAVED, /* nothing does                        */
+    OTHER_MACHINE,
+    OTHER_BUILD,
+    OTHER_TIME /* measured one after the other        */
+} Apart;
+
+typedef struct Comparison {
+    const Run *a, *b;
+    Apart apart;
+    Ratio ratio;   /* time of b over time of a; if apart, n is 0 and it is that
+                      of the medians, with the widest interval               */
+    Paired paired; /* if not apart, ratio's                                  */
+    Verdict verdict; /* of b                                                  */
+    int answer;      /* of the gate (gate.h)                                  */
+    int more;        /* rounds that would give a clear answer; -1: not known  */
+    double more_s;   /* seconds that they take; NAN                           */
+
+    /* What the modules' own steps leave of the throughput, as ratios to a pass
+     * without them; n is 0 where they were not timed. */
+    Ratio direct_a, direct_b;
+    Ratio indirect; /* if one of the two is the plain network of the other, as
+                       in cost.h; else n is 0 */
+} Comparison;
+
+/* Runs that are ok. */
+void compare_runs(Comparison *out, const Run *a, const Run *b,
+                  const RatioGate *g);
+
+/* Time of its plain network, measured interleaved, over that of a network with
+ * a module: what throughput is left.  n is 0 if the list has none. */
+Ratio compare_to_plain(const RunList *list, const Run *r);
+
+typedef struct Match {
+    const Run *a, *b;
+} Match;
+
+/* Pairs the runs that are ok by repeat line and hash of weights, and by_source
+ * also by source; of several the latest counts.  *out is to be freed; borrows
+ * from the lists.  alone[2]: how many of each list found none.  ERR_MEMORY. */
+int compare_match(Match **out, int *n, int alone[2], const RunList *a,
+                  const RunList *b, bool by_source);
+
+bool run_same_machine(const Run *a, const Run *b);
+bool run_same_build(const Run *a, const Run *b);
+
+#endif
