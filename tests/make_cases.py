@@ -180,7 +180,8 @@ def backbone_case(backbone, module, shape, seed, norm_gain):
         maps = net.maps(x)
         out = {"output": net.logits(maps[-1]).numpy()}
         for i, m in enumerate(maps, 1):
-            out[f"stage{i}"] = m.mean((2, 3)).numpy()
+            over = (2, 3) if m.ndim == 4 else 1         # tokens: (N,L,C)
+            out[f"stage{i}"] = m.mean(over).numpy()
     return out, sum(p.numel() for p in net.parameters())
 
 

@@ -58,6 +58,15 @@ static const char *python(const char *engine)
     SKIP("there is no PyTorch (Debian: python3-torch)");
 }
 
+TEST(peer, networks_are_moved_as_a_whole)
+{
+    char command[160];
+
+    snprintf(command, sizeof(command),
+             "%s tests/test_torch_networks.py 2>/dev/null", python(""));
+    CHECK_MSG(system(command) == 0, "%s", command);
+}
+
 /* Both time the cases of these flags, for a moment; the rows are in s.  The
  * engine is "" for PyTorch itself. */
 static void run(Store **s, const char *engine, const char *flags)

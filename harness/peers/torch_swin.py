@@ -47,7 +47,7 @@ class Attention(nn.Module):
         self.heads, self.scale = heads, (c // heads) ** -0.5
         self.relative_position_bias_table = nn.Parameter(
             torch.zeros((2 * w - 1) ** 2, heads))
-        self.offsets = offsets(w)
+        self.register_buffer("offsets", offsets(w), persistent=False)
         self.qkv, self.proj = nn.Linear(c, 3 * c), nn.Linear(c, c)
 
     def forward(self, x, mask):
@@ -80,8 +80,8 @@ class Block(nn.Module):
         super().__init__()
         self.size, self.window = size, min(WINDOW, size)
         self.shift = WINDOW // 2 if shifted and size > WINDOW else 0
-        self.mask = (masks(size, self.window, self.shift)
-                     if self.shift else None)
+        self.register_buffer("mask", masks(size, self.window, self.shift)
+                             if self.shift else None, persistent=False)
         self.norm1, self.norm2 = nn.LayerNorm(c), nn.LayerNorm(c)
         self.attn, self.mlp = Attention(c, c // 32, self.window), Mlp(c)
         self.mid = mid
