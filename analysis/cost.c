@@ -175,3 +175,8 @@ ModuleCost cost_of(const Series *plain, const Series *with)
     joined_free(&j);
     return c;
 }
+
+double cost_percent(double ratio)
+{
+    return 100 * (1 - ratio);
+}

@@ -9,19 +9,44 @@
 
 #include "kernels/core/err.h"
 
+static const Ratio unknown = { 0, NAN, NAN, NAN };
+
 Throughput throughput_of(const Run *r)
 {
-    return (Throughput){ 1e9 * r->c.batch / r->time.median,
-                         1e9 * r->c.batch / r->time.hi,
-                         1e9 * r->c.batch / r->time.lo };
+    const Outcome *o = &r->o;
+    const double images = 1e9 * r->c.batch;
+
+    return isnan(o->steps_ns)
+               ? (Throughput){ images / r->time.median, images / r->time.hi,
+                               images / r->time.lo }
+               : (Throughput){ images / o->steps_ns, images / o->steps_hi_ns,
+                               images / o->steps_lo_ns };
 }
 
-/* Ratio of throughputs, run's over plain's: plain's time over run's. */
-static Ratio ratio_of(const Run *plain, const Run *run)
+static bool has_time(const Run *r)
 {
-    if (!plain || !run || !run_is_ok(plain) || !run_is_ok(run))
-        return (Ratio){ 0, NAN, NAN, NAN };
-    return summary_ratio(plain, run);
+    return r && run_is_ok(r);
+}
+
+/* Ratio of throughputs, run's over base's: base's time over run's.  Through the
+ * plain network if that has more rounds with each of them than they have with
+ * each other. */
+static Ratio ratio_to(const Versus *v, const Run *base, const Run *run,
+                      bool *through)
+{
+    Ratio r, mine, bases, over;
+
+    *through = false;
+    if (!has_time(base) || !has_time(run))
+        return unknown;
+    r = summary_cost(base, run).paired.ratio;
+    if (base == v->plain || !has_time(v->plain) || r.n >= STATS_LEAST)
+        return r;
+    mine = summary_cost(v->plain, run).paired.ratio;
+    bases = summary_cost(v->plain, base).paired.ratio;
+    over = ratio_over(&mine, &bases);
+    *through = over.n > r.n;
+    return *through ? over : r;
 }
 
 static int by_paper(const void *a, const void *b)
@@ -37,13 +62,8 @@ static int by_paper(const void *a, const void *b)
 
 static void add_row(Versus *v, const Run *r)
 {
-    VersusRow *row = &v->at[v->n++];
-
-    row->run = r;
-    row->paper = paper_find(&v->paper, r->o.repeat);
-    row->paper_ratio = row->paper && v->paper_plain
-                           ? row->paper->throughput / v->paper_plain->throughput
-                           : NAN;
+    v->at[v->n++] =
+        (VersusRow){ .run = r, .paper = paper_find(&v->paper, r->o.repeat) };
 }
 
 /* The run that differs from a fused one in impl alone, or NULL. */
@@ -65,12 +85,63 @@ static const PaperRow *plain_in_paper(const Paper *paper, const Run *r)
     return row ? paper_base(paper, row) : NULL;
 }
 
-int versus_make(Versus *out, const RunList *list)
+/* The run that ratios are to. */
+static const Run *base_of(const Versus *v, const char *base)
 {
-    *out = (Versus){ .n = 0 };
-    TRY(paper_read(&out->paper, PAPER_TABLE2));
-    for (int i = 0; i < list->n && !out->paper_plain; i++)
-        out->paper_plain = plain_in_paper(&out->paper, &list->at[i]);
+    const Run *found = NULL;
+
+    if (strcmp(base, "none") == 0)
+        return v->plain;
+    for (int i = 0; i < v->n; i++) {
+        const Run *r = v->at[i].run;
+
+        if (strcmp(r->c.module.text, base) == 0 &&
+            (!found || (run_is_fused(found) && !run_is_fused(r))))
+            found = r;
+    }
+    return found;
+}
+
+static double paper_ratio(const PaperRow *row, const PaperRow *base)
+{
+    return row && base && row != base ? row->throughput / base->throughput
+                                      : NAN;
+}
+
+/* What the plain network of a paper's row has in the module's place, is a part
+ * of the difference, and not of what the module costs. */
+static bool replaces(const Versus *v)
+{
+    return v->paper_plain && strcmp(v->paper_plain->type, "-");
+}
+
+static void compare(const Versus *v, VersusRow *row)
+{
+    const Run *r = row->run;
+    const PaperRow *base =
+        v->base ? paper_find(&v->paper, v->base->o.repeat) : NULL;
+    bool through;
+
+    row->cost =
+        (ModuleCost){ { unknown, unknown, 0, 0, NAN }, unknown, unknown };
+    row->ratio = row->fused = unknown;
+    row->paper_ratio = NAN;
+    if (!r)
+        return;
+    if (v->base == v->plain)
+        base = v->paper_plain;
+    row->paper_ratio = paper_ratio(row->paper, base);
+    if (has_time(r) && r != v->plain)
+        row->cost = summary_cost(has_time(v->plain) ? v->plain : NULL, r);
+    if (replaces(v))
+        row->cost.indirect = unknown;
+    if (r != v->base)
+        row->ratio = ratio_to(v, v->base, r, &row->through);
+    row->fused = ratio_to(v, composed_of(v, r), r, &through);
+}
+
+static int sort_runs(Versus *out, const RunList *list)
+{
     for (int i = 0; i < list->n; i++) {
         const Run *r = &list->at[i];
 
@@ -87,12 +158,24 @@ int versus_make(Versus *out, const RunList *list)
             add_row(out, r);
     }
     qsort(out->at, (size_t)out->n, sizeof(out->at[0]), by_paper);
-    for (int i = 0; i < out->n; i++) {
-        out->at[i].ratio = ratio_of(out->plain, out->at[i].run);
-        out->at[i].fused =
-            ratio_of(composed_of(out, out->at[i].run), out->at[i].run);
-    }
-    out->noise = ratio_of(out->plain, out->again);
+    return OK;
+}
+
+int versus_make(Versus *out, const RunList *list, const char *base)
+{
+    *out = (Versus){ .n = 0 };
+    TRY(paper_read(&out->paper, PAPER_TABLE2));
+    for (int i = 0; i < list->n && !out->paper_plain; i++)
+        out->paper_plain = plain_in_paper(&out->paper, &list->at[i]);
+    TRY(sort_runs(out, list));
+    out->base = base_of(out, base);
+    out->of_plain = (VersusRow){ .run = out->plain, .paper = out->paper_plain };
+    out->of_again = (VersusRow){ .run = out->again };
+    compare(out, &out->of_plain);
+    compare(out, &out->of_again);
+    for (int i = 0; i < out->n; i++)
+        compare(out, &out->at[i]);
+    out->noise = out->of_again.cost.paired.ratio;
     return OK;
 }
 
@@ -102,9 +185,19 @@ bool versus_differs(const Versus *v, const VersusRow *row)
     const double lo = fmin(1, v->noise.lo), hi = fmax(1, v->noise.hi);
 
     if (isnan(q->ratio) || row->run->time.n < STATS_LEAST ||
-        v->plain->time.n < STATS_LEAST || (q->n && q->n < STATS_LEAST))
+        v->base->time.n < STATS_LEAST || (q->n && q->n < STATS_LEAST))
         return false;
     return q->hi < lo || q->lo > hi; /* fmin and fmax pass over a NAN */
+}
+
+bool versus_has_direct(const VersusRow *row)
+{
+    return row->cost.direct.n >= STATS_LEAST;
+}
+
+bool versus_is_mixed(const VersusRow *row)
+{
+    return !row->cost.direct.n && !isnan(row->run->o.steps_ns);
 }
 
 /* -1, 0, 1: below, at, above 1 as it is printed. */
@@ -117,7 +210,8 @@ bool versus_signs_differ(const Versus *v, const VersusRow *row)
 {
     if (isnan(row->ratio.ratio) || !row->ratio.n)
         return false;
-    return sign(v->plain->time.median / row->run->time.median) *
+    return sign(throughput_of(row->run).images /
+                throughput_of(v->base).images) *
                sign(row->ratio.ratio) <
            0;
 }

@@ -36,7 +36,7 @@ static int read_networks(Sheet *s, RunList *runs, Versus *v)
     int err;
 
     TRY(sheet_runs(s, runs, &(SheetRuns){ s->experiment, axes, true }));
-    err = versus_make(v, runs);
+    err = versus_make(v, runs, "none");
     if (!err && (!v->plain || !v->n))
         err = fail(ERR_UNSUPPORTED,
                    "experiment '%s' has no successful run of %s to compare",

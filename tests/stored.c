@@ -81,33 +81,74 @@ Case stored_case(const char *settings)
 }
 
 /* Counts of one image. */
-static void add_counted(Stored *s, const Case *c, double ns, const char *status,
-                        double params, double paper_flops)
+typedef struct Counts {
+    double params, paper_flops;
+} Counts;
+
+static Outcome counted(const Case *c, const char *status, Counts counts)
 {
-    const bool ok = strcmp(status, "ok") == 0;
     char repeat[CASE_TEXT];
+    Outcome o = an_outcome(case_print(c, repeat));
+
+    BUG_IF(param_set(param_find(outcome_fields, "status"), &o, status));
+    snprintf(o.message, sizeof(o.message), "%s",
+             strcmp(status, "ok") ? "because" : "");
+    o.params = counts.params;
+    o.flops = 2.0 * c->channels * c->height * c->width;
+    o.bytes = 8.0 * c->channels * c->height * c->width;
+    o.paper_flops = counts.paper_flops * c->batch;
+    return o;
+}
+
+static void add_counted(Stored *s, const Case *c, double ns, const char *status,
+                        Counts counts)
+{
+    const Outcome o = counted(c, status, counts);
     double times[SAMPLES];
     int round[SAMPLES];
-    Outcome o;
 
     for (int i = 0; i < SAMPLES; i++) {
         times[i] = ns * (1 + 0.01 * i);
         round[i] = i;
     }
-    o = an_outcome(case_print(c, repeat));
-    BUG_IF(param_set(param_find(outcome_fields, "status"), &o, status));
-    snprintf(o.message, sizeof(o.message), "%s", ok ? "" : "because");
-    o.params = params;
-    o.flops = 2.0 * c->channels * c->height * c->width;
-    o.bytes = 8.0 * c->channels * c->height * c->width;
-    o.paper_flops = paper_flops * c->batch;
-    BUG_IF(store_run(s->store, s->sweep, c, &o,
-                     &(Samples){ ok ? SAMPLES : 0, times, round, NULL }));
+    BUG_IF(store_run(
+        s->store, s->sweep, c, &o,
+        &(Samples){ o.status == STATUS_OK ? SAMPLES : 0, times, round, NULL }));
+}
+
+void stored_quads(Stored *s, const char *settings, const StoredQuads *q)
+{
+    enum { QUADS = 12, EACH = 2, N = QUADS * EACH };
+    const Case c = stored_case(settings);
+    Outcome o = counted(&c, "ok", (Counts){ 25.6e6, 4.11e9 });
+    Telemetry state[N];
+    double ns[N];
+    int round[N];
+
+    for (int i = 0; i < N; i++) {
+        const int quad = i / EACH;
+        const bool disturbed = quad < q->disturbed;
+
+        round[i] = q->first + quad;
+        ns[i] = q->ns * (1 + q->noise * (quad * 5 % QUADS - 5.5)) *
+                (disturbed ? 3 : 1);
+        state[i] = telemetry_unknown();
+        state[i].switches = disturbed;
+        if (!q->untimed && q->share > 0)
+            state[i].module_ns = q->share * ns[i];
+    }
+    if (!q->untimed) {
+        o.steps_ns = q->ns;
+        o.steps_lo_ns = 0.98 * q->ns;
+        o.steps_hi_ns = 1.02 * q->ns;
+    }
+    BUG_IF(store_run(s->store, s->sweep, &c, &o,
+                     &(Samples){ N, ns, round, state }));
 }
 
 void stored_add(Stored *s, const Case *c, double ns, const char *status)
 {
-    add_counted(s, c, ns, status, 25.6e6, 4.11e9);
+    add_counted(s, c, ns, status, (Counts){ 25.6e6, 4.11e9 });
 }
 
 void stored_network(Stored *s, const char *settings, double ns, double params,
@@ -115,7 +156,7 @@ void stored_network(Stored *s, const char *settings, double ns, double params,
 {
     const Case c = stored_case(settings);
 
-    add_counted(s, &c, ns, "ok", params, paper_flops);
+    add_counted(s, &c, ns, "ok", (Counts){ params, paper_flops });
 }
 
 static void add(Stored *s, const char *settings, double ns, const char *status)

@@ -7,6 +7,8 @@
 #ifndef TESTS_STORED_H
 #define TESTS_STORED_H
 
+#include <stdbool.h>
+
 #include "analysis/paper.h"
 #include "harness/network/case.h"
 #include "results/store.h"
@@ -32,6 +34,21 @@ void stored_add(Stored *s, const Case *c, double ns, const char *status);
 /* The same for the network of settings, with these counts, of one image. */
 void stored_network(Stored *s, const char *settings, double ns, double params,
                     double paper_flops);
+
+/*
+ * A network in twelve quads of two samples each, of which the steps were timed.
+ * A pass takes ns, in quad i more by the factor 1 + noise (i - 5.5); a
+ * disturbed one three times as long.
+ */
+typedef struct StoredQuads {
+    double ns, noise;
+    double share;  /* of the module's steps; NAN: one step is the network's,
+                      too                                                 */
+    int disturbed; /* quads at the start, with a switch in each       */
+    int first;     /* number of the first quad                            */
+    bool untimed;  /* nothing is known of the steps                       */
+} StoredQuads;
+void stored_quads(Stored *s, const char *settings, const StoredQuads *q);
 
 /* Continues the sweep in another start, an hour later: what is added then
  * shares no rounds with what was there. */

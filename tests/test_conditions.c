@@ -63,7 +63,7 @@ static char *describe(const Case *c, char **row)
     RunList runs;
     size_t size;
     FILE *out = open_memstream(&csv, &size);
-    const TableOptions o = { TABLE_CSV, "paper", "scsa", out };
+    const TableOptions o = { TABLE_CSV, "paper", "scsa", "none", out };
     Store *s;
 
     BUG_IF(!text || !out || store_open(&s, db, STORE_READ));

@@ -16,8 +16,14 @@
 
 typedef struct TableSettings {
     const char *db;
-    ParamName format, sort, focus;
+    ParamName format, sort, focus, base;
 } TableSettings;
+
+/* The plain network, and each module. */
+static const char *base_name(int i)
+{
+    return i == 0 ? "none" : zoo_name(i - 1);
+}
 
 static const Param table_params[] = {
     PARAM_PATH(TableSettings, db, STORE_PATH, "the database"),
@@ -27,6 +33,8 @@ static const Param table_params[] = {
                "order of networks: as in the paper's table, or largest first"),
     PARAM_NAME(TableSettings, focus, "scsa", zoo_name,
                "module that the summary of networks is about"),
+    PARAM_NAME(TableSettings, base, "none", base_name,
+               "module that networks are compared with; none is the plain one"),
     PARAM_END,
 };
 
@@ -47,6 +55,8 @@ static const Usage usage = {
              "be read; 2 if there are no such runs.",
     .examples = "  attnbench table bench\n"
                 "  attnbench table bench --format=latex --sort=throughput\n"
+                "  attnbench table bench --base=se    # ratios to the network "
+                "with SE\n"
                 "  attnbench table channels --module=scsa,se\n",
 };
 
@@ -131,12 +141,12 @@ static int print_tables(Store *s, RunList *runs, const TableOptions *o)
 /* Settings of the command that tables of networks alone have. */
 static int check_used(const RunList *runs, const Flags *flags)
 {
-    static const char *const of_networks[] = { "sort", "focus" };
+    static const char *const of_networks[] = { "sort", "focus", "base" };
 
     for (int i = 0; i < runs->n; i++)
         if (is_network(&runs->at[i]))
             return OK;
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < 3; i++)
         if (flags_given(flags, of_networks[i]))
             return fail(ERR_INPUT,
                         "--%s is for tables of networks, but these runs are "
@@ -178,8 +188,9 @@ int cmd_table(int argc, char **argv)
     TRY(flags_parse(&flags, &usage, &settings, argc, argv));
     if (flags.help)
         return flags_help(&flags, &usage, stdout);
-    options = (TableOptions){ table_format(settings.format.text),
-                              settings.sort.text, settings.focus.text, stdout };
+    options =
+        (TableOptions){ table_format(settings.format.text), settings.sort.text,
+                        settings.focus.text, settings.base.text, stdout };
     TRY(db_open(&store, settings.db, STORE_READ));
     if (flags.nargs)
         snprintf(experiment, sizeof(experiment), "%s", flags.arg[0]);

@@ -26,7 +26,7 @@ TableFormat table_format(const char *name);
  * 25.1]" in one. */
 typedef enum TableReader { FOR_ALL, FOR_PEOPLE, FOR_PROGRAMS } TableReader;
 
-enum { CELL_TEXT = 112, TABLE_COLUMNS = 56, TABLE_WIDTH = 120 };
+enum { CELL_TEXT = 112, TABLE_COLUMNS = 64, TABLE_WIDTH = 120 };
 
 typedef struct TableColumn {
     const char *key;   /* what table_set calls it, and CSV               */

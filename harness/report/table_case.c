@@ -2,6 +2,7 @@
  * table_case.c - the columns of a table for programs that say which case a run
  * is, and where it ran.
  */
+#include <math.h>
 #include <string.h>
 
 #include "analysis/slice.h"
@@ -57,4 +58,19 @@ void table_case(Table *t, int row, const Run *r)
     table_set(t, row, "status", "%s", status_name(r->o.status));
     table_set(t, row, "converged", "%d", r->o.converged);
     table_set(t, row, "samples", "%d", r->time.n);
+}
+
+/* Per cent with one decimal, of which none is -0.0. */
+static double shown_percent(double ratio)
+{
+    const double percent = cost_percent(ratio);
+
+    return fabs(percent) < 0.05 ? 0 : percent;
+}
+
+char *cost_text(const Ratio *r, const char *unit, char text[CELL_TEXT])
+{
+    snprintf(text, CELL_TEXT, "%.1f%s [%.1f, %.1f]", shown_percent(r->ratio),
+             unit, shown_percent(r->hi), shown_percent(r->lo));
+    return text;
 }

@@ -11,6 +11,8 @@ typedef struct TableOptions {
     TableFormat format;
     const char *sort;  /* of networks: one of table_sort_name() */
     const char *focus; /* the module that the last sentence is about */
+    const char *base;  /* of networks: the module that ratios are to; "none":
+                          the plain network */
     FILE *out;
 } TableOptions;
 
@@ -41,6 +43,10 @@ int table_fused(const RunList *page, const RunList *all, const TableOptions *o);
 int table_case_columns(TableColumn *out);
 void table_case(Table *t, int row, const Run *r);
 void table_where(Table *t, int row, const Run *r); /* cpu to started_at alone */
+
+/* "4.7 % [4.6, 4.8]": what is missing to a ratio of throughputs, of 0.953, with
+ * this unit.  Returns text. */
+char *cost_text(const Ratio *r, const char *unit, char text[CELL_TEXT]);
 
 /* Says what the ratios are that have a ' before them. */
 void table_unpaired(const TableOptions *o);
