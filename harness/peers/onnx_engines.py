@@ -137,7 +137,7 @@ class OpenVino:
             "PERFORMANCE_HINT": "LATENCY",
             "NUM_STREAMS": 1,
             "INFERENCE_NUM_THREADS": threads,
-            "ENABLE_HYPER_THREADING": True,     # if so many threads are wanted
+            "ENABLE_HYPER_THREADING": True,     # where that many threads are
             "CPU_DENORMALS_OPTIMIZATION": True})
         given = compiled.get_property("INFERENCE_NUM_THREADS")
         if given != threads:

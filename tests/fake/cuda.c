@@ -32,7 +32,7 @@ typedef enum Kind { KERNEL, HOLD, EVENT, TICKS } Kind;
 typedef struct Item {
     Kind kind;
     double at, ns; /* queued at; takes */
-    Gate *gate;
+    Latch *gate;
     unsigned ticket;
     struct CUevent_st *event;
 } Item;
@@ -167,7 +167,7 @@ static bool violates(const char *name)
 
 /* ---- what is launched ------------------------------------------------- */
 
-int cuda_launch_hold(CardStream stream, Gate *gate, unsigned ticket,
+int cuda_launch_hold(CardStream stream, Latch *gate, unsigned ticket,
                      unsigned long long limit_ns)
 {
     (void)stream;

@@ -17,16 +17,16 @@ extern "C" {
 #endif
 
 /* Host memory that a waiting stream looks at. */
-typedef struct Gate {
+typedef struct Latch {
     volatile unsigned opened;  /* tickets up to this one may pass  */
     volatile unsigned gave_up; /* the last one that did not wait on */
-} Gate;
+} Latch;
 
 /* Times what a stream does: see clock.c. */
 typedef struct Clock {
     CardStream stream;
     CardEvent start, stop;
-    Gate *gate, *gate_on_card;
+    Latch *gate, *gate_on_card;
     unsigned ticket; /* of the latest start */
     bool starved;    /* the latest interval began before all was queued */
 } Clock;
@@ -83,7 +83,7 @@ void cuda_tell(Device *dev, Say *say, void *arg);
  * returns a cudaError_t.
  *
  * Holds the stream until gate->opened reaches the ticket, or limit_ns. */
-int cuda_launch_hold(CardStream stream, Gate *gate, unsigned ticket,
+int cuda_launch_hold(CardStream stream, Latch *gate, unsigned ticket,
                      unsigned long long limit_ns);
 /* Counts cycles over at least ns. */
 int cuda_launch_ticks(CardStream stream, CardTicks *ticks,

@@ -30,7 +30,7 @@ int clock_open(Clock *c, CardStream stream)
     TRY(cuda_check(
         cudaHostAlloc((void **)&c->gate, sizeof(*c->gate), cudaHostAllocMapped),
         "cudaHostAlloc"));
-    *c->gate = (Gate){ 0 };
+    *c->gate = (Latch){ 0 };
     return cuda_check(
         cudaHostGetDevicePointer((void **)&c->gate_on_card, c->gate, 0),
         "cudaHostGetDevicePointer");

@@ -20,7 +20,7 @@ static __device__ __forceinline__ unsigned long long now_ns(void)
 
 /* The limit stands between a full queue and a host and a card that wait for
  * each other for ever. */
-static __global__ void hold(Gate *gate, unsigned ticket,
+static __global__ void hold(Latch *gate, unsigned ticket,
                             unsigned long long limit_ns)
 {
     const unsigned long long start = now_ns();
@@ -59,7 +59,7 @@ static __global__ void count_ticks(CardTicks *ticks, unsigned long long ns)
     ticks->ns = to - from;
 }
 
-extern "C" int cuda_launch_hold(CardStream stream, Gate *gate, unsigned ticket,
+extern "C" int cuda_launch_hold(CardStream stream, Latch *gate, unsigned ticket,
                                 unsigned long long limit_ns)
 {
     return simt_launch(hold, dim3(1), dim3(1), 0, stream, 1, gate, ticket,
