@@ -3,9 +3,11 @@
  * from half a second of short kernels before anything is measured.
  *
  * floor_measure() fills a Floor, and all else is computed from what is in it.
- * The kernels stay in the first cache, so it sees what takes a CPU or its clock
- * away: other programs, the host of a virtual machine, a quota.  It is CPU
- * only, and does not see neighbours that take memory bandwidth.
+ * The kernels read what is in the caches, so it sees what takes away a CPU, its
+ * clock or its caches: other programs, the host of a virtual machine, a quota.
+ * It is CPU only, and does not see neighbours that take memory bandwidth.  Five
+ * of six intervals that it predicts are right to within a factor of two, if the
+ * machine stays as it is.
  */
 #ifndef HARNESS_FLOOR_H
 #define HARNESS_FLOOR_H
