@@ -244,6 +244,21 @@ TEST(compare, a_larger_module_is_slower_and_fails)
               "SELECT count(*) || min(experiment) FROM sweep", "3compare");
 }
 
+/* No time is spent on a case once the other has failed. */
+TEST(compare, a_case_that_nothing_is_compared_with_is_not_measured_long)
+{
+    const char *db = temp_path("alone.db");
+    char *said;
+
+    CHECK(program(&said,
+                  "compare --module=se \"--module=eca --impl=fused\" "
+                  "--max_samples=1000 --min_samples=500 " TINY,
+                  db) == 3);
+    check_holds(said, "'--module=eca --impl=fused' has no time: unsupported: ");
+    free(said);
+    CHECK_ASK(db, "SELECT count(*) FROM sample", "3");
+}
+
 /* Its own copy is slower by half only by chance, which is next to none. */
 TEST(compare, a_case_against_itself_is_not_slower)
 {

@@ -198,8 +198,13 @@ bool measure_converged(const Protocol *p, const double *ns, int n)
 
 bool pair_has_time(const Pair *p, const Block *b, const Protocol *protocol)
 {
-    return pair_lacks_least(p) || (p->spent_ns < protocol->limit * 1e9 &&
-                                   b->at[p->b].arm.n < protocol->max_samples);
+    if (pair_lacks_least(p))
+        return true;
+    /* What all were to be compared with, or be compared, has failed. */
+    if (protocol->to_first && p->a == ALONE)
+        return false;
+    return p->spent_ns < protocol->limit * 1e9 &&
+           b->at[p->b].arm.n < protocol->max_samples;
 }
 
 bool pair_lacks_least(const Pair *p)
