@@ -178,6 +178,11 @@ bool minima_disagree(const Ratio *r, double minima)
     return r->n >= STATS_LEAST && (minima < r->lo || minima > r->hi);
 }
 
+bool ratio_is_off(double other, const Ratio *r)
+{
+    return fabs(other - r->ratio) >= 0.0005 && (other < r->lo || other > r->hi);
+}
+
 int rounds_until(const Ratio *r, double half_width)
 {
     const double half = (log(r->hi) - log(r->lo)) / 2;

@@ -50,6 +50,10 @@ double ratio_of_minima(const double *a, const int *round_a, int na,
  * one. */
 bool minima_disagree(const Ratio *r, double minima);
 
+/* True if another figure of a ratio is outside of its interval, and printed (to
+ * three decimals) it is another number. */
+bool ratio_is_off(double other, const Ratio *r);
+
 /* Number of rounds to add until half the interval of log(ratio) is at most
  * half_width > 0, if they are as noisy as those before: it narrows as
  * 1/sqrt(n), at alpha_spent(n).  0 if it is already; -1 if nobody can say:

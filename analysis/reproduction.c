@@ -128,11 +128,18 @@ static void fill_row(ReproRow *row)
                                p->flops_text);
 }
 
-static Ratio ratio_of(const ReproRow *base, const Run *run)
+/* Of throughputs; with a base that has a module of its own, too, the rest of
+ * the ratio is not what the steps of a row's module cost beyond themselves. */
+static ModuleCost cost_to(const ReproRow *base, const Run *run)
 {
-    if (!has_time(base) || !run || !run_is_ok(run))
-        return (Ratio){ 0, NAN, NAN, NAN };
-    return summary_ratio(base->run, run); /* of throughputs: times turned */
+    static const Ratio unknown = { 0, NAN, NAN, NAN };
+    ModuleCost c = { { unknown, unknown, 0, 0, NAN }, unknown, unknown };
+
+    if (run && run_is_ok(run))
+        c = summary_cost(has_time(base) ? base->run : NULL, run);
+    if (strcmp(base->paper->type, "-"))
+        c.indirect = unknown;
+    return c;
 }
 
 /* ---- agreement of the order ------------------------------------------ */
@@ -192,15 +199,15 @@ static void judge_group(Reproduction *out, ReproGroup *g, const RunList *runs)
         ReproRow *row = &out->at[i];
 
         row->is_base = row == base;
-        row->ratio = (Ratio){ 0, NAN, NAN, NAN };
+        row->cost = cost_to(base, row->is_base ? NULL : row->run);
+        row->ratio = row->cost.paired.ratio;
         row->paper_ratio = NAN;
-        if (!row->is_base) {
-            row->ratio = ratio_of(base, row->run);
+        if (!row->is_base)
             row->paper_ratio = row->paper->throughput / base->paper->throughput;
-        }
         row->agreement = ratio_agreement(&row->ratio, row->paper_ratio);
     }
-    g->noise = ratio_of(base, find_run(&out->paper, base->paper, 1, runs));
+    g->noise =
+        cost_to(base, find_run(&out->paper, base->paper, 1, runs)).paired.ratio;
     rank_group(g, out->at);
 }
 

@@ -48,6 +48,8 @@ typedef struct ReproRow {
     Throughput median; /* NANs, like mean, where there is no time         */
     bool is_base;      /* what the ratios of the others are to            */
     Ratio ratio;       /* of the base itself: NANs                        */
+    ModuleCost cost;   /* ratio is its paired one; indirect where the base
+                          is a network without any module                 */
     double paper_ratio;
     CountVerdict params, flops;
     RatioAgreement agreement;

@@ -47,6 +47,20 @@ static int read_networks(Sheet *s, RunList *runs, Versus *v)
     return err;
 }
 
+/* Draws the cost of the steps where one is known. */
+static void say_direct(Sheet *s, const Versus *v)
+{
+    bool any = false;
+
+    for (int i = 0; i < v->n; i++)
+        any |= v->at[i].cost.direct.n > 0;
+    sheet_number(s, "direct", any);
+    if (any)
+        sheet_say(s, "Bars: what the module's own steps take of each pass; "
+                     "between the end of a bar and its dot is the indirect "
+                     "cost, with the interval of the dot.");
+}
+
 /* Sentences that both captions have about the points. */
 static void say_hollow(Sheet *s, const Versus *v)
 {
@@ -77,14 +91,16 @@ static void write_throughput_rows(Sheet *s, const Versus *v)
     char label[LABEL_MAX];
 
     fprintf(s->dat, "# row ratio lo hi converged paper_ratio images_per_s "
-                    "strong name\n");
+                    "strong direct lo hi name\n");
     for (int i = 0; i < v->n; i++) {
         const VersusRow *r = &v->at[i];
 
-        fprintf(s->dat, "%d %.6g %.6g %.6g %d %.6g %.6g %d ", i + 1,
-                r->ratio.ratio, r->ratio.lo, r->ratio.hi, r->run->o.converged,
-                r->paper_ratio, throughput_of(r->run).images,
-                focus && !strcmp(r->run->c.module.text, focus));
+        fprintf(s->dat, "%d %.6g %.6g %.6g %d %.6g %.6g %d %.6g %.6g %.6g ",
+                i + 1, r->ratio.ratio, r->ratio.lo, r->ratio.hi,
+                r->run->o.converged, r->paper_ratio,
+                throughput_of(r->run).images,
+                focus && !strcmp(r->run->c.module.text, focus),
+                r->cost.direct.ratio, r->cost.direct.lo, r->cost.direct.hi);
         sheet_word(s, run_label(r->run, label));
         fprintf(s->dat, "\n");
     }
@@ -97,6 +113,7 @@ static void write_throughput_range(Sheet *s, const Versus *v)
     for (int i = 0; i < v->n; i++) {
         lo = fmin(lo, fmin(v->at[i].ratio.lo, v->at[i].paper_ratio));
         hi = fmax(hi, fmax(v->at[i].ratio.hi, v->at[i].paper_ratio));
+        lo = fmin(lo, v->at[i].cost.direct.lo); /* passes over a NAN */
     }
     if (v->again) {
         lo = fmin(lo, v->noise.lo);
@@ -138,6 +155,7 @@ int figure_throughput(Sheet *s)
                   "Grey: a second plain network against the first, "
                   "%.3f [%.3f, %.3f], is the noise.",
                   v.noise.ratio, v.noise.lo, v.noise.hi);
+    say_direct(s, &v);
     say_unpaired(s, &v);
     say_hollow(s, &v);
     err = sheet_page(s, &runs, WIDTH, ROWS_MARGIN + ROW * v.n);

@@ -22,7 +22,7 @@ enum {
     ROW = 17,          /* of a variant                              */
     ROWS_MARGIN = 78,  /* above and below the rows                  */
     SHEET = 756,       /* width of table2: both columns, at most    */
-    SHEET_LEAST = 470, /* that its legend has room                  */
+    SHEET_LEAST = 540, /* that its legend has room                  */
     SLOT = 38,         /* of a pair of bars                         */
     LEFT = 34,         /* before the first panel of a line          */
     GAP = 16,          /* between panels                            */
@@ -59,14 +59,16 @@ static int read_table(Sheet *s, PaperTable table, RunList *runs,
     return err;
 }
 
-/* "# row ratio lo hi converged paper strong name" of one row. */
+/* "# row ratio lo hi converged paper strong direct lo hi name" of one row. */
 static void write_row(Sheet *s, const ReproRow *r, int at)
 {
     const char *focus = s->options->focus;
 
-    fprintf(s->dat, "%d %.6g %.6g %.6g %d %.6g %d ", at, r->ratio.ratio,
-            r->ratio.lo, r->ratio.hi, r->run ? r->run->o.converged : 1,
-            r->paper_ratio, focus && !strcasecmp(r->paper->method, focus));
+    fprintf(s->dat, "%d %.6g %.6g %.6g %d %.6g %d %.6g %.6g %.6g ", at,
+            r->ratio.ratio, r->ratio.lo, r->ratio.hi,
+            r->run ? r->run->o.converged : 1, r->paper_ratio,
+            focus && !strcasecmp(r->paper->method, focus), r->cost.direct.ratio,
+            r->cost.direct.lo, r->cost.direct.hi);
     sheet_word(s, r->paper->method);
     fprintf(s->dat, "\n");
 }
@@ -145,7 +147,8 @@ static int draw_dots(Sheet *s, const Reproduction *r, const RunList *runs)
 {
     double names = 0;
 
-    fprintf(s->dat, "# row ratio lo hi converged paper strong name\n");
+    fprintf(s->dat,
+            "# row ratio lo hi converged paper strong direct lo hi name\n");
     for (int i = 1; i < r->n; i++) {
         write_row(s, &r->at[i], i);
         names = fmax(names, label_width(r->at[i].paper->method) * FONT);
@@ -203,7 +206,8 @@ static double panel_width(const Reproduction *r, const ReproGroup *g)
 
 static void write_panel(Sheet *s, const Reproduction *r, const ReproGroup *g)
 {
-    fprintf(s->dat, "# %s: slot ratio lo hi converged paper strong name\n",
+    fprintf(s->dat,
+            "# %s: slot ratio lo hi converged paper strong direct lo hi name\n",
             r->at[g->first].paper->backbone);
     for (int i = 1; i < g->n; i++)
         write_row(s, &r->at[g->first + i], i);
@@ -258,11 +262,15 @@ static int write_panels(Sheet *s, const Reproduction *r, int *drawn,
 static int draw_bars(Sheet *s, const Reproduction *r, const RunList *runs)
 {
     double hi = 1, width;
+    bool direct = false;
     int drawn;
     const int lines = write_panels(s, r, &drawn, &width);
 
     for (int i = 0; i < r->n; i++)
         hi = fmax(hi, fmax(r->at[i].ratio.hi, r->at[i].paper_ratio));
+    for (int i = 0; i < r->n; i++)
+        direct |= r->at[i].cost.direct.n > 0;
+    sheet_number(s, "direct", direct);
     sheet_number(s, "panels", drawn);
     sheet_number(s, "yhi", fmin(hi, 3) + 0.05);
     sheet_number(s, "ystep", hi > 1.6 ? 0.5 : 0.2);
@@ -273,6 +281,10 @@ static int draw_bars(Sheet *s, const Reproduction *r, const RunList *runs)
                  "with SE), which is the line at 1. Paper: RTX 4090, batch 32. "
                  "τ: Kendall's tau-b of the order of throughputs here and in "
                  "the paper.");
+    if (direct)
+        sheet_say(s, "Rings: what would be left if the module's own steps were "
+                     "all that it costs, with interval; from there to the top "
+                     "of the bar is the indirect cost.");
     if (drawn < r->groups)
         sheet_say(s, "%d of %d backbones were not measured and are left out.",
                   r->groups - drawn, r->groups);

@@ -31,6 +31,6 @@ do for [format in formats] {
          data using 2:1:($5 > 0 ? 7 : 6) with points pt variable ps 0.7 lw 1 lc rgb "#0072B2", \
          data using 6:($1 + 0.42):(0):(-0.84) with vectors nohead lc rgb white dt solid lw 3.4, \
          data using 6:($1 + 0.42):(0):(-0.84) with vectors nohead lc rgb ink dt solid lw 1.4, \
-         data using (xlo):1:8 with labels right offset -1,0 textcolor rgb ink
+         data using (xlo):1:11 with labels right offset -1,0 textcolor rgb ink
     unset output
 }

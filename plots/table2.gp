@@ -22,6 +22,10 @@ do for [format in formats] {
     set label 2 "here, with 95 % interval" at screen key(263), screen legend left font small textcolor rgb ink
     set object 3 rectangle from screen key(388), screen legend - 4 / height to screen key(396), screen legend + 4 / height fc rgb grey fs solid noborder
     set label 3 "paper" at screen key(401), screen legend left font small textcolor rgb ink
+    if (direct) {
+        set label 4 "" at screen key(440), screen legend point pt 6 ps 0.45 lw 0.9 lc rgb ink
+        set label 5 "own steps alone" at screen key(447), screen legend left font small textcolor rgb ink
+    }
     set multiplot
     do for [p = 1:panels] {
         at_left = X[p] == left
@@ -44,9 +48,13 @@ do for [format in formats] {
              data index p - 1 using ($1 - 0.02):(0):(0):2:(colour($7)) with vectors nohead lc rgb variable dt solid lw 1, \
              data index p - 1 using ($1 - 0.36):2:(0.34):(0):(colour($7)) with vectors nohead lc rgb variable dt solid lw 1, \
              data index p - 1 using ($1 - 0.19):3:(0):($4 - $3) with vectors nohead lc rgb ink dt solid lw 1, \
+             data index p - 1 using ($1 - 0.19):9:(0):($10 - $9) with vectors nohead lc rgb ink dt solid lw 1, \
+             data index p - 1 using ($1 - 0.19):8 with points pt 7 ps 0.55 lc rgb white, \
+             data index p - 1 using ($1 - 0.19):8 with points pt 6 ps 0.45 lw 0.9 lc rgb ink, \
              1 with lines lc rgb ink dt solid lw 0.8, \
-             data index p - 1 using 1:(0):8 with labels center offset 0,-0.8 textcolor rgb ink
+             data index p - 1 using 1:(0):11 with labels center offset 0,-0.8 textcolor rgb ink
         unset label 1; unset label 2; unset label 3         # once a page
+        unset label 4; unset label 5
         unset label 901; unset label 902; unset object
     }
     unset multiplot

@@ -272,6 +272,32 @@ TEST(reproduce, a_report_says_what_differs_and_why)
     free(text);
 }
 
+/* The steps take 5 % of a pass; two quads of twelve were disturbed. */
+TEST(reproduce, a_report_has_the_cost_of_the_steps_where_it_is_known)
+{
+    const char *db = temp_path("steps.db");
+    Stored s = stored_begin(db, "table2", "attnbench");
+    char *text;
+
+    stored_quads(&s, "backbone=resnet50 batch=4", &(StoredQuads){ .ns = 40e6 });
+    stored_quads(&s, "backbone=resnet50 batch=4 module=eca",
+                 &(StoredQuads){ .ns = 40e6 / 0.95 / 0.99,
+                                 .noise = 5e-5,
+                                 .share = 0.05,
+                                 .disturbed = 2 });
+    stored_end(&s);
+    text = report(db, "resnet50/eca", TABLE_TEXT);
+    check_holds(text, "- cost, % -");
+    check_holds(text, "0.867  faster   5.0 [5.0, 5.0]  1.0 [1.0, 1.0]\n");
+    check_holds(text, "\ncost, in % of the throughput without the module");
+    check_holds(text, "are left out: 2 of 12; counting them moves 0 ");
+    free(text);
+    text = report(db, "resnet50/eca", TABLE_CSV);
+    check_holds(text, ",direct_percent,direct_percent_lo,direct_percent_hi,");
+    check_holds(text, ",faster,5,5,5,1.0");
+    free(text);
+}
+
 TEST(reproduce, rows_without_a_time_are_named_with_the_reason)
 {
     const char *db = temp_path("missing.db");
@@ -334,7 +360,7 @@ TEST(reproduce, csv_is_one_table_of_plain_numbers)
                 "--module=cpca --batch=4,ok,1,10," WHERE
                 "27.394836,27.40,rounding,"
                 "4.868465152,4.87,exact,66.985646,66.985646,64.220183,"
-                "70,1379,0.7,0.7,0.7,0.567,faster\n");
+                "70,1379,0.7,0.7,0.7,0.567,faster,,,,,,\n");
     check_holds(text, "\nResNet-50,SCSA,Hybrid,attnbench run "
                       "--backbone=resnet50 --module=scsa --batch=4,"
                       "out_of_memory,1,0,");

@@ -74,3 +74,44 @@ char *cost_text(const Ratio *r, const char *unit, char text[CELL_TEXT])
              unit, shown_percent(r->hi), shown_percent(r->lo));
     return text;
 }
+
+/* One number per cell: a ratio of throughputs as what is missing to it. */
+static void put_percent(Table *t, int row, const char *key, const Ratio *r)
+{
+    char low[64], high[64];
+
+    snprintf(low, sizeof(low), "%s_lo", key);
+    snprintf(high, sizeof(high), "%s_hi", key);
+    table_number(t, row, key, "%.6g", cost_percent(r->ratio));
+    table_number(t, row, low, "%.6g", cost_percent(r->hi));
+    table_number(t, row, high, "%.6g", cost_percent(r->lo));
+}
+
+void table_cost(Table *t, int row, const ModuleCost *c, bool exact)
+{
+    char text[CELL_TEXT];
+
+    if (exact) {
+        put_percent(t, row, "direct_percent", &c->direct);
+        put_percent(t, row, "indirect_percent", &c->indirect);
+        return;
+    }
+    if (c->direct.n)
+        table_set(t, row, "direct_percent", "%s",
+                  cost_text(&c->direct, "", text));
+    if (c->indirect.n)
+        table_set(t, row, "indirect_percent", "%s",
+                  cost_text(&c->indirect, "", text));
+}
+
+void table_show_cost(Table *t, bool direct, bool indirect)
+{
+    for (int i = 0; i < t->ncolumns; i++) {
+        TableColumn *c = &t->column[i];
+
+        if (strcmp(c->key, "direct_percent") == 0)
+            c->reader = direct ? FOR_ALL : FOR_PROGRAMS;
+        if (strcmp(c->key, "indirect_percent") == 0)
+            c->reader = indirect ? FOR_ALL : FOR_PROGRAMS;
+    }
+}

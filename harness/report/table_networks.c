@@ -136,40 +136,8 @@ static void put_ratio(Table *t, int row, const Ratio *r, bool exact)
     }
 }
 
-/* Cells of what a ratio of throughputs takes of it, in per cent. */
-static void put_percent(Table *t, int row, const char *key, const Ratio *r)
+static void put_quads(Table *t, int row, const Paired *p)
 {
-    char low[64], high[64];
-
-    snprintf(low, sizeof(low), "%s_lo", key);
-    snprintf(high, sizeof(high), "%s_hi", key);
-    table_number(t, row, key, "%.6g", cost_percent(r->ratio));
-    table_number(t, row, low, "%.6g", cost_percent(r->hi));
-    table_number(t, row, high, "%.6g", cost_percent(r->lo));
-}
-
-static void show_percent(Table *t, int row, const char *key, const Ratio *r)
-{
-    char text[CELL_TEXT];
-
-    if (r->n)
-        table_set(t, row, key, "%s", cost_text(r, "", text));
-}
-
-static void put_cost(Table *t, int row, const VersusRow *r, bool exact)
-{
-    const ModuleCost *c = &r->cost;
-    const Paired *p = &c->paired;
-
-    if (!exact) {
-        show_percent(t, row, "direct_percent", &c->direct);
-        show_percent(t, row, "indirect_percent", &c->indirect);
-        if (versus_is_mixed(r) && strcmp(r->run->c.module.text, "none"))
-            table_set(t, row, "direct_percent", "mixed");
-        return;
-    }
-    put_percent(t, row, "direct_percent", &c->direct);
-    put_percent(t, row, "indirect_percent", &c->indirect);
     if (!p->all.n)
         return;
     table_set(t, row, "quads", "%d", p->all.n);
@@ -212,7 +180,11 @@ static void put_row(Table *t, const Versus *v, const VersusRow *r, bool exact)
     put_ratio(t, row, &r->ratio, exact);
     if (v->base)
         table_set(t, row, "base", "%s", v->base->c.module.text);
-    put_cost(t, row, r, exact);
+    table_cost(t, row, &r->cost, exact);
+    if (exact)
+        put_quads(t, row, &r->cost.paired);
+    else if (versus_is_mixed(r) && strcmp(r->run->c.module.text, "none"))
+        table_set(t, row, "direct_percent", "mixed");
     put_paper(t, row, r->paper, r->paper_ratio);
 }
 
@@ -254,13 +226,10 @@ static void show_columns(Table *t, const Versus *v, const char *base,
     }
     snprintf(to, TO_TEXT, "to %s",
              v->base ? run_label(v->base, label) : module_label(base, label));
+    table_show_cost(t, direct, indirect);
     for (int i = 0; i < t->ncolumns; i++) {
         TableColumn *c = &t->column[i];
 
-        if (strcmp(c->key, "direct_percent") == 0)
-            c->reader = direct ? FOR_ALL : FOR_PROGRAMS;
-        if (strcmp(c->key, "indirect_percent") == 0)
-            c->reader = indirect ? FOR_ALL : FOR_PROGRAMS;
         if (!strcmp(c->key, "ratio") || !strcmp(c->key, "in_paper_ratio"))
             c->name = to;
     }

@@ -368,12 +368,6 @@ static void say_cost(const Versus *v, const TableOptions *o)
             "both in %% of the throughput without it.");
 }
 
-/* True if a number is another as it is printed, and outside of an interval. */
-static bool is_off(double ratio, const Ratio *r)
-{
-    return fabs(ratio - r->ratio) >= 0.0005 && (ratio < r->lo || ratio > r->hi);
-}
-
 /* Quads that were not counted, and what they would change. */
 static void say_left_out(const Versus *v, const TableOptions *o)
 {
@@ -391,7 +385,7 @@ static void say_left_out(const Versus *v, const TableOptions *o)
         run_label(r->run, label);
         if (!p->left_out)
             add_item(most, "%s", label);
-        else if (is_off(p->all.ratio, &p->ratio))
+        else if (ratio_is_off(p->all.ratio, &p->ratio))
             add_item(with, "%s %.3f [%.3f, %.3f]", label, p->all.ratio,
                      p->all.lo, p->all.hi);
     }
@@ -418,7 +412,7 @@ static void say_minima(const Versus *v, const TableOptions *o)
         const Paired *p = &v->at[i].cost.paired;
 
         if (minima_disagree(&p->ratio, p->minima) &&
-            is_off(p->minima, &p->ratio))
+            ratio_is_off(p->minima, &p->ratio))
             add_item(text, "%s %.3f", run_label(v->at[i].run, label),
                      p->minima);
     }

@@ -42,6 +42,12 @@ static const TableColumn columns[] = {
     { "ratio_hi",       "",         "",  "",          false, FOR_PROGRAMS },
     { "paper_ratio",    "paper",    "",  "ratio",     false, FOR_ALL },
     { "ratio_verdict",  "verdict",  "",  "ratio",     true,  FOR_ALL },
+    { "direct_percent", "direct",   "",  "cost, %",   false, FOR_ALL },
+    { "direct_percent_lo", "",      "",  "",          false, FOR_PROGRAMS },
+    { "direct_percent_hi", "",      "",  "",          false, FOR_PROGRAMS },
+    { "indirect_percent", "indirect", "", "cost, %",  false, FOR_ALL },
+    { "indirect_percent_lo", "",    "",  "",          false, FOR_PROGRAMS },
+    { "indirect_percent_hi", "",    "",  "",          false, FOR_PROGRAMS },
 };
 /* clang-format on */
 enum { NCOLUMNS = sizeof(columns) / sizeof(columns[0]) };
@@ -180,6 +186,21 @@ static void put_row(Table *t, const ReproRow *r, bool exact)
     put_counts(t, row, r, exact);
     put_throughput(t, row, r, exact);
     put_ratio(t, row, r, exact);
+    table_cost(t, row, &r->cost, exact);
+}
+
+/* People see a column of cost if a row has one. */
+static void show_cost(Table *t, const ReproReport *report,
+                      const Reproduction *r)
+{
+    bool direct = false, indirect = false;
+
+    for (int i = 0; i < r->n; i++)
+        if (report->wanted[i]) {
+            direct |= r->at[i].cost.direct.n > 0;
+            indirect |= r->at[i].cost.indirect.n > 0;
+        }
+    table_show_cost(t, direct, indirect);
 }
 
 /* ---- what stands under the table ------------------------------------- */
@@ -381,6 +402,35 @@ static void print_groups(const ReproReport *report, const Reproduction *r)
     table_free(&t);
 }
 
+/* What the columns of cost are, and which quads were not counted. */
+static void say_cost(const ReproReport *report, const Reproduction *r)
+{
+    int left_out = 0, all = 0, moved = 0;
+    bool direct = false;
+
+    for (int i = 0; i < r->n; i++) {
+        const Paired *p = &r->at[i].cost.paired;
+
+        if (!report->wanted[i])
+            continue;
+        direct |= r->at[i].cost.direct.n > 0;
+        left_out += p->left_out;
+        all += p->all.n;
+        moved += ratio_is_off(p->all.ratio, &p->ratio);
+    }
+    if (direct)
+        table_line(report->format, report->out,
+                   "cost, in %% of the throughput without the module: direct "
+                   "is what its own steps take of each pass; indirect what it "
+                   "costs beyond them, such as emptied caches.");
+    if (left_out)
+        table_line(report->format, report->out,
+                   "disturbed quads, in which the scheduler ran something "
+                   "else, are left out: %d of %d; counting them moves %d "
+                   "ratio%s out of the interval.",
+                   left_out, all, moved, moved == 1 ? "" : "s");
+}
+
 static void say_marks(const ReproReport *report, const Reproduction *r)
 {
     bool unconverged = false, unpaired = false;
@@ -503,6 +553,7 @@ int reproduce_print(const ReproReport *report, const Reproduction *r, Store *s,
 
     TRY(conditions_read(&c, s, runs->at[0].sweep_id));
     begin_table(&t, prints_counts(&r->at[0]));
+    show_cost(&t, report, r);
     for (int i = 0; i < r->n; i++)
         if (report->wanted[i])
             put_row(&t, &r->at[i], report->format == TABLE_CSV);
@@ -515,6 +566,7 @@ int reproduce_print(const ReproReport *report, const Reproduction *r, Store *s,
     say_verdicts(report);
     say_reasons(report, r);
     say_readings(report, r);
+    say_cost(report, r);
     say_marks(report, r);
     say_missing(report, r);
     say_tally(report, r);

@@ -48,6 +48,12 @@ void table_where(Table *t, int row, const Run *r); /* cpu to started_at alone */
  * this unit.  Returns text. */
 char *cost_text(const Ratio *r, const char *unit, char text[CELL_TEXT]);
 
+/* The direct and the indirect cost of a row: the columns direct_percent and
+ * indirect_percent, and for programs (exact) their _lo and _hi; and whether
+ * people see them. */
+void table_cost(Table *t, int row, const ModuleCost *c, bool exact);
+void table_show_cost(Table *t, bool direct, bool indirect);
+
 /* Says what the ratios are that have a ' before them. */
 void table_unpaired(const TableOptions *o);
 
