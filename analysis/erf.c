@@ -4,10 +4,10 @@
 #include "analysis/erf.h"
 
 #include <math.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/draw.h"
 #include "analysis/stats.h"
 #include "kernels/core/err.h"
 
@@ -232,23 +232,13 @@ static void numbers_of_mean(double number[ERF_NUMBERS], float *mean,
     number[ERF_mass_share] = share;
 }
 
-/* splitmix64: the same resamples wherever this runs, in any order. */
-static uint64_t next_random(uint64_t *state)
-{
-    uint64_t z = *state += 0x9E3779B97F4A7C15u;
-
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
-    return z ^ (z >> 31);
-}
-
 static void resample(int *weight, int n, int which)
 {
     uint64_t state = (uint64_t)which << 32;
 
     memset(weight, 0, (size_t)n * sizeof(*weight));
     for (int i = 0; i < n; i++)
-        weight[next_random(&state) % (uint64_t)n]++;
+        weight[draw_bits(&state) % (uint64_t)n]++;
 }
 
 /* values: ERF_NUMBERS rows of RESAMPLES. */

@@ -10,6 +10,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "analysis/draw.h"
 #include "analysis/stats.h"
 
 static int sign(double v)
@@ -45,22 +46,6 @@ static double median(double *x, int n)
     return (x[(n - 1) / 2] + x[n / 2]) / 2;
 }
 
-/* Steele, Lea and Flood's splitmix64. */
-static uint64_t random_next(uint64_t *state)
-{
-    uint64_t z = *state += 0x9E3779B97F4A7C15u;
-
-    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
-    z = (z ^ z >> 27) * 0x94D049BB133111EBu;
-    return z ^ z >> 31;
-}
-
-/* Which of n samples: the high bits, by multiplication. */
-static int draw(uint64_t *state, int n)
-{
-    return (int)(((random_next(state) >> 32) * (uint64_t)n) >> 32);
-}
-
 /* Tau of one resample; chosen and drawn have room for the samples of one. */
 static double resample(const RankSamples *s, const double *known,
                        double *medians, double *drawn, int *chosen,
@@ -70,7 +55,7 @@ static double resample(const RankSamples *s, const double *known,
         const int m = s->count[i];
 
         for (int k = 0; k < m && (!i || !s->paired); k++)
-            chosen[k] = draw(state, m);
+            chosen[k] = draw_below(state, m);
         for (int k = 0; k < m; k++)
             drawn[k] = s->value[i][chosen[k]];
         medians[i] = median(drawn, m);

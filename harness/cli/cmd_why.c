@@ -18,6 +18,7 @@
 #include "harness/explain/predict_say.h"
 #include "harness/explain/profiler.h"
 #include "harness/explain/roofs.h"
+#include "harness/explain/threads.h"
 #include "harness/explain/why.h"
 #include "harness/files/wrap.h"
 #include "harness/measure/sweep.h"
@@ -58,6 +59,7 @@ static const Usage usage = {
             "The results are\n"
             "stored in the database, as experiment 'profile', for 'attnbench "
             "plot roofline'.\n"
+            "A case on several threads of a CPU is also tried on one.\n"
             "With --backend=model, times on a GPU that is not here are "
             "predicted: 'make model'\n"
             "builds what that needs.  Nothing is measured or stored.",
@@ -133,6 +135,17 @@ static void print_top(const Profiled *p, const Limits *limits, int top)
     free(order);
 }
 
+static int print_threads(Profiled *p, double seconds)
+{
+    char text[THREADS_TEXT];
+    Ratio ratio;
+
+    TRY(threads_try(&ratio, &p->arm, seconds));
+    if (threads_advice(text, &ratio, p->dev->threads)[0])
+        put_line("    ", 4, text);
+    return OK;
+}
+
 /* The footnotes that the cases together need. */
 typedef struct Footnotes {
     bool counted, spared;
@@ -159,6 +172,7 @@ static int why_case(const Case *c, const WhySettings *s, Store *store,
         notes->spared |= why_spared(&p.rows, &limits);
         if (!notes->doubt[0])
             roofs_doubt(notes->doubt, &roofs);
+        err = print_threads(&p, s->seconds / 2.0);
     }
     profiler_free(&p);
     return err;

@@ -39,34 +39,59 @@ static int run_by_step(const Profiling *how, double *ns)
     return plan_run_timed(how->plan, ns);
 }
 
-/* times holds the steps of a round one after the other, round by round. */
-static int run_rounds(const Profiling *how, double *times, double *whole,
-                      int *rounds)
+/* Another plan has run since: what it left in the caches is not this one's. */
+static int run_again(const Profiling *how)
 {
-    const int n = plan_steps(how->plan);
-    const double end = host_now_ns() + how->seconds * 1e9;
-    int r = 0;
+    int runs = 1;
+    double ns;
 
-    while (r < MAX_ROUNDS && (r < MIN_ROUNDS || host_now_ns() < end)) {
-        if (interrupt_asked())
-            return interrupt_fail();
-        TRY(run_whole(how, &whole[r]));
-        TRY(run_by_step(how, times + (size_t)r * (size_t)n));
-        r++;
-    }
-    *rounds = r;
+    if (how->cold)
+        runs = cold_rotates(how->dev) ? cold_runs_to_fill(how->plan) : 0;
+    for (int i = 0; i < runs; i++)
+        TRY(run_whole(how, &ns));
     return OK;
 }
 
-static void summarise(Profile *p, const Plan *plan, const double *times)
+static int turn(Profile *p, const Profiling *how, bool others)
+{
+    const size_t r = (size_t)p->rounds;
+
+    if (interrupt_asked())
+        return interrupt_fail();
+    if (others)
+        TRY(run_again(how));
+    TRY(run_whole(how, &p->whole[r]));
+    TRY(run_by_step(how, p->times + r * (size_t)p->n));
+    p->rounds++;
+    return OK;
+}
+
+static int run_rounds(Profile *const *p, const Profiling *how, int n)
+{
+    const int least = n > 1 ? STATS_LEAST : MIN_ROUNDS;
+    double end = host_now_ns();
+
+    for (int i = 0; i < n; i++)
+        end += how[i].seconds * 1e9;
+    for (int r = 0; r < MAX_ROUNDS && (r < least || host_now_ns() < end); r++)
+        for (int i = 0; i < n; i++) {
+            const int k = r % 2 ? n - 1 - i : i;
+
+            TRY(turn(p[k], &how[k], n > 1));
+        }
+    return OK;
+}
+
+static void summarise(Profile *p, const Plan *plan)
 {
     double of_step[MAX_ROUNDS];
 
+    p->whole_ns = stats_of(p->whole, p->rounds).median;
     for (int i = 0; i < p->n; i++) {
         ProfileStep *s = &p->step[i];
 
         for (int r = 0; r < p->rounds; r++)
-            of_step[r] = times[(size_t)r * (size_t)p->n + (size_t)i];
+            of_step[r] = p->times[(size_t)r * (size_t)p->n + (size_t)i];
         s->out = plan_step(plan, i, &s->kernel);
         s->ns = stats_of(of_step, p->rounds).median;
         s->cost = s->out->op->cost(s->out);
@@ -76,31 +101,41 @@ static void summarise(Profile *p, const Plan *plan, const double *times)
     }
 }
 
-int profile_plan(Profile *p, const Profiling *how)
+static void allot(Profile *p, const Plan *plan)
 {
-    const size_t n = (size_t)plan_steps(how->plan);
-    double *times = malloc((n + 1) * MAX_ROUNDS * sizeof(*times));
+    const size_t n = (size_t)plan_steps(plan);
+
+    *p = (Profile){ .n = (int)n };
+    p->step = calloc(n + 1, sizeof(*p->step));
+    p->times = malloc((n + 1) * MAX_ROUNDS * sizeof(*p->times));
+    p->whole = malloc(MAX_ROUNDS * sizeof(*p->whole));
+    BUG_IF(!p->step || !p->times || !p->whole);
+}
+
+int profile_together(Profile *const *out, const Profiling *how, int n)
+{
     int err;
 
-    memset(p, 0, sizeof(*p));
-    p->n = (int)n;
-    p->step = calloc(n + 1, sizeof(*p->step));
-    p->whole = malloc(MAX_ROUNDS * sizeof(*p->whole));
-    BUG_IF(!times || !p->step || !p->whole);
-    err = run_rounds(how, times, p->whole, &p->rounds);
-    if (!err) {
-        p->whole_ns = stats_of(p->whole, p->rounds).median;
-        summarise(p, how->plan, times);
-    }
-    free(times);
-    if (err)
-        profile_free(p);
+    for (int i = 0; i < n; i++)
+        allot(out[i], how[i].plan);
+    err = run_rounds(out, how, n);
+    for (int i = 0; i < n; i++)
+        if (err)
+            profile_free(out[i]);
+        else
+            summarise(out[i], how[i].plan);
     return err;
+}
+
+int profile_plan(Profile *out, const Profiling *how)
+{
+    return profile_together(&out, how, 1);
 }
 
 void profile_free(Profile *p)
 {
     free(p->step);
+    free(p->times);
     free(p->whole);
     memset(p, 0, sizeof(*p));
 }
@@ -128,49 +163,36 @@ const ProfileStep **profile_slowest(const Profile *p)
     return steps;
 }
 
-static int kinds_by_time(const void *a, const void *b)
-{
-    return order(((const ProfileKind *)a)->ns, ((const ProfileKind *)b)->ns);
-}
-
-int profile_kinds(const Profile *p, ProfileKind *kinds)
-{
-    int n = 0;
-
-    for (int i = 0; i < p->n; i++) {
-        const ProfileStep *s = &p->step[i];
-        int k = 0;
-
-        while (k < n && kinds[k].op != s->out->op)
-            k++;
-        if (k == n)
-            kinds[n++] = (ProfileKind){ .op = s->out->op };
-        kinds[k].steps++;
-        kinds[k].ns += s->ns;
-        cost_add(&kinds[k].cost, &s->cost);
-    }
-    qsort(kinds, (size_t)n, sizeof(*kinds), kinds_by_time);
-    return n;
-}
-
 static const double GAP_ALLOWED = 1.2;
 
-char *profile_gap(const Profile *p, char text[PROFILE_GAP])
+static const char *why_longer(const Device *dev)
+{
+    if (!dev->backend->host_memory)
+        return "the device waited between steps, or was shared, so the shares "
+               "are unreliable";
+    return dev->threads > 1
+               ? "other programs kept its threads waiting, so the shares are "
+                 "unreliable; try --threads=1"
+               : "other programs disturbed it, so the shares are unreliable; "
+                 "try again when the machine is less busy";
+}
+
+char *profile_gap(const Profile *p, const Device *dev, char text[PROFILE_GAP])
 {
     const double times = p->whole_ns / p->sum_ns;
 
     text[0] = '\0';
     if (times > GAP_ALLOWED)
         snprintf(text, PROFILE_GAP,
-                 "the whole run takes %.2f times the sum of its steps: other "
-                 "programs kept its threads waiting, so the shares are "
-                 "unreliable; try --threads=1",
-                 times);
+                 "the whole run takes %.2f times the sum of its steps: %s",
+                 times, why_longer(dev));
     else if (times < 1 / GAP_ALLOWED)
         snprintf(text, PROFILE_GAP,
                  "the sum of the steps takes %.2f times the whole run: steps "
-                 "were disturbed, or overlap in the whole run, so the shares "
-                 "are unreliable",
-                 1 / times);
+                 "were disturbed, or %s, so the shares are unreliable",
+                 1 / times,
+                 dev->backend->host_memory
+                     ? "are hardly longer than a look at the clock"
+                     : "overlap in the whole run");
     return text;
 }

@@ -19,6 +19,7 @@ typedef struct Profile {
     ProfileStep *step; /* in the order run */
     int n;
     int rounds;
+    double *times;     /* ns of step i in round r: times[r * n + i] */
     double *whole;     /* ns of each round's run with no clock inside */
     double sum_ns;     /* of the steps, each timed apart     */
     double whole_ns;   /* median of the whole                 */
@@ -41,26 +42,23 @@ typedef struct Profiling {
 int profile_plan(Profile *out, const Profiling *how);
 void profile_free(Profile *p);
 
+/*
+ * The same of n plans together, how[i] into *out[i], for as long as all their
+ * seconds: every round takes each plan in turn, in reverse order every other
+ * time, so that what a machine does to the one it does to the others.  A plan's
+ * turn begins with untimed runs that leave the caches as its state has them.
+ * All have equally many rounds, six at least; on an error none has any.
+ */
+int profile_together(Profile *const *out, const Profiling *how, int n);
+
 /* Says so if the run as a whole and the sum of its steps are more than 20 %
  * apart, which profiles of a quiet machine are not; "" if they are not.
  * Returns text. */
 enum { PROFILE_GAP = 256 };
-char *profile_gap(const Profile *p, char text[PROFILE_GAP]);
+char *profile_gap(const Profile *p, const Device *dev, char text[PROFILE_GAP]);
 
 /* Its steps, slowest first; the caller frees the list, not the steps. */
 const ProfileStep **profile_slowest(const Profile *p);
-
-/* All steps of one kind. */
-typedef struct ProfileKind {
-    const Op *op;
-    int steps;
-    double ns;
-    Cost cost;
-} ProfileKind;
-
-/* The steps by kind of op, slowest first, into kinds (of p->n at most);
- * returns how many kinds there are. */
-int profile_kinds(const Profile *p, ProfileKind *kinds);
 
 /*
  * The profile of graph g as rows for the database: of each step its time, what

@@ -3,6 +3,7 @@
  */
 #include "harness/explain/profiler.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "analysis/counted.h"
@@ -22,24 +23,21 @@ void profiler_check_cold(Profiled *out)
                     c.read, c.compulsory);
 }
 
-static int profile(Profiled *out, const Profiling *how)
+static int open_device(Profiled *out, const Profiled *first)
 {
-    Trial *a = &out->arm;
+    const Case *c = out->arm.c;
+    const DeviceSettings settings = { c->threads, "" };
 
-    TRY(profile_plan(&out->profile, how));
-    for (int i = 0; i < out->profile.rounds; i++)
-        trial_add(a, out->profile.whole[i], i);
-    profile_rows(&out->rows, &out->profile, a->graph, how, a->arena_bytes);
-    TRY(profile_count(&out->rows, how));
-    if (how->cold)
-        profiler_check_cold(out);
+    out->owns_dev = !first;
+    if (!first)
+        return backend_open(&out->dev, case_name("backend", c->backend),
+                            &settings);
+    out->dev = first->dev;
     return OK;
 }
 
-int profiler_run(Profiled *out, const Case *c, double seconds,
-                 const char *metrics)
+int profiler_prepare(Profiled *out, const Case *c, const Profiled *first)
 {
-    const DeviceSettings settings = { c->threads, "" };
     Trial *a = &out->arm;
 
     memset(out, 0, sizeof(*out));
@@ -47,17 +45,73 @@ int profiler_run(Profiled *out, const Case *c, double seconds,
         return fail(ERR_INPUT, "a recorded CUDA graph has no steps to "
                                "profile; give --state=hot or --state=cold");
     trial_init(a, c, NULL, 0);
-    TRY(backend_open(&out->dev, case_name("backend", c->backend), &settings));
+    TRY(open_device(out, first));
     trial_prepare(a, &(Checker){ out->dev, NULL }, WARMUP_NS, NULL);
     if (!trial_ok(a))
         return fail(ERR_UNSUPPORTED, "%s: %s", status_name(a->status),
                     a->message);
-    return profile(out, &(Profiling){ .dev = out->dev,
-                                      .plan = a->plan,
-                                      .dtype = case_dtype(c),
-                                      .seconds = seconds,
-                                      .metrics = metrics,
-                                      .cold = profiler_is_cold(c) });
+    return OK;
+}
+
+static int keep(Profiled *out, const Profiling *how)
+{
+    Trial *a = &out->arm;
+
+    for (int i = 0; i < out->profile.rounds; i++)
+        trial_add(a, out->profile.whole[i], out->first_round + i);
+    profile_rows(&out->rows, &out->profile, a->graph, how, a->arena_bytes);
+    TRY(profile_count(&out->rows, how));
+    if (how->cold)
+        profiler_check_cold(out);
+    return OK;
+}
+
+int profiler_measure(Profiled *const *p, int n, double seconds,
+                     const char *metrics)
+{
+    Profiling *how = calloc((size_t)n + 1, sizeof(*how));
+    Profile **out = calloc((size_t)n + 1, sizeof(Profile *));
+    int err;
+
+    BUG_IF(!how || !out);
+    for (int i = 0; i < n; i++) {
+        const Case *c = p[i]->arm.c;
+
+        out[i] = &p[i]->profile;
+        how[i] = (Profiling){ .dev = p[i]->dev,
+                              .plan = p[i]->arm.plan,
+                              .dtype = case_dtype(c),
+                              .seconds = seconds,
+                              .metrics = metrics,
+                              .cold = profiler_is_cold(c) };
+    }
+    err = profile_together(out, how, n);
+    for (int i = 0; i < n && !err; i++)
+        err = keep(p[i], &how[i]);
+    free(out);
+    free(how);
+    return err;
+}
+
+int profiler_run(Profiled *out, const Case *c, double seconds,
+                 const char *metrics)
+{
+    TRY(profiler_prepare(out, c, NULL));
+    return profiler_measure(&out, 1, seconds, metrics);
+}
+
+bool profiler_alike(const Case *a, const Case *b)
+{
+    char text_a[CASE_TEXT], text_b[CASE_TEXT];
+    Case as_a = *b;
+
+    as_a.module = a->module;
+    as_a.impl = a->impl;
+    as_a.position = a->position;
+    as_a.norm_gain = a->norm_gain; /* follows from the module */
+    as_a.copy = a->copy;
+    memcpy(as_a.settings, a->settings, sizeof(as_a.settings));
+    return strcmp(case_print(a, text_a), case_print(&as_a, text_b)) == 0;
 }
 
 bool profiler_is_cold(const Case *c)
@@ -70,7 +124,8 @@ void profiler_free(Profiled *p)
     stored_profile_free(&p->rows);
     profile_free(&p->profile);
     trial_free(&p->arm);
-    backend_close(p->dev);
+    if (p->owns_dev)
+        backend_close(p->dev);
     p->dev = NULL;
 }
 

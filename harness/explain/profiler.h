@@ -11,6 +11,8 @@
 typedef struct Profiled {
     Trial arm; /* its samples are the runs as a whole */
     Device *dev;
+    bool owns_dev;
+    int first_round; /* of its samples: those of others may come before */
     Profile profile;
     StoredProfile rows;
 } Profiled;
@@ -23,6 +25,19 @@ typedef struct Profiled {
 int profiler_run(Profiled *out, const Case *c, double seconds,
                  const char *metrics);
 void profiler_free(Profiled *p);
+
+/*
+ * The same in two steps: several cases are prepared, each on the device of the
+ * first, which is freed last (NULL: this is the first), and then profiled
+ * together, each for about that many seconds.  profiler_alike says which may
+ * be: all but the module, its settings, position and implementation is equal.
+ * A case for which memory is short while others are held has a status that
+ * says so.
+ */
+int profiler_prepare(Profiled *out, const Case *c, const Profiled *first);
+int profiler_measure(Profiled *const *p, int n, double seconds,
+                     const char *metrics);
+bool profiler_alike(const Case *a, const Case *b);
 
 /* True if the case is to be cold; discards the samples of one that was not. */
 bool profiler_is_cold(const Case *c);
