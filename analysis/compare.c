@@ -79,6 +79,8 @@ static void judge(Comparison *c, const RatioGate *g)
     c->more_s = NAN;
     if (c->apart == INTERLEAVED)
         c->verdict = ratio_verdict_within(&c->ratio, g->delta);
+    if (!g->limited && c->apart == INTERLEAVED && c->verdict == NOT_RESOLVED)
+        c->more = rounds_until(&c->ratio, fabs(log(c->ratio.ratio)));
     if (c->more > 0)
         c->more_s = 1e-9 * c->more * (sampled_ns(c->a) + sampled_ns(c->b)) /
                     c->paired.all.n;

@@ -12,7 +12,7 @@
 #include "analysis/gate.h"
 #include "analysis/summary.h"
 
-/* What keeps two runs apart; the first that holds. */
+/* Reasons that two runs are apart; the first that holds. */
 typedef enum Apart {
     INTERLEAVED, /* nothing does                        */
     OTHER_MACHINE,
@@ -23,16 +23,17 @@ typedef enum Apart {
 typedef struct Comparison {
     const Run *a, *b;
     Apart apart;
-    Ratio ratio;   /* time of b over time of a; if apart, n is 0 and it is that
-                      of the medians, with the widest interval               */
-    Paired paired; /* if not apart, ratio's                                  */
-    Verdict verdict; /* of b                                                  */
-    int answer;      /* of the gate (gate.h)                                  */
-    int more;        /* rounds that would give a clear answer; -1: not known  */
-    double more_s;   /* seconds that they take; NAN                           */
+    Ratio ratio; /* time of b over time of a; if apart, n is 0 and it is that of
+                    the medians, with the widest interval                    */
+    Paired paired;   /* where ratio is from, unless apart                    */
+    Verdict verdict; /* of b                                                 */
+    int answer;      /* of the gate (gate.h)                                 */
+    int more;        /* rounds until the answer is clear or, without a limit,
+                        there is a verdict; -1: not known                    */
+    double more_s;   /* seconds that they take; NAN                          */
 
-    /* What the modules' own steps leave of the throughput, as ratios to a pass
-     * without them; n is 0 where they were not timed. */
+    /* Throughput that is left if the modules' own steps were all that they
+     * cost; n is 0 where they were not timed. */
     Ratio direct_a, direct_b;
     Ratio indirect; /* if one of the two is the plain network of the other, as
                        in cost.h; else n is 0 */

@@ -109,6 +109,22 @@ TEST(compare, an_ambiguous_answer_says_how_many_rounds_are_lacking)
               c.more_s, c.more);
 }
 
+/* Without a limit, until there is a verdict. */
+TEST(compare, what_is_not_resolved_says_how_many_rounds_are_lacking)
+{
+    uint64_t seed = 5;
+    Comparison c;
+    Made a, b;
+
+    make(&a, "module=se", 1000, 1);
+    make(&b, "module=ca", 1000, 2);
+    for (int i = 0; i < ROUNDS; i++)
+        b.ns[i] = 1040 * exp(0.2 * (2 * sample_uniform(&seed) - 1));
+    compare_runs(&c, &a.run, &b.run, &open);
+    CHECK_MSG(c.verdict == NOT_RESOLVED && c.more > 10 && c.more_s > 0,
+              "%d: %g [%g, %g]", c.more, c.ratio.ratio, c.ratio.lo, c.ratio.hi);
+}
+
 TEST(compare, a_module_s_cost_is_direct_and_indirect)
 {
     Made plain, with, other;

@@ -115,8 +115,14 @@ static void put_answer(FILE *out, const Comparison *c, const RatioGate *g)
 {
     const double percent = 100 * g->fail_above;
 
-    if (!g->limited)
+    if (!g->limited) {
+        if (c->more > 0)
+            fprintf(out,
+                    "  about %d more rounds (%.3g s of sampling) would tell "
+                    "them apart, if the ratio stays what it is\n",
+                    c->more, c->more_s);
         return;
+    }
     if (c->answer == GATE_FAILED)
         fprintf(out, "  fails: the whole interval is above %+g %%\n", percent);
     else if (c->answer == GATE_PASSED)

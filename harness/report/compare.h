@@ -11,7 +11,7 @@
 
 enum { COMPARE_NAME = 256 };
 
-/* What tells r from other, in words: "scsa impl=fused"; "" if nothing does.
+/* Words that tell r from other: "scsa impl=fused"; "" if nothing does.
  * Returns text. */
 char *compare_name(const Run *r, const Run *other, char text[COMPARE_NAME]);
 
