@@ -264,7 +264,7 @@ static void timer(Doctor *d)
  * Makefile, and bench.json. */
 static void resolution(Doctor *d)
 {
-    const FloorPlan bench = { 6e7, 13, .budget = 110, .limit = 10 };
+    const FloorPlan bench = { 6e7, 13, .budget = 110, .limit = 110 };
     const double target = 0.01;
     char text[FLOOR_TEXT];
     Floor f;

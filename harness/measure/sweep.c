@@ -25,6 +25,10 @@
 #include "results/begun.h"
 #include "results/folder.h"
 
+/* Seconds that the samples of a case may take. */
+#define LONGEST 86400
+enum { USUAL_LIMIT = 10 };
+
 /* clang-format off */
 static const Param params[] = {
     PARAM_PATH(SweepSettings, db, STORE_PATH, "the database"),
@@ -35,10 +39,12 @@ static const Param params[] = {
               "machine; ATTNBENCH_LOCK in the environment names the lock "
               "file (empty: no lock)"),
     PARAM_NAME(SweepSettings, target, "1", NULL,
-               "a case has converged when the 95 % interval of its median is "
-               "within plus or minus this many percent"),
-    PARAM_INT(SweepSettings, limit, 10, 1, 86400,
-              "sampling time per case, in seconds"),
+               "a case has converged when the 95 % interval of its ratio to "
+               "what it is compared with (of its median, if that is nothing) "
+               "is within plus or minus this many percent"),
+    PARAM_INT(SweepSettings, limit, 0, 0, LONGEST,
+              "sampling time per case, in seconds; 0: 10, or with a budget "
+              "until that is spent"),
     PARAM_INT(SweepSettings, budget, 0, 0, 864000,
               "total time in seconds, split across the cases; 0: no limit"),
     PARAM_INT(SweepSettings, min_samples, 12, 6, 100000,
@@ -91,7 +97,9 @@ int sweep_protocol(Protocol *p, const SweepSettings *s)
                     s->target.text);
     *p = (Protocol){
         .target = target / 100,
-        .limit = s->limit,
+        .limit = s->limit    ? s->limit
+                 : s->budget ? LONGEST
+                             : USUAL_LIMIT,
         .budget = s->budget,
         .warmup = s->warmup * 1e-3,
         .min_samples = s->min_samples,
