@@ -116,6 +116,12 @@ static void join(Joined *j, const Series *a, const Series *b)
     free(bt);
 }
 
+/* True if so many undisturbed rounds of n can stand for all. */
+static bool is_enough(int clean, int n)
+{
+    return 2 * clean >= n && clean >= STATS_LEAST;
+}
+
 static Paired paired_from(const Joined *j, const Series *a, const Series *b)
 {
     Paired p = { .all = ratio_of_logs(j->all, j->n),
@@ -124,7 +130,7 @@ static Paired paired_from(const Joined *j, const Series *a, const Series *b)
 
     p.ratio = p.all;
     p.disturbed = j->n - j->clean;
-    if (j->clean < j->n && 2 * j->clean >= j->n && j->clean >= STATS_LEAST) {
+    if (j->clean < j->n && is_enough(j->clean, j->n)) {
         p.ratio = ratio_of_logs(j->quiet, j->clean);
         p.left_out = p.disturbed;
     }
@@ -142,23 +148,44 @@ Paired paired_of(const Series *a, const Series *b)
     return p;
 }
 
+/* The logs that count, in front: the undisturbed, if they are enough. */
+static int keep_quiet(double *y, const bool *disturbed, int n)
+{
+    int clean = 0, kept = 0;
+
+    for (int i = 0; i < n; i++)
+        clean += !disturbed[i];
+    if (!is_enough(clean, n))
+        return n;
+    for (int i = 0; i < n; i++)
+        if (!disturbed[i])
+            y[kept++] = y[i];
+    return kept;
+}
+
 Ratio direct_of(const Series *with)
 {
-    Round *at = malloc((size_t)(with->n + 1) * sizeof(*at));
-    double *y = malloc((size_t)(with->n + 1) * sizeof(*y));
+    const size_t room = (size_t)(with->n + 1);
+    Round *at = malloc(room * sizeof(*at));
+    double *y = malloc(room * sizeof(*y));
+    bool *disturbed = malloc(room * sizeof(*disturbed));
     int n = 0;
     Ratio r;
 
-    if (at && y && with->module_ns) {
+    if (at && y && disturbed && with->module_ns) {
         const int rounds = rounds_of(at, with);
 
         for (int i = 0; i < rounds; i++)
-            if (!isnan(at[i].log_outside))
+            if (!isnan(at[i].log_outside)) {
+                disturbed[n] = at[i].disturbed;
                 y[n++] = at[i].log_outside;
+            }
+        n = keep_quiet(y, disturbed, n);
     }
     r = ratio_of_logs(y, n);
     free(at);
     free(y);
+    free(disturbed);
     return r;
 }
 

@@ -38,8 +38,13 @@ typedef struct Paired {
  * in common. */
 Paired paired_of(const Series *a, const Series *b);
 
-/* The share of a pass that is not the modules', over the rounds of one case; n
- * is 0 where their steps were not timed. */
+/*
+ * The share of a pass that is not the modules', over the rounds of one case,
+ * without the disturbed ones as in Paired; n is 0 where their steps were not
+ * timed.  A module has many short steps, and where a thread is pushed off its
+ * CPU each of them waits for it: of disturbed passes they take too large a
+ * share.
+ */
 Ratio direct_of(const Series *with);
 
 typedef struct ModuleCost {

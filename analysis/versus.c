@@ -192,7 +192,9 @@ bool versus_differs(const Versus *v, const VersusRow *row)
 
 bool versus_has_direct(const VersusRow *row)
 {
-    return row->cost.direct.n >= STATS_LEAST;
+    const Paired *p = &row->cost.paired;
+
+    return row->cost.direct.n >= STATS_LEAST && 2 * p->disturbed <= p->all.n;
 }
 
 bool versus_is_mixed(const VersusRow *row)

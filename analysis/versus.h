@@ -52,7 +52,8 @@ int versus_make(Versus *out, const RunList *list, const char *base);
  * its interval neither holds 1 nor reaches into that of two plain networks. */
 bool versus_differs(const Versus *v, const VersusRow *row);
 
-/* True if a row's own steps were timed, in enough passes for an interval. */
+/* True if a row's own steps were timed, in enough passes for an interval, and
+ * at most half of its quads were disturbed: else their share is too large. */
 bool versus_has_direct(const VersusRow *row);
 
 /* True if steps were timed, but one of them does work of the module and of the

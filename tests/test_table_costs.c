@@ -115,7 +115,7 @@ TEST(table_costs, a_step_of_both_has_no_direct_cost)
     free(text);
 }
 
-/* Of another device, or of before steps were timed. */
+/* As on another device, or before steps were timed. */
 TEST(table_costs, runs_without_steps_have_a_ratio_alone)
 {
     const Bench b = {
@@ -150,7 +150,9 @@ TEST(table_costs, quads_that_were_disturbed_are_counted)
     free(text);
     b.quads[0].disturbed = 8;
     text = table(&b, (TableOptions){ 0 });
-    check_holds(text, "too many quads were disturbed to leave them out: SCSA.");
+    check_holds(text, "too many quads were disturbed to leave them out, and");
+    check_holds(text, "less than is printed: SCSA.");
+    check_lacks(text, "by its own steps");
     check_lacks(text, "are left out: ");
     free(text);
 }

@@ -39,7 +39,7 @@ static const TableColumn own[] = {
     { "method",       "method",   "",  "",      true,  FOR_ALL },
     { "type",         "type",     "",  "",      true,  FOR_PROGRAMS },
     { "params_millions", "params", "M", "here",  false, FOR_ALL },
-    { "gflops_per_image", "FLOPs", "G", "here",  false, FOR_ALL },
+    { "gflops_per_image", "", "", "",  false, FOR_PROGRAMS },
     { "images_per_s", "images/s", "",  "here",  false, FOR_ALL },
     { "ratio",        "to plain", "",  "here",  false, FOR_ALL },
     { "direct_percent", "direct", "%", "here",  false, FOR_ALL },

@@ -32,13 +32,11 @@ static void say_conditions(const Conditions *c, const RunList *runs,
 
     for (int i = 0; i < runs->n; i++)
         stitched |= !isnan(runs->at[i].o.steps_ns);
-    table_line(o->format, o->out,
-               "here: %s; %s; %.10s, commit %s. %sFLOPs as the paper counts "
-               "them: a multiply-add is 1, the classifier is left out.",
+    table_line(o->format, o->out, "here: %s; %s; %.10s, commit %s.%s",
                conditions_where(c, runs, where),
                conditions_samples(runs, samples), c->started_at, c->commit,
-               stitched ? "images/s are stitched from the median time of each "
-                          "step. "
+               stitched ? " images/s are stitched from the median time of each "
+                          "step."
                         : "");
 }
 
@@ -399,7 +397,9 @@ static void say_left_out(const Versus *v, const TableOptions *o)
                    with, *with ? "." : "");
     if (*most)
         table_line(o->format, o->out,
-                   "too many quads were disturbed to leave them out: %s.",
+                   "too many quads were disturbed to leave them out, and a "
+                   "module's many short steps suffer most: its direct cost is "
+                   "likely less than is printed: %s.",
                    most);
 }
 
