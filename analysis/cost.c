@@ -116,7 +116,7 @@ static void join(Joined *j, const Series *a, const Series *b)
     free(bt);
 }
 
-/* True if so many undisturbed rounds of n can stand for all. */
+/* True if a number of undisturbed rounds, of n, can stand for all. */
 static bool is_enough(int clean, int n)
 {
     return 2 * clean >= n && clean >= STATS_LEAST;
