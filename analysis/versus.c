@@ -192,9 +192,15 @@ bool versus_differs(const Versus *v, const VersusRow *row)
 
 bool versus_has_direct(const VersusRow *row)
 {
+    return row->cost.direct.n >= STATS_LEAST;
+}
+
+bool versus_direct_is_bound(const VersusRow *row)
+{
     const Paired *p = &row->cost.paired;
 
-    return row->cost.direct.n >= STATS_LEAST && 2 * p->disturbed <= p->all.n;
+    return row->cost.direct.n && row->run->o.threads_used != 1 &&
+           2 * p->disturbed > p->all.n;
 }
 
 bool versus_is_mixed(const VersusRow *row)

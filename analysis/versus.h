@@ -52,9 +52,12 @@ int versus_make(Versus *out, const RunList *list, const char *base);
  * its interval neither holds 1 nor reaches into that of two plain networks. */
 bool versus_differs(const Versus *v, const VersusRow *row);
 
-/* True if a row's own steps were timed, in enough passes for an interval, and
- * at most half of its quads were disturbed: else their share is too large. */
+/* True if a row's own steps were timed, in enough passes for an interval. */
 bool versus_has_direct(const VersusRow *row);
+
+/* True if that is too large: with several threads, of which one is pushed off
+ * its CPU in most quads, the others wait for it in each short step. */
+bool versus_direct_is_bound(const VersusRow *row);
 
 /* True if steps were timed, but one of them does work of the module and of the
  * network, so nobody can tell what the module takes. */

@@ -146,7 +146,8 @@ static void say_answer(const Versus *v, const VersusRow *r,
 {
     char label[LABEL_MAX], paper[64], parts[PARTS_TEXT] = "";
     const Ratio *q = &r->ratio;
-    const bool gains = q->ratio > 1, direct = versus_has_direct(r);
+    const bool gains = q->ratio > 1;
+    const bool direct = versus_has_direct(r) && !versus_direct_is_bound(r);
 
     say_in_paper(paper, r);
     if (direct)
@@ -172,6 +173,14 @@ static void say_direct(const Versus *v, const VersusRow *r,
     char indirect[CELL_TEXT];
 
     say_in_paper(paper, r);
+    if (versus_direct_is_bound(r)) {
+        table_line(o->format, o->out,
+                   "%s costs %s at most %.1f %% of its throughput by its own "
+                   "steps%s.",
+                   run_label(r->run, label), table_backbone(v, r->run),
+                   cost_percent(r->cost.direct.lo), paper);
+        return;
+    }
     if (r->cost.indirect.n)
         snprintf(rest, sizeof(rest), ", and %s beyond them",
                  cost_text(&r->cost.indirect, " %", indirect));
@@ -371,6 +380,7 @@ static void say_left_out(const Versus *v, const TableOptions *o)
 {
     char with[LIST_TEXT] = "", most[LIST_TEXT] = "", label[LABEL_MAX];
     int left_out = 0, all = 0;
+    bool bound = false;
 
     for (int i = -1; i < v->n; i++) {
         const VersusRow *r = i < 0 ? &v->of_again : &v->at[i];
@@ -381,6 +391,7 @@ static void say_left_out(const Versus *v, const TableOptions *o)
         if (!p->disturbed)
             continue;
         run_label(r->run, label);
+        bound |= versus_direct_is_bound(r);
         if (!p->left_out)
             add_item(most, "%s", label);
         else if (ratio_is_off(p->all.ratio, &p->ratio))
@@ -397,10 +408,12 @@ static void say_left_out(const Versus *v, const TableOptions *o)
                    with, *with ? "." : "");
     if (*most)
         table_line(o->format, o->out,
-                   "too many quads were disturbed to leave them out, and a "
-                   "module's many short steps suffer most: its direct cost is "
-                   "likely less than is printed: %s.",
-                   most);
+                   "too many quads were disturbed to leave them out: %s.%s",
+                   most,
+                   bound ? " With several threads, a module's many short steps "
+                           "suffer most: direct costs are likely less than is "
+                           "printed."
+                         : "");
 }
 
 /* Where the second opinion is another. */
