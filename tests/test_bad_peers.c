@@ -83,7 +83,7 @@ TEST(bad_peers, what_was_not_asked_for_is_no_answer)
         peer_case(p, 0, &c, &outputs, &params);
     }
     nanosleep(&(struct timespec){ 0, 200000000 }, NULL);
-    CHECK(peer_run(p, 0, 1, &ns, NULL) == ERR_IO);
+    CHECK(peer_run(p, 0, (PeerRuns){ 0, 1 }, &ns, NULL) == ERR_IO);
     CHECK_MSG(strstr(err_message(), "said 'ok 2' without being asked"), "%s",
               err_message());
     peer_close(p);
@@ -95,7 +95,7 @@ TEST(bad_peers, no_time_is_infinite)
     Peer *p;
 
     REQUIRE(open_bad(&p, "infinite", 20) == OK);
-    CHECK(peer_run(p, 0, 1, &ns, NULL) == ERR_IO);
+    CHECK(peer_run(p, 0, (PeerRuns){ 0, 1 }, &ns, NULL) == ERR_IO);
     CHECK_MSG(strstr(err_message(), "inf"), "%s", err_message());
     peer_close(p);
 }
@@ -115,7 +115,7 @@ static int run_with(const char *text, double *ns, Telemetry *known)
     err = peer_open(&p, command, &(PeerLimits){ 20, NULL });
     if (err)
         return err;
-    err = peer_run(p, 0, 1, ns, known);
+    err = peer_run(p, 0, (PeerRuns){ 0, 1 }, ns, known);
     if (!err && known->device.throttle) {
         snprintf(throttle, sizeof(throttle), "%s", known->device.throttle);
         known->device.throttle = throttle; /* it was the peer's */
@@ -190,7 +190,7 @@ TEST(bad_peers, who_was_ended_says_so_again)
 
         CHECK(peer_case(p, 0, &c, &outputs, &params) == ERR_IO);
     }
-    CHECK(peer_run(p, 0, 1, &ns, NULL) == ERR_IO);
+    CHECK(peer_run(p, 0, (PeerRuns){ 0, 1 }, &ns, NULL) == ERR_IO);
     CHECK(strstr(err_message(), "exit status 3"));
     CHECK(peer_drop(p, 0) == ERR_IO);
     peer_close(p);

@@ -33,7 +33,7 @@ class Arm:
     def outputs(self):
         return {"output": Values()}
     def run(self, reps):
-        os.write(1, b"in C\\n")
+        os.write(1, b"runs %d\\n" % reps)
         self.runs += reps
         return 1e9 if self.twin else 25e3
 
@@ -71,7 +71,7 @@ class Serving(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "y.safetensors")
             said = self.answers("name", f"case 0 {path} {json.dumps(CASE)}",
-                                "run 0 3", "drop 0", "run 0 1")
+                                "run 0 2 3", "drop 0", "run 0 0 1")
             self.assertEqual(said, ["ok fake 1.0", "ok 7", "ok 25000.0", "ok ",
                                     "no '0'"])
             with open(path, "rb") as file:
@@ -81,12 +81,17 @@ class Serving(unittest.TestCase):
             "dtype": "F32", "shape": [2], "data_offsets": [0, 8]}})
         self.assertEqual(len(text), 8 + size + 8)
 
+    def test_untimed_runs_come_right_before(self):
+        said = talk([f"case 0 /dev/null {json.dumps(CASE)}", "run 0 2 3",
+                     "run 0 0 4"], "--serve").stderr
+        self.assertIn("runs 2\nruns 3\nruns 4\n", said)
+
     def test_a_case_that_differs_in_impl_alone_has_a_twin(self):
         def case(number, **changes):
             return f"case {number} /dev/null {json.dumps({**CASE, **changes})}"
         said = self.answers(case(0), case(1, impl="fused"),
                             case(2, impl="fused", threads=2),
-                            "run 0 1", "run 1 1", "run 2 1")
+                            "run 0 0 1", "run 1 0 1", "run 2 0 1")
         self.assertEqual(said[3:], ["ok 25000.0", "ok 1000000000.0",
                                     "ok 25000.0"])
 

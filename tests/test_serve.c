@@ -86,13 +86,13 @@ static void check_talk(const Said *said, int n)
 TEST(serve, cases_are_built_run_and_dropped)
 {
     CHECK_TALK({ "name", "ok attnbench " }, { "case 3 % " REF, "ok 32" },
-               { "run 3 1", "ok " }, { "run 3 4", "ok " },
+               { "run 3 0 1", "ok " }, { "run 3 7 4", "ok " },
                { "case 0 % " SE "\"backend\":\"ref\",\"settings\":"
                  "{\"reduction\":4}}",
                  "ok 128" },
-               { "run 0 1", "ok " }, { "drop 3", "ok" },
-               { "run 3 1", "no run: case 3 is not held" },
-               { "run 0 1", "ok " }, { "drop 3", "ok" });
+               { "run 0 0 1", "ok " }, { "drop 3", "ok" },
+               { "run 3 0 1", "no run: case 3 is not held" },
+               { "run 0 0 1", "ok " }, { "drop 3", "ok" });
 }
 
 TEST(serve, a_number_that_is_taken_is_the_new_case_s)
@@ -101,7 +101,7 @@ TEST(serve, a_number_that_is_taken_is_the_new_case_s)
                { "case 1 % " SE "\"backend\":\"ref\",\"settings\":"
                  "{\"reduction\":4}}",
                  "ok 128" },
-               { "drop 1", "ok" }, { "run 1 1", "no run: case 1 is not" });
+               { "drop 1", "ok" }, { "run 1 0 1", "no run: case 1 is not" });
 }
 
 TEST(serve, a_bad_command_is_refused_with_a_sentence_and_the_next_is_obeyed)
@@ -111,17 +111,19 @@ TEST(serve, a_bad_command_is_refused_with_a_sentence_and_the_next_is_obeyed)
         { "nmae", "no unknown command 'nmae'; there are name, case, run" },
         { "name you", "no did not expect 'you'" },
         { "run", "no run: '' is not a whole number from 0" },
-        { "run 2 1", "no run: case 2 is not held" },
-        { "run x 1", "no run: 'x' is not" }, { "run -1 1", "no run: '-1'" },
-        { "run 1 0", "no runs: '0' is not a whole number from 1 to 1000000" },
-        { "run 1 1.5", "no runs: '1.5' is not" },
-        { "run 1 1000001", "no runs: '1000001' is not" },
-        { "run 1 99999999999999999999", "no runs: '99999999999999999999'" },
-        { "run 1 1 1", "no did not expect '1'" },
+        { "run 2 0 1", "no run: case 2 is not held" },
+        { "run x 0 1", "no run: 'x' is not" }, { "run -1 0 1", "no run: '-1'" },
+        { "run 1 0 0", "no REPS: '0' is not a whole number from 1 to 1000000" },
+        { "run 1 1", "no REPS: '' is not a whole number" },
+        { "run 1 -1 1", "no WARM: '-1' is not a whole number from 0" },
+        { "run 1 0 1.5", "no REPS: '1.5' is not" },
+        { "run 1 0 1000001", "no REPS: '1000001' is not" },
+        { "run 1 0 99999999999999999999", "no REPS: '99999999999999999999'" },
+        { "run 1 0 1 1", "no did not expect '1'" },
         { "drop", "no drop: '' is not a whole number" },
         { "case", "no case: '' is not a whole number" },
         { "case 2", "no case: the file for its outputs is missing" },
-        { "run 1 1\r", "ok " });
+        { "run 1 0 1\r", "ok " });
 }
 
 TEST(serve, a_bad_case_is_refused_with_a_sentence_and_the_next_is_built)
@@ -145,7 +147,7 @@ TEST(serve, a_bad_case_is_refused_with_a_sentence_and_the_next_is_built)
         { "case 2 % {\"module\":\"se\",\"channels\":10,\"backend\":\"ref\"}",
           "no se: reduction=16 does not divide channels=10" },
         { "case 2 /nowhere/% " REF, "no /nowhere/" },
-        { "run 2 1", "no run: case 2 is not held" },
+        { "run 2 0 1", "no run: case 2 is not held" },
         { "case 2 % " REF, "ok 32" });
 }
 
@@ -175,7 +177,7 @@ TEST(serve, one_device_at_a_time)
           "no cases of another backend or number of threads are held; drop" },
         { "case 2 % " REF, "ok 32" }, { "drop 1", "ok" }, { "drop 2", "ok" },
         { "case 2 % " SE "\"backend\":\"cpu\",\"threads\":1}", "ok 32" },
-        { "run 2 3", "ok " },
+        { "run 2 0 3", "ok " },
         { "case 3 % " SE "\"backend\":\"cpu\",\"threads\":2}", "no cases of" });
 }
 
@@ -204,11 +206,11 @@ TEST(serve, every_state_of_a_gpu_is_run)
 
     CHECK_TALK(
         { "case 1 % " SE "\"state\":\"cold\"," ON_GPU, "ok 32" },
-        { "run 1 1", "ok " },
+        { "run 1 0 1", "ok " },
         { "case 2 % " SE "\"state\":\"graph\"," ON_GPU, "ok 32" },
-        { "run 2 7", "ok " },
+        { "run 2 0 7", "ok " },
         { "case 3 % " SE "\"batch\":4,\"pass\":\"train\"," ON_GPU, "ok 32" },
-        { "run 3 2", "ok " });
+        { "run 3 0 2", "ok " });
     CHECK_MSG(gpu->live == 0, "%d things are left", gpu->live);
 }
 
@@ -234,8 +236,8 @@ TEST(serve, a_lost_gpu_is_opened_again_when_no_case_is_held)
     gpu->fail_at = (calls[0] + calls[1]) / 2; /* while case 2 is built */
     gpu->calls = 0;
     snprintf(commands + strlen(commands), sizeof(commands) - strlen(commands),
-             "run 1 1\ncase 2 %s " SE ON_GPU "\ndrop 1\n"
-             "case 2 %s " SE ON_GPU "\nrun 2 1\n",
+             "run 1 0 1\ncase 2 %s " SE ON_GPU "\ndrop 1\n"
+             "case 2 %s " SE ON_GPU "\nrun 2 0 1\n",
              file, file);
     text = answers_to(commands, strlen(commands));
     CHECK(gpu->failed && gpu->device_resets == 1 && gpu->live == 0);
@@ -259,7 +261,7 @@ TEST(serve, nothing_but_answers_is_on_standard_output)
     snprintf(
         commands, sizeof(commands),
         "case 1 %s {\"backbone\":\"resnet18\",\"height\":32,\"width\":32}\n"
-        "run 1 1\n",
+        "run 1 0 1\n",
         temp_path("outputs"));
     write_text(file, commands);
     CHECK(program_after(&said, "export ONEDNN_VERBOSE=1 DNNL_VERBOSE=1;",
@@ -297,12 +299,12 @@ static void check_killed(int signal, const char *wanted)
     REQUIRE(peer_case(p, 0, &c, &outputs, &params) == OK);
     st_close(outputs);
     CHECK(params == 32);
-    CHECK(peer_run(p, 0, 2, &ns, NULL) == OK && ns > 0);
+    CHECK(peer_run(p, 0, (PeerRuns){ 0, 2 }, &ns, NULL) == OK && ns > 0);
     text = read_bytes(temp_path("pid"), &n);
     REQUIRE(text && atoi(text) > 1);
     kill(atoi(text), signal);
     free(text);
-    CHECK(peer_run(p, 0, 2, &ns, NULL) == ERR_IO);
+    CHECK(peer_run(p, 0, (PeerRuns){ 0, 2 }, &ns, NULL) == ERR_IO);
     CHECK_MSG(strstr(err_message(), wanted), "%s", err_message());
     peer_close(p);
 }

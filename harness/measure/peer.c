@@ -449,12 +449,12 @@ static int set_pairs(Telemetry *t, char *text)
     return OK;
 }
 
-int peer_run(Peer *p, int id, int reps, double *ns, Telemetry *known)
+int peer_run(Peer *p, int id, PeerRuns runs, double *ns, Telemetry *known)
 {
     Telemetry unused = telemetry_unknown();
     char *pairs = p->line;
 
-    TRY(ask(p, "run %d %d", id, reps));
+    TRY(ask(p, "run %d %d %d", id, runs.warm, runs.reps));
     TRY(number(p, ns, &pairs));
     if (!(*ns > 0 && *ns < 1e18))
         return fail(ERR_IO, "the peer says '%s' ns", p->line);

@@ -10,7 +10,9 @@
  *                                         weights and inputs is then in FILE,
  *                                         .safetensors: all outputs of the
  *                                         case's graph (network.h), by name
- *     run ID REPS            ok NS        of one run; and, where it knows them,
+ *     run ID WARM REPS       ok NS        of one of REPS runs, which come right
+ *                                         after WARM that are not timed; and,
+ *                                         where it knows such things,
  *                                         ok NS switches=0 cpu_ns=2e6 ...
  *     drop ID                ok
  *
@@ -60,10 +62,16 @@ const char *peer_name(const Peer *p);
 int peer_case(Peer *p, int id, const Case *c, Safetensors **outputs,
               double *params);
 
-/* Runs it reps times; nanoseconds of one run.  What the peer says of these runs
+/* Runs in one command, so that nothing comes between them: first some that are
+ * not timed. */
+typedef struct PeerRuns {
+    int warm, reps;
+} PeerRuns;
+
+/* Runs it; nanoseconds of one timed run.  What the peer says of these runs
  * besides is set in known, which may be NULL; its texts are the peer's until it
  * is asked again.  ERR_IO names a pair that is none. */
-int peer_run(Peer *p, int id, int reps, double *ns, Telemetry *known);
+int peer_run(Peer *p, int id, PeerRuns runs, double *ns, Telemetry *known);
 
 /* Drops the case. */
 int peer_drop(Peer *p, int id);

@@ -247,12 +247,14 @@ static void add_pairs(char answer[ANSWER], const Telemetry *t)
 static int answer_run(Server *s, char *rest, char answer[ANSWER])
 {
     Telemetry known = telemetry_unknown();
+    PeerRuns runs;
     Served *at;
     double ns;
-    int id, runs;
+    int id;
 
     TRY(next_number(&rest, "run", 0, INT_MAX, &id));
-    TRY(next_number(&rest, "runs", 1, SERVE_RUNS_MAX, &runs));
+    TRY(next_number(&rest, "WARM", 0, SERVE_RUNS_MAX, &runs.warm));
+    TRY(next_number(&rest, "REPS", 1, SERVE_RUNS_MAX, &runs.reps));
     TRY(no_more(rest));
     at = *place_of(s, id);
     if (!at)

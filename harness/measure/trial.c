@@ -214,7 +214,7 @@ int trial_runs(Trial *a, int launches, double *ns, Telemetry *known)
     const Backend *backend = a->dev->backend;
 
     if (a->peer)
-        return peer_run(a->peer, a->id, launches, ns, known);
+        return peer_run(a->peer, a->id, (PeerRuns){ 0, launches }, ns, known);
     if (evicts(a))
         TRY(cold_next(a->plan, a->dev));
     TRY(backend->clock_start(a->dev));
@@ -231,7 +231,7 @@ int trial_runs_untimed(Trial *a, int launches)
     double ns;
 
     if (a->peer)
-        return peer_run(a->peer, a->id, launches, &ns, NULL);
+        return peer_run(a->peer, a->id, (PeerRuns){ 0, launches }, &ns, NULL);
     for (int i = 0; i < launches; i++)
         TRY(launch(a));
     return OK;
@@ -330,27 +330,23 @@ int trial_build(Trial *a, const Checker *with)
     return trial_ok(a) ? OK : fail(ERR_UNSUPPORTED, "%s", a->message);
 }
 
-/* Another program's runs, or ours for it, may have come in between. */
-static int fill(Trial *a)
+int trial_time(Trial *a, PeerRuns runs, double *ns, Telemetry *known)
 {
-    return a->c->state == STATE_COLD && !evicts(a)
-               ? trial_runs_untimed(a, cold_runs_to_fill(a->plan))
-               : OK;
-}
-
-int trial_time(Trial *a, int runs, double *ns, Telemetry *known)
-{
+    const int each = a->each, least = cold_runs_to_fill(a->plan);
     double sum = 0, one;
 
-    TRY(fill(a));
-    a->launches = (runs + a->each - 1) / a->each;
-    if (!evicts(a) || runs == 1)
-        return trial_take(a, ns, known);
-    for (int i = 0; i < runs; i++) { /* their evictions are between them */
+    if (a->c->state == STATE_COLD && runs.warm < least)
+        runs.warm = least; /* other cases have run since it did */
+    if (evicts(a))
+        runs.warm = 0;
+    a->launches = (runs.reps + each - 1) / each;
+    if (!evicts(a) || runs.reps == 1)
+        return trial_take(a, (runs.warm + each - 1) / each, ns, known);
+    for (int i = 0; i < runs.reps; i++) { /* their evictions are in between */
         TRY(trial_runs(a, 1, &one, NULL));
         sum += one;
     }
-    *ns = sum / runs;
+    *ns = sum / runs.reps;
     return OK;
 }
 

@@ -80,7 +80,7 @@ int trial_build(Trial *a, const Checker *with);
 /* Runs what was built at least that many times, in whole recordings, each time
  * cold where its state is; nanoseconds of one run, and what is known of them
  * together, whose text the caller frees. */
-int trial_time(Trial *a, int runs, double *ns, Telemetry *known);
+int trial_time(Trial *a, PeerRuns runs, double *ns, Telemetry *known);
 
 /* Runs one that is prepared a while longer, and chooses again how many runs
  * make a sample. */
@@ -96,9 +96,10 @@ void trial_give_up(Trial *a, int err);
 /* Runs it for that long in wall time, only to raise the device's clock. */
 void trial_wake(Trial *a, double for_ns);
 
-/* Takes a sample without keeping it: the nanoseconds of one run, and what is
- * known of it, of which known has the rest. */
-int trial_take(Trial *a, double *ns, Telemetry *known);
+/* Takes a sample without keeping it, after warm launches that are not timed:
+ * the nanoseconds of one run, and what is known of it, of which known has the
+ * rest. */
+int trial_take(Trial *a, int warm, double *ns, Telemetry *known);
 
 /* Adds one sample, in this round of the sweep.  warm: it was the last that ran,
  * so its caches and threads are as a hot case wants them. */

@@ -90,15 +90,27 @@ static void note_threads(const Trial *a, const SchedCount *before,
     t->switches = (int)(after->switches - before->switches);
 }
 
-int trial_take(Trial *a, double *ns, Telemetry *known)
+/* A peer warms up in the same command: its process would sleep between two. */
+static int run_sample(Trial *a, int warm, double *ns, Telemetry *known)
 {
-    const double began = host_now_ns() - a->from_ns;
-    SchedCount before, after;
+    const PeerRuns runs = { warm, a->launches };
 
+    return a->peer ? peer_run(a->peer, a->id, runs, ns, known)
+                   : trial_runs(a, a->launches, ns, known);
+}
+
+int trial_take(Trial *a, int warm, double *ns, Telemetry *known)
+{
+    SchedCount before, after;
+    double began;
+
+    if (warm && !a->peer)
+        TRY(trial_runs_untimed(a, warm));
+    began = host_now_ns() - a->from_ns;
     if (a->steps) /* of runs that warmed it up */
         steps_end(a->steps, 1, false);
     look_at_threads(a, &before);
-    TRY(trial_runs(a, a->launches, ns, known));
+    TRY(run_sample(a, warm, ns, known));
     look_at_threads(a, &after);
     note_threads(a, &before, &after, known);
     known->started_ns = began;
@@ -113,13 +125,10 @@ void trial_sample(Trial *a, int round, bool warm)
 {
     const double start = host_now_ns();
     Telemetry known = telemetry_unknown();
+    const int before = warm && a->c->state == STATE_HOT ? 0 : a->rewarm;
     double ns;
-    int err = OK;
+    const int err = trial_take(a, before, &ns, &known);
 
-    if (a->rewarm && !(warm && a->c->state == STATE_HOT))
-        err = trial_runs_untimed(a, a->rewarm);
-    if (!err)
-        err = trial_take(a, &ns, &known);
     if (err) {
         trial_drop_samples(a);
         trial_give_up(a, err);

@@ -88,7 +88,9 @@ def serve(open_engine, out):
             write_safetensors(path, arm.outputs())
             return str(arm.params)
         if words[0] == "run":
-            number, reps = words[1].split()
+            number, warm, reps = words[1].split()
+            if int(warm):
+                arms[number].run(int(warm))
             return f"{arms[number].run(int(reps)):.1f}"
         if words[0] == "drop":
             arms.pop(words[1], None)

@@ -41,7 +41,7 @@ static void ask_for_cases(Peer *p, const Case *c)
 
         if (peer_case(p, i, c, &outputs, &number) == OK)
             st_close(outputs);
-        peer_run(p, i, 2, &number, &known);
+        peer_run(p, i, (PeerRuns){ 1, 2 }, &number, &known);
         peer_drop(p, i);
     }
 }
