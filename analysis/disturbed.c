@@ -11,8 +11,12 @@
 bool sample_disturbed(const Telemetry *t, double whole_ns)
 {
     const double most = DISTURBED_SHARE * whole_ns;
+    const int switches = t->switches > 0 ? t->switches : 0;
 
-    return t->switches > 0 || t->run_delay_ns > most || t->steal_ns > most;
+    if (isnan(t->run_delay_ns) && switches) /* who knows for how long */
+        return true;
+    return t->run_delay_ns + switches * DISTURBED_SWITCH_NS > most ||
+           t->steal_ns > most;
 }
 
 static int compare_start(const void *a, const void *b)

@@ -17,9 +17,13 @@
 #define DISTURBED_SHARE    2e-3 /* of its time, not spent running: more is */
 #define DISTURBED_AFTER_NS 20e6 /* that a disturbance lasts beyond its sample */
 
-/* True if a thread was pushed off its CPU during a sample that took whole_ns,
- * of all its runs; or if more than DISTURBED_SHARE of that was spent waiting
- * for a CPU, or stolen by the hypervisor.  What is not known counts as none. */
+/* Cost of a switch besides the wait: caches that are filled again. */
+#define DISTURBED_SWITCH_NS 1e4
+
+/* True if more than DISTURBED_SHARE of a sample that took whole_ns, of all its
+ * runs, was spent waiting for a CPU after being pushed off one, or stolen by
+ * the hypervisor: one switch is too much for a millisecond, not for a second.
+ * What is not known counts as none, except a wait of unknown length. */
 bool sample_disturbed(const Telemetry *t, double whole_ns);
 
 /* Marks the samples of a list that began within DISTURBED_AFTER_NS of the end

@@ -321,10 +321,25 @@ static Ratio ratio_apart(const Run *a, const Run *b)
                     a->time.hi / b->time.lo };
 }
 
+static const Ratio unknown = { 0, NAN, NAN, NAN };
+
+/* From the stitched times of the steps, which bursts move far less than they
+ * move a pass; n is 0 where they are not known. */
+static Ratio direct_of_steps(const Run *with)
+{
+    const Outcome *o = &with->o;
+
+    if (isnan(o->module_steps_ns))
+        return unknown;
+    return (Ratio){ with->time.n, 1 - o->module_steps_ns / o->steps_ns,
+                    1 - o->module_steps_hi_ns / o->steps_ns,
+                    1 - o->module_steps_lo_ns / o->steps_ns };
+}
+
 ModuleCost summary_cost(const Run *plain, const Run *with)
 {
-    static const Ratio unknown = { 0, NAN, NAN, NAN };
     const Series w = run_series(with);
+    const Ratio steps = direct_of_steps(with);
     ModuleCost c = { .paired = { unknown, unknown, 0, 0, NAN },
                      .indirect = unknown };
 
@@ -337,6 +352,11 @@ ModuleCost summary_cost(const Run *plain, const Run *with)
         c.paired.ratio = c.paired.all = ratio_apart(plain, with);
     if (!c.paired.all.n)
         c.direct = direct_of(&w);
+    if (steps.n) {
+        c.direct = steps;
+        if (c.paired.all.n)
+            c.indirect = ratio_over(&c.paired.ratio, &steps);
+    }
     return c;
 }
 

@@ -134,6 +134,8 @@ typedef struct Outcome {
     int threads_used;     /* 0: not known, or a device without threads        */
     double steps_ns, steps_lo_ns, steps_hi_ns; /* sum of the median times of
                              its steps, and the 95 % interval; NAN: not timed */
+    double module_steps_ns, module_steps_lo_ns, module_steps_hi_ns; /* the same
+                             of the modules' steps alone                      */
     double params, macs, flops, paper_flops, transcendentals, bytes;
     double
         arena_bytes; /* activations                                         */

@@ -119,6 +119,10 @@ CREATE TABLE run (
                                     -- its steps; NULL: they were not timed
     steps_lo_ns     REAL CHECK (steps_lo_ns >= 0), -- 95 % interval of it
     steps_hi_ns     REAL CHECK (steps_hi_ns >= steps_lo_ns),
+    module_steps_ns REAL CHECK (module_steps_ns >= 0), -- of the modules' alone
+    module_steps_lo_ns REAL CHECK (module_steps_lo_ns >= 0), -- 95 % interval,
+                                    -- of their share of steps_ns
+    module_steps_hi_ns REAL CHECK (module_steps_hi_ns >= module_steps_lo_ns),
 
     -- costs, NULL where they are not known
     params          REAL CHECK (params >= 0),

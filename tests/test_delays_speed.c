@@ -133,9 +133,11 @@ static void begin_arm(Trial *a, const Case *c, Device *dev, bool delayed)
 /* ---- comparisons -------------------------------------------------------- */
 
 typedef struct Found {
-    int n, paired, direct, wrong;    /* comparisons; intervals that held the
-                                     truth; verdicts where there is nothing */
-    double half_paired, half_direct; /* sums */
+    int n; /* comparisons                                                   */
+    int paired, direct, steps;                   /* intervals that held the
+                       truth: of quads, of single passes, of steps' medians */
+    double half_paired, half_direct, half_steps; /* sums of half widths     */
+    int wrong; /* verdicts where there is nothing         */
     double quads, left_out;
 } Found;
 
@@ -166,17 +168,29 @@ static Series series_of(const Trial *a, double *module_ns)
     return s;
 }
 
+/* As summary_cost has it of a stored run. */
+static Ratio ratio_of_steps(const Trial *with)
+{
+    StepsTime pass, modules;
+
+    steps_stitch(with->steps, &pass, &modules);
+    return (Ratio){ with->n, 1 - modules.ns / pass.ns, 1 - modules.hi / pass.ns,
+                    1 - modules.lo / pass.ns };
+}
+
 static void judge(Found *f, const Trial *plain, const Trial *with, double share)
 {
     double *ns[2] = { calloc((size_t)plain->n + 1, sizeof(double)),
                       calloc((size_t)with->n + 1, sizeof(double)) };
     const Series a = series_of(plain, ns[0]), b = series_of(with, ns[1]);
     const ModuleCost c = cost_of(&a, &b);
-    const Ratio *r = &c.paired.ratio;
+    const Ratio *r = &c.paired.ratio, of_steps = ratio_of_steps(with);
 
     f->n++;
     f->paired += holds(r, 1 / (1 + share), 0);
     f->direct += holds(&c.direct, 1 / (1 + share), OVERHEAD_NS / with->ns[0]);
+    f->steps += holds(&of_steps, 1 / (1 + share), OVERHEAD_NS / with->ns[0]);
+    f->half_steps += (of_steps.hi - of_steps.lo) / 2 / of_steps.ratio;
     f->wrong += ratio_verdict(r) != NOT_RESOLVED;
     f->half_paired += (r->hi - r->lo) / 2 / r->ratio;
     f->half_direct += (c.direct.hi - c.direct.lo) / 2 / c.direct.ratio;
@@ -208,8 +222,11 @@ static void compare(Found *f, Device *dev, Entry at[2], double share)
         trial_watch(&at[i].arm, sched, protocol.started_ns);
     REQUIRE(block_sample(&s, &b) == OK);
     judge(f, &at[0].arm, &at[1].arm, share);
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < 2; i++) {
         at[i].arm.n = 0;
+        steps_free(at[i].arm.steps);
+        at[i].arm.steps = steps_new(at[i].arm.plan);
+    }
     free(b.pair);
     free(b.list);
     sched_close(sched);
@@ -236,11 +253,12 @@ static void compare_all(Found *f, double share)
         compare(f, dev, at, share);
     printf(
         "    delay %.0f %%, %d comparisons: paired holds it %d times, +-%.2f "
-        "%%; direct %d times, +-%.3f %%; a difference is claimed %d times; "
+        "%%; single passes %d times, +-%.3f %%; the steps' medians %d times, "
+        "+-%.3f %%; a difference is claimed %d times; "
         "%.0f quads, of which %.1f %% are disturbed\n",
         100 * share, f->n, f->paired, 100 * f->half_paired / f->n, f->direct,
-        100 * f->half_direct / f->n, f->wrong, f->quads / f->n,
-        100 * f->left_out / f->quads);
+        100 * f->half_direct / f->n, f->steps, 100 * f->half_steps / f->n,
+        f->wrong, f->quads / f->n, 100 * f->left_out / f->quads);
     for (int i = 0; i < 2; i++)
         trial_free(&at[i].arm);
     backend_close(dev);

@@ -27,8 +27,10 @@ TEST(disturbed, a_sample_is_by_switches_and_by_more_than_a_share_of_its_time)
     t.steal_ns = 1e7;
     CHECK(sample_disturbed(&t, 1e6) && !sample_disturbed(&t, 1e10));
     t.steal_ns = 0;
-    t.switches = 1;
+    t.switches = 1; /* for who knows how long */
     CHECK(sample_disturbed(&t, 1e12));
+    t.run_delay_ns = 0;
+    CHECK(sample_disturbed(&t, 4.9e6) && !sample_disturbed(&t, 5.1e6));
 }
 
 enum { MS = 1000000 };

@@ -298,9 +298,32 @@ TEST(measure, the_steps_of_a_network_are_timed_in_its_passes)
                        "NULL) OR module_ns >= ns OR module_ns <= 0") == 0);
     CHECK(ask(r.store, "SELECT count(*) FROM run WHERE steps_ns > 0 AND "
                        "steps_lo_ns <= steps_ns AND steps_ns <= steps_hi_ns "
+                       "AND (module = 'none') = (module_steps_ns IS NULL) AND "
+                       "coalesce(module_steps_lo_ns <= module_steps_ns AND "
+                       "module_steps_ns <= module_steps_hi_ns AND "
+                       "module_steps_hi_ns < steps_ns, 1) "
                        "AND steps_ns <= (SELECT 2 * max(ns) FROM sample WHERE "
                        "run_id = run.id) AND 2 * steps_ns >= (SELECT min(ns) "
                        "FROM sample WHERE run_id = run.id)") == 3);
+    end(&r);
+}
+
+/* Without a plain network the first with a module takes its place. */
+TEST(measure, networks_without_a_plain_one_are_compared_with_the_first)
+{
+    static const Flag flags[] = {
+        { "backbone", "resnet18" }, { "threads", "1" },
+        { "module", "se,eca,ca" },  { "height", "32" },
+        { "width", "32" },          { "graph", "folded" },
+    };
+    Run r;
+
+    REQUIRE(begin(&r, "first.db", flags, 6) == OK);
+    REQUIRE(go(&r, &quick) == OK);
+    CHECK(r.tally.ok == 3);
+    CHECK(ask(r.store, "SELECT count(*) FROM (SELECT round FROM sample JOIN "
+                       "run ON run.id = run_id GROUP BY round HAVING count(*) "
+                       "<> 4 OR sum(module = 'se') <> 2)") == 0);
     end(&r);
 }
 

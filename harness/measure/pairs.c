@@ -2,7 +2,8 @@
  * pairs.c - which cases of a block are compared with which, and when that is
  * settled.
  *
- * In a lane, a network with a module is compared with the plain network, with a
+ * In a lane, a network with a module is compared with the plain network (or, if
+ * that is not measured, with the first of them), with a
  * fused module also with the composed one, and a second copy of the plain
  * network with the first (A/A).  A peer's case is
  * compared with ours.  With Protocol.to_first each case is compared with the
@@ -46,19 +47,17 @@ static bool is_plain(const Case *c)
     return strcmp(c->module.text, "none") == 0 && !c->copy;
 }
 
-/* True for the plain network of c: the same in all that does not belong to the
- * module. */
-static bool is_plain_of(const Case *plain, const Case *c)
+/* True if two cases are the same network measured in the same way, in all that
+ * does not belong to the module. */
+static bool same_network(const Case *x, const Case *y)
 {
     static const char *const same[] = { "backbone", "form",   "graph",
                                         "backend",  "dtype",  "batch",
                                         "channels", "height", "width",
                                         "pass",     "state",  "threads" };
 
-    if (!is_plain(plain) || is_plain(c))
-        return false;
     for (size_t i = 0; i < sizeof(same) / sizeof(same[0]); i++)
-        if (!param_equal(param_find(case_params, same[i]), plain, c))
+        if (!param_equal(param_find(case_params, same[i]), x, y))
             return false;
     return true;
 }
@@ -79,14 +78,23 @@ static int first_of(const Block *b, int lane)
 static int base_of(const Block *b, int i, const Protocol *p)
 {
     const Entry *e = &b->at[i];
+    int plain = ALONE, first = ALONE, base;
 
     if (p->to_first)
         return first_of(b, e->lane) == i ? ALONE : first_of(b, e->lane);
-    for (int k = 0; is_network(e->arm.c) && k < b->n; k++)
-        if (b->at[k].lane == e->lane && entry_is_sampled(&b->at[k]) &&
-            is_plain_of(b->at[k].arm.c, e->arm.c))
-            return k;
-    return ALONE;
+    for (int k = 0; is_network(e->arm.c) && k < b->n; k++) {
+        const Entry *other = &b->at[k];
+
+        if (other->lane != e->lane || !entry_is_sampled(other) ||
+            !same_network(other->arm.c, e->arm.c))
+            continue;
+        if (is_plain(other->arm.c))
+            plain = plain == ALONE ? k : plain;
+        else if (first == ALONE)
+            first = k;
+    }
+    base = plain == ALONE ? first : plain;
+    return base == i || is_plain(e->arm.c) ? ALONE : base;
 }
 
 /* True if y differs from a fused x in nothing but impl. */

@@ -100,30 +100,66 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* The sum of the steps' medians over n samples; one is room for them. */
-static double sum_of_medians(const Steps *s, int first, int n, float *one)
+/* Sums of the steps' medians over some samples: all steps, and those of
+ * modules. */
+typedef struct Sums {
+    double all, module;
+} Sums;
+
+/* Of n samples from first on; one is room for them. */
+static Sums sums_of_medians(const Steps *s, int first, int n, float *one)
 {
-    double sum = 0;
+    Sums sums = { 0, 0 };
 
     for (int i = 0; i < s->n; i++) {
+        double median;
+
         for (int k = 0; k < n; k++)
             one[k] = s->ns[(size_t)(first + k) * (size_t)s->n + (size_t)i];
         qsort(one, (size_t)n, sizeof(*one), ascending);
-        sum += ((double)one[(n - 1) / 2] + (double)one[n / 2]) / 2;
+        median = ((double)one[(n - 1) / 2] + (double)one[n / 2]) / 2;
+        sums.all += median;
+        if (s->inside[i])
+            sums.module += median;
     }
-    return sum;
+    return sums;
 }
 
-void steps_stitch(const Steps *s, double *ns, double *lo, double *hi)
+/* An interval about centre from its logarithm in n batches, by Student's t.
+ * Few samples have higher medians than many where times are skewed, so it holds
+ * both the centre and the batches' mean. */
+static StepsTime interval_of(double centre, const double *batch, int n)
 {
-    const int third = s->samples / 3;
-    const int n = third > MOST_BATCHES    ? MOST_BATCHES
-                  : third < LEAST_BATCHES ? LEAST_BATCHES
-                                          : third;
-    double batch[MOST_BATCHES], mean = 0, var = 0, half;
-    float *one;
+    double mean = 0, var = 0, half;
 
-    *ns = *lo = *hi = NAN;
+    for (int i = 0; i < n; i++)
+        mean += batch[i] / n;
+    for (int i = 0; i < n; i++)
+        var += (batch[i] - mean) * (batch[i] - mean) / (n - 1);
+    half = student_point(n - 1, 0.05) * sqrt(var / n);
+    mean = exp(mean);
+    return (StepsTime){ centre, fmin(centre, mean) * exp(-half),
+                        fmax(centre, mean) * exp(half) };
+}
+
+static int count_batches(int samples)
+{
+    const int third = samples / 3;
+
+    return third > MOST_BATCHES    ? MOST_BATCHES
+           : third < LEAST_BATCHES ? LEAST_BATCHES
+                                   : third;
+}
+
+void steps_stitch(const Steps *s, StepsTime *pass, StepsTime *modules)
+{
+    const int n = count_batches(s->samples);
+    double all[MOST_BATCHES], outside[MOST_BATCHES];
+    StepsTime rest;
+    float *one;
+    Sums sums;
+
+    *pass = *modules = (StepsTime){ NAN, NAN, NAN };
     if (s->samples < STATS_LEAST)
         return;
     one = malloc((size_t)s->samples * sizeof(*one));
@@ -131,15 +167,16 @@ void steps_stitch(const Steps *s, double *ns, double *lo, double *hi)
     for (int i = 0; i < n; i++) {
         const int from = s->samples * i / n, to = s->samples * (i + 1) / n;
 
-        batch[i] = log(sum_of_medians(s, from, to - from, one));
+        sums = sums_of_medians(s, from, to - from, one);
+        all[i] = log(sums.all);
+        outside[i] = log(1 - sums.module / sums.all);
     }
-    *ns = sum_of_medians(s, 0, s->samples, one);
+    sums = sums_of_medians(s, 0, s->samples, one);
     free(one);
-    for (int i = 0; i < n; i++)
-        mean += batch[i] / n;
-    for (int i = 0; i < n; i++)
-        var += (batch[i] - mean) * (batch[i] - mean) / (n - 1);
-    half = student_point(n - 1, 0.05) * sqrt(var / n);
-    *lo = fmin(*ns, exp(mean - half));
-    *hi = fmax(*ns, exp(mean + half));
+    *pass = interval_of(sums.all, all, n);
+    if (!s->modules)
+        return;
+    rest = interval_of(1 - sums.module / sums.all, outside, n);
+    *modules = (StepsTime){ sums.module, fmax(0, (1 - rest.hi) * sums.all),
+                            (1 - rest.lo) * sums.all };
 }

@@ -31,10 +31,18 @@ int steps_run(Steps *s, Plan *plan);
  * keep: the sample counts. */
 double steps_end(Steps *s, int runs, bool keep);
 
-/* The time of a pass from its steps: the sum of the median of each over all
- * samples, with its 95 % interval, in nanoseconds.  A step of a millisecond is
- * undisturbed far more often than a pass of a hundred.  NANs for fewer than six
- * samples. */
-void steps_stitch(const Steps *s, double *ns, double *lo, double *hi);
+/* A time in nanoseconds, with its 95 % interval. */
+typedef struct StepsTime {
+    double ns, lo, hi;
+} StepsTime;
+
+/*
+ * The time of a pass from its steps: the sum of the median of each over all
+ * samples.  A step of a millisecond is undisturbed far more often than a pass
+ * of a hundred.  modules: the same of the modules' steps alone, whose interval
+ * is that of their share of the pass.  NANs for fewer than six samples; modules
+ * also where steps_end gives NAN.
+ */
+void steps_stitch(const Steps *s, StepsTime *pass, StepsTime *modules);
 
 #endif

@@ -156,6 +156,19 @@ void trial_record_modules(Trial *a)
             a->telemetry[i].module_ns = share[i] * a->ns[i];
 }
 
+static void put_steps(Outcome *o, const Steps *s)
+{
+    StepsTime pass, modules;
+
+    steps_stitch(s, &pass, &modules);
+    o->steps_ns = pass.ns;
+    o->steps_lo_ns = pass.lo;
+    o->steps_hi_ns = pass.hi;
+    o->module_steps_ns = modules.ns;
+    o->module_steps_lo_ns = modules.lo;
+    o->module_steps_hi_ns = modules.hi;
+}
+
 Outcome trial_outcome(const Trial *a)
 {
     Outcome o = {
@@ -167,6 +180,9 @@ Outcome trial_outcome(const Trial *a)
         .steps_ns = NAN,
         .steps_lo_ns = NAN,
         .steps_hi_ns = NAN,
+        .module_steps_ns = NAN,
+        .module_steps_lo_ns = NAN,
+        .module_steps_hi_ns = NAN,
         .params = a->params,
         .macs = a->macs,
         .flops = a->flops,
@@ -177,7 +193,7 @@ Outcome trial_outcome(const Trial *a)
     };
 
     if (a->steps)
-        steps_stitch(a->steps, &o.steps_ns, &o.steps_lo_ns, &o.steps_hi_ns);
+        put_steps(&o, a->steps);
     memcpy(o.repeat, a->repeat, sizeof(o.repeat));
     memcpy(o.message, a->message, sizeof(o.message));
     memcpy(o.verified_at, a->verified_at, sizeof(o.verified_at));
