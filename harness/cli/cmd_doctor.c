@@ -20,6 +20,7 @@
 #include "harness/cli/flags.h"
 #include "harness/devices/backends.h"
 #include "harness/devices/environment.h"
+#include "harness/devices/huge_pages.h"
 #include "harness/devices/others.h"
 #include "harness/files/image.h"
 #include "harness/measure/floor.h"
@@ -153,6 +154,16 @@ static void memory(Doctor *d, const Machine *m)
                available / gib,
                available < 2 * gib ? ": large cases will be out_of_memory"
                                    : "");
+}
+
+static void huge_pages(Doctor *d)
+{
+    const char *why = huge_pages_lacking();
+
+    if (why)
+        doctor_say(d, SPOILS, "huge pages", "none for malloc: %s", why);
+    else
+        doctor_say(d, FINE, "huge pages", "for all that malloc gives");
 }
 
 /* The share of the processor that a container or a batch system leaves. */
@@ -385,6 +396,7 @@ int cmd_doctor(int argc, char **argv)
     processor(&d, &m);
     quota(&d, &m);
     memory(&d, &m);
+    huge_pages(&d);
     denormals(&d);
     cpu_counters(&d);
     timer(&d);

@@ -10,6 +10,7 @@
 #include "harness/cli/flags.h"
 #include "harness/cli/hint.h"
 #include "harness/devices/environment.h"
+#include "harness/devices/huge_pages.h"
 #include "harness/files/wrap.h"
 #include "kernels/core/err.h"
 #include "kernels/core/param.h"
@@ -128,6 +129,7 @@ int main(int argc, char **argv)
 {
     const char *first = argc > 1 ? argv[1] : "";
 
+    huge_pages_start(argv);
     if (argc < 2) {
         usage(stderr);
         return 2;

@@ -19,6 +19,7 @@
 #include "build_info.h"
 #include "harness/devices/plugin.h"
 #include "harness/files/hash.h"
+#include "harness/devices/huge_pages.h"
 #include "kernels/core/err.h"
 #include "kernels/cpu/cgroup.h"
 #include "kernels/cpu/cpus.h"
@@ -169,9 +170,11 @@ void environment_build(Build *b)
 #endif
     snprintf(b->flags, sizeof(b->flags), "%s", BUILD_FLAGS);
     onednn_limit(limit, sizeof(limit));
-    snprintf(b->libraries, sizeof(b->libraries), "%s%s%s, SQLite %s, cJSON %s",
+    snprintf(b->libraries, sizeof(b->libraries),
+             "%s%s%s, SQLite %s, cJSON %s%s",
              onednn_version(onednn, sizeof(onednn)), limit[0] ? " with " : "",
-             limit, sqlite3_libversion(), cJSON_Version());
+             limit, sqlite3_libversion(), cJSON_Version(),
+             huge_pages_used() ? ", malloc with huge pages" : "");
     hash_program(b->program);
 }
 

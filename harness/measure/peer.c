@@ -19,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "harness/devices/huge_pages.h"
 #include "kernels/core/err.h"
 #include "kernels/core/host.h"
 #include "kernels/core/visible.h"
@@ -53,6 +54,7 @@ struct Peer {
 static void become(const char *command, int in, int out)
 {
     mask_set(cpus_of_process());
+    huge_pages_forget();
     setpgid(0, 0);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     dup2(in, STDIN_FILENO);
