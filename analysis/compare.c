@@ -72,7 +72,7 @@ static double sampled_ns(const Run *r)
     return sum;
 }
 
-static void judge(Comparison *c, const RatioGate *g)
+static void judge(Compared *c, const RatioGate *g)
 {
     c->answer = gate_answer(g, &c->ratio);
     c->more = c->apart == INTERLEAVED ? gate_rounds(g, &c->ratio) : -1;
@@ -86,12 +86,11 @@ static void judge(Comparison *c, const RatioGate *g)
                     c->paired.all.n;
 }
 
-void compare_runs(Comparison *out, const Run *a, const Run *b,
-                  const RatioGate *g)
+void compare_runs(Compared *out, const Run *a, const Run *b, const RatioGate *g)
 {
     const Series of_a = run_series(a), of_b = run_series(b);
 
-    *out = (Comparison){
+    *out = (Compared){
         .a = a,
         .b = b,
         .paired = paired_of(&of_b, &of_a),

@@ -3,8 +3,8 @@
  * or databases are of the same case.
  *
  * There is a verdict only where both were measured interleaved, on one machine.
- * Of others the ratio of medians is known, and why it says little: one program
- * run twice on two hosts differed by 14 %.
+ * Others have the ratio of their medians, and the reason why it says little:
+ * one program run twice on two hosts differed by 14 %.
  */
 #ifndef ANALYSIS_COMPARE_H
 #define ANALYSIS_COMPARE_H
@@ -20,7 +20,7 @@ typedef enum Apart {
     OTHER_TIME /* measured one after the other        */
 } Apart;
 
-typedef struct Comparison {
+typedef struct Compared {
     const Run *a, *b;
     Apart apart;
     Ratio ratio; /* time of b over time of a; if apart, n is 0 and it is that of
@@ -37,10 +37,10 @@ typedef struct Comparison {
     Ratio direct_a, direct_b;
     Ratio indirect; /* if one of the two is the plain network of the other, as
                        in cost.h; else n is 0 */
-} Comparison;
+} Compared;
 
 /* Runs that are ok. */
-void compare_runs(Comparison *out, const Run *a, const Run *b,
+void compare_runs(Compared *out, const Run *a, const Run *b,
                   const RatioGate *g);
 
 /* Time of its plain network, measured interleaved, over that of a network with

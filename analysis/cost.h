@@ -56,7 +56,7 @@ typedef struct ModuleCost {
 
 ModuleCost cost_of(const Series *plain, const Series *with);
 
-/* What is missing to a ratio of throughputs: 5 (per cent) of 0.95. */
+/* The cost that a ratio of throughputs shows: 5 (per cent) of 0.95. */
 double cost_percent(double ratio);
 
 #endif

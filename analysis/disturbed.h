@@ -23,7 +23,7 @@
 /* True if more than DISTURBED_SHARE of a sample that took whole_ns, of all its
  * runs, was spent waiting for a CPU after being pushed off one, or stolen by
  * the hypervisor: one switch is too much for a millisecond, not for a second.
- * What is not known counts as none, except a wait of unknown length. */
+ * Unknown numbers count as none, except a wait of unknown length. */
 bool sample_disturbed(const Telemetry *t, double whole_ns);
 
 /* Marks the samples of a list that began within DISTURBED_AFTER_NS of the end

@@ -128,8 +128,8 @@ static void fill_row(ReproRow *row)
                                p->flops_text);
 }
 
-/* Of throughputs; with a base that has a module of its own, too, the rest of
- * the ratio is not what the steps of a row's module cost beyond themselves. */
+/* Ratios of throughputs; with a base that has a module of its own, too, the
+ * rest of the ratio is not what a row's module costs beyond its steps. */
 static ModuleCost cost_to(const ReproRow *base, const Run *run)
 {
     static const Ratio unknown = { 0, NAN, NAN, NAN };

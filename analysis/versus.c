@@ -108,8 +108,8 @@ static double paper_ratio(const PaperRow *row, const PaperRow *base)
                                       : NAN;
 }
 
-/* What the plain network of a paper's row has in the module's place, is a part
- * of the difference, and not of what the module costs. */
+/* True if the plain network of a paper's row has something in the module's
+ * place: that is a part of the difference, and no cost of the module. */
 static bool replaces(const Versus *v)
 {
     return v->paper_plain && strcmp(v->paper_plain->type, "-");

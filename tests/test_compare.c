@@ -55,7 +55,7 @@ static const RatioGate five = { .limited = true,
 
 TEST(compare, the_time_of_b_is_over_that_of_a)
 {
-    Comparison c;
+    Compared c;
     Made a, b;
 
     make(&a, "module=se", 1000, 1);
@@ -73,7 +73,7 @@ TEST(compare, the_time_of_b_is_over_that_of_a)
 /* Rounds in which b was disturbed took four times as long. */
 TEST(compare, disturbed_rounds_are_left_out_and_counted)
 {
-    Comparison c;
+    Compared c;
     Made a, b;
 
     make(&a, "module=se", 1000, 1);
@@ -95,7 +95,7 @@ TEST(compare, disturbed_rounds_are_left_out_and_counted)
 TEST(compare, an_ambiguous_answer_says_how_many_rounds_are_lacking)
 {
     uint64_t seed = 5;
-    Comparison c;
+    Compared c;
     Made a, b;
 
     make(&a, "module=se", 1000, 1);
@@ -104,7 +104,7 @@ TEST(compare, an_ambiguous_answer_says_how_many_rounds_are_lacking)
         b.ns[i] = 1070 * exp(0.2 * (2 * sample_uniform(&seed) - 1));
     compare_runs(&c, &a.run, &b.run, &five);
     CHECK(c.answer == GATE_AMBIGUOUS && c.more > 0);
-    /* Of each three runs of a microsecond in a round. */
+    /* A round holds three runs of each, of a microsecond. */
     CHECK_MSG(fabs(c.more_s / (c.more * 6.2e-6) - 1) < 0.05, "%g s of %d",
               c.more_s, c.more);
 }
@@ -113,7 +113,7 @@ TEST(compare, an_ambiguous_answer_says_how_many_rounds_are_lacking)
 TEST(compare, what_is_not_resolved_says_how_many_rounds_are_lacking)
 {
     uint64_t seed = 5;
-    Comparison c;
+    Compared c;
     Made a, b;
 
     make(&a, "module=se", 1000, 1);
@@ -128,7 +128,7 @@ TEST(compare, what_is_not_resolved_says_how_many_rounds_are_lacking)
 TEST(compare, a_module_s_cost_is_direct_and_indirect)
 {
     Made plain, with, other;
-    Comparison c;
+    Compared c;
 
     make(&plain, "backbone=resnet18", 1000, 1);
     make(&with, "backbone=resnet18 module=se", 1100, 2);
@@ -143,14 +143,14 @@ TEST(compare, a_module_s_cost_is_direct_and_indirect)
               c.indirect.ratio);
     compare_runs(&c, &with.run, &plain.run, &open);
     CHECK(c.direct_a.n == ROUNDS && c.indirect.n == ROUNDS);
-    /* Of another batch it is not the plain network. */
+    /* With another batch it is not the plain network. */
     compare_runs(&c, &plain.run, &other.run, &open);
     CHECK(c.indirect.n == 0);
 }
 
 static void check_apart(Made *a, Made *b, Apart wanted)
 {
-    Comparison c;
+    Compared c;
 
     compare_runs(&c, &a->run, &b->run, &five);
     CHECK_MSG(c.apart == wanted, "%d, not %d", c.apart, wanted);

@@ -544,7 +544,7 @@ TEST(export, writes_a_row_for_each_run_or_sample)
     CHECK_MSG(
         strstr(text,
                ",case 1,ok,,1x64x8x8,"
-               ",1e-07,1,1,0,,,,10,,0,0,0,0,0,3,3,1.5,5,2.25,4,1.5,5,0\n"),
+               ",1e-07,1,1,0,,,,,,,10,,0,0,0,0,0,3,3,1.5,5,2.25,4,1.5,5,0\n"),
         "%s", text);
     free(text);
 }

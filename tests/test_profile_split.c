@@ -180,7 +180,7 @@ TEST(profile_split, mixed_steps_have_rows_of_their_own)
     made_free(&m);
 }
 
-/* What slows all of a round down is in both, so an equal row differs by
+/* A slow round is slow for both, so an equal row differs by
  * nothing at all; taken apart, nobody knows. */
 TEST(profile_split, of_two_measured_together_slow_rounds_cancel)
 {

@@ -390,7 +390,7 @@ TEST(run, a_users_mistake_is_one_sentence_and_exit_2)
         { "tests", "unknown experiment 'tests'" },
         { "no/such.json", "no/such.json: No such file" },
         { "--target=zero", "target='zero' is not a percentage" },
-        { "--limit=0", "limit=0 is out of range: 1 to 86400" },
+        { "--limit=86401", "limit=86401 is out of range: 0 to 86400" },
         { "tests/bad/experiments/nan.json", "nan.json:4:12: did not expect" },
     };
     char flag[256], path[256], text[OUTPUT];

@@ -211,7 +211,7 @@ static int report_cases(const Line *l, const Case c[2], const RunList *list,
 {
     char name[2][COMPARE_NAME];
     const Run *r[2];
-    Comparison x;
+    Compared x;
 
     for (int i = 0; i < 2; i++) {
         r[i] = find_run(list, &c[i]);
@@ -325,7 +325,7 @@ static int read_side(const Line *l, Sides *s, int i, const char *db,
     return choose(&s->list[i], s->name[i], &l->flags);
 }
 
-static void print_row(const Line *l, const Sides *s, const Comparison *x)
+static void print_row(const Line *l, const Sides *s, const Compared *x)
 {
     const Ratio plain[2] = { compare_to_plain(&s->list[0], x->a),
                              compare_to_plain(&s->list[1], x->b) };
@@ -334,7 +334,7 @@ static void print_row(const Line *l, const Sides *s, const Comparison *x)
     compare_print(stdout, x, "A", "B", &l->gate, plain);
 }
 
-static void print_all(const Line *l, const Sides *s, Comparison *x,
+static void print_all(const Line *l, const Sides *s, Compared *x,
                       const Match *m, int n, int *answer)
 {
     for (int i = 0; i < 2; i++)
@@ -352,7 +352,7 @@ static void print_all(const Line *l, const Sides *s, Comparison *x,
 
 static int compare_sides(const Line *l, const Sides *s, int *answer)
 {
-    Comparison *x;
+    Compared *x;
     int n, alone[2];
     Match *m;
 

@@ -208,7 +208,7 @@ bool pair_has_time(const Pair *p, const Block *b, const Protocol *protocol)
 {
     if (pair_lacks_least(p))
         return true;
-    /* What all were to be compared with, or be compared, has failed. */
+    /* The case that all were to be compared with has failed, or all others. */
     if (protocol->to_first && p->a == ALONE)
         return false;
     return p->spent_ns < protocol->limit * 1e9 &&

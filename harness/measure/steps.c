@@ -106,7 +106,7 @@ typedef struct Sums {
     double all, module;
 } Sums;
 
-/* Of n samples from first on; one is room for them. */
+/* Takes n samples from first on; one is room for them. */
 static Sums sums_of_medians(const Steps *s, int first, int n, float *one)
 {
     Sums sums = { 0, 0 };

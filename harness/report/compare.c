@@ -111,7 +111,7 @@ static void put_cost(FILE *out, const char *what, const char *whose,
                 100 * (1 - r->hi), 100 * (1 - r->lo));
 }
 
-static void put_answer(FILE *out, const Comparison *c, const RatioGate *g)
+static void put_answer(FILE *out, const Compared *c, const RatioGate *g)
 {
     const double percent = 100 * g->fail_above;
 
@@ -145,7 +145,7 @@ static void put_answer(FILE *out, const Comparison *c, const RatioGate *g)
                 percent, c->ratio.n);
 }
 
-static void put_apart(FILE *out, const Comparison *c, const char *a,
+static void put_apart(FILE *out, const Compared *c, const char *a,
                       const char *b, const Ratio *plain)
 {
     fprintf(out,
@@ -163,7 +163,7 @@ static void put_apart(FILE *out, const Comparison *c, const char *a,
           out);
 }
 
-void compare_print(FILE *out, const Comparison *c, const char *a, const char *b,
+void compare_print(FILE *out, const Compared *c, const char *a, const char *b,
                    const RatioGate *g, const Ratio *plain)
 {
     fprintf(out, "%s takes ", b);
@@ -185,7 +185,7 @@ void compare_print(FILE *out, const Comparison *c, const char *a, const char *b,
 
 /* ---- several ------------------------------------------------------------- */
 
-static const Comparison *first_apart(const Comparison *c, int n, Apart apart)
+static const Compared *first_apart(const Compared *c, int n, Apart apart)
 {
     for (int i = 0; i < n; i++)
         if (c[i].apart == apart)
@@ -193,9 +193,9 @@ static const Comparison *first_apart(const Comparison *c, int n, Apart apart)
     return NULL;
 }
 
-void compare_advise(FILE *out, const Comparison *c, int n)
+void compare_advise(FILE *out, const Compared *c, int n)
 {
-    const Comparison *x;
+    const Compared *x;
     char path[PROGRAM_TEXT];
 
     program_path(path);
@@ -216,7 +216,7 @@ void compare_advise(FILE *out, const Comparison *c, int n)
               out);
 }
 
-void compare_sum(FILE *out, const Comparison *c, int n, const RatioGate *g)
+void compare_sum(FILE *out, const Compared *c, int n, const RatioGate *g)
 {
     int verdict[VERDICTS] = { 0 }, apart = 0, said = 0;
 

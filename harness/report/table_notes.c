@@ -360,7 +360,7 @@ static void add_item(char text[LIST_TEXT], const char *fmt, ...)
     va_end(args);
 }
 
-/* What the columns of cost are. */
+/* Explains the columns of cost. */
 static void say_cost(const Versus *v, const TableOptions *o)
 {
     bool any = false;

@@ -402,7 +402,7 @@ static void print_groups(const ReproReport *report, const Reproduction *r)
     table_free(&t);
 }
 
-/* What the columns of cost are, and which quads were not counted. */
+/* Explains the columns of cost, and names which quads were not counted. */
 static void say_cost(const ReproReport *report, const Reproduction *r)
 {
     int left_out = 0, all = 0, moved = 0;
