@@ -8,7 +8,7 @@
  * The delay is a share of the pass that it stands in, measured by the clock
  * from the first step on, so that the true ratio is known exactly, however fast
  * the machine is at that moment.  What is printed is how often the 95 % interval
- * held the truth, of DELAYS comparisons (20) of SECONDS (1) at most.  Timed
+ * held the truth, of DELAYS comparisons (20) of LIMIT (1) seconds at most.  Timed
  * bounds are no tests: the checks here only want half of what should be.
  */
 #include <math.h>
@@ -204,7 +204,7 @@ static void judge(Found *f, const Trial *plain, const Trial *with, double share)
 static void compare(Found *f, Device *dev, Entry at[2], double share)
 {
     const Protocol protocol = { .target = number("TARGET", 0.01),
-                                .limit = number("SECONDS", 1),
+                                .limit = number("LIMIT", 1),
                                 .min_samples = 12,
                                 .max_samples = 100000,
                                 .to_first = true,
