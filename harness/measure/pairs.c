@@ -3,12 +3,12 @@
  * settled.
  *
  * In a lane, a network with a module is compared with the plain network (or, if
- * that is not measured, with the first of them), with a
- * fused module also with the composed one, and a second copy of the plain
- * network with the first (A/A).  A peer's case is
- * compared with ours.  With Protocol.to_first each case is compared with the
- * first.  Modules alone are compared with nothing but a peer's: their rounds
- * are short, so that all cases of a round are neighbours in time.
+ * that is not measured, with the first of them), with a fused module also with
+ * the composed one, and a second copy of the plain network with the first (A/A).
+ * A peer's case is compared with ours.  With Protocol.to_first each case is
+ * compared with the first.  Modules alone are compared with nothing but a
+ * peer's: their rounds are short, so that all cases of a round are neighbours in
+ * time.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -134,17 +134,18 @@ static int look_after(const Pair *pair, int n, const Protocol *p)
 
 static void add(Block *b, int a, int i, const Protocol *p)
 {
-    if (a == i || a == ALONE || !entry_is_sampled(&b->at[a]) ||
-        !entry_is_sampled(&b->at[i]))
-        return;
-    b->pair[b->npairs++] = (Pair){ .a = a, .b = i, .half = INFINITY };
-    b->pair[b->npairs - 1].look = look_after(&b->pair[b->npairs - 1], 0, p);
+    Pair *pair = &b->pair[b->npairs++];
+
+    *pair = (Pair){ .a = a, .b = i, .half = INFINITY };
+    pair->look = look_after(pair, 0, p);
 }
 
-static void add_alone(Block *b, int i, const Protocol *p)
+/* Adds a pair unless there is no such case, or either is not sampled. */
+static void add_pair(Block *b, int a, int i, const Protocol *p)
 {
-    b->pair[b->npairs++] = (Pair){ .a = ALONE, .b = i, .half = INFINITY };
-    b->pair[b->npairs - 1].look = look_after(&b->pair[b->npairs - 1], 0, p);
+    if (a != i && a != ALONE && entry_is_sampled(&b->at[a]) &&
+        entry_is_sampled(&b->at[i]))
+        add(b, a, i, p);
 }
 
 static bool is_paired(const Block *b, int i)
@@ -164,14 +165,14 @@ void pairs_find(Block *b, const Protocol *p)
         const int ours = i - b->at[i].lane; /* the first lane's */
         const int first = base_of(b, i, p), composed = composed_of(b, i);
 
-        add(b, first, i, p);
+        add_pair(b, first, i, p);
         if (composed != first)
-            add(b, composed, i, p);
-        add(b, ours, i, p);
+            add_pair(b, composed, i, p);
+        add_pair(b, ours, i, p);
     }
     for (int i = 0; i < b->n; i++)
         if (entry_is_sampled(&b->at[i]) && !is_paired(b, i))
-            add_alone(b, i, p);
+            add(b, ALONE, i, p);
 }
 
 void pairs_drop(Block *b, int failed)

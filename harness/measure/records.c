@@ -6,6 +6,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "harness/measure/steps.h"
 #include "kernels/core/err.h"
 
 typedef struct Sums {
@@ -35,21 +36,6 @@ static void take(void *arg, const Counted *c)
         s->module_ns += c->value;
 }
 
-/* True if some steps are a module's, and none is the network's too. */
-static bool can_tell(const Plan *plan)
-{
-    bool any = false;
-
-    for (int i = 0; i < plan_steps(plan); i++) {
-        const Origin origin = plan_step(plan, i, NULL)->origin;
-
-        if (origin == ORIGIN_MIXED)
-            return false;
-        any |= origin == ORIGIN_MODULE;
-    }
-    return any;
-}
-
 static int one_share(double *share, Plan *plan, Device *dev)
 {
     Sums s = { .plan = plan };
@@ -68,7 +54,8 @@ int records_shares(double *share, int n, Plan *plan, Device *dev)
 {
     for (int i = 0; i < n; i++)
         share[i] = NAN;
-    if (dev->backend->host_memory || !dev->backend->count || !can_tell(plan))
+    if (dev->backend->host_memory || !dev->backend->count ||
+        !steps_tell_modules(plan))
         return OK;
     for (int i = 0; i < n; i++) {
         TRY(one_share(&share[i], plan, dev));

@@ -24,11 +24,24 @@ struct Steps {
     int samples, room;
 };
 
+bool steps_tell_modules(const Plan *plan)
+{
+    bool any = false;
+
+    for (int i = 0; i < plan_steps(plan); i++) {
+        const Origin origin = plan_step(plan, i, NULL)->origin;
+
+        if (origin == ORIGIN_MIXED)
+            return false;
+        any |= origin == ORIGIN_MODULE;
+    }
+    return any;
+}
+
 Steps *steps_new(const Plan *plan)
 {
     const size_t n = (size_t)plan_steps(plan);
     Steps *s = calloc(1, sizeof(*s));
-    bool mixed = false;
 
     BUG_IF(!s);
     s->n = (int)n;
@@ -36,14 +49,9 @@ Steps *steps_new(const Plan *plan)
     s->at = calloc(n + 1, sizeof(*s->at));
     s->sum = calloc(n + 1, sizeof(*s->sum));
     BUG_IF(!s->inside || !s->at || !s->sum);
-    for (int i = 0; i < s->n; i++) {
-        const Tensor *t = plan_step(plan, i, NULL);
-
-        s->inside[i] = t->origin == ORIGIN_MODULE;
-        s->modules |= s->inside[i];
-        mixed |= t->origin == ORIGIN_MIXED;
-    }
-    s->modules &= !mixed;
+    for (int i = 0; i < s->n; i++)
+        s->inside[i] = plan_step(plan, i, NULL)->origin == ORIGIN_MODULE;
+    s->modules = steps_tell_modules(plan);
     return s;
 }
 

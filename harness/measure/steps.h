@@ -23,6 +23,10 @@ typedef struct Steps Steps;
 Steps *steps_new(const Plan *plan);
 void steps_free(Steps *s);
 
+/* True if the modules' share of a plan can be told: some steps are a module's,
+ * and none is a module's and the network's at once. */
+bool steps_tell_modules(const Plan *plan);
+
 /* Runs the plan once, as a part of the current sample. */
 int steps_run(Steps *s, Plan *plan);
 
