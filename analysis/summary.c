@@ -333,9 +333,9 @@ static bool is_mostly_disturbed(const Run *r)
 }
 
 /* From the stitched times of the steps, which bursts move far less than they
- * move a pass: for runs that were mostly disturbed.  A sum of medians is not the
- * median of a sum, so it may be off by some hundredths of a per cent, and
- * single passes are better where they can be had (tests/test_delays_speed.c).
+ * move a pass: for runs that were mostly disturbed.  A sum of medians is not
+ * the median of a sum, so it may be off by some hundredths of a per cent, and
+ * single passes are better where they are quiet (tests/test_delays_speed.c).
  * n is 0 where it is not known, or not needed. */
 static Ratio direct_of_steps(const Run *with)
 {

@@ -6,6 +6,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "analysis/summary.h"
 #include "tests/test.h"
 
 enum { QUADS = 12, EACH = 2, N = QUADS * EACH };
@@ -116,4 +117,29 @@ TEST(cost, runs_without_a_common_round_have_no_ratio)
     CHECK(c.paired.ratio.n == 0 && isnan(c.paired.ratio.ratio));
     CHECK(isnan(c.paired.minima) && isnan(c.indirect.ratio));
     CHECK(c.direct.n == QUADS && fabs(c.direct.ratio - 0.95) < 1e-9);
+}
+
+/* Single passes say 5 %, the medians of the steps 4 %. */
+TEST(cost, medians_of_steps_count_where_most_samples_were_disturbed)
+{
+    for (int bad = 0; bad <= N; bad += N / 4) {
+        Run run = { .time = { .n = N } };
+        ModuleCost c;
+        Made m;
+
+        make(&m, 0.05, 1);
+        for (int i = 0; i < bad; i++)
+            m.disturbed[i] = true;
+        run.ns = m.with_ns;
+        run.round = m.round;
+        run.module_ns = m.module_ns;
+        run.disturbed = m.disturbed;
+        run.o.steps_ns = 100;
+        run.o.module_steps_lo_ns = 3.9;
+        run.o.module_steps_ns = 4;
+        run.o.module_steps_hi_ns = 4.1;
+        c = summary_cost(NULL, &run);
+        CHECK_MSG(fabs(c.direct.ratio - (2 * bad > N ? 0.96 : 0.95)) < 1e-9,
+                  "%g of %d disturbed", c.direct.ratio, bad);
+    }
 }

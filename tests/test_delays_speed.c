@@ -168,7 +168,7 @@ static Series series_of(const Trial *a, double *module_ns)
     return s;
 }
 
-/* As summary_cost has it of a stored run. */
+/* As summary_cost has it of a stored run that was mostly disturbed. */
 static Ratio ratio_of_steps(const Trial *with)
 {
     StepsTime pass, modules;

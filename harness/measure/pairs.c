@@ -4,10 +4,10 @@
  *
  * In a lane, a network with a module is compared with the plain network (or, if
  * that is not measured, with the first of them), with a fused module also with
- * the composed one, and a second copy of the plain network with the first (A/A).
+ * the composed one, and a second copy of the plain network with the first: A/A.
  * A peer's case is compared with ours.  With Protocol.to_first each case is
  * compared with the first.  Modules alone are compared with nothing but a
- * peer's: their rounds are short, so that all cases of a round are neighbours in
+ * peer's: their rounds are short, so all cases of a round are neighbours in
  * time.
  */
 #include <math.h>
