@@ -12,17 +12,54 @@ typedef struct Round {
     int round;
     double log_ns;
     double log_outside; /* log(1 - share of the modules' steps); NAN */
+    int process;
     bool disturbed;
 } Round;
 
-/* Rounds that two cases have in common, as logarithms of ratios. */
+/* Logarithms of ratios, and the process in which each was measured. */
+typedef struct Logs {
+    int n;
+    double *y;
+    int *process;
+} Logs;
+
+/* Rounds that two cases have in common. */
 typedef struct Joined {
-    int n, clean, inside, inside_clean;
-    double *all;      /* log(time of a / time of b)     */
-    double *quiet;    /* the same of undisturbed rounds */
-    double *indirect; /* all - direct                   */
-    double *beyond;   /* the same of undisturbed rounds */
+    Logs all;      /* log(time of a / time of b)     */
+    Logs quiet;    /* the same of undisturbed rounds */
+    Logs indirect; /* all - direct                   */
+    Logs beyond;   /* the same of undisturbed rounds */
 } Joined;
+
+/* ---- logs ---------------------------------------------------------------- */
+
+/* Room for n; false if there is no memory, and then room for none. */
+static bool logs_new(Logs *l, int n)
+{
+    l->n = 0;
+    l->y = malloc((size_t)(n + 1) * sizeof(*l->y));
+    l->process = malloc((size_t)(n + 1) * sizeof(*l->process));
+    return l->y && l->process;
+}
+
+static void logs_free(Logs *l)
+{
+    free(l->y);
+    free(l->process);
+}
+
+static void logs_add(Logs *l, double y, int process)
+{
+    l->y[l->n] = y;
+    l->process[l->n++] = process;
+}
+
+static Ratio ratio_of(const Logs *l)
+{
+    return ratio_of_processes(l->y, l->process, l->n);
+}
+
+/* ---- rounds -------------------------------------------------------------- */
 
 static int by_round(const void *a, const void *b)
 {
@@ -42,6 +79,7 @@ static int rounds_of(Round *at, const Series *s)
             .log_ns = log(s->ns[i]),
             .log_outside =
                 s->module_ns ? log(1 - s->module_ns[i] / s->ns[i]) : NAN,
+            .process = s->process ? s->process[i] : 0,
             .disturbed = s->disturbed && s->disturbed[i],
         };
     qsort(at, (size_t)s->n, sizeof(*at), by_round);
@@ -65,33 +103,31 @@ static void join_round(Joined *j, const Round *a, const Round *b)
     const double y = a->log_ns - b->log_ns;
     const bool clean = !a->disturbed && !b->disturbed;
 
-    j->all[j->n++] = y;
+    logs_add(&j->all, y, b->process);
     if (clean)
-        j->quiet[j->clean++] = y;
+        logs_add(&j->quiet, y, b->process);
     if (isnan(b->log_outside))
         return;
-    j->indirect[j->inside++] = y - b->log_outside;
+    logs_add(&j->indirect, y - b->log_outside, b->process);
     if (clean)
-        j->beyond[j->inside_clean++] = y - b->log_outside;
+        logs_add(&j->beyond, y - b->log_outside, b->process);
 }
 
+/* Room in all of them, whether there is memory for one or not. */
 static bool joined_new(Joined *j, int n)
 {
-    const size_t bytes = (size_t)(n + 1) * sizeof(double);
+    const bool all = logs_new(&j->all, n), quiet = logs_new(&j->quiet, n);
+    const bool in = logs_new(&j->indirect, n), out = logs_new(&j->beyond, n);
 
-    *j = (Joined){ .all = malloc(bytes),
-                   .quiet = malloc(bytes),
-                   .indirect = malloc(bytes),
-                   .beyond = malloc(bytes) };
-    return j->all && j->quiet && j->indirect && j->beyond;
+    return all && quiet && in && out;
 }
 
 static void joined_free(Joined *j)
 {
-    free(j->all);
-    free(j->quiet);
-    free(j->indirect);
-    free(j->beyond);
+    logs_free(&j->all);
+    logs_free(&j->quiet);
+    logs_free(&j->indirect);
+    logs_free(&j->beyond);
 }
 
 /* Without memory there is no round in common. */
@@ -124,16 +160,21 @@ static bool is_enough(int clean, int n)
 
 static Paired paired_from(const Joined *j, const Series *a, const Series *b)
 {
-    Paired p = { .all = ratio_of_logs(j->all, j->n),
+    const int n = j->all.n, clean = j->quiet.n;
+    Paired p = { .all = ratio_of(&j->all),
                  .minima = ratio_of_minima(a->ns, a->round, a->n, b->ns,
                                            b->round, b->n) };
+    const Logs *counts = &j->all;
 
     p.ratio = p.all;
-    p.disturbed = j->n - j->clean;
-    if (j->clean < j->n && is_enough(j->clean, j->n)) {
-        p.ratio = ratio_of_logs(j->quiet, j->clean);
+    p.disturbed = n - clean;
+    if (clean < n && is_enough(clean, n)) {
+        counts = &j->quiet;
+        p.ratio = ratio_of(counts);
         p.left_out = p.disturbed;
     }
+    p.processes =
+        processes_apart(&p.apart, counts->y, counts->process, counts->n);
     return p;
 }
 
@@ -148,44 +189,43 @@ Paired paired_of(const Series *a, const Series *b)
     return p;
 }
 
-/* The logs that count, in front: the undisturbed, if they are enough. */
-static int keep_quiet(double *y, const bool *disturbed, int n)
+/* Keeps the logs that count: the undisturbed, if they are enough. */
+static void keep_quiet(Logs *l, const bool *disturbed)
 {
-    int clean = 0, kept = 0;
+    int clean = 0, n = l->n;
 
     for (int i = 0; i < n; i++)
         clean += !disturbed[i];
     if (!is_enough(clean, n))
-        return n;
+        return;
+    l->n = 0;
     for (int i = 0; i < n; i++)
         if (!disturbed[i])
-            y[kept++] = y[i];
-    return kept;
+            logs_add(l, l->y[i], l->process[i]);
 }
 
 Ratio direct_of(const Series *with)
 {
     const size_t room = (size_t)(with->n + 1);
     Round *at = malloc(room * sizeof(*at));
-    double *y = malloc(room * sizeof(*y));
     bool *disturbed = malloc(room * sizeof(*disturbed));
-    int n = 0;
+    Logs l;
     Ratio r;
 
-    if (at && y && disturbed && with->module_ns) {
+    if (logs_new(&l, with->n) && at && disturbed && with->module_ns) {
         const int rounds = rounds_of(at, with);
 
         for (int i = 0; i < rounds; i++)
             if (!isnan(at[i].log_outside)) {
-                disturbed[n] = at[i].disturbed;
-                y[n++] = at[i].log_outside;
+                disturbed[l.n] = at[i].disturbed;
+                logs_add(&l, at[i].log_outside, at[i].process);
             }
-        n = keep_quiet(y, disturbed, n);
+        keep_quiet(&l, disturbed);
     }
-    r = ratio_of_logs(y, n);
+    r = ratio_of(&l);
     free(at);
-    free(y);
     free(disturbed);
+    logs_free(&l);
     return r;
 }
 
@@ -197,8 +237,7 @@ ModuleCost cost_of(const Series *plain, const Series *with)
     join(&j, plain, with);
     c = (ModuleCost){ .paired = paired_from(&j, plain, with),
                       .direct = direct_of(with) };
-    c.indirect = c.paired.left_out ? ratio_of_logs(j.beyond, j.inside_clean)
-                                   : ratio_of_logs(j.indirect, j.inside);
+    c.indirect = ratio_of(c.paired.left_out ? &j.beyond : &j.indirect);
     joined_free(&j);
     return c;
 }

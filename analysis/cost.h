@@ -21,6 +21,7 @@ typedef struct Series {
     const int *round;        /* the same: measured next to each other      */
     const double *module_ns; /* of ns, in modules' steps; NAN; or NULL      */
     const bool *disturbed;   /* the scheduler took the CPU away; or NULL    */
+    const int *process;      /* which of several measured it; NULL: one did */
 } Series;
 
 /* A ratio over common rounds, twice: the quads of which a sample was disturbed
@@ -32,6 +33,8 @@ typedef struct Paired {
     int disturbed; /* rounds, of those of all                        */
     int left_out;  /* the same, or 0 if they are too many            */
     double minima; /* the ratio of the smallest times: a second opinion */
+    int processes; /* that measured what counts ...                     */
+    double apart;  /* ... and the largest of their ratios over the smallest */
 } Paired;
 
 /* Time of a over time of b.  n is 0 and the ratio NAN where they have no round

@@ -6,7 +6,9 @@
  * that the signed-rank interval asks for.
  *
  * Source: B. Chen, J. Revels, "Robust benchmarking in noisy environments",
- * arXiv:1608.04295, 2016 (minima); for the rest see interval.c and serial.c.
+ * arXiv:1608.04295, 2016 (minima); T. Kalibera, R. Jones, "Rigorous
+ * benchmarking in reasonable time", ISMM 2013 (processes); for the rest see
+ * interval.c and serial.c.
  */
 #include "analysis/paired.h"
 
@@ -136,6 +138,67 @@ Ratio ratio_of_logs(const double *logs, int n)
                     exp(i.centre - stretch * (i.centre - i.lo)),
                     exp(i.centre + stretch * (i.hi - i.centre)) };
 }
+
+/* ---- processes ----------------------------------------------------------- */
+
+/* Processes that count: later ones add nothing to the interval. */
+enum { MOST_PROCESSES = 64 };
+
+/* The centre of each process's logs, which are neighbours. */
+static int centres_of(double centre[MOST_PROCESSES], const double *logs,
+                      const int *process, int n)
+{
+    int count = 0;
+
+    for (int i = 0, m; i < n && count < MOST_PROCESSES; i += m) {
+        for (m = 1; i + m < n && (!process || process[i + m] == process[i]);)
+            m++;
+        centre[count++] = hodges_lehmann(logs + i, m, alpha_spent(m)).centre;
+    }
+    return count;
+}
+
+int processes_apart(double *apart, const double *logs, const int *process,
+                    int n)
+{
+    double centre[MOST_PROCESSES], least = INFINITY, most = -INFINITY;
+    const int count = centres_of(centre, logs, process, n);
+
+    for (int i = 0; i < count; i++) {
+        least = fmin(least, centre[i]);
+        most = fmax(most, centre[i]);
+    }
+    *apart = count ? exp(most - least) : 1;
+    return count;
+}
+
+/* Half of the interval of the mean of x, by Student's t. */
+static double student_half(const double *x, int n)
+{
+    double sum = 0, squares = 0;
+
+    for (int i = 0; i < n; i++)
+        sum += x[i];
+    for (int i = 0; i < n; i++)
+        squares += (x[i] - sum / n) * (x[i] - sum / n);
+    return student_point(n - 1, 0.05) * sqrt(squares / (n - 1) / n);
+}
+
+Ratio ratio_of_processes(const double *logs, const int *process, int n)
+{
+    double centre[MOST_PROCESSES], half;
+    const int count = centres_of(centre, logs, process, n);
+    Ratio r = ratio_of_logs(logs, n);
+
+    if (count < 2 || !r.n)
+        return r;
+    half = student_half(centre, count);
+    r.lo = fmin(r.lo, r.ratio * exp(-half));
+    r.hi = fmax(r.hi, r.ratio * exp(half));
+    return r;
+}
+
+/* ---- by rounds ----------------------------------------------------------- */
 
 Ratio ratio_paired(const double *a, const int *round_a, int na, const double *b,
                    const int *round_b, int nb)

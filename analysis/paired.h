@@ -34,6 +34,19 @@ Ratio ratio_paired(const double *a, const int *round_a, int na, const double *b,
 Ratio ratio_of_logs(const double *logs, int n);
 
 /*
+ * The same of logs that several processes measured: process[i] says which; or
+ * NULL: one did.  Where code and data lie in memory is the process's, and moves
+ * all of its ratios by as much: so the interval is at least that of the
+ * processes' own centres, by Student's t.  Of two processes that is very wide.
+ */
+Ratio ratio_of_processes(const double *logs, const int *process, int n);
+
+/* How many processes measured these, and the largest of their ratios over the
+ * smallest, which is 1 of one process. */
+int processes_apart(double *apart, const double *logs, const int *process,
+                    int n);
+
+/*
  * a / b of two ratios to the same case, of different rounds: so their errors
  * are independent, and half intervals of the logs add as squares.  n is that of
  * the one with fewer rounds; 0 and NANs where one has none.

@@ -296,7 +296,8 @@ Series run_series(const Run *r)
                      .ns = r->ns,
                      .round = r->round,
                      .module_ns = r->module_ns,
-                     .disturbed = r->disturbed };
+                     .disturbed = r->disturbed,
+                     .process = r->process };
 }
 
 bool run_is_ok(const Run *r)

@@ -34,8 +34,9 @@ static void make(Made *m, double share, double beyond)
         m->with_ns[i] = 100 * drift * noise * beyond / (1 - share);
         m->module_ns[i] = share * m->with_ns[i];
     }
-    m->plain = (Series){ N, m->plain_ns, m->round, NULL, NULL };
-    m->with = (Series){ N, m->with_ns, m->round, m->module_ns, m->disturbed };
+    m->plain = (Series){ N, m->plain_ns, m->round, NULL, NULL, NULL };
+    m->with =
+        (Series){ N, m->with_ns, m->round, m->module_ns, m->disturbed, NULL };
 }
 
 TEST(cost, direct_is_the_share_of_the_steps_and_indirect_the_rest)
@@ -117,6 +118,32 @@ TEST(cost, runs_without_a_common_round_have_no_ratio)
     CHECK(c.paired.ratio.n == 0 && isnan(c.paired.ratio.ratio));
     CHECK(isnan(c.paired.minima) && isnan(c.indirect.ratio));
     CHECK(c.direct.n == QUADS && fabs(c.direct.ratio - 0.95) < 1e-9);
+}
+
+/* Three processes: in the second the module costs 2 % more. */
+TEST(cost, intervals_are_as_wide_as_processes_are_apart)
+{
+    int process[N];
+    ModuleCost one, three;
+    Made m;
+
+    make(&m, 0.05, 1);
+    for (int i = 0; i < N; i++) {
+        process[i] = i / (N / 3);
+        m.with_ns[i] *= process[i] == 1 ? 1.02 : 1;
+    }
+    one = cost_of(&m.plain, &m.with);
+    m.plain.process = m.with.process = process;
+    three = cost_of(&m.plain, &m.with);
+    CHECK(one.paired.processes == 1 && one.paired.apart == 1);
+    CHECK(three.paired.processes == 3);
+    CHECK_MSG(fabs(three.paired.apart - 1.02) < 2e-3, "%g", three.paired.apart);
+    CHECK(three.paired.ratio.ratio == one.paired.ratio.ratio);
+    /* 4.30 times the deviation of 0.0114 of three, over the root of 3 */
+    CHECK_MSG(fabs(log(three.paired.ratio.hi / three.paired.ratio.ratio) -
+                   0.0284) < 0.003,
+              "%g", log(three.paired.ratio.hi / three.paired.ratio.ratio));
+    CHECK(three.indirect.lo < one.indirect.lo);
 }
 
 /* Single passes say 5 %, the medians of the steps 4 %. */

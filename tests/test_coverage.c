@@ -183,3 +183,40 @@ TEST(coverage, looking_at_every_look_gives_at_most_five_percent_of_verdicts)
         CHECK_MSG(c >= 0.95, "rho=%g: %g", rhos[i], c);
     }
 }
+
+/* Each process moves its quads by a normal of its own, twice as large as their
+ * noise: share of trials whose interval holds 1. */
+static double processes_coverage(int processes, bool known)
+{
+    enum { EACH = 15, MOST = 5 };
+    double y[EACH * MOST];
+    int process[EACH * MOST], hits = 0;
+    uint64_t state = 5;
+
+    for (int t = 0; t < TRIALS; t++) {
+        Ratio r;
+
+        for (int i = 0; i < processes; i++) {
+            const double layout = 0.02 * sample_normal(&state);
+
+            for (int k = i * EACH; k < (i + 1) * EACH; k++) {
+                y[k] = layout + 0.01 * sample_normal(&state);
+                process[k] = i;
+            }
+        }
+        r = ratio_of_processes(y, known ? process : NULL, processes * EACH);
+        hits += r.lo <= 1 && 1 <= r.hi;
+    }
+    return (double)hits / TRIALS;
+}
+
+TEST(coverage, of_ratios_is_93_percent_where_processes_differ)
+{
+    for (int processes = 2; processes <= 5; processes++) {
+        const double c = processes_coverage(processes, true);
+
+        CHECK_MSG(c >= 0.93, "%d processes: %g", processes, c);
+    }
+    /* batches of quads see some of it by themselves, but not enough */
+    CHECK(processes_coverage(3, false) < 0.9);
+}

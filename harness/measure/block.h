@@ -69,7 +69,10 @@ typedef struct Block {
     int npairs;
     int drops;    /* how often a case of a pair has failed        */
     int *list;    /* room for the pairs of a quad, and their entries */
+    double began; /* seconds_spent at which sampling did             */
     double until; /* seconds_spent at which it must come to an end */
+    double part;  /* of what its samples may take, so far: the share of the
+                     processes that have begun (processes.c) */
     bool lost;    /* a case has made the device useless: it ends here */
 } Block;
 
@@ -90,6 +93,13 @@ void block_wake(const Sweeper *s, Block *b);
  * settled, or their time or the block's is up. */
 int block_sample(Sweeper *s, Block *b);
 
+/* rounds.c, for block_sample: the same of pairs that are found, and in b->part
+ * of their time. */
+int block_sample_part(Sweeper *s, Block *b);
+
+/* processes.c, for block_sample: the other parts, in fresh processes. */
+int block_sample_elsewhere(Sweeper *s, Block *b);
+
 /* ---- pairs.c ------------------------------------------------------------ */
 
 /* True if it is sampled: it is not stored, and nothing went wrong. */
@@ -98,6 +108,10 @@ bool entry_is_sampled(const Entry *e);
 /* Finds which cases are compared with which; what is compared with nothing is
  * alone.  The rules stand in pairs.c. */
 void pairs_find(Block *b, const Protocol *p);
+
+/* Another process begins: each pair is to be looked at again when it has some
+ * quads or rounds of that one. */
+void pairs_begin_part(Block *b);
 
 /* A case has failed: what was compared with it is alone from now on. */
 void pairs_drop(Block *b, int failed);

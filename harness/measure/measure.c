@@ -162,11 +162,17 @@ static bool is_needed(const Sweeper *s, const Block *b, int i)
     return false;
 }
 
+/* A second process will hold the same. */
+static double reserve_of(const Protocol *p)
+{
+    return p->processes > 1 ? (1 + MEMORY_RESERVE) / 2 : MEMORY_RESERVE;
+}
+
 /* Prepares cases as long as there is memory for their plans together; the
  * others are cut off the block. */
 static int prepare(Sweeper *s, Block *b)
 {
-    const double reserve = MEMORY_RESERVE * memory_available();
+    const double reserve = reserve_of(s->protocol) * memory_available();
     const int err = open_device(s, b->at[0].arm.c);
     int i = 0;
 
@@ -235,7 +241,7 @@ static int commit(Sweeper *s, Entry *e, bool converged)
 /* A peer that was at work when we were stopped did not fail. */
 static bool was_stopped(const Trial *a)
 {
-    return a->peer && peer_was_stopped(a->peer) && a->status == STATUS_FAILED;
+    return a->stopped && a->status == STATUS_FAILED;
 }
 
 /* Only settled cases of an interrupted block are results. */

@@ -36,6 +36,9 @@ typedef struct Protocol {
     int min_samples;   /* before a case counts as converged                 */
     int max_samples;   /* when a case is settled in any case                */
     int block;         /* cases in a block                                  */
+    int processes;     /* over which the samples of a case on the CPU are
+                          spread: this one, then fresh ones; 0 or 1: this   */
+    char another[64];  /* shell command that starts a fresh one (serve.h)   */
     bool to_first;     /* compare each case with the first that is given    */
     RatioGate gate;    /* with to_first: a pair is also settled when this is
                           answered of it                                    */

@@ -22,6 +22,8 @@
 enum {
     LEAST_ROUNDS = 3, /* even of a case that has no time left ... */
     LEAST_QUADS = 2,  /* ... and of a pair                        */
+    LEAST_OF_PART =
+        STATS_LEAST,  /* quads or rounds of a process that has time */
     LEAST_WORTH = 16, /* independent samples that a median settles with: of
                          fewer, who stops when an interval is narrow is right
                          too seldom (tests/test_coverage.c) */
@@ -175,6 +177,14 @@ void pairs_find(Block *b, const Protocol *p)
             add(b, ALONE, i, p);
 }
 
+void pairs_begin_part(Block *b)
+{
+    for (Pair *p = b->pair; p < b->pair + b->npairs; p++) {
+        p->settled = false;
+        p->look = p->n + LEAST_OF_PART;
+    }
+}
+
 void pairs_drop(Block *b, int failed)
 {
     b->drops++;
@@ -212,8 +222,8 @@ bool pair_has_time(const Pair *p, const Block *b, const Protocol *protocol)
     /* The case that all were to be compared with has failed, or all others. */
     if (protocol->to_first && p->a == ALONE)
         return false;
-    return p->spent_ns < protocol->limit * 1e9 &&
-           b->at[p->b].arm.n < protocol->max_samples;
+    return p->spent_ns < protocol->limit * 1e9 * b->part &&
+           b->at[p->b].arm.n < protocol->max_samples * b->part;
 }
 
 bool pair_lacks_least(const Pair *p)

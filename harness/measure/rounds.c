@@ -289,7 +289,7 @@ static int next(Sweeper *s, Block *b)
 {
     int i;
 
-    if (seconds_spent(s) >= b->until)
+    if (seconds_spent(s) >= b->began + (b->until - b->began) * b->part)
         return lacking(b);
     i = neediest(s, b);
     if (i != ALONE)
@@ -308,11 +308,10 @@ static int note_seen(Sweeper *s)
     return OK;
 }
 
-int block_sample(Sweeper *s, Block *b)
+int block_sample_part(Sweeper *s, Block *b)
 {
     int err = OK, i;
 
-    pairs_find(b, s->protocol);
     while (!err && !is_over(s, b) && (i = next(s, b)) != ALONE) {
         if (b->pair[i].a == ALONE)
             one_round(s, b);
@@ -322,4 +321,15 @@ int block_sample(Sweeper *s, Block *b)
         err = note_seen(s);
     }
     return err;
+}
+
+int block_sample(Sweeper *s, Block *b)
+{
+    const int processes = s->protocol->processes;
+
+    pairs_find(b, s->protocol);
+    b->began = seconds_spent(s);
+    b->part = processes > 1 ? 1.0 / processes : 1;
+    TRY(block_sample_part(s, b));
+    return processes > 1 ? block_sample_elsewhere(s, b) : OK;
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "harness/devices/environment.h"
 #include "harness/devices/interrupt.h"
@@ -57,6 +58,10 @@ static const Param params[] = {
               "number of cases to interleave"),
     PARAM_INT(SweepSettings, seed, 0, 0, 2147483647,
               "seed of the order within rounds; 0: from the clock"),
+    PARAM_INT(SweepSettings, processes, 1, 1, 20,
+              "processes that the samples of a case on the CPU are spread "
+              "over, since each lays out its memory differently; 1, or 3 and "
+              "more: two say little of how far apart they are"),
     PARAM_PATH(SweepSettings, peer, "",
                "external command to benchmark alongside attnbench, "
                "interleaved"),
@@ -105,10 +110,13 @@ int sweep_protocol(Protocol *p, const SweepSettings *s)
         .min_samples = s->min_samples,
         .max_samples = s->max_samples,
         .block = s->block,
+        .processes = s->processes,
         .seed = (uint64_t)s->seed,
         .started_ns = host_now_ns(),
         .stop = interrupt_flag(),
     };
+    snprintf(p->another, sizeof(p->another), "exec /proc/%ld/exe serve",
+             (long)getpid());
     if (!p->seed) {
         struct timespec t;
 

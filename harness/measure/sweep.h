@@ -19,6 +19,7 @@ typedef struct SweepSettings {
     ParamName target;
     int fresh, force, peer_limit;
     int limit, budget, warmup, min_samples, max_samples, block, seed;
+    int processes;
 } SweepSettings;
 
 enum { SWEEP_PARAMS = 48 };

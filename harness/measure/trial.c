@@ -72,6 +72,7 @@ void trial_give_up(Trial *a, int err)
     a->status = err == ERR_UNSUPPORTED ? STATUS_UNSUPPORTED
                 : err == ERR_MEMORY    ? STATUS_OUT_OF_MEMORY
                                        : STATUS_FAILED;
+    a->stopped = a->peer && peer_was_stopped(a->peer);
     snprintf(a->message, sizeof(a->message), "%s", err_message());
     trial_release(a);
 }

@@ -40,6 +40,7 @@ typedef struct Trial {
     Sched *sched;      /* asked around each sample; or NULL */
     double from_ns;    /* since when started_ns of a sample counts; or NAN */
     double fastest_ns; /* of the runs that warmed it up */
+    int process;       /* of a run in several, that which takes the samples */
 
     /* Samples. */
     int reps; /* runs in each */
@@ -52,7 +53,8 @@ typedef struct Trial {
     double spent_ns;      /* on the wall, all that sampling took */
 
     /* Outcome. */
-    int status; /* STATUS_OK until something else is known */
+    int status;   /* STATUS_OK until something else is known */
+    bool stopped; /* that it failed is not its fault: its peer was stopped */
     char message[512], repeat[CASE_TEXT], verified_at[64];
     char weights_hash[HASH_TEXT]; /* "": seeded                  */
     double rel_l2, limit;         /* the error, and the largest that is right */
@@ -104,6 +106,15 @@ int trial_take(Trial *a, int warm, double *ns, Telemetry *known);
 /* Adds one sample, in this round of the sweep.  warm: it was the last that ran,
  * so its caches and threads are as a hot case wants them. */
 void trial_sample(Trial *a, int round, bool warm);
+
+/* Lets another process of this program take the samples from now on, one that
+ * was started for it, and holds it under its id; as many runs make a sample as
+ * before.  Its outputs must agree with those of the plan, which stays.  What
+ * goes wrong is the arm's status. */
+void trial_hand_over(Trial *a, Peer *other, int process, const Checker *with);
+
+/* Ends that. */
+void trial_take_back(Trial *a);
 
 /* On a GPU: adds to its first samples the share of the modules' steps, by the
  * GPU's records of as many more runs (records.h). */

@@ -3,6 +3,7 @@
  */
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "harness/check/agreement.h"
 #include "harness/check/verify.h"
@@ -66,4 +67,34 @@ int trial_prepare_peer(Trial *a, const Trial *ours, const Checker *with)
         err = compare(a, theirs, ours, with);
     st_close(theirs);
     return err;
+}
+
+void trial_hand_over(Trial *a, Peer *other, int process, const Checker *with)
+{
+    Trial there = *a;
+    int err;
+
+    there.peer = other;
+    err = trial_prepare_peer(&there, a, with);
+    a->peer = other;
+    a->held = there.held;
+    a->process = process;
+    a->launches = a->reps;
+    if (err) {
+        trial_give_up(a, err);
+    } else if (!trial_ok(&there)) {
+        a->status = there.status;
+        memcpy(a->message, there.message, sizeof(a->message));
+        trial_release(a);
+    }
+}
+
+void trial_take_back(Trial *a)
+{
+    if (a->held)
+        peer_drop(a->peer, a->id);
+    a->held = false;
+    a->peer = NULL;
+    a->process = 0;
+    a->launches = a->reps / a->each;
 }

@@ -29,7 +29,8 @@ static void keep(Trial *a, double ns, int round, const Telemetry *t)
     a->ns[a->n] = ns;
     a->round[a->n] = round;
     a->disturbed[a->n] = sample_disturbed(t, ns * a->reps);
-    a->telemetry[a->n++] = *t;
+    a->telemetry[a->n] = *t;
+    a->telemetry[a->n++].process = a->process;
 }
 
 /* State of the device right after a sample.  The arm owns the text. */
@@ -107,7 +108,7 @@ int trial_take(Trial *a, int warm, double *ns, Telemetry *known)
     if (warm && !a->peer)
         TRY(trial_runs_untimed(a, warm));
     began = host_now_ns() - a->from_ns;
-    if (a->steps) /* of runs that warmed it up */
+    if (a->steps && !a->peer) /* of runs that warmed it up */
         steps_end(a->steps, 1, false);
     look_at_threads(a, &before);
     TRY(run_sample(a, warm, ns, known));

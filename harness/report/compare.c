@@ -94,6 +94,10 @@ static void put_rounds(FILE *out, const Paired *p)
         put_ratio(out, &p->all);
     }
     fputc('\n', out);
+    if (p->processes > 1)
+        fprintf(out,
+                "  in %d processes, whose ratios are up to %.2f %% apart\n",
+                p->processes, 100 * (p->apart - 1));
     if (minima_disagree(&p->ratio, p->minima))
         fprintf(out,
                 "  second opinion: by the smallest times it is %.3f, outside "

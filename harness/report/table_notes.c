@@ -436,6 +436,28 @@ static void say_minima(const Versus *v, const TableOptions *o)
                    text);
 }
 
+/* How far a process's layout in memory moves a ratio. */
+static void say_processes(const Versus *v, const TableOptions *o)
+{
+    double least = INFINITY, most = 0;
+    int processes = 0;
+
+    for (int i = 0; i < v->n; i++) {
+        const Paired *p = &v->at[i].cost.paired;
+
+        if (p->processes < 2)
+            continue;
+        processes = p->processes > processes ? p->processes : processes;
+        least = fmin(least, p->apart - 1);
+        most = fmax(most, p->apart - 1);
+    }
+    if (processes)
+        table_line(o->format, o->out,
+                   "measured in %d processes, whose ratios to plain are %.2f "
+                   "to %.2f %% apart; intervals allow for that.",
+                   processes, 100 * least, 100 * most);
+}
+
 static void say_through(const Versus *v, const TableOptions *o)
 {
     char text[LIST_TEXT] = "", label[LABEL_MAX];
@@ -470,6 +492,7 @@ int table_notes(Store *s, const RunList *runs, const Versus *v,
     say_through(v, o);
     say_left_out(v, o);
     say_minima(v, o);
+    say_processes(v, o);
     say_noise(v, o);
     say_signs(v, o);
     answer(&c, v, o);
