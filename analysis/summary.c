@@ -333,26 +333,29 @@ static bool is_mostly_disturbed(const Run *r)
     return 2 * n > r->time.n;
 }
 
-/* From the stitched times of the steps, which bursts move far less than they
- * move a pass: for runs that were mostly disturbed.  A sum of medians is not
- * the median of a sum, so it may be off by some hundredths of a per cent, and
- * single passes are better where they are quiet (tests/test_delays_speed.c).
- * n is 0 where it is not known, or not needed. */
-static Ratio direct_of_steps(const Run *with)
+Ratio summary_direct_of_steps(const Outcome *o, int n, const Ratio *passes)
 {
-    const Outcome *o = &with->o;
+    Ratio r = { n, 1 - o->module_steps_ns / o->steps_ns,
+                1 - o->module_steps_hi_ns / o->steps_ns,
+                1 - o->module_steps_lo_ns / o->steps_ns };
 
-    if (isnan(o->module_steps_ns) || !is_mostly_disturbed(with))
+    if (isnan(o->module_steps_ns))
         return unknown;
-    return (Ratio){ with->time.n, 1 - o->module_steps_ns / o->steps_ns,
-                    1 - o->module_steps_hi_ns / o->steps_ns,
-                    1 - o->module_steps_lo_ns / o->steps_ns };
+    if (passes->n) {
+        r.lo = fmin(r.lo, passes->ratio);
+        r.hi = fmax(r.hi, passes->ratio);
+    }
+    return r;
 }
 
 ModuleCost summary_cost(const Run *plain, const Run *with)
 {
     const Series w = run_series(with);
-    const Ratio steps = direct_of_steps(with);
+    const Ratio passes = direct_of(&w);
+    const Ratio steps =
+        is_mostly_disturbed(with)
+            ? summary_direct_of_steps(&with->o, with->time.n, &passes)
+            : unknown;
     ModuleCost c = { .paired = { unknown, unknown, 0, 0, NAN },
                      .indirect = unknown };
 
@@ -364,7 +367,7 @@ ModuleCost summary_cost(const Run *plain, const Run *with)
     if (plain && !c.paired.all.n)
         c.paired.ratio = c.paired.all = ratio_apart(plain, with);
     if (!c.paired.all.n)
-        c.direct = direct_of(&w);
+        c.direct = passes;
     if (steps.n) {
         c.direct = steps;
         if (c.paired.all.n)

@@ -98,4 +98,13 @@ Ratio summary_ratio(const Run *a, const Run *b);
  * both were measured apart; then there is no indirect cost. */
 ModuleCost summary_cost(const Run *plain, const Run *with);
 
+/*
+ * Direct ratio from the stitched times of the steps, which bursts move far less
+ * than they move a pass: what counts of a run that was mostly disturbed, of n
+ * samples.  A sum of medians is not the median of a sum: its interval alone is
+ * right too seldom (tests/test_delays_speed.c), so it also holds the centre
+ * that single passes give.  n is 0 where it is not known.
+ */
+Ratio summary_direct_of_steps(const Outcome *o, int n, const Ratio *passes);
+
 #endif

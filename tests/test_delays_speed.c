@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "analysis/cost.h"
+#include "analysis/summary.h"
 #include "harness/devices/backends.h"
 #include "harness/measure/block.h"
 #include "harness/network/network.h"
@@ -181,23 +182,15 @@ static Series series_of(const Trial *a, double *module_ns)
     return s;
 }
 
-/* As summary_cost has it of a stored run that was mostly disturbed. */
-static Ratio ratio_of_steps(const Trial *with)
-{
-    StepsTime pass, modules;
-
-    steps_stitch(with->steps, &pass, &modules);
-    return (Ratio){ with->n, 1 - modules.ns / pass.ns, 1 - modules.hi / pass.ns,
-                    1 - modules.lo / pass.ns };
-}
-
 static void judge(Found *f, const Trial *plain, const Trial *with, double share)
 {
     double *ns[2] = { calloc((size_t)plain->n + 1, sizeof(double)),
                       calloc((size_t)with->n + 1, sizeof(double)) };
     const Series a = series_of(plain, ns[0]), b = series_of(with, ns[1]);
     const ModuleCost c = cost_of(&a, &b);
-    const Ratio *r = &c.paired.ratio, of_steps = ratio_of_steps(with);
+    const Outcome o = trial_outcome(with);
+    const Ratio *r = &c.paired.ratio;
+    const Ratio of_steps = summary_direct_of_steps(&o, with->n, &c.direct);
 
     if (getenv("EACH"))
         printf("    %.4f [%.4f, %.4f] of %d; single passes %.5f [%.5f, %.5f] "
@@ -315,8 +308,9 @@ TEST(delays_speed, a_known_delay_is_found)
 TEST(delays_speed, marks_cost_little)
 {
     enum { ROUNDS = 4000 };
-    const Case c = stored_case("backbone=mobilenetv2 graph=folded module=se "
-                               "height=32 width=32 threads=1");
+    const Case c =
+        stored_case("backbone=mobilenetv2_100 graph=folded module=se "
+                    "height=32 width=32 threads=1");
     double y[ROUNDS], mean = 0;
     Trial a;
     Ratio r;

@@ -165,6 +165,32 @@ TEST(profile_split, rows_by_module_are_those_of_count)
     made_free(&m);
 }
 
+/* Of rounds of any speed, the modules' share is the same in each. */
+TEST(profile_split, direct_cost_is_the_share_of_the_modules_steps)
+{
+    static const char *const without[][2] = { { "resnet18", "none" },
+                                              { "repvgg_a0", "cpca" } };
+    Made m = made_new("resnet18", "scsa");
+    double slow[ROUNDS], modules;
+    Ratio r;
+
+    unsteady(slow, 3);
+    give_times(&m, &(Times){ 100, 1, slow, 0, 1 });
+    r = profile_direct(&m.p);
+    modules = m.p.n - 23;
+    CHECK(r.n == ROUNDS && about(r.ratio, 2300 / (2300 + modules)));
+    CHECK(about(r.lo, r.ratio) && about(r.hi, r.ratio));
+    made_free(&m);
+
+    for (int i = 0; i < 2; i++) { /* no module; steps that are of both */
+        Made other = made_new(without[i][0], without[i][1]);
+
+        give_times(&other, &(Times){ 100, 1, slow, 0, 1 });
+        CHECK(profile_direct(&other.p).n == 0);
+        made_free(&other);
+    }
+}
+
 TEST(profile_split, mixed_steps_have_rows_of_their_own)
 {
     Made m = made_new("repvgg_a0", "cpca");

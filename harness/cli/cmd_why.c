@@ -135,6 +135,22 @@ static void print_top(const Profiled *p, const Limits *limits, int top)
     free(order);
 }
 
+/* What a network's module costs by its own steps. */
+static void print_direct(const Profiled *p)
+{
+    const Ratio r = profile_direct(&p->profile);
+    char text[256];
+
+    if (!r.n || !strcmp(p->arm.c->backbone.text, "none"))
+        return;
+    snprintf(text, sizeof(text),
+             "direct cost: the module's own steps take %.2f %% [%.2f, %.2f] of "
+             "a pass; what it costs the other steps: 'attnbench profile "
+             "--by=module' with --module=none,...",
+             100 * (1 - r.ratio), 100 * (1 - r.hi), 100 * (1 - r.lo));
+    put_line("    ", 4, text);
+}
+
 static int print_threads(Profiled *p, double seconds)
 {
     char text[THREADS_TEXT];
@@ -167,6 +183,7 @@ static int why_case(const Case *c, const WhySettings *s, Store *store,
     if (!err) {
         roofline_limits(&limits, &roofs, case_name("dtype", c->dtype));
         print_line(&p, &limits);
+        print_direct(&p);
         print_top(&p, &limits, s->top);
         notes->counted |= why_counted(&p.rows, &limits);
         notes->spared |= why_spared(&p.rows, &limits);

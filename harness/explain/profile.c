@@ -7,6 +7,7 @@
  */
 #include "harness/explain/profile.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -175,6 +176,36 @@ static const char *why_longer(const Device *dev)
                  "unreliable; try --threads=1"
                : "other programs disturbed it, so the shares are unreliable; "
                  "try again when the machine is less busy";
+}
+
+Ratio profile_direct(const Profile *p)
+{
+    double *logs = malloc((size_t)(p->rounds + 1) * sizeof(*logs));
+    int n = 0; /* rounds; of a profile without modules, none */
+    Ratio r;
+
+    BUG_IF(!logs);
+    for (int k = 0; k < p->n; k++)
+        if (p->step[k].out->origin == ORIGIN_MODULE)
+            n = p->rounds;
+    for (int k = 0; k < p->n; k++)
+        if (p->step[k].out->origin == ORIGIN_MIXED)
+            n = 0;
+    for (int i = 0; i < n; i++) {
+        double all = 0, modules = 0;
+
+        for (int k = 0; k < p->n; k++) {
+            const double ns = p->times[(size_t)i * (size_t)p->n + (size_t)k];
+
+            all += ns;
+            if (p->step[k].out->origin == ORIGIN_MODULE)
+                modules += ns;
+        }
+        logs[i] = log(1 - modules / all);
+    }
+    r = ratio_of_logs(logs, n);
+    free(logs);
+    return r;
 }
 
 char *profile_gap(const Profile *p, const Device *dev, char text[PROFILE_GAP])

@@ -4,6 +4,7 @@
 #ifndef HARNESS_PROFILE_H
 #define HARNESS_PROFILE_H
 
+#include "analysis/paired.h"
 #include "kernels/core/op.h"
 #include "kernels/core/plan.h"
 #include "results/profile.h"
@@ -50,6 +51,11 @@ void profile_free(Profile *p);
  * All have equally many rounds, six at least; on an error none has any.
  */
 int profile_together(Profile *const *out, const Profiling *how, int n);
+
+/* The share of the steps that are not the modules', by rounds, as in cost.h: the
+ * throughput that their own steps leave.  n is 0 where the plan has none, and
+ * where they cannot be told apart. */
+Ratio profile_direct(const Profile *p);
 
 /* Says so if the run as a whole and the sum of its steps are more than 20 %
  * apart, which profiles of a quiet machine are not; "" if they are not.
