@@ -189,6 +189,21 @@ Paired paired_of(const Series *a, const Series *b)
     return p;
 }
 
+int paired_ratios(double *y, const Series *a, const Series *b)
+{
+    const Logs *counts;
+    Joined j;
+    int n;
+
+    join(&j, a, b);
+    counts = is_enough(j.quiet.n, j.all.n) ? &j.quiet : &j.all;
+    n = counts->n;
+    for (int i = 0; i < n; i++)
+        y[i] = exp(counts->y[i]);
+    joined_free(&j);
+    return n;
+}
+
 /* Keeps the logs that count: the undisturbed, if they are enough. */
 static void keep_quiet(Logs *l, const bool *disturbed)
 {

@@ -41,6 +41,11 @@ typedef struct Paired {
  * in common. */
 Paired paired_of(const Series *a, const Series *b);
 
+/* The ratios a over b of their common rounds one by one, as many as count in
+ * paired_of; y has room for as many as the shorter has samples.  Returns how
+ * many there are. */
+int paired_ratios(double *y, const Series *a, const Series *b);
+
 /*
  * The share of a pass that is not the modules', over the rounds of one case,
  * without the disturbed ones as in Paired; n is 0 where their steps were not

@@ -164,31 +164,99 @@ static void cut_to_shortest(int *count, int n)
         count[i] = least;
 }
 
+/* Samples of the rows that have a time, to be ranked. */
+typedef struct Ranking {
+    double *value[PAPER_ROWS_MAX]; /* times, or ratios to the base's; owned */
+    double known[PAPER_ROWS_MAX];
+    int count[PAPER_ROWS_MAX], n;
+} Ranking;
+
+static void add_row(Ranking *r, const ReproRow *row)
+{
+    r->value[r->n] =
+        malloc((size_t)(row->run->time.n + RANK_LEAST) * sizeof(double));
+    BUG_IF(!r->value[r->n]);
+    r->known[r->n++] = 1 / row->paper->throughput;
+}
+
+/* Each row's time over the base's, quad by quad, so that what hits a quad hits
+ * both; the base's own is 1.  False where one has too few quads with it. */
+static bool take_ratios(Ranking *r, const ReproGroup *g, const ReproRow *rows)
+{
+    const ReproRow *base = &rows[g->first];
+    Series b;
+
+    if (!has_time(base))
+        return false;
+    b = run_series(base->run);
+    for (int i = g->first; i < g->first + g->n; i++) {
+        Series s;
+
+        if (!has_time(&rows[i]))
+            continue;
+        add_row(r, &rows[i]);
+        s = run_series(rows[i].run);
+        r->count[r->n - 1] = RANK_LEAST;
+        if (&rows[i] != base)
+            r->count[r->n - 1] = rows[i].cost.paired.all.n
+                                     ? paired_ratios(r->value[r->n - 1], &s, &b)
+                                     : 0;
+        else
+            for (int k = 0; k < RANK_LEAST; k++)
+                r->value[r->n - 1][k] = 1;
+        if (r->count[r->n - 1] < RANK_LEAST)
+            return false;
+    }
+    return true;
+}
+
+/* Their times; true if all were taken in the same rounds. */
+static bool take_times(Ranking *r, const ReproGroup *g, const ReproRow *rows)
+{
+    const Run *first = NULL;
+    bool paired = true;
+
+    for (int i = g->first; i < g->first + g->n; i++) {
+        const Run *run = rows[i].run;
+
+        if (!has_time(&rows[i]))
+            continue;
+        add_row(r, &rows[i]);
+        first = first ? first : run;
+        paired &= share_rounds(first, run);
+        r->count[r->n - 1] = run->time.n;
+        memcpy(r->value[r->n - 1], run->ns,
+               (size_t)run->time.n * sizeof(*run->ns));
+    }
+    if (paired)
+        cut_to_shortest(r->count, r->n);
+    return paired;
+}
+
+static void drop_rows(Ranking *r)
+{
+    for (int i = 0; i < r->n; i++)
+        free(r->value[i]);
+    r->n = 0;
+}
+
 /* Times are ranked against the paper's, which are the inverse of throughput;
  * the seed is fixed, so that a report can be printed again. */
 static void rank_group(ReproGroup *g, const ReproRow *rows)
 {
-    const double *value[PAPER_ROWS_MAX];
-    double known[PAPER_ROWS_MAX];
-    int count[PAPER_ROWS_MAX], n = 0;
-    const Run *first = NULL;
+    Ranking r = { .n = 0 };
+    bool in_rounds = false;
 
-    g->rank_paired = true;
-    for (int i = g->first; i < g->first + g->n; i++) {
-        const Run *r = rows[i].run;
-
-        if (!has_time(&rows[i]))
-            continue;
-        first = first ? first : r;
-        g->rank_paired &= share_rounds(first, r);
-        value[n] = r->ns;
-        count[n] = r->time.n;
-        known[n++] = 1 / rows[i].paper->throughput;
+    g->rank_paired = take_ratios(&r, g, rows);
+    if (!g->rank_paired) {
+        drop_rows(&r);
+        g->rank_paired = in_rounds = take_times(&r, g, rows);
     }
-    if (g->rank_paired)
-        cut_to_shortest(count, n);
-    g->rank = rank_agreement(&(RankSamples){ n, value, count, g->rank_paired },
-                             known, 1);
+    g->rank =
+        rank_agreement(&(RankSamples){ r.n, (const double *const *)r.value,
+                                       r.count, in_rounds },
+                       r.known, 1);
+    drop_rows(&r);
 }
 
 static void judge_group(Reproduction *out, ReproGroup *g, const RunList *runs)

@@ -60,7 +60,7 @@ typedef struct ReproGroup {
     int first, n;
     Ratio noise;      /* of throughputs: a second base over the first */
     Rank rank;        /* of all with a time, the base included        */
-    bool rank_paired; /* by rounds that all of them share             */
+    bool rank_paired; /* by quads with the first, or rounds that all share */
 } ReproGroup;
 
 typedef struct Reproduction {

@@ -284,6 +284,26 @@ TEST(reproduction, the_order_is_compared_over_shared_rounds)
     drop(&m);
 }
 
+/* Networks share quads with the plain one, not with each other. */
+TEST(reproduction, the_order_is_compared_by_quads_with_the_first)
+{
+    const char *db = temp_path("order_quads.db");
+    Stored s = stored_begin(db, "table2", "attnbench");
+    Made m;
+
+    stored_quads(&s, "backbone=resnet50 batch=4",
+                 &(StoredQuads){ .ns = 40e6 });
+    stored_quads(&s, "backbone=resnet50 batch=4 module=eca",
+                 &(StoredQuads){ .ns = 44e6 });
+    stored_quads(&s, "backbone=resnet50 batch=4 module=scsa",
+                 &(StoredQuads){ .ns = 46e6, .first = 6 });
+    stored_end(&s);
+    m = make(db);
+    CHECK(m.r->group[0].rank_paired && m.r->group[0].rank.n == 3);
+    CHECK(m.r->group[0].rank.tau == 1 && m.r->group[0].rank.lo == 1);
+    drop(&m);
+}
+
 /* Runs added by a later start share no rounds with the base: their ratio is
  * that of medians, and their interval the widest. */
 TEST(reproduction, a_resumed_sweep_is_not_paired_where_it_was_not)
