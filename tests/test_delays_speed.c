@@ -35,7 +35,7 @@ enum { MOST_KERNELS = 512, SIDE = 64, LOGITS = 2, MAP = 4 };
 /* Calling the delay and reading the clock in it are not in its share. */
 #define OVERHEAD_NS 300
 
-static Ticks ticks;
+static TickClock ticks;
 static uint64_t pass_began; /* of the run that is under way */
 static bool was_here;       /* in that run: see delay()     */
 static double delay_share;  /* of it until the delay        */

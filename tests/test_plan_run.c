@@ -146,7 +146,7 @@ TEST(plan_run, a_step_that_fails_ends_the_run_and_is_named)
  * they agree to what two readings are apart. */
 TEST(plan_run, ticks_are_as_long_as_they_are_said_to_be)
 {
-    const Ticks clock = ticks_find();
+    const TickClock clock = ticks_find();
     const double from_ns = host_now_ns();
     const uint64_t from = ticks_now(&clock);
     double ns, ticks, took;

@@ -165,7 +165,7 @@ TEST(profile_split, rows_by_module_are_those_of_count)
     made_free(&m);
 }
 
-/* Of rounds of any speed, the modules' share is the same in each. */
+/* Rounds are of any speed; the modules' share is the same in each. */
 TEST(profile_split, direct_cost_is_the_share_of_the_modules_steps)
 {
     static const char *const without[][2] = { { "resnet18", "none" },

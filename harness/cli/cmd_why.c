@@ -135,7 +135,7 @@ static void print_top(const Profiled *p, const Limits *limits, int top)
     free(order);
 }
 
-/* What a network's module costs by its own steps. */
+/* Prints what a network's module costs by its own steps. */
 static void print_direct(const Profiled *p)
 {
     const Ratio r = profile_direct(&p->profile);

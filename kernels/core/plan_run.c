@@ -82,7 +82,7 @@ int plan_record(Plan *p, int runs)
 
 int plan_run_marked(Plan *p, double *at)
 {
-    const Ticks clock = ticks_find();
+    const TickClock clock = ticks_find();
     uint64_t from;
 
     BUG_IF(!p->dev->backend->host_memory || p->recording);

@@ -30,7 +30,7 @@ static bool kernel_uses_it(void)
 #endif
 }
 
-static double measure_rate(const Ticks *t)
+static double measure_rate(const TickClock *t)
 {
     const double from_ns = host_now_ns();
     const uint64_t from = ticks_now(t);
@@ -42,13 +42,13 @@ static double measure_rate(const Ticks *t)
     return ns / (double)(ticks_now(t) - from);
 }
 
-Ticks ticks_find(void)
+TickClock ticks_find(void)
 {
-    static Ticks found;
+    static TickClock found;
 
     if (found.ns > 0)
         return found;
-    found = (Ticks){ .of_cpu = kernel_uses_it(), .ns = 1 };
+    found = (TickClock){ .of_cpu = kernel_uses_it(), .ns = 1 };
     if (found.of_cpu)
         found.ns = measure_rate(&found);
     return found;

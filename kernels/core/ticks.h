@@ -3,7 +3,7 @@
  *
  * clock_gettime() takes 25 ns where what it reads is in the caches.  Behind a
  * convolution that has filled them, and the tables of pages, it takes 0.7 us,
- * as long as a short step itself.  Ticks are read from a register of the CPU
+ * as long as a short step itself.  TickClock are read from a register of the CPU
  * if the kernel keeps time by it, too; where it does not, they are nanoseconds.
  */
 #ifndef CORE_TICKS_H
@@ -23,17 +23,17 @@ extern "C" {
 #endif
 
 /* On the stack of who takes ticks: so reading it costs nothing either. */
-typedef struct Ticks {
+typedef struct TickClock {
     bool of_cpu;
     double ns; /* of one */
-} Ticks;
+} TickClock;
 
 /* The first call in a process takes some milliseconds where ticks are the
  * CPU's, whose rate is then found. */
-Ticks ticks_find(void);
+TickClock ticks_find(void);
 
 /* Now, for differences.  All that came before has been done. */
-static inline uint64_t ticks_now(const Ticks *t)
+static inline uint64_t ticks_now(const TickClock *t)
 {
 #if defined(__x86_64__)
     if (t->of_cpu) {
