@@ -37,9 +37,9 @@ int plan_record(Plan *plan, int runs);
 /*
  * plan_run with a look at the clock (ticks.h) before, between and after the n
  * steps: step i took at[i + 1] - at[i] nanoseconds, and at[0] is 0.  Packing
- * weights again is before that.  Only where memory is the host's, so that a step
- * has run when it returns, and where nothing is recorded.  The device's own
- * clock is left alone: its clock_start comes first, which gives a CPU its
+ * weights again is before that.  Only where memory is the host's, so that a
+ * step has run when it returns, and where nothing is recorded.  The device's
+ * own clock is left alone: its clock_start comes first, which gives a CPU its
  * threads.
  */
 int plan_run_marked(Plan *plan, double *at);

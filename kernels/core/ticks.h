@@ -3,7 +3,7 @@
  *
  * clock_gettime() takes 25 ns where what it reads is in the caches.  Behind a
  * convolution that has filled them, and the tables of pages, it takes 0.7 us,
- * as long as a short step itself.  TickClock are read from a register of the CPU
+ * as long as a short step itself.  Ticks are read from a register of the CPU
  * if the kernel keeps time by it, too; where it does not, they are nanoseconds.
  */
 #ifndef CORE_TICKS_H
