@@ -52,9 +52,9 @@ void profile_free(Profile *p);
  */
 int profile_together(Profile *const *out, const Profiling *how, int n);
 
-/* The share of the steps that are not the modules', by rounds, as in cost.h: the
- * throughput that their own steps leave.  n is 0 where the plan has none, and
- * where they cannot be told apart. */
+/* The share of the steps that are not the modules', by rounds, as in cost.h:
+ * the throughput that their own steps leave.  n is 0 where the plan has none,
+ * and where they cannot be told apart. */
 Ratio profile_direct(const Profile *p);
 
 /* Says so if the run as a whole and the sum of its steps are more than 20 %

@@ -395,9 +395,9 @@ static void print_groups(const ReproReport *report, const Reproduction *r)
                    "tau-b: Kendall's, 1 if the networks' images/s are in the "
                    "paper's order, -1 if reversed; 95 %% by bootstrap over "
                    "the quads of each with the first, or, with a ', over "
-                   "samples, because not all have such. Second one over the first: the same "
-                   "network twice (A/A); differences smaller than this are "
-                   "noise.");
+                   "samples, because not all have such. Second one over the "
+                   "first: the same network twice (A/A); differences smaller "
+                   "than this are noise.");
     }
     table_free(&t);
 }
