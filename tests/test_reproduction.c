@@ -291,8 +291,7 @@ TEST(reproduction, the_order_is_compared_by_quads_with_the_first)
     Stored s = stored_begin(db, "table2", "attnbench");
     Made m;
 
-    stored_quads(&s, "backbone=resnet50 batch=4",
-                 &(StoredQuads){ .ns = 40e6 });
+    stored_quads(&s, "backbone=resnet50 batch=4", &(StoredQuads){ .ns = 40e6 });
     stored_quads(&s, "backbone=resnet50 batch=4 module=eca",
                  &(StoredQuads){ .ns = 44e6 });
     stored_quads(&s, "backbone=resnet50 batch=4 module=scsa",
