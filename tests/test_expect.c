@@ -59,11 +59,21 @@ TEST(expect, all_may_be_compared_with_the_first)
     experiment_free(&e);
 }
 
-TEST(expect, modules_alone_and_networks_without_plain_compare_nothing)
+TEST(expect, without_a_plain_network_the_first_is_what_others_are_compared_with)
+{
+    FloorPlan p;
+    Experiment e;
+
+    REQUIRE(read_flags(&e, "resnet18", "se,eca,ca", NULL, NULL) == OK);
+    expect_plan(&p, &e, &usual, 1, 1);
+    CHECK_MSG(p.pairs == 2, "%d pairs", p.pairs);
+    experiment_free(&e);
+}
+
+TEST(expect, modules_alone_and_what_runs_on_a_gpu_compare_nothing)
 {
     static const char *const of[][4] = {
         { "none", "se,eca", NULL, NULL },
-        { "resnet18", "se,eca", NULL, NULL },
         { "resnet18", "none,se", "backend", "cuda" },
     };
     FloorPlan p;

@@ -76,6 +76,9 @@ typedef struct Block {
     bool lost;    /* a case has made the device useless: it ends here */
 } Block;
 
+/* Frees what a block holds, prepared or not. */
+void block_free(Block *b);
+
 /* True once the user has asked to stop. */
 bool sweep_stopped(const Sweeper *s);
 

@@ -9,10 +9,12 @@
 
 #include <math.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "harness/devices/environment.h"
 #include "harness/devices/others.h"
+#include "harness/measure/block.h"
 #include "harness/network/network.h"
 #include "kernels/core/err.h"
 
@@ -30,11 +32,6 @@ static bool is_on_cpu(const Case *c)
     return c->backend == ON_CPU && strcmp(c->backbone.text, "none") != 0;
 }
 
-static bool is_plain(const Case *c)
-{
-    return !strcmp(c->module.text, "none") && !c->copy;
-}
-
 /* FLOPs of a pass; NAN for a network that cannot be built. */
 static double flops_of(const Case *c)
 {
@@ -48,21 +45,30 @@ static double flops_of(const Case *c)
     return flops;
 }
 
-/* Pairs of that many networks, as pairs.c will find them. */
-static int count_pairs(const Protocol *p, int lanes, int networks, int plain)
+/* Pairs of networks on the CPU, if all cases were in one block. */
+static int count_pairs(const Experiment *e, const Protocol *p, int lanes)
 {
-    const int across = lanes > 1 ? networks : 0; /* a peer's with ours */
+    Block b = { .n = e->ncases * lanes };
+    int pairs = 0;
 
-    if (p->to_first)
-        return lanes * (networks - 1) + across;
-    return across + (plain ? lanes * (networks - plain) : 0);
+    b.at = calloc((size_t)b.n + 1, sizeof(*b.at));
+    BUG_IF(!b.at);
+    for (int i = 0; i < b.n; i++) {
+        b.at[i].lane = i % lanes;
+        trial_init(&b.at[i].arm, &e->cases[i / lanes], NULL, i);
+    }
+    pairs_find(&b, p);
+    for (const Pair *pair = b.pair; pair < b.pair + b.npairs; pair++)
+        pairs += pair->a != ALONE && is_on_cpu(b.at[pair->b].arm.c);
+    block_free(&b);
+    return pairs;
 }
 
 void expect_plan(FloorPlan *plan, const Experiment *e, const Protocol *p,
                  int lanes, int threads)
 {
-    int networks = 0, plain = 0;
     double flops = 0;
+    int networks = 0;
 
     for (int i = 0; i < e->ncases; i++) {
         const Case *c = &e->cases[i];
@@ -72,12 +78,11 @@ void expect_plan(FloorPlan *plan, const Experiment *e, const Protocol *p,
         if (networks < MOST_COUNTED)
             flops += flops_of(c);
         networks++;
-        plain += is_plain(c);
     }
     *plan = (FloorPlan){ .budget = p->budget, .limit = p->limit };
     if (!networks)
         return;
-    plan->pairs = count_pairs(p, lanes, networks, plain);
+    plan->pairs = count_pairs(e, p, lanes);
     plan->pass_ns =
         flops / fmin(networks, MOST_COUNTED) / GUESSED_SPEED / threads * 1e9;
 }

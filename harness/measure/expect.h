@@ -12,7 +12,7 @@
 
 /*
  * Pairs of networks on the CPU that a sweep is to compare, as far as is known
- * before they are prepared (pairs.c has the rules): pass_ns is a guess from
+ * before they are prepared (by the rules of pairs.c): pass_ns is a guess from
  * their FLOPs, for as many threads.  lanes: 2 with a peer.  pairs is 0 if it
  * compares none.
  */

@@ -69,7 +69,7 @@ static int block_size(const Case *const *c, int n, int most)
 
 /* ---- preparing -------------------------------------------------------- */
 
-static void block_free(Block *b)
+void block_free(Block *b)
 {
     for (int i = 0; i < b->n; i++)
         trial_free(&b->at[i].arm);
