@@ -80,6 +80,7 @@ const Module afgca_module = {
     .paper = "Sun et al., Neural Networks 176 (2024) 106314",
     .type = "Hybrid",
     .build = afgca_build,
+    .op = &afgca_def,
     .gates = 1,
     .weights = afgca_weights,
 };

@@ -19,6 +19,8 @@
  */
 #include "attention_zoo/zoo.h"
 
+static const double EPS = 1e-5; /* of the norm */
+
 enum { MIN_HIDDEN = 8 };
 
 typedef struct CaSettings {
@@ -59,7 +61,7 @@ static Tensor *ca_build(Graph *g, Tensor *x, const void *settings)
     z = op_concat(g, 2, 2, (Tensor *[]){ fh, fw });
     z = op_view(g, z, DIMS(N, C, H + W, 1));
     f = op_conv2d(g, z, w, NULL, &conv); /* eq. (6) */
-    f = op_batch_norm(g, f, weight, bias, mean, var, 1e-5);
+    f = op_batch_norm(g, f, weight, bias, mean, var, EPS);
     f = op_hard_swish(g, f);
     fh = op_slice(g, f, 2, 0, H);
     fw = op_slice(g, f, 2, H, W);
@@ -77,6 +79,14 @@ static double ca_weights(int channels, const void *settings)
     return 3 * C * hidden + 2 * C + 2 * hidden;
 }
 
+/* What the kernels of its op cannot see in its weights. */
+static void ca_facts(ModuleFacts *facts, const Tensor *x, const void *settings)
+{
+    (void)x;
+    (void)settings;
+    facts->eps = EPS;
+}
+
 const Module ca_module = {
     .name = "ca",
     .title = "CA",
@@ -85,6 +95,8 @@ const Module ca_module = {
     .settings_size = sizeof(CaSettings),
     .params = ca_params,
     .build = ca_build,
+    .op = &ca_def,
+    .facts = ca_facts,
     .gates = 2,
     .weights = ca_weights,
 };

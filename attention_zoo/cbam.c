@@ -96,6 +96,7 @@ const Module cbam_module = {
     .settings_size = sizeof(CbamSettings),
     .params = cbam_params,
     .build = cbam_build,
+    .op = &cbam_def,
     .gates = 2,
     .weights = cbam_weights,
 };

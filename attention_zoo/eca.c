@@ -69,6 +69,7 @@ const Module eca_module = {
     .settings_size = sizeof(EcaSettings),
     .params = eca_params,
     .build = eca_build,
+    .op = &eca_def,
     .gates = 1,
     .weights = eca_weights,
 };

@@ -17,6 +17,8 @@
  */
 #include "attention_zoo/zoo.h"
 
+static const double EPS = 1e-5; /* of the norm */
+
 typedef struct ElaSettings {
     int kernel_size;
     int groups;
@@ -46,8 +48,8 @@ static Tensor *ela_build(Graph *g, Tensor *x, const void *settings)
 
     yh = op_dwconv1d(g, op_mean_w(g, x, SQUEEZE_MEAN), w, NULL);
     yw = op_dwconv1d(g, op_mean_h(g, x, SQUEEZE_MEAN), w, NULL);
-    yh = op_sigmoid(g, op_group_norm(g, yh, weight, bias, groups, 1e-5));
-    yw = op_sigmoid(g, op_group_norm(g, yw, weight, bias, groups, 1e-5));
+    yh = op_sigmoid(g, op_group_norm(g, yh, weight, bias, groups, EPS));
+    yw = op_sigmoid(g, op_group_norm(g, yw, weight, bias, groups, EPS));
     yw = op_view(g, yw, DIMS(N, C, 1, W));
     return op_gate(g, op_gate(g, x, yh), yw);
 }
@@ -60,6 +62,16 @@ static double ela_weights(int channels, const void *settings)
     return (p->kernel_size + 2.0) * channels;
 }
 
+/* What the kernels of its op cannot see in its weights. */
+static void ela_facts(ModuleFacts *facts, const Tensor *x, const void *settings)
+{
+    const ElaSettings *p = settings;
+
+    (void)x;
+    facts->groups = p->groups;
+    facts->eps = EPS;
+}
+
 const Module ela_module = {
     .name = "ela",
     .title = "ELA",
@@ -68,6 +80,8 @@ const Module ela_module = {
     .settings_size = sizeof(ElaSettings),
     .params = ela_params,
     .build = ela_build,
+    .op = &ela_def,
+    .facts = ela_facts,
     .gates = 2,
     .weights = ela_weights,
 };

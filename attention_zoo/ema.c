@@ -26,6 +26,8 @@
  */
 #include "attention_zoo/zoo.h"
 
+static const double EPS = 1e-5; /* of the norm */
+
 typedef struct EmaSettings {
     int factor;
 } EmaSettings;
@@ -57,7 +59,7 @@ static Tensor *strips(Graph *g, Tensor *x, const EmaWeights *w, int groups)
     v = op_sigmoid(g, op_slice(g, s, 2, H, W));
     v = op_view(g, v, DIMS(N, C, 1, W));
     s = op_mul(g, op_mul(g, x, h), v);
-    return op_group_norm(g, s, w->gn_w, w->gn_b, C, 1e-5);
+    return op_group_norm(g, s, w->gn_w, w->gn_b, C, EPS);
 }
 
 /* Softmax within each group of the channels' means, eq. (3): (N,C). */
@@ -111,6 +113,16 @@ static double ema_weights(int channels, const void *settings)
     return 10 * n * n + 4 * n;
 }
 
+/* What the kernels of its op cannot see in its weights. */
+static void ema_facts(ModuleFacts *facts, const Tensor *x, const void *settings)
+{
+    const EmaSettings *p = settings;
+
+    (void)x;
+    facts->groups = p->factor;
+    facts->eps = EPS;
+}
+
 const Module ema_module = {
     .name = "ema",
     .title = "EMA",
@@ -119,6 +131,8 @@ const Module ema_module = {
     .settings_size = sizeof(EmaSettings),
     .params = ema_params,
     .build = ema_build,
+    .op = &ema_def,
+    .facts = ema_facts,
     .gates = 1,
     .weights = ema_weights,
 };

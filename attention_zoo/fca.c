@@ -45,32 +45,42 @@ static const Param fca_params[] = {
     PARAM_END,
 };
 
+/* The size of the transform, and the frequencies at it. */
+static void transform_of(ModuleFacts *t, const Tensor *x, const FcaSettings *p)
+{
+    t->pool_h = p->dct_h ? p->dct_h : x->dim[2];
+    t->pool_w = p->dct_w ? p->dct_w : x->dim[3];
+    t->dct = top16;
+    for (int i = 0; i < FREQUENCIES; i++) {
+        t->dct.u[i] *= t->pool_h / GRID;
+        t->dct.v[i] *= t->pool_w / GRID;
+    }
+}
+
 static Tensor *fca_build(Graph *g, Tensor *x, const void *settings)
 {
     const FcaSettings *p = settings;
     const int C = x->dim[1], H = x->dim[2], W = x->dim[3], r = p->reduction;
-    const int h = p->dct_h ? p->dct_h : H, w = p->dct_w ? p->dct_w : W;
-    DctPoolAttr dct = top16;
     Tensor *w1, *w2, *z, *s;
+    ModuleFacts t;
 
     if (!zoo_multiple(g, "fca", C, FREQUENCIES) ||
         !zoo_divides(g, "fca: reduction", r, C))
         return NULL;
-    if (h < GRID || w < GRID)
+    transform_of(&t, x, p);
+    if (t.pool_h < GRID || t.pool_w < GRID)
         return graph_fail(g,
                           "fca: dct_h=%d, dct_w=%d must be at least 7: the "
                           "frequencies are of a 7x7 grid",
-                          h, w);
-    for (int i = 0; i < FREQUENCIES; i++) {
-        dct.u[i] *= h / GRID;
-        dct.v[i] *= w / GRID;
-    }
+                          t.pool_h, t.pool_w);
 
     w1 = graph_weight(g, "fc.0.weight", DIMS(C / r, C));
     w2 = graph_weight(g, "fc.2.weight", DIMS(C, C / r));
 
-    z = H == h && W == w ? x : op_adaptive_avg_pool2d(g, x, h, w);
-    z = op_dct_pool(g, z, &dct); /* the squeeze */
+    z = x;
+    if (H != t.pool_h || W != t.pool_w)
+        z = op_adaptive_avg_pool2d(g, x, t.pool_h, t.pool_w);
+    z = op_dct_pool(g, z, &t.dct); /* the squeeze */
     s = op_relu(g, op_linear(g, z, w1, NULL));
     s = op_sigmoid(g, op_linear(g, s, w2, NULL));
     return op_gate(g, x, s);
@@ -94,6 +104,11 @@ static void fca_at_stage(void *settings, int stage)
         p->dct_w = STAGE1 >> stage;
 }
 
+static void fca_facts(ModuleFacts *facts, const Tensor *x, const void *settings)
+{
+    transform_of(facts, x, settings);
+}
+
 const Module fca_module = {
     .name = "fca",
     .title = "FCA",
@@ -103,6 +118,8 @@ const Module fca_module = {
     .settings_size = sizeof(FcaSettings),
     .params = fca_params,
     .build = fca_build,
+    .op = &fca_def,
+    .facts = fca_facts,
     .gates = 1,
     .weights = fca_weights,
     .at_stage = fca_at_stage,

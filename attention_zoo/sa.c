@@ -24,6 +24,8 @@
  */
 #include "attention_zoo/zoo.h"
 
+static const double EPS = 1e-5; /* of the norm */
+
 typedef struct SaSettings {
     int group_num;
 } SaSettings;
@@ -77,7 +79,7 @@ static Tensor *sa_build(Graph *g, Tensor *x, const void *settings)
     a = op_gate(g, a, op_view(g, s, DIMS(N, n * G))); /* eq. (2) */
 
     b = op_view(g, b, DIMS(N, n * G, H * W));
-    s = op_group_norm(g, b, weight, bias, n * G, 1e-5);
+    s = op_group_norm(g, b, weight, bias, n * G, EPS);
     s = op_view(g, s, DIMS(N, n, H * W, G));
     s = op_sigmoid(g, op_add(g, op_mul(g, s, s_w), s_b));
     b = op_gate(g, b, op_view(g, s, DIMS(N, n * G, H * W))); /* eq. (3) */
@@ -96,6 +98,16 @@ static double sa_weights(int channels, const void *settings)
     return 3.0 * channels / p->group_num;
 }
 
+/* What the kernels of its op cannot see in its weights. */
+static void sa_facts(ModuleFacts *facts, const Tensor *x, const void *settings)
+{
+    const SaSettings *p = settings;
+
+    (void)x;
+    facts->groups = p->group_num;
+    facts->eps = EPS;
+}
+
 const Module sa_module = {
     .name = "sa",
     .title = "SA",
@@ -105,6 +117,8 @@ const Module sa_module = {
     .settings_size = sizeof(SaSettings),
     .params = sa_params,
     .build = sa_build,
+    .op = &sa_def,
+    .facts = sa_facts,
     .gates = 1,
     .weights = sa_weights,
 };

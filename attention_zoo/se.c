@@ -60,6 +60,7 @@ const Module se_module = {
     .settings_size = sizeof(SeSettings),
     .params = se_params,
     .build = se_build,
+    .op = &se_def,
     .gates = 1,
     .weights = se_weights,
 };

@@ -18,6 +18,8 @@
  */
 #include "attention_zoo/zoo.h"
 
+static const double EPS = 1e-5; /* of the norm */
+
 typedef struct SeConvSettings {
     int reduction;
 } SeConvSettings;
@@ -48,7 +50,7 @@ static Tensor *se_conv_build(Graph *g, Tensor *x, const void *settings)
     z = op_global_avg_pool(g, x, SQUEEZE_MEAN); /* eq. (2) squeeze */
     z = op_view(g, z, DIMS(N, C, 1, 1));
     s = op_conv2d(g, z, w1, NULL, &conv); /* eq. (3) excite  */
-    s = op_relu(g, op_batch_norm(g, s, weight, bias, mean, var, 1e-5));
+    s = op_relu(g, op_batch_norm(g, s, weight, bias, mean, var, EPS));
     s = op_sigmoid(g, op_conv2d(g, s, w2, NULL, &conv));
     return op_gate(g, x, s); /* eq. (4) scale   */
 }
@@ -61,6 +63,15 @@ static double se_conv_weights(int channels, const void *settings)
     return 2.0 * (channels + 1.0) * channels / p->reduction;
 }
 
+/* What the kernels of its op cannot see in its weights. */
+static void se_conv_facts(ModuleFacts *facts, const Tensor *x,
+                          const void *settings)
+{
+    (void)x;
+    (void)settings;
+    facts->eps = EPS;
+}
+
 const Module se_conv_module = {
     .name = "se_conv",
     .title = "SEConv",
@@ -70,6 +81,8 @@ const Module se_conv_module = {
     .settings_size = sizeof(SeConvSettings),
     .params = se_conv_params,
     .build = se_conv_build,
+    .op = &se_conv_def,
+    .facts = se_conv_facts,
     .gates = 1,
     .weights = se_conv_weights,
 };

@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "kernels/core/err.h"
+
 static const Module *const modules[] = {
 #define X(id) &id##_module,
     ZOO(X)
@@ -29,6 +31,68 @@ const Module *zoo_find(const char *name)
             return modules[i];
     return NULL;
 }
+
+/* ---- as one op ----------------------------------------------------------- */
+
+bool zoo_can_fuse(const Module *m)
+{
+    return m->op || m->fuse;
+}
+
+/* Fails as the module itself did. */
+static Tensor *refuse(Graph *g, const Graph *alone)
+{
+    const int err = graph_error(alone);
+
+    if (err == ERR_UNSUPPORTED)
+        return graph_unsupported(g, "%s", err_message());
+    if (err == ERR_MEMORY)
+        return graph_no_memory(g, "%s", err_message());
+    return graph_fail(g, "%s", err_message());
+}
+
+/* Makes in g the weights and buffers that the module made in a graph of its
+ * own. */
+static void make_sources(Graph *g, const Graph *alone, Tensor *src[MAX_SRC])
+{
+    int n = 1;
+
+    for (int i = 0; i < graph_size(alone); i++) {
+        const Tensor *t = graph_at(alone, i);
+        Dims dims = { .rank = t->rank };
+
+        if (!tensor_is_weight(t))
+            continue;
+        BUG_IF(n == MAX_SRC);
+        memcpy(dims.dim, t->dim, sizeof(dims.dim));
+        src[n++] = t->role == ROLE_WEIGHT ? graph_weight(g, t->name, dims)
+                                          : graph_buffer(g, t->name, dims);
+    }
+}
+
+Tensor *zoo_fuse(Graph *g, const Module *m, Tensor *x, const void *settings)
+{
+    Tensor *src[MAX_SRC] = { x }, *stand_in;
+    ModuleAttr attr = { .build = m->build };
+    Graph *alone;
+
+    if (m->fuse || !x)
+        return x ? m->fuse(g, x, settings) : NULL;
+    alone = graph_new();
+    stand_in = graph_input(alone, "x",
+                           DIMS(x->dim[0], x->dim[1], x->dim[2], x->dim[3]));
+    if (m->build(alone, stand_in, settings))
+        make_sources(g, alone, src);
+    else
+        refuse(g, alone);
+    graph_free(alone);
+    memcpy(attr.settings, settings, m->settings_size);
+    if (m->facts)
+        m->facts(&attr.facts, x, settings);
+    return graph_apply(g, m->op, &attr, src);
+}
+
+/* ---- conditions ---------------------------------------------------------- */
 
 /* The largest number up to most that divides n. */
 static int divisor(int n, int most)

@@ -29,7 +29,7 @@ extern "C" {
     X(ema)     \
     X(scsa)
 
-enum { SETTINGS_MAX = 128 };
+enum { SETTINGS_MAX = MODULE_ATTR_BYTES };
 
 typedef struct Module {
     const char *name;     /* as in ZOO, in JSON and in flags              */
@@ -45,8 +45,13 @@ typedef struct Module {
      * that it cannot take is graph_fail with the rule that it breaks. */
     Tensor *(*build)(Graph *g, Tensor *x, const void *settings);
 
-    /* The same as one op (FUSED_OPS), of the same weights: impl=fused.  A
-     * setting that it does not have is graph_unsupported.  NULL: no such op. */
+    /* The same as one op (MODULE_OPS), of the same weights: impl=fused; and
+     * what its kernels need to know, where there is such a thing. */
+    const Op *op;
+    void (*facts)(ModuleFacts *facts, const Tensor *x, const void *settings);
+
+    /* Where its op is one of its own (FUSED_OPS), instead of these.  A setting
+     * that it does not have is graph_unsupported. */
     Tensor *(*fuse)(Graph *g, Tensor *x, const void *settings);
 
     /* x passes this many gates of 0 to 1 in sequence, which are 1/2 where
@@ -70,6 +75,10 @@ ZOO(X)
 const Module *zoo_at(int i);
 const char *zoo_name(int i);
 const Module *zoo_find(const char *name); /* NULL if there is none */
+
+/* Adds a module to g as one op; and whether it has such an op. */
+Tensor *zoo_fuse(Graph *g, const Module *m, Tensor *x, const void *settings);
+bool zoo_can_fuse(const Module *m);
 
 /* Conditions on a module's settings and channels: false where one is not met,
  * after a graph_fail that says what would do.  setting is as a user reads it,

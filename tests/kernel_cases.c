@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tests/kernel_cases_modules.h"
+
 #define X(family) extern const KernelCase family##_cases[];
 KERNEL_CASES(X)
 #undef X
@@ -28,7 +30,21 @@ const KernelCase *kernel_case_at(int i)
         for (const KernelCase *c = families[f]; c->op; c++)
             if (i-- == 0)
                 return c;
-    return NULL;
+    return module_case_at(i);
+}
+
+static bool is_module(const Op *op)
+{
+    static const Op *const modules[] = {
+#define X(id) &id##_def,
+        MODULE_OPS(X)
+#undef X
+    };
+
+    for (size_t i = 0; i < sizeof(modules) / sizeof(modules[0]); i++)
+        if (op == modules[i])
+            return true;
+    return op == &scsa_def;
 }
 
 bool kernel_source_is_weight(const Op *op, int k)
@@ -41,10 +57,9 @@ bool kernel_source_is_weight(const Op *op, int k)
         return k == 0;
     if (op == &window_attention_def)
         return k == 1;
-    if (op == &batch_norm_def || op == &group_norm_def ||
-        op == &layer_norm_def || op == &scsa_def)
+    if (op == &batch_norm_def || op == &group_norm_def || op == &layer_norm_def)
         return k >= 1;
-    return false;
+    return is_module(op) && k >= 1;
 }
 
 Tensor *kernel_case_source(Graph *g, const KernelCase *c, int k)

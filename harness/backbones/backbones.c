@@ -70,9 +70,9 @@ Tensor *plug_apply(Graph *g, Tensor *x, const Plug *plug, const void *settings)
     const int before = graph_size(g);
     Tensor *y;
 
-    if (plug->fused && !m->fuse)
+    if (plug->fused && !zoo_can_fuse(m))
         return graph_fail(g, "module=%s has no impl=fused", m->name);
-    y = plug->fused ? m->fuse(g, x, settings) : m->build(g, x, settings);
+    y = plug->fused ? zoo_fuse(g, m, x, settings) : m->build(g, x, settings);
     graph_set_origin(g, before, ORIGIN_MODULE);
     return y;
 }

@@ -41,7 +41,7 @@ static int list_modules(void)
         param_defaults(m->params, settings);
         param_flags(m->params, settings, true, text, sizeof(text));
         printf("%-9s %-8s %-8s %s%s\n", m->name, m->title, m->type, m->paper,
-               m->fuse ? "; also impl=fused" : "");
+               zoo_can_fuse(m) ? "; also impl=fused" : "");
         if (text[0])
             printf("%27s%s\n", "", text + 1);
     }

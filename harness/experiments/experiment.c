@@ -44,7 +44,7 @@ static bool is_void(const Builder *b, const Case *c)
 {
     const Module *m = case_module(c);
 
-    return b->any_impl && c->impl == IMPL_FUSED && !(m && m->fuse);
+    return b->any_impl && c->impl == IMPL_FUSED && !(m && zoo_can_fuse(m));
 }
 
 static int add_case(Builder *b, const Case *c)

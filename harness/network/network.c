@@ -26,7 +26,7 @@ static int check_supported(const Case *c)
     const Module *m = case_module(c);
     const Backbone *b = backbone_find(c->backbone.text);
 
-    if (c->impl == IMPL_FUSED && m && !m->fuse)
+    if (c->impl == IMPL_FUSED && m && !zoo_can_fuse(m))
         return fail(ERR_UNSUPPORTED, "module=%s has no impl=fused", m->name);
     if (c->form == MADE_DEPLOY && b && !b->reparam)
         return fail(ERR_UNSUPPORTED,

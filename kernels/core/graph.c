@@ -26,6 +26,7 @@ struct Graph {
     Output **outputs; /* each apart, so that names stay where they are */
     int noutputs;
     bool training;
+    Tensor *const *lent; /* the next weight; or NULL: they are made */
     int error;
     char message[MESSAGE_SIZE];
 };
@@ -173,14 +174,30 @@ Tensor *graph_input(Graph *g, const char *name, Dims dims)
     return t;
 }
 
+void graph_lend(Graph *g, Tensor *const *weights)
+{
+    g->lent = weights;
+}
+
+/* The next that was lent. */
+static Tensor *borrow(Graph *g, Dims dims)
+{
+    Tensor *t = *g->lent++;
+
+    BUG_IF(!t || t->rank != dims.rank);
+    for (int i = 0; i < dims.rank; i++)
+        BUG_IF(t->dim[i] != dims.dim[i]);
+    return t;
+}
+
 Tensor *graph_weight(Graph *g, const char *name, Dims dims)
 {
-    return leaf(g, ROLE_WEIGHT, name, dims);
+    return g->lent ? borrow(g, dims) : leaf(g, ROLE_WEIGHT, name, dims);
 }
 
 Tensor *graph_buffer(Graph *g, const char *name, Dims dims)
 {
-    return leaf(g, ROLE_BUFFER, name, dims);
+    return g->lent ? borrow(g, dims) : leaf(g, ROLE_BUFFER, name, dims);
 }
 
 void graph_set_dtype(Graph *g, Dtype dtype)

@@ -39,6 +39,14 @@ Tensor *graph_input(Graph *g, const char *name, Dims dims);
 Tensor *graph_weight(Graph *g, const char *name, Dims dims);
 Tensor *graph_buffer(Graph *g, const char *name, Dims dims);
 
+/*
+ * Until it is called with NULL: weights and buffers that are asked for are not
+ * made, but are these, one after the other, whatever they are called; so what
+ * a builder makes can be made again of weights that there are.  Dims must be
+ * equal.
+ */
+void graph_lend(Graph *g, Tensor *const *weights);
+
 /* Applies op.  src holds op->sources + op->optional pointers, of which the
  * optional may be NULL; attr (op->attr_size bytes; NULL: zeros) is copied. */
 Tensor *graph_apply(Graph *g, const Op *op, const void *attr,

@@ -26,7 +26,7 @@
 extern "C" {
 #endif
 
-enum { MAX_RANK = 4, MAX_SRC = 18, MAX_NAME = 96 };
+enum { MAX_RANK = 4, MAX_SRC = 22, MAX_NAME = 96 };
 
 typedef enum Layout { ROW_MAJOR, CHANNELS_LAST } Layout;
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "kernels/core/err.h"
+#include "kernels/ops/ops.h"
 
 /* Stand-ins for the sources, of the same dims and roles, in a graph that is
  * the composition.  Its last tensor is the result; NULL if it refused. */
@@ -76,6 +77,36 @@ Cost fused_cost(const Tensor *out)
     graph_free(g);
     return sum;
 }
+
+/* ---- modules ------------------------------------------------------------- */
+
+static Tensor *module_compose(Graph *g, Tensor *const *src, const void *attr)
+{
+    const ModuleAttr *a = attr;
+    Tensor *y;
+
+    graph_lend(g, src + 1);
+    y = a->build(g, src[0], a->settings);
+    graph_lend(g, NULL);
+    return y;
+}
+
+#define X(id)                            \
+    const Op id##_def = {                \
+        .name = #id,                     \
+        .sources = 2,                    \
+        .optional = MAX_SRC - 2,         \
+        .attr_size = sizeof(ModuleAttr), \
+        .shape = fused_shape,            \
+        .cost = fused_cost,              \
+        .ref = fused_ref,                \
+        .compose = module_compose,       \
+        .tol_f32 = 3e-6,                 \
+    };
+MODULE_OPS(X)
+#undef X
+
+/* ---- gates --------------------------------------------------------------- */
 
 static bool is_gated(const Tensor *out)
 {

@@ -61,8 +61,23 @@ extern "C" {
  * of it is at the end of this file.
  */
 #define FUSED_OPS(X) \
+    MODULE_OPS(X)    \
     X(scsa)          \
     X(window_attention)
+
+/* Those of them whose definition is what the module builds (ModuleAttr). */
+#define MODULE_OPS(X) \
+    X(se)             \
+    X(se_conv)        \
+    X(eca)            \
+    X(fca)            \
+    X(cpca)           \
+    X(afgca)          \
+    X(cbam)           \
+    X(sa)             \
+    X(ela)            \
+    X(ca)             \
+    X(ema)
 
 /*
  * Further ops that gradients are made of (grad.h), each in the file of the op
@@ -451,6 +466,27 @@ bool window_shifted(const WindowAttr *a);
 int window_position(const WindowAttr *a, int window, int i);
 int window_offset(const WindowAttr *a, int i, int j);
 float window_mask(const WindowAttr *a, int window, int i, int j);
+
+/*
+ * A module: x (N,C,H,W), and its weights and buffers in the order in which it
+ * makes them -> the same shape as x.  What kernels need to know of it besides
+ * the dims of these is in facts.
+ */
+typedef struct ModuleFacts {
+    int groups;         /* of channels, or of a norm's; 0: it has none     */
+    double eps;         /* of its norms                                    */
+    int pool_h, pool_w; /* of the map before a squeeze by frequencies      */
+    DctPoolAttr dct;    /* these                                           */
+} ModuleFacts;
+
+enum { MODULE_ATTR_BYTES = 128 };
+
+typedef struct ModuleAttr {
+    /* What it replaces, of settings. */
+    Tensor *(*build)(Graph *g, Tensor *x, const void *settings);
+    double settings[MODULE_ATTR_BYTES / sizeof(double)]; /* their bytes */
+    ModuleFacts facts;
+} ModuleAttr;
 
 /* SCSA: x (N,C,H,W) and its weights -> the same shape as x. */
 typedef struct ScsaAttr {
