@@ -107,4 +107,54 @@ INLINE float sum_lanes(Vec v)
     return v[0] + v[1];
 }
 
+/* Lanes of a, and, counted on, of b. */
+INLINE Vec shuffle(Vec a, Vec b, VecInt from)
+{
+#ifdef __clang__
+    Vec y;
+
+    UNROLL
+    for (size_t l = 0; l < LANES; l++)
+        y[l] = (size_t)from[l] < LANES ? a[from[l]] : b[from[l] - LANES];
+    return y;
+#else
+    return __builtin_shuffle(a, b, from);
+#endif
+}
+
+/* Blocks of 2 w lanes: the sums, or the maxima as larger() has them, of a's
+ * halves, then those of b's.  w and sums are constants. */
+INLINE Vec fold_lanes(Vec a, Vec b, const size_t w, const bool sums)
+{
+    VecInt near, far;
+    Vec first, second;
+
+    UNROLL
+    for (size_t l = 0; l < LANES; l++) {
+        near[l] = (int32_t)(l % (2 * w) < w ? l : l - w + LANES);
+        far[l] = (int32_t)(near[l] + (int32_t)w);
+    }
+    first = shuffle(a, b, near);
+    second = shuffle(a, b, far);
+    return sums ? first + second : larger(first, second);
+}
+
+/* Lane r: the sum of all lanes of m[r], or the largest. */
+INLINE Vec join_lanes(Vec m[LANES], const bool sums)
+{
+#if LANES >= 16
+    UNROLL
+    for (size_t i = 0; i < 8; i++)
+        m[i] = fold_lanes(m[i], m[i + 8], 8, sums);
+#endif
+#if LANES >= 8
+    UNROLL
+    for (size_t i = 0; i < 4; i++)
+        m[i] = fold_lanes(m[i], m[i + 4], 4, sums);
+#endif
+    m[0] = fold_lanes(m[0], m[2], 2, sums);
+    m[1] = fold_lanes(m[1], m[3], 2, sums);
+    return fold_lanes(m[0], m[1], 1, sums);
+}
+
 #endif

@@ -25,53 +25,6 @@ static void mean_range(const Tensor *out, const void *state, size_t begin,
         y[r] = elem(sum_row(x, C) / (float)C);
 }
 
-/* Lanes of a, and, counted on, of b. */
-INLINE Vec shuffle(Vec a, Vec b, VecInt from)
-{
-#ifdef __clang__
-    Vec y;
-
-    UNROLL
-    for (size_t l = 0; l < LANES; l++)
-        y[l] = (size_t)from[l] < LANES ? a[from[l]] : b[from[l] - LANES];
-    return y;
-#else
-    return __builtin_shuffle(a, b, from);
-#endif
-}
-
-/* Blocks of 2 w lanes: the maxima of a's halves, then those of b's.  w is a
- * constant. */
-INLINE Vec fold(Vec a, Vec b, const size_t w)
-{
-    VecInt near, far;
-
-    UNROLL
-    for (size_t l = 0; l < LANES; l++) {
-        near[l] = (int32_t)(l % (2 * w) < w ? l : l - w + LANES);
-        far[l] = (int32_t)(near[l] + (int32_t)w);
-    }
-    return larger(shuffle(a, b, near), shuffle(a, b, far));
-}
-
-/* Lane r: the largest lane of m[r]. */
-INLINE Vec join(Vec m[LANES])
-{
-#if LANES >= 16
-    UNROLL
-    for (size_t i = 0; i < 8; i++)
-        m[i] = fold(m[i], m[i + 8], 8);
-#endif
-#if LANES >= 8
-    UNROLL
-    for (size_t i = 0; i < 4; i++)
-        m[i] = fold(m[i], m[i + 4], 4);
-#endif
-    m[0] = fold(m[0], m[2], 2);
-    m[1] = fold(m[1], m[3], 2);
-    return fold(m[0], m[1], 1);
-}
-
 /* The maxima of LANES rows of C >= LANES channels; false if one of them may be
  * NaN.  What fills no vector is seen twice. */
 INLINE bool max_rows_at_once(Vec *y, const Elem *x, size_t C)
@@ -97,7 +50,7 @@ INLINE bool max_rows_at_once(Vec *y, const Elem *x, size_t C)
             m[r] = larger(m[r], v);
         }
     }
-    *y = join(m);
+    *y = join_lanes(m, false);
     return !isnan(sum_lanes(sum));
 }
 

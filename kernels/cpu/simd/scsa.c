@@ -166,8 +166,8 @@ static void strips(const Image *m, size_t begin, size_t end)
     sum_strips(s, w, m->x, c, min_size(to, s->C) - c);
     filter_strip(s, &w->h, 1 / (float)s->W, c, to);
     filter_strip(s, &w->w, 1 / (float)s->H, c, to);
-    take_moments(s, w->h.moments, w->h.gate, s->H, c, to);
-    take_moments(s, w->w.moments, w->w.gate, s->W, c, to);
+    take_moments(s->row, w->h.moments, w->h.gate, s->H, c, to);
+    take_moments(s->row, w->w.moments, w->w.gate, s->W, c, to);
 }
 
 static void windows(const Image *m, size_t begin, size_t end)
@@ -179,7 +179,7 @@ static void windows(const Image *m, size_t begin, size_t end)
     finish_gates(s, w, &w->h, s->norm_h, c, to);
     finish_gates(s, w, &w->w, s->norm_w, c, to);
     sum_windows(s, w, m->x, c, min_size(to, s->C) - c);
-    take_moments(s, w->moments, w->pooled, windows_of(s), c, to);
+    take_moments(s->row, w->moments, w->pooled, windows_of(s), c, to);
 }
 
 static void projections(const Image *m, size_t begin, size_t end)

@@ -9,16 +9,12 @@
 #define SIMD_SCSA_H
 
 #include "kernels/cpu/simd/simd.h"
+#include "kernels/cpu/simd/strips.h"
 
 enum {
     LINE = 16, /* floats of a line of the cache */
     QUARTERS = 4,
 };
-
-/* Weight and bias of a group norm. */
-typedef struct NormWeights {
-    float *weight, *bias;
-} NormWeights;
 
 typedef struct Scsa {
     _Alignas(64) size_t C, H, W;
@@ -39,13 +35,6 @@ typedef struct Scsa {
     float *scratch; /* a Work for each thread */
     size_t scratch_rows;
 } Scsa;
-
-/* Moments of each channel over some rows: a copy of the first row, the sums of
- * d = x - first and of d^2.  As the first is within a few deviations of the
- * mean, squares cancel little, whatever the mean. */
-typedef struct Moments {
-    float *first, *sum, *squares;
-} Moments;
 
 /* One axis of SMSA. */
 typedef struct Strip {

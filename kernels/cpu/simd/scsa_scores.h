@@ -226,9 +226,9 @@ static void project(const Scsa *s, const Work *w, size_t c, size_t end)
 {
     const size_t P = windows_of(s);
     const double area = (double)s->window_h * (double)s->window_w;
-    const Norm norm = { w->moments, P, 1, s->norm, s->eps * area * area };
+    const Norm norm = { w->moments, s->C, P, 1, s->norm, s->eps * area * area };
 
-    set_affine(s, w, &norm, c, end);
+    set_affine(&norm, (NormRows){ w->mean, w->scale, w->shift }, c, end);
     for (; c < end; c += LANES) {
         const Vec mean = load(w->mean + c), scale = load(w->scale + c),
                   shift = load(w->shift + c);
