@@ -90,6 +90,7 @@ typedef struct Sample {
 static bool is_variance(const Op *op, int k)
 {
     return (op == &batch_norm_def && k == 4) ||
+           ((op == &se_conv_def || op == &ca_def) && k == 5) ||
            (op == &batch_norm_grad_x_def && k == 2) ||
            (op == &batch_norm_grad_w_def && k == 3);
 }
