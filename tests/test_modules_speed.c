@@ -1,6 +1,7 @@
 /*
- * test_scsa_speed.c - the fused SCSA against its floor, a copy of the map, and
- * against the composed one; only in make speed, and needs a quiet machine.
+ * test_modules_speed.c - modules as one op against their floor, a copy of the
+ * map, and against their composed form; only in make speed, and needs a quiet
+ * machine.  MODULE=se restricts it.
  *
  * Batch 8 at the stages of ResNet-50, f32, all cores; medians.  Copy and fused
  * take turns in one process, each after a run of its own that is not timed;
@@ -23,7 +24,7 @@
 
 enum { N = 8, ROUNDS = 201 };
 
-/* SCSA on one map: the kernel of the fused op, and a plan of the graph. */
+/* A module on one map: the kernel of the fused op, and a plan of the graph. */
 typedef struct Bench {
     Device *dev;
     Graph *fused, *composed;
@@ -33,15 +34,34 @@ typedef struct Bench {
     Plan *plan;
 } Bench;
 
-static Tensor *build(Graph *g, bool fused, int C, int size, Tensor **x)
+/* A stage of ResNet-50. */
+typedef struct Stage {
+    int C, size;
+} Stage;
+
+/* Settings as they are there; SA has half as many groups at the first. */
+static void settle(const Module *module, void *settings, Stage s)
+{
+    const bool few = !strcmp(module->name, "sa") && s.C < 128;
+
+    if (module->params)
+        param_defaults(module->params, settings);
+    if (few)
+        BUG_IF(param_set(param_find(module->params, "group_num"), settings,
+                         "32") != OK);
+}
+
+static Tensor *build(Graph *g, const Module *module, bool fused, Stage s,
+                     Tensor **x)
 {
     _Alignas(16) unsigned char settings[SETTINGS_MAX] = { 0 };
     uint64_t state = 7;
     Tensor *y;
 
-    param_defaults(scsa_module.params, settings);
-    *x = graph_input(g, "input", DIMS(N, C, size, size));
-    y = (fused ? scsa_module.fuse : scsa_module.build)(g, *x, settings);
+    settle(module, settings, s);
+    *x = graph_input(g, "input", DIMS(N, s.C, s.size, s.size));
+    y = fused ? zoo_fuse(g, module, *x, settings)
+              : module->build(g, *x, settings);
     BUG_IF(!y);
     graph_output(g, "output", y);
     for (int i = 0; i < graph_size(g); i++) {
@@ -51,6 +71,8 @@ static Tensor *build(Graph *g, bool fused, int C, int size, Tensor **x)
             continue;
         BUG_IF(graph_alloc_host(t) != OK);
         sample_fill(&state, t->host, tensor_count(t));
+        for (size_t k = 0; t->role == ROLE_BUFFER && k < tensor_count(t); k++)
+            t->host[k] = 1 + t->host[k] / 2;
     }
     return y;
 }
@@ -63,27 +85,34 @@ static void allocate(Device *dev, Tensor *t)
     sample_fill(&state, t->data, tensor_count(t));
 }
 
-static void bench_open(Bench *b, int C, int size)
+/* False if the module has no kernel as one op. */
+static bool bench_open(Bench *b, const Module *module, Stage s)
 {
     Tensor *x;
 
     *b = (Bench){ .fused = graph_new(), .composed = graph_new() };
     BUG_IF(cpu_backend.open(&b->dev, &(DeviceSettings){ .isa = "" }) != OK);
-    b->y = build(b->fused, true, C, size, &b->x);
+    b->y = build(b->fused, module, true, s, &b->x);
     allocate(b->dev, b->x);
     allocate(b->dev, b->y);
     for (const Kernel *const *k = b->dev->kernels; *k && !b->kernel; k++)
         b->kernel = kernel_takes(*k, b->y) ? *k : NULL;
-    BUG_IF(!b->kernel || b->kernel->plan(b->dev, b->y, &b->state) != OK);
-    build(b->composed, false, C, size, &x);
+    if (!b->kernel)
+        return false;
+    BUG_IF(b->kernel->plan(b->dev, b->y, &b->state) != OK);
+    build(b->composed, module, false, s, &x);
     BUG_IF(plan_new(&b->plan, b->dev, b->composed) != OK);
     BUG_IF(plan_set(b->plan, x, b->x->data) != OK);
+    return true;
 }
 
 static void bench_close(Bench *b)
 {
     plan_free(b->plan);
-    free(b->state);
+    if (b->kernel && b->kernel->release)
+        b->kernel->release(b->state);
+    else
+        free(b->state);
     b->dev->backend->release(b->dev, b->x->data);
     b->dev->backend->release(b->dev, b->y->data);
     graph_free(b->fused);
@@ -118,6 +147,8 @@ static void in_place(const Bench *b)
 {
     void *x = b->x->data;
 
+    if (!(b->kernel->inplace & 1))
+        return;
     b->x->data = b->y->data;
     BUG_IF(b->kernel->run(b->dev, b->y, b->state) != OK);
     b->x->data = x;
@@ -166,29 +197,39 @@ static void measure(const Bench *b, double *median, int first, int last)
     }
 }
 
-TEST(scsa_speed, fused_next_to_a_copy_and_composed)
+static void say(const Module *module, Stage s)
 {
-    static const int stages[][2] = {
+    double ns[NLANES], composed[NLANES];
+    Bench b;
+
+    printf("    %-8s %3dx%2dx%2d", module->name, s.C, s.size, s.size);
+    if (bench_open(&b, module, s)) {
+        measure(&b, ns, IN_PLACE, FUSED);
+        measure(&b, composed, FUSED, COMPOSED);
+        printf(" %8.1f %7.1f %9.1f %9.1f %11.2f %14.2f\n", ns[COPY] / 1e3,
+               ns[FUSED] / 1e3, ns[IN_PLACE] / 1e3, composed[COMPOSED] / 1e3,
+               ns[FUSED] / ns[COPY], composed[COMPOSED] / composed[FUSED]);
+    } else {
+        puts(" has no kernel");
+    }
+    bench_close(&b);
+}
+
+TEST(modules_speed, fused_next_to_a_copy_and_composed)
+{
+    static const Stage stages[] = {
         { 64, 56 }, { 128, 28 }, { 256, 14 }, { 512, 7 }
     };
+    const char *only = getenv("MODULE");
+    const Module *module;
 
     if (!getenv("SPEED"))
         SKIP("a benchmark: make speed");
-    printf("    us, batch %d:  copy  fused  in place  composed   fused/copy "
-           "composed/fused\n",
+    printf("    us, batch %d:          copy   fused  in place  composed "
+           " fused/copy composed/fused\n",
            N);
-    for (size_t i = 0; i < sizeof(stages) / sizeof(stages[0]); i++) {
-        const int C = stages[i][0], size = stages[i][1];
-        double ns[NLANES], composed[NLANES];
-        Bench b;
-
-        bench_open(&b, C, size);
-        measure(&b, ns, IN_PLACE, FUSED);
-        measure(&b, composed, FUSED, COMPOSED);
-        printf("    %3dx%2dx%2d  %9.1f %6.1f %9.1f %9.1f %12.2f %14.2f\n", C,
-               size, size, ns[COPY] / 1e3, ns[FUSED] / 1e3, ns[IN_PLACE] / 1e3,
-               composed[COMPOSED] / 1e3, ns[FUSED] / ns[COPY],
-               composed[COMPOSED] / composed[FUSED]);
-        bench_close(&b);
-    }
+    for (int i = 0; (module = zoo_at(i)); i++)
+        for (size_t k = 0; k < sizeof(stages) / sizeof(stages[0]); k++)
+            if (!only || !strcmp(only, module->name))
+                say(module, stages[k]);
 }
