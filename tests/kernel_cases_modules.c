@@ -49,6 +49,7 @@ static const Row rows[] = {
     STAGES("eca"), SHAPES("eca", ""),
     { "eca", "kernel_size=9", 2, 5, 6, 6, "a filter beyond the channels" },
     { "eca", "kernel_size=7", 1, 65, 4, 3, "seven taps" },
+    { "eca", "", 2, 2064, 2, 3, "more packs than a block has threads" },
 
     STAGES("fca"),
     { "fca", "reduction=1", 1, 16, 7, 7, "smallest" },
@@ -68,6 +69,7 @@ static const Row rows[] = {
     { "cbam", "reduction=2 kernel_size=3", 2, 36, 7, 9, "a 3x3 filter" },
     { "cbam", "kernel_size=1", 1, 20, 6, 5, "a filter of one tap" },
     { "cbam", "kernel_size=11", 2, 12, 6, 9, "a filter beyond the map" },
+    { "cbam", "", 1, 2064, 3, 2, "more packs than a block has threads" },
 
     { "sa", "group_num=32", 1, 64, 56, 56, "stage 1" },
     { "sa", "", 2, 128, 28, 28, "stage 2, one channel a branch" },
@@ -93,6 +95,7 @@ static const Row rows[] = {
     { "ema", "factor=8", 2, 8, 9, 7, "one channel a group" },
     { "ema", "factor=5", 2, 35, 7, 9, "groups of seven" },
     { "ema", "factor=2", 1, 6, 2, 2, "a map that the filter overhangs" },
+    { "ema", "factor=4", 2, 48, 6, 5, "groups that packs do not divide" },
 };
 /* clang-format on */
 enum { ROWS = sizeof(rows) / sizeof(rows[0]) };

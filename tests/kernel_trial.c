@@ -92,7 +92,8 @@ static bool is_variance(const Op *op, int k)
     return (op == &batch_norm_def && k == 4) ||
            ((op == &se_conv_def || op == &ca_def) && k == 5) ||
            (op == &batch_norm_grad_x_def && k == 2) ||
-           (op == &batch_norm_grad_w_def && k == 3);
+           (op == &batch_norm_grad_w_def && k == 3) ||
+           ((op == &se_conv_def || op == &ca_def) && k == 5);
 }
 
 /* True if it matters which of two equal numbers comes first. */

@@ -234,6 +234,33 @@ TEST(simt_predict, fused_scsa_is_one_kernel_that_moves_two_maps)
         }
 }
 
+/* By the kernel "gate", which reads a map once and writes it once. */
+TEST(simt_predict, fused_gates_are_one_kernel_that_moves_two_maps)
+{
+    static const char *const modules[] = { "se",    "se_conv", "eca", "fca",
+                                           "afgca", "cbam",    "sa",  "ela",
+                                           "ca",    "ema" };
+
+    for (int i = 0; i < 10; i++) {
+        Predicted p;
+
+        predict(&p, (const char *[][2]){ { "module", modules[i] },
+                                         { "impl", "fused" },
+                                         { "dtype", "f16" },
+                                         { "batch", "32" },
+                                         { "channels", "128" },
+                                         { "height", "28" },
+                                         { "width", "28" },
+                                         { 0 } });
+        CHECK_MSG(p.all.launches == 1, "%s: %d launches", modules[i],
+                  p.all.launches);
+        CHECK_MSG(p.maps < 2.3, "%s: %g maps", modules[i], p.maps);
+        CHECK_MSG(p.all.sectors < 1.05, "%s: sectors %g", modules[i],
+                  p.all.sectors);
+        predicted_free(&p, &simt_model);
+    }
+}
+
 /* ---- the table that is kept ----------------------------------------------- */
 
 static double cell(const Csv *csv, const char *column)
