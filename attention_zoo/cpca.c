@@ -127,6 +127,5 @@ const Module cpca_module = {
     .settings_size = sizeof(CpcaSettings),
     .params = cpca_params,
     .build = cpca_build,
-    .op = &cpca_def,
     .weights = cpca_weights,
 };

@@ -27,7 +27,8 @@ static void fill(const KernelCase *c, const Tensor *t, int k, uint64_t *state)
 
     for (size_t i = 0; i < tensor_count(t); i++) {
         x[i] = most * sample_float(state);
-        if (c->op == &batch_norm_def && k == 4)
+        if (k >= 0 &&
+            (c->src[k].variance || (c->op == &batch_norm_def && k == 4)))
             x[i] = 1 + x[i] / 2;
     }
 }
@@ -114,10 +115,11 @@ static bool has_rule(const Op *op)
 
 /* Sources without a gradient: the stored statistics of a batch norm,
  * targets. */
-static bool is_given(const Op *op, int k)
+static bool is_given(const Tensor *out, int k)
 {
-    return (op == &batch_norm_def && k >= 3) ||
-           (op == &cross_entropy_def && k == 1);
+    return out->src[k]->role == ROLE_BUFFER ||
+           (out->op == &batch_norm_def && k >= 3) ||
+           (out->op == &cross_entropy_def && k == 1);
 }
 
 static int sources_of(const Tensor *out, Tensor *wrt[MAX_SRC])
@@ -125,7 +127,7 @@ static int sources_of(const Tensor *out, Tensor *wrt[MAX_SRC])
     int n = 0;
 
     for (int k = 0; k < MAX_SRC; k++)
-        if (out->src[k] && !is_given(out->op, k))
+        if (out->src[k] && !is_given(out, k))
             wrt[n++] = out->src[k];
     return n;
 }

@@ -73,6 +73,8 @@ Tensor *kernel_case_source(Graph *g, const KernelCase *c, int k)
         return NULL;
     memcpy(dims.dim, s->dim, sizeof(dims.dim));
     snprintf(name, sizeof(name), "source%d", k);
+    if (s->buffer)
+        return graph_buffer(g, name, dims);
     if (kernel_source_is_weight(c->op, k))
         return graph_weight(g, name, dims);
     t = graph_input(g, name, dims);

@@ -9,10 +9,11 @@
 
 #include "kernels/ops/ops.h"
 
-/* A source: rank 0 is none; a stack is row-major, all else channels last. */
+/* A source: rank 0 is none; a stack is row-major, all else channels last.  A
+ * buffer is a weight without a gradient, a variance one that is positive. */
 typedef struct KernelSource {
     int rank, dim[MAX_RANK];
-    bool stack;
+    bool stack, buffer, variance;
 } KernelSource;
 
 typedef struct KernelCase {

@@ -60,9 +60,6 @@ static const Row rows[] = {
     { "fca", "", 5, 32, 11, 10, "more images than threads" },
     { "fca", "", 1, 16, 150, 141, "a map beyond a cache" },
 
-    STAGES("cpca"), SHAPES("cpca", "reduction=1"),
-    { "cpca", "reduction=4", 2, 36, 23, 9, "strips as long as the map" },
-
     STAGES("afgca"), SHAPES("afgca", ""),
 
     STAGES("cbam"), SHAPES("cbam", ""),
@@ -135,6 +132,8 @@ static void fill(KernelCase *c, ModuleAttr *attr, const Row *r)
     for (int k = 0; k < MAX_SRC && y->src[k]; k++) {
         c->src[k].rank = y->src[k]->rank;
         memcpy(c->src[k].dim, y->src[k]->dim, sizeof(c->src[k].dim));
+        c->src[k].buffer = y->src[k]->role == ROLE_BUFFER;
+        c->src[k].variance = strstr(y->src[k]->name, "running_var") != NULL;
     }
     graph_free(g);
 }

@@ -90,10 +90,8 @@ typedef struct Sample {
 static bool is_variance(const Op *op, int k)
 {
     return (op == &batch_norm_def && k == 4) ||
-           ((op == &se_conv_def || op == &ca_def) && k == 5) ||
            (op == &batch_norm_grad_x_def && k == 2) ||
-           (op == &batch_norm_grad_w_def && k == 3) ||
-           ((op == &se_conv_def || op == &ca_def) && k == 5);
+           (op == &batch_norm_grad_w_def && k == 3);
 }
 
 /* True if it matters which of two equal numbers comes first. */
@@ -123,7 +121,8 @@ static float *source_values(const Sample *s, int k, uint64_t *state)
 
     BUG_IF(!x);
     sample_fill(state, x, n);
-    for (size_t i = 0; i < n && is_variance(s->c->op, k); i++)
+    for (size_t i = 0;
+         i < n && (s->c->src[k].variance || is_variance(s->c->op, k)); i++)
         x[i] = 1 + x[i] / 2;
     for (size_t i = 0; i < n && has_ties(s->c->op, k); i++)
         x[i] = floorf(x[i] * 8) / 8;

@@ -308,7 +308,7 @@ TEST(backbones, fca_has_the_transform_of_its_stage)
 
 TEST(backbones, what_is_not_written_is_unsupported)
 {
-    Case c = case_of("resnet18", "se");
+    Case c = case_of("resnet18", "cpca");
     Graph *g;
 
     CHECK(case_set(&c, "impl", "fused") == OK);

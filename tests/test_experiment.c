@@ -240,32 +240,32 @@ TEST(experiment, flags_alone_make_cases)
     experiment_free(&e);
 }
 
-/* se has no fused op: a list skips it, and asking for nothing else does not. */
+/* cpca has no fused op: a list skips it, and asking for nothing else does not. */
 TEST(experiment, a_list_of_impl_means_fused_where_there_is_one)
 {
-    const Flag both[] = { { "module", "none,se,scsa" },
+    const Flag both[] = { { "module", "none,cpca,scsa" },
                           { "impl", "composed,fused" },
                           { "backbone", "resnet18" } };
-    const Flag fused[] = { { "module", "se,scsa" }, { "impl", "fused" } };
+    const Flag fused[] = { { "module", "cpca,scsa" }, { "impl", "fused" } };
     Experiment e;
 
     REQUIRE(experiment_read(&e, NULL, both, 3) == OK);
     CHECK(e.ncases == 4);
     CHECK(holds(&e, "attnbench run --backbone=resnet18") == 1);
-    CHECK(holds(&e, "attnbench run --backbone=resnet18 --module=se") == 1);
+    CHECK(holds(&e, "attnbench run --backbone=resnet18 --module=cpca") == 1);
     CHECK(holds(&e, "attnbench run --backbone=resnet18 --module=scsa "
                     "--impl=fused") == 1);
     experiment_free(&e);
     REQUIRE(experiment_read(&e, NULL, fused, 2) == OK);
     CHECK(e.ncases == 2);
-    CHECK(holds(&e, "attnbench run --module=se --impl=fused") == 1);
+    CHECK(holds(&e, "attnbench run --module=cpca --impl=fused") == 1);
     experiment_free(&e);
 
     /* The list may stand outside and the modules within, or before them. */
     REQUIRE(read_text(&e,
                       "{\"experiment\": \"x\","
                       " \"impl\": [\"fused\", \"composed\"],"
-                      " \"cases\": [{\"module\": [\"se\", \"scsa\"]}]}",
+                      " \"cases\": [{\"module\": [\"cpca\", \"scsa\"]}]}",
                       NULL, 0) == OK);
     CHECK(e.ncases == 3);
     experiment_free(&e);

@@ -3,10 +3,10 @@
 #
 # Gives checked, the second program where it can be built; tests_obj, fake_obj.
 
-# The ops with float as double, behind gradient_trial() alone.
+# The ops, and modules that are some, with float as double, behind gradient_trial() alone.
 in_double_only := tests/gradient_trial.c
 in_double := $(patsubst %,$(B)/double/%.o,$(in_double_only) \
-                 $(wildcard tests/kernel_cases*.c kernels/ops/*.c attention_zoo/scsa*.c) \
+                 $(wildcard tests/kernel_cases*.c kernels/ops/*.c attention_zoo/*.c) \
                  $(addprefix kernels/core/,graph.c tensor.c))
 
 checked   := $(if $(filter checked,$(SIMTS)),$(B)/run_tests_checked)

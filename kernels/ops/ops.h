@@ -71,7 +71,6 @@ extern "C" {
     X(se_conv)        \
     X(eca)            \
     X(fca)            \
-    X(cpca)           \
     X(afgca)          \
     X(cbam)           \
     X(sa)             \
