@@ -79,7 +79,7 @@ static double ca_weights(int channels, const void *settings)
     return 3 * C * hidden + 2 * C + 2 * hidden;
 }
 
-/* What the kernels of its op cannot see in its weights. */
+/* Facts that the kernels of its op cannot see in its weights. */
 static void ca_facts(ModuleFacts *facts, const Tensor *x, const void *settings)
 {
     (void)x;

@@ -62,7 +62,7 @@ static double ela_weights(int channels, const void *settings)
     return (p->kernel_size + 2.0) * channels;
 }
 
-/* What the kernels of its op cannot see in its weights. */
+/* Facts that the kernels of its op cannot see in its weights. */
 static void ela_facts(ModuleFacts *facts, const Tensor *x, const void *settings)
 {
     const ElaSettings *p = settings;

@@ -113,7 +113,7 @@ static double ema_weights(int channels, const void *settings)
     return 10 * n * n + 4 * n;
 }
 
-/* What the kernels of its op cannot see in its weights. */
+/* Facts that the kernels of its op cannot see in its weights. */
 static void ema_facts(ModuleFacts *facts, const Tensor *x, const void *settings)
 {
     const EmaSettings *p = settings;

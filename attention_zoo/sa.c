@@ -98,7 +98,7 @@ static double sa_weights(int channels, const void *settings)
     return 3.0 * channels / p->group_num;
 }
 
-/* What the kernels of its op cannot see in its weights. */
+/* Facts that the kernels of its op cannot see in its weights. */
 static void sa_facts(ModuleFacts *facts, const Tensor *x, const void *settings)
 {
     const SaSettings *p = settings;

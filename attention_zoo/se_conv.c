@@ -63,7 +63,7 @@ static double se_conv_weights(int channels, const void *settings)
     return 2.0 * (channels + 1.0) * channels / p->reduction;
 }
 
-/* What the kernels of its op cannot see in its weights. */
+/* Facts that the kernels of its op cannot see in its weights. */
 static void se_conv_facts(ModuleFacts *facts, const Tensor *x,
                           const void *settings)
 {

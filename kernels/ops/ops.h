@@ -481,7 +481,7 @@ typedef struct ModuleFacts {
 enum { MODULE_ATTR_BYTES = 128 };
 
 typedef struct ModuleAttr {
-    /* What it replaces, of settings. */
+    /* Builds what it replaces, of settings. */
     Tensor *(*build)(Graph *g, Tensor *x, const void *settings);
     double settings[MODULE_ATTR_BYTES / sizeof(double)]; /* their bytes */
     ModuleFacts facts;

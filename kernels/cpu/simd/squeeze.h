@@ -145,7 +145,7 @@ INLINE Piece piece_at(const Images *m, size_t image, const unsigned what,
                       size_t c)
 {
     const Gate *g = m->g;
-    Piece p = { g, image_x(m, image) + c };
+    Piece p = { .g = g, .x = image_x(m, image) + c };
 
     if (what & TAKE_STRIPS) {
         p.h = strip_h(m, image) + c;
