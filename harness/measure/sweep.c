@@ -54,7 +54,7 @@ static const Param params[] = {
               "maximum number of samples per case"),
     PARAM_INT(SweepSettings, warmup, 1, 0, 100000,
               "warm-up per case, in milliseconds"),
-    PARAM_INT(SweepSettings, block, 16, 1, 256,
+    PARAM_INT(SweepSettings, block, 32, 1, 256,
               "number of cases to interleave"),
     PARAM_INT(SweepSettings, seed, 0, 0, 2147483647,
               "seed of the order within rounds; 0: from the clock"),
