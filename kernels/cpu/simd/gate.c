@@ -13,7 +13,10 @@
 
 #include "kernels/cpu/simd/squeeze.h"
 
-enum { CACHE_BYTES = 512 << 10 }; /* half a second-level cache */
+enum {
+    CACHE_BYTES = 512 << 10, /* half a second-level cache */
+    TILE_FLOATS = 2048,      /* a quarter of an L1 cache  */
+};
 
 /* ---- weights ------------------------------------------------------------- */
 
@@ -64,50 +67,65 @@ int SIMD(norm_affine)(float **affine, const Tensor *const *norm, double eps)
 
 /* ---- layers -------------------------------------------------------------- */
 
-enum { ROWS_AT_ONCE = 4, VECS = LINE / LANES };
+/* Rows and panels at once: their product is the sums in flight. */
+enum { MOST_ROWS = 4, SUMS_AT_ONCE = 8 };
 
-/* `rows` rows of y (a constant), of one panel. */
-INLINE void layer_tile(const Layer *l, Rows y, Rows x, size_t panel,
-                       const size_t rows)
+/* `rows` rows of y, of `panels` panels from p on; both are constants. */
+INLINE void layer_tile(const Layer *l, Rows y, Rows x, size_t p,
+                       const size_t rows, const size_t panels)
 {
-    const float *w = l->w + panel * LINE * l->in, *b = l->b + panel * LINE;
+    const size_t panel = LINE * l->in;
 
-    for (size_t v = 0; v < VECS; v++) {
-        Vec sum[ROWS_AT_ONCE];
+    for (size_t v = 0; v < LINE; v += LANES) {
+        const float *w = l->w + p * panel + v;
+        Vec sum[SUMS_AT_ONCE];
 
         UNROLL
-        for (size_t r = 0; r < rows; r++)
-            sum[r] = load(b + v * LANES);
-        for (size_t i = 0; i < l->in; i++) {
-            const Vec weight = load(w + i * LINE + v * LANES);
-
+        for (size_t k = 0; k < rows * panels; k++)
+            sum[k] = load(l->b + (p + k / rows) * LINE + v);
+        for (size_t i = 0; i < l->in; i++, w += LINE)
             UNROLL
-            for (size_t r = 0; r < rows; r++)
-                sum[r] += weight * x.at[r * x.step + i];
-        }
+        for (size_t k = 0; k < rows * panels; k++)
+            sum[k] += load(w + k / rows * panel) * x.at[k % rows * x.step + i];
         UNROLL
-        for (size_t r = 0; r < rows; r++)
-            store(y.at + r * y.step + panel * LINE + v * LANES, sum[r]);
+        for (size_t k = 0; k < rows * panels; k++)
+            store(y.at + k % rows * y.step + (p + k / rows) * LINE + v, sum[k]);
     }
+}
+
+/* `rows` rows, a constant; some panels at once, a constant; all that are left
+ * of begin to end - 1. */
+INLINE void layer_panels(const Layer *l, Rows y, Rows x, size_t begin,
+                         size_t end, const size_t rows, const size_t panels)
+{
+    size_t p = begin;
+
+    for (; p + panels <= end; p += panels)
+        layer_tile(l, y, x, p, rows, panels);
+    for (; p < end; p++)
+        layer_tile(l, y, x, p, rows, 1);
 }
 
 void SIMD(layer_rows)(const Layer *l, Rows y, Rows x, size_t rows, size_t begin,
                       size_t end)
 {
-    for (size_t p = begin; p < end; p++) {
-        Rows to = y, from = x;
-        size_t left = rows;
+    while (rows) {
+        const size_t n = min_size(rows, MOST_ROWS);
 
-        for (; left >= ROWS_AT_ONCE; left -= ROWS_AT_ONCE) {
-            layer_tile(l, to, from, p, ROWS_AT_ONCE);
-            to.at += ROWS_AT_ONCE * y.step;
-            from.at += ROWS_AT_ONCE * x.step;
+        switch (n) {
+#define CASE(n, panels)                               \
+    case n:                                           \
+        layer_panels(l, y, x, begin, end, n, panels); \
+        break;
+            CASE(1, 4)
+            CASE(2, 4)
+            CASE(3, 2)
+            CASE(4, 2)
+#undef CASE
         }
-        for (; left; left--) {
-            layer_tile(l, to, from, p, 1);
-            to.at += y.step;
-            from.at += x.step;
-        }
+        y.at += n * y.step;
+        x.at += n * x.step;
+        rows -= n;
     }
 }
 
@@ -159,55 +177,66 @@ void SIMD(squeeze_strips)(const Images *m, size_t begin, size_t end)
 typedef enum Second { NONE, VECTORS_B, NUMBERS_B } Second;
 typedef struct RowGates {
     const float *a, *b;
+    size_t positions;
 } RowGates;
 
-INLINE Vec gate_vector(RowGates g, const Second second, Vec number_b)
+/* nv vectors of channels of a row of the map; nv and second are constants. */
+INLINE void scale_column(const Gate *gate, Elem *y, const Elem *x, RowGates g,
+                         const Second second, const size_t nv)
 {
-    const Vec a = load(g.a);
-
-    return second == NONE ? a
-                          : a * (second == VECTORS_B ? load(g.b) : number_b);
-}
-
-/* nv vectors of a position; nv and second are constants. */
-INLINE void scale_vectors(Elem *y, const Elem *x, RowGates g,
-                          const Second second, const size_t nv)
-{
-    const Vec number_b = splat(second == NUMBERS_B ? *g.b : 1);
+    const size_t C = gate->C, row = gate->row;
+    Vec a[VECTORS];
 
     UNROLL
-    for (size_t v = 0; v < nv * LANES; v += LANES) {
-        const RowGates at = { g.a + v, g.b + v };
+    for (size_t v = 0; v < nv; v++)
+        a[v] = load(g.a + v * LANES);
+    for (size_t w = g.positions; w; w--, y += C, x += C) {
+        const Vec number = splat(second == NUMBERS_B ? *g.b : 1);
 
-        store_elems(y + v,
-                    load_elems(x + v) * gate_vector(at, second, number_b));
+        UNROLL
+        for (size_t v = 0; v < nv; v++) {
+            const Vec b = second == VECTORS_B ? load(g.b + v * LANES) : number;
+
+            store_elems(y + v * LANES, load_elems(x + v * LANES) *
+                                           (second == NONE ? a[v] : a[v] * b));
+        }
+        g.b += second == VECTORS_B ? row : second == NUMBERS_B;
     }
 }
 
-/* Position by position: the order of memory is worth more than gates in
- * registers. */
-INLINE void scale_row(const Gate *gate, Elem *y, const Elem *x, RowGates g,
-                      const Second second)
+static void scale_rest(const Gate *gate, Elem *y, const Elem *x, RowGates g,
+                       Second second, size_t channels)
 {
-    const size_t C = gate->C;
-
-    for (size_t w = gate->W; w; w--, y += C, x += C) {
-        const size_t move = second == VECTORS_B;
-        size_t k = 0;
-
-        for (; k + VECTORS * LANES <= C; k += VECTORS * LANES)
-            scale_vectors(y + k, x + k, (RowGates){ g.a + k, g.b + k * move },
-                          second, VECTORS);
-        for (; k + LANES <= C; k += LANES)
-            scale_vectors(y + k, x + k, (RowGates){ g.a + k, g.b + k * move },
-                          second, 1);
-        for (; k < C; k++) {
-            const float b = second == NONE ? 1 : g.b[k * move];
+    for (size_t w = g.positions; w; w--, y += gate->C, x += gate->C) {
+        for (size_t k = 0; k < channels; k++) {
+            const float b = second == NONE        ? 1
+                            : second == VECTORS_B ? g.b[k]
+                                                  : *g.b;
 
             y[k] = elem(number(x[k]) * (g.a[k] * b));
         }
         g.b += second == VECTORS_B ? gate->row : second == NUMBERS_B;
     }
+}
+
+INLINE void scale_row(const Gate *gate, Elem *y, const Elem *x, RowGates g,
+                      const Second second)
+{
+    const size_t C = gate->C, move = second == VECTORS_B;
+    size_t k = 0;
+
+    for (; k + VECTORS * LANES <= C; k += VECTORS * LANES)
+        scale_column(gate, y + k, x + k,
+                     (RowGates){ g.a + k, g.b + k * move, g.positions }, second,
+                     VECTORS);
+    for (; k + LANES <= C; k += LANES)
+        scale_column(gate, y + k, x + k,
+                     (RowGates){ g.a + k, g.b + k * move, g.positions }, second,
+                     1);
+    if (k < C)
+        scale_rest(gate, y + k, x + k,
+                   (RowGates){ g.a + k, g.b + k * move, g.positions }, second,
+                   C - k);
 }
 
 void SIMD(apply_channel)(const Images *m, size_t begin, size_t end)
@@ -220,7 +249,7 @@ void SIMD(apply_channel)(const Images *m, size_t begin, size_t end)
             const float *gate = part_at(m, i, CHANNEL);
 
             scale_row(g, image_y(m, i) + at, image_x(m, i) + at,
-                      (RowGates){ gate, gate }, NONE);
+                      (RowGates){ gate, gate, g->W }, NONE);
         }
 }
 
@@ -229,14 +258,16 @@ void SIMD(apply_strips)(const Images *m, size_t begin, size_t end)
     const Gate *g = m->g;
 
     for (size_t i = m->n; i-- > 0;)
-        for (size_t h = end; h-- > begin;) {
-            const size_t at = h * g->W * g->C;
-            const RowGates gates = { part_at(m, i, ROWS) + h * g->row,
-                                     part_at(m, i, COLUMNS) };
+        for (size_t w = 0; w < g->W; w += g->tile)
+            for (size_t h = end; h-- > begin;) {
+                const size_t at = (h * g->W + w) * g->C;
+                const RowGates gates = { part_at(m, i, ROWS) + h * g->row,
+                                         part_at(m, i, COLUMNS) + w * g->row,
+                                         min_size(g->tile, g->W - w) };
 
-            scale_row(g, image_y(m, i) + at, image_x(m, i) + at, gates,
-                      VECTORS_B);
-        }
+                scale_row(g, image_y(m, i) + at, image_x(m, i) + at, gates,
+                          VECTORS_B);
+            }
 }
 
 /* The first rows first, after a pass backwards. */
@@ -248,7 +279,8 @@ void SIMD(apply_plane)(const Images *m, size_t begin, size_t end)
         for (size_t h = begin; h < end; h++) {
             const size_t at = h * g->W * g->C;
             const RowGates gates = { part_at(m, i, CHANNEL),
-                                     part_at(m, i, PLANE) + h * lines(g->W) };
+                                     part_at(m, i, PLANE) + h * lines(g->W),
+                                     g->W };
 
             scale_row(g, image_y(m, i) + at, image_x(m, i) + at, gates,
                       NUMBERS_B);
@@ -292,6 +324,7 @@ int SIMD(gate_plan)(Device *dev, const Tensor *out, void **state,
     g->H = (size_t)out->dim[2];
     g->W = (size_t)out->dim[3];
     g->row = lines(g->C);
+    g->tile = ceil_div(g->W, ceil_div(g->W * g->row, TILE_FLOATS));
     g->at_once = fit < 1 ? 1 : min_size(fit, AT_ONCE);
     TRY(module->plan(g, out));
     g->own = g->at_once * g->floats + lines(g->buffer);

@@ -90,6 +90,7 @@ struct Gate {
     size_t C, H, W, row; /* row: C rounded up to lines */
     size_t halo;         /* rows of 0 around strips    */
     size_t taps;         /* of a filter                */
+    size_t tile; /* columns of the map whose strips stay in the L1 cache */
     Layer layer[GATE_LAYERS];
     float *w[GATE_WEIGHTS];
 

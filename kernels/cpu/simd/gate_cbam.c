@@ -22,7 +22,7 @@ enum {
     HIDDEN = OWN, /* of means, and after it of maxima            */
     HIDDEN_MAX,
     PLANES,     /* means and maxima, (H + k - 1,stride) each     */
-    TILE = 4,   /* rows                                          */
+    TILE = 7,   /* rows: divides 7, 14, 28 and 56                */
     COMMON = 7, /* the filter of the paper                       */
 };
 enum { CBAM_W0 = 1, CBAM_W1, CBAM_FILTER };
@@ -117,12 +117,12 @@ static void see_row(const Gate *g, float *mean, float *max, const Elem *x,
     const float part = 1 / (float)g->C;
     Vec sum[LANES], most[LANES];
 
-    for (size_t l = 0; l < LANES; l++)
-        sum[l] = most[l] = splat(0);
     for (size_t w = 0; w < g->W; w += LANES) {
         const size_t n = min_size(LANES, g->W - w);
         Vec means, maxima;
 
+        for (size_t r = n; r < LANES; r++)
+            sum[r] = most[r] = splat(0);
         for (size_t r = 0; r < n; r++, x += g->C)
             see_position(&sum[r], &most[r], x, gate, g->C);
         means = join_lanes(sum, true) * part;

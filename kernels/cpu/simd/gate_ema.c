@@ -112,7 +112,7 @@ static int ema_weights(Gate *g, const Tensor *out)
     gate_part(g, MEANS, row, 0);
     gate_part(g, FACTOR, row, 0);
     gate_part(g, CONSTANT, (size_t)g->facts->groups, 0);
-    g->buffer = 2 * g->W * row + LINE;
+    g->buffer = g->W * row;
     TRY(repeat(g, STRIP_BIAS, out->src[EMA_B1]));
     TRY(repeat(g, MEAN_BIAS, out->src[EMA_B3]));
     TRY(repeat(g, NORM_WEIGHT, out->src[EMA_GN_W]));
@@ -192,35 +192,66 @@ static void sum_taps(const Images *m, size_t image)
     }
 }
 
-/* FACTOR and CONSTANT of group k, whose means of z2 are in z (n). */
-static void join_group(const Images *m, size_t image, size_t k, double *z)
+/* Means of z2 to their softmax, in each group. */
+static void softmax_groups(const Gate *g, float *z)
+{
+    const size_t n = width_of(g), C = g->C;
+
+    for (size_t k = 0; k < C; k += n) {
+        float most = z[k];
+
+        for (size_t c = k; c < k + n; c++)
+            most = z[c] > most ? z[c] : most;
+        for (size_t c = k; c < k + n; c++)
+            z[c] -= most;
+    }
+#pragma omp simd
+    for (size_t c = 0; c < C; c++)
+        z[c] = exp_of(z[c]);
+    for (size_t k = 0; k < C; k += n) {
+        float sum = 0;
+
+        for (size_t c = k; c < k + n; c++)
+            sum += z[c];
+        for (size_t c = k; c < k + n; c++)
+            z[c] /= sum;
+    }
+}
+
+/* FACTOR and CONSTANT, where z is the second softmax. */
+static void join_products(const Images *m, size_t image, const float *z)
 {
     const Gate *g = m->g;
     const size_t n = width_of(g);
     const float *first = part_at(m, image, FIRST);
     const float *sums = part_at(m, image, SUMS);
     const float *squares = part_at(m, image, SQUARES);
-    double constant = g->w[NORM_BIAS][g->row];
+    const float *weight = g->w[NORM_WEIGHT], *bias = g->w[NORM_BIAS];
+    float *factor = part_at(m, image, FACTOR), *rest = own_buffer(g);
+    const double eps = g->facts->eps;
 
-    softmax(z, n);
-    for (size_t i = 0; i < n; i++) {
-        const size_t c = k * n + i;
+#pragma omp simd
+    for (size_t c = 0; c < g->C; c++) {
         const double d = sums[c], var = squares[c] - d * d;
-        const double factor = z[i] * g->w[NORM_WEIGHT][c] /
-                              sqrt((var < 0 ? 0 : var) + g->facts->eps);
+        const double f = z[c] * weight[c] / sqrt((var < 0 ? 0 : var) + eps);
 
-        part_at(m, image, FACTOR)[c] = (float)factor;
-        constant += z[i] * g->w[NORM_BIAS][c] - factor * (first[c] + d);
+        factor[c] = (float)f;
+        rest[c] = (float)(z[c] * bias[c] - f * (first[c] + d));
     }
-    part_at(m, image, CONSTANT)[k] = (float)constant;
+    for (size_t k = 0; k < g->C / n; k++) {
+        float sum = bias[g->row];
+
+        for (size_t c = k * n; c < k * n + n; c++)
+            sum += rest[c];
+        part_at(m, image, CONSTANT)[k] = sum;
+    }
 }
 
-static void join_products(const Images *m, size_t begin, size_t end)
+static void weigh_branches(const Images *m, size_t begin, size_t end)
 {
     const Gate *g = m->g;
     const size_t n = width_of(g);
-    const float area = 1 / (float)(g->H * g->W);
-    double *z = (double *)own_buffer(g);
+    const float area = 1 / (float)(g->H * g->W), *bias = g->w[MEAN_BIAS];
 
     (void)begin;
     (void)end;
@@ -232,45 +263,39 @@ static void join_products(const Images *m, size_t begin, size_t end)
         for (size_t t = 0; t < TAPS; t++)
             mix_groups(g->row, n, means, part_at(m, i, TAP_SUMS) + t * g->row,
                        g->w[TAP_MIX] + t * mix_floats(n));
-        for (size_t k = 0; k < (size_t)g->facts->groups; k++) {
-            for (size_t c = 0; c < n; c++)
-                z[c] = (double)means[k * n + c] * area +
-                       g->w[MEAN_BIAS][k * n + c];
-            join_group(m, i, k, z);
-        }
+#pragma omp simd
+        for (size_t c = 0; c < g->C; c++)
+            means[c] = means[c] * area + bias[c];
+        softmax_groups(g, means);
+        join_products(m, i, means);
     }
 }
 
 /* ---- the result ---------------------------------------------------------- */
 
-/* Three rows of x, the middle one's position in the map, and gates. */
+/* A row of the map: those of x before, here and after, and gates. */
 typedef struct Around {
     const Elem *x[3];
     const float *factor, *gate_h, *gate_w;
 } Around;
 
-INLINE Vec load_lanes(const Elem *x, size_t lanes)
-{
-    return lanes == LANES ? load_elems(x) : load_elems_part(x, lanes);
-}
-
 /* Products that channels add to their group's gate, for a vector of them from c
- * on, at all positions of a row: to (W,row). */
+ * on: to (W,row).  A column of x adds to three columns. */
 INLINE void add_up_vector(const Gate *g, float *to, const Around *a, size_t c,
                           size_t lanes)
 {
-    const size_t row = g->row;
+    const size_t row = g->row, C = g->C;
     const float *filter = g->w[FILTER] + c, *gate_w = a->gate_w + c;
     const Vec gain = load(a->factor + c) * load(a->gate_h + c);
     Vec k[TAPS], before = splat(0), here = splat(0);
 
     UNROLL
-    for (size_t t = 0; t < TAPS; t++)
-        k[t] = load(filter + t * row);
+    for (size_t i = 0; i < TAPS; i++)
+        k[i] = load(filter + i * row);
     for (size_t w = 0; w < g->W; w++, gate_w += row) {
-        const Vec x0 = load_lanes(a->x[0] + w * g->C + c, lanes);
-        const Vec x1 = load_lanes(a->x[1] + w * g->C + c, lanes);
-        const Vec x2 = load_lanes(a->x[2] + w * g->C + c, lanes);
+        const Vec x0 = load_lanes(a->x[0] + w * C + c, lanes);
+        const Vec x1 = load_lanes(a->x[1] + w * C + c, lanes);
+        const Vec x2 = load_lanes(a->x[2] + w * C + c, lanes);
 
         before += x0 * k[2] + x1 * k[5] + x2 * k[8];
         if (w)
@@ -282,32 +307,28 @@ INLINE void add_up_vector(const Gate *g, float *to, const Around *a, size_t c,
     store(to + (g->W - 1) * row + c, before);
 }
 
-/* A row of the map whose products are in `products`; groups fill vectors of
- * sums.  n is a constant. */
-INLINE void write_lanes(const Gate *g, Elem *y, const Elem *x, float *products,
-                        const float *constant, const size_t n)
+/* A row whose products are given; groups fill vectors of sums.  n is a
+ * constant. */
+INLINE void write_lanes(const Gate *g, Elem *y, const Elem *x,
+                        const float *products, const float *constant,
+                        const size_t n)
 {
-    const size_t groups = g->C / n;
-    float *gates = products + g->W * g->row;
+    for (size_t w = g->W; w; w--, products += g->row)
+        for (size_t c = 0; c < g->C; c += n * LANES, x += n * LANES) {
+            const Vec sum = sum_groups(products + c, n);
 
-    for (size_t w = 0; w < g->W; w++)
-        for (size_t k = 0; k < groups; k += LANES)
-            store(gates + w * groups + k,
-                  sum_groups(products + w * g->row + k * n, n) +
-                      load(constant + k));
-    sigmoid_all(gates, g->W * groups);
-    for (size_t w = 0; w < g->W; w++, x += g->C, y += g->C)
-        for (size_t k = 0; k < groups; k += LANES)
-            scale_groups(y + k * n, x + k * n, load(gates + w * groups + k), n);
+            scale_groups(y, x, sigmoid_vec(sum + load(constant + c / n)), n);
+            y += n * LANES;
+        }
 }
 
 /* The same for any groups. */
 static void write_numbers(const Gate *g, Elem *y, const Elem *x,
-                          float *products, const float *constant)
+                          const float *products, const float *constant)
 {
     const size_t n = width_of(g), groups = g->C / n;
 
-    for (size_t w = 0; w < g->W; w++, products += g->row)
+    for (size_t w = g->W; w; w--, products += g->row)
         for (size_t k = 0; k < groups; k++) {
             float sum = constant[k];
 
@@ -319,11 +340,18 @@ static void write_numbers(const Gate *g, Elem *y, const Elem *x,
         }
 }
 
-static void write_row(const Gate *g, Elem *y, const Elem *x, float *products,
+static void write_row(const Gate *g, Elem *y, const Around *a,
                       const float *constant)
 {
     const size_t n = width_of(g);
+    const Elem *x = a->x[1];
+    float *products = own_buffer(g);
+    size_t c = 0;
 
+    for (; c + LANES <= g->C; c += LANES)
+        add_up_vector(g, products, a, c, LANES);
+    if (c < g->C)
+        add_up_vector(g, products, a, c, g->C - c);
     switch (in_lanes(n) && g->C / n % LANES == 0 ? n : 0) {
 #define CASE(n)                                      \
     case n:                                          \
@@ -349,7 +377,6 @@ static void write_rows(const Images *m, size_t begin, size_t end)
     const Gate *g = m->g;
     const size_t step = g->W * g->C;
     const Elem *zeros = (const Elem *)g->w[ZEROS];
-    float *products = own_buffer(g);
 
     for (size_t i = 0; i < m->n; i++)
         for (size_t h = begin; h < end; h++) {
@@ -359,14 +386,8 @@ static void write_rows(const Images *m, size_t begin, size_t end)
                                part_at(m, i, FACTOR),
                                part_at(m, i, ROWS) + h * g->row,
                                part_at(m, i, COLUMNS) };
-            size_t c = 0;
 
-            for (; c + LANES <= g->C; c += LANES)
-                add_up_vector(g, products, &a, c, LANES);
-            if (c < g->C)
-                add_up_vector(g, products, &a, c, g->C - c);
-            write_row(g, image_y(m, i) + h * step, x, products,
-                      part_at(m, i, CONSTANT));
+            write_row(g, image_y(m, i) + h * step, &a, part_at(m, i, CONSTANT));
         }
 }
 
@@ -375,7 +396,7 @@ static const GateModule ema_gate = {
     .steps = { { SIMD(squeeze_strips), UNIT_LINES, NULL },
                { gate_strips, UNIT_ALL, NULL },
                { SIMD(squeeze_gated), UNIT_LINES, NULL },
-               { join_products, UNIT_ALL, NULL },
+               { weigh_branches, UNIT_ALL, NULL },
                { write_rows, UNIT_ROWS, NULL } },
 };
 GATE_KERNEL(ema, "three_passes", 0);

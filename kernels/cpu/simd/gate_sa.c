@@ -9,11 +9,10 @@
  * bytes.  A group's halves are back where they were before the shuffle, so that
  * it is a move within each position.
  *
- *   two_passes  moments of all channels, then the result, a row of the map at a
- *               time: what b's sigmoid is of goes, without gaps, to a buffer in
- *               the L1 cache, then the sigmoids, then the products, which
- *               leave in order.  By vectors where a pair of them holds whole
- *               groups, or halves of one; by numbers where not.
+ *   two_passes  moments of all channels, then the result.  b's channels are
+ *               collected from two vectors into one, so that no lane of a
+ *               sigmoid is idle; gated, two halves leave in turns.  By numbers
+ *               where a pair of vectors does not hold whole groups.
  */
 #include <math.h>
 
@@ -54,7 +53,7 @@ static int sa_weights(Gate *g, const Tensor *out)
     gate_part(g, MEAN, g->row, 0);
     gate_part(g, GAIN, g->row, 0);
     gate_part(g, SHIFT, g->row, 0);
-    g->buffer = (g->W + 1) * g->row;
+    g->buffer = g->row;
     for (int k = SCALE; k <= BIAS; k++)
         TRY(SIMD(gate_floats)(g, &g->w[k], g->row));
     for (int k = SA_C_W; k <= SA_NORM_BIAS; k++)
@@ -112,9 +111,10 @@ static void excite(const Images *m, size_t begin, size_t end)
 /* ---- by vectors ---------------------------------------------------------- */
 
 /* A pair of vectors of channels has LANES channels of b: lanes of theirs
- * (take), and where they go back, between the gates of a (give). */
+ * (take), and where they go back, between the gates of a (give); and lanes of
+ * two vectors in turns. */
 typedef struct Lanes {
-    VecInt take, give[2];
+    VecInt take, give[2], turns[2];
 } Lanes;
 
 static bool in_vectors(const Gate *g)
@@ -135,68 +135,62 @@ static Lanes lanes_of(const Gate *g)
         to.give[l / LANES][l % LANES] = (int32_t)k;
         if (b)
             to.take[k] = (int32_t)l;
+        to.turns[l / LANES][l % LANES] = (int32_t)(l / 2 + l % 2 * LANES);
     }
     return to;
 }
 
-/* Arguments of the sigmoids of a row of the map. */
-static void take_row(const Images *m, size_t image, float *to, const Elem *x,
-                     const Lanes *lanes)
+/* Gates of an image: of a, and the arguments of b's. */
+typedef struct Gates {
+    const float *channel, *mean, *gain, *shift;
+} Gates;
+
+static Gates gates_of(const Images *m, size_t image)
 {
-    const float *mean = part_at(m, image, MEAN);
-    const float *gain = part_at(m, image, GAIN);
-    const float *shift = part_at(m, image, SHIFT);
-    const size_t half = m->g->C / 2;
+    return (Gates){ part_at(m, image, CHANNEL), part_at(m, image, MEAN),
+                    part_at(m, image, GAIN), part_at(m, image, SHIFT) };
+}
 
-    for (size_t w = m->g->W; w; w--, to += half)
-        for (size_t k = 0; k < half; k += LANES, x += 2 * LANES) {
-            const Vec b =
-                shuffle(load_elems(x), load_elems(x + LANES), lanes->take);
+/* The pair of vectors of channels from c on of a position, gated. */
+INLINE void gate_pair(Vec *to, const Elem *x, size_t c, Gates g,
+                      const Lanes *lanes)
+{
+    const Vec first = load_elems(x + c), second = load_elems(x + c + LANES);
+    const size_t k = c / 2;
+    const Vec d = shuffle(first, second, lanes->take) - load(g.mean + k);
+    const Vec s = sigmoid_vec(d * load(g.gain + k) + load(g.shift + k));
 
-            store(to + k,
-                  (b - load(mean + k)) * load(gain + k) + load(shift + k));
+    to[0] = first * shuffle(s, load(g.channel + c), lanes->give[0]);
+    to[1] = second * shuffle(s, load(g.channel + c + LANES), lanes->give[1]);
+}
+
+/* A row of the map; y may be x. */
+static void write_vectors(const Gate *g, Elem *y, const Elem *x, Gates gates,
+                          Lanes lanes)
+{
+    const size_t C = g->C;
+    Elem *copy = (Elem *)own_buffer(g);
+
+    for (size_t w = g->W; w; w--, x += C, y += C) {
+        const Elem *from = x;
+
+        if (x == y)
+            from = memcpy(copy, x, C * sizeof(Elem));
+        for (size_t c = 0; c < C / 2; c += 2 * LANES) {
+            Vec low[2], high[2];
+
+            gate_pair(low, from, c, gates, &lanes);
+            gate_pair(high, from, C / 2 + c, gates, &lanes);
+            UNROLL
+            for (size_t v = 0; v < 2; v++) {
+                Elem *to = y + 2 * (c + v * LANES);
+
+                store_elems(to, shuffle(low[v], high[v], lanes.turns[0]));
+                store_elems(to + LANES,
+                            shuffle(low[v], high[v], lanes.turns[1]));
+            }
         }
-}
-
-/* A gated vector, the first or second of the pair at x. */
-INLINE Vec gated(const Elem *x, const float *channel, const float *sigmoid,
-                 const Lanes *lanes, const size_t which)
-{
-    const size_t at = which * LANES;
-    const Vec gate =
-        shuffle(load(sigmoid), load(channel + at), lanes->give[which]);
-
-    return load_elems(x + at) * gate;
-}
-
-/* 2 LANES numbers, of a and b in turns. */
-INLINE void store_in_turns(Elem *y, Vec a, Vec b)
-{
-    VecInt low, high;
-
-    UNROLL
-    for (size_t l = 0; l < LANES; l++) {
-        low[l] = (int32_t)(l / 2 + l % 2 * LANES);
-        high[l] = (int32_t)(l / 2 + LANES / 2 + l % 2 * LANES);
     }
-    store_elems(y, shuffle(a, b, low));
-    store_elems(y + LANES, shuffle(a, b, high));
-}
-
-/* One position; x is no part of y. */
-static void give_position(const Gate *g, Elem *y, const Elem *x,
-                          const float *channel, const float *sigmoid,
-                          const Lanes *lanes)
-{
-    const size_t half = g->C / 2;
-
-    for (size_t k = 0; k < half; k += 2 * LANES)
-        UNROLL
-    for (size_t v = 0; v < 2; v++)
-        store_in_turns(y + 2 * k + v * 2 * LANES,
-                       gated(x + k, channel + k, sigmoid + k / 2, lanes, v),
-                       gated(x + half + k, channel + half + k,
-                             sigmoid + half / 2 + k / 2, lanes, v));
 }
 
 /* ---- by numbers ---------------------------------------------------------- */
@@ -225,26 +219,6 @@ static void write_numbers(const Images *m, size_t image, Elem *y, const Elem *x)
         y[c] = elem(to[c / 2 + c % 2 * (g->C / 2)]);
 }
 
-/* ---- rows of the map ----------------------------------------------------- */
-
-static void write_vectors(const Images *m, size_t image, Elem *y, const Elem *x,
-                          const Lanes *lanes)
-{
-    const Gate *g = m->g;
-    const size_t C = g->C;
-    float *sigmoid = own_buffer(g);
-    Elem *copy = (Elem *)(sigmoid + g->W * g->row);
-
-    take_row(m, image, sigmoid, x, lanes);
-    sigmoid_all(sigmoid, g->W * C / 2);
-    for (size_t w = 0; w < g->W; w++, x += C, y += C, sigmoid += C / 2) {
-        if (x == y)
-            memcpy(copy, x, C * sizeof(Elem));
-        give_position(g, y, x == y ? copy : x, part_at(m, image, CHANNEL),
-                      sigmoid, lanes);
-    }
-}
-
 /* The last rows first, as in gate.c. */
 static void write_rows(const Images *m, size_t begin, size_t end)
 {
@@ -258,7 +232,7 @@ static void write_rows(const Images *m, size_t begin, size_t end)
             Elem *y = image_y(m, i) + h * g->W * g->C;
 
             if (vectors)
-                write_vectors(m, i, y, x, &lanes);
+                write_vectors(g, y, x, gates_of(m, i), lanes);
             for (size_t w = 0; !vectors && w < g->W; w++)
                 write_numbers(m, i, y + w * g->C, x + w * g->C);
         }

@@ -57,6 +57,12 @@ INLINE Vec exchange(Vec v, size_t d)
 #undef EXCHANGE
 }
 
+/* One vector: all of it, or the first lanes, zeros beyond. */
+INLINE Vec load_lanes(const Elem *x, size_t lanes)
+{
+    return lanes == LANES ? load_elems(x) : load_elems_part(x, lanes);
+}
+
 /* The larger in every lane, NaN if either is: max_nan of vectors.  Comparing
  * gives -1 or 0 in each lane. */
 INLINE Vec max_vec(Vec a, Vec b)

@@ -1,9 +1,8 @@
 /*
  * squeeze.h - one pass over an image for all that a gate wants to know of it
  *
- * Bound by bytes.  Sums of a row of the map stay in registers, of VECTORS
- * vectors of channels, then of one, then of what fills no vector; they are
- * added up row by row, so that few roundings meet in one sum.
+ * Bound by bytes.  Sums of a row of the map stay in registers; they are added
+ * up row by row, so that few roundings meet in one sum.
  */
 #ifndef SIMD_SQUEEZE_H
 #define SIMD_SQUEEZE_H
@@ -11,9 +10,11 @@
 #include "kernels/cpu/simd/gate.h"
 #include "kernels/cpu/simd/lanes.h"
 
+/* Vectors of channels at once: as many as registers hold, so that memory
+ * is read in order where a position is no longer than that; then fewer. */
 enum {
-    VECTORS = LANES == 16 ? 4 : 2, /* of channels at once */
-    AHEAD = 512, /* numbers: the pass fetches so early what it reads */
+    MANY = LANES == 16 ? 8 : 2,
+    VECTORS = LANES == 16 ? 4 : 2,
 };
 
 /* Things to take, besides sums or instead of them. */
@@ -33,27 +34,22 @@ typedef struct Piece {
     const float *along_h, *along_w, *gate_h, *gate_w;
 } Piece;
 
-/* Sums and the like so far, of VECTORS vectors of channels. */
+/* Sums and the like so far, of some vectors of channels. */
 typedef struct Seen {
-    Vec sum[VECTORS], most[VECTORS], first[VECTORS], squares[VECTORS];
-    Vec gate[VECTORS]; /* of the row of the map */
+    Vec sum[MANY], most[MANY], first[MANY], squares[MANY];
+    Vec gate[MANY]; /* of the row of the map */
 } Seen;
-
-/* One vector: all of it, or lanes < LANES. */
-INLINE Vec load_lanes(const Elem *x, size_t lanes)
-{
-    return lanes == LANES ? load_elems(x) : load_elems_part(x, lanes);
-}
 
 /* Row i of the map; what and nv are constants. */
 INLINE void take_row(const Piece *p, Seen *s, size_t i, const unsigned what,
                      const size_t nv, size_t lanes)
 {
-    const size_t C = p->g->C, row = p->g->row, W = p->g->W;
-    const Elem *x = p->x + i * W * C;
-    const float *along = p->along_w, *gate = p->gate_w;
+    const size_t C = p->g->C, row = p->g->row;
+    const Elem *x = p->x + i * p->g->W * C;
+    const float *along = p->along_w;
+    const float *gate = p->gate_w;
     float *w = p->w;
-    Vec sum[VECTORS], squares[VECTORS];
+    Vec sum[MANY], squares[MANY];
 
     UNROLL
     for (size_t v = 0; v < nv; v++) {
@@ -61,7 +57,7 @@ INLINE void take_row(const Piece *p, Seen *s, size_t i, const unsigned what,
         if (what & TAKE_GATED)
             s->gate[v] = load(p->gate_h + i * row + v * LANES);
     }
-    for (size_t j = W; j; j--, x += C) {
+    for (size_t j = p->g->W; j; j--, x += C) {
         UNROLL
         for (size_t v = 0; v < nv; v++) {
             const Vec read = load_lanes(x + v * LANES, lanes);
@@ -70,7 +66,6 @@ INLINE void take_row(const Piece *p, Seen *s, size_t i, const unsigned what,
                                : read;
             const Vec d = what & TAKE_MOMENTS ? in - s->first[v] : in;
 
-            __builtin_prefetch(x + v * LANES + AHEAD);
             if (what & TAKE_PRODUCTS)
                 sum[v] += in * load(along + v * LANES);
             else
@@ -89,7 +84,7 @@ INLINE void take_row(const Piece *p, Seen *s, size_t i, const unsigned what,
     UNROLL
     for (size_t v = 0; v < nv; v++) {
         if (what & TAKE_STRIPS)
-            store(p->h + i * row + v * LANES, sum[v] * (1 / (float)W));
+            store(p->h + i * row + v * LANES, sum[v] * (1 / (float)p->g->W));
         if (what & TAKE_PRODUCTS)
             sum[v] *= load(p->along_h + i * row + v * LANES);
         s->sum[v] += sum[v];
@@ -170,6 +165,19 @@ INLINE Piece piece_at(const Images *m, size_t image, const unsigned what,
     return p;
 }
 
+/* As many times nv vectors as there are, up to channel `to`, from c on: the
+ * first that is left. */
+INLINE size_t squeeze_some(const Images *m, size_t image, size_t c, size_t to,
+                           const unsigned what, const size_t nv)
+{
+    for (; c + nv * LANES <= to; c += nv * LANES) {
+        const Piece p = piece_at(m, image, what, c);
+
+        squeeze_vectors(&p, what, nv, LANES);
+    }
+    return c;
+}
+
 /* Lines begin to end - 1 of the channels of all images; what is a constant. */
 INLINE void squeeze(const Images *m, size_t begin, size_t end,
                     const unsigned what)
@@ -179,16 +187,10 @@ INLINE void squeeze(const Images *m, size_t begin, size_t end,
     for (size_t i = 0; i < m->n; i++) {
         size_t c = begin * LINE;
 
-        for (; c + VECTORS * LANES <= to; c += VECTORS * LANES) {
-            const Piece p = piece_at(m, i, what, c);
-
-            squeeze_vectors(&p, what, VECTORS, LANES);
-        }
-        for (; c + LANES <= to; c += LANES) {
-            const Piece p = piece_at(m, i, what, c);
-
-            squeeze_vectors(&p, what, 1, LANES);
-        }
+        if (!(what & TAKE_MOMENTS))
+            c = squeeze_some(m, i, c, to, what, MANY);
+        c = squeeze_some(m, i, c, to, what, VECTORS);
+        c = squeeze_some(m, i, c, to, what, 1);
         if (c < to) {
             const Piece p = piece_at(m, i, what, c);
 
