@@ -323,7 +323,7 @@ static void place_sources(const Trial *t, Guarded buffer[MAX_SRC])
             continue;
         src->data = guarded_new(&buffer[k], t->dev, tensor_bytes(src));
         put(t, src, t->s->src[k]);
-        if (src->role != ROLE_WEIGHT)
+        if (!tensor_is_weight(src))
             continue;
         BUG_IF(graph_alloc_host(src) != OK);
         memcpy(src->host, t->s->src[k], tensor_count(src) * sizeof(float));
@@ -336,7 +336,7 @@ static void spoil_packed(const Trial *t)
     for (int k = 0; k < MAX_SRC; k++) {
         Tensor *src = t->s->out->src[k];
 
-        if (!src || src->role != ROLE_WEIGHT || !(t->kernel->packs >> k & 1))
+        if (!src || !tensor_is_weight(src) || !(t->kernel->packs >> k & 1))
             continue;
         memset(src->host, 0xff, tensor_count(src) * sizeof(float));
         put(t, src, src->host);
@@ -440,7 +440,7 @@ static int try_kernels(const Sample *s, Device *dev, const char *how,
             const Tensor *src = s->out->src[t.inplace];
 
             if (((*k)->inplace >> t.inplace & 1) && src &&
-                src->role != ROLE_WEIGHT &&
+                !tensor_is_weight(src) &&
                 tensor_bytes(src) == tensor_bytes(s->out))
                 try_kernel(&t);
         }
