@@ -267,10 +267,11 @@ TEST(compare, a_case_that_nothing_is_compared_with_is_not_measured_long)
     char *said;
 
     CHECK(program(&said,
-                  "compare --module=se \"--module=eca --impl=fused\" "
+                  "compare --module=se \"--module=cpca --impl=fused\" "
                   "--max_samples=1000 --min_samples=500 " TINY,
                   db) == 3);
-    check_holds(said, "'--module=eca --impl=fused' has no time: unsupported: ");
+    check_holds(said,
+                "'--module=cpca --impl=fused' has no time: unsupported: ");
     free(said);
     CHECK_ASK(db, "SELECT count(*) FROM sample", "3");
 }
@@ -500,9 +501,9 @@ TEST(compare, errors_have_a_status_of_their_own)
         { "--module=se --module=ca --head_num=3", "no module here has" },
         { "--module=se \"--module=ca --threads=2\"", "differ in backend or" },
         { "--module=se --module=ca --peer=x", "unknown setting 'peer'" },
-        { "--module=se --module=eca --impl=fused --channels=16 --height=8 "
+        { "--module=cpca --module=eca --impl=fused --channels=16 --height=8 "
           "--width=8 --limit=1 --db=%s",
-          "'--module=se' has no time: unsupported: " },
+          "'--module=cpca' has no time: unsupported: " },
     };
     char db[256];
 
