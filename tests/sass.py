@@ -27,7 +27,7 @@ TOLERANCE = 0.05
 REGISTERS = 65536  # of a multiprocessor
 REGISTER_UNIT = 8  # a thread gets a multiple of this
 CODE_BYTES = 48 << 10
-FUSED_CODE_BYTES = 72 << 10  # of scsa's, which run all steps in one kernel
+FUSED_CODE_BYTES = 72 << 10  # of modules, which run all steps in one kernel
 
 # Of each instruction's name, the counts that it adds to.
 COUNTS = [
@@ -52,6 +52,7 @@ COLUMNS = (["file", "kernel", "instructions"] + [name for name, _ in COUNTS] +
 RESIDENT = [
     ("scsa_cluster.cu", "cluster<*", 256, 2),
     ("scsa_passes.cu", "*", 256, 2),
+    ("gate_*.cu", "*", 256, 2),
     ("group_norm.cu", "*", 256, 3),
     ("group_norm_grad.cu", "*", 256, 2),
     ("unary.cu", "*", 256, 8),
@@ -270,8 +271,8 @@ def blocks_fit(kernel):
 
 def short_code(kernel):
     """A kernel's code, which each launch reads from memory at first."""
-    most = (FUSED_CODE_BYTES if kernel.file == "scsa_cluster.cu" else
-            CODE_BYTES)
+    fused = kernel.file.startswith(("scsa_cluster.", "gate_"))
+    most = FUSED_CODE_BYTES if fused else CODE_BYTES
     if kernel["bytes"] > most:
         return "%d KiB of code, more than %d" % (kernel["bytes"] >> 10,
                                                  most >> 10)

@@ -5,6 +5,7 @@
  * tests/kernel_cases_modules.c has its shapes; test_kernels.c runs them on the
  * cuts of a small card.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "attention_zoo/zoo.h"
@@ -62,6 +63,8 @@ static void agrees(int max_cluster, int block_kib, const char *how, Dtype dtype)
 
 TEST(simt_gate, agrees_in_clusters_as_large_as_there_are)
 {
+    if (simt_is_checked() && !getenv("SLOW"))
+        SKIP("half a minute: SLOW=1 build/run_tests_checked simt_gate");
     agrees(8, 227, "clusters of 8", F32);
 }
 

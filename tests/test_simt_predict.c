@@ -315,7 +315,7 @@ TEST(simt_predict, the_table_is_of_these_kernels)
             check_row(&csv);
             checked++;
         }
-    CHECK_MSG(checked == 13, "%d rows", checked);
+    CHECK_MSG(checked == 23, "%d rows", checked);
 }
 
 /* ---- kernels that stream --------------------------------------------------- */

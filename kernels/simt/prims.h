@@ -128,7 +128,7 @@ __device__ __forceinline__ void mma_16x8x16<__nv_bfloat16>(float d[4],
 
 #else
 
-enum { SIMT_COPIES = 64 };
+enum { SIMT_COPIES = 128 };
 
 /* The copies that a thread has under way. */
 struct SimtCopies {

@@ -26,6 +26,7 @@
  * A module is a struct M (gate_channels.cu is the simplest):
  *
  *   STATS     what is squeezed: Stat
+ *   PARTS     floats per thread and channel that a squeeze joins
  *   HALO      rows that a block has above and below its own
  *   MEETS     excite() waits for the cluster again, and says cluster_done()
  *   GATES     gate_rows() writes y by itself
@@ -45,13 +46,20 @@
 
 /* Members that modules have unless they say otherwise: gates of channels. */
 struct ByChannel {
-    static constexpr int STATS = SUMS, HALO = 0, MEETS = 0, GATES = 0;
+    static constexpr int STATS = SUMS, PARTS = 1, HALO = 0, MEETS = 0,
+                         GATES = 0;
 
     template <int N> struct Held {
         Pack<float, N> gate;
     };
 
-    /* On the host: floats of c.spare; of tables, and these. */
+    /* On the host: whether it takes packs of n, which are whole ones of a row;
+     * floats of c.spare; of tables, and these. */
+    static bool takes_packs(const Tensor *, int)
+    {
+        return true;
+    }
+
     static size_t spare(const Shape &)
     {
         return 0;
@@ -84,7 +92,7 @@ struct ByChannel {
     {
         Held<N> h;
 
-        load_floats(&h.gate, c.gate + channel);
+        h.gate = load_gates<N>(c.gate + channel);
         return h;
     }
 
@@ -183,25 +191,28 @@ static __device__ __forceinline__ void gate_rows(const Part<T> &c, T *y)
 template <typename M, int N, bool RESIDENT, typename T>
 static __device__ __forceinline__ void squeeze_all(const Part<T> &c)
 {
+    constexpr Order FIRST = RESIDENT ? AS_THEY_COME : IN_STEPS;
     const Shape &s = c.s;
     float *sum = c.mine;
     const auto same = [](const Pack<T, N> &x, int, int, int) {
         return floats_of(x);
     };
 
-    if constexpr (M::STATS & SUMS)
-        squeeze<Sum, N, RESIDENT>(
+    if constexpr (M::STATS & SPREADS)
+        squeeze_moments<N, FIRST>(
+            c, sum, sum + vectors_before(M::STATS, SPREADS) * s.C, same);
+    else if constexpr (M::STATS & SUMS)
+        squeeze<Sum, N, FIRST>(
             c, sum, [&c](const Pack<T, N> &x, int row, int column, int ch) {
                 return M::template weigh<N>(c, x, row, column, ch);
             });
-    else if constexpr (RESIDENT)
+    else if constexpr (RESIDENT) {
         wait_for_stage(STAGES - 1);
+        __syncthreads();
+    }
     if constexpr (M::STATS & MAXIMA)
-        squeeze<Max, N, false>(
+        squeeze<Max, N, IN_STEPS>(
             c, c.mine + vectors_before(M::STATS, MAXIMA) * s.C, same);
-    if constexpr (M::STATS & SPREADS)
-        spread<N>(c, c.mine + vectors_before(M::STATS, SPREADS) * s.C, sum,
-                  same);
     if constexpr (M::STATS & ROWS)
         squeeze_rows<N>(c);
     if constexpr (M::STATS & COLUMNS)
@@ -238,9 +249,11 @@ static __global__ void __launch_bounds__(THREADS, 2)
         (blockIdx.x / (unsigned)s.blocks * (size_t)s.H + (size_t)c.first) *
         (size_t)(s.W * s.C);
 
+    fetch_weights<M::WEIGHTS>(s, reinterpret_cast<T *>(shared + s.weights), w);
     if constexpr (RESIDENT)
         fetch<N, M::HALO>(c, reinterpret_cast<T *>(shared), x + begin);
-    fetch_weights<M::WEIGHTS>(s, reinterpret_cast<T *>(shared + s.weights), w);
+    else
+        cp_async_commit();
     M::before(c);
     squeeze_all<M, N, RESIDENT>(c);
     cp_async_wait<0>();

@@ -22,34 +22,30 @@ enum { TAPS = 9, TALL = 4 };
 
 struct Ema : ByChannel {
     static constexpr int WEIGHTS = 6, STATS = ROWS | COLUMNS, HALO = 1,
-                         MEETS = 1, GATES = 1;
+                         MEETS = 1, GATES = 1, PARTS = 2;
 
     enum Weight { GN_W, GN_B, W1, B1, W3, B3 };
 
     static void facts(Shape *s, const Tensor *out)
     {
+        int n;
+
         s->groups = gate_facts(out)->groups;
         s->cg = s->C / s->groups;
-        divide_units(s, s->C / s->packs);
-    }
-
-    /* Units of a position, where packs have n numbers. */
-    static void divide_units(Shape *s, int n)
-    {
-        const bool fits = s->cg % n == 0 || n % s->cg == 0;
-
-        s->units = s->C / (fits && n > s->cg ? n : s->cg);
+        n = s->C / s->packs; /* numbers of a pack */
+        s->units = s->C / (n > s->cg ? n : s->cg);
         s->by_units = divider((size_t)s->units);
     }
 
-    /* True if packs are whole groups, or groups whole packs. */
-    template <int N>
-    static __host__ __device__ __forceinline__ bool by_packs(const Shape &s)
+    /* Packs are whole groups, or groups whole packs. */
+    static bool takes_packs(const Tensor *out, int n)
     {
-        return s.cg % N == 0 || N % s.cg == 0;
+        const int cg = out->dim[1] / gate_facts(out)->groups;
+
+        return cg % n == 0 || n % cg == 0;
     }
 
-    /* Channels that a thread takes at once; if not by packs, N is 1. */
+    /* Channels that a thread takes at once. */
     template <int N>
     static __host__ __device__ __forceinline__ int unit_of(const Shape &s)
     {
@@ -65,6 +61,8 @@ struct Ema : ByChannel {
         int sum_all, spread_all; /* the image's                               */
         int mean;                /* of z2 (C)                                 */
         int factor, bias;        /* of the norm of x s_h s_w, in the gate (C) */
+        int seen;                /* sums that taps see (C,TAPS), before these
+                                    moments, where they are later         */
         int taps, weights;       /* the filter (TAPS,unit); softmax(gn.bias)  */
         int end;
     } Room;
@@ -76,14 +74,14 @@ struct Ema : ByChannel {
 
         r.columns = r.rows + s.rows * C;
         r.edges = r.columns + s.W * C;
-        r.sum = r.edges + 2 * C;
+        r.mean = r.edges + 2 * C;
+        r.factor = r.mean + C;
+        r.bias = r.factor + C;
+        r.seen = r.sum = r.bias + C;
         r.spread = r.sum + C;
         r.sum_all = r.spread + C;
         r.spread_all = r.sum_all + C;
-        r.mean = r.spread_all + C;
-        r.factor = r.mean + C;
-        r.bias = r.factor + C;
-        r.taps = r.bias + C;
+        r.taps = r.seen + TAPS * C;
         r.weights = r.taps + TAPS * (s.cg > 8 ? s.cg : 8);
         r.end = r.weights + s.cg + 1;
         return r;
@@ -94,29 +92,20 @@ struct Ema : ByChannel {
         return (size_t)room_of(s).end;
     }
 
-    /* Gates of L positions of a strip of means, each times scale. */
-    template <typename T>
+    /* Gates of L positions of a strip of means, each times scale: a layer of
+     * each group. */
+    template <int N, typename T>
     static __device__ __forceinline__ void gate_strip(const Part<T> &c,
                                                       float *to,
                                                       const float *strip, int L,
                                                       float scale)
     {
-        const Shape &s = c.s;
+        const T *bias = c.w.at[B1];
 
-#pragma unroll 1
-        for (int i = (int)threadIdx.x; i < L * s.C; i += THREADS) {
-            unsigned k = (unsigned)i; /* groups and positions are one row */
-
-            divmod(&k, s.by_cg);
-            const T *w = c.w.at[W1] + (int)k * s.cg;
-            const float *in = strip + (i - (int)k);
-            float sum = 0;
-
-#pragma unroll 2
-            for (int j = 0; j < s.cg; j++)
-                sum += to_float(w[j]) * in[j];
-            to[i] = sigmoid(sum * scale + to_float(c.w.at[B1][k]));
-        }
+        layer<N>(c.w.at[W1], strip, c.s.cg, c.s.cg, L * c.s.groups, c.s.by_cg,
+                 [=, cg = c.s.cg](int l, int k, float sum) {
+                     to[l * cg + k] = sigmoid(sum * scale + to_float(bias[k]));
+                 });
     }
 
     /* Number k of the softmax of the n numbers at(0), at(1) .. */
@@ -143,7 +132,7 @@ struct Ema : ByChannel {
         const T *bias = c.w.at[GN_B], *w3 = c.w.at[W3], *b3 = c.w.at[B3];
         float *weights = c.spare + r.weights, *taps = c.spare + r.taps;
         const int cg = s.cg;
-        const int unit = by_packs<N>(s) ? unit_of<N>(s) : unit_of<1>(s);
+        const int unit = unit_of<N>(s);
 
 #pragma unroll 1
         for (int k = (int)threadIdx.x; k < s.cg; k += THREADS)
@@ -207,13 +196,16 @@ struct Ema : ByChannel {
     }
 
     /* The means of z2; total: sums of x, until then. */
-    template <typename T>
+    template <int N, typename T>
     static __device__ __forceinline__ void find_means(const Part<T> &c,
                                                       const Room &r)
     {
         const Shape &s = c.s;
         float *mean = c.spare + r.mean, *total = c.spare + r.bias;
+        float *seen = c.spare + r.seen;
         const float *edges = c.spare + r.edges;
+        const float scale = s.per_position;
+        const T *bias = c.w.at[B3];
 
 #pragma unroll 1
         for (int i = (int)threadIdx.x; i < s.C; i += THREADS) {
@@ -225,23 +217,19 @@ struct Ema : ByChannel {
             total[i] = sum;
         }
         __syncthreads();
-        sums(
-            s.C, s.cg * TAPS,
-            [&](int o, int i) {
-                unsigned k = (unsigned)o;
+#pragma unroll 1
+        for (int i = (int)threadIdx.x; i < TAPS * s.C; i += THREADS) {
+            unsigned ch = (unsigned)i;
+            const int tap = (int)divmod(&ch, s.by_C);
 
-                divmod(&k, s.by_cg);
-                const int j = i / TAPS, first = o - (int)k;
-
-                return to_float(c.w.at[W3][(int)k * s.cg * TAPS + i]) *
-                       sum_of_tap(c, edges, total, first + j, i - j * TAPS);
-            },
-            [&](int o, float sum) {
-                unsigned k = (unsigned)o;
-
-                divmod(&k, s.by_cg);
-                mean[o] = sum * s.per_position + to_float(c.w.at[B3][k]);
-            });
+            seen[(int)ch * TAPS + tap] =
+                sum_of_tap(c, edges, total, (int)ch, tap);
+        }
+        __syncthreads();
+        layer<N>(c.w.at[W3], seen, s.cg * TAPS, s.cg, s.groups, s.by_cg,
+                 [=, cg = s.cg](int g, int k, float sum) {
+                     mean[g * cg + k] = sum * scale + to_float(bias[k]);
+                 });
         __syncthreads();
     }
 
@@ -258,26 +246,30 @@ struct Ema : ByChannel {
     static __device__ __forceinline__ void find_moments(const Part<T> &c,
                                                         const Room &r)
     {
-        float *sum = c.spare + r.sum, *spread_ = c.spare + r.spread;
+        float *sum = c.spare + r.sum, *spread = c.spare + r.spread;
         const float *rows = c.spare + r.rows, *columns = c.spare + r.columns;
         const int C = c.s.C;
-        const auto value = [=](const Pack<T, N> &x, int row, int column,
+        Pack<float, N> of_row = {};
+        int last = -1; /* of which number of the strip */
+        const auto value = [&](const Pack<T, N> &x, int row, int column,
                                int ch) {
-            Pack<float, N> a, b;
+            if (last != row * C + ch) {
+                last = row * C + ch;
+                of_row = load_gates<N>(rows + last);
+            }
+            Pack<float, N> a = of_row;
+            const Pack<float, N> b = load_gates<N>(columns + column * C + ch);
 
-            load_floats(&a, rows + row * C + ch);
-            load_floats(&b, columns + column * C + ch);
 #pragma unroll
             for (int k = 0; k < N; k++)
                 a.at[k] = gated_twice(x.at[k], a.at[k], b.at[k]);
             return a;
         };
 
-        squeeze<Sum, N, false>(c, sum, value);
-        spread<N>(c, spread_, sum, value);
+        squeeze_moments<N, IN_RUNS>(c, sum, spread, value);
         meet(c.s);
         join_spreads(c.s, c.spare + r.sum_all, c.spare + r.spread_all, sum,
-                     spread_);
+                     spread);
         cluster_done();
         __syncthreads();
     }
@@ -290,11 +282,14 @@ struct Ema : ByChannel {
         const float *mean = c.spare + r.mean;
 
         gather_edges(c, c.spare + r.edges);
-        gate_strip(c, c.spare + r.rows, c.row, c.rows, 1);
-        gate_strip(c, c.spare + r.columns, c.all, s.W, s.per_column);
+#pragma unroll 1
+        for (int strip = 0; strip < 2; strip++)
+            gate_strip<N>(c, c.spare + (strip ? r.columns : r.rows),
+                          strip ? c.all : c.row, strip ? s.W : c.rows,
+                          strip ? s.per_column : 1);
         make_filter<N>(c, r);
         __syncthreads();
-        find_means(c, r);
+        find_means<N>(c, r);
         find_moments<N>(c, r);
 #pragma unroll 1
         for (int i = (int)threadIdx.x; i < s.C; i += THREADS) {
@@ -324,6 +319,28 @@ struct Ema : ByChannel {
         }
     }
 
+    /* N taps, which are the same for all threads; those of groups of four, or
+     * fewer, are the same four again. */
+    template <int N>
+    static __device__ __forceinline__ Pack<float, N> load_taps(const float *p,
+                                                               int cg)
+    {
+        constexpr int V = N < 4 ? N : 4;
+        Pack<float, N> tap;
+
+#pragma unroll
+        for (int i = 0; i < N; i += V) {
+            Pack<float, V> part = {};
+
+            if (i == 0 || cg > V)
+                part = load_pack<V>(p + i);
+#pragma unroll
+            for (int k = 0; k < V; k++)
+                tap.at[i + k] = i == 0 || cg > V ? part.at[k] : tap.at[k];
+        }
+        return tap;
+    }
+
     /* Adds to sum, for TALL rows from `row` on, a pack's share in its gates,
      * that of the filter.  x: the pack in the first of the rows. */
     template <int N, typename T>
@@ -337,7 +354,7 @@ struct Ema : ByChannel {
         const int unit = unit_of<N>(s), line = s.W * s.C;
         const int end = min(c.rows + 1, s.H - c.first); /* of rows there are */
 
-#pragma unroll
+#pragma unroll 1
         for (int b = -1; b <= 1; b++) {
             Pack<float, N> tap[3];
 
@@ -345,7 +362,7 @@ struct Ema : ByChannel {
                 continue;
 #pragma unroll
             for (int a = 0; a < 3; a++)
-                load_floats(&tap[a], taps + (a * 3 + b + 1) * unit);
+                tap[a] = load_taps<N>(taps + (a * 3 + b + 1) * unit, s.cg);
 #pragma unroll
             for (int i = -1; i <= TALL; i++) {
                 if (c.first + row + i < 0 || row + i >= end)
@@ -370,18 +387,20 @@ struct Ema : ByChannel {
                                                     int row, int w, int ch)
     {
         const Shape &s = c.s;
-        Pack<float, N> of_row, of_column, mean, factor;
+        const Pack<float, N> of_column =
+            load_gates<N>(c.spare + r.columns + w * s.C + ch);
+        const Pack<float, N> mean = load_gates<N>(c.spare + r.sum_all + ch);
+        const Pack<float, N> factor = load_gates<N>(c.spare + r.factor + ch);
 
-        load_floats(&of_column, c.spare + r.columns + w * s.C + ch);
-        load_floats(&mean, c.spare + r.sum_all + ch);
-        load_floats(&factor, c.spare + r.factor + ch);
 #pragma unroll
         for (int j = 0; j < TALL; j++) {
             if (row + j >= c.rows)
                 continue;
             const Pack<T, N> v = load_pack<N>(x + j * s.W * s.C);
 
-            load_floats(&of_row, c.spare + r.rows + (row + j) * s.C + ch);
+            const Pack<float, N> of_row =
+                load_gates<N>(c.spare + r.rows + (row + j) * s.C + ch);
+
 #pragma unroll
             for (int k = 0; k < N; k++)
                 sum[j].at[k] +=
@@ -419,7 +438,7 @@ struct Ema : ByChannel {
      * position and unit, a group of some packs or a pack of some groups, and
      * gates them at once. */
     template <int N, typename T>
-    static __device__ __forceinline__ void gate_units(const Part<T> &c, T *y)
+    static __device__ __forceinline__ void gate_rows(const Part<T> &c, T *y)
     {
         const Shape &s = c.s;
         const Room r = room_of(s);
@@ -457,15 +476,6 @@ struct Ema : ByChannel {
                         store_pack(y + at + j * line + p, v);
                     }
         }
-    }
-
-    template <int N, typename T>
-    static __device__ __forceinline__ void gate_rows(const Part<T> &c, T *y)
-    {
-        if (by_packs<N>(c.s))
-            gate_units<N>(c, y);
-        else
-            gate_units<1>(c, y);
     }
 };
 

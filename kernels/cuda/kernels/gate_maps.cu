@@ -64,6 +64,11 @@ struct Cbam : ByChannel {
             bits++;
         const int lane = (int)threadIdx.x & ((1 << bits) - 1);
 
+        const bool once = s.packs <= 1 << bits; /* gates are read */
+        Pack<float, N> gate = {};
+
+        if (once && lane < s.packs)
+            gate = load_gates<N>(c.gate + lane * N);
 #pragma unroll 1
         for (int q0 = 0; q0 < n; q0 += THREADS >> bits) {
             const int q = q0 + ((int)threadIdx.x >> bits);
@@ -73,9 +78,9 @@ struct Cbam : ByChannel {
 #pragma unroll 2
                 for (int p = lane; p < s.packs; p += 1 << bits) {
                     const Pack<T, N> x = load_pack<N>(c.x + q * s.C + p * N);
-                    Pack<float, N> gate;
 
-                    load_floats(&gate, c.gate + p * N);
+                    if (!once)
+                        gate = load_gates<N>(c.gate + p * N);
 #pragma unroll
                     for (int k = 0; k < N; k++) {
                         const float v = x.at[k] * gate.at[k];
@@ -230,7 +235,7 @@ struct Cbam : ByChannel {
     {
         Held<N> h;
 
-        load_floats(&h.gate, c.gate + ch);
+        h.gate = load_gates<N>(c.gate + ch);
         h.pixel = pixels_at(c);
         h.W = c.s.W;
         return h;
@@ -255,7 +260,7 @@ struct Cbam : ByChannel {
 /* ---- sa ------------------------------------------------------------------ */
 
 struct Sa : ByChannel {
-    static constexpr int WEIGHTS = 6, STATS = SUMS | SPREADS;
+    static constexpr int WEIGHTS = 6, STATS = SUMS | SPREADS, PARTS = 2;
 
     static void facts(Shape *s, const Tensor *out)
     {

@@ -32,11 +32,13 @@ typedef struct Shape {
     int hidden, groups, cg, k; /* cg: channels of a group */
     int units;                 /* of a position: ema's */
     int row_splits;            /* threads that share a row's pack */
+    int pitch;                 /* ela's: floats from a position to the next */
     float eps;
     const float *tables; /* on the device */
 
     Divider by_across, by_packs, by_W, by_C, by_hidden, by_groups, by_cg;
-    Divider by_rows, by_piece, by_share, by_line, by_units, by_row_splits;
+    Divider by_rows, by_piece, by_share, by_line, by_units, by_row_splits,
+        by_lanes;
 
     int share; /* channels that are a block's to compute; piece: floats of its
                   rows' means */
@@ -128,55 +130,99 @@ static __device__ __forceinline__ void sums(int m, int n, Term term, Out out)
     }
 }
 
-/* The product of N neighbours of a weight with as many floats. */
-template <int N, typename T>
-static __device__ __forceinline__ float dot(const T *w, const float *in)
+/* N floats at p, for threads next to each other that read packs next to each
+ * other: of packs of 32 bytes half of the threads read the second 16 first, so
+ * that all read different banks. */
+template <int N>
+static __device__ __forceinline__ Pack<float, N> load_gates(const float *p)
 {
-    const Pack<T, N> a = load_pack<N>(w);
-    Pack<float, N> b;
+    Pack<float, N> v;
+
+    if constexpr (N == 8) {
+        const bool second = reinterpret_cast<uintptr_t>(p) & 128;
+        const Pack<float, 4> a = load_pack<4>(p + (second ? 4 : 0));
+        const Pack<float, 4> b = load_pack<4>(p + (second ? 0 : 4));
+
+#pragma unroll
+        for (int k = 0; k < 4; k++) {
+            v.at[k] = second ? b.at[k] : a.at[k];
+            v.at[4 + k] = second ? a.at[k] : b.at[k];
+        }
+    } else {
+        load_floats(&v, p);
+    }
+    return v;
+}
+
+template <int N, typename T>
+static __device__ __forceinline__ float dot(const Pack<T, N> &a,
+                                            const Pack<float, N> &b)
+{
     float sum = 0;
 
-    load_floats(&b, in);
 #pragma unroll
     for (int k = 0; k < N; k++)
         sum += a.at[k] * b.at[k];
     return sum;
 }
 
-/* Layers of vectors: out(l, o, w[o,] in[l,]) for o < m and l < vectors; in has
- * n floats per vector, by_m divides by m. */
+/* Layers of vectors, of packs of V inputs.  A thread has OUTS outputs, so that
+ * it reads its inputs once for all; its neighbours have the next. */
+template <int V, int OUTS, typename T, typename Out>
+static __device__ __forceinline__ void layer_of(const T *w, const float *in,
+                                                int n, int m, int vectors,
+                                                const Divider &by_m, Out out)
+{
+    const int packs = n / V, step = m / OUTS, items = step * vectors;
+    int bits = 0;
+
+    while (bits < 5 && 1 << bits < packs)
+        bits++;
+    const int lanes = 1 << bits, lane = (int)threadIdx.x & (lanes - 1);
+
+#pragma unroll 1
+    for (int i0 = 0; i0 < items; i0 += THREADS >> bits) {
+        const int i = i0 + ((int)threadIdx.x >> bits);
+        unsigned o = (unsigned)(i * OUTS);
+        const int l = (int)divmod(&o, by_m);
+        const int first = (int)o / OUTS; /* and step, 2 step ... more */
+        const T *of_o = w + first * n;
+        float sum[OUTS] = {};
+
+        if (i < items)
+#pragma unroll 2
+            for (int k = lane; k < packs; k += lanes) {
+                const Pack<float, V> v = load_pack<V>(in + l * n + k * V);
+
+#pragma unroll
+                for (int j = 0; j < OUTS; j++)
+                    sum[j] += dot(load_pack<V>(of_o + j * step * n + k * V), v);
+            }
+#pragma unroll 1
+        for (int d = lanes / 2; d > 0; d /= 2)
+#pragma unroll
+            for (int j = 0; j < OUTS; j++)
+                sum[j] += __shfl_xor_sync(FULL_WARP, sum[j], d);
+        if (i < items && lane == 0)
+#pragma unroll
+            for (int j = 0; j < OUTS; j++)
+                out(l, first + j * step, sum[j]);
+    }
+}
+
+/* out(l, o, w[o,] in[l,]) for o < m and l < vectors; in has n floats per
+ * vector, by_m divides by m. */
 template <int N, typename T, typename Out>
 static __device__ __forceinline__ void layer(const T *w, const float *in, int n,
                                              int m, int vectors,
                                              const Divider &by_m, Out out)
 {
-    const auto take = [=](int i, float sum) {
-        unsigned o = (unsigned)i;
-        const int l = (int)divmod(&o, by_m);
+    constexpr int V = N < 4 ? N : 4; /* floats that are read at once */
 
-        out(l, (int)o, sum);
-    };
-
-    if (N > 1 && n % N == 0)
-        sums(
-            m * vectors, n / N,
-            [=](int i, int k) {
-                unsigned o = (unsigned)i;
-                const int l = (int)divmod(&o, by_m);
-
-                return dot<N>(w + (int)o * n + k * N, in + l * n + k * N);
-            },
-            take);
+    if (V > 1 && n % V == 0 && m % 4 == 0)
+        layer_of<V, 4>(w, in, n, m, vectors, by_m, out);
     else
-        sums(
-            m * vectors, n,
-            [=](int i, int k) {
-                unsigned o = (unsigned)i;
-                const int l = (int)divmod(&o, by_m);
-
-                return to_float(w[(int)o * n + k]) * in[l * n + k];
-            },
-            take);
+        layer_of<1, 1>(w, in, n, m, vectors, by_m, out);
 }
 
 /* Number o of a batch norm. */

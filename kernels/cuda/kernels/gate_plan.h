@@ -69,7 +69,7 @@ template <typename M> static inline size_t lay_out(Shape *s, size_t tile_bytes)
     const size_t rows = M::STATS & ROWS ? (size_t)s->rows * C : 0;
     size_t floats = ceil_div(tile_bytes, 16) * 4;
 
-    s->part = place(&floats, (size_t)s->lanes * C);
+    s->part = place(&floats, M::PARTS * (size_t)s->lanes * C);
     s->mine = place(&floats, stats);
     s->all = place(&floats, stats);
     s->row = place(&floats, rows);
@@ -96,6 +96,7 @@ static inline void set_dividers(Shape *s)
 {
     s->by_across = divider((size_t)s->across);
     s->by_packs = divider((size_t)s->packs);
+    s->by_lanes = divider((size_t)s->lanes);
     s->by_row_splits = divider((size_t)s->row_splits);
     s->by_W = divider((size_t)s->W);
     s->by_C = divider((size_t)s->C);
@@ -113,8 +114,9 @@ template <typename M>
 static inline bool cut_image(Cut *cut, const Tensor *out, int blocks,
                              bool resident, size_t limit)
 {
-    const bool whole = whole_packs(out->dtype, (size_t)out->dim[1]);
     const size_t size = dtype_size(out->dtype);
+    const bool whole = whole_packs(out->dtype, (size_t)out->dim[1]) &&
+                       M::takes_packs(out, (int)(16 / size));
     Shape *s = &cut->s;
     size_t tile = 0;
 

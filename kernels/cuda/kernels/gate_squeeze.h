@@ -19,19 +19,19 @@ static __device__ __forceinline__ int stage_begin(const Shape &s, int positions,
     return min(positions, steps * stage / STAGES * s.lanes);
 }
 
-/* A stage of the map has come, for all threads; the weights are behind it. */
+/* A stage of the map has come, and with the first the weights: those packs that
+ * this thread asked for. */
 static __device__ __forceinline__ void wait_for_stage(int stage)
 {
     static_assert(STAGES == 4, "as many as are waited for");
     if (stage == 0)
-        cp_async_wait<4>();
-    else if (stage == 1)
         cp_async_wait<3>();
-    else if (stage == 2)
+    else if (stage == 1)
         cp_async_wait<2>();
-    else
+    else if (stage == 2)
         cp_async_wait<1>();
-    __syncthreads();
+    else
+        cp_async_wait<0>();
 }
 
 template <int N, typename T>
@@ -60,11 +60,11 @@ static __device__ __forceinline__ void fetch_weights(const Shape &s, T *to,
                 own[packs * N + (int)threadIdx.x] =
                     from.at[k][packs * N + (int)threadIdx.x];
         }
-    cp_async_commit();
 }
 
 /* Asks for the block's rows, which begin at `from`, and for those around them;
- * `to` has room for HALO rows first. */
+ * `to` has room for HALO rows first.  A thread asks for the packs that it will
+ * squeeze, so that it need not wait for others. */
 template <int N, int HALO, typename T>
 static __device__ __forceinline__ void fetch(const Part<T> &c, T *to,
                                              const T *from)
@@ -75,11 +75,14 @@ static __device__ __forceinline__ void fetch(const Part<T> &c, T *to,
     to += HALO * line;
 #pragma unroll 1
     for (int stage = 0; stage < STAGES; stage++) {
-        const int begin = stage_begin(s, positions, stage);
         const int end = stage_begin(s, positions, stage + 1);
 
-        copy_packs<N>(to + begin * s.C, from + begin * s.C,
-                      (end - begin) * s.packs);
+#pragma unroll 1
+        for (int p = c.own; p < s.packs && c.lane < s.lanes; p += s.across)
+#pragma unroll 1
+            for (int q = stage_begin(s, positions, stage) + c.lane; q < end;
+                 q += s.lanes)
+                cp_async16(to + q * s.C + p * N, from + q * s.C + p * N);
         if (HALO && stage == STAGES - 1 && c.rows) {
             const int above = min(HALO, c.first);
             const int below = min(HALO, s.H - c.first - c.rows);
@@ -93,44 +96,79 @@ static __device__ __forceinline__ void fetch(const Part<T> &c, T *to,
     }
 }
 
-/* to[c] = the join of value(pack, row, column, channel) over the block's
- * positions.  Read by all after a barrier; the first to see the map waits for
- * its stages. */
-template <typename How, int N, bool WAITS, typename T, typename Value>
+/* The order of a thread's positions: every lanes-th, a stage of the map when it
+ * has come, which is for the first to see the map; the same, at once; or one
+ * after the other, so that the row is nearly always that of the last. */
+enum Order { AS_THEY_COME, IN_STEPS, IN_RUNS };
+
+static __device__ __forceinline__ int run_of(const Shape &s, int positions)
+{
+    return (int)divide((unsigned)(positions + s.lanes - 1), s.by_lanes);
+}
+
+/* Number of a lane's positions. */
+template <Order ORDER>
+static __device__ __forceinline__ int positions_of(const Shape &s,
+                                                   int positions, int lane)
+{
+    const int run = run_of(s, positions);
+
+    if (ORDER == IN_RUNS)
+        return max(0, min(run, positions - lane * run));
+    return run - (lane >= positions - (run - 1) * s.lanes);
+}
+
+/* take(pack, row, column) of a thread's packs of channels from `channel` on. */
+template <int N, Order ORDER, typename T, typename Take>
+static __device__ __forceinline__ void for_positions(const Part<T> &c,
+                                                     int channel, Take take)
+{
+    constexpr bool WAITS = ORDER == AS_THEY_COME;
+    const Shape &s = c.s;
+    const int n = c.rows * s.W, run = run_of(s, n);
+
+#pragma unroll 1
+    for (int stage = WAITS ? 0 : STAGES - 1; stage < STAGES; stage++) {
+        int q = c.lane, end = n;
+
+        if (WAITS) {
+            q += stage_begin(s, n, stage);
+            end = stage_begin(s, n, stage + 1);
+            wait_for_stage(stage);
+        } else if (ORDER == IN_RUNS) {
+            q *= run;
+            end = min(n, q + run);
+        }
+#pragma unroll 4
+        for (; q < end; q += ORDER == IN_RUNS ? 1 : s.lanes) {
+            unsigned column = (unsigned)q;
+            const int row = (int)divmod(&column, s.by_W);
+
+            take(load_pack<N>(c.x + q * s.C + channel), row, (int)column);
+        }
+    }
+}
+
+/* value(pack, row, column, channel) joined over the block's positions, for each
+ * channel: to[channel].  All have it. */
+template <typename How, int N, Order ORDER, typename T, typename Value>
 static __device__ __forceinline__ void squeeze(const Part<T> &c, float *to,
                                                Value value)
 {
     const Shape &s = c.s;
-    const int n = c.rows * s.W;
-    const bool works = c.lane < s.lanes;
 
 #pragma unroll 1
-    for (int p0 = 0; p0 < s.packs; p0 += s.across) {
-        const int channel = (p0 + c.own) * N;
-        const bool is = works && channel < s.C;
+    for (int p = c.own; p < s.packs && c.lane < s.lanes; p += s.across) {
         Pack<float, N> sum = no_pack<How, Pack<float, N>>();
 
-#pragma unroll 1
-        for (int stage = WAITS ? 0 : STAGES - 1; stage < STAGES; stage++) {
-            const int begin = WAITS ? stage_begin(s, n, stage) : 0;
-            const int end = WAITS ? stage_begin(s, n, stage + 1) : n;
-
-            if (WAITS)
-                wait_for_stage(stage);
-            if (is)
-#pragma unroll 4
-                for (int q = begin + c.lane; q < end; q += s.lanes) {
-                    unsigned column = (unsigned)q;
-                    const int row = (int)divmod(&column, s.by_W);
-
-                    join_pack<How>(&sum,
-                                   value(load_pack<N>(c.x + q * s.C + channel),
-                                         row, (int)column, channel));
-                }
-        }
-        if (is)
-            store_floats(c.part + c.lane * s.C + channel, sum);
+        for_positions<N, ORDER>(
+            c, p * N, [&](const Pack<T, N> &x, int row, int column) {
+                join_pack<How>(&sum, value(x, row, column, p * N));
+            });
+        store_floats(c.part + c.lane * s.C + p * N, sum);
     }
+    if (ORDER == AS_THEY_COME)
+        cp_async_wait<0>();
     __syncthreads();
 #pragma unroll 1
     for (int i = (int)threadIdx.x; i < s.C; i += THREADS) {
@@ -156,25 +194,70 @@ static __device__ __forceinline__ Pack<float, N> floats_of(const Pack<T, N> &v)
     return f;
 }
 
-/* Squared deviations of value() from the block's mean, whose sums are known. */
-template <int N, typename T, typename Value>
-static __device__ __forceinline__ void spread(const Part<T> &c, float *to,
-                                              const float *sum, Value value)
+/* Sums of value(), and squared deviations from their mean.  A thread takes its
+ * first number off all others, so that squares of what they have in common do
+ * not cancel; then it knows the deviations from its own mean, and these are put
+ * together (Chan, Golub and LeVeque, 1979).  c.part has room for two parts. */
+template <int N, Order ORDER, typename T, typename Value>
+static __device__ __forceinline__ void squeeze_moments(const Part<T> &c,
+                                                       float *to_sum, float *to,
+                                                       Value value)
 {
-    const float scale = __fdividef(1, (float)max(c.rows * c.s.W, 1));
+    const Shape &s = c.s;
+    const int positions = c.rows * s.W;
+    float *part = c.part, *squares_part = part + s.lanes * s.C;
 
-    squeeze<Sum, N, false>(
-        c, to, [=](const Pack<T, N> &x, int row, int column, int channel) {
-            Pack<float, N> v = value(x, row, column, channel);
+#pragma unroll 1
+    for (int p = c.own; p < s.packs && c.lane < s.lanes; p += s.across) {
+        Pack<float, N> sum = {}, off = {}, squares = {}, first = {};
+        float n = 0;
+
+        for_positions<N, ORDER>(
+            c, p * N, [&](const Pack<T, N> &x, int row, int column) {
+                const Pack<float, N> v = value(x, row, column, p * N);
 
 #pragma unroll
-            for (int k = 0; k < N; k++) {
-                const float d = v.at[k] - sum[channel + k] * scale;
+                for (int k = 0; k < N; k++) {
+                    first.at[k] = n > 0 ? first.at[k] : v.at[k];
+                    const float d = v.at[k] - first.at[k];
 
-                v.at[k] = d * d;
-            }
-            return v;
-        });
+                    sum.at[k] += v.at[k];
+                    off.at[k] += d;
+                    squares.at[k] += d * d;
+                }
+                n++;
+            });
+        const float scale = __fdividef(1, fmaxf(n, 1));
+
+#pragma unroll
+        for (int k = 0; k < N; k++)
+            squares.at[k] -= off.at[k] * off.at[k] * scale;
+        store_floats(part + c.lane * s.C + p * N, sum);
+        store_floats(squares_part + c.lane * s.C + p * N, squares);
+    }
+    if (ORDER == AS_THEY_COME)
+        cp_async_wait<0>();
+    __syncthreads();
+#pragma unroll 1
+    for (int i = (int)threadIdx.x; i < s.C; i += THREADS) {
+        float sum = 0, squares = 0;
+
+#pragma unroll 4
+        for (int l = 0; l < s.lanes; l++)
+            sum += part[l * s.C + i];
+        const float mean = __fdividef(sum, (float)max(positions, 1));
+
+#pragma unroll 4
+        for (int l = 0; l < s.lanes; l++) {
+            const float n = (float)positions_of<ORDER>(s, positions, l);
+            const float d = __fdividef(part[l * s.C + i], fmaxf(n, 1)) - mean;
+
+            squares += squares_part[l * s.C + i] + n * d * d;
+        }
+        to_sum[i] = sum;
+        to[i] = squares;
+    }
+    __syncthreads();
 }
 
 /* Means over each of the block's rows; row_splits threads share one, for one

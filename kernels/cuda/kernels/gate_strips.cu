@@ -25,13 +25,12 @@ struct ByStrips : ByChannel {
         int line;
     };
 
-    template <int N, typename T>
-    static __device__ __forceinline__ Held<N> held_of(const Part<T> &c,
-                                                      const float *rows,
+    template <int N>
+    static __device__ __forceinline__ Held<N> held_of(const float *rows,
                                                       const float *columns,
-                                                      int ch)
+                                                      int line, int ch)
     {
-        return { rows + ch, columns + ch, c.s.C };
+        return { rows + ch, columns + ch, line };
     }
 
     template <int N, typename T>
@@ -41,10 +40,10 @@ struct ByStrips : ByChannel {
                                                        int column, int ch)
     {
         Pack<T, N> v = load_pack<N>(x + ch);
-        Pack<float, N> of_row, of_column;
+        const Pack<float, N> of_row = load_gates<N>(h.rows + row * h.line);
+        const Pack<float, N> of_column =
+            load_gates<N>(h.columns + column * h.line);
 
-        load_floats(&of_row, h.rows + row * h.line);
-        load_floats(&of_column, h.columns + column * h.line);
 #pragma unroll
         for (int k = 0; k < N; k++)
             v.at[k] *= of_row.at[k] * of_column.at[k];
@@ -114,23 +113,29 @@ struct Ca : ByStrips {
         float *rows = c.spare, *columns = rows + s.rows * s.C;
         float *f = columns + s.W * s.C, *f_w = f + s.rows * s.hidden;
 
-        hide<N>(c, f, c.row, c.rows, 1);
-        hide<N>(c, f_w, c.all, s.W, s.per_column);
+        /* Both strips by one piece of code, which all blocks must fetch. */
+#pragma unroll 1
+        for (int strip = 0; strip < 2; strip++)
+            hide<N>(c, strip ? f_w : f, strip ? c.all : c.row,
+                    strip ? s.W : c.rows, strip ? s.per_column : 1);
         __syncthreads();
-        show<N>(c, rows, f, c.rows, c.w.at[5], c.w.at[6]);
-        show<N>(c, columns, f_w, s.W, c.w.at[7], c.w.at[8]);
+#pragma unroll 1
+        for (int strip = 0; strip < 2; strip++)
+            show<N>(c, strip ? columns : rows, strip ? f_w : f,
+                    strip ? s.W : c.rows, strip ? c.w.at[7] : c.w.at[5],
+                    strip ? c.w.at[8] : c.w.at[6]);
     }
 
     template <int N, typename T>
     static __device__ __forceinline__ Held<N> hold(const Part<T> &c, int ch)
     {
-        return held_of<N>(c, c.spare, c.spare + c.s.rows * c.s.C, ch);
+        return held_of<N>(c.spare, c.spare + c.s.rows * c.s.C, c.s.C, ch);
     }
 };
 
 /* ---- ela ----------------------------------------------------------------- */
 
-enum { WARPS = (int)THREADS / (int)WARP };
+enum { WARPS = (int)THREADS / (int)WARP, TALL = 4 };
 
 /* Mean of a group of a strip and what its deviations are multiplied by. */
 typedef struct GroupStats {
@@ -145,6 +150,9 @@ struct Ela : ByStrips {
         s->k = out->src[1]->dim[2];
         s->groups = gate_facts(out)->groups;
         s->cg = s->C / s->groups;
+        s->pitch = s->C;
+        if (s->C % WARP == 0 && s->cg >= 4 && WARP % s->cg == 0)
+            s->pitch += s->cg % WARP; /* a warp's positions: other banks */
     }
 
     static __host__ __device__ int longer(const Shape &s)
@@ -155,14 +163,14 @@ struct Ela : ByStrips {
     /* Means of all rows, later the gates of columns; gates of all rows. */
     static size_t spare(const Shape &s)
     {
-        return (size_t)(longer(s) + s.H) * (size_t)s.C +
+        return (size_t)(longer(s) + s.H) * (size_t)s.pitch +
                (size_t)s.groups * sizeof(GroupStats) / sizeof(float);
     }
 
     template <typename T>
     static __device__ __forceinline__ float *rows_of(const Part<T> &c)
     {
-        return c.spare + longer(c.s) * c.s.C;
+        return c.spare + longer(c.s) * c.s.pitch;
     }
 
     /* Each warp takes a group: n numbers, those of cg channels at positions
@@ -187,7 +195,7 @@ struct Ela : ByStrips {
                 for (int i = (int)threadIdx.x % WARP; i < n; i += WARP) {
                     unsigned k = (unsigned)i;
                     const int l = (int)divmod(&k, s.by_cg);
-                    const float v = first[l * s.C + (int)k];
+                    const float v = first[l * s.pitch + (int)k];
 
                     sum += pass ? (v - mean) * (v - mean) : v;
                 }
@@ -197,6 +205,46 @@ struct Ela : ByStrips {
             }
             if (threadIdx.x % WARP == 0)
                 to[g] = { mean, rsqrtf(squares + s.eps) };
+        }
+    }
+
+    /* The convolution of a strip (L,C) of sums, each times scale, into z; TALL
+     * positions by a thread.  Numbers that one of them does not see are not
+     * multiplied with 0, since they may be infinite. */
+    template <typename T>
+    static __device__ __forceinline__ void convolve(const Part<T> &c, float *z,
+                                                    const float *strip, int L,
+                                                    float scale)
+    {
+        const Shape &s = c.s;
+        const int n = (L + TALL - 1) / TALL * s.C, k = s.k;
+
+#pragma unroll 1
+        for (int i = (int)threadIdx.x; i < n; i += THREADS) {
+            unsigned ch = (unsigned)i;
+            const int l = (int)divmod(&ch, s.by_C) * TALL, first = l - k / 2;
+            const T *w = c.w.at[0] + (int)ch * k;
+            float sum[TALL] = {}, tap[TALL] = {};
+
+#pragma unroll 2
+            for (int a = 0; a < k + TALL - 1; a++) {
+                const bool is = first + a >= 0 && first + a < L;
+                const float v = is ? strip[(first + a) * s.C + (int)ch] : 0;
+
+#pragma unroll
+                for (int j = TALL - 1; j > 0; j--)
+                    tap[j] = tap[j - 1];
+                if (a < k)
+                    tap[0] = to_float(w[a]);
+#pragma unroll
+                for (int j = 0; j < TALL; j++)
+                    if (a >= j && a < k + j)
+                        sum[j] += tap[j] * v;
+            }
+#pragma unroll
+            for (int j = 0; j < TALL; j++)
+                if (l + j < L)
+                    z[(l + j) * s.pitch + (int)ch] = sum[j] * scale;
         }
     }
 
@@ -210,16 +258,9 @@ struct Ela : ByStrips {
     {
         const Shape &s = c.s;
         GroupStats *stats =
-            reinterpret_cast<GroupStats *>(rows_of(c) + s.H * s.C);
+            reinterpret_cast<GroupStats *>(rows_of(c) + s.H * s.pitch);
 
-#pragma unroll 1
-        for (int i = (int)threadIdx.x; i < L * s.C; i += THREADS) {
-            unsigned ch = (unsigned)i;
-            const int l = (int)divmod(&ch, s.by_C);
-
-            z[i] = scale * filter(c.w.at[0] + (int)ch * s.k, s.k, strip + ch, L,
-                                  l, s.C);
-        }
+        convolve(c, z, strip, L, scale);
         __syncthreads();
         measure(s, stats, z, L);
         __syncthreads();
@@ -227,12 +268,12 @@ struct Ela : ByStrips {
         for (int i = begin * s.C + (int)threadIdx.x; i < end * s.C;
              i += THREADS) {
             unsigned ch = (unsigned)i;
-
-            divmod(&ch, s.by_C);
+            const int l = (int)divmod(&ch, s.by_C);
             const GroupStats g = stats[divide(ch, s.by_cg)];
+            float *at = z + l * s.pitch + (int)ch;
 
-            z[i] = sigmoid((z[i] - g.mean) * g.scale * to_float(c.w.at[1][ch]) +
-                           to_float(c.w.at[2][ch]));
+            *at = sigmoid((*at - g.mean) * g.scale * to_float(c.w.at[1][ch]) +
+                          to_float(c.w.at[2][ch]));
         }
         __syncthreads();
     }
@@ -252,7 +293,8 @@ struct Ela : ByStrips {
     template <int N, typename T>
     static __device__ __forceinline__ Held<N> hold(const Part<T> &c, int ch)
     {
-        return held_of<N>(c, rows_of(c) + c.first * c.s.C, c.spare, ch);
+        return held_of<N>(rows_of(c) + c.first * c.s.pitch, c.spare, c.s.pitch,
+                          ch);
     }
 };
 
