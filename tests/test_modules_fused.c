@@ -34,8 +34,10 @@ static const Row rows[] = {
     { "eca", "kernel_size=9", 5, 21, 5, 7 },
     { "fca", "", 3, 64, 14, 9 },
     { "fca", "dct_h=7 dct_w=7", 5, 16, 9, 8 },
+    { "fca", "dct_h=8 dct_w=7", 1, 16, 9, 12 },
     { "afgca", "", 3, 64, 14, 9 },
     { "afgca", "", 5, 21, 5, 7 },
+    { "afgca", "", 4, 2, 3, 3 },
     { "cbam", "", 3, 64, 14, 19 },
     { "cbam", "kernel_size=3", 5, 21, 5, 7 },
     { "sa", "", 3, 128, 14, 9 },
@@ -55,8 +57,10 @@ typedef struct One {
     Device *dev;
     Graph *g;
     Tensor *input, *x, *y; /* x: what it reads, y: its result */
-    float weights;         /* they are in [-1,1) times this   */
-    float offset;          /* the input is in [-1,1) plus this */
+    float weights;         /* they are in [-1,1) times this, or all 1 */
+    bool ones;
+    float offset; /* the input is in [-1,1) plus this */
+    int infinite; /* number of it that is infinite; 0: none */
 } One;
 
 static void one_open(One *m, const Backend *backend, int threads)
@@ -107,8 +111,9 @@ static void build(One *m, Row r, bool between)
         BUG_IF(graph_alloc_host(w) != OK);
         sample_fill(&state, w->host, tensor_count(w));
         for (size_t i = 0; i < tensor_count(w); i++)
-            w->host[i] =
-                variance ? 1 + w->host[i] / 2 : w->host[i] * m->weights;
+            w->host[i] = m->ones    ? 1
+                         : variance ? 1 + w->host[i] / 2
+                                    : w->host[i] * m->weights;
     }
 }
 
@@ -136,6 +141,8 @@ static float *finish(One *m)
     float *x = sample(n, m->offset), *y = malloc(n * sizeof(*y));
     Plan *plan;
 
+    if (m->infinite)
+        x[m->infinite] = INFINITY;
     BUG_IF(!y || plan_new(&plan, m->dev, m->g) != OK);
     BUG_IF(plan_set(plan, m->input, x) != OK);
     BUG_IF(plan_run(plan) != OK);
@@ -225,6 +232,41 @@ TEST(modules_fused, a_large_mean_costs_no_digits)
         free(y[0]);
         free(y[1]);
     }
+}
+
+/* Gates of 0 and 1, and NaN where infinities of both signs meet, wherever the
+ * definition has them: also where the kernel has other algebra. */
+TEST(modules_fused, an_infinity_is_felt_as_the_definition_says)
+{
+    const Backend *backends[] = { &cpu_backend, &ref_backend };
+
+    /* Then with weights of 1, and all else of x below 0. */
+    for (int i = 0; i < 2 * NROWS; i++)
+        for (int at = 1; at <= 3; at++) {
+            const Row r = rows[i / 2];
+            const size_t n = numbers(r);
+            size_t wrong = 0;
+            float *y[2];
+
+            for (int k = 0; k < 2; k++) {
+                One m;
+
+                one_open(&m, backends[k], k ? 0 : 2);
+                m.infinite = (int)n * at / 4 + at % 2 * r.H * r.W;
+                m.ones = i % 2;
+                m.offset = m.ones ? -2 : 0;
+                build(&m, r, false);
+                y[k] = finish(&m);
+            }
+            for (size_t k = 0; k < n; k++)
+                wrong += isnan(y[0][k]) != isnan(y[1][k]) ||
+                         isinf(y[0][k]) != isinf(y[1][k]) ||
+                         fabsf(y[0][k] - y[1][k]) > 1e-5f;
+            CHECK_MSG(!wrong, "%s, row %d: %zu numbers, infinity %d", r.module,
+                      i / 2, wrong, at);
+            free(y[0]);
+            free(y[1]);
+        }
 }
 
 /* ---- the same bits ------------------------------------------------------- */

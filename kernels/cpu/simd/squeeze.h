@@ -40,6 +40,12 @@ typedef struct Seen {
     Vec gate[MANY]; /* of the row of the map */
 } Seen;
 
+/* So that an infinite first position makes infinite sums, and no NaN. */
+INLINE Vec finite_or_0(Vec v)
+{
+    return (Vec)((VecInt)v & (v - v == splat(0)));
+}
+
 /* Row i of the map; what and nv are constants. */
 INLINE void take_row(const Piece *p, Seen *s, size_t i, const unsigned what,
                      const size_t nv, size_t lanes)
@@ -127,6 +133,8 @@ INLINE void squeeze_vectors(const Piece *p, const unsigned what,
         if (what & TAKE_GATED)
             s.first[v] *=
                 load(p->gate_h + v * LANES) * load(p->gate_w + v * LANES);
+        if (what & TAKE_MOMENTS)
+            s.first[v] = finite_or_0(s.first[v]);
     }
     for (size_t j = 0; what & TAKE_STRIPS && j < p->g->W; j++)
         memset(p->w + j * p->g->row, 0, nv * LANES * sizeof(float));
