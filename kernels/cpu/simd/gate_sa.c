@@ -53,7 +53,7 @@ static int sa_weights(Gate *g, const Tensor *out)
     gate_part(g, MEAN, g->row, 0);
     gate_part(g, GAIN, g->row, 0);
     gate_part(g, SHIFT, g->row, 0);
-    g->buffer = g->row;
+    g->buffer = g->W * g->row;
     for (int k = SCALE; k <= BIAS; k++)
         TRY(SIMD(gate_floats)(g, &g->w[k], g->row));
     for (int k = SA_C_W; k <= SA_NORM_BIAS; k++)
@@ -169,18 +169,15 @@ static void write_vectors(const Gate *g, Elem *y, const Elem *x, Gates gates,
                           Lanes lanes)
 {
     const size_t C = g->C;
-    Elem *copy = (Elem *)own_buffer(g);
 
-    for (size_t w = g->W; w; w--, x += C, y += C) {
-        const Elem *from = x;
-
-        if (x == y)
-            from = memcpy(copy, x, C * sizeof(Elem));
+    if (x == y)
+        x = memcpy(own_buffer(g), x, g->W * C * sizeof(Elem));
+    for (size_t w = g->W; w; w--, x += C, y += C)
         for (size_t c = 0; c < C / 2; c += 2 * LANES) {
             Vec low[2], high[2];
 
-            gate_pair(low, from, c, gates, &lanes);
-            gate_pair(high, from, C / 2 + c, gates, &lanes);
+            gate_pair(low, x, c, gates, &lanes);
+            gate_pair(high, x, C / 2 + c, gates, &lanes);
             UNROLL
             for (size_t v = 0; v < 2; v++) {
                 Elem *to = y + 2 * (c + v * LANES);
@@ -190,7 +187,6 @@ static void write_vectors(const Gate *g, Elem *y, const Elem *x, Gates gates,
                             shuffle(low[v], high[v], lanes.turns[1]));
             }
         }
-    }
 }
 
 /* ---- by numbers ---------------------------------------------------------- */
