@@ -172,30 +172,67 @@ int processes_apart(double *apart, const double *logs, const int *process,
     return count;
 }
 
-/* Half of the interval of the mean of x, by Student's t. */
-static double student_half(const double *x, int n)
+static double mean_of(const double *x, int n)
 {
-    double sum = 0, squares = 0;
+    double sum = 0;
 
     for (int i = 0; i < n; i++)
         sum += x[i];
+    return sum / n;
+}
+
+/* Half of the interval of the mean of x, by Student's t. */
+static double student_half(const double *x, int n)
+{
+    const double mean = mean_of(x, n);
+    double squares = 0;
+
     for (int i = 0; i < n; i++)
-        squares += (x[i] - sum / n) * (x[i] - sum / n);
+        squares += (x[i] - mean) * (x[i] - mean);
     return student_point(n - 1, 0.05) * sqrt(squares / (n - 1) / n);
+}
+
+double processes_half(const double *logs, const int *process, int n)
+{
+    double centre[MOST_PROCESSES];
+    const int count = centres_of(centre, logs, process, n);
+
+    return count < 2 ? 0 : student_half(centre, count);
+}
+
+/* The logs as if all processes had the same centre: what is left is noise, and
+ * a step from one process to the next is no drift. */
+static Ratio ratio_within(const double *logs, const int *process, int n,
+                          const double *centre)
+{
+    double *rest = malloc((size_t)(n + 1) * sizeof(*rest));
+    Ratio r = { 0, NAN, NAN, NAN };
+    int k = 0;
+
+    for (int i = 0; rest && i < n; i++) {
+        k += i && process[i] != process[i - 1];
+        rest[i] = logs[i] - centre[k < MOST_PROCESSES ? k : MOST_PROCESSES - 1];
+    }
+    if (rest)
+        r = ratio_of_logs(rest, n);
+    free(rest);
+    return r;
 }
 
 Ratio ratio_of_processes(const double *logs, const int *process, int n)
 {
-    double centre[MOST_PROCESSES], half;
+    double centre[MOST_PROCESSES], mean, half;
     const int count = centres_of(centre, logs, process, n);
-    Ratio r = ratio_of_logs(logs, n);
+    Ratio r;
 
-    if (count < 2 || !r.n)
-        return r;
+    if (count < 2)
+        return ratio_of_logs(logs, n);
+    r = ratio_within(logs, process, n, centre);
+    mean = mean_of(centre, count);
     half = student_half(centre, count);
-    r.lo = fmin(r.lo, r.ratio * exp(-half));
-    r.hi = fmax(r.hi, r.ratio * exp(half));
-    return r;
+    return (Ratio){ r.n, exp(mean),
+                    exp(fmin(mean - half, mean + log(r.lo / r.ratio))),
+                    exp(fmax(mean + half, mean + log(r.hi / r.ratio))) };
 }
 
 /* ---- by rounds ----------------------------------------------------------- */

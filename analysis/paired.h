@@ -36,10 +36,15 @@ Ratio ratio_of_logs(const double *logs, int n);
 /*
  * The same of logs that several processes measured: process[i] says which; or
  * NULL: one did.  Where code and data lie in memory is the process's, and moves
- * all of its ratios by as much: so the interval is at least that of the
- * processes' own centres, by Student's t.  Of two processes that is very wide.
+ * all of its ratios by as much: so the centre is the mean of the processes'
+ * own, however many logs each has, and the interval is at least that of these,
+ * by Student's t.  Of two processes that is very wide.
  */
 Ratio ratio_of_processes(const double *logs, const int *process, int n);
+
+/* Half of the interval of the mean of the processes' centres, as logs; 0 of one
+ * process. */
+double processes_half(const double *logs, const int *process, int n);
 
 /* How many processes measured these, and the largest of their ratios over the
  * smallest, which is 1 of one process. */

@@ -181,6 +181,22 @@ static void *array(bool wanted, int n, size_t size, bool *ok)
     return x;
 }
 
+/* The median's interval is at least that of the processes' medians. */
+static bool allow_for_processes(Run *run)
+{
+    double *logs = malloc((size_t)(run->time.n + 1) * sizeof(*logs)), half;
+
+    if (!logs)
+        return false;
+    for (int i = 0; i < run->time.n; i++)
+        logs[i] = log(run->ns[i]);
+    half = processes_half(logs, run->process, run->time.n);
+    run->time.lo = fmin(run->time.lo, run->time.median * exp(-half));
+    run->time.hi = fmax(run->time.hi, run->time.median * exp(half));
+    free(logs);
+    return true;
+}
+
 /* Gives the samples to the run. */
 static int keep_samples(Run *run, const Read *s)
 {
@@ -207,6 +223,8 @@ static int keep_samples(Run *run, const Read *s)
     }
     if (ok)
         run->time = stats_of(run->ns, n);
+    if (ok && s->processes)
+        ok = allow_for_processes(run);
     return ok && run->time.n == n
                ? OK
                : fail(ERR_MEMORY, "no memory for %d samples", n);

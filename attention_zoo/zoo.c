@@ -51,6 +51,21 @@ static Tensor *refuse(Graph *g, const Graph *alone)
     return graph_fail(g, "%s", err_message());
 }
 
+/* In training a batch norm's statistics are the batch's, and a fused op has the
+ * running ones. */
+static void refuse_batch_norm(Graph *g, const Module *m, Tensor *const *src)
+{
+    for (int k = 1; k < MAX_SRC && graph_is_training(g); k++)
+        if (src[k] && src[k]->role == ROLE_BUFFER) {
+            graph_unsupported(g,
+                              "module=%s has no impl=fused in training, where "
+                              "its batch norm is over the batch; use "
+                              "impl=composed",
+                              m->name);
+            return;
+        }
+}
+
 /* Makes in g the weights and buffers that the module made in a graph of its
  * own. */
 static void make_sources(Graph *g, const Graph *alone, Tensor *src[MAX_SRC])
@@ -78,6 +93,7 @@ Tensor *zoo_fuse(Graph *g, const Module *m, Tensor *x, const void *settings)
 
     if (m->fuse || !x)
         return x ? m->fuse(g, x, settings) : NULL;
+    BUG_IF(!m->op);
     alone = graph_new();
     stand_in = graph_input(alone, "x",
                            DIMS(x->dim[0], x->dim[1], x->dim[2], x->dim[3]));
@@ -86,6 +102,7 @@ Tensor *zoo_fuse(Graph *g, const Module *m, Tensor *x, const void *settings)
     else
         refuse(g, alone);
     graph_free(alone);
+    refuse_batch_norm(g, m, src);
     memcpy(attr.settings, settings, m->settings_size);
     if (m->facts)
         m->facts(&attr.facts, x, settings);

@@ -186,7 +186,7 @@ TEST(coverage, looking_at_every_look_gives_at_most_five_percent_of_verdicts)
 
 /* Each process moves its quads by a normal of its own, twice as large as their
  * noise: share of trials whose interval holds 1. */
-static double processes_coverage(int processes, bool known)
+static double processes_coverage(int processes, bool known, double *width)
 {
     enum { EACH = 15, MOST = 5 };
     double y[EACH * MOST];
@@ -206,6 +206,7 @@ static double processes_coverage(int processes, bool known)
         }
         r = ratio_of_processes(y, known ? process : NULL, processes * EACH);
         hits += r.lo <= 1 && 1 <= r.hi;
+        *width += log(r.hi / r.lo) / 2 / TRIALS;
     }
     return (double)hits / TRIALS;
 }
@@ -213,10 +214,15 @@ static double processes_coverage(int processes, bool known)
 TEST(coverage, of_ratios_is_93_percent_where_processes_differ)
 {
     for (int processes = 2; processes <= 5; processes++) {
-        const double c = processes_coverage(processes, true);
+        double width = 0;
+        const double c = processes_coverage(processes, true, &width);
+        const double t = student_point(processes - 1, 0.05);
 
         CHECK_MSG(c >= 0.93, "%d processes: %g", processes, c);
+        /* no wider than the mean of these normals, and the noise, make it */
+        CHECK_MSG(width < 1.1 * t * 0.0203 / sqrt(processes), "%d: +-%g",
+                  processes, width);
     }
     /* batches of quads see some of it by themselves, but not enough */
-    CHECK(processes_coverage(3, false) < 0.9);
+    CHECK(processes_coverage(3, false, &(double){ 0 }) < 0.9);
 }

@@ -164,9 +164,9 @@ TEST(measure, cases_of_a_block_share_their_rounds)
 TEST(measure, a_module_is_not_torn_between_blocks)
 {
     static const Flag flags[] = {
-        { "module", "se,scsa" }, { "impl", "composed,fused" },
-        { "copy", "0,1" },       { "channels", "16" },
-        { "height", "8" },       { "width", "8" },
+        { "module", "cpca,scsa" }, { "impl", "composed,fused" },
+        { "copy", "0,1" },         { "channels", "16" },
+        { "height", "8" },         { "width", "8" },
         { "backend", "ref" },
     };
     Protocol p = quick;

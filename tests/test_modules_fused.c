@@ -360,3 +360,33 @@ TEST(modules_fused, agree_with_pytorch)
             CHECK_MSG(verify_all(rows[i].module, &how) >= 3, "%s",
                       rows[i].module);
 }
+
+/* In training the norm of se_conv and ca is over the batch, which their fused
+ * op does not have; what has no such norm trains. */
+TEST(modules_fused, a_norm_over_the_batch_is_refused_in_training)
+{
+    static const struct {
+        const char *module;
+        int status;
+    } of[] = { { "se_conv", ERR_UNSUPPORTED },
+               { "ca", ERR_UNSUPPORTED },
+               { "se", OK },
+               { "ela", OK } };
+
+    for (size_t i = 0; i < sizeof(of) / sizeof(of[0]); i++) {
+        Graph *g = NULL;
+        int status;
+        Case c;
+
+        case_defaults(&c);
+        REQUIRE(case_set(&c, "module", of[i].module) == OK);
+        REQUIRE(case_set(&c, "impl", "fused") == OK);
+        REQUIRE(case_set(&c, "pass", "train") == OK);
+        REQUIRE(case_complete(&c) == OK);
+        status = network_build(&g, &c, NULL, TAPS_NONE);
+        CHECK_MSG(status == of[i].status, "%s: %d", of[i].module, status);
+        if (status == ERR_UNSUPPORTED)
+            CHECK(strstr(err_message(), "use impl=composed") != NULL);
+        graph_free(g);
+    }
+}

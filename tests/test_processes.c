@@ -1,9 +1,14 @@
 /*
  * test_processes.c - samples that are spread over fresh processes.
  */
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <time.h>
 
+#include "kernels/core/host.h"
 #include "tests/databases.h"
 #include "tests/program.h"
 #include "tests/stored.h"
@@ -78,16 +83,55 @@ TEST(processes, one_is_the_usual)
     free(said);
 }
 
+/* The first line of a file; "" if there is none. */
+static void first_line(char *text, int size, const char *format, int pid)
+{
+    char path[64];
+    FILE *f;
+
+    snprintf(path, sizeof(path), format, pid);
+    text[0] = '\0';
+    f = fopen(path, "r");
+    if (!f)
+        return;
+    if (!fgets(text, size, f))
+        text[0] = '\0';
+    fclose(f);
+}
+
+/* True once a process has a child that serves. */
+static bool is_served(pid_t pid)
+{
+    char children[64], command[256] = "";
+
+    first_line(children, sizeof(children), "/proc/%1$d/task/%1$d/children",
+               (int)pid);
+    if (children[0])
+        first_line(command, sizeof(command), "/proc/%d/cmdline",
+                   atoi(children));
+    return strstr(command, "exe") &&
+           !strcmp(strchr(command, '\0') + 1, "serve");
+}
+
 /* Ctrl-C while another process measures: no row says that a case failed. */
 TEST(processes, a_stop_leaves_no_failed_case)
 {
     const char *db = temp_path("stopped.db");
-    char *said;
+    const double until = host_now_ns() + 60e9;
+    bool seen = false;
+    pid_t pid;
 
-    program_after(&said, "timeout --foreground -s INT 3",
-                  "%s --target=0.01 --limit=60 --max_samples=100000 "
-                  "--processes=20 --db=%s",
-                  networks, db);
-    free(said);
+    pid = program_start(temp_path("output"),
+                        "%s --target=0.01 --limit=20 --max_samples=100000 "
+                        "--processes=20 --db=%s",
+                        networks, db);
+    while (!seen && host_now_ns() < until) {
+        nanosleep(&(struct timespec){ 0, 20000000L }, NULL);
+        seen = is_served(pid);
+    }
+    nanosleep(&(struct timespec){ 1, 0 }, NULL); /* it measures */
+    kill(pid, SIGINT);
+    waitpid(pid, NULL, 0);
+    CHECK(seen);
     check_is(db, "0", "SELECT count(*) FROM run WHERE status <> 'ok'");
 }

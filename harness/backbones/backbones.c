@@ -71,7 +71,8 @@ Tensor *plug_apply(Graph *g, Tensor *x, const Plug *plug, const void *settings)
     Tensor *y;
 
     if (plug->fused && !zoo_can_fuse(m))
-        return graph_fail(g, "module=%s has no impl=fused", m->name);
+        return graph_fail(g, "module=%s has no impl=fused; use impl=composed",
+                          m->name);
     y = plug->fused ? zoo_fuse(g, m, x, settings) : m->build(g, x, settings);
     graph_set_origin(g, before, ORIGIN_MODULE);
     return y;

@@ -100,8 +100,10 @@ int block_sample(Sweeper *s, Block *b);
  * of their time. */
 int block_sample_part(Sweeper *s, Block *b);
 
-/* processes.c, for block_sample: the other parts, in fresh processes. */
+/* processes.c, for block_sample: the other parts, in fresh processes; and
+ * whether a case can be measured there. */
 int block_sample_elsewhere(Sweeper *s, Block *b);
+bool block_can_move(const Block *b);
 
 /* ---- pairs.c ------------------------------------------------------------ */
 

@@ -27,6 +27,9 @@ static const double GUESSED_SPEED = 8e10;
 /* Networks whose FLOPs are counted, some milliseconds each. */
 enum { MOST_COUNTED = 32 };
 
+/* Cases among which pairs are found. */
+enum { MOST_PAIRED = 1024 };
+
 static bool is_on_cpu(const Case *c)
 {
     return c->backend == ON_CPU && strcmp(c->backbone.text, "none") != 0;
@@ -50,6 +53,9 @@ static int count_pairs(const Experiment *e, const Protocol *p, int lanes)
 {
     Block b = { .n = e->ncases * lanes };
     int pairs = 0;
+
+    if (b.n > MOST_PAIRED)
+        return b.n; /* finding them takes the square of that */
 
     b.at = calloc((size_t)b.n + 1, sizeof(*b.at));
     BUG_IF(!b.at);

@@ -24,6 +24,14 @@ static bool can_move(const Entry *e)
            e->arm.dev->backend->host_memory;
 }
 
+bool block_can_move(const Block *b)
+{
+    for (int i = 0; i < b->n; i++)
+        if (can_move(&b->at[i]))
+            return true;
+    return false;
+}
+
 /* Its arms are held by the other process from here on. */
 static void hand_over(Sweeper *s, Block *b, Peer *other, int process)
 {
@@ -72,12 +80,8 @@ static int sample_in(Sweeper *s, Block *b, int process)
 int block_sample_elsewhere(Sweeper *s, Block *b)
 {
     const int processes = s->protocol->processes;
-    bool any = false;
 
-    for (int i = 0; i < b->n; i++)
-        any |= can_move(&b->at[i]);
-    for (int i = 1; any && i < processes && !sweep_stopped(s) && !b->lost;
-         i++) {
+    for (int i = 1; i < processes && !sweep_stopped(s) && !b->lost; i++) {
         b->part = (i + 1.0) / processes;
         TRY(sample_in(s, b, i));
     }

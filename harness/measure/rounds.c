@@ -325,7 +325,7 @@ int block_sample_part(Sweeper *s, Block *b)
 
 int block_sample(Sweeper *s, Block *b)
 {
-    const int processes = s->protocol->processes;
+    const int processes = block_can_move(b) ? s->protocol->processes : 1;
 
     pairs_find(b, s->protocol);
     b->began = seconds_spent(s);

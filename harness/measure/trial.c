@@ -73,7 +73,13 @@ void trial_give_up(Trial *a, int err)
                 : err == ERR_MEMORY    ? STATUS_OUT_OF_MEMORY
                                        : STATUS_FAILED;
     a->stopped = a->peer && peer_was_stopped(a->peer);
-    snprintf(a->message, sizeof(a->message), "%s", err_message());
+    if (a->process)
+        snprintf(a->message, sizeof(a->message),
+                 "in process %d of --processes: %s; give --processes=1, or a "
+                 "smaller --block if memory is short",
+                 a->process + 1, err_message());
+    else
+        snprintf(a->message, sizeof(a->message), "%s", err_message());
     trial_release(a);
 }
 

@@ -170,6 +170,12 @@ static void put_steps(Outcome *o, const Steps *s)
     o->module_steps_hi_ns = modules.hi;
 }
 
+/* Steps are known of this process only. */
+static bool is_spread(const Trial *a)
+{
+    return a->n && a->telemetry[a->n - 1].process > 0;
+}
+
 Outcome trial_outcome(const Trial *a)
 {
     Outcome o = {
@@ -193,7 +199,7 @@ Outcome trial_outcome(const Trial *a)
         .arena_bytes = a->arena_bytes,
     };
 
-    if (a->steps)
+    if (a->steps && !is_spread(a))
         put_steps(&o, a->steps);
     memcpy(o.repeat, a->repeat, sizeof(o.repeat));
     memcpy(o.message, a->message, sizeof(o.message));

@@ -27,7 +27,8 @@ static int check_supported(const Case *c)
     const Backbone *b = backbone_find(c->backbone.text);
 
     if (c->impl == IMPL_FUSED && m && !zoo_can_fuse(m))
-        return fail(ERR_UNSUPPORTED, "module=%s has no impl=fused", m->name);
+        return fail(ERR_UNSUPPORTED,
+                    "module=%s has no impl=fused; use impl=composed", m->name);
     if (c->form == MADE_DEPLOY && b && !b->reparam)
         return fail(ERR_UNSUPPORTED,
                     "%s has no branches to merge: there is no form=deploy",
