@@ -222,13 +222,13 @@ TEST(profile, csv_has_the_case_as_one_cell)
 TEST(profile, why_says_what_binds_and_how_far_the_floor_is)
 {
     const char *db = temp_path("why.db");
-    char *text = printed(cmd_why, db,
-                         "--module=scsa,se --height=14 --width=14 --seconds=0");
+    char *text = printed(
+        cmd_why, db, "--module=scsa,cpca --height=14 --width=14 --seconds=0");
 
     CHECK_MSG(strstr(text, "scsa composed 1x64x14x14: ") &&
                   strstr(text, "scsa fused 1x64x14x14: ") &&
-                  strstr(text, "se composed 1x64x14x14: ") &&
-                  !strstr(text, "se fused"),
+                  strstr(text, "cpca composed 1x64x14x14: ") &&
+                  !strstr(text, "cpca fused"),
               "%s", text);
     CHECK_MSG(strstr(text, " kernels, ") &&
                   strstr(text, "s, 1 kernel, moves 1.0"),
