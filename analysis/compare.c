@@ -81,8 +81,8 @@ static void judge(Compared *c, const RatioGate *g)
         c->verdict = ratio_verdict_within(&c->ratio, g->delta);
     if (!g->limited && c->apart == INTERLEAVED && c->verdict == NOT_RESOLVED)
         c->more = rounds_until(&c->ratio, fabs(log(c->ratio.ratio)));
-    if (c->paired.processes > 1) /* more rounds of these would not do */
-        c->more = c->more > 0 ? -1 : c->more;
+    if (c->paired.processes > 1 && c->more > 0)
+        c->more = -1; /* more rounds of the same processes would not do */
     if (c->more > 0)
         c->more_s = 1e-9 * c->more * (sampled_ns(c->a) + sampled_ns(c->b)) /
                     c->paired.all.n;

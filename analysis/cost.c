@@ -158,21 +158,22 @@ static bool is_enough(int clean, int n)
     return 2 * clean >= n && clean >= STATS_LEAST;
 }
 
+/* The rounds that count: the undisturbed, if they are enough. */
+static const Logs *counting(const Joined *j)
+{
+    return is_enough(j->quiet.n, j->all.n) ? &j->quiet : &j->all;
+}
+
 static Paired paired_from(const Joined *j, const Series *a, const Series *b)
 {
-    const int n = j->all.n, clean = j->quiet.n;
+    const Logs *counts = counting(j);
     Paired p = { .all = ratio_of(&j->all),
+                 .disturbed = j->all.n - j->quiet.n,
+                 .left_out = j->all.n - counts->n,
                  .minima = ratio_of_minima(a->ns, a->round, a->n, b->ns,
                                            b->round, b->n) };
-    const Logs *counts = &j->all;
 
-    p.ratio = p.all;
-    p.disturbed = n - clean;
-    if (clean < n && is_enough(clean, n)) {
-        counts = &j->quiet;
-        p.ratio = ratio_of(counts);
-        p.left_out = p.disturbed;
-    }
+    p.ratio = counts == &j->all ? p.all : ratio_of(counts);
     p.processes =
         processes_apart(&p.apart, counts->y, counts->process, counts->n);
     return p;
@@ -196,7 +197,7 @@ int paired_ratios(double *y, const Series *a, const Series *b)
     int n;
 
     join(&j, a, b);
-    counts = is_enough(j.quiet.n, j.all.n) ? &j.quiet : &j.all;
+    counts = counting(&j);
     n = counts->n;
     for (int i = 0; i < n; i++)
         y[i] = exp(counts->y[i]);

@@ -21,7 +21,7 @@ enum { OF_A_CARD = 132 };
 
 static const Kernel *const gates[] = {
 #define X(id) &cuda_##id,
-    CUDA_GATES(X)
+    MODULE_OPS(X)
 #undef X
         NULL,
 };

@@ -36,16 +36,7 @@
     X(max_pool2d)                        \
     X(adaptive_avg_pool2d)               \
     X(dct_pool)                          \
-    X(se)                                \
-    X(se_conv)                           \
-    X(eca)                               \
-    X(fca)                               \
-    X(afgca)                             \
-    X(cbam)                              \
-    X(sa)                                \
-    X(ela)                               \
-    X(ca)                                \
-    X(ema)                               \
+    MODULE_OPS(X)                        \
     X(scsa)                              \
     X(window_attention)                  \
     X(window_partition)                  \

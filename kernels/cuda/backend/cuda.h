@@ -11,27 +11,15 @@
 #define CUDA_CUDA_H
 
 #include "kernels/core/backend.h"
+#include "kernels/ops/ops.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-/* Modules as one op each, by gate.h. */
-#define CUDA_GATES(X) \
-    X(se)             \
-    X(se_conv)        \
-    X(eca)            \
-    X(fca)            \
-    X(afgca)          \
-    X(cbam)           \
-    X(sa)             \
-    X(ela)            \
-    X(ca)             \
-    X(ema)
-
 /* Best first, where an op has several. */
 #define CUDA_KERNELS(X)         \
-    CUDA_GATES(X)               \
+    MODULE_OPS(X)               \
     X(conv2d_depthwise)         \
     X(conv2d_few_rows)          \
     X(conv2d_tiles)             \
